@@ -1,0 +1,112 @@
+// The inner loops as jobs on one block that stays in cache, for benchmarks.
+// It exists so that the native benchmark and the WebAssembly one measure the same work.
+// A job runs over kJobWeights weights; rates are given per weight.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "monoquant/plan/plan.h"
+#include "monoquant/quant/kernels/kernels.h"
+#include "monoquant/run/unit_encoder.h"
+
+namespace monoquant::bench {
+
+inline constexpr size_t kJobRows = 16;
+inline constexpr size_t kJobColumns = 4096;
+inline constexpr size_t kJobWeights = kJobRows * kJobColumns; // 256 KiB of f32
+
+struct Block {
+  std::vector<float> values = std::vector<float>(kJobWeights);
+  std::vector<uint8_t> halves = std::vector<uint8_t>(kJobWeights * 2);
+  std::vector<uint8_t> output = std::vector<uint8_t>(kJobWeights * 4);
+  std::vector<quant::Qparams> qparams = std::vector<quant::Qparams>(kJobWeights);
+
+  Block() {
+    uint32_t state = 12345;
+    for (float &value : values) {
+      state = state * 1664525U + 1013904223U;
+      value = static_cast<float>(static_cast<int32_t>(state)) * 0x1p-36F;
+    }
+    quant::ErrorSums sums;
+    quant::scalar_kernels().encode_bf16(values.data(), kJobWeights, {}, halves.data(), sums);
+  }
+};
+
+struct Job {
+  std::string_view name;
+  void (*run)(const quant::Kernels &kernels, Block &block);
+};
+
+inline quant::Scheme scheme_of(uint32_t bits, bool symmetric, uint64_t group) {
+  quant::Scheme scheme;
+  scheme.bits = bits;
+  scheme.symmetric = symmetric;
+  scheme.strategy = group == 0 ? quant::Strategy::kChannel : quant::Strategy::kGroup;
+  scheme.group_size = group;
+  scheme.packed = bits == 4;
+  return scheme;
+}
+
+inline void encode(Block &block, const quant::Scheme &scheme) {
+  run::encode_unit(block.values, scheme, {kJobColumns, false}, block.qparams, block.output.data());
+}
+
+/// Kernels alone take the table to use; whole encodings take the build's own.
+inline const std::vector<Job> &jobs() {
+  static const std::vector<Job> kJobs = {
+      {"magnitudes", [](const quant::Kernels &k, Block &b) {
+         uint32_t bits[kJobRows];
+         k.magnitudes(b.values.data(), kJobColumns, kJobRows, bits);
+         b.output[0] = static_cast<uint8_t>(bits[0]);
+       }},
+      {"ranges", [](const quant::Kernels &k, Block &b) {
+         quant::Range ranges[kJobRows];
+         k.ranges(b.values.data(), kJobColumns, kJobRows, ranges);
+         b.output[0] = static_cast<uint8_t>(ranges[0].min < ranges[0].max);
+       }},
+      {"decode_bf16", [](const quant::Kernels &k, Block &b) {
+         k.decode_bf16(b.halves.data(), kJobWeights, reinterpret_cast<float *>(b.output.data()));
+       }},
+      {"decode_f16", [](const quant::Kernels &k, Block &b) {
+         k.decode_f16(b.halves.data(), kJobWeights, reinterpret_cast<float *>(b.output.data()));
+       }},
+      {"encode_8", [](const quant::Kernels &k, Block &b) {
+         quant::ErrorSums sums;
+         const quant::Scope scope{4000.0F, 1.0F, 0};
+         k.encode_8(b.values.data(), kJobWeights, 1, &scope, 0, b.output.data(), sums);
+         b.output[0] = static_cast<uint8_t>(sums.peak);
+       }},
+      {"encode_4", [](const quant::Kernels &k, Block &b) {
+         quant::ErrorSums sums;
+         const quant::Scope scope{200.0F, 1.0F, 0};
+         k.encode_4(b.values.data(), kJobWeights, 1, &scope, b.output.data(), sums);
+         b.output[0] = static_cast<uint8_t>(sums.peak);
+       }},
+      {"encode_f16", [](const quant::Kernels &k, Block &b) {
+         quant::ErrorSums sums;
+         k.encode_f16(b.values.data(), kJobWeights, {32.0F, 1.0F, 0}, b.output.data(), sums);
+         b.output[0] = static_cast<uint8_t>(sums.peak);
+       }},
+      {"encode_bf16", [](const quant::Kernels &k, Block &b) {
+         quant::ErrorSums sums;
+         k.encode_bf16(b.values.data(), kJobWeights, {32.0F, 1.0F, 0}, b.output.data(), sums);
+         b.output[0] = static_cast<uint8_t>(sums.peak);
+       }},
+      {"INT8 per channel",
+       [](const quant::Kernels &, Block &b) { encode(b, scheme_of(8, true, 0)); }},
+      {"INT8 asymmetric per channel",
+       [](const quant::Kernels &, Block &b) { encode(b, scheme_of(8, false, 0)); }},
+      {"INT4 groups of 128",
+       [](const quant::Kernels &, Block &b) { encode(b, scheme_of(4, true, 128)); }},
+      {"INT4 asymmetric groups of 128",
+       [](const quant::Kernels &, Block &b) { encode(b, scheme_of(4, false, 128)); }},
+      {"INT4 groups of 32",
+       [](const quant::Kernels &, Block &b) { encode(b, scheme_of(4, true, 32)); }},
+  };
+  return kJobs;
+}
+
+} // namespace monoquant::bench

@@ -1,0 +1,210 @@
+// The engine's face to JavaScript, the only source that knows Emscripten.
+// It exists to translate: bytes cross as views, everything else as numbers or JSON text.
+// Views are valid until the next call. The TypeScript side of this file is js/engine/wasm.ts.
+#include <emscripten/bind.h>
+
+#include <memory>
+#include <new>
+#include <optional>
+#include <string>
+
+#include "monoquant/base/json.h"
+#include "monoquant/catalog/inspector.h"
+#include "monoquant/parallel/parallel_for.h"
+#include "monoquant/plan/plan.h"
+#include "monoquant/run/encode_stage.h"
+#include "monoquant/run/verify_stage.h"
+
+namespace monoquant::bindings {
+namespace {
+
+using emscripten::typed_memory_view;
+using emscripten::val;
+
+val view(std::span<const uint8_t> bytes) {
+  return val(typed_memory_view(bytes.size(), bytes.data()));
+}
+
+std::string error_text(const std::optional<Error> &error) {
+  return error ? json_text(error_json(*error)) : std::string();
+}
+
+/// The threads of this module. One per module instance, because threads are costly to start.
+std::unique_ptr<parallel::Workers> &workers() {
+  static std::unique_ptr<parallel::Workers> instance = std::make_unique<parallel::Workers>(1);
+  return instance;
+}
+
+class Inspector {
+public:
+  explicit Inspector(double file_size) : inspector_(static_cast<uint64_t>(file_size)) {}
+
+  bool step() {
+    auto need = inspector_.step();
+    if (!need) {
+      error_ = need.error();
+      return false;
+    }
+    if (!need.value()) {
+      return false;
+    }
+    need_ = *need.value();
+    // Headers are at most 100 MB, but a phone may not even have that.
+    if (!reserve(static_cast<size_t>(need_.length))) {
+      error_ = Error{ErrorCode::kLimitExceeded, "The file's header does not fit into memory.", {}, {}, {}};
+      return false;
+    }
+    return true;
+  }
+  double need_offset() const { return static_cast<double>(need_.offset); }
+  double need_length() const { return static_cast<double>(need_.length); }
+  val input() const { return view(input_); }
+  void filled() { inspector_.add(need_.offset, std::move(input_)); }
+  std::string error() const { return error_text(error_); }
+  std::string catalog_json() const { return catalog::catalog_json(catalog()); }
+
+  const catalog::Catalog &catalog() const { return inspector_.catalog(); }
+
+private:
+  bool reserve(size_t bytes) {
+    void *probe = ::operator new(bytes, std::nothrow);
+    ::operator delete(probe);
+    if (probe == nullptr) {
+      return false;
+    }
+    input_.resize(bytes);
+    return true;
+  }
+
+  catalog::Inspector inspector_;
+  Need need_;
+  std::vector<uint8_t> input_;
+  std::optional<Error> error_;
+};
+
+class Plan {
+public:
+  Plan(const Inspector &inspector, const std::string &options) {
+    const catalog::Catalog &catalog = inspector.catalog();
+    auto parsed = plan::parse_options(options, catalog.tensors.size());
+    if (!parsed) {
+      error_ = parsed.error();
+      return;
+    }
+    auto made = plan::make_plan(catalog, parsed.value());
+    if (!made) {
+      error_ = made.error();
+      return;
+    }
+    plan_ = std::move(made.value());
+  }
+
+  std::string error() const { return error_text(error_); }
+  std::string json() const { return plan::plan_json(plan_); }
+  const plan::Plan &plan() const { return plan_; }
+
+private:
+  plan::Plan plan_;
+  std::optional<Error> error_;
+};
+
+/// Any pass over a file.
+class Stage {
+public:
+  explicit Stage(std::unique_ptr<run::Stage> stage) : stage_(std::move(stage)), reads_(stage_->slots()) {}
+
+  bool next(size_t slot) {
+    const auto read = stage_->next(slot);
+    reads_[slot] = read.value_or(run::Read{});
+    return read.has_value();
+  }
+  double read_offset(size_t slot) const { return static_cast<double>(reads_[slot].offset); }
+  double read_length(size_t slot) const { return static_cast<double>(reads_[slot].length); }
+  val input(size_t slot) const { return view(stage_->input(slot).first(reads_[slot].length)); }
+  bool process(size_t slot) {
+    auto done = stage_->process(slot);
+    if (!done) {
+      error_ = done.error();
+    }
+    return done.has_value();
+  }
+  size_t write_count(size_t slot) const { return stage_->writes(slot).size(); }
+  double write_offset(size_t slot, size_t index) const {
+    return static_cast<double>(stage_->writes(slot)[index].offset);
+  }
+  val write(size_t slot, size_t index) const { return view(stage_->writes(slot)[index].bytes); }
+  std::string tensor() const { return std::string(stage_->tensor()); }
+  double total_bytes() const { return static_cast<double>(stage_->total_bytes()); }
+  std::string error() const { return error_text(error_); }
+  std::string result() const { return stage_->result_json(); }
+
+protected:
+  const run::Stage &stage() const { return *stage_; }
+
+private:
+  std::unique_ptr<run::Stage> stage_;
+  std::vector<run::Read> reads_;
+  std::optional<Error> error_;
+};
+
+class EncodeStage : public Stage {
+public:
+  EncodeStage(const Plan &plan, size_t share, size_t shares, size_t slots, size_t block_bytes)
+      : Stage(std::make_unique<run::EncodeStage>(plan.plan(), *workers(), run::Share{share, shares},
+                                                 slots, block_bytes)) {}
+
+  const run::EncodeStage &encode() const { return static_cast<const run::EncodeStage &>(stage()); }
+};
+
+class VerifyStage : public Stage {
+public:
+  VerifyStage(const EncodeStage &encode, const Inspector &output, size_t slots, size_t block_bytes)
+      : Stage(std::make_unique<run::VerifyStage>(encode.encode(), output.catalog(), slots,
+                                                 block_bytes)) {}
+};
+
+size_t set_threads(size_t threads) {
+  workers() = std::make_unique<parallel::Workers>(threads);
+  return workers()->count();
+}
+
+std::string version() { return MONOQUANT_VERSION; }
+
+} // namespace
+
+EMSCRIPTEN_BINDINGS(monoquant) {
+  emscripten::class_<Inspector>("Inspector")
+      .constructor<double>()
+      .function("step", &Inspector::step)
+      .function("needOffset", &Inspector::need_offset)
+      .function("needLength", &Inspector::need_length)
+      .function("input", &Inspector::input)
+      .function("filled", &Inspector::filled)
+      .function("error", &Inspector::error)
+      .function("catalog", &Inspector::catalog_json);
+  emscripten::class_<Plan>("Plan")
+      .constructor<const Inspector &, const std::string &>()
+      .function("error", &Plan::error)
+      .function("json", &Plan::json);
+  emscripten::class_<Stage>("Stage")
+      .function("next", &Stage::next)
+      .function("readOffset", &Stage::read_offset)
+      .function("readLength", &Stage::read_length)
+      .function("input", &Stage::input)
+      .function("process", &Stage::process)
+      .function("writeCount", &Stage::write_count)
+      .function("writeOffset", &Stage::write_offset)
+      .function("write", &Stage::write)
+      .function("tensor", &Stage::tensor)
+      .function("totalBytes", &Stage::total_bytes)
+      .function("error", &Stage::error)
+      .function("result", &Stage::result);
+  emscripten::class_<EncodeStage, emscripten::base<Stage>>("EncodeStage")
+      .constructor<const Plan &, size_t, size_t, size_t, size_t>();
+  emscripten::class_<VerifyStage, emscripten::base<Stage>>("VerifyStage")
+      .constructor<const EncodeStage &, const Inspector &, size_t, size_t>();
+  emscripten::function("setThreads", &set_threads);
+  emscripten::function("version", &version);
+}
+
+} // namespace monoquant::bindings

@@ -1,0 +1,34 @@
+// Turns the bytes of a file into a Catalog, asking for what it needs.
+// It exists so that a host only ever does one thing: read the range that is asked for, and ask again.
+// Only metadata is wanted, whatever the size of the file; the format is told by content, never by name.
+#pragma once
+
+#include <optional>
+
+#include "monoquant/base/byte_window.h"
+#include "monoquant/base/result.h"
+#include "monoquant/catalog/catalog.h"
+
+namespace monoquant::catalog {
+
+class Inspector {
+public:
+  explicit Inspector(uint64_t file_bytes) : window_(file_bytes) {}
+
+  /// Goes as far as the known bytes allow: a Need to be filled, or nothing when the catalog is complete.
+  Result<std::optional<Need>> step();
+
+  /// Hands in bytes of the file, usually those that `step` asked for.
+  void add(uint64_t offset, std::vector<uint8_t> bytes) {
+    window_.add(offset, std::move(bytes));
+  }
+
+  /// Valid once `step` has returned nothing.
+  [[nodiscard]] const Catalog &catalog() const { return catalog_; }
+
+private:
+  ByteWindow window_;
+  Catalog catalog_;
+};
+
+} // namespace monoquant::catalog

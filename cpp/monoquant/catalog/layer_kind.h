@@ -1,0 +1,46 @@
+// What a parameter is for, read off names and shapes.
+// It exists because a checkpoint without its model definition still says a lot: `.weight` with four
+// dimensions is a convolution, four times as many rows as columns behind `weight_hh` is an LSTM.
+// A guess only ever decides what is left alone by default; the user can always say otherwise.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace monoquant::catalog {
+
+struct Tensor;
+
+enum class LayerKind : uint8_t {
+  kLinear,
+  kConv1d,
+  kConv2d,
+  kConv3d,
+  kLstm,
+  kGru,
+  kRnn,
+  kExperts, // a stack of matrices, one an expert
+  kEmbedding,
+  kHead,       // the last projection: lm_head, classifier, …
+  kRouter,     // chooses experts
+  kGpt2Conv1d, // a linear layer stored [in, out]
+  kNorm,
+  kBias,
+  kOther,
+};
+inline constexpr int kLayerKindCount = 15;
+
+/// The name as users write it after `--layers`.
+std::string_view layer_kind_name(LayerKind kind);
+std::optional<LayerKind> layer_kind_from_name(std::string_view name);
+
+/// Fills in `kind` of every tensor. Looks at neighbours too (a bias tells which dimension is the output).
+void classify(std::span<Tensor> tensors);
+
+/// "model.layers.0.mlp.up_proj.weight" → "model.layers.0.mlp.up_proj"; "" for a name without a dot.
+std::string_view module_name(std::string_view tensor_name);
+
+} // namespace monoquant::catalog

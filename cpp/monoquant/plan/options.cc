@@ -1,0 +1,189 @@
+#include "monoquant/plan/options.h"
+
+#include <algorithm>
+
+#include "monoquant/base/json.h"
+#include "monoquant/base/text.h"
+
+namespace monoquant::plan {
+namespace {
+
+/// Reads members of one JSON object; the first wrong one is remembered as the error.
+class OptionReader {
+public:
+  OptionReader(const Json &object, std::optional<Error> &error) : object_(object), error_(error) {}
+
+  [[nodiscard]] bool has(const char *key) const { return object_.contains(key); }
+
+  std::string_view text(const char *key) {
+    const Json *value = find(key);
+    if (value == nullptr || !value->is_string()) {
+      return fail(key, "a string"), std::string_view();
+    }
+    return value->get_ref<const std::string &>();
+  }
+
+  int64_t integer(const char *key, int64_t lowest, int64_t highest) {
+    const Json *value = find(key);
+    if (value == nullptr || !value->is_number_integer() || value->get<int64_t>() < lowest ||
+        value->get<int64_t>() > highest) {
+      return fail(key, concat("an integer from ", lowest, " to ", highest)), lowest;
+    }
+    return value->get<int64_t>();
+  }
+
+  bool boolean(const char *key) {
+    const Json *value = find(key);
+    if (value == nullptr || !value->is_boolean()) {
+      return fail(key, "true or false"), false;
+    }
+    return value->get<bool>();
+  }
+
+  const Json &array(const char *key) {
+    static const Json kEmpty = Json::array();
+    const Json *value = find(key);
+    if (value == nullptr || !value->is_array()) {
+      return fail(key, "an array"), kEmpty;
+    }
+    return *value;
+  }
+
+  std::vector<size_t> indices(const char *key, size_t count) {
+    std::vector<size_t> result;
+    for (const Json &item : array(key)) {
+      if (!item.is_number_unsigned() || item.get<uint64_t>() >= count) {
+        return fail(key, "indices of tensors"), result;
+      }
+      result.push_back(item.get<size_t>());
+    }
+    return result;
+  }
+
+  /// One of several words; `values[i]` belongs to `words[i]`.
+  template <typename T, size_t N>
+  T choice(const char *key, const std::string_view (&words)[N], const T (&values)[N]) {
+    const std::string_view word = text(key);
+    for (size_t i = 0; i < N; ++i) {
+      if (words[i] == word) {
+        return values[i];
+      }
+    }
+    return fail(key, "a known word"), values[0];
+  }
+
+  void fail(std::string_view key, std::string_view expected) {
+    if (!error_) {
+      error_ = Error{ErrorCode::kInvalidOptions,
+                     concat("Expected ", expected, " for option ", key, "."),
+                     {},
+                     {},
+                     {}};
+    }
+  }
+
+private:
+  const Json *find(const char *key) {
+    const auto found = object_.find(key);
+    return found == object_.end() ? nullptr : &*found;
+  }
+
+  const Json &object_;
+  std::optional<Error> &error_;
+};
+
+constexpr std::string_view kSchemeWords[] = {"symmetric", "asymmetric"};
+constexpr bool kSchemeValues[] = {true, false};
+constexpr std::string_view kStrategyWords[] = {"channel", "tensor", "group"};
+constexpr quant::Strategy kStrategyValues[] = {quant::Strategy::kChannel, quant::Strategy::kTensor,
+                                               quant::Strategy::kGroup};
+constexpr std::string_view kModeWords[] = {"dynamic", "weights-only"};
+constexpr bool kModeValues[] = {false, true};
+constexpr std::string_view kFloatWords[] = {"F16", "BF16"};
+constexpr Dtype kFloatValues[] = {Dtype::kF16, Dtype::kBF16};
+constexpr std::string_view kUnfitWords[] = {"non-finite", "overflow"};
+constexpr Reason kUnfitValues[] = {Reason::kNonFinite, Reason::kOverflow};
+constexpr int64_t kMaxGroup = 256;
+
+uint32_t read_bits(OptionReader &reader) {
+  const auto bits = static_cast<uint32_t>(reader.integer("bits", 4, 16));
+  if (bits != 4 && bits != 8 && bits != 16) {
+    reader.fail("bits", "4, 8 or 16");
+  }
+  return bits;
+}
+
+Override read_override(const Json &json, size_t tensor_count, std::optional<Error> &error) {
+  OptionReader reader(json, error);
+  Override result;
+  result.tensors = reader.indices("tensors", tensor_count);
+  if (reader.has("bits")) {
+    result.bits = json["bits"] == "none" ? 0 : read_bits(reader);
+  }
+  if (reader.has("scheme")) {
+    result.symmetric = reader.choice("scheme", kSchemeWords, kSchemeValues);
+  }
+  if (reader.has("groupSize")) {
+    result.group_size = reader.integer("groupSize", -1, kMaxGroup);
+  }
+  return result;
+}
+
+Unfit read_unfit(const Json &json, size_t tensor_count, std::optional<Error> &error) {
+  OptionReader reader(json, error);
+  Unfit result;
+  result.tensor =
+      static_cast<size_t>(reader.integer("tensor", 0, static_cast<int64_t>(tensor_count) - 1));
+  result.reason = reader.choice("reason", kUnfitWords, kUnfitValues);
+  result.explanation = reader.text("explanation");
+  return result;
+}
+
+} // namespace
+
+Result<Options> parse_options(std::string_view json, size_t tensor_count) {
+  const Json document = Json::parse(json, nullptr, false);
+  if (!document.is_object()) {
+    return Error{ErrorCode::kInvalidOptions, "Expected the options to be a JSON object.", {}, {}, {}};
+  }
+  std::optional<Error> error;
+  OptionReader reader(document, error);
+  Options options;
+  options.treatment.bits = read_bits(reader);
+  options.treatment.symmetric = reader.choice("scheme", kSchemeWords, kSchemeValues);
+  options.treatment.strategy = reader.choice("strategy", kStrategyWords, kStrategyValues);
+  const int64_t group = reader.integer("groupSize", -1, kMaxGroup);
+  if (options.treatment.strategy == quant::Strategy::kGroup) {
+    if (group < 8 || group % 8 != 0) {
+      reader.fail("groupSize", "a multiple of 8 for the strategy group");
+    }
+    options.treatment.group_size = static_cast<uint64_t>(group);
+  }
+  options.weights_only = reader.choice("mode", kModeWords, kModeValues);
+  options.float_type = reader.choice("floatType", kFloatWords, kFloatValues);
+  for (const Json &item : reader.array("layers")) {
+    const auto kind = item.is_string()
+                          ? catalog::layer_kind_from_name(item.get_ref<const std::string &>())
+                          : std::nullopt;
+    if (!kind) {
+      reader.fail("layers", "known layer kinds");
+      break;
+    }
+    options.layers.set(static_cast<size_t>(*kind));
+  }
+  options.default_ignore = reader.boolean("defaultIgnore");
+  options.min_elements = static_cast<uint64_t>(reader.integer("minElements", 0, 1LL << 53U));
+  options.ignore = reader.indices("ignore", tensor_count);
+  for (const Json &item : reader.array("overrides")) {
+    options.overrides.push_back(read_override(item, tensor_count, error));
+  }
+  for (const Json &item : reader.array("unfit")) {
+    options.unfit.push_back(read_unfit(item, tensor_count, error));
+  }
+  if (error) {
+    return *error;
+  }
+  return options;
+}
+
+} // namespace monoquant::plan

@@ -1,0 +1,79 @@
+// What a run will do, tensor by tensor, and the exact layout of its output.
+// It exists so that everything is decided, sized and explained before any work: the run only obeys.
+// A pure function of catalog and options; every tensor of the source is in it, once, in the source's order.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "monoquant/base/result.h"
+#include "monoquant/catalog/catalog.h"
+#include "monoquant/plan/options.h"
+#include "monoquant/plan/reason.h"
+#include "monoquant/quant/scheme.h"
+
+namespace monoquant::plan {
+
+enum class Decision : uint8_t { kQuantize, kConvert, kCopy };
+
+/// What an output tensor holds.
+enum class Role : uint8_t {
+  kData, // the copied or converted values, or the codes
+  kScale,
+  kZeroPoint,
+  kShape, // the original shape, where packing hides it
+};
+
+struct Output {
+  Role role = Role::kData;
+  std::string name;
+  Dtype dtype = Dtype::kF32;
+  std::vector<uint64_t> shape;
+  uint64_t offset = 0; // in the output file
+  uint64_t bytes = 0;
+};
+
+struct TensorPlan {
+  size_t source = 0; // index in the catalog
+  Decision decision = Decision::kCopy;
+  Reason reason = Reason::kRequested;
+  std::string explanation;
+  // Where the decision is to quantize. The tensor is a stack of matrices, usually of one.
+  quant::Scheme scheme;
+  uint64_t matrices = 1;
+  uint64_t rows = 0; // of one matrix
+  uint64_t columns = 0;
+  uint64_t asked_group = 0; // the group size that was asked for, where it differs from the scheme's
+  std::vector<Output> outputs;
+
+  [[nodiscard]] const Output *output(Role role) const;
+  /// Scales in one row.
+  [[nodiscard]] uint64_t groups() const {
+    return scheme.strategy == quant::Strategy::kGroup ? columns / scheme.group_size : 1;
+  }
+  /// Bytes of one row of codes.
+  [[nodiscard]] uint64_t row_bytes() const;
+};
+
+struct Warning {
+  std::string_view code; // WarningCode in js/api/types.ts
+  std::string message;
+  std::vector<std::string> tensors;
+};
+
+struct Plan {
+  catalog::Catalog catalog;
+  std::vector<TensorPlan> tensors;
+  std::string header; // the output file's first bytes
+  uint64_t file_bytes = 0;
+  std::vector<Warning> warnings;
+};
+
+/// Decides about every tensor of the catalog. Errors: kLimitExceeded (the output's header).
+Result<Plan> make_plan(catalog::Catalog catalog, const Options &options);
+
+/// { sizes, tensors, warnings } of TypeScript's Plan.
+std::string plan_json(const Plan &plan);
+
+} // namespace monoquant::plan

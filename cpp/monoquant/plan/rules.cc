@@ -1,0 +1,234 @@
+#include "monoquant/plan/rules.h"
+
+#include <algorithm>
+#include <array>
+
+#include "monoquant/base/text.h"
+#include "monoquant/plan/siblings.h"
+
+namespace monoquant::plan {
+namespace {
+
+using catalog::LayerKind;
+using catalog::Tensor;
+
+constexpr std::array<uint64_t, 3> kFallbackGroups = {128, 64, 32};
+
+/// A tensor's wishes from options and overrides together.
+struct Wish {
+  Treatment treatment;
+  bool is_explicit = false; // an override speaks of this tensor
+  bool ignored = false;
+  const Unfit *unfit = nullptr;
+};
+
+std::vector<Wish> collect_wishes(size_t count, const Options &options) {
+  std::vector<Wish> wishes(count);
+  for (Wish &wish : wishes) {
+    wish.treatment = options.treatment;
+  }
+  for (const size_t index : options.ignore) {
+    wishes[index].ignored = true;
+  }
+  for (const Override &override : options.overrides) {
+    for (const size_t index : override.tensors) {
+      Treatment &treatment = wishes[index].treatment;
+      wishes[index].is_explicit = true;
+      if (override.bits && *override.bits != treatment.bits) {
+        treatment.bits = *override.bits;
+        const bool grouped = *override.bits == 4;
+        treatment.strategy = grouped ? quant::Strategy::kGroup : quant::Strategy::kChannel;
+        treatment.group_size = grouped ? kFallbackGroups[0] : 0;
+      }
+      treatment.symmetric = override.symmetric.value_or(treatment.symmetric);
+      if (override.group_size) {
+        const bool grouped = *override.group_size > 0;
+        treatment.strategy = grouped ? quant::Strategy::kGroup : quant::Strategy::kChannel;
+        treatment.group_size = grouped ? static_cast<uint64_t>(*override.group_size) : 0;
+      }
+    }
+  }
+  for (const Unfit &unfit : options.unfit) {
+    wishes[unfit.tensor].unfit = &unfit;
+  }
+  return wishes;
+}
+
+struct Refusal {
+  Reason reason;
+  std::string explanation;
+};
+
+/// Why this kind of tensor is left alone unless it was selected, or nothing for kinds of their own right.
+Refusal kind_refusal(LayerKind kind) {
+  switch (kind) {
+  case LayerKind::kNorm:
+    return {Reason::kNorm, "a normalization's parameters are few and sensitive"};
+  case LayerKind::kBias:
+    return {Reason::kBias, "biases are few and sensitive"};
+  case LayerKind::kEmbedding:
+    return {Reason::kEmbedding, "embeddings are left alone by default"};
+  case LayerKind::kHead:
+    return {Reason::kHead, "the last projection is left alone by default"};
+  case LayerKind::kRouter:
+    return {Reason::kRouter, "expert routers are left alone by default"};
+  case LayerKind::kGpt2Conv1d:
+    return {Reason::kGpt2Conv1d, "stored [in, out] as GPT-2 does, which no loader expects quantized"};
+  case LayerKind::kOther:
+    return {Reason::kUnknownKind, "neither its name nor its shape says that it is a weight"};
+  default:
+    return {Reason::kLayerNotSelected,
+            concat("layers of kind ", layer_kind_name(kind), " are not selected")};
+  }
+}
+
+std::optional<Refusal> refuse_quantizing(const Tensor &tensor, const Wish &wish,
+                                         const Options &options) {
+  if (tensor.shape.size() < 2) {
+    return Refusal{Reason::kOneDimensional,
+                   tensor.shape.empty() ? "a single number" : "one-dimensional: no output channels"};
+  }
+  if (wish.is_explicit) {
+    return std::nullopt;
+  }
+  const bool selected = options.layers.test(static_cast<size_t>(tensor.kind));
+  const bool own_right = kind_refusal(tensor.kind).reason == Reason::kLayerNotSelected;
+  if (!selected && (own_right || options.default_ignore)) {
+    return kind_refusal(tensor.kind);
+  }
+  if (tensor.elements < options.min_elements) {
+    return Refusal{Reason::kSmall, concat(tensor.elements, " elements, fewer than ",
+                                          options.min_elements, ": scales would cost too much")};
+  }
+  return std::nullopt;
+}
+
+/// Why this tensor cannot or shall not be changed, or nothing.
+std::optional<Refusal> refuse(const Tensor &tensor, const Wish &wish, const Options &options) {
+  if (wish.unfit != nullptr) {
+    return Refusal{wish.unfit->reason, wish.unfit->explanation};
+  }
+  if (!dtype_is_quantizable(tensor.dtype)) {
+    return Refusal{Reason::kNotFloat,
+                   concat("dtype ", dtype_name(tensor.dtype), " is not a float that is quantized")};
+  }
+  if (tensor.elements == 0) {
+    return Refusal{Reason::kEmpty, "it has no elements"};
+  }
+  if (wish.ignored) {
+    return Refusal{Reason::kIgnored, "an ignore pattern names it"};
+  }
+  if (wish.treatment.bits == 0) {
+    return Refusal{Reason::kOverrideNone, "an override leaves it alone"};
+  }
+  if (wish.treatment.bits != 16) {
+    return refuse_quantizing(tensor, wish, options);
+  }
+  const bool narrow = dtype_bits(tensor.dtype) <= 8 || tensor.dtype == options.float_type;
+  if (narrow) {
+    return Refusal{Reason::kAlreadyNarrow,
+                   concat("already stored as ", dtype_name(tensor.dtype))};
+  }
+  return std::nullopt;
+}
+
+/// Rows are what one scale may serve: the first dimension, or expert and output of a stack.
+void set_matrix_view(TensorPlan &plan, const Tensor &tensor) {
+  const bool stack = tensor.kind == LayerKind::kExperts;
+  plan.matrices = stack ? tensor.shape[0] : 1;
+  plan.rows = stack ? tensor.shape[1] : tensor.shape[0];
+  plan.columns = tensor.elements / (plan.matrices * plan.rows);
+}
+
+/// The group size that divides the row: the wanted one, else a smaller usual one, else none.
+uint64_t fitting_group(uint64_t columns, uint64_t wanted) {
+  if (columns % wanted == 0) {
+    return wanted;
+  }
+  for (const uint64_t group : kFallbackGroups) {
+    if (group < wanted && columns % group == 0) {
+      return group;
+    }
+  }
+  return 0;
+}
+
+void quantize(TensorPlan &plan, const Tensor &tensor, const Treatment &treatment, bool weights_only) {
+  plan.decision = Decision::kQuantize;
+  set_matrix_view(plan, tensor);
+  quant::Scheme &scheme = plan.scheme;
+  scheme.bits = treatment.bits;
+  scheme.symmetric = treatment.symmetric;
+  scheme.strategy = treatment.strategy;
+  // Loaders know groups only in packed files.
+  scheme.packed =
+      treatment.bits == 4 || weights_only || treatment.strategy == quant::Strategy::kGroup;
+  const bool half = tensor.dtype == Dtype::kF16 || tensor.dtype == Dtype::kBF16;
+  scheme.scale_dtype = half ? tensor.dtype : Dtype::kF32;
+
+  plan.explanation = concat("INT", scheme.bits, scheme.symmetric ? "" : " asymmetric");
+  if (scheme.strategy == quant::Strategy::kGroup) {
+    scheme.group_size = fitting_group(plan.columns, treatment.group_size);
+    if (scheme.group_size == 0) {
+      scheme.strategy = quant::Strategy::kChannel;
+    }
+    if (scheme.group_size != treatment.group_size) {
+      plan.asked_group = treatment.group_size;
+    }
+  }
+  switch (scheme.strategy) {
+  case quant::Strategy::kTensor:
+    plan.explanation += " per tensor";
+    break;
+  case quant::Strategy::kChannel:
+    plan.explanation += " per channel";
+    break;
+  case quant::Strategy::kGroup:
+    plan.explanation += concat(", groups of ", scheme.group_size);
+    break;
+  }
+  if (plan.asked_group != 0) {
+    plan.explanation += concat(" (", plan.asked_group, " does not divide ", plan.columns, ")");
+  }
+}
+
+TensorPlan decide_one(size_t index, const Tensor &tensor, const Wish &wish, const Options &options) {
+  TensorPlan plan;
+  plan.source = index;
+  if (auto refusal = refuse(tensor, wish, options)) {
+    leave_alone(plan, refusal->reason, std::move(refusal->explanation));
+    return plan;
+  }
+  plan.reason = wish.is_explicit ? Reason::kOverride : Reason::kRequested;
+  if (wish.treatment.bits == 16) {
+    plan.decision = Decision::kConvert;
+    plan.explanation = concat("to ", dtype_name(options.float_type));
+  } else {
+    quantize(plan, tensor, wish.treatment, options.weights_only);
+  }
+  return plan;
+}
+
+} // namespace
+
+void leave_alone(TensorPlan &tensor, Reason reason, std::string explanation) {
+  const size_t source = tensor.source;
+  tensor = TensorPlan{};
+  tensor.source = source;
+  tensor.reason = reason;
+  tensor.explanation = std::move(explanation);
+}
+
+std::vector<TensorPlan> decide(const catalog::Catalog &catalog, const Options &options,
+                               std::vector<Warning> &warnings) {
+  const std::vector<Wish> wishes = collect_wishes(catalog.tensors.size(), options);
+  std::vector<TensorPlan> plans;
+  plans.reserve(wishes.size());
+  for (size_t i = 0; i < wishes.size(); ++i) {
+    plans.push_back(decide_one(i, catalog.tensors[i], wishes[i], options));
+  }
+  align_siblings(catalog, plans, warnings);
+  return plans;
+}
+
+} // namespace monoquant::plan

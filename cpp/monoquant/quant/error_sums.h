@@ -1,0 +1,30 @@
+// What quantization did to some values: the sums behind SQNR.
+// It exists so that quality is measured while encoding, from the codes and scales that are stored.
+// Sums are added in a fixed order, so that reports too are the same for every thread count and block size.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace monoquant::quant {
+
+struct ErrorSums {
+  double signal = 0; // sum of squares of the values
+  double noise = 0;  // sum of squares of (value - stored value)
+  float peak = 0;    // largest |value - stored value|
+
+  void add(const ErrorSums &other) {
+    signal += other.signal;
+    noise += other.noise;
+    peak = std::max(peak, other.peak);
+  }
+};
+
+/// Signal to quantization noise ratio in dB: 10 log10(signal / noise). Infinity where nothing was lost.
+inline double sqnr_db(const ErrorSums &sums) {
+  return sums.noise == 0 ? std::numeric_limits<double>::infinity()
+                         : 10.0 * std::log10(sums.signal / sums.noise);
+}
+
+} // namespace monoquant::quant

@@ -1,0 +1,73 @@
+// The inner loops: decoding, ranges, codes. Written twice, as plain C++ and as 128-bit SIMD.
+// They exist as one table of functions so that tests run the same checks over both and callers do not care.
+// Both give the same bits, sums included: same IEEE operations in the same order, no fused multiply-add.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "monoquant/quant/error_sums.h"
+#include "monoquant/quant/qparams.h"
+
+namespace monoquant::quant {
+
+/// Sums run in eight f32 lanes (element i of a scope belongs to lane i % 8), which are added up in f64 after so
+/// many elements.
+inline constexpr size_t kSumLanes = 8;
+inline constexpr size_t kSumChunk = 1024;
+
+/// 1.5 * 2^23: adding it to |y| < 2^22 leaves round_half_even(y) in the low bits of the sum.
+inline constexpr float kRounder = 12582912.0F;
+inline constexpr int32_t kRounderBits = 0x4B400000;
+
+/// How the values of one scope become codes: q = clamp(zero_point + round_half_even(x * factor)), clamped to the
+/// codes of the width. |x * factor| must stay below 2^22. Errors, measured in steps of 1 / factor, are
+/// multiplied by `step` before they are added up.
+struct Scope {
+  float factor = 1.0F;
+  float step = 1.0F;
+  int32_t zero_point = 0;
+};
+
+/// Values come as `count` scopes of `size` elements, one after the other.
+struct Kernels {
+  // Source bytes to f32, exactly. `from` may have any alignment.
+  void (*decode_f16)(const uint8_t *from, size_t elements, float *to);
+  void (*decode_bf16)(const uint8_t *from, size_t elements, float *to);
+
+  /// Bits of the largest magnitude of each scope. At or above 0x7F800000: some value is infinite or NaN.
+  void (*magnitudes)(const float *x, size_t size, size_t count, uint32_t *to);
+  /// Smallest value or 0, largest value or 0, of each scope. Values must be finite.
+  void (*ranges)(const float *x, size_t size, size_t count, Range *to);
+
+  /// One byte a code, xor `flip` (0x80 makes it unsigned).
+  void (*encode_8)(const float *x, size_t size, size_t count, const Scope *scopes, uint8_t flip,
+                   uint8_t *to, ErrorSums &sums);
+  /// Codes plus 8, two a byte, the first in the low half. Odd sizes only for a single scope: its last byte's
+  /// high half is zero.
+  void (*encode_4)(const float *x, size_t size, size_t count, const Scope *scopes, uint8_t *to,
+                   ErrorSums &sums);
+
+  /// Finite values below the type's overflow to 16 bits; `scope` only says how errors are measured.
+  void (*encode_f16)(const float *x, size_t size, const Scope &scope, uint8_t *to, ErrorSums &sums);
+  void (*encode_bf16)(const float *x, size_t size, const Scope &scope, uint8_t *to, ErrorSums &sums);
+};
+
+/// Plain C++: the reference.
+const Kernels &scalar_kernels();
+
+/// WebAssembly SIMD, or nullptr where the build has none.
+const Kernels *simd_kernels();
+
+/// The fastest that this build has.
+inline const Kernels &kernels() {
+  const Kernels *simd = simd_kernels();
+  return simd != nullptr ? *simd : scalar_kernels();
+}
+
+// Rare source types: no SIMD version, both builds use these. F64 rounds to the nearest f32.
+void decode_f64(const uint8_t *from, size_t elements, float *to);
+void decode_f8_e4m3(const uint8_t *from, size_t elements, float *to);
+void decode_f8_e5m2(const uint8_t *from, size_t elements, float *to);
+
+} // namespace monoquant::quant

@@ -1,0 +1,28 @@
+// How the elements of one tensor become codes, scales and zero points.
+// It exists so that planning, encoding and checking mean the same thing by "4 bits, groups of 128".
+// A tensor is seen as a matrix: rows are output channels, columns everything that one output is summed over.
+#pragma once
+
+#include <cstdint>
+
+#include "monoquant/base/dtype.h"
+
+namespace monoquant::quant {
+
+/// What shares one scale.
+enum class Strategy : uint8_t { kTensor, kChannel, kGroup };
+
+struct Scheme {
+  uint32_t bits = 8; // 4 or 8
+  bool symmetric = true;
+  Strategy strategy = Strategy::kChannel;
+  uint64_t group_size = 0; // columns that share a scale, where the strategy is kGroup
+  Dtype scale_dtype = Dtype::kF32;
+  bool packed = false; // codes shifted to unsigned and packed into 32-bit words, row by row
+
+  /// Smallest and largest code, for instance -128 and 127.
+  [[nodiscard]] constexpr int32_t lowest() const { return -(1 << (bits - 1)); }
+  [[nodiscard]] constexpr int32_t highest() const { return (1 << (bits - 1)) - 1; }
+};
+
+} // namespace monoquant::quant

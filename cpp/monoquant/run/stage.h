@@ -1,0 +1,61 @@
+// One pass over a file: blocks of bytes come in, blocks of bytes go out.
+// It exists so that one loop in the host drives encoding, verifying and whatever comes later.
+// The engine says what to read and what to write where; the host only moves bytes and keeps the order.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "monoquant/base/buffer.h"
+#include "monoquant/base/result.h"
+
+namespace monoquant::run {
+
+struct Read {
+  uint64_t offset = 0;
+  size_t length = 0; // 0: this step needs no bytes
+};
+
+struct Write {
+  uint64_t offset = 0;
+  std::span<const uint8_t> bytes; // valid until the slot is handed out again
+};
+
+/// Order of calls: `next` gives a slot its read; when the bytes are in `input`, `process`, in the order of
+/// `next`; then the writes of that slot; then the slot may be given to `next` again. All memory is allocated
+/// by the constructors, so that no address changes while a stage runs.
+class Stage {
+public:
+  /// Blocks have `block_bytes`, but no more than the `file_bytes` that there are, and enough for one unit.
+  Stage(size_t slots, size_t block_bytes, uint64_t file_bytes);
+  virtual ~Stage() = default;
+  Stage(const Stage &) = delete;
+  Stage &operator=(const Stage &) = delete;
+
+  /// The next read, into this slot; nothing at the end.
+  virtual std::optional<Read> next(size_t slot) = 0;
+  virtual Result<void> process(size_t slot) = 0;
+  [[nodiscard]] virtual std::span<const Write> writes(size_t slot) const = 0;
+  /// The tensor of the step processed last.
+  [[nodiscard]] virtual std::string_view tensor() const = 0;
+  /// Bytes that all reads together ask for.
+  [[nodiscard]] virtual uint64_t total_bytes() const = 0;
+  /// What came out, as TypeScript's StageResult. Ask when everything was processed.
+  [[nodiscard]] virtual std::string result_json() const = 0;
+
+  [[nodiscard]] size_t slots() const { return inputs_.size(); }
+  [[nodiscard]] std::span<uint8_t> input(size_t slot) const { return inputs_[slot].span(); }
+
+protected:
+  [[nodiscard]] size_t block_bytes() const { return block_bytes_; }
+
+private:
+  size_t block_bytes_;
+  std::vector<Buffer> inputs_;
+};
+
+} // namespace monoquant::run

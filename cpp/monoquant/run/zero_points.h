@@ -1,0 +1,22 @@
+// Packs zero points as compressed-tensors does: along the outputs, several rows in one 32-bit word.
+// It exists apart because it is the one place where rows of a tensor meet in a word.
+// Word [w, g] holds, lowest bits first, zero_point + 2^(bits-1) of rows w*n … w*n + n-1 of one matrix, n = 32/bits.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "monoquant/plan/plan.h"
+#include "monoquant/quant/qparams.h"
+
+namespace monoquant::run {
+
+/// Bytes of the words that hold the zero points of `rows` rows, beginning at a row that begins a word.
+uint64_t packed_zero_point_bytes(const plan::TensorPlan &plan, uint64_t first_row, uint64_t rows);
+
+/// `qparams`: groups() a row, `rows` rows from `first_row` (counted over all matrices), which begins a word.
+/// Returns the bytes written.
+size_t pack_zero_points(const plan::TensorPlan &plan, uint64_t first_row,
+                        std::span<const quant::Qparams> qparams, uint8_t *to);
+
+} // namespace monoquant::run

@@ -1,0 +1,55 @@
+/**
+ * The one error type of the package.
+ * Whoever catches it can tell what went wrong (`code`), say it (`message`) and what helps (`suggestion`).
+ * Always one sentence in `message`: what was expected, what was found, where.
+ */
+
+/** What went wrong. The first nine are made by the C++ core (base/result.h mirrors them). */
+export const ERROR_CODES = [
+  'unsupported-format',
+  'malformed-file',
+  'limit-exceeded',
+  'file-truncated',
+  'invalid-options',
+  'nothing-to-quantize',
+  'non-finite-weights',
+  'verification-failed',
+  'internal',
+  'pattern-unmatched',
+  'file-not-found',
+  'read-failed',
+  'write-failed',
+  'output-exists',
+  'file-changed',
+  'quality-gate',
+  'strict-warnings',
+  'engine-unavailable',
+  'aborted',
+] as const;
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+export interface ErrorDetails {
+  /** What to do about it. */
+  readonly suggestion?: string | undefined;
+  /** The tensor it is about. */
+  readonly tensor?: string | undefined;
+  /** Where in the file, in bytes. */
+  readonly offset?: number | undefined;
+  readonly cause?: unknown;
+}
+
+export class MonoquantError extends Error {
+  readonly code: ErrorCode;
+  readonly suggestion: string | undefined;
+  readonly tensor: string | undefined;
+  readonly offset: number | undefined;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = 'MonoquantError';
+    this.code = code;
+    this.suggestion = details.suggestion;
+    this.tensor = details.tensor;
+    this.offset = details.offset;
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * What a caller may ask for, and the check of it at the public edge.
+ * It exists so that the command line, the API and the page check the same things with the same words.
+ * Callers without types are caught here: an unknown key or a bad value never reaches the engine.
+ */
+import {
+  checkBoolean,
+  checkFiniteNumber,
+  checkObject,
+  checkText,
+  checkWholeNumber,
+  unexpected,
+} from './check.js';
+import { configurationOf, PLAN_KEYS } from './configuration.js';
+import type {
+  Bits,
+  Configuration,
+  FloatType,
+  GroupSize,
+  LayerKind,
+  LayerOverride,
+  OutputFormat,
+  Progress,
+  Scheme,
+  Strategy,
+} from './types.js';
+
+/** The choices of a quantization; every one has a default. */
+export interface PlanOptions {
+  /** 8 (default), 4 or 16. */
+  readonly bits?: Bits;
+  /** Quantize activations as they come (the default of 8 bits). Contradicts `weightsOnly`. */
+  readonly dynamic?: boolean;
+  /** Only weights are quantized (always so for 4 bits). */
+  readonly weightsOnly?: boolean;
+  /** `symmetric` by default. */
+  readonly scheme?: Scheme;
+  /** `channel` for 8 bits, `group` for 4 bits. */
+  readonly strategy?: Strategy;
+  /** 128 for 4 bits; -1 means per channel. */
+  readonly groupSize?: GroupSize;
+  /** What `bits: 16` writes: F16 by default. */
+  readonly floatType?: FloatType;
+  readonly format?: OutputFormat;
+  readonly layers?: readonly LayerKind[];
+  readonly ignore?: readonly string[];
+  readonly defaultIgnore?: boolean;
+  readonly overrides?: readonly LayerOverride[];
+  readonly minElements?: number;
+}
+
+/** How a long call runs. */
+export interface RunOptions {
+  /** Threads of the engine; 1 takes the single-threaded artifact. By default what the machine offers, at most 4. */
+  readonly threads?: number;
+  /** Ends the call at once and removes what it has written. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+export interface QuantizeOptions extends PlanOptions, RunOptions {
+  /** Where to write; without it the result is kept aside until `save`. */
+  readonly output?: string;
+  /** Overwrite an existing output. */
+  readonly force?: boolean;
+  /** Fail with `quality-gate` and write nothing when the model's SQNR in dB is below this. */
+  readonly failUnder?: number;
+  /** Treat every warning as an error and write nothing. */
+  readonly strict?: boolean;
+}
+
+/** More than any machine gains from, and few enough for the engine's fixed memory. */
+export const MAX_THREADS = 64;
+
+const RUN_KEYS = [
+  'threads',
+  'signal',
+  'onProgress',
+] as const satisfies readonly (keyof RunOptions)[];
+const GATE_KEYS = ['failUnder', 'strict'] as const;
+const OUTPUT_KEYS = ['output', 'force'] as const;
+/** What a finished quantization must live up to. */
+export interface Gates {
+  readonly failUnder: number | undefined;
+  readonly strict: boolean;
+}
+
+/** The options of a `quantize` call, checked and taken apart. */
+export interface QuantizeRequest {
+  readonly configuration: Configuration;
+  readonly run: RunOptions;
+  readonly gates: Gates;
+  readonly output: string | undefined;
+  readonly force: boolean;
+}
+
+export function resolveConfiguration(options: PlanOptions = {}): Configuration {
+  return configurationOf(checkObject(options, 'options', PLAN_KEYS));
+}
+
+export function checkRunOptions(options: RunOptions = {}): RunOptions {
+  return runOf(checkObject(options, 'options', RUN_KEYS));
+}
+
+/** `hasPaths`: whether the host writes to paths, so that `output` and `force` mean something. */
+export function resolveQuantize(options: QuantizeOptions, hasPaths: boolean): QuantizeRequest {
+  const keys = [...PLAN_KEYS, ...RUN_KEYS, ...GATE_KEYS, ...(hasPaths ? OUTPUT_KEYS : [])];
+  const given = checkObject(options, 'options', keys);
+  return {
+    configuration: configurationOf(given),
+    run: runOf(given),
+    gates: {
+      failUnder: checkFiniteNumber(given.failUnder, 'failUnder'),
+      strict: checkBoolean(given.strict, 'strict') ?? false,
+    },
+    output: checkText(given.output, 'output'),
+    force: checkBoolean(given.force, 'force') ?? false,
+  };
+}
+
+function runOf(given: Readonly<Record<string, unknown>>): RunOptions {
+  const { signal, onProgress } = given;
+  const threads = checkWholeNumber(given.threads, 'threads', 1, MAX_THREADS);
+  if (signal !== undefined && !isAbortSignal(signal)) {
+    throw unexpected('an AbortSignal', 'signal', signal);
+  }
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw unexpected('a function', 'onProgress', onProgress);
+  }
+  return {
+    ...(threads === undefined ? {} : { threads }),
+    ...(signal === undefined ? {} : { signal }),
+    ...(onProgress === undefined ? {} : { onProgress: onProgress as (progress: Progress) => void }),
+  };
+}
+
+function isAbortSignal(value: unknown): value is AbortSignal {
+  return (
+    typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value
+  );
+}

@@ -1,0 +1,127 @@
+/**
+ * The pattern language in which users name tensors, and its resolution against a file's names.
+ * It exists here so that every host and the engine mean the same tensors by the same words.
+ * A pattern that matches nothing is an error: a typing mistake must not quantize what was to be spared.
+ */
+import { MonoquantError } from './errors.js';
+import { nearest } from './nearest.js';
+import type { Configuration, LayerOverride } from './types.js';
+
+const REGEX_PREFIX = 're:';
+
+/** A configuration's patterns as indices into the list of names, in ascending order. */
+export interface ResolvedPatterns {
+  readonly ignore: readonly number[];
+  /** One for each override, in its order: where several match a tensor, the last to set a field wins. */
+  readonly overrides: readonly (Omit<LayerOverride, 'pattern'> & {
+    readonly tensors: readonly number[];
+  })[];
+}
+
+/** Whether `pattern` names the tensor `name`; see Configuration for the language. */
+export function matchPattern(pattern: string, name: string): boolean {
+  return compilePattern(pattern, 'pattern')(name);
+}
+
+export function resolvePatterns(
+  configuration: Configuration,
+  names: readonly string[],
+): ResolvedPatterns {
+  const ignore = configuration.ignore.flatMap((pattern) => match(pattern, names, 'ignore pattern'));
+  const overrides = configuration.overrides.map(({ pattern, ...changes }) => ({
+    ...changes,
+    tensors: match(pattern, names, 'layer pattern'),
+  }));
+  return { ignore: [...new Set(ignore)].sort((a, b) => a - b), overrides };
+}
+
+function match(pattern: string, names: readonly string[], role: string): number[] {
+  const isMatch = compilePattern(pattern, role);
+  const found: number[] = [];
+  for (const [index, name] of names.entries()) {
+    if (isMatch(name)) found.push(index);
+  }
+  if (found.length > 0) return found;
+  const message = `The ${role} "${pattern}" matches none of the ${names.length} tensors.`;
+  throw new MonoquantError('pattern-unmatched', message, { suggestion: proposal(pattern, names) });
+}
+
+function compilePattern(pattern: string, role: string): (name: string) => boolean {
+  if (pattern.startsWith(REGEX_PREFIX)) {
+    const expression = compileRegex(pattern, role);
+    return (name) => matchesStart(expression, name) || matchesStart(expression, moduleOf(name));
+  }
+  if (!pattern.includes('*')) {
+    return (name) => name === pattern || name.startsWith(`${pattern}.`);
+  }
+  const literals = pattern.split(/\*+/).map((text) => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'));
+  // The end of a name or of one of its modules: the subtree of a module goes with it.
+  const expression = new RegExp(`^${literals.join('.*')}(?:\\.|$)`, 's');
+  return (name) => expression.test(name);
+}
+
+/** Regular expressions are taken as Python's re.match takes them: bound to the start, not to the end. */
+function compileRegex(pattern: string, role: string): RegExp {
+  const source = pattern.slice(REGEX_PREFIX.length);
+  const pythonOnly = /(?<!\\)(?:\\\\)*(\\[AZ])/.exec(source)?.[1];
+  if (pythonOnly !== undefined) {
+    // JavaScript would silently read them as the letters A and Z.
+    throw invalidRegex(pattern, role, `${pythonOnly} is not supported; write ^ or $`);
+  }
+  try {
+    return new RegExp(source, 'y');
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw invalidRegex(
+      pattern,
+      role,
+      reason.replace(/^Invalid regular expression: (?:\/.*\/\w*: )?/s, ''),
+    );
+  }
+}
+
+function invalidRegex(pattern: string, role: string, reason: string): MonoquantError {
+  return new MonoquantError(
+    'invalid-options',
+    `The ${role} "${pattern}" is not a regular expression: ${reason}.`,
+    { suggestion: 'Without re: in front, * stands for any run of characters.' },
+  );
+}
+
+function matchesStart(expression: RegExp, name: string | undefined): boolean {
+  if (name === undefined) return false;
+  expression.lastIndex = 0;
+  return expression.test(name);
+}
+
+/** `a.b` of `a.b.weight`. */
+function moduleOf(name: string): string | undefined {
+  const dot = name.lastIndexOf('.');
+  return dot < 0 ? undefined : name.slice(0, dot);
+}
+
+/** Names the tensor or module that the pattern comes nearest to, by as many components as it has. */
+function proposal(pattern: string, names: readonly string[]): string | undefined {
+  const example = names[0] === undefined ? undefined : `Names look like "${names[0]}".`;
+  const literal = pattern
+    .replace(REGEX_PREFIX, '')
+    .replace(/\\(.)/g, '$1')
+    .replace(/\.\*|[*^$()?+|[\]{}]/g, '')
+    .replace(/^\.+|\.+$/g, '');
+  if (literal === '') return example;
+  const components = literal.split('.').length;
+  // From the tail of a name to the first name with that tail: a model repeats few tails many times.
+  const tails = new Map<string, string>();
+  for (const name of names) {
+    for (let end = name.length; end > 0; end = name.lastIndexOf('.', end - 1)) {
+      const whole = name.slice(0, end);
+      const tail = whole.split('.').slice(-components).join('.');
+      if (!tails.has(tail)) tails.set(tail, whole);
+    }
+  }
+  const tail = nearest(literal, tails.keys());
+  const whole = tail === undefined ? undefined : tails.get(tail);
+  if (tail === undefined || whole === undefined) return example;
+  const nearestName = `The nearest name is "${whole}".`;
+  return tail === whole ? nearestName : `${nearestName} "*.${tail}" matches it at any depth.`;
+}

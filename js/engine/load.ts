@@ -1,0 +1,44 @@
+/**
+ * From the glue code that Emscripten made to an Engine.
+ * It exists so that hosts only say where the glue is; what it is called with is decided here.
+ * Whatever goes wrong on the way is 'engine-unavailable': the file at hand is not to blame.
+ */
+import { MonoquantError } from '../api/errors.js';
+import type { EngineInfo } from '../api/types.js';
+import { Engine } from './engine.js';
+import type { WasmModule } from './wasm.js';
+
+/** The default export of monoquant-st.mjs and monoquant-mt.mjs. */
+export type EngineFactory = (options: {
+  /** Workers that `mt` starts before it is ready. */
+  readonly threads?: number;
+}) => Promise<WasmModule>;
+
+/** The engine that a caller asks for; what it got is in Engine.info. */
+export function chooseEngine(threads: number): EngineInfo {
+  return { kind: threads === 1 ? 'st' : 'mt', threads };
+}
+
+export async function loadEngine(
+  importFactory: () => Promise<{ readonly default: EngineFactory }>,
+  { kind, threads }: EngineInfo,
+): Promise<Engine> {
+  try {
+    const { default: factory } = await importFactory();
+    const module = await factory(kind === 'mt' ? { threads: threads - 1 } : {});
+    return new Engine(module, { kind, threads: module.setThreads(threads) });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new MonoquantError(
+      'engine-unavailable',
+      `The engine (monoquant-${kind}.wasm) could not be started: ${reason}`,
+      {
+        suggestion:
+          kind === 'mt'
+            ? 'Try threads: 1, which needs no shared memory.'
+            : 'Reinstall the package.',
+        cause,
+      },
+    );
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * The Report of a run, its warnings about quality, and the gates that a caller set.
+ * It exists so that numbers from the engine become statements in one place.
+ * Pure functions of the plan and the stages' results; only the gates throw.
+ */
+import { MonoquantError } from '../api/errors.js';
+import type { Gates } from '../api/options.js';
+import type {
+  PlannedTensor,
+  Reason,
+  Report,
+  TensorReport,
+  Warning,
+  WarningCode,
+} from '../api/types.js';
+import type { StageResult } from './wasm.js';
+
+const LOW_SQNR_DB = 20;
+const VERY_LOW_SQNR_DB = 10;
+const TENSORS_IN_WARNING = 20;
+
+/** What was lost in each tensor that is not a copy, worst first. */
+export function reportTensors(
+  planned: readonly PlannedTensor[],
+  statistics: NonNullable<StageResult['tensors']>,
+): TensorReport[] {
+  const reports: TensorReport[] = [];
+  for (const { tensor: index, sqnrDb, maxError } of statistics) {
+    const tensor = planned[index];
+    if (tensor === undefined) throw new MonoquantError('internal', `There is no tensor ${index}.`);
+    if (tensor.decision === 'copy') continue;
+    reports.push({
+      name: tensor.name,
+      elements: tensor.shape.reduce((product, extent) => product * extent, 1),
+      decision: tensor.decision,
+      sqnrDb,
+      maxError,
+      sourceBytes: tensor.bytes,
+      outputBytes: tensor.outputs.reduce((sum, output) => sum + output.bytes, 0),
+    });
+  }
+  return reports.sort((a, b) => orderOf(a) - orderOf(b));
+}
+
+/** No error at all sorts behind every number; subtracting two infinities would not sort. */
+function orderOf({ sqnrDb }: TensorReport): number {
+  return sqnrDb ?? Number.MAX_VALUE;
+}
+
+/** Mean SQNR of the tensors that lost anything, weighted by their elements. */
+export function meanSqnr(tensors: readonly TensorReport[]): number | null {
+  let sum = 0;
+  let elements = 0;
+  for (const tensor of tensors) {
+    if (tensor.sqnrDb === null) continue;
+    sum += tensor.sqnrDb * tensor.elements;
+    elements += tensor.elements;
+  }
+  return elements === 0 ? null : sum / elements;
+}
+
+export function copiedTensors(planned: readonly PlannedTensor[]): Report['copied'] {
+  return planned
+    .filter(({ decision }) => decision === 'copy')
+    .map(({ name, reason, explanation }) => ({ name, reason, explanation }));
+}
+
+/** A plan's own warnings, and one each for what an earlier run found in the weights. */
+export function planWarnings(
+  planned: readonly PlannedTensor[],
+  given: readonly Warning[],
+): readonly Warning[] {
+  const found = [
+    ...unfitWarning(planned, 'non-finite', 'NaN or infinity'),
+    ...unfitWarning(planned, 'overflow', 'values beyond the range of the output type'),
+  ].filter(({ code }) => !given.some((warning) => warning.code === code));
+  return [...given, ...found];
+}
+
+function unfitWarning(
+  planned: readonly PlannedTensor[],
+  code: WarningCode & Reason,
+  content: string,
+): Warning[] {
+  const tensors = planned.filter(({ reason }) => reason === code).map(({ name }) => name);
+  const [first, ...others] = tensors;
+  if (first === undefined) return [];
+  const message =
+    others.length === 0
+      ? `"${first}" is copied as it is because it holds ${content}.`
+      : `"${first}" and ${others.length} more are copied as they are because they hold ${content}.`;
+  return [{ code, message, tensors: tensors.slice(0, TENSORS_IN_WARNING) }];
+}
+
+/** `tensors` are sorted, worst first. */
+export function qualityWarnings(tensors: readonly TensorReport[]): readonly Warning[] {
+  return [
+    ...sqnrWarning(tensors, 'very-low-sqnr', Number.NEGATIVE_INFINITY, VERY_LOW_SQNR_DB),
+    ...sqnrWarning(tensors, 'low-sqnr', VERY_LOW_SQNR_DB, LOW_SQNR_DB),
+  ];
+}
+
+function sqnrWarning(
+  tensors: readonly TensorReport[],
+  code: WarningCode,
+  from: number,
+  limit: number,
+): Warning[] {
+  const low = tensors.filter(({ sqnrDb }) => sqnrDb !== null && sqnrDb >= from && sqnrDb < limit);
+  const worst = low[0];
+  if (worst === undefined) return [];
+  const message =
+    low.length === 1
+      ? `"${worst.name}" has an SQNR of ${decibels(worst.sqnrDb)}, below ${limit} dB.`
+      : `${low.length} tensors have an SQNR below ${limit} dB; the worst is "${worst.name}" with ${decibels(worst.sqnrDb)}.`;
+  return [{ code, message, tensors: low.slice(0, TENSORS_IN_WARNING).map(({ name }) => name) }];
+}
+
+/** With `strict` every warning is an error. */
+export function gateWarnings(warnings: readonly Warning[], { strict }: Gates): void {
+  const [first, ...others] = warnings;
+  if (!strict || first === undefined) return;
+  const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
+  throw new MonoquantError('strict-warnings', `${first.message}${more}`, {
+    suggestion: 'With strict, warnings are errors: change what it speaks of, or leave out strict.',
+    tensor: first.tensors[0],
+  });
+}
+
+/** `tensors` are sorted, worst first. */
+export function gateQuality(
+  sqnrDb: number | null,
+  tensors: readonly TensorReport[],
+  { failUnder }: Gates,
+): void {
+  if (failUnder === undefined || sqnrDb === null || sqnrDb >= failUnder) return;
+  const worst = tensors[0];
+  throw new MonoquantError(
+    'quality-gate',
+    `The model's SQNR is ${decibels(sqnrDb)}, below the ${failUnder} dB that failUnder asks for.`,
+    {
+      suggestion:
+        worst === undefined
+          ? undefined
+          : `The worst tensor is "${worst.name}" with ${decibels(worst.sqnrDb)}: leave it out with ignore, or take more bits.`,
+      tensor: worst?.name,
+    },
+  );
+}
+
+/** Two digits, so that 19.96 is not shown as 20.0 next to "below 20". */
+function decibels(sqnrDb: number | null): string {
+  return sqnrDb === null ? 'no error' : `${sqnrDb.toFixed(2)} dB`;
+}

@@ -1,0 +1,133 @@
+/**
+ * The compiled engine as TypeScript sees it: the symbols of cpp/bindings/embind.cc, typed.
+ * It exists so that only this folder knows that there is WebAssembly at all.
+ * Views of engine memory are valid until the next call into the engine and are never kept.
+ */
+
+/** Every handle lives in engine memory until it is deleted. */
+interface Handle {
+  delete(): void;
+}
+
+/** Reads a file's metadata: ask `need`, fill `input`, call `filled`, until it is done. */
+export interface WasmInspector extends Handle {
+  /** True while bytes are wanted; then `needOffset` and `needLength` say which. */
+  step(): boolean;
+  needOffset(): number;
+  needLength(): number;
+  /** Where the wanted bytes go: exactly `needLength` bytes. */
+  input(): Uint8Array;
+  filled(): void;
+  /** JSON of an EngineError, or '' when all is well. Ask after `step` has returned false. */
+  error(): string;
+  /** JSON of a Catalog. */
+  catalog(): string;
+}
+
+export interface WasmPlan extends Handle {
+  /** JSON of an EngineError, or ''. */
+  error(): string;
+  /** JSON of { sizes, tensors, warnings } as in Plan. */
+  json(): string;
+}
+
+/**
+ * A pass over a file: reads in, writes out. `slots` blocks are in flight at once.
+ * The order of calls: `next` hands out a slot with the bytes to read; when they are in `input(slot)`,
+ * `process` (in the order of `next`); then the writes of that slot; then the slot may be handed out again.
+ */
+export interface WasmStage extends Handle {
+  /** Moves on to the next slice for this slot; false when there is none. */
+  next(slot: number): boolean;
+  readOffset(slot: number): number;
+  /** 0 where a slice needs no input. */
+  readLength(slot: number): number;
+  input(slot: number): Uint8Array;
+  process(slot: number): boolean;
+  writeCount(slot: number): number;
+  writeOffset(slot: number, index: number): number;
+  write(slot: number, index: number): Uint8Array;
+  /** The tensor of the last slice processed. */
+  tensor(): string;
+  /** Bytes that the whole stage reads. */
+  totalBytes(): number;
+  /** JSON of an EngineError, or ''. Ask when `process` has returned false. */
+  error(): string;
+  /** JSON of StageResult, once `next` has returned false and every slot was processed. */
+  result(): string;
+}
+
+/** Options of a plan as the engine takes them: patterns are resolved to tensor indices in the catalog. */
+export interface EngineOptions {
+  readonly bits: number;
+  readonly mode: string;
+  readonly scheme: string;
+  readonly strategy: string;
+  readonly groupSize: number;
+  readonly floatType: string;
+  readonly layers: readonly string[];
+  readonly defaultIgnore: boolean;
+  readonly minElements: number;
+  readonly ignore: readonly number[];
+  readonly overrides: readonly {
+    readonly tensors: readonly number[];
+    readonly bits?: number | 'none';
+    readonly scheme?: string;
+    readonly groupSize?: number;
+  }[];
+  /** What an earlier run found that no header shows: these tensors can only be copied. */
+  readonly unfit: readonly UnfitTensor[];
+}
+
+export interface UnfitTensor {
+  readonly tensor: number;
+  readonly reason: 'non-finite' | 'overflow';
+  readonly explanation: string;
+}
+
+export interface StageResult {
+  /** Encode: tensors that turned out unfit; when there are any, the output is void: plan again with them. */
+  readonly unfit?: readonly UnfitTensor[];
+  /** Encode: error statistics in the order of the source. */
+  readonly tensors?: readonly {
+    readonly tensor: number;
+    readonly sqnrDb: number | null;
+    readonly maxError: number;
+  }[];
+}
+
+export interface EngineError {
+  readonly code: string;
+  readonly message: string;
+  readonly suggestion?: string;
+  readonly tensor?: string;
+  readonly offset?: number;
+}
+
+export interface WasmModule {
+  readonly Inspector: new (fileSize: number) => WasmInspector;
+  /** Takes a copy of what it needs from the inspector. */
+  readonly Plan: new (
+    inspector: WasmInspector,
+    optionsJson: string,
+  ) => WasmPlan;
+  /** The plan must outlive the stage. */
+  readonly EncodeStage: new (
+    plan: WasmPlan,
+    slots: number,
+    blockBytes: number,
+  ) => WasmStage;
+  /**
+   * Reads the output back: its structure (through an inspector of it) against the plan, its bytes against
+   * the checksums that `encode` took. `encode` must outlive it.
+   */
+  readonly VerifyStage: new (
+    encode: WasmStage,
+    output: WasmInspector,
+    slots: number,
+    blockBytes: number,
+  ) => WasmStage;
+  version(): string;
+  /** Starts `threads` - 1 helpers; a no-op in `st`. Returns the number of threads that will work. */
+  setThreads(threads: number): number;
+}

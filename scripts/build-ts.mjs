@@ -1,0 +1,98 @@
+// Bundles the TypeScript for Node and for browsers, and emits its declarations.
+// Why: the package loads a handful of files, and its users see types without our sources.
+// Always: workers and artifacts stay files of their own, found by `new URL(..., import.meta.url)`.
+
+import { chmodSync, cpSync, existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { BuildError, run, step } from './run.mjs';
+
+const ENTRIES = {
+  node: { index: 'node/index.ts', cli: 'node/cli/main.ts', worker: 'node/worker.ts' },
+  browser: { index: 'web/engine/index.ts', worker: 'web/engine/worker.ts' },
+};
+
+/**
+ * @param {string} root the checkout
+ * @param {string} dist the folder that gets node/, browser/ and types/
+ */
+export async function buildTypescript(root, dist) {
+  for (const file of Object.values(ENTRIES).flatMap((entries) => Object.values(entries))) {
+    if (!existsSync(join(root, file)))
+      throw new BuildError(`${file} is missing from the checkout.`);
+  }
+  await step('checking types and writing declarations', () => emitDeclarations(root, dist));
+  await step('bundling for Node', () => bundle(root, 'node', dist));
+  await step('bundling for browsers', () => bundle(root, 'browser', dist));
+  chmodSync(join(dist, 'node', 'cli.js'), 0o755);
+}
+
+/**
+ * @param {string} root
+ * @param {string} dist
+ */
+function emitDeclarations(root, dist) {
+  // A declaration whose source is gone would otherwise be published.
+  rmSync(join(root, 'build', 'types'), { recursive: true, force: true });
+  run([process.execPath, tool(root, 'typescript', 'bin/tsc'), '-b', 'tsconfig.build.json'], {
+    cwd: root,
+  });
+  for (const folder of ['js', 'node', 'web/engine']) {
+    cpSync(join(root, 'build', 'types', folder), join(dist, 'types', folder), { recursive: true });
+  }
+}
+
+/**
+ * @param {string} root
+ * @param {'node' | 'browser'} platform
+ * @param {string} dist
+ */
+async function bundle(root, platform, dist) {
+  // Loaded only here: when nothing changed, the build must not wait for it.
+  const { rolldown } = await import('rolldown');
+  const build = await rolldown({
+    cwd: root,
+    input: ENTRIES[platform],
+    platform,
+    external: platform === 'node' ? [/^node:/] : [],
+    plugins: [artifactsStayFiles],
+    onwarn: (warning) => {
+      throw new BuildError(`rolldown: ${warning.message}`);
+    },
+  });
+  try {
+    await build.write({
+      dir: join(dist, platform),
+      format: 'esm',
+      entryFileNames: '[name].js',
+      chunkFileNames: 'chunk-[name].js',
+      sourcemap: true,
+      minify: platform === 'browser',
+    });
+  } finally {
+    await build.close();
+  }
+}
+
+/**
+ * `import('.../wasm/monoquant-st.mjs')` stays an import of the file that ships beside the bundles:
+ * a consumer's bundler then finds the glue, and through it the .wasm.
+ */
+const artifactsStayFiles = {
+  name: 'artifacts-stay-files',
+  /** @param {string} specifier */
+  resolveId(specifier) {
+    const artifact = /\/wasm\/(monoquant-(?:st|mt)\.mjs)$/.exec(specifier);
+    return artifact === null ? null : { id: `../wasm/${artifact[1]}`, external: true };
+  },
+};
+
+/**
+ * @param {string} root
+ * @param {string} name of an npm package
+ * @param {string} file in it
+ */
+function tool(root, name, file) {
+  const path = join(root, 'node_modules', name, file);
+  if (!existsSync(path)) throw new BuildError(`${name} is not installed: run npm install first.`);
+  return path;
+}

@@ -1,0 +1,90 @@
+// Compiles the C++ core with Emscripten through CMake, once without and once with threads.
+// Why: the artifacts `st` (runs everywhere) and `mt` (needs shared memory) come from one source.
+// Always: both are built or the build fails; the glue of `mt` has worker options a bundler can read.
+
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { BuildError, run, step } from './run.mjs';
+import { compareVersions, ensureEmscripten } from './toolchain.mjs';
+
+// Since this version Emscripten writes the options of `new Worker` as a literal.
+const LITERAL_OPTIONS_SINCE = '4.0.4';
+
+/**
+ * @param {string} root the checkout
+ * @param {string} dist the folder that gets wasm/
+ */
+export async function buildWasm(root, dist) {
+  for (const file of ['CMakeLists.txt', 'CMakePresets.json']) {
+    if (!existsSync(join(root, file)))
+      throw new BuildError(`${file} is missing from the checkout.`);
+  }
+  const toolchain = await ensureEmscripten();
+  mkdirSync(join(dist, 'wasm'), { recursive: true });
+  for (const artifact of ['st', 'mt']) {
+    await step(`building monoquant-${artifact}.wasm (Emscripten ${toolchain.version})`, () => {
+      compile(root, `wasm-${artifact}`, toolchain.env);
+      collect(root, artifact, dist, toolchain.version);
+    });
+  }
+}
+
+/**
+ * @param {string} root
+ * @param {string} preset
+ * @param {NodeJS.ProcessEnv} env
+ */
+function compile(root, preset, env) {
+  // A build tree remembers its compiler; one of another Emscripten must be configured anew.
+  const cache = join(root, 'build', preset, 'CMakeCache.txt');
+  const toolchainFile = env.EMSCRIPTEN_TOOLCHAIN_FILE ?? '';
+  const isForeign = existsSync(cache) && !readFileSync(cache, 'utf8').includes(toolchainFile);
+  const fresh = isForeign ? ['--fresh'] : [];
+  run(['cmake', '--preset', preset, ...fresh], { cwd: root, env });
+  const jobs = String(availableParallelism());
+  run(['cmake', '--build', '--preset', preset, '-j', jobs], { cwd: root, env });
+}
+
+/**
+ * @param {string} root
+ * @param {string} artifact
+ * @param {string} dist
+ * @param {string} version of Emscripten
+ */
+function collect(root, artifact, dist, version) {
+  const name = `monoquant-${artifact}`;
+  const built = join(root, 'build', `wasm-${artifact}`);
+  const wasm = join(dist, 'wasm', `${name}.wasm`);
+  copyFileSync(join(built, `${name}.wasm`), wasm);
+  chmodSync(wasm, 0o644);
+  let glue = readFileSync(join(built, `${name}.mjs`), 'utf8');
+  if (artifact === 'mt' && compareVersions(version, LITERAL_OPTIONS_SINCE) < 0) {
+    glue = withLiteralWorkerOptions(glue, name);
+  }
+  writeFileSync(join(dist, 'wasm', `${name}.mjs`), glue);
+}
+
+/**
+ * Bundlers find a worker only where `new Worker` has its URL and its options spelled out; older
+ * Emscripten passes the options as a variable. Node reads `workerData`, browsers `type` and `name`.
+ * @param {string} glue
+ * @param {string} name
+ */
+function withLiteralWorkerOptions(glue, name) {
+  const start = `new Worker(new URL("${name}.mjs",import.meta.url),`;
+  const parts = glue.split(`${start}workerOptions)`);
+  if (parts.length !== 2) {
+    throw new BuildError(
+      `${name}.mjs: expected ${start}workerOptions) exactly once, found it ${parts.length - 1} times.`,
+    );
+  }
+  return parts.join(`${start}{type:"module",workerData:"em-pthread",name:"em-pthread"})`);
+}

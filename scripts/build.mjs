@@ -1,0 +1,121 @@
+// Builds dist/: the two WebAssembly artifacts, the bundles for Node and browsers, the declarations.
+// Why: npm's `prepare` runs it, so that `npm install` in a checkout leaves a package that works.
+// Always: dist/ is swapped in whole when every part is built; what did not change is not rebuilt.
+//
+// node scripts/build.mjs [--only wasm|ts] [--force] [--verbose]
+
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { buildTypescript } from './build-ts.mjs';
+import { buildWasm } from './build-wasm.mjs';
+import { hashFiles } from './hash.mjs';
+import { BuildError, runMain } from './run.mjs';
+
+const ROOT = join(import.meta.dirname, '..');
+const DIST = join(ROOT, 'dist');
+const STAMP = '.stamp';
+
+// The halves of dist/: what each is made from, and the folders it owns.
+const HALVES = {
+  wasm: {
+    inputs: ['cpp/monoquant', 'cpp/bindings', 'cpp/CMakeLists.txt', 'cmake', 'CMakeLists.txt']
+      .concat(['CMakePresets.json', 'package.json', 'package-lock.json'])
+      .concat(['build', 'build-wasm', 'toolchain', 'emscripten'].map(script)),
+    outputs: ['wasm'],
+    build: buildWasm,
+  },
+  ts: {
+    inputs: ['js', 'node', 'web', 'tsconfig.base.json', 'tsconfig.build.json']
+      .concat(['package.json', 'package-lock.json'])
+      .concat(['build', 'build-ts'].map(script)),
+    outputs: ['node', 'browser', 'types'],
+    build: buildTypescript,
+  },
+};
+
+await runMain(main);
+
+async function main() {
+  const { values: options } = parseArgs({
+    options: {
+      only: { type: 'string' },
+      force: { type: 'boolean' },
+      verbose: { type: 'boolean' },
+    },
+  });
+  if (options.only !== undefined && !Object.hasOwn(HALVES, options.only)) {
+    throw new BuildError('--only takes wasm or ts.');
+  }
+  const before = readStamp();
+  const after = {};
+  const stale = [];
+  for (const [name, half] of Object.entries(HALVES)) {
+    const hash = hashFiles(ROOT, half.inputs);
+    const isWanted = options.only === undefined || options.only === name;
+    const isFresh =
+      before[name] === hash && half.outputs.every((folder) => existsSync(dist(folder)));
+    if (isWanted && (options.force || !isFresh)) stale.push(name);
+    after[name] = isWanted ? hash : before[name];
+  }
+  if (stale.length > 0) await rebuild(stale, after);
+  if (stale.length === 0) process.stderr.write('monoquant is built\n');
+}
+
+/**
+ * @param {string[]} stale the halves to build; the others are taken over from dist/
+ * @param {Record<string, string | undefined>} stamp
+ */
+async function rebuild(stale, stamp) {
+  const work = join(ROOT, 'build', `dist-${process.pid}`);
+  const fresh = join(work, 'fresh');
+  mkdirSync(fresh, { recursive: true });
+  try {
+    for (const [name, half] of Object.entries(HALVES)) {
+      if (stale.includes(name)) await half.build(ROOT, fresh);
+      else keep(half.outputs, fresh);
+    }
+    writeFileSync(join(fresh, STAMP), JSON.stringify(stamp));
+    if (existsSync(DIST)) renameSync(DIST, join(work, 'old'));
+    renameSync(fresh, DIST);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/**
+ * @param {string[]} folders
+ * @param {string} fresh
+ */
+function keep(folders, fresh) {
+  for (const folder of folders) {
+    if (existsSync(dist(folder))) cpSync(dist(folder), join(fresh, folder), { recursive: true });
+  }
+}
+
+/** @returns {Record<string, string | undefined>} */
+function readStamp() {
+  try {
+    return JSON.parse(readFileSync(dist(STAMP), 'utf8'));
+  } catch {
+    return {};
+  }
+}
+
+/** @param {string} path */
+function dist(path) {
+  return join(DIST, path);
+}
+
+/** @param {string} name */
+function script(name) {
+  return `scripts/${name}.mjs`;
+}
