@@ -22,7 +22,8 @@ struct Block {
   std::vector<float> values = std::vector<float>(kJobWeights);
   std::vector<uint8_t> halves = std::vector<uint8_t>(kJobWeights * 2);
   std::vector<uint8_t> output = std::vector<uint8_t>(kJobWeights * 4);
-  std::vector<quant::Qparams> qparams = std::vector<quant::Qparams>(kJobWeights);
+  std::vector<float> scales = std::vector<float>(kJobWeights);
+  std::vector<int32_t> zero_points = std::vector<int32_t>(kJobWeights);
 
   Block() {
     uint32_t state = 12345;
@@ -51,7 +52,8 @@ inline quant::Scheme scheme_of(uint32_t bits, bool symmetric, uint64_t group) {
 }
 
 inline void encode(Block &block, const quant::Scheme &scheme) {
-  run::encode_unit(block.values, scheme, {kJobColumns, false}, block.qparams, block.output.data());
+  run::encode_unit(block.values, scheme, {kJobColumns, false}, {block.scales, block.zero_points},
+                   block.output.data());
 }
 
 /// Kernels alone take the table to use; whole encodings take the build's own.
@@ -76,13 +78,15 @@ inline const std::vector<Job> &jobs() {
       {"encode_8", [](const quant::Kernels &k, Block &b) {
          quant::ErrorSums sums;
          const quant::Scope scope{4000.0F, 1.0F, 0};
-         k.encode_8(b.values.data(), kJobWeights, 1, &scope, 0, b.output.data(), sums);
+         k.encode_8(b.values.data(), kJobWeights, 1,
+                    {&scope.factor, &scope.step, &scope.zero_point}, 0, b.output.data(), sums);
          b.output[0] = static_cast<uint8_t>(sums.peak);
        }},
       {"encode_4", [](const quant::Kernels &k, Block &b) {
          quant::ErrorSums sums;
          const quant::Scope scope{200.0F, 1.0F, 0};
-         k.encode_4(b.values.data(), kJobWeights, 1, &scope, b.output.data(), sums);
+         k.encode_4(b.values.data(), kJobWeights, 1,
+                    {&scope.factor, &scope.step, &scope.zero_point}, b.output.data(), sums);
          b.output[0] = static_cast<uint8_t>(sums.peak);
        }},
       {"encode_f16", [](const quant::Kernels &k, Block &b) {

@@ -1,10 +1,10 @@
 /**
- * The compiled engine with JSON parsed and errors thrown: what wasm.ts says, as TypeScript likes it.
- * It exists so that nobody else parses the engine's documents or frees its memory by hand.
- * Every handle is deleted when the work it was made for ends, however it ends.
+ * The compiled engine with JSON made and errors thrown: what wasm.ts says, as TypeScript likes it.
+ * It exists so that nobody else decodes the engine's errors.
+ * What it returns was made without an error, and is deleted by who asked for it.
  */
 import { ERROR_CODES, MonoquantError } from '../api/errors.js';
-import type { Catalog, EngineInfo, Plan } from '../api/types.js';
+import type { EngineInfo } from '../api/types.js';
 import type { ByteSource } from '../io/byte-source.js';
 import type {
   EngineError,
@@ -21,7 +21,11 @@ export interface BlockShape {
   readonly blockBytes: number;
 }
 
-type Work<T> = T | Promise<T>;
+/** One of `count` equal parts of a run. */
+export interface Share {
+  readonly index: number;
+  readonly count: number;
+}
 
 export class Engine {
   readonly info: EngineInfo;
@@ -36,7 +40,7 @@ export class Engine {
     return this.#module.version();
   }
 
-  /** Reads the metadata of a file. The caller deletes the inspector. */
+  /** Reads the metadata of a file. */
   async inspect(source: ByteSource): Promise<WasmInspector> {
     const inspector = new this.#module.Inspector(source.size);
     try {
@@ -47,43 +51,34 @@ export class Engine {
       throwIfError(inspector.error());
       return inspector;
     } catch (error) {
-      deleteAfterFailure(inspector);
+      deleteQuietly(inspector);
       throw error;
     }
   }
 
-  withPlan<T>(
-    inspector: WasmInspector,
-    options: EngineOptions,
-    work: (plan: WasmPlan, document: Omit<Plan, 'configuration'>) => Work<T>,
-  ): Promise<T> {
-    return withHandle(new this.#module.Plan(inspector, JSON.stringify(options)), (plan) => {
+  plan(inspector: WasmInspector, options: EngineOptions): WasmPlan {
+    const plan = new this.#module.Plan(inspector, JSON.stringify(options));
+    try {
       throwIfError(plan.error());
-      return work(plan, JSON.parse(plan.json()) as Omit<Plan, 'configuration'>);
-    });
+      return plan;
+    } catch (error) {
+      deleteQuietly(plan);
+      throw error;
+    }
   }
 
-  withEncodeStage<T>(
-    plan: WasmPlan,
-    { slots, blockBytes }: BlockShape,
-    work: (stage: WasmStage) => Work<T>,
-  ): Promise<T> {
-    return withHandle(new this.#module.EncodeStage(plan, slots, blockBytes), work);
+  encodeStage(plan: WasmPlan, share: Share, { slots, blockBytes }: BlockShape): WasmStage {
+    return new this.#module.EncodeStage(plan, share.index, share.count, slots, blockBytes);
   }
 
-  /** `encode` is the stage that wrote what `output` has inspected. */
-  withVerifyStage<T>(
+  /** Checks what `encode` wrote; `output` has inspected the file that it is in. */
+  verifyStage(
     encode: WasmStage,
     output: WasmInspector,
     { slots, blockBytes }: BlockShape,
-    work: (stage: WasmStage) => Work<T>,
-  ): Promise<T> {
-    return withHandle(new this.#module.VerifyStage(encode, output, slots, blockBytes), work);
+  ): WasmStage {
+    return new this.#module.VerifyStage(encode, output, slots, blockBytes);
   }
-}
-
-export function catalogOf(inspector: WasmInspector): Catalog {
-  return JSON.parse(inspector.catalog()) as Catalog;
 }
 
 /** `json` is what the engine's `error` functions return: an EngineError, or '' when all is well. */
@@ -94,26 +89,11 @@ export function throwIfError(json: string): void {
   throw new MonoquantError(known ?? 'internal', message, details);
 }
 
-export async function withHandle<H extends { delete(): void }, T>(
-  handle: H,
-  work: (handle: H) => Work<T>,
-): Promise<T> {
-  let result: T;
-  try {
-    result = await work(handle);
-  } catch (error) {
-    deleteAfterFailure(handle);
-    throw error;
-  }
-  handle.delete();
-  return result;
-}
-
 /** After a trap in the engine a destructor may trap as well; the first failure is the one to tell. */
-function deleteAfterFailure(handle: { delete(): void }): void {
+export function deleteQuietly(handle: { delete(): void } | undefined): void {
   try {
-    handle.delete();
+    handle?.delete();
   } catch {
-    // Told by whoever calls this.
+    // Nothing can be freed any more.
   }
 }

@@ -14,11 +14,6 @@ export type EngineFactory = (options: {
   readonly threads?: number;
 }) => Promise<WasmModule>;
 
-/** The engine that a caller asks for; what it got is in Engine.info. */
-export function chooseEngine(threads: number): EngineInfo {
-  return { kind: threads === 1 ? 'st' : 'mt', threads };
-}
-
 export async function loadEngine(
   importFactory: () => Promise<{ readonly default: EngineFactory }>,
   { kind, threads }: EngineInfo,

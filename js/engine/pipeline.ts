@@ -7,7 +7,7 @@ import { MonoquantError } from '../api/errors.js';
 import type { ByteSink } from '../io/byte-sink.js';
 import type { ByteSource } from '../io/byte-source.js';
 import { throwIfError } from './engine.js';
-import type { StageResult, WasmStage } from './wasm.js';
+import type { WasmStage } from './wasm.js';
 
 const PROGRESS_INTERVAL_MS = 100;
 
@@ -18,17 +18,20 @@ export interface StageIo {
   /** As many as the stage was made with. */
   readonly slots: number;
   /** Called at the start, at the end, and at most ten times a second between. */
-  readonly onProgress?: ((bytes: number, totalBytes: number, tensor: string) => void) | undefined;
+  readonly onProgress?: OnStageProgress | undefined;
 }
 
-export async function runStage(stage: WasmStage, io: StageIo): Promise<StageResult> {
+export type OnStageProgress = (bytes: number, totalBytes: number, tensor: string) => void;
+
+/** Returns JSON of the stage's StageResult. */
+export async function runStage(stage: WasmStage, io: StageIo): Promise<string> {
   const run = new StageRun(stage, io);
   try {
     await run.work();
   } finally {
     await run.settle();
   }
-  return JSON.parse(stage.result()) as StageResult;
+  return stage.result();
 }
 
 /** Counts instead of collecting promises: a large file has thousands of blocks. */

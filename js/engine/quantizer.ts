@@ -1,109 +1,126 @@
 /**
- * A file in the hands of the engine: its catalog, plans for it, and the run that quantizes it.
- * It exists so that sessions in every host hold one object and need not know the engine's handles.
- * A run that fails has aborted its sink; close() frees the engine's memory.
+ * A file in the hands of the engine: its catalog, plans for it, and one share of a run.
+ * It exists so that a worker holds one object and need not know the engine's handles.
+ * Documents stay the engine's JSON text: whoever shows them parses them.
  */
-import { MonoquantError } from '../api/errors.js';
+import { type ErrorCode, MonoquantError } from '../api/errors.js';
 import { resolvePatterns } from '../api/patterns.js';
-import type { Catalog, Configuration, Plan, Report } from '../api/types.js';
+import type { Catalog, Configuration } from '../api/types.js';
+import type { ByteSink } from '../io/byte-sink.js';
 import type { ByteSource } from '../io/byte-source.js';
-import { catalogOf, type Engine } from './engine.js';
-import { gateWarnings, planWarnings } from './report.js';
-import { type QuantizeJob, runPlan } from './run.js';
-import type { EngineOptions, UnfitTensor, WasmInspector, WasmPlan } from './wasm.js';
+import { type BlockShape, deleteQuietly, type Engine, type Share } from './engine.js';
+import { type OnStageProgress, runStage } from './pipeline.js';
+import type { EngineOptions, UnfitTensor, WasmInspector, WasmPlan, WasmStage } from './wasm.js';
 
-export interface Quantized<Output> {
-  readonly report: Report;
-  readonly output: Output;
-}
-
-interface Unfit {
+/** What a plan is made from, besides the file. */
+export interface PlanChoice {
+  readonly configuration: Configuration;
+  /** What an earlier run found in the weights. */
   readonly unfit: readonly UnfitTensor[];
 }
 
-export class Quantizer {
-  readonly catalog: Catalog;
+export class Quantizer<Output> {
   readonly #engine: Engine;
+  readonly #blocks: BlockShape;
   readonly #source: ByteSource;
   readonly #inspector: WasmInspector;
-  readonly #openedInMs: number;
+  #plan: WasmPlan | undefined;
+  #encode: WasmStage | undefined;
+  #sink: ByteSink<Output> | undefined;
 
   private constructor(
     engine: Engine,
+    blocks: BlockShape,
     source: ByteSource,
     inspector: WasmInspector,
-    openedInMs: number,
   ) {
-    this.catalog = catalogOf(inspector);
     this.#engine = engine;
+    this.#blocks = blocks;
     this.#source = source;
     this.#inspector = inspector;
-    this.#openedInMs = openedInMs;
   }
 
-  static async open(engine: Engine, source: ByteSource): Promise<Quantizer> {
-    const start = performance.now();
-    const inspector = await engine.inspect(source);
-    return new Quantizer(engine, source, inspector, performance.now() - start);
+  static async open<Output>(
+    engine: Engine,
+    blocks: BlockShape,
+    source: ByteSource,
+  ): Promise<Quantizer<Output>> {
+    return new Quantizer<Output>(engine, blocks, source, await engine.inspect(source));
   }
 
-  plan(configuration: Configuration): Promise<Plan> {
-    return this.#withPlan(configuration, [], (_, plan) => plan);
+  /** JSON of a Catalog. */
+  catalog(): string {
+    return this.#inspector.catalog();
   }
 
-  async quantize<Output>(job: QuantizeJob<Output>): Promise<Quantized<Output>> {
-    const first = await this.#attempt(job, []);
-    if ('report' in first) return first;
-    const second = await this.#attempt(job, first.unfit);
-    if ('report' in second) return second;
-    const tensor = this.catalog.tensors[second.unfit[0]?.tensor ?? -1]?.name;
-    throw new MonoquantError('internal', 'A tensor was found unfit only in the second run.', {
-      tensor,
-    });
+  /** JSON of a Plan, without its configuration. */
+  plan(choice: PlanChoice): string {
+    const plan = this.#engine.plan(this.#inspector, this.#engineOptions(choice));
+    try {
+      return plan.json();
+    } finally {
+      deleteQuietly(plan);
+    }
   }
 
-  close(): void {
-    this.#inspector.delete();
+  /** Writes a share of the output and returns JSON of a StageResult. */
+  async encode(
+    choice: PlanChoice,
+    share: Share,
+    openSink: () => Promise<ByteSink<Output>>,
+    onProgress?: OnStageProgress,
+  ): Promise<string> {
+    // An earlier attempt may hold the same place.
+    await this.#drop();
+    const sink = await openSink();
+    this.#sink = sink;
+    this.#plan = this.#engine.plan(this.#inspector, this.#engineOptions(choice));
+    this.#encode = this.#engine.encodeStage(this.#plan, share, this.#blocks);
+    const { slots } = this.#blocks;
+    return runStage(this.#encode, { source: this.#source, sink, slots, onProgress });
   }
 
-  #attempt<Output>(
-    job: QuantizeJob<Output>,
-    unfit: readonly UnfitTensor[],
-  ): Promise<Quantized<Output> | Unfit> {
-    const start = performance.now();
-    return this.#withPlan(job.configuration, unfit, async (handle, plan) => {
-      gateWarnings(plan.warnings, job.gates);
-      const planMs = this.#openedInMs + performance.now() - start;
-      const sink = await job.openSink(plan.sizes.outputBytes);
-      try {
-        const io = { source: this.#source, sink };
-        const result = await runPlan(this.#engine, job, { handle, plan, planMs }, io);
-        if (!('unfit' in result)) return { report: result, output: await sink.finish() };
-        await sink.abort();
-        return result;
-      } catch (error) {
-        await sink.abort();
-        throw error;
-      }
-    });
+  /** Reads back what `encode` wrote, once every share has been written. */
+  async verify(onProgress?: OnStageProgress): Promise<void> {
+    if (this.#encode === undefined || this.#sink === undefined) throw outOfOrder('verify');
+    const output = await inspectOutput(this.#engine, this.#sink);
+    let stage: WasmStage | undefined;
+    try {
+      stage = this.#engine.verifyStage(this.#encode, output, this.#blocks);
+      await runStage(stage, { source: this.#sink, slots: this.#blocks.slots, onProgress });
+    } finally {
+      deleteQuietly(stage);
+      deleteQuietly(output);
+    }
   }
 
-  #withPlan<T>(
-    configuration: Configuration,
-    unfit: readonly UnfitTensor[],
-    work: (handle: WasmPlan, plan: Plan) => T | Promise<T>,
-  ): Promise<T> {
-    const options = this.#engineOptions(configuration, unfit);
-    return this.#engine.withPlan(this.#inspector, options, (handle, document) => {
-      const warnings = planWarnings(document.tensors, document.warnings);
-      return work(handle, { configuration, ...document, warnings });
-    });
+  /** Every share has been verified. */
+  async finish(): Promise<Output> {
+    if (this.#sink === undefined) throw outOfOrder('finish');
+    const output = await this.#sink.finish();
+    this.#sink = undefined;
+    return output;
   }
 
-  #engineOptions(configuration: Configuration, unfit: readonly UnfitTensor[]): EngineOptions {
-    const names = this.catalog.tensors.map(({ name }) => name);
+  /** What was not finished is void. */
+  async close(): Promise<void> {
+    await this.#drop();
+    deleteQuietly(this.#inspector);
+  }
+
+  async #drop(): Promise<void> {
+    deleteQuietly(this.#encode);
+    deleteQuietly(this.#plan);
+    this.#encode = undefined;
+    this.#plan = undefined;
+    await this.#sink?.abort();
+    this.#sink = undefined;
+  }
+
+  #engineOptions({ configuration, unfit }: PlanChoice): EngineOptions {
     const { bits, mode, scheme, strategy, groupSize, floatType, layers } = configuration;
-    const { defaultIgnore, minElements } = configuration;
+    const { defaultIgnore, minElements, ignore, overrides } = configuration;
+    const hasPatterns = ignore.length > 0 || overrides.length > 0;
     return {
       bits,
       mode,
@@ -114,8 +131,35 @@ export class Quantizer {
       layers,
       defaultIgnore,
       minElements,
-      ...resolvePatterns(configuration, names),
+      ...resolvePatterns(configuration, hasPatterns ? this.#names() : []),
       unfit,
     };
   }
+
+  #names(): readonly string[] {
+    const catalog = JSON.parse(this.#inspector.catalog()) as Catalog;
+    return catalog.tensors.map(({ name }) => name);
+  }
+}
+
+const STRUCTURE_CODES: readonly ErrorCode[] = [
+  'unsupported-format',
+  'malformed-file',
+  'limit-exceeded',
+  'file-truncated',
+];
+
+/** What would be a fault of an input is our own failure in an output. */
+async function inspectOutput(engine: Engine, output: ByteSource): Promise<WasmInspector> {
+  try {
+    return await engine.inspect(output);
+  } catch (cause) {
+    if (!(cause instanceof MonoquantError) || !STRUCTURE_CODES.includes(cause.code)) throw cause;
+    const message = `The output reads back as no valid file: ${cause.message}`;
+    throw new MonoquantError('verification-failed', message, { offset: cause.offset, cause });
+  }
+}
+
+function outOfOrder(step: string): MonoquantError {
+  return new MonoquantError('internal', `Nothing was encoded before "${step}".`);
 }

@@ -19,27 +19,54 @@ const LOW_SQNR_DB = 20;
 const VERY_LOW_SQNR_DB = 10;
 const TENSORS_IN_WARNING = 20;
 
-/** What was lost in each tensor that is not a copy, worst first. */
+/** Errors of one tensor, summed over its bands. */
+interface ErrorSums {
+  signal: number;
+  noise: number;
+  peak: number;
+}
+
+/** What was lost in each tensor that is not a copy, worst first. `results` are those of all shares. */
 export function reportTensors(
   planned: readonly PlannedTensor[],
-  statistics: NonNullable<StageResult['tensors']>,
+  results: readonly StageResult[],
 ): TensorReport[] {
+  const sums = sumErrors(results);
   const reports: TensorReport[] = [];
-  for (const { tensor: index, sqnrDb, maxError } of statistics) {
-    const tensor = planned[index];
-    if (tensor === undefined) throw new MonoquantError('internal', `There is no tensor ${index}.`);
-    if (tensor.decision === 'copy') continue;
+  for (const [index, { name, shape, decision, bytes, outputs }] of planned.entries()) {
+    if (decision === 'copy') continue;
+    const errors = sums.get(index) ?? { signal: 0, noise: 0, peak: 0 };
     reports.push({
-      name: tensor.name,
-      elements: tensor.shape.reduce((product, extent) => product * extent, 1),
-      decision: tensor.decision,
-      sqnrDb,
-      maxError,
-      sourceBytes: tensor.bytes,
-      outputBytes: tensor.outputs.reduce((sum, output) => sum + output.bytes, 0),
+      name,
+      elements: shape.reduce((product, extent) => product * extent, 1),
+      decision,
+      sqnrDb: sqnrOf(errors),
+      maxError: errors.peak,
+      sourceBytes: bytes,
+      outputBytes: outputs.reduce((sum, output) => sum + output.bytes, 0),
     });
   }
   return reports.sort((a, b) => orderOf(a) - orderOf(b));
+}
+
+/** Sums in the order of the bands: numbers must not depend on how a run was shared out. */
+function sumErrors(results: readonly StageResult[]): Map<number, ErrorSums> {
+  const errors = results.flatMap((result) => result.errors ?? []);
+  errors.sort(([tensorA, bandA], [tensorB, bandB]) => tensorA - tensorB || bandA - bandB);
+  const sums = new Map<number, ErrorSums>();
+  for (const [tensor, , signal, noise, peak] of errors) {
+    const sum = sums.get(tensor) ?? { signal: 0, noise: 0, peak: 0 };
+    sum.signal += signal;
+    sum.noise += noise;
+    sum.peak = Math.max(sum.peak, peak);
+    sums.set(tensor, sum);
+  }
+  return sums;
+}
+
+function sqnrOf({ signal, noise }: ErrorSums): number | null {
+  // Noise without any signal is as bad as a number can say; JSON has no infinity.
+  return noise === 0 ? null : 10 * Math.log10(Math.max(signal, Number.MIN_VALUE) / noise);
 }
 
 /** No error at all sorts behind every number; subtracting two infinities would not sort. */

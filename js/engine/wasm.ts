@@ -88,12 +88,8 @@ export interface UnfitTensor {
 export interface StageResult {
   /** Encode: tensors that turned out unfit; when there are any, the output is void: plan again with them. */
   readonly unfit?: readonly UnfitTensor[];
-  /** Encode: error statistics in the order of the source. */
-  readonly tensors?: readonly {
-    readonly tensor: number;
-    readonly sqnrDb: number | null;
-    readonly maxError: number;
-  }[];
+  /** Encode: tensor, number of the band in it, sum of squares, sum of squared errors, largest error. */
+  readonly errors?: readonly (readonly [number, number, number, number, number])[];
 }
 
 export interface EngineError {
@@ -111,9 +107,11 @@ export interface WasmModule {
     inspector: WasmInspector,
     optionsJson: string,
   ) => WasmPlan;
-  /** The plan must outlive the stage. */
+  /** Does the part `share` of `shares` equal ones. The plan must outlive the stage. */
   readonly EncodeStage: new (
     plan: WasmPlan,
+    share: number,
+    shares: number,
     slots: number,
     blockBytes: number,
   ) => WasmStage;

@@ -11,7 +11,7 @@
 namespace monoquant::catalog {
 namespace {
 
-constexpr uint64_t kHeadBytes = 256 * 1024; // also holds most safetensors headers: one read is enough
+constexpr uint64_t kHeadBytes = 256ULL * 1024; // also holds most safetensors headers: one read is enough
 
 struct Signature {
   std::string_view magic;
@@ -33,13 +33,7 @@ constexpr std::array<Signature, 11> kSignatures = {{
     {"\x28\xB5\x2F\xFD", "a zstd file"},
 }};
 
-Error unsupported(std::span<const uint8_t> head) {
-  const std::string_view text(reinterpret_cast<const char *>(head.data()), head.size());
-  const auto known = std::find_if(kSignatures.begin(), kSignatures.end(), [&](const auto &entry) {
-    return text.starts_with(entry.magic);
-  });
-  const std::string_view found =
-      known == kSignatures.end() ? "something else" : std::string_view(known->name);
+Error unsupported(std::string_view found) {
   return {ErrorCode::kUnsupportedFormat,
           concat("Expected a safetensors file, found ", found, "."),
           "Save the model as .safetensors and try again.",
@@ -66,11 +60,7 @@ Catalog make_catalog(container::SafetensorsFile file, uint64_t file_bytes) {
 Result<std::optional<Need>> Inspector::step() {
   const uint64_t size = window_.file_size();
   if (size == 0) {
-    return Error{ErrorCode::kUnsupportedFormat,
-                 "Expected a safetensors file, found an empty file.",
-                 "Download or export the file again.",
-                 {},
-                 0};
+    return unsupported("an empty file");
   }
   const uint64_t head_bytes = std::min(size, kHeadBytes);
   const auto head = window_.find(0, head_bytes);
@@ -78,10 +68,11 @@ Result<std::optional<Need>> Inspector::step() {
     return std::optional(Need{0, head_bytes});
   }
   const std::string_view text(reinterpret_cast<const char *>(head->data()), head->size());
-  const bool known = std::any_of(kSignatures.begin(), kSignatures.end(),
-                                 [&](const auto &entry) { return text.starts_with(entry.magic); });
-  if (known && !container::looks_like_safetensors(*head, size)) {
-    return unsupported(*head);
+  const auto *known = std::find_if(kSignatures.begin(), kSignatures.end(), [&](const auto &entry) {
+    return text.starts_with(entry.magic);
+  });
+  if (known != kSignatures.end() && !container::looks_like_safetensors(*head, size)) {
+    return unsupported(known->name);
   }
   auto parsed = container::read_safetensors(window_);
   if (!parsed) {

@@ -11,12 +11,12 @@ namespace monoquant::container {
 namespace {
 
 // Enough for the header of most models in one read, and cheap where it is not.
-constexpr uint64_t kFirstRead = 256 * 1024;
+constexpr uint64_t kFirstRead = 256ULL * 1024;
 // Nesting that a header may have inside fields that we ignore; the reference reader stops at the same depth.
 constexpr size_t kMaxDepth = 128;
 
-Error malformed(std::string message, uint64_t offset, std::string tensor = {}) {
-  return {ErrorCode::kMalformedFile, "Malformed safetensors file: " + std::move(message),
+Error malformed(const std::string &message, uint64_t offset, std::string tensor = {}) {
+  return {ErrorCode::kMalformedFile, concat("Malformed safetensors file: ", message, "."),
           "Download or export the file again.", std::move(tensor), offset};
 }
 
@@ -186,8 +186,8 @@ private:
     kDone,
   };
 
-  bool fail(std::string message) {
-    failure_ = malformed(std::move(message), kSafetensorsPrefix, open_.entry.name);
+  bool fail(const std::string &message) {
+    failure_ = malformed(message, kSafetensorsPrefix, open_.entry.name);
     return false;
   }
 

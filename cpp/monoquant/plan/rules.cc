@@ -84,8 +84,9 @@ Refusal kind_refusal(LayerKind kind) {
 
 std::optional<Refusal> refuse_quantizing(const Tensor &tensor, const Wish &wish,
                                          const Options &options) {
+  const bool small_part = tensor.kind == LayerKind::kBias || tensor.kind == LayerKind::kNorm;
   if (tensor.shape.size() < 2) {
-    return Refusal{Reason::kOneDimensional,
+    return small_part ? kind_refusal(tensor.kind) : Refusal{Reason::kOneDimensional,
                    tensor.shape.empty() ? "a single number" : "one-dimensional: no output channels"};
   }
   if (wish.is_explicit) {

@@ -3,8 +3,12 @@
 // Formulas: PyTorch's `_calculate_qparams` in f32; the scale is then rounded to the dtype that stores it.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <span>
 
+#include "monoquant/base/float_convert.h"
 #include "monoquant/quant/scheme.h"
 
 namespace monoquant::quant {
@@ -24,9 +28,57 @@ struct Qparams {
   int32_t zero_point = 0;       // within the scheme's codes; 0 where symmetric
 };
 
-Qparams choose_qparams(Range range, const Scheme &scheme);
-
 /// Rounds to a dtype that can store scales: F32, F16 or BF16.
-float round_scale(float scale, Dtype dtype);
+inline float round_scale(float scale, Dtype dtype) {
+  switch (dtype) {
+  case Dtype::kF16:
+    return f16_to_f32(f32_to_f16(scale));
+  case Dtype::kBF16:
+    return bf16_to_f32(f32_to_bf16(scale));
+  default:
+    return scale;
+  }
+}
+
+// Inline, and simple enough for compilers to vectorize: they run once for every few dozen weights.
+
+/// Symmetric: the largest magnitude over half the number of steps between the codes.
+inline float symmetric_scale(float magnitude, const Scheme &scheme) {
+  const auto steps = static_cast<float>(scheme.highest() - scheme.lowest());
+  return std::max(magnitude / (steps / 2.0F), kSmallestScale);
+}
+
+inline Qparams choose_qparams(Range range, const Scheme &scheme) {
+  Qparams params;
+  if (scheme.symmetric) {
+    const float scale = symmetric_scale(std::max(-range.min, range.max), scheme);
+    params.scale = round_scale(scale, scheme.scale_dtype);
+    return params;
+  }
+  const auto steps = static_cast<float>(scheme.highest() - scheme.lowest());
+  float scale = (range.max - range.min) / steps;
+  if (!std::isfinite(scale)) { // only where the width itself overflows f32
+    scale = range.max / steps - range.min / steps;
+  }
+  params.scale = round_scale(std::max(scale, kSmallestScale), scheme.scale_dtype);
+  // nearbyint rounds half to even; the quotient lies within the codes' width, so it fits.
+  const auto below = static_cast<int32_t>(std::nearbyint(range.min / params.scale));
+  params.zero_point = std::clamp(scheme.lowest() - below, scheme.lowest(), scheme.highest());
+  return params;
+}
+
+/// The qparams of many scopes, as arrays: element i of each belongs to scope i.
+struct QparamsArrays {
+  std::span<float> scales;
+  std::span<int32_t> zero_points;
+
+  void set(size_t i, const Qparams &params) const {
+    scales[i] = params.scale;
+    zero_points[i] = params.zero_point;
+  }
+  [[nodiscard]] QparamsArrays from(size_t i) const {
+    return {scales.subspan(i), zero_points.subspan(i)};
+  }
+};
 
 } // namespace monoquant::quant

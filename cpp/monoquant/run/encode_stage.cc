@@ -17,7 +17,6 @@ using plan::Decision;
 using plan::Output;
 using plan::Role;
 using plan::TensorPlan;
-using quant::Qparams;
 using quant::Strategy;
 
 constexpr uint32_t kInfinityBits = 0x7F800000U;
@@ -119,7 +118,8 @@ void EncodeStage::allocate() {
   slots_[0].writes.reserve(1 + plan_.tensors.size());
   scratch_.assign(workers_.count(), std::vector<float>(static_cast<size_t>(unit_elements)));
   results_.resize(static_cast<size_t>(units));
-  qparams_.resize(scopes);
+  scales_.resize(scopes);
+  zero_points_.resize(scopes);
   ranges_.resize(ranges);
   errors_.reserve(static_cast<size_t>(bands_));
   extents_.reserve(1 + plan_.tensors.size() + 3 * static_cast<size_t>(bands_));
@@ -342,8 +342,7 @@ void EncodeStage::quantize_slice(std::span<const uint8_t> input, Slot &slot) {
     const size_t piece = cut.parts_per_row > 1 ? values.size() : static_cast<size_t>(cut.columns);
     const uint64_t at = code_offset(unit) - code_offset(slice.begin);
     results_[index] = encode_unit(values, tensor.scheme, {piece, cut.passes == 2},
-                                  std::span(qparams_).subspan(first_scope(unit)),
-                                  slot.codes.data() + at);
+                                  qparams().from(first_scope(unit)), slot.codes.data() + at);
   });
 }
 
@@ -381,7 +380,7 @@ void EncodeStage::measure_slice(std::span<const uint8_t> input, const Slice &sli
 
 void EncodeStage::choose_band_qparams() {
   for (size_t i = 0; i < scopes_; ++i) {
-    qparams_[i] = quant::choose_qparams(ranges_[i], plan_.tensors[tensor_].scheme);
+    qparams().set(i, quant::choose_qparams(ranges_[i], plan_.tensors[tensor_].scheme));
   }
 }
 
@@ -426,14 +425,13 @@ void EncodeStage::finish_band(Slot &slot) {
     extents_.push_back({offset, bytes.size(), checksum.digest(), tensor_});
     write_out(slot, offset, bytes);
   };
-  const auto qparams = std::span(qparams_).first(scopes_);
   const bool whole = tensor.scheme.strategy == Strategy::kTensor;
   const uint64_t first_scope = whole ? 0 : band_row_ * tensor.groups();
 
   const Output &scale = *tensor.output(Role::kScale);
   uint8_t *to = slot.tail.data();
-  for (const Qparams &chosen : qparams) {
-    to = store_scale(to, chosen.scale, scale.dtype);
+  for (const float value : qparams().scales) {
+    to = store_scale(to, value, scale.dtype);
   }
   add(scale.offset + first_scope * dtype_bits(scale.dtype) / 8, slot.tail.data(), to);
 
@@ -442,10 +440,10 @@ void EncodeStage::finish_band(Slot &slot) {
     uint64_t before = first_scope;
     if (tensor.scheme.packed) {
       before = packed_zero_point_bytes(tensor, 0, band_row_);
-      to += pack_zero_points(tensor, band_row_, qparams, to);
+      to += pack_zero_points(tensor, band_row_, qparams().zero_points, to);
     } else {
-      for (const Qparams &chosen : qparams) {
-        *to++ = static_cast<uint8_t>(chosen.zero_point);
+      for (const int32_t value : qparams().zero_points) {
+        *to++ = static_cast<uint8_t>(value);
       }
     }
     add(zero_point->offset + before, begin, to);

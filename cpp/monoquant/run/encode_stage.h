@@ -105,6 +105,10 @@ private:
                                                     const Slice &slice, uint64_t unit) const;
   [[nodiscard]] uint64_t code_offset(uint64_t unit) const;
   [[nodiscard]] size_t first_scope(uint64_t unit) const;
+  /// Those of the band's scopes.
+  [[nodiscard]] quant::QparamsArrays qparams() {
+    return {std::span(scales_).first(scopes_), std::span(zero_points_).first(scopes_)};
+  }
 
   const plan::Plan &plan_;
   parallel::Workers &workers_;
@@ -123,7 +127,8 @@ private:
   uint64_t band_row_ = 0;
   uint64_t band_rows_ = 0;
   std::vector<quant::Range> ranges_;    // a scope, where there are two passes
-  std::vector<quant::Qparams> qparams_; // a scope
+  std::vector<float> scales_;
+  std::vector<int32_t> zero_points_;
   size_t scopes_ = 0;
   Checksum data_checksum_;
   uint64_t data_offset_ = 0; // of the band's data in the output

@@ -12,7 +12,7 @@ namespace {
 using quant::ErrorSums;
 using quant::Kernels;
 using quant::kernels;
-using quant::Qparams;
+using quant::QparamsArrays;
 
 constexpr uint32_t kInfinityBits = 0x7F800000U;
 
@@ -43,42 +43,53 @@ constexpr size_t kBatch = 64;
 /// Chooses qparams for `count` scopes. Returns the largest magnitude's bits; where it is not finite, the
 /// qparams are not valid.
 uint32_t choose_batch(const Kernels &kernels, const float *x, size_t size, size_t count,
-                      const quant::Scheme &scheme, Qparams *chosen) {
+                      const quant::Scheme &scheme, const QparamsArrays &chosen) {
   uint32_t magnitudes[kBatch];
   kernels.magnitudes(x, size, count, magnitudes);
   const uint32_t largest = *std::max_element(magnitudes, magnitudes + count);
   if (largest >= kInfinityBits) {
     return largest;
   }
-  quant::Range ranges[kBatch];
-  if (!scheme.symmetric) {
-    kernels.ranges(x, size, count, ranges);
-  }
-  for (size_t i = 0; i < count; ++i) {
-    if (scheme.symmetric) {
-      ranges[i].max = std::bit_cast<float>(magnitudes[i]); // symmetric schemes need no more
+  if (scheme.symmetric) {
+    for (size_t i = 0; i < count; ++i) {
+      chosen.scales[i] = quant::symmetric_scale(std::bit_cast<float>(magnitudes[i]), scheme);
+      chosen.zero_points[i] = 0;
     }
-    chosen[i] = quant::choose_qparams(ranges[i], scheme);
+    for (size_t i = 0; scheme.scale_dtype != Dtype::kF32 && i < count; ++i) {
+      chosen.scales[i] = quant::round_scale(chosen.scales[i], scheme.scale_dtype);
+    }
+    return largest;
+  }
+  quant::Range ranges[kBatch];
+  kernels.ranges(x, size, count, ranges);
+  for (size_t i = 0; i < count; ++i) {
+    chosen.set(i, quant::choose_qparams(ranges[i], scheme));
   }
   return largest;
 }
 
 /// Makes the codes of `count` scopes.
 void encode_batch(const Kernels &kernels, const float *x, size_t size, size_t count,
-                  const quant::Scheme &scheme, const Qparams *qparams, uint8_t *codes,
+                  const quant::Scheme &scheme, const QparamsArrays &qparams, uint8_t *codes,
                   ErrorSums &sums) {
-  quant::Scope scopes[kBatch];
+  float factors[kBatch];
+  float steps[kBatch];
   for (size_t i = 0; i < count; ++i) {
-    scopes[i] = {1.0F / qparams[i].scale, qparams[i].scale, qparams[i].zero_point};
-    if (qparams[i].scale == quant::kSmallestScale) { // only then can values be so much smaller
-      uint32_t magnitude = 0;
-      kernels.magnitudes(x + i * size, size, 1, &magnitude);
-      if (std::bit_cast<float>(magnitude) * scopes[i].factor < kVanishing) {
-        scopes[i].step = 0;
-        sums.add(lost_signal({x + i * size, size}));
-      }
+    factors[i] = 1.0F / qparams.scales[i];
+    steps[i] = qparams.scales[i];
+  }
+  for (size_t i = 0; i < count; ++i) {
+    if (steps[i] > quant::kSmallestScale) {
+      continue; // only beside the smallest scale can values be so much smaller
+    }
+    uint32_t magnitude = 0;
+    kernels.magnitudes(x + i * size, size, 1, &magnitude);
+    if (std::bit_cast<float>(magnitude) * factors[i] < kVanishing) {
+      steps[i] = 0;
+      sums.add(lost_signal({x + i * size, size}));
     }
   }
+  const quant::Scopes scopes{factors, steps, qparams.zero_points.data()};
   if (scheme.bits == 4) {
     kernels.encode_4(x, size, count, scopes, codes, sums);
   } else {
@@ -124,28 +135,27 @@ UnitResult measure(std::span<const float> values) {
 }
 
 UnitResult encode_unit(std::span<const float> values, const quant::Scheme &scheme, UnitShape shape,
-                       std::span<Qparams> qparams, uint8_t *codes) {
+                       QparamsArrays qparams, uint8_t *codes) {
   const Kernels &kernels = quant::kernels();
   const bool grouped = scheme.strategy == quant::Strategy::kGroup;
   const bool whole = scheme.strategy == quant::Strategy::kTensor;
   const size_t size = grouped ? static_cast<size_t>(scheme.group_size) : shape.piece;
   const size_t per_piece = shape.piece / size;
   UnitResult result;
-  Qparams *chosen = qparams.data();
   for (const float *x = values.data(); x < values.data() + values.size();) {
     const uint8_t *piece_begin = codes;
     for (size_t done = 0; done < per_piece;) {
       const size_t count = std::min(kBatch, per_piece - done);
       if (!shape.knows_qparams) {
         result.magnitude =
-            std::max(result.magnitude, choose_batch(kernels, x, size, count, scheme, chosen));
+            std::max(result.magnitude, choose_batch(kernels, x, size, count, scheme, qparams));
         if (result.magnitude >= kInfinityBits) {
           return result;
         }
       }
-      encode_batch(kernels, x, size, count, scheme, chosen, codes, result.sums);
+      encode_batch(kernels, x, size, count, scheme, qparams, codes, result.sums);
       codes += (count * size * scheme.bits + 7) / 8;
-      chosen += whole ? 0 : count;
+      qparams = qparams.from(whole ? 0 : count);
       x += count * size;
       done += count;
     }

@@ -36,7 +36,7 @@ struct UnitShape {
 /// where the whole tensor shares it), chosen here unless they are known. Packed pieces are padded to words.
 /// Stops early, with the magnitude that says so, at a value that is not finite.
 UnitResult encode_unit(std::span<const float> values, const quant::Scheme &scheme, UnitShape shape,
-                       std::span<quant::Qparams> qparams, uint8_t *codes);
+                       quant::QparamsArrays qparams, uint8_t *codes);
 
 /// F16 or BF16. A magnitude of at least `overflow_magnitude` means that the output is not valid.
 UnitResult convert(std::span<const float> values, Dtype target, uint8_t *to);

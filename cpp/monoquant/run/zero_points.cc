@@ -20,11 +20,11 @@ uint64_t packed_zero_point_bytes(const plan::TensorPlan &plan, uint64_t first_ro
 }
 
 size_t pack_zero_points(const plan::TensorPlan &plan, uint64_t first_row,
-                        std::span<const quant::Qparams> qparams, uint8_t *to) {
+                        std::span<const int32_t> zero_points, uint8_t *to) {
   const uint32_t bits = plan.scheme.bits;
   const uint64_t per_word = 32 / bits;
   const auto groups = static_cast<size_t>(plan.groups());
-  const uint64_t rows = qparams.size() / groups;
+  const uint64_t rows = zero_points.size() / groups;
   uint8_t *const begin = to;
   for (uint64_t row = 0; row < rows;) {
     const uint64_t left_in_matrix = plan.rows - (first_row + row) % plan.rows;
@@ -32,7 +32,7 @@ size_t pack_zero_points(const plan::TensorPlan &plan, uint64_t first_row,
     for (size_t group = 0; group < groups; ++group) {
       uint32_t word = 0;
       for (uint64_t i = 0; i < taken; ++i) {
-        const int32_t zero_point = qparams[static_cast<size_t>(row + i) * groups + group].zero_point;
+        const int32_t zero_point = zero_points[static_cast<size_t>(row + i) * groups + group];
         word |= static_cast<uint32_t>(zero_point - plan.scheme.lowest()) << (bits * i);
       }
       store_le(to, word);

@@ -7,16 +7,15 @@
 #include <span>
 
 #include "monoquant/plan/plan.h"
-#include "monoquant/quant/qparams.h"
 
 namespace monoquant::run {
 
 /// Bytes of the words that hold the zero points of `rows` rows, beginning at a row that begins a word.
 uint64_t packed_zero_point_bytes(const plan::TensorPlan &plan, uint64_t first_row, uint64_t rows);
 
-/// `qparams`: groups() a row, `rows` rows from `first_row` (counted over all matrices), which begins a word.
+/// `zero_points`: groups() a row, from `first_row` on (counted over all matrices), which begins a word.
 /// Returns the bytes written.
 size_t pack_zero_points(const plan::TensorPlan &plan, uint64_t first_row,
-                        std::span<const quant::Qparams> qparams, uint8_t *to);
+                        std::span<const int32_t> zero_points, uint8_t *to);
 
 } // namespace monoquant::run

@@ -20,13 +20,22 @@ inline constexpr size_t kSumChunk = 1024;
 inline constexpr float kRounder = 12582912.0F;
 inline constexpr int32_t kRounderBits = 0x4B400000;
 
-/// How the values of one scope become codes: q = clamp(zero_point + round_half_even(x * factor)), clamped to the
-/// codes of the width. |x * factor| must stay below 2^22. Errors, measured in steps of 1 / factor, are
-/// multiplied by `step` before they are added up.
+/// How the values of one scope become codes: q = zero_point + round_half_even(x * factor), clamped to the codes
+/// of the width. |x * factor| must stay below 2^22. Errors, measured in steps of 1 / factor, are multiplied by
+/// `step` before they are added up.
 struct Scope {
   float factor = 1.0F;
   float step = 1.0F;
   int32_t zero_point = 0;
+};
+
+/// Many scopes, as arrays.
+struct Scopes {
+  const float *factors;
+  const float *steps;
+  const int32_t *zero_points;
+
+  Scope operator[](size_t i) const { return {factors[i], steps[i], zero_points[i]}; }
 };
 
 /// Values come as `count` scopes of `size` elements, one after the other.
@@ -41,11 +50,11 @@ struct Kernels {
   void (*ranges)(const float *x, size_t size, size_t count, Range *to);
 
   /// One byte a code, xor `flip` (0x80 makes it unsigned).
-  void (*encode_8)(const float *x, size_t size, size_t count, const Scope *scopes, uint8_t flip,
+  void (*encode_8)(const float *x, size_t size, size_t count, const Scopes &scopes, uint8_t flip,
                    uint8_t *to, ErrorSums &sums);
   /// Codes plus 8, two a byte, the first in the low half. Odd sizes only for a single scope: its last byte's
   /// high half is zero.
-  void (*encode_4)(const float *x, size_t size, size_t count, const Scope *scopes, uint8_t *to,
+  void (*encode_4)(const float *x, size_t size, size_t count, const Scopes &scopes, uint8_t *to,
                    ErrorSums &sums);
 
   /// Finite values below the type's overflow to 16 bits; `scope` only says how errors are measured.

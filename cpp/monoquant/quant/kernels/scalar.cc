@@ -49,23 +49,25 @@ void for_each_in_lanes(size_t size, float step, CallSums &sums, Element element)
   }
 }
 
-void encode_8(const float *x, size_t size, size_t count, const Scope *scopes, uint8_t flip,
+void encode_8(const float *x, size_t size, size_t count, const Scopes &scopes, uint8_t flip,
               uint8_t *to, ErrorSums &sums) {
   CallSums call;
-  for (const Scope *scope = scopes; scope < scopes + count; ++scope, x += size, to += size) {
-    for_each_in_lanes(size, scope->step, call, [&](size_t i, size_t lane, LaneSums &lanes) {
-      to[i] = encode_8_step(x[i], *scope, flip, lane, lanes);
+  for (size_t n = 0; n < count; ++n, x += size, to += size) {
+    const Scope scope = scopes[n];
+    for_each_in_lanes(size, scope.step, call, [&](size_t i, size_t lane, LaneSums &lanes) {
+      to[i] = encode_8_step(x[i], scope, flip, lane, lanes);
     });
   }
   call.add_to(sums);
 }
 
-void encode_4(const float *x, size_t size, size_t count, const Scope *scopes, uint8_t *to,
+void encode_4(const float *x, size_t size, size_t count, const Scopes &scopes, uint8_t *to,
               ErrorSums &sums) {
   CallSums call;
-  for (const Scope *scope = scopes; scope < scopes + count; ++scope, x += size, to += size / 2) {
-    for_each_in_lanes(size, scope->step, call, [&](size_t i, size_t /*lane*/, LaneSums &lanes) {
-      encode_4_step(x[i], *scope, i, to, lanes);
+  for (size_t n = 0; n < count; ++n, x += size, to += size / 2) {
+    const Scope scope = scopes[n];
+    for_each_in_lanes(size, scope.step, call, [&](size_t i, size_t /*lane*/, LaneSums &lanes) {
+      encode_4_step(x[i], scope, i, to, lanes);
     });
   }
   call.add_to(sums);

@@ -230,15 +230,16 @@ void for_each_in_vectors(size_t size, size_t width, float step, CallVectors &sum
   }
 }
 
-void encode_8(const float *x, size_t size, size_t count, const Scope *scopes, uint8_t flip,
+void encode_8(const float *x, size_t size, size_t count, const Scopes &scopes, uint8_t flip,
               uint8_t *to, ErrorSums &sums) {
   const v128_t rounder = hoist(kRounder);
   const v128_t flips = wasm_u8x16_splat(flip);
   CallVectors call;
-  for (const Scope *scope = scopes; scope < scopes + count; ++scope, x += size, to += size) {
-    const CodeVectors<8> vectors(rounder, *scope, 0);
+  for (size_t n = 0; n < count; ++n, x += size, to += size) {
+    const Scope scope = scopes[n];
+    const CodeVectors<8> vectors(rounder, scope, 0);
     for_each_in_vectors(
-        size, kStep, scope->step, call,
+        size, kStep, scope.step, call,
         [&](size_t i, VectorSums &sums_of_scope) {
           v128_t low;
           v128_t high;
@@ -246,21 +247,22 @@ void encode_8(const float *x, size_t size, size_t count, const Scope *scopes, ui
           wasm_v128_store(to + i, wasm_v128_xor(wasm_i8x16_narrow_i16x8(low, high), flips));
         },
         [&](size_t i, LaneSums &lanes) {
-          to[i] = encode_8_step(x[i], *scope, flip, i % kSumLanes, lanes);
+          to[i] = encode_8_step(x[i], scope, flip, i % kSumLanes, lanes);
         });
   }
   call.call_sums().add_to(sums);
 }
 
-void encode_4(const float *x, size_t size, size_t count, const Scope *scopes, uint8_t *to,
+void encode_4(const float *x, size_t size, size_t count, const Scopes &scopes, uint8_t *to,
               ErrorSums &sums) {
   const v128_t rounder = hoist(kRounder);
   const v128_t pair = hoist(0x00100001); // 16-bit 1 and 16: low code + 16 * high code
   CallVectors call;
-  for (const Scope *scope = scopes; scope < scopes + count; ++scope, x += size, to += size / 2) {
-    const CodeVectors<4> vectors(rounder, *scope, 8);
+  for (size_t n = 0; n < count; ++n, x += size, to += size / 2) {
+    const Scope scope = scopes[n];
+    const CodeVectors<4> vectors(rounder, scope, 8);
     for_each_in_vectors(
-        size, kStep, scope->step, call,
+        size, kStep, scope.step, call,
         [&](size_t i, VectorSums &sums_of_scope) {
           v128_t low;
           v128_t high;
@@ -269,7 +271,7 @@ void encode_4(const float *x, size_t size, size_t count, const Scope *scopes, ui
                                                        wasm_i32x4_dot_i16x8(high, pair));
           wasm_v128_store64_lane(to + i / 2, wasm_u8x16_narrow_i16x8(words, words), 0);
         },
-        [&](size_t i, LaneSums &lanes) { encode_4_step(x[i], *scope, i, to, lanes); });
+        [&](size_t i, LaneSums &lanes) { encode_4_step(x[i], scope, i, to, lanes); });
   }
   call.call_sums().add_to(sums);
 }

@@ -1,0 +1,58 @@
+// The loop of a host: reads for a stage, has it process, writes what it hands out.
+// It exists so that tests and the native tool drive the engine alike, as unkindly as its contract allows: every
+// free slot is handed out ahead, input memory holds rubbish before it is filled, and writes are done at the
+// latest moment that is allowed.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+
+#include "monoquant/run/stage.h"
+
+namespace monoquant::test {
+
+/// `read(offset, span)` fills; `write(offset, span)` takes.
+template <typename ReadBytes, typename WriteBytes>
+Result<void> drive(run::Stage &stage, ReadBytes read, WriteBytes write) {
+  const size_t slots = stage.slots();
+  size_t started = 0; // blocks; block n lives in slot n % slots
+  size_t processed = 0;
+  size_t written = 0;
+  bool exhausted = false;
+  const auto write_one = [&] {
+    for (const run::Write &out : stage.writes(written % slots)) {
+      write(out.offset, out.bytes);
+    }
+    ++written;
+  };
+  while (true) {
+    while (!exhausted && started - processed < slots) {
+      while (written + slots <= started) { // whoever had this slot before
+        write_one();
+      }
+      const auto next = stage.next(started % slots);
+      if (!next) {
+        exhausted = true;
+        break;
+      }
+      const std::span<uint8_t> input = stage.input(started % slots);
+      std::fill(input.begin(), input.end(), uint8_t{0xA5});
+      read(next->offset, input.first(next->length));
+      ++started;
+    }
+    if (processed == started) {
+      break;
+    }
+    if (auto done = stage.process(processed % slots); !done) {
+      return done;
+    }
+    ++processed;
+  }
+  while (written < processed) {
+    write_one();
+  }
+  return {};
+}
+
+} // namespace monoquant::test

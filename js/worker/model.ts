@@ -1,0 +1,50 @@
+/**
+ * The Model that a session holds open.
+ * It exists because opening and planning are the same in every host.
+ * What the host opened is released once, after the worker has ended.
+ */
+import type { Model } from '../api/model.js';
+import { type PlanOptions, type RunOptions, resolveConfiguration } from '../api/options.js';
+import type { Catalog, Plan } from '../api/types.js';
+import { parsePlan } from './quantize.js';
+import type { Session } from './session.js';
+
+/** Takes over the session: it is closed with the model, or here when this fails. */
+export async function openModel<Source>(
+  session: Session<Source, unknown, unknown>,
+  source: Source,
+  run: RunOptions,
+  release: () => void,
+): Promise<Model> {
+  try {
+    const catalog = await session.request('open', { source }, { signal: run.signal });
+    return new SessionModel(session, JSON.parse(catalog) as Catalog, release);
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+}
+
+class SessionModel<Source> implements Model {
+  readonly catalog: Catalog;
+  readonly #session: Session<Source, unknown, unknown>;
+  #release: (() => void) | undefined;
+
+  constructor(session: Session<Source, unknown, unknown>, catalog: Catalog, release: () => void) {
+    this.catalog = catalog;
+    this.#session = session;
+    this.#release = release;
+  }
+
+  async plan(options: PlanOptions = {}): Promise<Plan> {
+    const configuration = resolveConfiguration(options);
+    const plan = await this.#session.request('plan', { configuration, unfit: [] });
+    return parsePlan(configuration, plan);
+  }
+
+  async close(): Promise<void> {
+    await this.#session.close();
+    this.#release?.();
+    this.#release = undefined;
+  }
+}

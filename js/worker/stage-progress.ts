@@ -1,0 +1,55 @@
+/**
+ * The progress of one stage, put together from the workers that share it.
+ * It exists so that callers see one stage, however many workers there are.
+ * Reports the beginning, the end, and at most ten times a second between.
+ */
+import type { Progress } from '../api/types.js';
+import type { OnStageProgress } from '../engine/pipeline.js';
+
+const INTERVAL_MS = 100;
+
+interface Part {
+  readonly bytes: number;
+  readonly totalBytes: number;
+}
+
+export class StageProgress {
+  readonly #stage: Progress['stage'];
+  readonly #parts: (Part | undefined)[];
+  readonly #onProgress: (progress: Progress) => void;
+  #reportedAt = Number.NEGATIVE_INFINITY;
+  #tensor = '';
+
+  constructor(stage: Progress['stage'], workers: number, onProgress: (progress: Progress) => void) {
+    this.#stage = stage;
+    this.#parts = new Array<Part | undefined>(workers).fill(undefined);
+    this.#onProgress = onProgress;
+  }
+
+  /** What the worker of this number calls with its own share. */
+  of(worker: number): OnStageProgress {
+    return (bytes, totalBytes, tensor) => {
+      this.#parts[worker] = { bytes, totalBytes };
+      this.#tensor = tensor;
+      if (performance.now() - this.#reportedAt >= INTERVAL_MS) this.#report();
+    };
+  }
+
+  /** Every worker is done. */
+  end(): void {
+    this.#report();
+  }
+
+  #report(): void {
+    let bytes = 0;
+    let totalBytes = 0;
+    for (const part of this.#parts) {
+      // Without every worker's share there is no total.
+      if (part === undefined) return;
+      bytes += part.bytes;
+      totalBytes += part.totalBytes;
+    }
+    this.#reportedAt = performance.now();
+    this.#onProgress({ stage: this.#stage, bytes, totalBytes, tensor: this.#tensor });
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * Turns the words of a command line into values, by a table of flags.
+ * It exists because everything unknown must be an error that names the nearest valid choice.
+ * What leaves here is checked word by word; whether the choices fit together is for js/api/options.ts.
+ */
+import { parseArgs } from 'node:util';
+import { usageError } from './failure.js';
+import { allFlags, type Flag, type FlagSection, type FlagValues } from './flag.js';
+import { nearestFlag, readValue } from './flag-value.js';
+
+export interface Arguments<F extends Flag> {
+  readonly values: FlagValues<F>;
+  /** Words that are no flags, in their order. */
+  readonly operands: readonly string[];
+  /** `--help` is among the words; then nothing else was checked. */
+  readonly wantsHelp: boolean;
+}
+
+type Token = ReturnType<typeof tokenize>[number];
+type OptionToken = Extract<Token, { kind: 'option' }>;
+
+/** `F` must be the flags of `sections`: that is what makes the values' types true. */
+export function parseArguments<F extends Flag>(
+  command: string,
+  sections: readonly FlagSection[],
+  words: readonly string[],
+): Arguments<F> {
+  const flags = allFlags(sections);
+  const tokens = tokenize(flags, words);
+  const options = tokens.filter((token) => token.kind === 'option');
+  const wantsHelp = options.some((token) => token.name === 'help');
+  if (wantsHelp) return { values: {}, operands: [], wantsHelp };
+
+  const values: Record<string, unknown> = {};
+  for (const token of options) {
+    const flag = findFlag(command, flags, token, words[token.index] ?? token.rawName);
+    values[flag.name] = merge(flag, values[flag.name], readValue(flag, token));
+  }
+  refuseContradictions(flags, values);
+  const operands = tokens.flatMap((token) => (token.kind === 'positional' ? [token.value] : []));
+  return { values: values as FlagValues<F>, operands, wantsHelp };
+}
+
+function tokenize(flags: readonly Flag[], words: readonly string[]) {
+  const options = flags.map(({ name, kind, short }) => {
+    const type = kind === 'switch' ? ('boolean' as const) : ('string' as const);
+    return [name, short === undefined ? { type } : { type, short }] as const;
+  });
+  // Not strict: parseArgs would stop at the first unknown flag without naming the nearest one.
+  return parseArgs({
+    args: [...words],
+    options: Object.fromEntries(options),
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  }).tokens;
+}
+
+function findFlag(command: string, flags: readonly Flag[], token: OptionToken, word: string): Flag {
+  // `-bits 8` would be read as -b with the value "its".
+  const singleDash = /^-([^-=]{2,}[^=]*)/.exec(word)?.[1];
+  const misspelt = singleDash !== undefined && flags.some((flag) => flag.name === singleDash);
+  const flag = flags.find((candidate) => candidate.name === token.name);
+  if (flag !== undefined && !misspelt) return flag;
+  const written = misspelt ? `-${singleDash}` : token.rawName;
+  const near = misspelt ? `--${singleDash}` : nearestFlag(token.name, flags);
+  throw usageError(
+    `Unknown flag "${written}" of monoquant ${command}.`,
+    near === undefined ? `monoquant ${command} --help lists the flags.` : `Did you mean ${near}?`,
+  );
+}
+
+/** Repeated flags add up where they may; a flag that says two things is an error. */
+function merge(flag: Flag, before: unknown, value: unknown): unknown {
+  if (before === undefined) return value;
+  if (Array.isArray(before) && Array.isArray(value)) return [...before, ...value];
+  if (before === value) return value;
+  const message = `--${flag.name} is given twice: "${before}", then "${value}".`;
+  throw usageError(message, 'Give it once.');
+}
+
+function refuseContradictions(
+  flags: readonly Flag[],
+  values: Readonly<Record<string, unknown>>,
+): void {
+  for (const { name, excludes } of flags) {
+    if (excludes !== undefined && values[name] !== undefined && values[excludes] !== undefined) {
+      throw usageError(`--${name} and --${excludes} exclude each other.`, 'Leave one of them out.');
+    }
+  }
+}
+
+/** The one model that a command works on. */
+export function oneModel(
+  command: string,
+  given: Arguments<{ kind: 'text'; name: 'model'; value: string; help: string }>,
+): string {
+  const models =
+    given.values.model === undefined ? given.operands : [given.values.model, ...given.operands];
+  const [model, ...others] = models;
+  if (model === undefined || model === '') {
+    throw usageError(
+      `${command} needs a model.`,
+      `For example: monoquant ${command} model.safetensors`,
+    );
+  }
+  if (others.length > 0) {
+    const list = models.map((word) => `"${word}"`).join(', ');
+    throw usageError(
+      `Expected one model but received ${models.length}: ${list}.`,
+      'Run the command once for each; a name with spaces needs quotes.',
+    );
+  }
+  return model;
+}

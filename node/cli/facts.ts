@@ -1,0 +1,48 @@
+/**
+ * Labelled facts, one below the other: the head of every text report.
+ * It exists so that all reports share their look and the lines that they have in common.
+ * Long facts are wrapped under themselves, labels stand in their own column.
+ */
+import type { Reason, Sizes } from '../../js/api/types.js';
+import { formatBytes, formatCount, formatPlural, formatRatio } from './format.js';
+import type { Screen } from './screen.js';
+import { wrap } from './text.js';
+import { REASON_WORDS } from './wording.js';
+
+/** A fact without a label goes on with the one above. Undefined lines are left out. */
+export type Fact = readonly [label: string, text: string] | undefined;
+
+const LABEL_WIDTH = 12;
+
+export function renderFacts(facts: readonly Fact[], screen: Screen): string[] {
+  return facts.flatMap((fact) => {
+    if (fact === undefined) return [];
+    const [label, text] = fact;
+    const wrapped = wrap(text, screen.columns(), LABEL_WIDTH);
+    return [screen.paint('dim', label.padEnd(LABEL_WIDTH)) + wrapped];
+  });
+}
+
+/** `359.9 kB → 112.4 kB, 3.20× smaller, 9.98 bits per weight`. */
+export function sizesText({ sourceBytes, outputBytes, bitsPerWeight }: Sizes): string {
+  const ratio = formatRatio(sourceBytes, outputBytes);
+  return `${formatBytes(sourceBytes)} → ${formatBytes(outputBytes)}, ${ratio}, ${bitsPerWeight.toFixed(2)} bits per weight`;
+}
+
+/** `15 tensors: 9 one-dimensional, 3 norm`, the commonest reason first. */
+export function reasonsText(tensors: readonly { readonly reason: Reason }[]): string {
+  const counts = countBy(tensors, ({ reason }) => REASON_WORDS[reason]);
+  const list = counts.map(([words, count]) => `${formatCount(count)} ${words}`).join(', ');
+  return `${formatPlural(tensors.length, 'tensor')}: ${list}`;
+}
+
+/** How often each key occurs, the commonest first. */
+export function countBy<Item>(
+  items: readonly Item[],
+  key: (item: Item) => string,
+  weight = (_: Item) => 1,
+): [string, number][] {
+  const counts = new Map<string, number>();
+  for (const item of items) counts.set(key(item), (counts.get(key(item)) ?? 0) + weight(item));
+  return [...counts].sort(([, a], [, b]) => b - a);
+}

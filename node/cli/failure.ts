@@ -1,0 +1,78 @@
+/**
+ * What is said, and what code the process ends with, when something went wrong.
+ * It exists so that every error leaves through one door, as text for people or as JSON for programs.
+ * Each error code has its exit code here; scripts rely on them.
+ */
+import { type ErrorCode, MonoquantError } from '../../js/api/errors.js';
+import { inFlagWords } from './flag-words.js';
+import type { Screen } from './screen.js';
+import { printable, wrap } from './text.js';
+
+export const USAGE_EXIT = 2;
+
+/** 1 unexpected, 2 usage or configuration, 3 quantization, 4 validation or quality, 5 input or output. */
+const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
+  internal: 1,
+  'engine-unavailable': 1,
+  'invalid-options': USAGE_EXIT,
+  'pattern-unmatched': USAGE_EXIT,
+  'output-exists': USAGE_EXIT,
+  'nothing-to-quantize': 3,
+  'non-finite-weights': 3,
+  'quality-gate': 4,
+  'strict-warnings': 4,
+  'verification-failed': 4,
+  'unsupported-format': 5,
+  'malformed-file': 5,
+  'limit-exceeded': 5,
+  'file-truncated': 5,
+  'file-not-found': 5,
+  'file-changed': 5,
+  'read-failed': 5,
+  'write-failed': 5,
+  aborted: 130,
+};
+
+/** A mistake in what was typed. */
+export function usageError(message: string, suggestion?: string): MonoquantError {
+  return new MonoquantError('invalid-options', message, { suggestion });
+}
+
+/** Anything that was thrown, as the package's own error, in the words of the command line. */
+export function asMonoquantError(thrown: unknown): MonoquantError {
+  if (thrown instanceof MonoquantError) return inFlagWords(thrown);
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new MonoquantError('internal', message, {
+    suggestion: 'This is a defect of monoquant itself; --verbose shows where it happened.',
+    cause: thrown,
+  });
+}
+
+export function exitCodeOf(error: MonoquantError): number {
+  return EXIT_CODES[error.code];
+}
+
+/** The document that `--json` prints instead of a result. */
+export function failureDocument(failure: MonoquantError): unknown {
+  const { code, message, suggestion, tensor, offset } = failure;
+  return { error: { code, message, suggestion, tensor, offset } };
+}
+
+/** Where it happened is shown only on request, and never for a mistake in what was typed. */
+export function failureText(error: MonoquantError, screen: Screen, verbose: boolean): string {
+  const prefix = 'monoquant: ';
+  const hang = (text: string) => wrap(printable(text), screen.columns(), prefix.length);
+  const lines = [`${screen.paint('red', prefix.trimEnd())} ${hang(error.message)}`];
+  if (error.suggestion !== undefined)
+    lines.push(' '.repeat(prefix.length) + hang(error.suggestion));
+  if (verbose && exitCodeOf(error) !== USAGE_EXIT) lines.push(screen.paint('dim', stackOf(error)));
+  return `${lines.join('\n')}\n`;
+}
+
+/** The whole chain of causes. */
+function stackOf(error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? String(error)) : String(error);
+  const text = stack.split('\n').map(printable).join('\n');
+  if (!(error instanceof Error) || error.cause === undefined) return text;
+  return `${text}\ncaused by ${stackOf(error.cause)}`;
+}

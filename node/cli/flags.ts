@@ -1,0 +1,182 @@
+/**
+ * Every flag of every command, with its words for the help.
+ * It exists so that a new flag is one entry here: parsing, help and typo hints follow.
+ * Help texts are at most 38 columns wide: a command's help stays on one screen.
+ */
+import {
+  BITS,
+  FLOAT_TYPES,
+  GROUP_SIZES,
+  LAYER_KINDS,
+  OUTPUT_FORMATS,
+  SCHEMES,
+  STRATEGIES,
+} from '../../js/api/types.js';
+import type { FlagOf, FlagSection } from './flag.js';
+
+const HELP = { kind: 'switch', name: 'help', short: 'h', help: 'show this help' } as const;
+const MODEL = {
+  kind: 'text',
+  name: 'model',
+  short: 'm',
+  value: 'FILE',
+  help: 'the model, instead of as an argument',
+} as const;
+
+/** What `monoquant` itself takes, before any command. */
+export const GLOBAL_FLAGS = [
+  { title: 'Flags', flags: [HELP, { kind: 'switch', name: 'version', help: 'show the version' }] },
+] as const satisfies readonly FlagSection[];
+
+export const HELP_FLAGS = [
+  { title: 'Flags', flags: [HELP] },
+] as const satisfies readonly FlagSection[];
+export type HelpFlag = FlagOf<typeof HELP_FLAGS>;
+
+export const QUANTIZE_FLAGS = [
+  {
+    title: 'Files',
+    flags: [
+      MODEL,
+      {
+        kind: 'text',
+        name: 'output',
+        short: 'o',
+        value: 'FILE',
+        help: 'default: MODEL_quantized.safetensors',
+      },
+      { kind: 'switch', name: 'force', help: 'overwrite what exists' },
+    ],
+  },
+  {
+    title: 'How to quantize',
+    flags: [
+      { kind: 'choice', name: 'bits', short: 'b', choices: BITS, help: 'default: 8' },
+      {
+        kind: 'switch',
+        name: 'dynamic',
+        excludes: 'weights-only',
+        help: 'activations too, as they come (default)',
+      },
+      {
+        kind: 'switch',
+        name: 'static',
+        help: '',
+        refusal: {
+          message: 'Static quantization needs calibration data, which this version does not take.',
+          suggestion: 'Use --dynamic: the loader then quantizes activations at run time.',
+        },
+      },
+      { kind: 'switch', name: 'weights-only', help: 'weights alone (always so with 4 bits)' },
+      { kind: 'choice', name: 'scheme', short: 's', choices: SCHEMES, help: 'default: symmetric' },
+      { kind: 'choice', name: 'strategy', choices: STRATEGIES, help: 'what shares one scale' },
+      {
+        kind: 'choice',
+        name: 'group-size',
+        short: 'g',
+        choices: GROUP_SIZES,
+        help: '4 bits: default 128; -1: per channel',
+      },
+      {
+        kind: 'choice',
+        name: 'dtype',
+        choices: FLOAT_TYPES,
+        help: 'what --bits 16 writes, default: f16',
+      },
+      {
+        kind: 'choice',
+        name: 'format',
+        choices: OUTPUT_FORMATS,
+        help: 'how the output is laid out',
+      },
+    ],
+  },
+  {
+    title: 'What to quantize',
+    flags: [
+      {
+        kind: 'choices',
+        name: 'layers',
+        value: 'KIND,KIND',
+        choices: LAYER_KINDS,
+        help: 'only these kinds (`info` lists them)',
+      },
+      {
+        kind: 'texts',
+        name: 'ignore',
+        value: 'PATTERN',
+        help: 'leave these tensors alone (repeatable)',
+      },
+      {
+        kind: 'switch',
+        name: 'no-default-ignore',
+        help: 'do not spare embeddings, heads, routers',
+      },
+      {
+        kind: 'texts',
+        name: 'layer',
+        value: 'PATTERN=CHOICES',
+        help: 'other choices for these (repeatable)',
+      },
+      {
+        kind: 'number',
+        name: 'min-elements',
+        value: 'N',
+        whole: true,
+        least: 0,
+        help: 'leave smaller tensors alone',
+      },
+    ],
+  },
+  {
+    title: 'Results',
+    flags: [
+      { kind: 'switch', name: 'dry-run', help: 'show the plan, write nothing' },
+      { kind: 'switch', name: 'json', help: 'print the report as one JSON document' },
+      {
+        kind: 'text',
+        name: 'report',
+        value: 'FILE',
+        help: 'write that document to a file as well',
+      },
+      {
+        kind: 'number',
+        name: 'fail-under',
+        value: 'DB',
+        help: 'write nothing if the SQNR is lower',
+      },
+      { kind: 'switch', name: 'strict', help: 'write nothing if there is a warning' },
+      {
+        kind: 'number',
+        name: 'threads',
+        value: 'N',
+        whole: true,
+        least: 1,
+        help: 'default: what is there, at most 4',
+      },
+      {
+        kind: 'switch',
+        name: 'verbose',
+        short: 'v',
+        excludes: 'quiet',
+        help: 'every tensor, the engine, timings',
+      },
+      { kind: 'switch', name: 'quiet', short: 'q', help: "only warnings and the output's path" },
+      HELP,
+    ],
+  },
+] as const satisfies readonly FlagSection[];
+export type QuantizeFlag = FlagOf<typeof QUANTIZE_FLAGS>;
+
+export const INFO_FLAGS = [
+  {
+    title: 'Flags',
+    flags: [
+      MODEL,
+      { kind: 'switch', name: 'json', help: 'print the catalog as one JSON document' },
+      { kind: 'switch', name: 'verbose', short: 'v', help: 'every tensor, the values of metadata' },
+      HELP,
+    ],
+  },
+] as const satisfies readonly FlagSection[];
+export type InfoFlag = FlagOf<typeof INFO_FLAGS>;

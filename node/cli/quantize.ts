@@ -1,0 +1,169 @@
+/**
+ * `monoquant quantize`: writes a smaller copy of a model, or shows what it would write.
+ * It exists to translate flags into a call of the package, and its result into text or JSON.
+ * An existing file is overwritten only with --force, and the model never.
+ */
+import { basename, dirname, join } from 'node:path';
+import { MonoquantError } from '../../js/api/errors.js';
+import type { PlanOptions, RunOptions } from '../../js/api/options.js';
+import type { Plan, Report } from '../../js/api/types.js';
+import { type Arguments, oneModel } from './arguments.js';
+import type { FlagValues } from './flag.js';
+import type { QuantizeFlag } from './flags.js';
+import { formatPlural } from './format.js';
+import { parseLayerOverride } from './layer-override.js';
+import { type ProgressView, showProgress } from './progress.js';
+import type { ReportFile } from './report-file.js';
+import { jsonText, printJson, printWarnings, type Session } from './session.js';
+
+interface Job {
+  readonly model: string;
+  readonly output: string;
+  readonly options: PlanOptions;
+  readonly values: FlagValues<QuantizeFlag>;
+  readonly session: Session;
+}
+
+interface Outcome {
+  readonly document: Plan | Report;
+  /** The document for people; made only when it is shown. */
+  readonly render: () => Promise<string>;
+}
+
+export async function runQuantize(given: Arguments<QuantizeFlag>, session: Session): Promise<void> {
+  const { values } = given;
+  const model = oneModel('quantize', given);
+  const output = values.output ?? defaultOutput(model);
+  const job: Job = { model, output, options: planOptions(values), values, session };
+  const report = await beginReport(job);
+  try {
+    const outcome = await (values['dry-run'] ? dryRun(job) : fullRun(job));
+    report?.finish(jsonText(outcome.document));
+    await present(outcome, job);
+  } finally {
+    report?.discard();
+  }
+}
+
+async function beginReport({ model, output, values }: Job): Promise<ReportFile | undefined> {
+  const { report: path, force = false } = values;
+  if (path === undefined) return undefined;
+  const { ReportFile } = await import('./report-file.js');
+  return ReportFile.begin({ path, force, model, output });
+}
+
+const MODEL_EXTENSION = /\.(safetensors|pt|pth|bin|ckpt)$/i;
+
+/** Beside the model: `model.safetensors` becomes `model_quantized.safetensors`. */
+function defaultOutput(model: string): string {
+  const stem = basename(model).replace(MODEL_EXTENSION, '');
+  return join(dirname(model), `${stem}_quantized.safetensors`);
+}
+
+function planOptions(values: FlagValues<QuantizeFlag>): PlanOptions {
+  return withoutUndefined({
+    bits: values.bits,
+    dynamic: values.dynamic,
+    weightsOnly: values['weights-only'],
+    scheme: values.scheme,
+    strategy: values.strategy,
+    groupSize: values['group-size'],
+    floatType: values.dtype,
+    format: values.format,
+    layers: values.layers,
+    ignore: values.ignore,
+    defaultIgnore: values['no-default-ignore'] ? false : undefined,
+    overrides: values.layer?.map(parseLayerOverride),
+    minElements: values['min-elements'],
+  });
+}
+
+type Given<Options> = { [Name in keyof Options]?: Exclude<Options[Name], undefined> };
+
+/** Options that were not given are left out, so that the package's own defaults hold. */
+function withoutUndefined<Options extends object>(options: Options): Given<Options> {
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as Given<Options>;
+}
+
+async function dryRun(job: Job): Promise<Outcome> {
+  const { open } = await import('../index.js');
+  const document = await watched(job, async (run) => {
+    const model = await open(job.model, run);
+    try {
+      return await model.plan(job.options);
+    } finally {
+      await model.close();
+    }
+  });
+  const { output, values, session } = job;
+  if (values.strict && document.warnings.length > 0) {
+    printWarnings(session.err, document.warnings);
+    const count = formatPlural(document.warnings.length, 'warning');
+    throw new MonoquantError(
+      'strict-warnings',
+      `The plan has ${count}, and --strict takes each for an error.`,
+    );
+  }
+  const render = async () => {
+    const { renderPlan } = await import('./text-plan.js');
+    return renderPlan(document, output, session.out, values.verbose === true);
+  };
+  return { document, render };
+}
+
+async function fullRun(job: Job): Promise<Outcome> {
+  const { quantize } = await import('../index.js');
+  const { model, output, options, values, session } = job;
+  const { force, strict, 'fail-under': failUnder } = values;
+  const document = await watched(job, async (run) => {
+    const result = await quantize(model, {
+      ...options,
+      ...run,
+      output,
+      ...withoutUndefined({ force, strict, failUnder }),
+    });
+    await result.close();
+    return result.report;
+  });
+  const render = async () => {
+    const { renderReport } = await import('./text-report.js');
+    return renderReport(document, output, session.out, values.verbose === true);
+  };
+  return { document, render };
+}
+
+/** Does the work with its progress on screen; the line is cleared before anything else is printed. */
+async function watched<Result>(
+  { values, session }: Job,
+  work: (run: RunOptions) => Promise<Result>,
+): Promise<Result> {
+  const progress: ProgressView = showProgress(session.err, {
+    quiet: values.quiet === true,
+    lines: !values.json && !values['dry-run'],
+  });
+  try {
+    const { threads } = values;
+    return await work({
+      signal: session.signal,
+      onProgress: (step) => progress.update(step),
+      ...withoutUndefined({ threads }),
+    });
+  } finally {
+    progress.end();
+  }
+}
+
+async function present(
+  { document, render }: Outcome,
+  { output, values, session }: Job,
+): Promise<void> {
+  if (values.json) printJson(session.out, document);
+  else session.out.write(values.quiet ? `${output}\n` : await render());
+  // Where both outputs meet on a screen, a blank line parts them.
+  const { warnings } = document;
+  const meet = session.err.isTerminal && session.out.isTerminal;
+  if (meet && warnings.length > 0) session.err.write('\n');
+  printWarnings(session.err, warnings);
+}

@@ -1,0 +1,44 @@
+/**
+ * What a command has to work with: its two outputs and the signal that ends it.
+ * It exists so that commands never touch `process` and can be read as plain functions.
+ * Results go to `out` and everything else to `err`.
+ */
+import type { Warning } from '../../js/api/types.js';
+import { type Screen, screenOf } from './screen.js';
+import { printable, printableName, wrap } from './text.js';
+
+export interface Session {
+  readonly out: Screen;
+  readonly err: Screen;
+  readonly signal: AbortSignal;
+}
+
+export function createSession(signal: AbortSignal): Session {
+  return { out: screenOf(process.stdout), err: screenOf(process.stderr), signal };
+}
+
+/** The one JSON document that a command prints with `--json`. */
+export function printJson(screen: Screen, document: unknown): void {
+  screen.write(jsonText(document));
+}
+
+export function jsonText(document: unknown): string {
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+/** Names in a warning. */
+const TENSORS_SHOWN = 5;
+
+export function printWarnings(screen: Screen, warnings: readonly Warning[]): void {
+  const prefix = 'warning: ';
+  const hang = (text: string) => wrap(text, screen.columns(), prefix.length);
+  for (const { message, tensors } of warnings) {
+    const lines = [`${screen.paint('yellow', prefix.trimEnd())} ${hang(printable(message))}`];
+    const names = tensors.slice(0, TENSORS_SHOWN).map(printableName);
+    if (tensors.length > TENSORS_SHOWN) names.push('…');
+    // One tensor is usually named in the message itself.
+    const isSaid = tensors.length < 2 && tensors.every((name) => message.includes(name));
+    if (!isSaid) lines.push(' '.repeat(prefix.length) + hang(names.join(', ')));
+    screen.write(`${lines.join('\n')}\n`);
+  }
+}

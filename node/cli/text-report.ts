@@ -1,0 +1,109 @@
+/**
+ * What a run did, as one calm block of text.
+ * It exists for people: programs take the same facts from the JSON report.
+ * Numbers are those of the report; nothing is worked out that it does not say.
+ */
+import type { Report, TensorReport } from '../../js/api/types.js';
+import { type Fact, reasonsText, renderFacts, sizesText } from './facts.js';
+import {
+  formatBytes,
+  formatDecibels,
+  formatDuration,
+  formatError,
+  formatPlural,
+  formatRate,
+  formatShare,
+} from './format.js';
+import type { Screen, Style } from './screen.js';
+import { type Column, renderTable } from './table.js';
+import { printable, printableName } from './text.js';
+import { configurationWords } from './wording.js';
+
+const WORST_SHOWN = 5;
+
+export function renderReport(
+  report: Report,
+  output: string,
+  screen: Screen,
+  verbose: boolean,
+): string {
+  const lossy = report.tensors.filter(({ sqnrDb }) => sqnrDb !== null);
+  const shown = verbose ? report.tensors : lossy.slice(0, WORST_SHOWN);
+  const blocks = [renderFacts(reportFacts(report, output, verbose), screen)];
+  if (shown.length > 0) blocks.push(tensorTable(report, shown, screen, verbose));
+  if (verbose && report.copied.length > 0) blocks.push(copiedTable(report, screen));
+  return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+}
+
+function reportFacts(report: Report, output: string, verbose: boolean): Fact[] {
+  const { configuration, sizes, tensors, copied, engine, timings } = report;
+  const quantized = tensors.filter(({ decision }) => decision === 'quantize');
+  const converted = tensors.filter(({ decision }) => decision === 'convert');
+  const share = formatShare(sizes.quantizedParameters, sizes.parameters);
+  const total = timings.planMs + timings.encodeMs + timings.verifyMs;
+  const rate =
+    timings.encodeMs > 0 ? `, ${formatRate((sizes.sourceBytes / timings.encodeMs) * 1000)}` : '';
+  return [
+    ['output', printable(output)],
+    ['size', sizesText(sizes)],
+    quantized.length > 0
+      ? ['quantized', `${formatPlural(quantized.length, 'tensor')}, ${share} of all parameters`]
+      : undefined,
+    quantized.length > 0 ? ['', configurationWords(configuration)] : undefined,
+    converted.length > 0
+      ? ['converted', `${formatPlural(converted.length, 'tensor')} to ${configuration.floatType}`]
+      : undefined,
+    copied.length > 0 ? ['copied', reasonsText(copied)] : undefined,
+    [
+      'quality',
+      report.sqnrDb === null ? 'nothing was lost' : `SQNR ${formatDecibels(report.sqnrDb)}`,
+    ],
+    ['time', `${formatDuration(total)}${rate}`],
+    verbose ? ['', timingsText(report)] : undefined,
+    verbose ? ['engine', `${engine.kind}, ${formatPlural(engine.threads, 'thread')}`] : undefined,
+  ];
+}
+
+function timingsText({ timings }: Report): string {
+  const { planMs, encodeMs, verifyMs } = timings;
+  return `plan ${formatDuration(planMs)}, encode ${formatDuration(encodeMs)}, verify ${formatDuration(verifyMs)}`;
+}
+
+function tensorTable(
+  report: Report,
+  tensors: readonly TensorReport[],
+  screen: Screen,
+  verbose: boolean,
+): string[] {
+  const columns: Column[] = [
+    { title: verbose ? 'tensor, the worst first' : 'worst tensors', shrink: 'middle' },
+    { title: 'SQNR', align: 'right' },
+    { title: 'max error', align: 'right' },
+  ];
+  if (verbose) columns.push({ title: 'bytes', align: 'right' });
+  const rows = tensors.map((tensor) => {
+    const style = qualityStyle(report, tensor);
+    const cells = [
+      { text: printableName(tensor.name), style },
+      { text: formatDecibels(tensor.sqnrDb), style },
+      formatError(tensor.maxError),
+    ];
+    return verbose
+      ? [...cells, `${formatBytes(tensor.sourceBytes)} → ${formatBytes(tensor.outputBytes)}`]
+      : cells;
+  });
+  return renderTable(columns, rows, { screen });
+}
+
+/** Coloured are the tensors that a warning about quality speaks of. */
+function qualityStyle({ warnings }: Report, { name }: TensorReport): Style {
+  const isIn = (code: string) =>
+    warnings.some((warning) => warning.code === code && warning.tensors.includes(name));
+  if (isIn('very-low-sqnr')) return 'red';
+  return isIn('low-sqnr') ? 'yellow' : 'plain';
+}
+
+function copiedTable({ copied }: Report, screen: Screen): string[] {
+  const rows = copied.map(({ name, explanation }) => [printableName(name), printable(explanation)]);
+  return renderTable([{ title: 'copied', shrink: 'middle' }, { title: 'why' }], rows, { screen });
+}

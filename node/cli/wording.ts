@@ -1,0 +1,51 @@
+/**
+ * Plain words for what a plan decides, and why.
+ * It exists so that the dry run and the report say the same thing with the same words.
+ * Full sentences, with numbers and names, come from the engine (`explanation`).
+ */
+import type { Configuration, PlannedTensor, Reason } from '../../js/api/types.js';
+
+export const REASON_WORDS: Readonly<Record<Reason, string>> = {
+  requested: 'as requested',
+  override: 'by --layer',
+  ignored: 'by --ignore',
+  'override-none': 'by --layer',
+  'not-float': 'not floating point',
+  'one-dimensional': 'one-dimensional',
+  small: 'small',
+  empty: 'empty',
+  norm: 'norm',
+  bias: 'bias',
+  embedding: 'embedding',
+  head: 'output head',
+  router: 'router',
+  'gpt2-conv1d': 'GPT-2 Conv1D',
+  'layer-not-selected': 'kind not selected',
+  'unknown-kind': 'unknown kind',
+  'name-taken': 'name taken',
+  sibling: 'with its siblings',
+  'already-narrow': 'already narrow',
+  'non-finite': 'NaN or infinity',
+  overflow: 'out of range',
+};
+
+/** `int8 channel`, `int4 group 64`, `F16`, `copy: one-dimensional`. */
+export function decisionWords({ decision, reason, quantization, outputs }: PlannedTensor): string {
+  const because = reason === 'requested' ? '' : `: ${REASON_WORDS[reason]}`;
+  if (decision === 'copy') return `copy${because}`;
+  if (quantization === undefined) return `${outputs[0]?.dtype ?? 'convert'}${because}`;
+  const { bits, scheme, strategy, groupSize } = quantization;
+  const sharing = strategy === 'group' ? `group ${groupSize}` : strategy;
+  return `int${bits}${scheme === 'asymmetric' ? ' asymmetric' : ''} ${sharing}${because}`;
+}
+
+/** `8 bits, symmetric, one scale per channel, dynamic activations`. */
+export function configurationWords(configuration: Configuration): string {
+  const { bits, mode, scheme, strategy, groupSize, floatType, overrides } = configuration;
+  const exceptions = overrides.length === 0 ? [] : ['except by --layer'];
+  if (bits === 16) return [floatType, ...exceptions].join(', ');
+  const sharing =
+    strategy === 'group' ? `one scale for ${groupSize} weights` : `one scale per ${strategy}`;
+  const activations = mode === 'dynamic' ? 'dynamic activations' : 'weights only';
+  return [`${bits} bits`, scheme, sharing, activations, ...exceptions].join(', ');
+}

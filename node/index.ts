@@ -1,0 +1,88 @@
+/**
+ * The package in Node: models are paths, results are files.
+ * It exists as the one file that Node programs import.
+ * Whatever a call opened or started has ended when its promise settles; results never stop an exit.
+ */
+import { join } from 'node:path';
+import type { Model } from '../js/api/model.js';
+import {
+  checkRunOptions,
+  type QuantizeOptions,
+  type QuantizeRequest,
+  type RunOptions,
+  resolveQuantize,
+} from '../js/api/options.js';
+import { openModel } from '../js/worker/model.js';
+import { quantizeWith } from '../js/worker/quantize.js';
+import { throwIfAborted } from '../js/worker/session.js';
+import { InputFile } from './input-file.js';
+import { OutputFile } from './output-file.js';
+import { FileResult, type QuantizeResult, TemporaryFolder } from './result.js';
+import { startSession, startSessions } from './worker-host.js';
+
+export {
+  ERROR_CODES,
+  type ErrorCode,
+  type ErrorDetails,
+  MonoquantError,
+} from '../js/api/errors.js';
+export type { Model } from '../js/api/model.js';
+export type { PlanOptions, QuantizeOptions, RunOptions } from '../js/api/options.js';
+export * from '../js/api/types.js';
+export { version } from '../js/api/version.js';
+export type { QuantizeResult, SaveOptions } from './result.js';
+
+/** Opens a model file and reads its metadata. */
+export async function open(model: string | URL, options: RunOptions = {}): Promise<Model> {
+  const run = checkRunOptions(options);
+  throwIfAborted(run.signal);
+  const input = InputFile.open(model);
+  try {
+    return await openModel(startSession(), input.file, run, () => input.close());
+  } catch (error) {
+    input.close();
+    throw error;
+  }
+}
+
+/** Quantizes a model file. Writes to `options.output`, or keeps the result aside until `save`. */
+export async function quantize(
+  model: string | URL,
+  options: QuantizeOptions = {},
+): Promise<QuantizeResult> {
+  const request = resolveQuantize(options, true);
+  throwIfAborted(request.run.signal);
+  const input = InputFile.open(model);
+  try {
+    return await quantizeFile(input, request);
+  } finally {
+    input.close();
+  }
+}
+
+async function quantizeFile(input: InputFile, request: QuantizeRequest): Promise<QuantizeResult> {
+  const { identity } = input;
+  const { run, configuration, gates } = request;
+  const folder = request.output === undefined ? new TemporaryFolder() : undefined;
+  try {
+    const path = request.output ?? join(folder?.path ?? '', 'model.safetensors');
+    const output = OutputFile.create(path, { force: request.force, input: identity });
+    try {
+      const { report } = await quantizeWith(startSessions(run, input.file.size), {
+        source: input.file,
+        sink: output.file,
+        configuration,
+        gates,
+        run,
+      });
+      input.checkUnchanged();
+      output.commit();
+      return new FileResult(report, path, identity, folder);
+    } finally {
+      output.discard();
+    }
+  } catch (error) {
+    await folder?.remove();
+    throw error;
+  }
+}

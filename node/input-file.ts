@@ -1,0 +1,97 @@
+/**
+ * A model file that is open for reading, from before the work until after it.
+ * It exists so that a missing or odd file is told at once, and a change during the work is noticed.
+ * Only regular files: opening a pipe would wait for ever. The file itself is never changed.
+ */
+import { type BigIntStats, closeSync, openSync, readdirSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { unexpected } from '../js/api/check.js';
+import { MonoquantError } from '../js/api/errors.js';
+import { nearest } from '../js/api/nearest.js';
+import { type FileIdentity, type SizedFile, statOf } from './open-file.js';
+import { codeOf, reasonOf } from './reason.js';
+
+export class InputFile {
+  readonly file: SizedFile;
+  readonly #atOpening: BigIntStats;
+  #isOpen = true;
+
+  private constructor(path: string, descriptor: number) {
+    this.#atOpening = statOf(descriptor);
+    this.file = { descriptor, path, size: Number(this.#atOpening.size) };
+  }
+
+  static open(model: string | URL): InputFile {
+    const path = pathOf(model);
+    try {
+      checkKind(path);
+      return new InputFile(path, openSync(path, 'r'));
+    } catch (error) {
+      throw error instanceof MonoquantError ? error : openFailed(path, error);
+    }
+  }
+
+  get identity(): FileIdentity {
+    return this.#atOpening;
+  }
+
+  /** Throws where what was read may be a mixture of two versions. */
+  checkUnchanged(): void {
+    const { size, mtimeNs } = statOf(this.file.descriptor);
+    if (size === this.#atOpening.size && mtimeNs === this.#atOpening.mtimeNs) return;
+    throw new MonoquantError(
+      'file-changed',
+      `"${this.file.path}" was changed while it was being read.`,
+      { suggestion: 'Wait until nothing writes to it any more, and run again.' },
+    );
+  }
+
+  close(): void {
+    if (this.#isOpen) closeSync(this.file.descriptor);
+    this.#isOpen = false;
+  }
+}
+
+function pathOf(model: unknown): string {
+  if (typeof model === 'string' && model !== '') return model;
+  if (model instanceof URL && model.protocol === 'file:') return fileURLToPath(model);
+  const received = model instanceof URL ? model.href : model;
+  throw unexpected('a path or a file: URL', 'model', received);
+}
+
+function checkKind(path: string): void {
+  const found = statSync(path);
+  if (found.isFile()) return;
+  if (found.isDirectory()) {
+    throw new MonoquantError('read-failed', `"${path}" is a folder, not a model file.`, {
+      suggestion: 'Name a .safetensors file in it.',
+    });
+  }
+  const kind = found.isFIFO() ? 'a pipe' : found.isSocket() ? 'a socket' : 'a device';
+  throw new MonoquantError('read-failed', `"${path}" is ${kind}, not a file.`, {
+    suggestion: 'A model is read at many places, so it has to be a file: save it to one first.',
+  });
+}
+
+function openFailed(path: string, cause: unknown): MonoquantError {
+  if (codeOf(cause) !== 'ENOENT') {
+    return new MonoquantError('read-failed', `Could not open "${path}": ${reasonOf(cause)}.`, {
+      cause,
+    });
+  }
+  const meant = neighbourOf(path);
+  return new MonoquantError('file-not-found', `There is no file "${path}".`, {
+    suggestion: meant === undefined ? undefined : `Did you mean "${meant}"?`,
+    cause,
+  });
+}
+
+function neighbourOf(path: string): string | undefined {
+  try {
+    const name = nearest(basename(path), readdirSync(dirname(path)));
+    return name === undefined ? undefined : join(dirname(path), name);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * Open files as threads tell each other of them, and as the file system tells them apart.
+ * It exists because the main thread opens and closes what the engine's thread reads and writes.
+ * A descriptor belongs to the whole process; it stays open until the engine's thread has ended.
+ */
+import { type BigIntStats, fstatSync, statSync } from 'node:fs';
+
+export interface OpenFile {
+  readonly descriptor: number;
+  /** How messages name it. */
+  readonly path: string;
+}
+
+export interface SizedFile extends OpenFile {
+  readonly size: number;
+}
+
+/** What stays the same whatever names and links lead to a file. */
+export interface FileIdentity {
+  readonly dev: bigint;
+  readonly ino: bigint;
+}
+
+export function statOf(descriptor: number): BigIntStats {
+  return fstatSync(descriptor, { bigint: true });
+}
+
+/** Whether `path`, through links or not, leads to that file. */
+export function leadsTo(path: string, { dev, ino }: FileIdentity): boolean {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return found !== undefined && found.dev === dev && found.ino === ino;
+}

@@ -1,0 +1,106 @@
+/**
+ * What `quantize` hands out in Node: the report, and the output until it is saved.
+ * It exists because an output that was given no name lives in a temporary folder.
+ * That folder is gone after close(), and at the latest when the process ends.
+ */
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { checkBoolean, checkObject, checkText, unexpected } from '../js/api/check.js';
+import { MonoquantError } from '../js/api/errors.js';
+import type { Report, Warning } from '../js/api/types.js';
+import { removeAtExit } from './leftovers.js';
+import type { FileIdentity } from './open-file.js';
+import { OutputFile } from './output-file.js';
+import { writeFailed } from './write-failed.js';
+
+export interface SaveOptions {
+  /** Overwrite an existing file. */
+  readonly force?: boolean;
+}
+
+export interface QuantizeResult {
+  readonly report: Report;
+  /** Those of the report. */
+  readonly warnings: readonly Warning[];
+  /** Where it was written; undefined where no output was named. */
+  readonly output: string | undefined;
+  /** Writes the result to `path`: whole, or not at all. */
+  save(path: string, options?: SaveOptions): Promise<void>;
+  /** Removes what was not saved. A result that was written to `output` stays. */
+  close(): Promise<void>;
+}
+
+/** A folder for an output without a name. */
+export class TemporaryFolder {
+  readonly path: string;
+  readonly #forget: () => void;
+
+  constructor() {
+    try {
+      this.path = mkdtempSync(join(tmpdir(), 'monoquant-'));
+    } catch (error) {
+      throw writeFailed(join(tmpdir(), 'monoquant'), error);
+    }
+    this.#forget = removeAtExit(this.path);
+  }
+
+  async remove(): Promise<void> {
+    this.#forget();
+    await rm(this.path, { recursive: true, force: true });
+  }
+}
+
+export class FileResult implements QuantizeResult {
+  readonly report: Report;
+  readonly output: string | undefined;
+  readonly #path: string;
+  readonly #input: FileIdentity;
+  /** Only where there is no `output`. */
+  readonly #folder: TemporaryFolder | undefined;
+  #isShared = false;
+  #isClosed = false;
+
+  constructor(
+    report: Report,
+    path: string,
+    input: FileIdentity,
+    folder: TemporaryFolder | undefined,
+  ) {
+    this.report = report;
+    this.output = folder === undefined ? path : undefined;
+    this.#path = path;
+    this.#input = input;
+    this.#folder = folder;
+  }
+
+  get warnings(): readonly Warning[] {
+    return this.report.warnings;
+  }
+
+  async save(path: string, options: SaveOptions = {}): Promise<void> {
+    if (checkText(path, 'path') === undefined) throw unexpected('a path', 'path', path);
+    const force = checkBoolean(checkObject(options, 'options', ['force']).force, 'force') ?? false;
+    if (this.#isClosed && this.#folder !== undefined) {
+      throw new MonoquantError('file-not-found', 'The result was closed, and its file removed.', {
+        suggestion: 'Save it before close().',
+      });
+    }
+    const target = OutputFile.create(path, { force, input: this.#input });
+    try {
+      // Two names for one file would surprise whoever changes it: only the first copy shares its bytes.
+      const mayShare = this.#folder !== undefined && !this.#isShared;
+      await target.fillFrom(this.#path, mayShare);
+      target.commit();
+      this.#isShared ||= mayShare;
+    } finally {
+      target.discard();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#folder?.remove();
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * Starts the engine's threads in Node.
+ * It exists so that sessions know nothing of worker_threads.
+ * An idle thread does not keep the process alive.
+ */
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import type { RunOptions } from '../js/api/options.js';
+import { Session } from '../js/worker/session.js';
+import type { OpenFile, SizedFile } from './open-file.js';
+
+/** More threads than this wait for the disk most of the time. */
+const MOST_THREADS_BY_DEFAULT = 4;
+
+/** Bytes of a model that make up for starting a thread. */
+const BYTES_PER_THREAD = 16 << 20;
+
+export type NodeSession = Session<SizedFile, OpenFile, undefined>;
+
+/**
+ * A session for each thread. Each thread has an engine of its own that reads and writes for itself:
+ * that is quicker than one thread that does so for engines on shared memory.
+ */
+export function startSessions({ threads }: RunOptions, modelBytes: number): NodeSession[] {
+  const worthwhile = Math.ceil(modelBytes / BYTES_PER_THREAD);
+  const byDefault = Math.min(availableParallelism(), MOST_THREADS_BY_DEFAULT, worthwhile);
+  const count = Math.max(threads ?? byDefault, 1);
+  return Array.from({ length: count }, startSession);
+}
+
+export function startSession(): NodeSession {
+  return new Session(
+    (onReply, onDeath) => {
+      // Flags of the process, such as --input-type, may not fit the worker's file.
+      const worker = new Worker(new URL('./worker.js', import.meta.url), { execArgv: [] });
+      worker.on('message', onReply);
+      worker.on('error', (error) => onDeath(String(error)));
+      worker.on('exit', (code) => onDeath(`exit code ${code}`));
+      return {
+        post: (request) => worker.postMessage(request),
+        terminate: async () => void (await worker.terminate()),
+        keepAlive: (isNeeded) => (isNeeded ? worker.ref() : worker.unref()),
+      };
+    },
+    { kind: 'st', threads: 1 },
+  );
+}

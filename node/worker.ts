@@ -1,0 +1,27 @@
+/**
+ * The thread in which the engine lives, in Node.
+ * It exists so that callers' event loops stay free, and so that a call can be ended at any moment.
+ * It opens and closes no files: it gets descriptors, and they stay open until it has ended.
+ */
+import { parentPort } from 'node:worker_threads';
+import { loadEngine } from '../js/engine/load.js';
+import { serve } from '../js/worker/server.js';
+import { FileSink } from './file-sink.js';
+import { FileSource } from './file-source.js';
+import type { OpenFile, SizedFile } from './open-file.js';
+
+const port = parentPort;
+if (port === null)
+  throw new Error('This file is the worker of monoquant and does not run by itself.');
+
+const receive = serve<SizedFile, OpenFile, undefined>(
+  {
+    // Reading and writing do not wait for anything here, so one block is enough; it stays in the cache.
+    blocks: { slots: 1, blockBytes: 1 << 20 },
+    loadEngine: (chosen) => loadEngine(() => import('../wasm/monoquant-st.mjs'), chosen),
+    openSource: async (file) => new FileSource(file),
+    openSink: async (file, size) => new FileSink(file, size),
+  },
+  (reply) => port.postMessage(reply),
+);
+port.on('message', receive);

@@ -1,0 +1,79 @@
+/**
+ * The package in browsers: models are Files or Blobs, results are Blobs.
+ * It exists as the one file that pages import.
+ * Nothing leaves the machine, and nothing stays on it: close() removes what a result holds.
+ */
+import { unexpected } from '../../js/api/check.js';
+import type { Model } from '../../js/api/model.js';
+import {
+  type QuantizeOptions as AnyQuantizeOptions,
+  checkRunOptions,
+  type RunOptions,
+  resolveQuantize,
+} from '../../js/api/options.js';
+import type { Report, Warning } from '../../js/api/types.js';
+import { openModel } from '../../js/worker/model.js';
+import { quantizeWith } from '../../js/worker/quantize.js';
+import { throwIfAborted } from '../../js/worker/session.js';
+import { PrivateFileName } from './private-file.js';
+import { startSession } from './worker-host.js';
+
+export {
+  ERROR_CODES,
+  type ErrorCode,
+  type ErrorDetails,
+  MonoquantError,
+} from '../../js/api/errors.js';
+export type { Model } from '../../js/api/model.js';
+export type { PlanOptions, RunOptions } from '../../js/api/options.js';
+export * from '../../js/api/types.js';
+export { version } from '../../js/api/version.js';
+
+/** Those of Node without the ones that speak of paths. */
+export type QuantizeOptions = Omit<AnyQuantizeOptions, 'output' | 'force'>;
+
+export interface QuantizeResult {
+  readonly report: Report;
+  /** Those of the report. */
+  readonly warnings: readonly Warning[];
+  /** The output file. Large ones are on disk, and readable until close(). */
+  blob(): Blob;
+  /** Removes the output from where it was kept; what was saved from it stays. */
+  close(): Promise<void>;
+}
+
+/** Opens a model file and reads its metadata. */
+export async function open(model: Blob, options: RunOptions = {}): Promise<Model> {
+  const run = checkRunOptions(options);
+  checkModel(model);
+  throwIfAborted(run.signal);
+  return openModel(startSession(run), model, run, () => {});
+}
+
+/** Quantizes a model file. Call `close` on the result when its blob has been saved. */
+export async function quantize(
+  model: Blob,
+  options: QuantizeOptions = {},
+): Promise<QuantizeResult> {
+  const { run, configuration, gates } = resolveQuantize(options, false);
+  checkModel(model);
+  throwIfAborted(run.signal);
+  const file = await PrivateFileName.claim();
+  try {
+    const job = { source: model, sink: file.name, configuration, gates, run };
+    const { report, output } = await quantizeWith([startSession(run)], job);
+    return {
+      report,
+      warnings: report.warnings,
+      blob: () => output,
+      close: () => file.release(),
+    };
+  } catch (error) {
+    await file.release();
+    throw error;
+  }
+}
+
+function checkModel(model: unknown): void {
+  if (!(model instanceof Blob)) throw unexpected('a File or a Blob', 'model', model);
+}

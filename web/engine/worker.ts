@@ -1,0 +1,59 @@
+/**
+ * The worker in which the engine lives, in browsers.
+ * It exists so that the page stays alive, and because private files are quick only in workers.
+ * Falls back to the engine without threads wherever the other one does not come up.
+ */
+import type { EngineInfo } from '../../js/api/types.js';
+import type { Engine } from '../../js/engine/engine.js';
+import { loadEngine } from '../../js/engine/load.js';
+import type { ByteSink } from '../../js/io/byte-sink.js';
+import type { Request } from '../../js/worker/protocol.js';
+import { serve } from '../../js/worker/server.js';
+import { BlobSource } from './blob-source.js';
+import { MemorySink } from './memory-sink.js';
+import { OpfsSink } from './opfs-sink.js';
+import { canShareMemory } from './threads.js';
+
+/** A pool of threads that is not up by then never will be. */
+const THREADS_TIMEOUT_MS = 10_000;
+
+/** Larger outputs go to a private file. */
+const SMALL_BYTES = 64 << 20;
+/** Larger outputs need one. */
+const LARGEST_IN_MEMORY = 512 << 20;
+
+const receive = serve<Blob, string, Blob>(
+  {
+    // Every slice of a Blob crosses into another process, which small ones make slow.
+    blocks: { slots: 4, blockBytes: 4 << 20 },
+    loadEngine: loadBest,
+    openSource: async (blob) => new BlobSource(blob),
+    openSink,
+  },
+  (reply) => self.postMessage(reply),
+);
+self.addEventListener('message', (event: MessageEvent<Request<Blob, string>>) => {
+  receive(event.data);
+});
+
+async function loadBest(chosen: EngineInfo): Promise<Engine> {
+  if (chosen.kind === 'mt' && canShareMemory()) {
+    const withThreads = loadEngine(() => import('../wasm/monoquant-mt.mjs'), chosen);
+    const tooLate = new Promise<undefined>((resolve) => {
+      setTimeout(() => resolve(undefined), THREADS_TIMEOUT_MS);
+    });
+    const engine = await Promise.race([withThreads.catch(() => undefined), tooLate]);
+    if (engine !== undefined) return engine;
+  }
+  return loadEngine(() => import('../wasm/monoquant-st.mjs'), { kind: 'st', threads: 1 });
+}
+
+async function openSink(name: string, size: number): Promise<ByteSink<Blob>> {
+  if (size <= SMALL_BYTES) return new MemorySink(size);
+  try {
+    return await OpfsSink.open(name, size);
+  } catch (error) {
+    if (size > LARGEST_IN_MEMORY) throw error;
+    return new MemorySink(size);
+  }
+}
