@@ -38,7 +38,7 @@ export async function open(model: string | URL, options: RunOptions = {}): Promi
   throwIfAborted(run.signal);
   const input = InputFile.open(model);
   try {
-    return await openModel(startSession(), input.file, run, () => input.close());
+    return await openModel(startSession(run), input.file, run, () => input.close());
   } catch (error) {
     input.close();
     throw error;

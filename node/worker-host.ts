@@ -5,12 +5,9 @@
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import type { RunOptions } from '../js/api/options.js';
+import { MOST_THREADS_BY_DEFAULT, type RunOptions } from '../js/api/options.js';
 import { Session } from '../js/worker/session.js';
 import type { OpenFile, SizedFile } from './open-file.js';
-
-/** More threads than this wait for the disk most of the time. */
-const MOST_THREADS_BY_DEFAULT = 4;
 
 /** Bytes of a model that make up for starting a thread. */
 const BYTES_PER_THREAD = 16 << 20;
@@ -21,14 +18,14 @@ export type NodeSession = Session<SizedFile, OpenFile, undefined>;
  * A session for each thread. Each thread has an engine of its own that reads and writes for itself:
  * that is quicker than one thread that does so for engines on shared memory.
  */
-export function startSessions({ threads }: RunOptions, modelBytes: number): NodeSession[] {
+export function startSessions(run: RunOptions, modelBytes: number): NodeSession[] {
   const worthwhile = Math.ceil(modelBytes / BYTES_PER_THREAD);
   const byDefault = Math.min(availableParallelism(), MOST_THREADS_BY_DEFAULT, worthwhile);
-  const count = Math.max(threads ?? byDefault, 1);
-  return Array.from({ length: count }, startSession);
+  const count = Math.max(run.threads ?? byDefault, 1);
+  return Array.from({ length: count }, () => startSession(run));
 }
 
-export function startSession(): NodeSession {
+export function startSession({ signal }: RunOptions): NodeSession {
   return new Session(
     (onReply, onDeath) => {
       // Flags of the process, such as --input-type, may not fit the worker's file.
@@ -43,5 +40,6 @@ export function startSession(): NodeSession {
       };
     },
     { kind: 'st', threads: 1 },
+    signal,
   );
 }

@@ -51,7 +51,7 @@ export interface PlanOptions {
 
 /** How a long call runs. */
 export interface RunOptions {
-  /** Threads of the engine; 1 takes the single-threaded artifact. By default what the machine offers, at most 4. */
+  /** Threads that share the work. By default what the machine offers, at most 4; fewer for small files. */
   readonly threads?: number;
   /** Ends the call at once and removes what it has written. */
   readonly signal?: AbortSignal;
@@ -72,6 +72,9 @@ export interface QuantizeOptions extends PlanOptions, RunOptions {
 /** More than any machine gains from, and few enough for the engine's fixed memory. */
 export const MAX_THREADS = 64;
 
+/** More than this wait for the disk most of the time. */
+export const MOST_THREADS_BY_DEFAULT = 4;
+
 const RUN_KEYS = [
   'threads',
   'signal',
@@ -79,6 +82,7 @@ const RUN_KEYS = [
 ] as const satisfies readonly (keyof RunOptions)[];
 const GATE_KEYS = ['failUnder', 'strict'] as const;
 const OUTPUT_KEYS = ['output', 'force'] as const;
+
 /** What a finished quantization must live up to. */
 export interface Gates {
   readonly failUnder: number | undefined;

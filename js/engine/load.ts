@@ -31,7 +31,7 @@ export async function loadEngine(
         suggestion:
           kind === 'mt'
             ? 'Try threads: 1, which needs no shared memory.'
-            : 'Reinstall the package.',
+            : 'Its .wasm file belongs beside the script that loads it: reinstall the package, or check what is served.',
         cause,
       },
     );

@@ -44,14 +44,14 @@ export class Session<Source, Sink, Output> {
   #terminated: Promise<void> | undefined;
 
   /** Loads the engine at once, so that it is there when files have been opened. */
-  constructor(spawn: Spawn<Source, Sink>, engine: EngineInfo) {
+  constructor(spawn: Spawn<Source, Sink>, engine: EngineInfo, signal: AbortSignal | undefined) {
     this.#worker = spawn(
       (reply) => this.#receive(reply),
       (reason) => {
         void this.#stop(new MonoquantError('internal', `The engine's worker ended: ${reason}.`));
       },
     );
-    this.engine = this.request('load', { engine });
+    this.engine = this.request('load', { engine }, { signal });
     // A failure is told again to whoever asks for something.
     this.engine.catch(() => {});
   }

@@ -3,30 +3,31 @@
  * It exists so that sessions know nothing of web workers.
  * Bundlers look for exactly this way of writing a worker's URL.
  */
-import type { RunOptions } from '../../js/api/options.js';
+import { MOST_THREADS_BY_DEFAULT, type RunOptions } from '../../js/api/options.js';
 import type { EngineInfo } from '../../js/api/types.js';
 import { Session } from '../../js/worker/session.js';
 
-/** More threads than this wait for the disk most of the time. */
-const MOST_THREADS_BY_DEFAULT = 4;
-
 export type WebSession = Session<Blob, string, Blob>;
 
-export function startSession({ threads }: RunOptions): WebSession {
+export function startSession({ threads, signal }: RunOptions): WebSession {
   const offered = navigator.hardwareConcurrency ?? 1;
   const count = threads ?? Math.min(offered, MOST_THREADS_BY_DEFAULT);
   const engine: EngineInfo = { kind: count > 1 ? 'mt' : 'st', threads: count };
-  return new Session((onReply, onDeath) => {
-    const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
-    worker.addEventListener('message', (event) => onReply(event.data));
-    worker.addEventListener('messageerror', () => onDeath('a message could not be read'));
-    worker.addEventListener('error', (event) => {
-      onDeath(event.message || 'its script could not be loaded');
-    });
-    return {
-      post: (request) => worker.postMessage(request),
-      terminate: async () => worker.terminate(),
-      keepAlive: () => {},
-    };
-  }, engine);
+  return new Session(
+    (onReply, onDeath) => {
+      const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
+      worker.addEventListener('message', (event) => onReply(event.data));
+      worker.addEventListener('messageerror', () => onDeath('a message could not be read'));
+      worker.addEventListener('error', (event) => {
+        onDeath(event.message || 'its script could not be loaded');
+      });
+      return {
+        post: (request) => worker.postMessage(request),
+        terminate: async () => worker.terminate(),
+        keepAlive: () => {},
+      };
+    },
+    engine,
+    signal,
+  );
 }

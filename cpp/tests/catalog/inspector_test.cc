@@ -1,0 +1,104 @@
+#include "monoquant/catalog/inspector.h"
+
+#include <gtest/gtest.h>
+
+#include "monoquant/base/bytes.h"
+#include "support/fixture.h"
+#include "support/memory_host.h"
+#include "support/random.h"
+
+namespace monoquant::catalog {
+namespace {
+
+using test::Bytes;
+
+Bytes bytes_of(std::string_view text) { return {text.begin(), text.end()}; }
+
+TEST(Inspector, fills_a_catalog_from_metadata_alone) {
+  const Bytes file = test::read_fixture("safetensors/all_dtypes.safetensors");
+  const auto catalog = test::inspect(file);
+  ASSERT_TRUE(catalog);
+  EXPECT_EQ(catalog.value().file_bytes, file.size());
+  const test::TensorFile expected = test::parse_file(file);
+  ASSERT_EQ(catalog.value().tensors.size(), expected.tensors.size());
+  uint64_t before = 0;
+  for (const Tensor &tensor : catalog.value().tensors) {
+    const test::FileTensor &listed = expected.tensors.at(tensor.name);
+    EXPECT_EQ(tensor.dtype, listed.dtype);
+    EXPECT_EQ(tensor.shape, listed.shape);
+    EXPECT_EQ(tensor.bytes, listed.bytes.size());
+    EXPECT_EQ(tensor.elements * dtype_bits(tensor.dtype), tensor.bytes * 8);
+    EXPECT_GE(tensor.offset, before) << "tensors stand in the order of their bytes";
+    before = tensor.offset;
+  }
+}
+
+TEST(Inspector, other_formats_are_named) {
+  struct Row {
+    std::string_view begins;
+    std::string_view named;
+  };
+  const std::vector<Row> rows = {
+      {{"PK\x03\x04\x14\x00\x00\x00\x00", 9}, "zip"},
+      {{"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9", 9}, "pickle"},
+      {{"\x80\x04\x95\x00\x00\x00\x00\x00\x00", 9}, "pickle"},
+      {"GGUF\x03padding", "GGUF"},
+      {"\x89HDF\r\n\x1a\n", "HDF5"},
+      {"\x93NUMPY\x01", "NumPy"},
+      {"version https://git-lfs.github.com/spec/v1\noid sha256:", "git-lfs"},
+      {"<!DOCTYPE html><html>", "HTML"},
+      {"<html><body>", "HTML"},
+      {{"\x1F\x8B\x08\x00\x00\x00\x00\x00\x00", 9}, "gzip"},
+      {{"\x28\xB5\x2F\xFD\x00\x00\x00\x00\x00", 9}, "zstd"},
+  };
+  for (const Row &row : rows) {
+    Bytes file = bytes_of(row.begins);
+    file.resize(file.size() + 300'000);
+    for (const size_t size : {file.size(), row.begins.size()}) {
+      file.resize(size);
+      const auto catalog = test::inspect(file);
+      ASSERT_FALSE(catalog) << row.named;
+      EXPECT_EQ(catalog.error().code, ErrorCode::kUnsupportedFormat) << row.named;
+      EXPECT_NE(catalog.error().message.find(row.named), std::string::npos) << catalog.error().message;
+      EXPECT_FALSE(catalog.error().suggestion.empty());
+    }
+  }
+}
+
+TEST(Inspector, a_signature_is_no_reason_to_refuse_a_real_file) {
+  // A header whose length happens to begin like a gzip or a pickle.
+  for (const uint64_t length : {0x8B1FULL, 0x0280ULL, 0x0480ULL}) {
+    std::string json = "{}";
+    json.resize(static_cast<size_t>(length), ' ');
+    const auto catalog = test::inspect(test::make_header(json));
+    EXPECT_TRUE(catalog) << catalog.error().message;
+  }
+}
+
+TEST(Inspector, nothing_and_rubbish_are_errors) {
+  const auto empty = test::inspect({});
+  ASSERT_FALSE(empty);
+  EXPECT_EQ(empty.error().code, ErrorCode::kUnsupportedFormat);
+  test::Random random(7);
+  for (int round = 0; round < 500; ++round) {
+    Bytes file(1 + random.index(64));
+    for (uint8_t &byte : file) {
+      byte = static_cast<uint8_t>(random.bits());
+    }
+    const auto catalog = test::inspect(file);
+    ASSERT_FALSE(catalog);
+    ASSERT_FALSE(catalog.error().message.empty());
+  }
+}
+
+TEST(Inspector, asks_for_little_whatever_the_size) {
+  Inspector inspector(1ULL << 50U);
+  const auto step = inspector.step();
+  ASSERT_TRUE(step);
+  ASSERT_TRUE(step.value());
+  EXPECT_EQ(step.value()->offset, 0U);
+  EXPECT_LE(step.value()->length, 1ULL << 20U);
+}
+
+} // namespace
+} // namespace monoquant::catalog

@@ -1,0 +1,142 @@
+#include "support/reference_kernels.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace monoquant::test {
+namespace {
+
+using quant::ErrorSums;
+using quant::Range;
+using quant::Scope;
+using quant::Scopes;
+
+uint32_t two_bytes(const uint8_t *from) {
+  return static_cast<uint32_t>(from[0]) | (static_cast<uint32_t>(from[1]) << 8U);
+}
+
+void decode_16(const uint8_t *from, size_t elements, float *to, int exponent, int mantissa) {
+  for (size_t i = 0; i < elements; ++i) {
+    to[i] = static_cast<float>(value_of_format(two_bytes(from + 2 * i), exponent, mantissa));
+  }
+}
+
+void decode_f16(const uint8_t *from, size_t elements, float *to) {
+  decode_16(from, elements, to, 5, 10);
+}
+
+void decode_bf16(const uint8_t *from, size_t elements, float *to) {
+  decode_16(from, elements, to, 8, 7);
+}
+
+void magnitudes(const float *x, size_t size, size_t count, uint32_t *to) {
+  for (size_t n = 0; n < count; ++n) {
+    to[n] = 0;
+    for (size_t i = 0; i < size; ++i) {
+      const uint32_t bits = std::bit_cast<uint32_t>(x[n * size + i]);
+      to[n] = std::max(to[n], bits % 0x80000000U);
+    }
+  }
+}
+
+void ranges(const float *x, size_t size, size_t count, Range *to) {
+  for (size_t n = 0; n < count; ++n) {
+    to[n] = {0.0F, 0.0F};
+    for (size_t i = 0; i < size; ++i) {
+      const float value = x[n * size + i];
+      to[n].min = std::fmin(to[n].min, value == 0.0F ? 0.0F : value);
+      to[n].max = std::fmax(to[n].max, value == 0.0F ? 0.0F : value);
+    }
+  }
+}
+
+/// q = zero_point + round_half_even(x * factor), clamped; the product is rounded to f32 before.
+int32_t encode_one(float x, const Scope &scope, int32_t lowest, int32_t highest, ErrorSums &sums) {
+  const float product = x * scope.factor;
+  const auto rounded = static_cast<int32_t>(std::nearbyint(product));
+  const int32_t code = std::clamp(scope.zero_point + rounded, lowest, highest);
+  const double y = static_cast<double>(x) * static_cast<double>(scope.factor);
+  const double error = y - (code - scope.zero_point);
+  const auto step = static_cast<double>(scope.step);
+  sums.add({y * y * step * step, error * error * step * step,
+            static_cast<float>(std::fabs(error) * step)});
+  return code;
+}
+
+void encode_8(const float *x, size_t size, size_t count, const Scopes &scopes, uint8_t flip,
+              uint8_t *to, ErrorSums &sums) {
+  for (size_t i = 0; i < size * count; ++i) {
+    const int32_t code = encode_one(x[i], scopes[i / size], -128, 127, sums);
+    to[i] = static_cast<uint8_t>((code & 0xFF) ^ flip);
+  }
+}
+
+void encode_4(const float *x, size_t size, size_t count, const Scopes &scopes, uint8_t *to,
+              ErrorSums &sums) {
+  for (size_t i = 0; i < size * count; ++i) {
+    const int32_t nibble = encode_one(x[i], scopes[i / size], -8, 7, sums) + 8;
+    to[i / 2] = static_cast<uint8_t>(i % 2 == 0 ? nibble : to[i / 2] + 16 * nibble);
+  }
+}
+
+void encode_16(const float *x, size_t size, const Scope &scope, uint8_t *to, ErrorSums &sums,
+               int exponent, int mantissa) {
+  for (size_t i = 0; i < size; ++i) {
+    const double magnitude = std::fabs(static_cast<double>(x[i]));
+    const uint32_t body = round_to_format(magnitude, mantissa, 2 - (1 << (exponent - 1)));
+    const uint32_t bits = body | (std::signbit(x[i]) ? 0x8000U : 0U);
+    to[2 * i] = static_cast<uint8_t>(bits);
+    to[2 * i + 1] = static_cast<uint8_t>(bits >> 8U);
+    const double error = std::fabs(magnitude - value_of_format(body, exponent, mantissa));
+    const double unit = static_cast<double>(scope.factor) * static_cast<double>(scope.step);
+    sums.add({magnitude * magnitude * unit * unit, error * error * unit * unit,
+              static_cast<float>(error * unit)});
+  }
+}
+
+void encode_f16(const float *x, size_t size, const Scope &scope, uint8_t *to, ErrorSums &sums) {
+  encode_16(x, size, scope, to, sums, 5, 10);
+}
+
+void encode_bf16(const float *x, size_t size, const Scope &scope, uint8_t *to, ErrorSums &sums) {
+  encode_16(x, size, scope, to, sums, 8, 7);
+}
+
+} // namespace
+
+uint32_t round_to_format(double magnitude, int mantissa, int smallest_exponent) {
+  if (magnitude == 0) {
+    return 0;
+  }
+  const int exponent = std::max(std::ilogb(magnitude), smallest_exponent);
+  const double steps = std::nearbyint(std::ldexp(magnitude, mantissa - exponent));
+  const uint32_t binades = static_cast<uint32_t>(exponent - smallest_exponent) << mantissa;
+  return binades + static_cast<uint32_t>(steps);
+}
+
+double value_of_format(uint32_t bits, int exponent, int mantissa) {
+  const double sign = (bits >> (exponent + mantissa) & 1U) != 0 ? -1.0 : 1.0;
+  const uint32_t field = bits >> mantissa & ((1U << exponent) - 1U);
+  const uint32_t fraction = bits & ((1U << mantissa) - 1U);
+  const int bias = (1 << (exponent - 1)) - 1;
+  if (field == (1U << exponent) - 1U) {
+    return fraction == 0 ? sign * std::numeric_limits<double>::infinity()
+                         : std::numeric_limits<double>::quiet_NaN();
+  }
+  if (field == 0) {
+    return sign * std::ldexp(static_cast<double>(fraction), 1 - bias - mantissa);
+  }
+  const uint32_t whole = fraction + (1U << mantissa);
+  return sign * std::ldexp(static_cast<double>(whole), static_cast<int>(field) - bias - mantissa);
+}
+
+const quant::Kernels &reference_kernels() {
+  static constexpr quant::Kernels kKernels = {decode_f16, decode_bf16, magnitudes, ranges,
+                                              encode_8,   encode_4,    encode_f16, encode_bf16};
+  return kKernels;
+}
+
+} // namespace monoquant::test

@@ -1,0 +1,75 @@
+/**
+ * The tests of the built package: in Node, and in Chromium on a page with and without shared memory.
+ * It exists so that one `vitest run` says whether every engine in dist/ keeps its promises.
+ * Tests import dist/ and never the sources; servers listen on the loopback address only.
+ */
+import { join } from 'node:path';
+import { playwright } from '@vitest/browser-playwright';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+
+const ROOT = import.meta.dirname;
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+
+/** With these, a page may have threads on shared memory. */
+const ISOLATION = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+};
+
+/** Tests of these folders run in every project. */
+const EVERYWHERE = ['contract', 'parity'];
+
+const nodeProject: TestProjectInlineConfiguration = {
+  resolve: { alias: aliases('node') },
+  test: {
+    name: 'node',
+    include: testsIn(...EVERYWHERE, 'node', 'cli', 'package'),
+    // As Node itself would load it, untouched.
+    server: { deps: { external: [/\/dist\//] } },
+  },
+};
+
+function chromiumProject(
+  name: string,
+  headers: Record<string, string>,
+): TestProjectInlineConfiguration {
+  return {
+    resolve: { alias: aliases('browser') },
+    server: { host: '127.0.0.1', headers },
+    test: {
+      name,
+      include: testsIn(...EVERYWHERE, 'browser'),
+      exclude: ['**/*.node.test.ts'],
+      browser: {
+        enabled: true,
+        headless: true,
+        screenshotFailures: false,
+        provider: playwright({
+          launchOptions: { executablePath: CHROMIUM, args: ['--no-sandbox'] },
+        }),
+        instances: [{ browser: 'chromium' }],
+      },
+    },
+  };
+}
+
+function aliases(host: 'node' | 'browser'): Record<string, string> {
+  return {
+    '#host': join(ROOT, `wasm-tests/host/host.${host}.ts`),
+    [`#package/${host}`]: join(ROOT, `dist/${host}/index.js`),
+  };
+}
+
+function testsIn(...folders: string[]): string[] {
+  return folders.map((folder) => `wasm-tests/${folder}/**/*.test.ts`);
+}
+
+export default defineConfig({
+  test: {
+    projects: [
+      nodeProject,
+      chromiumProject('chromium', {}),
+      chromiumProject('chromium-isolated', ISOLATION),
+    ],
+  },
+});

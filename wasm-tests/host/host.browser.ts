@@ -1,0 +1,39 @@
+/**
+ * The host of tests in browsers: models are Blobs, files of the checkout come from the test server.
+ * It exists as the browsers' half of `#host`.
+ * Leftovers are whatever the package keeps in the origin's private files.
+ */
+import * as monoquant from '#package/browser';
+import type { Host } from './host.js';
+
+export const host: Host = {
+  name: 'browser',
+  MonoquantError: monoquant.MonoquantError,
+  version: monoquant.version,
+  readFile: async (address) => {
+    const response = await fetch(address);
+    if (!response.ok) throw new Error(`${address}: ${response.status}`);
+    return new Uint8Array(await response.arrayBuffer());
+  },
+  open: (model, options) => monoquant.open(new Blob([model]), options),
+  quantize: async (model, options) => {
+    const result = await monoquant.quantize(new File([model], 'model.safetensors'), options);
+    try {
+      const output = new Uint8Array(await result.blob().arrayBuffer());
+      return { report: result.report, warnings: result.warnings, output };
+    } finally {
+      await result.close();
+    }
+  },
+  leftovers: async () => {
+    const names: string[] = [];
+    const root = await navigator.storage.getDirectory();
+    const folder = await root.getDirectoryHandle('monoquant', { create: true });
+    for await (const name of folder.keys()) names.push(name);
+    return names;
+  },
+  expectedEngine: (threads) =>
+    globalThis.crossOriginIsolated && threads > 1
+      ? { kind: 'mt', threads }
+      : { kind: 'st', threads: 1 },
+};

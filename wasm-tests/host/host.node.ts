@@ -1,0 +1,59 @@
+/**
+ * The host of tests in Node: models are files in a folder of this test file's own.
+ * It exists as Node's half of `#host`.
+ * That folder is also where the package keeps results without a name, so that leftovers show.
+ */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as monoquant from '#package/node';
+import type { Bytes, Host } from './host.js';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const folder = mkdtempSync(join(tmpdir(), 'monoquant-test-'));
+const models = join(folder, 'models');
+const results = join(folder, 'results');
+mkdirSync(models);
+mkdirSync(results);
+process.env.TMPDIR = results;
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+
+let count = 0;
+
+/** Calls `use` with the path of a file that holds `model`. */
+async function withFile<Result>(
+  model: Bytes,
+  use: (path: string) => Promise<Result>,
+): Promise<Result> {
+  const path = join(models, `model-${count++}.safetensors`);
+  writeFileSync(path, model);
+  try {
+    return await use(path);
+  } finally {
+    rmSync(path);
+  }
+}
+
+export const host: Host = {
+  name: 'node',
+  MonoquantError: monoquant.MonoquantError,
+  version: monoquant.version,
+  readFile: async (address) => new Uint8Array(await readFile(join(ROOT, address))),
+  open: (model, options) => withFile(model, (path) => monoquant.open(path, options)),
+  quantize: (model, options) =>
+    withFile(model, async (path) => {
+      const result = await monoquant.quantize(path, options);
+      const saved = join(models, `output-${count++}.safetensors`);
+      try {
+        await result.save(saved);
+        const output = new Uint8Array(readFileSync(saved));
+        return { report: result.report, warnings: result.warnings, output };
+      } finally {
+        await result.close();
+        rmSync(saved, { force: true });
+      }
+    }),
+  leftovers: async () => readdirSync(results),
+  expectedEngine: (threads) => ({ kind: 'st', threads }),
+};

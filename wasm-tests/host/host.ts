@@ -1,0 +1,36 @@
+/**
+ * What a test needs from the place it runs in, the same in Node and in browsers.
+ * It exists so that the tests of contract/ and parity/ are literally the same files everywhere.
+ * Models go in as bytes and outputs come out as bytes; nothing is left behind when a call settles.
+ */
+import type { MonoquantError } from '../../js/api/errors.js';
+import type { Model } from '../../js/api/model.js';
+import type { PlanOptions, QuantizeOptions, RunOptions } from '../../js/api/options.js';
+import type { EngineInfo, Report, Warning } from '../../js/api/types.js';
+
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+/** A run that succeeded. */
+export interface Outcome {
+  readonly report: Report;
+  readonly warnings: readonly Warning[];
+  readonly output: Bytes;
+}
+
+/** Options that mean the same in every host. */
+export type AnyOptions = PlanOptions & RunOptions & Pick<QuantizeOptions, 'failUnder' | 'strict'>;
+
+export interface Host {
+  readonly name: 'node' | 'browser';
+  /** As the package exports them. */
+  readonly MonoquantError: typeof MonoquantError;
+  readonly version: () => string;
+  /** A file of the checkout, by its address from the root, as `import.meta.glob` gives it. */
+  readFile(address: string): Promise<Bytes>;
+  open(model: Bytes, options?: RunOptions): Promise<Model>;
+  quantize(model: Bytes, options?: AnyOptions): Promise<Outcome>;
+  /** Outputs, finished or not, that are somewhere although no result is open. */
+  leftovers(): Promise<readonly string[]>;
+  /** The engine that runs here when this many threads are asked for. */
+  expectedEngine(threads: number): EngineInfo;
+}

@@ -1,0 +1,60 @@
+/**
+ * Runs of the package on generated models, ready to be looked at.
+ * It exists so that tests begin where it gets interesting: plan, output and report of the same options.
+ * The plan is that of `open().plan()`, made before the run.
+ */
+import { host } from '#host';
+import type { PlanOptions } from '../../js/api/options.js';
+import type { Plan, PlannedTensor, Report } from '../../js/api/types.js';
+import type { AnyOptions, Bytes } from '../host/host.js';
+import {
+  readSafetensors,
+  type Tensor,
+  type TensorFile,
+  writeSafetensors,
+} from './safetensors.js';
+
+export interface Run {
+  readonly source: ReadonlyMap<string, Tensor>;
+  readonly plan: Plan;
+  readonly report: Report;
+  readonly output: Bytes;
+  readonly file: TensorFile;
+}
+
+export async function runOn(
+  tensors: readonly Tensor[],
+  options: PlanOptions = {},
+  run: AnyOptions = { threads: 1 },
+): Promise<Run> {
+  const model = writeSafetensors(tensors, { format: 'pt' });
+  const plan = await planOf(model, options);
+  const { report, output } = await host.quantize(model, { ...options, ...run });
+  const source = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  return { source, plan, report, output, file: readSafetensors(output) };
+}
+
+export async function planOf(model: Bytes, options: PlanOptions = {}): Promise<Plan> {
+  const opened = await host.open(model, { threads: 1 });
+  try {
+    return await opened.plan(options);
+  } finally {
+    await opened.close();
+  }
+}
+
+export async function planFor(tensors: readonly Tensor[], options: PlanOptions = {}): Promise<Plan> {
+  return planOf(writeSafetensors(tensors, { format: 'pt' }), options);
+}
+
+export function plannedOf(plan: Plan, name: string): PlannedTensor {
+  const planned = plan.tensors.find((tensor) => tensor.name === name);
+  if (planned === undefined) throw new Error(`"${name}" is not in the plan.`);
+  return planned;
+}
+
+export function sourceOf({ source }: Run, name: string): Tensor {
+  const tensor = source.get(name);
+  if (tensor === undefined) throw new Error(`"${name}" is not in the source.`);
+  return tensor;
+}
