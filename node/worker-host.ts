@@ -6,6 +6,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { MOST_THREADS_BY_DEFAULT, type RunOptions } from '../js/api/options.js';
+import type { EngineInfo } from '../js/api/types.js';
 import { Session } from '../js/worker/session.js';
 import type { OpenFile, SizedFile } from './open-file.js';
 
@@ -19,13 +20,18 @@ export type NodeSession = Session<SizedFile, OpenFile, undefined>;
  * that is quicker than one thread that does so for engines on shared memory.
  */
 export function startSessions(run: RunOptions, modelBytes: number): NodeSession[] {
+  if (run.engine === 'mt') return [startSession(run)];
   const worthwhile = Math.ceil(modelBytes / BYTES_PER_THREAD);
   const byDefault = Math.min(availableParallelism(), MOST_THREADS_BY_DEFAULT, worthwhile);
   const count = Math.max(run.threads ?? byDefault, 1);
   return Array.from({ length: count }, () => startSession(run));
 }
 
-export function startSession({ signal }: RunOptions): NodeSession {
+export function startSession({ engine = 'st', threads, signal }: RunOptions): NodeSession {
+  const info: EngineInfo =
+    engine === 'st'
+      ? { kind: 'st', threads: 1 }
+      : { kind: 'mt', threads: threads ?? availableParallelism() };
   return new Session(
     (onReply, onDeath) => {
       // Flags of the process, such as --input-type, may not fit the worker's file.
@@ -33,13 +39,19 @@ export function startSession({ signal }: RunOptions): NodeSession {
       worker.on('message', onReply);
       worker.on('error', (error) => onDeath(String(error)));
       worker.on('exit', (code) => onDeath(`exit code ${code}`));
+      const isUp = new Promise((resolve) => worker.once('message', resolve).once('exit', resolve));
       return {
         post: (request) => worker.postMessage(request),
-        terminate: async () => void (await worker.terminate()),
+        terminate: async () => {
+          // Node never closes the files of modules that a thread was loading when it was ended.
+          worker.ref();
+          await isUp;
+          await worker.terminate();
+        },
         keepAlive: (isNeeded) => (isNeeded ? worker.ref() : worker.unref()),
       };
     },
-    { kind: 'st', threads: 1 },
+    info,
     signal,
   );
 }

@@ -18,7 +18,13 @@ const receive = serve<SizedFile, OpenFile, undefined>(
   {
     // Reading and writing do not wait for anything here, so one block is enough; it stays in the cache.
     blocks: { slots: 1, blockBytes: 1 << 20 },
-    loadEngine: (chosen) => loadEngine(() => import('../wasm/monoquant-st.mjs'), chosen),
+    loadEngine: (chosen) =>
+      loadEngine(
+        chosen.kind === 'mt'
+          ? () => import('../wasm/monoquant-mt.mjs')
+          : () => import('../wasm/monoquant-st.mjs'),
+        chosen,
+      ),
     openSource: async (file) => new FileSource(file),
     openSink: async (file, size) => new FileSink(file, size),
   },

@@ -5,8 +5,16 @@
 // node scripts/bench.mjs [--rounds N] [--gigabytes X] [--folder DIR] [--only files|sparse|kernels]
 
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, fsyncSync, ftruncateSync, mkdirSync, openSync } from 'node:fs';
-import { readFileSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -29,10 +37,12 @@ const SIDE = 4096;
 
 await runMain(async () => {
   mkdirSync(options.folder, { recursive: true });
-  process.stdout.write(`${cpus()[0]?.model}, ${availableParallelism()} cores, Node ${process.version}\n`);
+  process.stdout.write(
+    `${cpus()[0]?.model}, ${availableParallelism()} cores, Node ${process.version}\n`,
+  );
   try {
     if (wants('kernels')) await benchKernels();
-    for (const dtype of ['F32', 'BF16']) if (wants('files')) await benchFile(dtype);
+    for (const dtype of /** @type {const} */ (['F32', 'BF16'])) if (wants('files')) await benchFile(dtype);
     if (wants('sparse')) await benchSparse();
   } finally {
     rmSync(options.folder, { recursive: true, force: true });
@@ -62,6 +72,7 @@ async function benchFile(dtype) {
         ? [...quantize, '-b', '16', '--threads', '2']
         : [...quantize, '-b', '16', '--dtype', 'f16', '--threads', '2'],
   };
+  /** @type {Record<string, number[]>} */
   const seconds = Object.fromEntries(Object.keys(jobs).map((name) => [name, []]));
   const peaks = Object.fromEntries(Object.keys(jobs).map((name) => [name, 0]));
   // The first round warms the page cache and does not count.
@@ -74,7 +85,9 @@ async function benchFile(dtype) {
     }
   }
   const base = median(seconds.cp);
-  process.stdout.write(`\n${dtype}, ${(bytes / 1e9).toFixed(2)} GB: whole processes, ${options.rounds} rounds\n`);
+  process.stdout.write(
+    `\n${dtype}, ${(bytes / 1e9).toFixed(2)} GB: whole processes, ${options.rounds} rounds\n`,
+  );
   process.stdout.write('                               median s   min s   / cp   peak MB\n');
   for (const [name, times] of Object.entries(seconds)) {
     // Round by round: what slows the machine down for a while slows both sides.
@@ -129,7 +142,9 @@ async function benchKernels() {
   };
   process.stdout.write('\nKernels in cache, ns per weight (best of several rounds)\n');
   const names = Object.keys(columns);
-  process.stdout.write(`${''.padEnd(32)}${names.map((name) => name.padStart(17)).join('')}   wasm / best native\n`);
+  process.stdout.write(
+    `${''.padEnd(32)}${names.map((name) => name.padStart(17)).join('')}   wasm / best native\n`,
+  );
   for (const job of Object.keys(columns.wasm)) {
     const row = names.map((name) => columns[name][job]);
     const ratio = row[0] / Math.min(row[1], row[2]);
@@ -142,7 +157,10 @@ async function benchKernels() {
 /** @param {string[]} command prints "name nanoseconds" a line */
 function figures([program, ...args]) {
   const { stdout } = spawnSync(program, args, { encoding: 'utf8' });
-  const rows = stdout.trimEnd().split('\n').map((line) => /^(.*?) +([\d.]+)$/.exec(line));
+  const rows = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => /^(.*?) +([\d.]+)$/.exec(line));
   return Object.fromEntries(rows.map((row) => [row?.[1], Number(row?.[2])]));
 }
 
@@ -211,7 +229,7 @@ function normalWeights(count, dtype) {
 function timed([program, ...args]) {
   return new Promise((resolve, reject) => {
     const start = performance.now();
-    const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+    const child = spawn(program, args, { stdio: 'ignore' });
     let peak = 0;
     const poll = setInterval(() => {
       peak = Math.max(peak, residentPeak(child.pid));

@@ -74,14 +74,18 @@ async function main() {
   const names = positionals.length === 0 ? Object.keys(STEPS) : positionals;
   const unknown = names.find((name) => !Object.hasOwn(STEPS, name));
   if (unknown !== undefined) {
-    throw new BuildError(`There is no step "${unknown}"; there are ${Object.keys(STEPS).join(', ')}.`);
+    throw new BuildError(
+      `There is no step "${unknown}"; there are ${Object.keys(STEPS).join(', ')}.`,
+    );
   }
   const failed = [];
   for (const name of names) {
     process.stdout.write(`\n== ${name}\n`);
     if (!(await passes(STEPS[name]))) failed.push(name);
   }
-  process.stdout.write(`\n${failed.length === 0 ? 'All is well.' : `Failed: ${failed.join(', ')}`}\n`);
+  process.stdout.write(
+    `\n${failed.length === 0 ? 'All is well.' : `Failed: ${failed.join(', ')}`}\n`,
+  );
   process.stdout.write(`${names.length - failed.length} passed, ${failed.length} failed\n`);
   process.exitCode = failed.length === 0 ? 0 : 1;
 }
@@ -107,7 +111,13 @@ function bin(path) {
 function sources(...patterns) {
   const { stdout } = spawnSync(
     'git',
-    ['ls-files', '--cached', '--others', '--exclude-standard', ...patterns.map((pattern) => `cpp/${pattern}`)],
+    [
+      'ls-files',
+      '--cached',
+      '--others',
+      '--exclude-standard',
+      ...patterns.map((pattern) => `cpp/${pattern}`),
+    ],
     { cwd: ROOT, encoding: 'utf8' },
   );
   return stdout.split('\n').filter((file) => file !== '');

@@ -59,42 +59,50 @@ inline void encode(Block &block, const quant::Scheme &scheme) {
 /// Kernels alone take the table to use; whole encodings take the build's own.
 inline const std::vector<Job> &jobs() {
   static const std::vector<Job> kJobs = {
-      {"magnitudes", [](const quant::Kernels &k, Block &b) {
+      {"magnitudes",
+       [](const quant::Kernels &k, Block &b) {
          uint32_t bits[kJobRows];
          k.magnitudes(b.values.data(), kJobColumns, kJobRows, bits);
          b.output[0] = static_cast<uint8_t>(bits[0]);
        }},
-      {"ranges", [](const quant::Kernels &k, Block &b) {
+      {"ranges",
+       [](const quant::Kernels &k, Block &b) {
          quant::Range ranges[kJobRows];
          k.ranges(b.values.data(), kJobColumns, kJobRows, ranges);
          b.output[0] = static_cast<uint8_t>(ranges[0].min < ranges[0].max);
        }},
-      {"decode_bf16", [](const quant::Kernels &k, Block &b) {
+      {"decode_bf16",
+       [](const quant::Kernels &k, Block &b) {
          k.decode_bf16(b.halves.data(), kJobWeights, reinterpret_cast<float *>(b.output.data()));
        }},
-      {"decode_f16", [](const quant::Kernels &k, Block &b) {
+      {"decode_f16",
+       [](const quant::Kernels &k, Block &b) {
          k.decode_f16(b.halves.data(), kJobWeights, reinterpret_cast<float *>(b.output.data()));
        }},
-      {"encode_8", [](const quant::Kernels &k, Block &b) {
+      {"encode_8",
+       [](const quant::Kernels &k, Block &b) {
          quant::ErrorSums sums;
          const quant::Scope scope{4000.0F, 1.0F, 0};
          k.encode_8(b.values.data(), kJobWeights, 1,
                     {&scope.factor, &scope.step, &scope.zero_point}, 0, b.output.data(), sums);
          b.output[0] = static_cast<uint8_t>(sums.peak);
        }},
-      {"encode_4", [](const quant::Kernels &k, Block &b) {
+      {"encode_4",
+       [](const quant::Kernels &k, Block &b) {
          quant::ErrorSums sums;
          const quant::Scope scope{200.0F, 1.0F, 0};
          k.encode_4(b.values.data(), kJobWeights, 1,
                     {&scope.factor, &scope.step, &scope.zero_point}, b.output.data(), sums);
          b.output[0] = static_cast<uint8_t>(sums.peak);
        }},
-      {"encode_f16", [](const quant::Kernels &k, Block &b) {
+      {"encode_f16",
+       [](const quant::Kernels &k, Block &b) {
          quant::ErrorSums sums;
          k.encode_f16(b.values.data(), kJobWeights, {32.0F, 1.0F, 0}, b.output.data(), sums);
          b.output[0] = static_cast<uint8_t>(sums.peak);
        }},
-      {"encode_bf16", [](const quant::Kernels &k, Block &b) {
+      {"encode_bf16",
+       [](const quant::Kernels &k, Block &b) {
          quant::ErrorSums sums;
          k.encode_bf16(b.values.data(), kJobWeights, {32.0F, 1.0F, 0}, b.output.data(), sums);
          b.output[0] = static_cast<uint8_t>(sums.peak);

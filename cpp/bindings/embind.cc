@@ -51,7 +51,8 @@ public:
     need_ = *need.value();
     // Headers are at most 100 MB, but a phone may not even have that.
     if (!reserve(static_cast<size_t>(need_.length))) {
-      error_ = Error{ErrorCode::kLimitExceeded, "The file's header does not fit into memory.", {}, {}, {}};
+      error_ = Error{
+          ErrorCode::kLimitExceeded, "The file's header does not fit into memory.", {}, {}, {}};
       return false;
     }
     return true;
@@ -111,7 +112,8 @@ private:
 /// Any pass over a file.
 class Stage {
 public:
-  explicit Stage(std::unique_ptr<run::Stage> stage) : stage_(std::move(stage)), reads_(stage_->slots()) {}
+  explicit Stage(std::unique_ptr<run::Stage> stage)
+      : stage_(std::move(stage)), reads_(stage_->slots()) {}
 
   bool next(size_t slot) {
     const auto read = stage_->next(slot);

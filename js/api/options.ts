@@ -5,6 +5,7 @@
  */
 import {
   checkBoolean,
+  checkChoice,
   checkFiniteNumber,
   checkObject,
   checkText,
@@ -12,17 +13,19 @@ import {
   unexpected,
 } from './check.js';
 import { configurationOf, PLAN_KEYS } from './configuration.js';
-import type {
-  Bits,
-  Configuration,
-  FloatType,
-  GroupSize,
-  LayerKind,
-  LayerOverride,
-  OutputFormat,
-  Progress,
-  Scheme,
-  Strategy,
+import {
+  type Bits,
+  type Configuration,
+  ENGINE_KINDS,
+  type EngineKind,
+  type FloatType,
+  type GroupSize,
+  type LayerKind,
+  type LayerOverride,
+  type OutputFormat,
+  type Progress,
+  type Scheme,
+  type Strategy,
 } from './types.js';
 
 /** The choices of a quantization; every one has a default. */
@@ -53,6 +56,11 @@ export interface PlanOptions {
 export interface RunOptions {
   /** Threads that share the work. By default what the machine offers, at most 4; fewer for small files. */
   readonly threads?: number;
+  /**
+   * Which engine works. By default, in Node, an `st` engine a thread, each reading and writing for
+   * itself; in pages `mt` where it can run and more than one thread is wanted, else `st`.
+   */
+  readonly engine?: EngineKind;
   /** Ends the call at once and removes what it has written. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
@@ -77,6 +85,7 @@ export const MOST_THREADS_BY_DEFAULT = 4;
 
 const RUN_KEYS = [
   'threads',
+  'engine',
   'signal',
   'onProgress',
 ] as const satisfies readonly (keyof RunOptions)[];
@@ -124,6 +133,7 @@ export function resolveQuantize(options: QuantizeOptions, hasPaths: boolean): Qu
 
 function runOf(given: Readonly<Record<string, unknown>>): RunOptions {
   const { signal, onProgress } = given;
+  const engine = checkChoice(given.engine, 'engine', ENGINE_KINDS);
   const threads = checkWholeNumber(given.threads, 'threads', 1, MAX_THREADS);
   if (signal !== undefined && !isAbortSignal(signal)) {
     throw unexpected('an AbortSignal', 'signal', signal);
@@ -133,6 +143,7 @@ function runOf(given: Readonly<Record<string, unknown>>): RunOptions {
   }
   return {
     ...(threads === undefined ? {} : { threads }),
+    ...(engine === undefined ? {} : { engine }),
     ...(signal === undefined ? {} : { signal }),
     ...(onProgress === undefined ? {} : { onProgress: onProgress as (progress: Progress) => void }),
   };

@@ -6,14 +6,46 @@
 
 /** Element types of the safetensors format, by their names in it. */
 export type Dtype =
-  | 'BOOL' | 'F4' | 'F6_E2M3' | 'F6_E3M2' | 'U8' | 'I8' | 'F8_E5M2' | 'F8_E4M3' | 'F8_E8M0'
-  | 'F8_E4M3FNUZ' | 'F8_E5M2FNUZ' | 'I16' | 'U16' | 'F16' | 'BF16' | 'I32' | 'U32' | 'F32'
-  | 'C64' | 'F64' | 'I64' | 'U64';
+  | 'BOOL'
+  | 'F4'
+  | 'F6_E2M3'
+  | 'F6_E3M2'
+  | 'U8'
+  | 'I8'
+  | 'F8_E5M2'
+  | 'F8_E4M3'
+  | 'F8_E8M0'
+  | 'F8_E4M3FNUZ'
+  | 'F8_E5M2FNUZ'
+  | 'I16'
+  | 'U16'
+  | 'F16'
+  | 'BF16'
+  | 'I32'
+  | 'U32'
+  | 'F32'
+  | 'C64'
+  | 'F64'
+  | 'I64'
+  | 'U64';
 
 /** What a tensor is for, read off its name and shape. `other` has several dimensions and no telling name. */
 export const LAYER_KINDS = [
-  'linear', 'conv1d', 'conv2d', 'conv3d', 'lstm', 'gru', 'rnn', 'experts', 'embedding', 'head',
-  'router', 'gpt2-conv1d', 'norm', 'bias', 'other',
+  'linear',
+  'conv1d',
+  'conv2d',
+  'conv3d',
+  'lstm',
+  'gru',
+  'rnn',
+  'experts',
+  'embedding',
+  'head',
+  'router',
+  'gpt2-conv1d',
+  'norm',
+  'bias',
+  'other',
 ] as const;
 export type LayerKind = (typeof LAYER_KINDS)[number];
 
@@ -99,9 +131,27 @@ export interface Catalog {
 export type Decision = 'quantize' | 'convert' | 'copy';
 
 export const REASONS = [
-  'requested', 'override', 'ignored', 'override-none', 'not-float', 'one-dimensional', 'small', 'empty',
-  'norm', 'bias', 'embedding', 'head', 'router', 'gpt2-conv1d', 'layer-not-selected', 'unknown-kind',
-  'name-taken', 'sibling', 'already-narrow', 'non-finite', 'overflow',
+  'requested',
+  'override',
+  'ignored',
+  'override-none',
+  'not-float',
+  'one-dimensional',
+  'small',
+  'empty',
+  'norm',
+  'bias',
+  'embedding',
+  'head',
+  'router',
+  'gpt2-conv1d',
+  'layer-not-selected',
+  'unknown-kind',
+  'name-taken',
+  'sibling',
+  'already-narrow',
+  'non-finite',
+  'overflow',
 ] as const;
 export type Reason = (typeof REASONS)[number];
 
@@ -134,8 +184,16 @@ export interface PlannedTensor {
 }
 
 export const WARNINGS = [
-  'everything-quantized', 'mostly-unquantized', 'group-fallback', 'siblings-split', 'low-sqnr',
-  'very-low-sqnr', 'non-finite', 'overflow', 'already-quantized', 'activation-scheme',
+  'everything-quantized',
+  'mostly-unquantized',
+  'group-fallback',
+  'siblings-split',
+  'low-sqnr',
+  'very-low-sqnr',
+  'non-finite',
+  'overflow',
+  'already-quantized',
+  'activation-scheme',
 ] as const;
 export type WarningCode = (typeof WARNINGS)[number];
 
@@ -178,9 +236,13 @@ export interface TensorReport {
   readonly outputBytes: number;
 }
 
+/** `st` has no shared memory and runs everywhere; `mt` has threads on shared memory. */
+export const ENGINE_KINDS = ['st', 'mt'] as const;
+export type EngineKind = (typeof ENGINE_KINDS)[number];
+
 export interface EngineInfo {
-  /** `st`: one thread, no shared memory. `mt`: threads on shared memory. */
-  readonly kind: 'st' | 'mt';
+  readonly kind: EngineKind;
+  /** Threads that work: of one `mt` engine, or `st` engines side by side. */
   readonly threads: number;
 }
 
@@ -204,7 +266,11 @@ export interface Report {
   /** Worst first. */
   readonly tensors: readonly TensorReport[];
   /** Tensors that were copied, with the reason. */
-  readonly copied: readonly { readonly name: string; readonly reason: Reason; readonly explanation: string }[];
+  readonly copied: readonly {
+    readonly name: string;
+    readonly reason: Reason;
+    readonly explanation: string;
+  }[];
   readonly warnings: readonly Warning[];
   readonly timings: Timings;
 }

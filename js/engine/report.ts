@@ -143,10 +143,45 @@ function sqnrWarning(
   return [{ code, message, tensors: low.slice(0, TENSORS_IN_WARNING).map(({ name }) => name) }];
 }
 
+/** A run that would only copy is a mistake of its caller. */
+export function gateWork(planned: readonly PlannedTensor[]): void {
+  if (planned.some(({ decision }) => decision !== 'copy')) return;
+  const [first] = planned;
+  const why =
+    first === undefined
+      ? 'it has no tensors'
+      : `all ${planned.length} of its tensors would be copied, such as "${first.name}" (${first.explanation})`;
+  throw new MonoquantError(
+    'nothing-to-quantize',
+    `Nothing in the model can be quantized: ${why}.`,
+    {
+      suggestion: 'Look at the plan (dry run) for every reason; layers and overrides select more.',
+    },
+  );
+}
+
+/** Every byte of the output belongs to some share; one that nobody wrote would never be verified. */
+export function checkWritten(results: readonly StageResult[], outputBytes: number): void {
+  const written = results.reduce((sum, { bytes = 0 }) => sum + bytes, 0);
+  if (written === outputBytes) return;
+  throw new MonoquantError(
+    'verification-failed',
+    `The output should have ${outputBytes} bytes, but ${written} were written.`,
+    { suggestion: 'This is a fault of monoquant: please report it with the model.' },
+  );
+}
+
 /** With `strict` every warning is an error. */
 export function gateWarnings(warnings: readonly Warning[], { strict }: Gates): void {
   const [first, ...others] = warnings;
   if (!strict || first === undefined) return;
+  const nonFinite = warnings.find(({ code }) => code === 'non-finite');
+  if (nonFinite !== undefined) {
+    throw new MonoquantError('non-finite-weights', nonFinite.message, {
+      suggestion: 'Repair the weights, or leave out strict to copy these tensors as they are.',
+      tensor: nonFinite.tensors[0],
+    });
+  }
   const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
   throw new MonoquantError('strict-warnings', `${first.message}${more}`, {
     suggestion: 'With strict, warnings are errors: change what it speaks of, or leave out strict.',

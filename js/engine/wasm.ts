@@ -88,6 +88,8 @@ export interface UnfitTensor {
 export interface StageResult {
   /** Encode: tensors that turned out unfit; when there are any, the output is void: plan again with them. */
   readonly unfit?: readonly UnfitTensor[];
+  /** Encode: bytes that this share has written. */
+  readonly bytes?: number;
   /** Encode: tensor, number of the band in it, sum of squares, sum of squared errors, largest error. */
   readonly errors?: readonly (readonly [number, number, number, number, number])[];
 }

@@ -7,9 +7,11 @@ import { MonoquantError } from '../api/errors.js';
 import type { Gates, RunOptions } from '../api/options.js';
 import type { Configuration, EngineInfo, Plan, Progress, Report } from '../api/types.js';
 import {
+  checkWritten,
   copiedTensors,
   gateQuality,
   gateWarnings,
+  gateWork,
   meanSqnr,
   planWarnings,
   qualityWarnings,
@@ -99,6 +101,7 @@ class Run<Source, Sink, Output> {
       configuration,
       await this.#leader.request('plan', parameters, this.#controls),
     );
+    gateWork(plan.tensors);
     gateWarnings(plan.warnings, gates);
     return plan;
   }
@@ -167,6 +170,7 @@ export function parsePlan(configuration: Configuration, json: string): Plan {
 type Judgement = Pick<Report, 'sqnrDb' | 'tensors' | 'copied' | 'warnings'>;
 
 function judge({ plan, results }: Encoded, gates: Gates): Judgement {
+  checkWritten(results, plan.sizes.outputBytes);
   const tensors = reportTensors(plan.tensors, results);
   const sqnrDb = meanSqnr(tensors);
   const warnings = [...plan.warnings, ...qualityWarnings(tensors)];

@@ -1,117 +1,143 @@
 /**
  * Reads quantized tensors back from an output file: codes, scales, zero points, values.
- * It exists as the independent reader of what the engine writes (compressed-tensors, as its own code lays it out).
- * Every shape, type and padding bit is checked on the way; nothing is taken from the engine but the plan.
+ * It exists as a reader of compressed-tensors that shares nothing with the engine that writes it.
+ * Every shape, type and padding bit is checked on the way; only the plan is taken from the engine.
  */
 import type { PlannedTensor } from '../../js/api/types.js';
 import { decodeFloats } from './floats.js';
 import { elementsOf, type TensorFile, tensorOf } from './safetensors.js';
 
 export interface Quantized {
-  /** The tensor as a matrix: all rows of all experts, and what one output is summed over. */
-  readonly rows: number;
-  readonly columns: number;
   readonly lowest: number;
   readonly highest: number;
-  /** Signed, row by row. */
+  /** Signed, in the order of the tensor's elements. */
   readonly codes: Int16Array;
-  /** For each element, as a function of its index. */
-  readonly scaleOf: (index: number) => number;
-  readonly zeroPointOf: (index: number) => number;
+  /** Elements that share a scale and a zero point; those of scope n follow those of scope n - 1. */
+  readonly scopeSize: number;
+  readonly scales: Float64Array;
+  readonly zeroPoints: Int16Array;
 }
 
-/** (code - zero point) · scale, without any rounding that matters. */
-export function valueAt(tensor: Quantized, index: number): number {
-  const code = tensor.codes[index] ?? Number.NaN;
-  return (code - tensor.zeroPointOf(index)) * tensor.scaleOf(index);
+/** (code - zero point) · scale of every element, without any rounding that matters. */
+export function dequantize(tensor: Quantized): Float64Array {
+  const { codes, scopeSize, scales, zeroPoints } = tensor;
+  return Float64Array.from(codes, (code, index) => {
+    const scope = Math.floor(index / scopeSize);
+    return (code - (zeroPoints[scope] ?? Number.NaN)) * (scales[scope] ?? Number.NaN);
+  });
+}
+
+/** How a tensor is cut: a stack of matrices (of one, but for experts), rows that are outputs, groups. */
+interface Cut {
+  readonly matrices: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly groups: number;
 }
 
 export function readQuantized(file: TensorFile, planned: PlannedTensor): Quantized {
-  const { name, shape, kind, quantization } = planned;
+  const { name, quantization } = planned;
   if (quantization === undefined) throw new Error(`"${name}" is not quantized.`);
-  const { bits, scheme, strategy, groupSize, scaleDtype } = quantization;
-  const isStack = kind === 'experts';
-  const experts = isStack ? at(shape, 0) : 1;
-  const outputs = at(shape, isStack ? 1 : 0);
-  const rows = experts * outputs;
-  const columns = elementsOf(shape) / rows;
-  const groups = strategy === 'group' ? columns / groupSize : 1;
-  if (!Number.isInteger(groups)) throw new Error(`"${name}": groups do not divide the row.`);
-
-  /** [outputs, last], with the rank of the weight. */
-  const rowShape = (count: number, last: number) =>
-    isStack ? [experts, count, last] : shape.map((_, axis) => [count, last][axis] ?? 1);
-  const scaleShape = strategy === 'tensor' ? [1] : rowShape(outputs, groups);
-  const scale = expectTensor(file, `${name}_scale`, scaleDtype, scaleShape);
-  const scales = decodeFloats(scaleDtype, scale);
-
+  const { bits, strategy, scaleDtype } = quantization;
+  const cut = cutOf(planned);
+  const perTensor = strategy === 'tensor';
+  const scaleShape = perTensor ? [1] : rowShape(planned, cut.rows, cut.groups);
+  const scales = decodeFloats(scaleDtype, take(file, `${name}_scale`, scaleDtype, scaleShape));
   const isPacked = file.tensors.has(`${name}_packed`);
-  const scopeOf = (index: number) =>
-    strategy === 'tensor' ? 0 : Math.floor(index / (columns / groups));
-  const zeroPoints = readZeroPoints();
+  const scopeSize = perTensor ? elementsOf(planned.shape) : cut.columns / cut.groups;
   return {
-    rows,
-    columns,
     lowest: -(2 ** (bits - 1)),
     highest: 2 ** (bits - 1) - 1,
-    codes: isPacked ? readPacked() : Int16Array.from(readPlain()),
-    scaleOf: (index) => scales[scopeOf(index)] ?? Number.NaN,
-    zeroPointOf: (index) => zeroPoints?.[scopeOf(index)] ?? (zeroPoints ? Number.NaN : 0),
+    codes: isPacked ? packedCodes(file, planned, bits, cut) : plainCodes(file, planned, bits),
+    scopeSize,
+    scales,
+    zeroPoints: zeroPointsOf(),
   };
 
-  function readPlain(): Int8Array {
-    if (bits !== 8) throw new Error(`"${name}" has ${bits} bits and is not packed.`);
-    return new Int8Array(expectTensor(file, name, 'I8', shape).buffer);
-  }
-
-  function readPacked(): Int16Array {
-    if (file.tensors.has(name)) throw new Error(`"${name}" is there beside its packed codes.`);
-    const words = Math.ceil((columns * bits) / 32);
-    const packedShape = isStack ? [experts, outputs, words] : [outputs, words];
-    const packed = expectTensor(file, `${name}_packed`, 'I32', packedShape);
-    const original = expectTensor(file, `${name}_shape`, 'I64', [shape.length]);
-    if ([...new BigInt64Array(original.buffer)].join() !== shape.join()) {
-      throw new Error(`"${name}_shape" is not the shape.`);
+  function zeroPointsOf(): Int16Array {
+    const key = `${name}_zero_point`;
+    if (quantization?.scheme === 'symmetric') {
+      if (file.tensors.has(key)) throw new Error(`"${key}" is there although nothing is shifted.`);
+      return new Int16Array(scales.length);
     }
-    const codes = new Int16Array(rows * columns);
-    for (let row = 0; row < rows; row++) {
-      const bytes = packed.subarray(row * words * 4, (row + 1) * words * 4);
-      const line = unpack(bytes, bits, columns);
-      codes.set(line, row * columns);
-    }
-    return codes;
-  }
-
-  function readZeroPoints(): ArrayLike<number> | undefined {
-    if (scheme === 'symmetric') {
-      if (file.tensors.has(`${name}_zero_point`)) throw new Error(`"${name}" has zero points.`);
-      return undefined;
-    }
-    if (!file.tensors.has(`${name}_packed`)) {
-      return new Int8Array(expectTensor(file, `${name}_zero_point`, 'I8', scaleShape).buffer);
-    }
-    // Packed along the outputs of each expert: word [w, g] holds those of 32 / bits rows.
-    const perWord = 32 / bits;
-    const words = Math.ceil(outputs / perWord);
-    const packed = expectTensor(file, `${name}_zero_point`, 'I32', rowShape(words, groups));
-    const unpacked = new Int16Array(rows * groups);
-    for (let expert = 0; expert < experts; expert++) {
-      for (let group = 0; group < groups; group++) {
-        const column = new Uint8Array(words * 4);
-        for (let word = 0; word < words; word++) {
-          const from = ((expert * words + word) * groups + group) * 4;
-          column.set(packed.subarray(from, from + 4), word * 4);
-        }
-        for (const [output, zeroPoint] of unpack(column, bits, outputs).entries()) {
-          unpacked[(expert * outputs + output) * groups + group] = zeroPoint;
-        }
-      }
-    }
-    return unpacked;
+    // Packed where the codes are, except for the single one of a tensor.
+    if (isPacked && !perTensor) return packedZeroPoints(file, planned, bits, cut);
+    return Int16Array.from(new Int8Array(take(file, key, 'I8', scaleShape).buffer));
   }
 }
 
-/** Codes from a stream of little-endian words, lowest bits first, shifted to unsigned. What follows must be 0. */
+function cutOf({ name, kind, shape, quantization }: PlannedTensor): Cut {
+  const isStack = kind === 'experts';
+  const [first = 0, second = 0] = shape;
+  const matrices = isStack ? first : 1;
+  const rows = isStack ? second : first;
+  const columns = elementsOf(shape) / (matrices * rows);
+  const isGrouped = quantization?.strategy === 'group';
+  const groups = isGrouped ? columns / quantization.groupSize : 1;
+  if (!Number.isInteger(groups)) throw new Error(`"${name}": its groups do not divide its rows.`);
+  return { matrices, rows, columns, groups };
+}
+
+/** [rows, last] with the rank of the weight: experts in front, ones for the kernel behind. */
+function rowShape({ kind, shape }: PlannedTensor, rows: number, last: number): number[] {
+  if (kind === 'experts') return [shape[0] ?? 0, rows, last];
+  return shape.map((_, axis) => [rows, last][axis] ?? 1);
+}
+
+function plainCodes(file: TensorFile, { name, shape }: PlannedTensor, bits: number): Int16Array {
+  if (bits !== 8) throw new Error(`"${name}" has ${bits} bits and is not packed.`);
+  return Int16Array.from(new Int8Array(take(file, name, 'I8', shape).buffer));
+}
+
+function packedCodes(
+  file: TensorFile,
+  { name, kind, shape }: PlannedTensor,
+  bits: 4 | 8,
+  { matrices, rows, columns }: Cut,
+): Int16Array {
+  if (file.tensors.has(name)) throw new Error(`"${name}" is there beside its packed codes.`);
+  const words = Math.ceil((columns * bits) / 32);
+  const packedShape = kind === 'experts' ? [matrices, rows, words] : [rows, words];
+  const packed = take(file, `${name}_packed`, 'I32', packedShape);
+  const original = take(file, `${name}_shape`, 'I64', [shape.length]);
+  if ([...new BigInt64Array(original.buffer)].join() !== shape.join()) {
+    throw new Error(`"${name}_shape" does not hold the shape.`);
+  }
+  const codes = new Int16Array(matrices * rows * columns);
+  for (let row = 0; row < matrices * rows; row++) {
+    const bytes = packed.subarray(row * words * 4, (row + 1) * words * 4);
+    codes.set(unpack(bytes, bits, columns), row * columns);
+  }
+  return codes;
+}
+
+/** Word [w, g] of each matrix holds group g of the 32 / bits rows from w · 32 / bits on. */
+function packedZeroPoints(
+  file: TensorFile,
+  planned: PlannedTensor,
+  bits: 4 | 8,
+  { matrices, rows, groups }: Cut,
+): Int16Array {
+  const words = Math.ceil((rows * bits) / 32);
+  const shape = rowShape(planned, words, groups);
+  const packed = take(file, `${planned.name}_zero_point`, 'I32', shape);
+  const zeroPoints = new Int16Array(matrices * rows * groups);
+  for (let matrix = 0; matrix < matrices; matrix++) {
+    for (let group = 0; group < groups; group++) {
+      const column = new Uint8Array(words * 4);
+      for (let word = 0; word < words; word++) {
+        const from = ((matrix * words + word) * groups + group) * 4;
+        column.set(packed.subarray(from, from + 4), word * 4);
+      }
+      for (const [row, zeroPoint] of unpack(column, bits, rows).entries()) {
+        zeroPoints[(matrix * rows + row) * groups + group] = zeroPoint;
+      }
+    }
+  }
+  return zeroPoints;
+}
+
+/** From little-endian words, lowest bits first, shifted to unsigned; what follows the last must be 0. */
 function unpack(bytes: Uint8Array, bits: 4 | 8, count: number): Int16Array {
   const perByte = 8 / bits;
   const codes = new Int16Array(count);
@@ -124,7 +150,8 @@ function unpack(bytes: Uint8Array, bits: 4 | 8, count: number): Int16Array {
   return codes;
 }
 
-function expectTensor(
+/** Its bytes in a buffer of their own. */
+function take(
   file: TensorFile,
   name: string,
   dtype: string,
@@ -132,13 +159,8 @@ function expectTensor(
 ): Uint8Array<ArrayBuffer> {
   const tensor = tensorOf(file, name);
   if (tensor.dtype !== dtype || tensor.shape.join() !== shape.join()) {
-    throw new Error(
-      `"${name}" is ${tensor.dtype} [${tensor.shape}], expected ${dtype} [${shape}].`,
-    );
+    const found = `${tensor.dtype} [${tensor.shape}]`;
+    throw new Error(`"${name}" is ${found}, expected ${dtype} [${shape}].`);
   }
   return tensor.bytes.slice();
-}
-
-function at(shape: readonly number[], axis: number): number {
-  return shape[axis] ?? Number.NaN;
 }

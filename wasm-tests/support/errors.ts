@@ -1,11 +1,11 @@
 /**
  * How far the values of an output are from those of its source, and how far they may be.
  * It exists so that every test of numbers applies the same, complete rule to every element.
- * The rule: half a step where the code is not at its limit; a scale that is no larger than the range needs.
+ * The rule: half a step where a code is not at its limit, and no scale larger than its range needs.
  */
 import { expect } from 'vitest';
-import type { Dtype, PlannedTensor } from '../../js/api/types.js';
-import { type Quantized, readQuantized, valueAt } from './dequantize.js';
+import type { Dtype, PlannedTensor, Report, TensorReport } from '../../js/api/types.js';
+import { dequantize, type Quantized, readQuantized } from './dequantize.js';
 import { decodeFloats } from './floats.js';
 import type { Tensor, TensorFile } from './safetensors.js';
 
@@ -15,37 +15,79 @@ export const SMALLEST_SCALE = 2 ** -23;
 /** Steps by which f32 arithmetic may miss a tie: 255 steps times a few roundings of 2^-24. */
 const TIE = 1e-4;
 
-/** Half a unit in the last place of a stored scale, relative to it. */
-const HALF_ULP: Partial<Record<Dtype, number>> = { F32: 2 ** -23, F16: 2 ** -11, BF16: 2 ** -8 };
+/** What a stored scale may be off, relative to it: rounding to its type, and f32 arithmetic. */
+const SCALE_ROUNDING: Partial<Record<Dtype, number>> = {
+  F32: 2 ** -22,
+  F16: 2 ** -11 + 2 ** -22,
+  BF16: 2 ** -8 + 2 ** -22,
+};
 /** The same where F16 has no normal numbers any more. */
 const F16_HALF_STEP = 2 ** -25;
+
+/**
+ * The engine measures errors in f32: a value is off by this much of itself in steps, and for F64 sources
+ * once more when it becomes f32.
+ */
+const MEASURING = 2 ** -22;
 
 export interface ErrorSums {
   readonly signal: number;
   readonly noise: number;
   readonly peak: number;
+  /** What measuring in f32 may at most make of `noise` and `peak`. */
+  readonly leastNoise: number;
+  readonly mostNoise: number;
+  readonly peakTolerance: number;
 }
 
-export function sqnrOf({ signal, noise }: ErrorSums): number | null {
-  return noise === 0 ? null : 10 * Math.log10(signal / noise);
-}
-
-/** Compares every element with its source; sums from doubles. */
-export function sumErrors(
-  source: ArrayLike<number>,
-  stored: (index: number) => number,
-): ErrorSums {
-  let signal = 0;
-  let noise = 0;
-  let peak = 0;
-  for (let index = 0; index < source.length; index++) {
-    const value = source[index] ?? Number.NaN;
-    const error = Math.abs(value - stored(index));
-    signal += value * value;
-    noise += error * error;
-    peak = Math.max(peak, error);
+export function sumErrors(source: Float64Array, stored: Float64Array): ErrorSums {
+  const sums = { signal: 0, noise: 0, peak: 0, leastNoise: 0, mostNoise: 0, peakTolerance: 0 };
+  for (const [index, value] of source.entries()) {
+    const error = Math.abs(value - (stored[index] ?? Number.NaN));
+    const tolerance = MEASURING * Math.abs(value);
+    sums.signal += value * value;
+    sums.noise += error * error;
+    sums.peak = Math.max(sums.peak, error);
+    sums.leastNoise += Math.max(0, error - tolerance) ** 2;
+    sums.mostNoise += (error + tolerance) ** 2;
+    sums.peakTolerance = Math.max(sums.peakTolerance, tolerance);
   }
-  return { signal, noise, peak };
+  return sums;
+}
+
+/** What a report must say of weights as they are: their errors in measuring cancel out. */
+export function expectReported(report: Report, name: string, sums: ErrorSums): void {
+  const reported = reportedOf(report, name);
+  const sqnrDb = sqnrOf(sums.signal, sums.noise);
+  const difference = Math.abs((reported.sqnrDb ?? Number.POSITIVE_INFINITY) / sqnrDb - 1);
+  expect(difference, `${name}: SQNR ${reported.sqnrDb}, in truth ${sqnrDb}`).toBeLessThan(1e-6);
+  expectPeak(reported, sums);
+}
+
+/** What a report must say of any weights: theirs may all be measured wrong in the same direction. */
+export function expectReportedRoughly(report: Report, name: string, sums: ErrorSums): void {
+  const reported = reportedOf(report, name);
+  const sqnrDb = reported.sqnrDb ?? Number.POSITIVE_INFINITY;
+  const least = sqnrOf(sums.signal, sums.mostNoise) - 1e-6;
+  const most = sqnrOf(sums.signal, sums.leastNoise) + 1e-6;
+  const isWithin = sqnrDb >= least && sqnrDb <= most;
+  expect(isWithin, `${name}: SQNR ${sqnrDb}, in truth ${least} to ${most}`).toBe(true);
+  expectPeak(reported, sums);
+}
+
+function expectPeak({ name, maxError }: TensorReport, { peak, peakTolerance }: ErrorSums): void {
+  const isClose = Math.abs(maxError - peak) <= peakTolerance;
+  expect(isClose, `${name}: max error ${maxError}, in truth ${peak}`).toBe(true);
+}
+
+function reportedOf(report: Report, name: string): TensorReport {
+  const reported = report.tensors.find((tensor) => tensor.name === name);
+  if (reported === undefined) throw new Error(`"${name}" is not in the report.`);
+  return reported;
+}
+
+export function sqnrOf(signal: number, noise: number): number {
+  return noise === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10(signal / noise);
 }
 
 /** Applies the rule to a quantized tensor, and returns its errors. */
@@ -56,65 +98,51 @@ export function expectQuantizedWell(
 ): ErrorSums {
   const values = decodeFloats(source.dtype, source.bytes);
   const quantized = readQuantized(file, planned);
-  expectScales(values, quantized, planned);
-  expectCodes(values, quantized, planned);
-  return sumErrors(values, (index) => valueAt(quantized, index));
+  expect(quantized.codes.length, planned.name).toBe(values.length);
+  for (const scope of quantized.scales.keys()) expectScope(values, quantized, scope, planned);
+  return sumErrors(values, dequantize(quantized));
 }
 
-/** Each scale follows from its scope's range, rounded to the type that stores it. */
-function expectScales(values: Float64Array, quantized: Quantized, planned: PlannedTensor): void {
-  const { name, quantization } = planned;
-  const { rows, columns, lowest, highest, scaleOf } = quantized;
-  const size = {
-    tensor: values.length,
-    channel: columns,
-    group: quantization?.groupSize ?? 0,
-  }[quantization?.strategy ?? 'tensor'];
-  expect(values.length, name).toBe(rows * columns);
-  const steps = highest - lowest;
-  for (let begin = 0; begin < values.length; begin += size) {
-    let least = 0;
-    let most = 0;
-    for (let index = begin; index < begin + size; index++) {
-      least = Math.min(least, values[index] ?? Number.NaN);
-      most = Math.max(most, values[index] ?? Number.NaN);
-    }
-    const isSymmetric = quantization?.scheme === 'symmetric';
-    const exact = isSymmetric ? Math.max(-least, most) / (steps / 2) : (most - least) / steps;
-    const wanted = Math.max(exact, SMALLEST_SCALE);
-    const scale = scaleOf(begin);
-    if (!(Math.abs(scale - wanted) <= wanted * ulpOf(planned, wanted))) {
-      expect.fail(`${name}, element ${begin}: the scale is ${scale}, its range asks for ${wanted}.`);
-    }
-  }
-}
-
-function expectCodes(values: Float64Array, quantized: Quantized, planned: PlannedTensor): void {
-  const { name, quantization } = planned;
-  const { codes, lowest, highest, scaleOf, zeroPointOf } = quantized;
+function expectScope(
+  values: Float64Array,
+  quantized: Quantized,
+  scope: number,
+  { name, quantization }: PlannedTensor,
+): void {
+  const { scopeSize, scales, zeroPoints, codes, lowest, highest } = quantized;
   const isSymmetric = quantization?.scheme === 'symmetric';
-  for (let index = 0; index < values.length; index++) {
-    const value = values[index] ?? Number.NaN;
-    const code = codes[index] ?? Number.NaN;
-    const scale = scaleOf(index);
-    const zeroPoint = zeroPointOf(index);
-    if (!(zeroPoint >= lowest && zeroPoint <= highest)) {
-      expect.fail(`${name}, element ${index}: the zero point is ${zeroPoint}.`);
-    }
-    const steps = (value - (code - zeroPoint) * scale) / scale;
-    const isBeyond = (code === highest && steps > 0) || (code === lowest && steps < 0);
-    // A scale that was rounded down leaves the ends of the range outside, and so does the zero point.
-    const beyond = (highest - lowest) * ulpOf(planned, scale) + (isSymmetric ? 0 : 0.5);
-    if (!(Math.abs(steps) <= 0.5 + TIE + (isBeyond ? beyond : 0))) {
-      expect.fail(
-        `${name}, element ${index}: ${value} became code ${code}, ${steps} steps of ${scale} away.`,
-      );
-    }
+  const begin = scope * scopeSize;
+  const own = values.subarray(begin, begin + scopeSize);
+  const scale = scales[scope] ?? Number.NaN;
+  const zeroPoint = zeroPoints[scope] ?? Number.NaN;
+
+  const least = own.reduce((a, b) => Math.min(a, b), 0);
+  const most = own.reduce((a, b) => Math.max(a, b), 0);
+  const steps = highest - lowest;
+  const exact = isSymmetric ? Math.max(-least, most) / (steps / 2) : (most - least) / steps;
+  const wanted = Math.max(exact, SMALLEST_SCALE);
+  const rounding = roundingOf(quantization?.scaleDtype, wanted);
+  if (!(Math.abs(scale / wanted - 1) <= rounding)) {
+    expect.fail(`${name}, scope ${scope}: the scale is ${scale}, its range asks for ${wanted}.`);
+  }
+  if (!(zeroPoint >= lowest && zeroPoint <= highest)) {
+    expect.fail(`${name}, scope ${scope}: the zero point is ${zeroPoint}.`);
+  }
+  // A scale that was rounded down leaves the ends of the range outside, and so does the zero point.
+  const beyond = steps * rounding + (isSymmetric ? 0 : 0.5);
+  for (const [offset, value] of own.entries()) {
+    const code = codes[begin + offset] ?? Number.NaN;
+    const missed = value / scale - (code - zeroPoint);
+    const isBeyond = (code === highest && missed > 0) || (code === lowest && missed < 0);
+    if (Math.abs(missed) <= 0.5 + TIE + (isBeyond ? beyond : 0)) continue;
+    const element = begin + offset;
+    expect.fail(
+      `${name}, element ${element}: ${value} became code ${code}, ${missed} steps of ${scale} off.`,
+    );
   }
 }
 
-function ulpOf({ quantization }: PlannedTensor, scale: number): number {
-  const dtype = quantization?.scaleDtype ?? 'F32';
-  const relative = HALF_ULP[dtype] ?? 0;
+function roundingOf(dtype: Dtype = 'F32', scale: number): number {
+  const relative = SCALE_ROUNDING[dtype] ?? 0;
   return dtype === 'F16' ? Math.max(relative, F16_HALF_STEP / scale) : relative;
 }

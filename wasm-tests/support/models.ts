@@ -8,13 +8,8 @@ import { encodeFloats } from './floats.js';
 import { Random } from './random.js';
 import { elementsOf, type Tensor } from './safetensors.js';
 
-/** Weights as they come out of training: small, bell-shaped, rows of different size. */
-export function weights(
-  name: string,
-  dtype: Dtype,
-  shape: readonly number[],
-  seed = 1,
-): Tensor {
+/** Weights as they come out of training: small, bell-shaped, every row with a spread of its own. */
+export function weights(name: string, dtype: Dtype, shape: readonly number[], seed = 1): Tensor {
   const random = new Random(seed);
   const rows = Math.max(shape[0] ?? 1, 1);
   const columns = elementsOf(shape) / rows;
@@ -40,32 +35,44 @@ export function filled(
     typeof values === 'function'
       ? Float64Array.from({ length: elementsOf(shape) }, (_, index) => values(index))
       : values;
-  if (given.length !== elementsOf(shape)) throw new Error(`${name}: wrong number of values.`);
+  if (given.length !== elementsOf(shape)) throw new Error(`${name}: ${given.length} values.`);
   return { name, dtype, shape, bytes: encodeFloats(dtype, given) };
 }
 
-/** One layer of each kind that is quantized by default, small, with inputs that groups of 32 divide. */
-export const LAYERS: readonly (readonly [name: string, kind: LayerKind, shape: readonly number[]])[] =
-  [
-    ['encoder.fc.weight', 'linear', [24, 160]],
-    ['audio.conv.weight', 'conv1d', [16, 32, 3]],
-    ['image.conv.weight', 'conv2d', [12, 32, 3, 3]],
-    ['video.conv.weight', 'conv3d', [6, 32, 2, 2, 2]],
-    ['lstm.weight_ih_l0', 'lstm', [64, 96]],
-    ['lstm.weight_hh_l0', 'lstm', [64, 16]],
-    ['gru.weight_ih_l0', 'gru', [48, 64]],
-    ['gru.weight_hh_l0', 'gru', [48, 16]],
-    ['mlp.experts.down', 'experts', [3, 10, 64]],
-  ];
+interface Layer {
+  readonly name: string;
+  readonly kind: LayerKind;
+  readonly shape: readonly number[];
+}
 
-/** The layers above, and what goes with them: a bias, a norm, an embedding, a head, a buffer. */
-export function mixedModel(dtype: Dtype, seed = 7): Tensor[] {
+/** A layer of each kind that is quantized by default, small, with rows that groups of 32 divide. */
+export const LAYERS: readonly Layer[] = [
+  { name: 'fc.weight', kind: 'linear', shape: [24, 160] },
+  { name: 'audio.weight', kind: 'conv1d', shape: [16, 32, 3] },
+  { name: 'image.weight', kind: 'conv2d', shape: [12, 32, 3, 3] },
+  { name: 'video.weight', kind: 'conv3d', shape: [6, 32, 2, 2, 2] },
+  { name: 'lstm.weight_ih_l0', kind: 'lstm', shape: [64, 96] },
+  { name: 'lstm.weight_hh_l0', kind: 'lstm', shape: [64, 16] },
+  { name: 'gru.weight_ih_l0', kind: 'gru', shape: [48, 64] },
+  { name: 'gru.weight_hh_l0', kind: 'gru', shape: [48, 16] },
+  { name: 'rnn.weight_ih_l0', kind: 'rnn', shape: [32, 64] },
+  { name: 'rnn.weight_hh_l0', kind: 'rnn', shape: [32, 32] },
+  { name: 'mlp.experts.down', kind: 'experts', shape: [3, 10, 64] },
+];
+
+/** The layers above below `prefix`, and what goes with them: bias, norm, embedding, head, a buffer. */
+export function mixedModel(dtype: Dtype, prefix = '', seed = 7): Tensor[] {
   return [
-    ...LAYERS.map(([name, , shape], index) => weights(name, dtype, shape, seed + index)),
-    weights('encoder.fc.bias', dtype, [24], seed + 20),
-    weights('encoder.norm.weight', dtype, [160], seed + 21),
-    weights('embed_tokens.weight', dtype, [50, 32], seed + 22),
-    weights('lm_head.weight', dtype, [50, 32], seed + 23),
-    { name: 'steps', dtype: 'I64', shape: [], bytes: Uint8Array.from([1, 2, 3, 4, 5, 6, 7, 8]) },
+    ...LAYERS.map(({ name, shape }, index) => weights(prefix + name, dtype, shape, seed + index)),
+    weights(`${prefix}fc.bias`, dtype, [24], seed + 20),
+    weights(`${prefix}norm.weight`, dtype, [160], seed + 21),
+    weights(`${prefix}embed_tokens.weight`, dtype, [50, 32], seed + 22),
+    weights(`${prefix}lm_head.weight`, dtype, [50, 32], seed + 23),
+    {
+      name: `${prefix}steps`,
+      dtype: 'I64',
+      shape: [],
+      bytes: Uint8Array.from([1, 2, 3, 4, 5, 6, 7, 8]),
+    },
   ];
 }

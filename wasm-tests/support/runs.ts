@@ -7,12 +7,7 @@ import { host } from '#host';
 import type { PlanOptions } from '../../js/api/options.js';
 import type { Plan, PlannedTensor, Report } from '../../js/api/types.js';
 import type { AnyOptions, Bytes } from '../host/host.js';
-import {
-  readSafetensors,
-  type Tensor,
-  type TensorFile,
-  writeSafetensors,
-} from './safetensors.js';
+import { readSafetensors, type Tensor, type TensorFile, writeSafetensors } from './safetensors.js';
 
 export interface Run {
   readonly source: ReadonlyMap<string, Tensor>;
@@ -22,20 +17,27 @@ export interface Run {
   readonly file: TensorFile;
 }
 
+/** Every test that does not speak of threads takes one: the engine without shared memory. */
+const ONE_THREAD: AnyOptions = { threads: 1 };
+
 export async function runOn(
   tensors: readonly Tensor[],
   options: PlanOptions = {},
-  run: AnyOptions = { threads: 1 },
+  run: AnyOptions = ONE_THREAD,
 ): Promise<Run> {
-  const model = writeSafetensors(tensors, { format: 'pt' });
+  const model = modelOf(tensors);
   const plan = await planOf(model, options);
   const { report, output } = await host.quantize(model, { ...options, ...run });
   const source = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   return { source, plan, report, output, file: readSafetensors(output) };
 }
 
+export function modelOf(tensors: readonly Tensor[]): Bytes {
+  return writeSafetensors(tensors, { format: 'pt' });
+}
+
 export async function planOf(model: Bytes, options: PlanOptions = {}): Promise<Plan> {
-  const opened = await host.open(model, { threads: 1 });
+  const opened = await host.open(model, ONE_THREAD);
   try {
     return await opened.plan(options);
   } finally {
@@ -43,8 +45,8 @@ export async function planOf(model: Bytes, options: PlanOptions = {}): Promise<P
   }
 }
 
-export async function planFor(tensors: readonly Tensor[], options: PlanOptions = {}): Promise<Plan> {
-  return planOf(writeSafetensors(tensors, { format: 'pt' }), options);
+export function planFor(tensors: readonly Tensor[], options: PlanOptions = {}): Promise<Plan> {
+  return planOf(modelOf(tensors), options);
 }
 
 export function plannedOf(plan: Plan, name: string): PlannedTensor {
@@ -53,7 +55,7 @@ export function plannedOf(plan: Plan, name: string): PlannedTensor {
   return planned;
 }
 
-export function sourceOf({ source }: Run, name: string): Tensor {
+export function sourceOf({ source }: Pick<Run, 'source'>, name: string): Tensor {
   const tensor = source.get(name);
   if (tensor === undefined) throw new Error(`"${name}" is not in the source.`);
   return tensor;

@@ -27,8 +27,25 @@ export interface TensorFile {
 }
 
 const BITS: Readonly<Record<string, number>> = {
-  BOOL: 8, U8: 8, I8: 8, F8_E5M2: 8, F8_E4M3: 8, F8_E8M0: 8, F8_E4M3FNUZ: 8, F8_E5M2FNUZ: 8,
-  I16: 16, U16: 16, F16: 16, BF16: 16, I32: 32, U32: 32, F32: 32, C64: 64, F64: 64, I64: 64, U64: 64,
+  BOOL: 8,
+  U8: 8,
+  I8: 8,
+  F8_E5M2: 8,
+  F8_E4M3: 8,
+  F8_E8M0: 8,
+  F8_E4M3FNUZ: 8,
+  F8_E5M2FNUZ: 8,
+  I16: 16,
+  U16: 16,
+  F16: 16,
+  BF16: 16,
+  I32: 32,
+  U32: 32,
+  F32: 32,
+  C64: 64,
+  F64: 64,
+  I64: 64,
+  U64: 64,
 };
 
 export function elementBytes(dtype: Dtype): number {
@@ -68,10 +85,7 @@ export function headerOf(
   const entries: [string, unknown][] = metadata === undefined ? [] : [['__metadata__', metadata]];
   let position = 0;
   for (const { name, dtype, shape, bytes } of tensors) {
-    entries.push([
-      name,
-      { dtype, shape, data_offsets: [position, position + bytes.length] },
-    ]);
+    entries.push([name, { dtype, shape, data_offsets: [position, position + bytes.length] }]);
     position += bytes.length;
   }
   // fromEntries would put names that look like numbers first; the order of keys means nothing.
@@ -102,7 +116,14 @@ export function readSafetensors(file: Bytes): TensorFile {
   );
   const tensors = new Map<string, PlacedTensor>();
   let position = 0;
-  for (const [name, { dtype, shape, data_offsets: [begin, end] }] of sorted) {
+  for (const [
+    name,
+    {
+      dtype,
+      shape,
+      data_offsets: [begin, end],
+    },
+  ] of sorted) {
     if (begin !== position) throw new Error(`"${name}" begins at ${begin}, not at ${position}.`);
     const size = elementsOf(shape) * elementBytes(dtype);
     if (end - begin !== size) throw new Error(`"${name}" has ${end - begin} bytes, not ${size}.`);

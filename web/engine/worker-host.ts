@@ -9,10 +9,10 @@ import { Session } from '../../js/worker/session.js';
 
 export type WebSession = Session<Blob, string, Blob>;
 
-export function startSession({ threads, signal }: RunOptions): WebSession {
+export function startSession({ engine: kind, threads, signal }: RunOptions): WebSession {
   const offered = navigator.hardwareConcurrency ?? 1;
   const count = threads ?? Math.min(offered, MOST_THREADS_BY_DEFAULT);
-  const engine: EngineInfo = { kind: count > 1 ? 'mt' : 'st', threads: count };
+  const engine: EngineInfo = { kind: kind ?? (count > 1 ? 'mt' : 'st'), threads: count };
   return new Session(
     (onReply, onDeath) => {
       const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });

@@ -33,7 +33,8 @@ inline uint16_t f32_to_f16(float value) {
   if (magnitude >= 0x477FF000U) { // 65520: half-way to 2^16
     return static_cast<uint16_t>(sign | 0x7C00U);
   }
-  if (magnitude < 0x38800000U) { // below 2^-14: the sum's last bit is worth 2^-24, so it rounds for us
+  if (magnitude <
+      0x38800000U) { // below 2^-14: the sum's last bit is worth 2^-24, so it rounds for us
     const float sum = std::bit_cast<float>(magnitude) + 0.5F;
     return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(sum) - 0x3F000000U));
   }

@@ -11,7 +11,8 @@
 namespace monoquant::catalog {
 namespace {
 
-constexpr uint64_t kHeadBytes = 256ULL * 1024; // also holds most safetensors headers: one read is enough
+constexpr uint64_t kHeadBytes =
+    256ULL * 1024; // also holds most safetensors headers: one read is enough
 
 struct Signature {
   std::string_view magic;
@@ -81,7 +82,8 @@ Result<std::optional<Need>> Inspector::step() {
   if (const Need *need = std::get_if<Need>(&parsed.value())) {
     return std::optional(*need);
   }
-  catalog_ = make_catalog(std::move(*std::get_if<container::SafetensorsFile>(&parsed.value())), size);
+  catalog_ =
+      make_catalog(std::move(*std::get_if<container::SafetensorsFile>(&parsed.value())), size);
   window_ = ByteWindow(size); // the header's text is not needed any more
   return std::optional<Need>();
 }

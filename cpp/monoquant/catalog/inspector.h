@@ -19,9 +19,7 @@ public:
   Result<std::optional<Need>> step();
 
   /// Hands in bytes of the file, usually those that `step` asked for.
-  void add(uint64_t offset, std::vector<uint8_t> bytes) {
-    window_.add(offset, std::move(bytes));
-  }
+  void add(uint64_t offset, std::vector<uint8_t> bytes) { window_.add(offset, std::move(bytes)); }
 
   /// Valid once `step` has returned nothing.
   [[nodiscard]] const Catalog &catalog() const { return catalog_; }

@@ -20,7 +20,8 @@ constexpr std::array<std::string_view, 3> kRouters = {"router", "gate", "shared_
 constexpr std::array<std::string_view, 4> kEmbeddings = {"wte", "wpe", "shared", "emb"};
 constexpr std::array<std::string_view, 3> kGpt2Modules = {"c_attn", "c_proj", "c_fc"};
 
-template <size_t N> bool is_one_of(std::string_view word, const std::array<std::string_view, N> &set) {
+template <size_t N>
+bool is_one_of(std::string_view word, const std::array<std::string_view, N> &set) {
   return std::find(set.begin(), set.end(), word) != set.end();
 }
 
@@ -51,11 +52,11 @@ bool is_numbered(std::string_view module, std::string_view stem) {
 }
 
 bool is_norm(std::string_view module) {
-  return module.ends_with("norm") || contains(module, "layernorm") || contains(module, "layer_norm") ||
-         contains(module, "rmsnorm") || contains(module, "batchnorm") ||
-         contains(module, "batch_norm") || contains(module, "groupnorm") || module == "ln_f" ||
-         module.starts_with("norm_") || is_numbered(module, "bn") || is_numbered(module, "ln") ||
-         is_numbered(module, "norm");
+  return module.ends_with("norm") || contains(module, "layernorm") ||
+         contains(module, "layer_norm") || contains(module, "rmsnorm") ||
+         contains(module, "batchnorm") || contains(module, "batch_norm") ||
+         contains(module, "groupnorm") || module == "ln_f" || module.starts_with("norm_") ||
+         is_numbered(module, "bn") || is_numbered(module, "ln") || is_numbered(module, "norm");
 }
 
 bool is_embedding(std::string_view module) {
@@ -99,7 +100,8 @@ public:
     if (parameter == "weight") {
       return weight(module, rank);
     }
-    const bool matrix = rank == 2 && parameter.ends_with("_weight"); // in_proj_weight, q_proj_weight
+    const bool matrix =
+        rank == 2 && parameter.ends_with("_weight"); // in_proj_weight, q_proj_weight
     return matrix ? LayerKind::kLinear : LayerKind::kOther;
   }
 

@@ -51,8 +51,8 @@ Result<std::variant<Need, SafetensorsFile>> read_safetensors(const ByteWindow &w
 
 /// A file about to be written: `offset` of each entry is filled in by `layout_safetensors`.
 struct SafetensorsLayout {
-  std::string header;       // length prefix, JSON and padding: the file's first bytes
-  uint64_t file_bytes = 0;  // header and data
+  std::string header;        // length prefix, JSON and padding: the file's first bytes
+  uint64_t file_bytes = 0;   // header and data
   std::vector<size_t> order; // entries by their place in the file
 };
 

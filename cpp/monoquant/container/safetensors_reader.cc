@@ -52,8 +52,8 @@ public:
     switch (state_) {
     case State::kShape:
       if (value > kMaxExtent) {
-        return fail(concat("dimension ", value, " of tensor \"", open_.entry.name,
-                           "\" is beyond 2^53"));
+        return fail(
+            concat("dimension ", value, " of tensor \"", open_.entry.name, "\" is beyond 2^53"));
       }
       open_.entry.shape.push_back(value);
       return true;
@@ -418,9 +418,8 @@ Result<std::variant<Need, SafetensorsFile>> read_safetensors(const ByteWindow &w
   }
   const auto length = load_le<uint64_t>(prefix->data());
   if (length > kMaxHeaderBytes) {
-    return malformed(concat("the header claims ", length, " bytes, the format allows ",
-                            kMaxHeaderBytes),
-                     0);
+    return malformed(
+        concat("the header claims ", length, " bytes, the format allows ", kMaxHeaderBytes), 0);
   }
   if (length > size - kSafetensorsPrefix) {
     return Error{ErrorCode::kFileTruncated,
@@ -444,8 +443,7 @@ Result<std::variant<Need, SafetensorsFile>> read_safetensors(const ByteWindow &w
   }
 
   HeaderHandler handler;
-  const bool parsed =
-      Json::sax_parse(header->data(), header->data() + header->size(), &handler);
+  const bool parsed = Json::sax_parse(header->data(), header->data() + header->size(), &handler);
   if (handler.failure()) {
     return *handler.failure();
   }

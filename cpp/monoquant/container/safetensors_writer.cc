@@ -10,8 +10,8 @@ namespace monoquant::container {
 namespace {
 
 std::string entry_json(const SafetensorsEntry &entry, uint64_t begin) {
-  std::string text = concat(json_text(entry.name), R"(:{"dtype":")", dtype_name(entry.dtype),
-                            R"(","shape":[)");
+  std::string text =
+      concat(json_text(entry.name), R"(:{"dtype":")", dtype_name(entry.dtype), R"(","shape":[)");
   for (size_t i = 0; i < entry.shape.size(); ++i) {
     text += concat(i == 0 ? "" : ",", entry.shape[i]);
   }
@@ -22,8 +22,8 @@ std::string metadata_json(Metadata metadata) {
   std::sort(metadata.begin(), metadata.end());
   std::string text = R"("__metadata__":{)";
   for (size_t i = 0; i < metadata.size(); ++i) {
-    text += concat(i == 0 ? "" : ",", json_text(metadata[i].first), ":",
-                   json_text(metadata[i].second));
+    text +=
+        concat(i == 0 ? "" : ",", json_text(metadata[i].first), ":", json_text(metadata[i].second));
   }
   return text + "}";
 }

@@ -155,7 +155,7 @@ std::vector<Output> quantized_outputs(const catalog::Tensor &tensor, const Tenso
       make_output(Role::kScale, tensor.name + "_scale", scheme.scale_dtype, scale_shape));
   if (!scheme.symmetric) {
     const std::string name = tensor.name + "_zero_point";
-    if (scheme.packed) {
+    if (scheme.packs_zero_points()) {
       const uint64_t words = divide_up(plan.rows * scheme.bits, 32);
       outputs.push_back(make_output(Role::kZeroPoint, name, Dtype::kI32,
                                     row_shape(tensor, words, plan.groups())));

@@ -20,6 +20,7 @@ namespace monoquant::plan {
 ///              P_scale      [out, groups], rank kept with ones
 ///              P_shape      I64  [rank]: the shape of P
 ///              P_zero_point I32  [ceil(out*b/32), groups]: packed the same way, along the outputs
+///              (I8 [1] where the whole tensor shares one)
 std::vector<Output> quantized_outputs(const catalog::Tensor &tensor, const TensorPlan &plan);
 
 /// The value of `quantization_config` as JSON text.

@@ -1,6 +1,7 @@
 #include "monoquant/plan/options.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "monoquant/base/json.h"
 #include "monoquant/base/text.h"
@@ -103,7 +104,18 @@ constexpr std::string_view kFloatWords[] = {"F16", "BF16"};
 constexpr Dtype kFloatValues[] = {Dtype::kF16, Dtype::kBF16};
 constexpr std::string_view kUnfitWords[] = {"non-finite", "overflow"};
 constexpr Reason kUnfitValues[] = {Reason::kNonFinite, Reason::kOverflow};
-constexpr int64_t kMaxGroup = 256;
+// Powers of two, so that groups fit into the parts that long rows are cut into.
+constexpr int64_t kGroups[] = {16, 32, 64, 128, 256};
+
+/// A group size, or -1 for one scale per channel.
+int64_t read_group(OptionReader &reader) {
+  const int64_t group = reader.integer("groupSize", -1, 256);
+  if (group != -1 &&
+      std::find(std::begin(kGroups), std::end(kGroups), group) == std::end(kGroups)) {
+    reader.fail("groupSize", "-1, 16, 32, 64, 128 or 256");
+  }
+  return group;
+}
 
 uint32_t read_bits(OptionReader &reader) {
   const auto bits = static_cast<uint32_t>(reader.integer("bits", 4, 16));
@@ -124,7 +136,7 @@ Override read_override(const Json &json, size_t tensor_count, std::optional<Erro
     result.symmetric = reader.choice("scheme", kSchemeWords, kSchemeValues);
   }
   if (reader.has("groupSize")) {
-    result.group_size = reader.integer("groupSize", -1, kMaxGroup);
+    result.group_size = read_group(reader);
   }
   return result;
 }
@@ -144,7 +156,8 @@ Unfit read_unfit(const Json &json, size_t tensor_count, std::optional<Error> &er
 Result<Options> parse_options(std::string_view json, size_t tensor_count) {
   const Json document = Json::parse(json, nullptr, false);
   if (!document.is_object()) {
-    return Error{ErrorCode::kInvalidOptions, "Expected the options to be a JSON object.", {}, {}, {}};
+    return Error{
+        ErrorCode::kInvalidOptions, "Expected the options to be a JSON object.", {}, {}, {}};
   }
   std::optional<Error> error;
   OptionReader reader(document, error);
@@ -152,10 +165,10 @@ Result<Options> parse_options(std::string_view json, size_t tensor_count) {
   options.treatment.bits = read_bits(reader);
   options.treatment.symmetric = reader.choice("scheme", kSchemeWords, kSchemeValues);
   options.treatment.strategy = reader.choice("strategy", kStrategyWords, kStrategyValues);
-  const int64_t group = reader.integer("groupSize", -1, kMaxGroup);
+  const int64_t group = read_group(reader);
   if (options.treatment.strategy == quant::Strategy::kGroup) {
-    if (group < 8 || group % 8 != 0) {
-      reader.fail("groupSize", "a multiple of 8 for the strategy group");
+    if (group == -1) {
+      reader.fail("groupSize", "a size for the strategy group");
     }
     options.treatment.group_size = static_cast<uint64_t>(group);
   }

@@ -13,9 +13,10 @@ namespace monoquant::plan {
 namespace {
 
 Output same_name(const catalog::Tensor &tensor, Dtype dtype) {
-  return {Role::kData, tensor.name,  dtype,
-          tensor.shape, 0, dtype == tensor.dtype ? tensor.bytes
-                                                 : tensor.elements * dtype_bits(dtype) / 8};
+  return {
+      Role::kData, tensor.name,
+      dtype,       tensor.shape,
+      0,           dtype == tensor.dtype ? tensor.bytes : tensor.elements * dtype_bits(dtype) / 8};
 }
 
 /// Fills in the outputs. A quantized tensor whose new names are taken stays as it is: the file has most likely
@@ -57,9 +58,9 @@ container::Metadata output_metadata(const Plan &plan) {
     }
   };
   set("format", "pt", false); // transformers refuses files whose metadata lacks it
-  const bool quantized = std::any_of(plan.tensors.begin(), plan.tensors.end(), [](const auto &entry) {
-    return entry.decision == Decision::kQuantize;
-  });
+  const bool quantized =
+      std::any_of(plan.tensors.begin(), plan.tensors.end(),
+                  [](const auto &entry) { return entry.decision == Decision::kQuantize; });
   if (quantized) {
     set("quantization_config", quantization_config(plan.catalog, plan.tensors), true);
   }
@@ -118,10 +119,11 @@ void warn_about_whole(Plan &plan) {
     }
   }
   if (changed_layers > 0 && copied_layers == 0) {
-    plan.warnings.push_back({"everything-quantized",
-                             "Every layer is quantized, the first and the last included; these often "
-                             "cost the most accuracy. --ignore leaves layers alone.",
-                             {}});
+    plan.warnings.push_back(
+        {"everything-quantized",
+         "Every layer is quantized, the first and the last included; these often "
+         "cost the most accuracy. --ignore leaves layers alone.",
+         {}});
   }
   if (changed_layers > 0 && copied > bytes / 2) {
     plan.warnings.push_back({"mostly-unquantized",
@@ -134,16 +136,19 @@ void add_warnings(Plan &plan) {
   const auto quantized = [](const TensorPlan &entry) {
     return entry.decision == Decision::kQuantize;
   };
-  warn_about(plan, "group-fallback", "The group size asked for does not divide these tensors' rows.",
+  warn_about(plan, "group-fallback",
+             "The group size asked for does not divide these tensors' rows.",
              [](const TensorPlan &entry) { return entry.asked_group != 0; });
-  warn_about(plan, "activation-scheme",
-             "vLLM's INT8 kernels take symmetric weights only; other loaders read these zero points.",
-             [&](const TensorPlan &entry) {
-               return quantized(entry) && !entry.scheme.packed && !entry.scheme.symmetric;
-             });
+  warn_about(
+      plan, "activation-scheme",
+      "vLLM's INT8 kernels take symmetric weights only; other loaders read these zero points.",
+      [&](const TensorPlan &entry) {
+        return quantized(entry) && !entry.scheme.packed && !entry.scheme.symmetric;
+      });
   warn_about(plan, "already-quantized", "The file seems to be quantized already.",
              [](const TensorPlan &entry) { return entry.reason == Reason::kNameTaken; });
-  warn_about(plan, "non-finite", "These tensors contain NaN or infinity and are copied unquantized.",
+  warn_about(plan, "non-finite",
+             "These tensors contain NaN or infinity and are copied unquantized.",
              [](const TensorPlan &entry) { return entry.reason == Reason::kNonFinite; });
   warn_about(plan, "overflow", "Values in these tensors are too large for the 16-bit type.",
              [](const TensorPlan &entry) { return entry.reason == Reason::kOverflow; });

@@ -67,8 +67,8 @@ Json tensor_json(const catalog::Tensor &tensor, const TensorPlan &entry) {
 
 Json warning_json(const Warning &warning) {
   const auto count = std::min(warning.tensors.size(), kMaxNames);
-  const std::vector<std::string> names(warning.tensors.begin(),
-                                       warning.tensors.begin() + static_cast<std::ptrdiff_t>(count));
+  const std::vector<std::string> names(
+      warning.tensors.begin(), warning.tensors.begin() + static_cast<std::ptrdiff_t>(count));
   return {{"code", warning.code}, {"message", warning.message}, {"tensors", names}};
 }
 

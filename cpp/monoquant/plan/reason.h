@@ -9,14 +9,14 @@
 namespace monoquant::plan {
 
 enum class Reason : uint8_t {
-  kRequested,        // quantized or converted because that is what was asked for
-  kOverride,         // treated by an override of its own
-  kIgnored,          // an ignore pattern names it
-  kOverrideNone,     // an override says to leave it alone
-  kNotFloat,         // its dtype has no values that could be quantized
-  kOneDimensional,   // no output channels
-  kSmall,            // fewer elements than the threshold
-  kEmpty,            // no elements
+  kRequested,      // quantized or converted because that is what was asked for
+  kOverride,       // treated by an override of its own
+  kIgnored,        // an ignore pattern names it
+  kOverrideNone,   // an override says to leave it alone
+  kNotFloat,       // its dtype has no values that could be quantized
+  kOneDimensional, // no output channels
+  kSmall,          // fewer elements than the threshold
+  kEmpty,          // no elements
   kNorm,
   kBias,
   kEmbedding,

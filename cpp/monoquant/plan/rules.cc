@@ -73,7 +73,8 @@ Refusal kind_refusal(LayerKind kind) {
   case LayerKind::kRouter:
     return {Reason::kRouter, "expert routers are left alone by default"};
   case LayerKind::kGpt2Conv1d:
-    return {Reason::kGpt2Conv1d, "stored [in, out] as GPT-2 does, which no loader expects quantized"};
+    return {Reason::kGpt2Conv1d,
+            "stored [in, out] as GPT-2 does, which no loader expects quantized"};
   case LayerKind::kOther:
     return {Reason::kUnknownKind, "neither its name nor its shape says that it is a weight"};
   default:
@@ -86,8 +87,10 @@ std::optional<Refusal> refuse_quantizing(const Tensor &tensor, const Wish &wish,
                                          const Options &options) {
   const bool small_part = tensor.kind == LayerKind::kBias || tensor.kind == LayerKind::kNorm;
   if (tensor.shape.size() < 2) {
-    return small_part ? kind_refusal(tensor.kind) : Refusal{Reason::kOneDimensional,
-                   tensor.shape.empty() ? "a single number" : "one-dimensional: no output channels"};
+    return small_part ? kind_refusal(tensor.kind)
+                      : Refusal{Reason::kOneDimensional,
+                                tensor.shape.empty() ? "a single number"
+                                                     : "one-dimensional: no output channels"};
   }
   if (wish.is_explicit) {
     return std::nullopt;
@@ -127,8 +130,7 @@ std::optional<Refusal> refuse(const Tensor &tensor, const Wish &wish, const Opti
   }
   const bool narrow = dtype_bits(tensor.dtype) <= 8 || tensor.dtype == options.float_type;
   if (narrow) {
-    return Refusal{Reason::kAlreadyNarrow,
-                   concat("already stored as ", dtype_name(tensor.dtype))};
+    return Refusal{Reason::kAlreadyNarrow, concat("already stored as ", dtype_name(tensor.dtype))};
   }
   return std::nullopt;
 }
@@ -154,7 +156,8 @@ uint64_t fitting_group(uint64_t columns, uint64_t wanted) {
   return 0;
 }
 
-void quantize(TensorPlan &plan, const Tensor &tensor, const Treatment &treatment, bool weights_only) {
+void quantize(TensorPlan &plan, const Tensor &tensor, const Treatment &treatment,
+              bool weights_only) {
   plan.decision = Decision::kQuantize;
   set_matrix_view(plan, tensor);
   quant::Scheme &scheme = plan.scheme;
@@ -193,7 +196,8 @@ void quantize(TensorPlan &plan, const Tensor &tensor, const Treatment &treatment
   }
 }
 
-TensorPlan decide_one(size_t index, const Tensor &tensor, const Wish &wish, const Options &options) {
+TensorPlan decide_one(size_t index, const Tensor &tensor, const Wish &wish,
+                      const Options &options) {
   TensorPlan plan;
   plan.source = index;
   if (auto refusal = refuse(tensor, wish, options)) {

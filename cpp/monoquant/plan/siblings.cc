@@ -66,26 +66,28 @@ void align_siblings(const catalog::Catalog &catalog, std::vector<TensorPlan> &pl
       families[std::move(name)].push_back(i);
     }
   }
-  Warning split{"siblings-split",
-                "These layers are fused by runtimes such as vLLM, which then refuse different schemes.",
-                {}};
+  Warning split{
+      "siblings-split",
+      "These layers are fused by runtimes such as vLLM, which then refuse different schemes.",
+      {}};
   for (const auto &[name, members] : families) {
     const TensorPlan &first = plans[members[0]];
     if (std::all_of(members.begin(), members.end(),
                     [&](size_t i) { return same_scheme(plans[i], first); })) {
       continue;
     }
-    if (std::any_of(members.begin(), members.end(), [&](size_t i) { return is_explicit(plans[i]); })) {
+    if (std::any_of(members.begin(), members.end(),
+                    [&](size_t i) { return is_explicit(plans[i]); })) {
       split.tensors.push_back(name);
       continue;
     }
     const auto culprit = std::find_if(members.begin(), members.end(), [&](size_t i) {
       return plans[i].decision == Decision::kCopy;
     });
-    const std::string why =
-        culprit == members.end()
-            ? "its siblings would need another group size"
-            : concat("fused at run time with ", catalog.tensors[*culprit].name, ", which is left alone");
+    const std::string why = culprit == members.end()
+                                ? "its siblings would need another group size"
+                                : concat("fused at run time with ", catalog.tensors[*culprit].name,
+                                         ", which is left alone");
     for (const size_t i : members) {
       if (plans[i].decision == Decision::kQuantize) {
         leave_alone(plans[i], Reason::kSibling, why);

@@ -20,6 +20,10 @@ struct Scheme {
   Dtype scale_dtype = Dtype::kF32;
   bool packed = false; // codes shifted to unsigned and packed into 32-bit words, row by row
 
+  /// Zero points are packed along the outputs; the single one of a whole tensor is a plain int8.
+  [[nodiscard]] constexpr bool packs_zero_points() const {
+    return packed && strategy != Strategy::kTensor;
+  }
   /// Smallest and largest code, for instance -128 and 127.
   [[nodiscard]] constexpr int32_t lowest() const { return -(1 << (bits - 1)); }
   [[nodiscard]] constexpr int32_t highest() const { return (1 << (bits - 1)) - 1; }

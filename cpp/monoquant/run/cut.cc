@@ -19,7 +19,7 @@ Cut cut_flat(uint64_t elements, uint32_t element_bytes) {
 
 /// Rows that a band must be a multiple of, so that packed zero points of one word never part.
 uint64_t band_rows(const plan::TensorPlan &plan) {
-  if (plan.scheme.symmetric || !plan.scheme.packed) {
+  if (plan.scheme.symmetric || !plan.scheme.packs_zero_points()) {
     return 1;
   }
   return plan.matrices == 1 || plan.rows % 8 == 0 ? 8 : plan.rows;
@@ -40,8 +40,8 @@ Cut cut_rows(const catalog::Tensor &tensor, const plan::TensorPlan &plan) {
       cut.rows_per_unit -= cut.rows_per_unit % 8;
     }
   }
-  cut.units = cut.parts_per_row > 1 ? cut.rows * cut.parts_per_row
-                                    : divide_up(cut.rows, cut.rows_per_unit);
+  cut.units =
+      cut.parts_per_row > 1 ? cut.rows * cut.parts_per_row : divide_up(cut.rows, cut.rows_per_unit);
   if (plan.scheme.strategy == quant::Strategy::kTensor) {
     cut.passes = 2;
     cut.units_per_band = cut.units;
@@ -53,11 +53,10 @@ Cut cut_rows(const catalog::Tensor &tensor, const plan::TensorPlan &plan) {
   // Whole rows, and as many of them as the quantum asks for.
   const uint64_t step =
       cut.rows_per_unit % quantum == 0 ? cut.parts_per_row : quantum * cut.parts_per_row;
-  const uint64_t step_elements =
-      step / cut.parts_per_row * cut.rows_per_unit * cut.columns;
+  const uint64_t step_elements = step / cut.parts_per_row * cut.rows_per_unit * cut.columns;
   const uint64_t step_scales = step / cut.parts_per_row * cut.rows_per_unit * plan.groups();
-  const uint64_t steps = std::min(kBandBytes / (step_elements * cut.element_bytes),
-                                  kBandScales / step_scales);
+  const uint64_t steps =
+      std::min(kBandBytes / (step_elements * cut.element_bytes), kBandScales / step_scales);
   cut.units_per_band = std::max<uint64_t>(1, steps) * step;
   return cut;
 }

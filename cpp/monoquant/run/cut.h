@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "monoquant/base/checked.h"
 #include "monoquant/plan/plan.h"
 
 namespace monoquant::run {
@@ -49,7 +50,17 @@ struct Cut {
   [[nodiscard]] uint64_t unit_end(uint64_t unit) const {
     return unit + 1 >= units ? elements : unit_begin(unit + 1);
   }
-  [[nodiscard]] uint64_t unit_row(uint64_t unit) const { return unit / parts_per_row * rows_per_unit; }
+  [[nodiscard]] uint64_t unit_row(uint64_t unit) const {
+    return unit / parts_per_row * rows_per_unit;
+  }
+  /// Rows that a block of this size can touch, whole or in part, at most.
+  [[nodiscard]] uint64_t rows_in(uint64_t block_bytes) const {
+    return std::min(rows, block_bytes / element_bytes / columns + 2);
+  }
+  /// Units that a block of this size can hold at most. The last part of a long row may be short.
+  [[nodiscard]] uint64_t units_in(uint64_t block_bytes) const {
+    return std::min(units, divide_up(rows_in(block_bytes), rows_per_unit) * parts_per_row + 1);
+  }
   [[nodiscard]] uint64_t bands() const { return units == 0 ? 0 : (units - 1) / units_per_band + 1; }
   [[nodiscard]] uint64_t bytes(uint64_t first_unit, uint64_t end_unit) const {
     return (unit_end(end_unit - 1) - unit_begin(first_unit)) * element_bytes;

@@ -21,23 +21,19 @@ using quant::Strategy;
 
 constexpr uint32_t kInfinityBits = 0x7F800000U;
 
-/// Bytes that `bytes` of source can become at most: F8 converted to 16 bits doubles, everything else shrinks,
-/// but each row of packed codes may be padded by three bytes, and a row can be as short as one element.
-size_t max_code_bytes(const Cut &cut, const TensorPlan &plan, size_t block_bytes) {
-  const uint64_t block_elements = block_bytes / cut.element_bytes;
+/// Bytes of data that a block of source can become at most.
+size_t max_data_bytes(const Cut &cut, const TensorPlan &plan, size_t block_bytes) {
+  const uint64_t elements = std::min<uint64_t>(block_bytes / cut.element_bytes, cut.elements);
   switch (plan.decision) {
   case Decision::kCopy:
     return 0; // written from the input block itself
   case Decision::kConvert:
-    return static_cast<size_t>(std::min(block_elements, cut.elements) * 2);
+    return static_cast<size_t>(elements * 2);
   case Decision::kQuantize:
     break;
   }
-  if (cut.parts_per_row > 1) {
-    return static_cast<size_t>(block_elements) + 8;
-  }
-  const uint64_t rows = std::min(cut.rows, block_elements / cut.columns + 1);
-  return static_cast<size_t>(rows * plan.row_bytes());
+  // A byte a code at most, and each packed row may be padded to a word.
+  return static_cast<size_t>(elements + cut.rows_in(block_bytes) * 4);
 }
 
 uint8_t *store_scale(uint8_t *to, float scale, Dtype dtype) {
@@ -89,9 +85,9 @@ void EncodeStage::allocate() {
     if (cut.units == 0) {
       continue;
     }
-    codes = std::max(codes, max_code_bytes(cut, tensor, block_bytes()));
+    codes = std::max(codes, max_data_bytes(cut, tensor, block_bytes()));
     const uint64_t usual_unit = cut.unit_end(0) - cut.unit_begin(0);
-    units = std::max(units, std::min(cut.units, block_bytes() / (usual_unit * cut.element_bytes) + 1));
+    units = std::max(units, cut.units_in(block_bytes()));
     if (tensor.decision == Decision::kCopy) {
       continue;
     }
@@ -104,8 +100,7 @@ void EncodeStage::allocate() {
       scopes = std::max(scopes, band_scopes);
       ranges = std::max(ranges, cut.passes == 2 ? band_scopes : 0);
       const size_t zero_points =
-          whole ? 4
-                : static_cast<size_t>(packed_zero_point_bytes(tensor, 0, rows)) + band_scopes;
+          whole ? 4 : static_cast<size_t>(packed_zero_point_bytes(tensor, 0, rows)) + band_scopes;
       tail = std::max(tail, band_scopes * 4 + zero_points);
     }
   }
@@ -165,9 +160,14 @@ std::optional<Read> EncodeStage::next(size_t slot) {
   const Cut &cut = cuts_[cursor_.tensor];
   const uint64_t band_begin = cursor_.band * cut.units_per_band;
   const uint64_t band_end = std::min(cut.units, band_begin + cut.units_per_band);
-  slice = {false,        cursor_.tensor, cursor_.band,
-           cursor_.pass, cursor_.unit,   cursor_.unit,
-           cursor_.unit == band_begin, false};
+  slice = {false,
+           cursor_.tensor,
+           cursor_.band,
+           cursor_.pass,
+           cursor_.unit,
+           cursor_.unit,
+           cursor_.unit == band_begin,
+           false};
   while (slice.end < band_end && cut.bytes(slice.begin, slice.end + 1) <= block_bytes()) {
     ++slice.end;
   }
@@ -237,7 +237,8 @@ void EncodeStage::write_preamble(Slot &slot) {
       // Both are u64, little-endian, one after the other.
       const auto &extents = plan_.catalog.tensors[plan_.tensors[i].source].shape;
       add(shape->offset,
-          {reinterpret_cast<const uint8_t *>(extents.data()), static_cast<size_t>(shape->bytes)}, i);
+          {reinterpret_cast<const uint8_t *>(extents.data()), static_cast<size_t>(shape->bytes)},
+          i);
     }
   }
 }
@@ -304,14 +305,16 @@ void EncodeStage::encode_slice(size_t slot_index, Slot &slot) {
     }
     return;
   } else {
-    tensor.decision == Decision::kConvert ? convert_slice(bytes, slot) : quantize_slice(bytes, slot);
+    tensor.decision == Decision::kConvert ? convert_slice(bytes, slot)
+                                          : quantize_slice(bytes, slot);
     if (note_unfit(slice)) {
       return;
     }
     for (uint64_t unit = slice.begin; unit < slice.end; ++unit) {
       band_errors_.add(results_[static_cast<size_t>(unit - slice.begin)].sums);
     }
-    data = slot.codes.span().first(static_cast<size_t>(code_offset(slice.end) - code_offset(slice.begin)));
+    data = slot.codes.span().first(
+        static_cast<size_t>(code_offset(slice.end) - code_offset(slice.begin)));
   }
   data_checksum_.add(data);
   write_out(slot, data_offset_ + data_bytes_, data);
@@ -354,8 +357,9 @@ size_t EncodeStage::first_scope(uint64_t unit) const {
     return 0;
   }
   const uint64_t part = unit % cut.parts_per_row;
-  const uint64_t groups_before =
-      tensor.scheme.strategy == Strategy::kGroup ? part * (kUnitElements / tensor.scheme.group_size) : 0;
+  const uint64_t groups_before = tensor.scheme.strategy == Strategy::kGroup
+                                     ? part * (kUnitElements / tensor.scheme.group_size)
+                                     : 0;
   return static_cast<size_t>((cut.unit_row(unit) - band_row_) * tensor.groups() + groups_before);
 }
 
@@ -395,8 +399,7 @@ bool EncodeStage::note_unfit(const Slice &slice) {
     if (magnitude >= limit) {
       const bool finite = magnitude < kInfinityBits;
       const Cut &cut = cuts_[tensor_];
-      unfit_[tensor_] = {tensor.source,
-                         finite ? plan::Reason::kOverflow : plan::Reason::kNonFinite,
+      unfit_[tensor_] = {tensor.source, finite ? plan::Reason::kOverflow : plan::Reason::kNonFinite,
                          concat(finite ? "a value too large for the 16-bit type"
                                        : "NaN, infinity or a value beyond f32",
                                 ", among elements ", cut.unit_begin(unit), " to ",
@@ -438,7 +441,7 @@ void EncodeStage::finish_band(Slot &slot) {
   if (const Output *zero_point = tensor.output(Role::kZeroPoint)) {
     uint8_t *const begin = to;
     uint64_t before = first_scope;
-    if (tensor.scheme.packed) {
+    if (tensor.scheme.packs_zero_points()) {
       before = packed_zero_point_bytes(tensor, 0, band_row_);
       to += pack_zero_points(tensor, band_row_, qparams().zero_points, to);
     } else {
@@ -463,7 +466,12 @@ std::string EncodeStage::result_json() const {
     errors += json_text({plan_.tensors[band.tensor].source, band.band, band.sums.signal,
                          band.sums.noise, band.sums.peak});
   }
-  return concat(R"({"unfit":)", json_text(unfit), R"(,"errors":[)", errors, "]}");
+  uint64_t bytes = 0;
+  for (const Extent &extent : extents_) {
+    bytes += extent.bytes;
+  }
+  return concat(R"({"unfit":)", json_text(unfit), R"(,"bytes":)", bytes, R"(,"errors":[)", errors,
+                "]}");
 }
 
 } // namespace monoquant::run

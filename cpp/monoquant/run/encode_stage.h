@@ -126,7 +126,7 @@ private:
   size_t tensor_ = 0;
   uint64_t band_row_ = 0;
   uint64_t band_rows_ = 0;
-  std::vector<quant::Range> ranges_;    // a scope, where there are two passes
+  std::vector<quant::Range> ranges_; // a scope, where there are two passes
   std::vector<float> scales_;
   std::vector<int32_t> zero_points_;
   size_t scopes_ = 0;

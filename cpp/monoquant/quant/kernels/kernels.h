@@ -59,7 +59,8 @@ struct Kernels {
 
   /// Finite values below the type's overflow to 16 bits; `scope` only says how errors are measured.
   void (*encode_f16)(const float *x, size_t size, const Scope &scope, uint8_t *to, ErrorSums &sums);
-  void (*encode_bf16)(const float *x, size_t size, const Scope &scope, uint8_t *to, ErrorSums &sums);
+  void (*encode_bf16)(const float *x, size_t size, const Scope &scope, uint8_t *to,
+                      ErrorSums &sums);
 };
 
 /// Plain C++: the reference.

@@ -70,7 +70,8 @@ inline int32_t encode_step(float x, const Scope &scope, size_t lane, LaneSums &s
   return rounded - kRounderBits;
 }
 
-inline uint8_t encode_8_step(float x, const Scope &scope, uint8_t flip, size_t lane, LaneSums &sums) {
+inline uint8_t encode_8_step(float x, const Scope &scope, uint8_t flip, size_t lane,
+                             LaneSums &sums) {
   const int32_t code = encode_step<8>(x, scope, lane, sums) + scope.zero_point;
   return static_cast<uint8_t>(static_cast<uint8_t>(code) ^ flip);
 }

@@ -85,8 +85,7 @@ private:
   static v128_t fold(const v128_t (&lanes)[2]) {
     const v128_t folded = wasm_f32x4_add(lanes[0], lanes[1]);
     const v128_t high = wasm_i32x4_shuffle(folded, folded, 2, 3, 0, 1);
-    return wasm_f64x2_add(wasm_f64x2_promote_low_f32x4(folded),
-                          wasm_f64x2_promote_low_f32x4(high));
+    return wasm_f64x2_add(wasm_f64x2_promote_low_f32x4(folded), wasm_f64x2_promote_low_f32x4(high));
   }
 };
 
@@ -159,8 +158,9 @@ Range range(const float *x, size_t size) {
       wasm_f32x4_pmin(low_four, wasm_i32x4_shuffle(low_four, low_four, 2, 3, 0, 1));
   const v128_t high_two =
       wasm_f32x4_pmax(high_four, wasm_i32x4_shuffle(high_four, high_four, 2, 3, 0, 1));
-  Range result{std::min(wasm_f32x4_extract_lane(low_two, 0), wasm_f32x4_extract_lane(low_two, 1)),
-               std::max(wasm_f32x4_extract_lane(high_two, 0), wasm_f32x4_extract_lane(high_two, 1))};
+  Range result{
+      std::min(wasm_f32x4_extract_lane(low_two, 0), wasm_f32x4_extract_lane(low_two, 1)),
+      std::max(wasm_f32x4_extract_lane(high_two, 0), wasm_f32x4_extract_lane(high_two, 1))};
   for (; i < size; ++i) {
     result.min = std::min(result.min, x[i]);
     result.max = std::max(result.max, x[i]);

@@ -1,0 +1,158 @@
+#include "monoquant/run/cut.h"
+
+#include <gtest/gtest.h>
+
+#include "support/catalog_builder.h"
+#include "support/memory_host.h"
+#include "support/random.h"
+
+namespace monoquant::run {
+namespace {
+
+using plan::Decision;
+using quant::Strategy;
+
+struct Sample {
+  plan::Plan plan;
+  Cut cut;
+
+  [[nodiscard]] const plan::TensorPlan &tensor() const { return plan.tensors[0]; }
+  [[nodiscard]] const catalog::Tensor &source() const { return plan.catalog.tensors[0]; }
+};
+
+Sample sample(const test::Entry &entry, const Json &options) {
+  Sample result{test::plan_for(test::make_catalog({entry}), options), {}};
+  result.cut = cut_tensor(result.source(), result.tensor());
+  return result;
+}
+
+Json random_options(test::Random &random) {
+  Json options = test::default_options();
+  static constexpr int64_t kGroups[] = {16, 32, 64, 128, 256};
+  switch (random.below(5)) {
+  case 0:
+    break;
+  case 1:
+    options = test::packed_8_options();
+    break;
+  case 2:
+    options["strategy"] = "tensor";
+    break;
+  case 3:
+    options = test::int4_options(random.chance(2) ? -1 : random.pick(kGroups));
+    break;
+  default:
+    options = test::float_options("BF16");
+    break;
+  }
+  options["scheme"] = random.chance(2) ? "symmetric" : "asymmetric";
+  options["minElements"] = random.chance(4) ? 1'000'000 : 0; // some are copied
+  return options;
+}
+
+Sample random_sample(test::Random &random) {
+  static constexpr Dtype kDtypes[] = {Dtype::kF64, Dtype::kF32, Dtype::kF16, Dtype::kF8E4M3,
+                                      Dtype::kI8};
+  static constexpr uint64_t kColumns[] = {1, 3, 8, 100, 2048, 3000, 16384, 16385, 65535, 65536};
+  uint64_t columns = random.pick(kColumns);
+  if (random.chance(4)) {
+    columns = 65537 + random.below(300'000);
+  } else if (random.chance(4)) {
+    columns = 32 * (2049 + random.below(6000));
+  }
+  const uint64_t rows = 1 + random.below(random.chance(4) ? 200'000 : 300);
+  test::Entry entry{"a.weight", {rows, columns}, random.pick(kDtypes)};
+  if (random.chance(4)) {
+    entry.name = "mlp.experts.down_proj";
+    entry.shape.insert(entry.shape.begin(), 1 + random.below(20));
+  }
+  return sample(entry, random_options(random));
+}
+
+TEST(Cut, units_tile_the_tensor_and_fit_into_a_block) {
+  test::Random random(13);
+  for (int round = 0; round < 3000; ++round) {
+    const Sample made = random_sample(random);
+    const Cut &cut = made.cut;
+    const uint64_t total = made.tensor().decision == Decision::kCopy ? made.source().bytes
+                                                                     : made.source().elements;
+    ASSERT_EQ(cut.elements, total);
+    ASSERT_EQ(cut.unit_begin(0), 0U);
+    ASSERT_EQ(cut.unit_end(cut.units - 1), total);
+    for (int look = 0; look < 20; ++look) {
+      const uint64_t unit = look == 0 ? cut.units - 1 : random.below(cut.units);
+      ASSERT_LT(cut.unit_begin(unit), cut.unit_end(unit));
+      ASSERT_LE(cut.bytes(unit, unit + 1), kMaxUnitBytes);
+      if (unit + 1 < cut.units) {
+        ASSERT_EQ(cut.unit_end(unit), cut.unit_begin(unit + 1));
+      }
+    }
+  }
+}
+
+TEST(Cut, scopes_never_part) {
+  test::Random random(14);
+  for (int round = 0; round < 3000; ++round) {
+    const Sample made = random_sample(random);
+    if (made.tensor().decision != Decision::kQuantize) {
+      continue;
+    }
+    const Cut &cut = made.cut;
+    const plan::TensorPlan &tensor = made.tensor();
+    for (int look = 0; look < 20; ++look) {
+      const uint64_t begin = cut.unit_begin(random.below(cut.units));
+      const bool starts_row = begin % tensor.columns == 0;
+      if (tensor.scheme.strategy == Strategy::kGroup) {
+        ASSERT_EQ(begin % tensor.columns % tensor.scheme.group_size, 0U);
+      } else {
+        ASSERT_TRUE(starts_row || cut.passes == 2) << "a unit cannot know the range of its row";
+      }
+      ASSERT_TRUE(starts_row || tensor.columns > kLongRow);
+      ASSERT_EQ(begin % tensor.columns * tensor.scheme.bits % 32, 0U) << "a word would part";
+    }
+  }
+}
+
+TEST(Cut, bands_hold_whole_rows_and_whole_words_of_zero_points) {
+  test::Random random(15);
+  for (int round = 0; round < 3000; ++round) {
+    const Sample made = random_sample(random);
+    const Cut &cut = made.cut;
+    const plan::TensorPlan &tensor = made.tensor();
+    ASSERT_EQ(cut.bands(), (cut.units + cut.units_per_band - 1) / cut.units_per_band);
+    if (tensor.decision != Decision::kQuantize) {
+      continue;
+    }
+    if (tensor.scheme.strategy == Strategy::kTensor) {
+      ASSERT_EQ(cut.bands(), 1U);
+      ASSERT_EQ(cut.passes, 2U);
+      continue;
+    }
+    const uint64_t band = random.below(cut.bands());
+    const uint64_t begin = cut.unit_begin(band * cut.units_per_band);
+    ASSERT_EQ(begin % tensor.columns, 0U);
+    const uint64_t row = begin / tensor.columns % tensor.rows;
+    if (!tensor.scheme.symmetric && tensor.scheme.packed) {
+      ASSERT_EQ(row % (32 / tensor.scheme.bits), 0U);
+    }
+  }
+}
+
+TEST(Cut, bands_are_bounded_where_rows_allow) {
+  test::Random random(16);
+  for (int round = 0; round < 3000; ++round) {
+    const Sample made = random_sample(random);
+    const plan::TensorPlan &tensor = made.tensor();
+    if (tensor.decision == Decision::kQuantize && tensor.scheme.strategy == Strategy::kTensor) {
+      continue; // one scale, one band, however large
+    }
+    const uint64_t units = std::min(made.cut.units, made.cut.units_per_band);
+    const uint64_t bytes = made.cut.bytes(0, units);
+    const uint64_t row_bytes = tensor.columns * made.cut.element_bytes;
+    const uint64_t least = tensor.matrices > 1 ? tensor.rows : 8; // rows whose zero points share a word
+    ASSERT_LE(bytes, std::max(kBandBytes, least * row_bytes));
+  }
+}
+
+} // namespace
+} // namespace monoquant::run

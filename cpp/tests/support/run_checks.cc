@@ -1,0 +1,108 @@
+#include "support/run_checks.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "monoquant/base/bytes.h"
+#include "support/reference_kernels.h"
+#include "support/reference_quantizer.h"
+
+namespace monoquant::test {
+namespace {
+
+bool is_stack(const MemoryRun &run, const plan::TensorPlan &entry) {
+  return run.plan().catalog.tensors[entry.source].kind == catalog::LayerKind::kExperts;
+}
+
+FileTensor converted(const FileTensor &source, Dtype target) {
+  FileTensor result{source.name, target, source.shape, {}};
+  for (const float value : values_of(source)) {
+    const bool half = target == Dtype::kF16;
+    const uint32_t body =
+        round_to_format(std::fabs(static_cast<double>(value)), half ? 10 : 7, half ? -14 : -126);
+    const uint32_t bits = body | (std::signbit(value) ? 0x8000U : 0U);
+    result.bytes.push_back(static_cast<uint8_t>(bits));
+    result.bytes.push_back(static_cast<uint8_t>(bits >> 8U));
+  }
+  return result;
+}
+
+/// What the file must hold for one planned tensor.
+std::map<std::string, FileTensor> expected_tensors(const MemoryRun &run, const plan::TensorPlan &entry,
+                                                   const FileTensor &source) {
+  switch (entry.decision) {
+  case plan::Decision::kCopy:
+    return {{source.name, source}};
+  case plan::Decision::kConvert:
+    return {{source.name, converted(source, entry.outputs[0].dtype)}};
+  case plan::Decision::kQuantize:
+    break;
+  }
+  return reference_outputs(source, is_stack(run, entry), entry.scheme);
+}
+
+void expect_tiled(const MemoryRun &run) {
+  uint64_t position = 0;
+  for (const run::Extent &extent : run.extents()) {
+    EXPECT_EQ(extent.offset, position) << "nobody wrote the bytes before, or two did";
+    position = extent.offset + extent.bytes;
+  }
+  EXPECT_EQ(position, run.output().size());
+}
+
+} // namespace
+
+void expect_matches_reference(const MemoryRun &run, const Bytes &source) {
+  ASSERT_TRUE(run.unfit().empty());
+  expect_tiled(run);
+  const TensorFile sources = parse_file(source);
+  const TensorFile outputs = parse_file(run.output());
+  size_t seen = 0;
+  for (const plan::TensorPlan &entry : run.plan().tensors) {
+    const std::string &name = run.plan().catalog.tensors[entry.source].name;
+    for (const auto &[key, expected] : expected_tensors(run, entry, sources.tensors.at(name))) {
+      const auto found = outputs.tensors.find(key);
+      ASSERT_NE(found, outputs.tensors.end()) << key;
+      EXPECT_EQ(dtype_name(found->second.dtype), dtype_name(expected.dtype)) << key;
+      EXPECT_EQ(found->second.shape, expected.shape) << key;
+      const auto [here, there] =
+          std::mismatch(found->second.bytes.begin(), found->second.bytes.end(), expected.bytes.begin(),
+                        expected.bytes.end());
+      EXPECT_TRUE(here == found->second.bytes.end() && there == expected.bytes.end())
+          << key << " (" << entry.explanation << ") differs from byte "
+          << here - found->second.bytes.begin() << " of " << expected.bytes.size();
+      ++seen;
+    }
+  }
+  EXPECT_EQ(seen, outputs.tensors.size()) << "tensors that nobody expects";
+  const auto verified = run.verify(run.output());
+  EXPECT_TRUE(verified) << verified.error().message;
+}
+
+void expect_true_errors(const MemoryRun &run, const Bytes &source, double tolerance, Values kind) {
+  const TensorFile sources = parse_file(source);
+  for (const plan::TensorPlan &entry : run.plan().tensors) {
+    if (entry.decision != plan::Decision::kQuantize) {
+      continue;
+    }
+    const FileTensor &tensor = sources.tensors.at(run.plan().catalog.tensors[entry.source].name);
+    const std::vector<float> values = values_of(tensor);
+    const ReferenceCodes codes =
+        reference_codes(values, as_matrices(tensor.shape, is_stack(run, entry)), entry.scheme);
+    const quant::ErrorSums expected = reference_errors(values, codes);
+    const quant::ErrorSums found = run.tensor_errors(entry.source);
+    EXPECT_NEAR(found.signal, expected.signal, expected.signal * tolerance) << tensor.name;
+    // A value in steps is off by two roundings, so its error by as much: e^2 changes by 2 e y 2^-23 at most,
+    // and Cauchy and Schwarz bound the sum.
+    const double same_way = 0x1p-22 * std::sqrt(expected.signal * expected.noise) + 0x1p-46 * expected.signal;
+    EXPECT_NEAR(found.noise, expected.noise,
+                expected.noise * tolerance + (kind == Values::kAdversarial ? same_way : 0.0))
+        << tensor.name;
+    const float largest_scale = *std::max_element(codes.scales.begin(), codes.scales.end());
+    EXPECT_NEAR(found.peak, expected.peak, static_cast<double>(largest_scale) * 4e-5) << tensor.name;
+  }
+}
+
+} // namespace monoquant::test

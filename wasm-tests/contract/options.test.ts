@@ -1,0 +1,197 @@
+/**
+ * Every option does what it says, and every mistake in one is answered in words.
+ * It exists because an option without effect, or a typing mistake that is taken for another choice,
+ * shows only when somebody loads the model.
+ * Each row of the first table must change the plan; each of the second must fail before anything is read.
+ */
+import { describe, expect, it } from 'vitest';
+import { host } from '#host';
+import type { PlanOptions } from '../../js/api/options.js';
+import type { Plan, PlannedTensor } from '../../js/api/types.js';
+import { failureOf } from '../support/failures.js';
+import { mixedModel, weights } from '../support/models.js';
+import { modelOf, planFor, plannedOf } from '../support/runs.js';
+
+const MODEL = [
+  ...mixedModel('F32'),
+  weights('tiny.weight', 'F32', [8, 32]),
+  weights('wide.weight', 'F32', [8, 256]),
+];
+
+const wide = (plan: Plan): PlannedTensor => plannedOf(plan, 'wide.weight');
+const names = (tensor: PlannedTensor) => tensor.outputs.map(({ name }) => name);
+
+describe('effects', () => {
+  const cases: readonly (readonly [
+    before: PlanOptions,
+    change: PlanOptions,
+    look: (plan: Plan) => unknown,
+    [before: unknown, after: unknown],
+  ])[] = [
+    [{}, { bits: 4 }, (plan) => wide(plan).quantization?.bits, [8, 4]],
+    [{}, { bits: 16 }, (plan) => wide(plan).decision, ['quantize', 'convert']],
+    [{}, { dynamic: true }, (plan) => plan.configuration.mode, ['dynamic', 'dynamic']],
+    [{}, { dynamic: false }, (plan) => plan.configuration.mode, ['dynamic', 'weights-only']],
+    [
+      {},
+      { weightsOnly: true },
+      (plan) => names(wide(plan))[0],
+      ['wide.weight', 'wide.weight_packed'],
+    ],
+    [
+      {},
+      { scheme: 'asymmetric' },
+      (plan) => names(wide(plan)).includes('wide.weight_zero_point'),
+      [false, true],
+    ],
+    [{}, { strategy: 'tensor' }, (plan) => wide(plan).outputs.at(-1)?.shape, [[8, 1], [1]]],
+    [{ bits: 4 }, { groupSize: 64 }, (plan) => wide(plan).quantization?.groupSize, [128, 64]],
+    [
+      { bits: 4 },
+      { groupSize: -1 },
+      (plan) => wide(plan).quantization?.strategy,
+      ['group', 'channel'],
+    ],
+    [{ bits: 16 }, { floatType: 'BF16' }, (plan) => wide(plan).outputs[0]?.dtype, ['F16', 'BF16']],
+    [
+      {},
+      { layers: ['conv2d'] },
+      (plan) => [wide(plan).reason, plannedOf(plan, 'image.weight').reason],
+      [
+        ['requested', 'requested'],
+        ['layer-not-selected', 'requested'],
+      ],
+    ],
+    [
+      {},
+      { layers: ['linear', 'embedding'] },
+      (plan) => plannedOf(plan, 'embed_tokens.weight').decision,
+      ['copy', 'quantize'],
+    ],
+    [{}, { ignore: ['wide'] }, (plan) => wide(plan).reason, ['requested', 'ignored']],
+    [{}, { ignore: ['re:.*de\\.w'] }, (plan) => wide(plan).reason, ['requested', 'ignored']],
+    [
+      {},
+      { defaultIgnore: false },
+      (plan) => plannedOf(plan, 'lm_head.weight').decision,
+      ['copy', 'quantize'],
+    ],
+    [
+      { bits: 4 },
+      { overrides: [{ pattern: 'wide', bits: 8, scheme: 'asymmetric', groupSize: 32 }] },
+      (plan) => wide(plan).quantization,
+      [
+        { bits: 4, scheme: 'symmetric', strategy: 'group', groupSize: 128, scaleDtype: 'F32' },
+        { bits: 8, scheme: 'asymmetric', strategy: 'group', groupSize: 32, scaleDtype: 'F32' },
+      ],
+    ],
+    [
+      {},
+      { overrides: [{ pattern: '*.weight', bits: 'none' }] },
+      (plan) => wide(plan).reason,
+      ['requested', 'override-none'],
+    ],
+    [
+      {},
+      { minElements: 256 },
+      (plan) => plannedOf(plan, 'tiny.weight').reason,
+      ['small', 'requested'],
+    ],
+  ];
+
+  it.each(cases)(
+    '%j and then %j',
+    async (before, change, look, [expectedBefore, expectedAfter]) => {
+      expect(look(await planFor(MODEL, before))).toEqual(expectedBefore);
+      expect(look(await planFor(MODEL, { ...before, ...change }))).toEqual(expectedAfter);
+    },
+  );
+
+  it('leaves no option untried', async () => {
+    const tried = new Set(
+      cases.flatMap(([before, change]) => Object.keys({ ...before, ...change })),
+    );
+    const { suggestion } = await failureOf(planFor(MODEL, { zzzzzzzzz: 1 } as PlanOptions));
+    const all = /The keys are (.*)\.$/.exec(suggestion ?? '')?.[1]?.split(/, | and /) ?? [];
+    expect(all.length).toBeGreaterThan(10);
+    // There is only one format to choose.
+    expect(all.filter((key) => !tried.has(key))).toEqual(['format']);
+  });
+});
+
+describe('mistakes', () => {
+  const cases: readonly (readonly [options: unknown, inMessage: string, inSuggestion?: string])[] =
+    [
+      [{ bitz: 4 }, '"bitz"', '"bits"'],
+      [{ groupsize: 64 }, '"groupsize"', '"groupSize"'],
+      [{ weightOnly: true }, '"weightOnly"', '"weightsOnly"'],
+      [{ bits: 5 }, '4, 8 or 16'],
+      [{ bits: '8' }, 'bits'],
+      [{ scheme: 'symetric' }, '"symetric"', '"symmetric"'],
+      [{ strategy: 'chanel' }, '"chanel"', '"channel"'],
+      [{ groupSize: 100 }, '100'],
+      [{ bits: 16, floatType: 'FP16' }, '"FP16"', '"F16"'],
+      [{ format: 'compressed_tensors' }, '"compressed_tensors"', '"compressed-tensors"'],
+      [{ layers: ['liner'] }, '"liner"', '"linear"'],
+      [{ layers: [] }, 'layers'],
+      [{ layers: 'linear' }, 'layers'],
+      [{ ignore: [1] }, 'ignore[0]'],
+      [{ ignore: [''] }, 'ignore[0]'],
+      [{ overrides: [{ pattern: 'fc' }] }, '"fc"', 'bits'],
+      [{ overrides: [{ patern: 'fc', bits: 4 }] }, '"patern"', '"pattern"'],
+      [{ minElements: -1 }, '-1'],
+      [{ minElements: 1.5 }, '1.5'],
+      [{ defaultIgnore: 'no' }, '"no"'],
+      [{ dynamic: true, weightsOnly: true }, 'exclude', 'one'],
+      [{ bits: 4, dynamic: true }, 'weights-only', 'dynamic'],
+      [{ bits: 4, strategy: 'tensor' }, '4 bits', 'group'],
+      [{ bits: 8, groupSize: 128 }, '128', 'weightsOnly'],
+      [{ strategy: 'channel', groupSize: 32, weightsOnly: true }, 'channel', 'one'],
+      [{ bits: 16, scheme: 'asymmetric' }, 'scheme', 'bits'],
+      [{ bits: 8, floatType: 'BF16' }, 'floatType', 'bits: 16'],
+      [null, 'options'],
+      [[], 'options'],
+    ];
+
+  it.each(cases)('%j', async (options, inMessage, inSuggestion) => {
+    const model = modelOf([weights('fc.weight', 'F32', [16, 64])]);
+    const error = await failureOf(host.quantize(model, options as PlanOptions), 'invalid-options');
+    expect(error.message).toContain(inMessage);
+    if (inSuggestion !== undefined) expect(error.suggestion).toContain(inSuggestion);
+    const plan = await failureOf(planFor(MODEL, options as PlanOptions), 'invalid-options');
+    expect(plan.message).toBe(error.message);
+  });
+
+  it.each([
+    [{ threads: 0 }, 'threads'],
+    [{ threads: 1.5 }, 'threads'],
+    [{ threads: 1e6 }, 'threads'],
+    [{ signal: {} }, 'signal'],
+    [{ onProgress: true }, 'onProgress'],
+    [{ failUnder: Number.NaN }, 'failUnder'],
+    [{ failUnder: '20' }, 'failUnder'],
+    [{ strict: 1 }, 'strict'],
+  ])('%j', async (options, key) => {
+    const model = modelOf([weights('fc.weight', 'F32', [16, 64])]);
+    const error = await failureOf(host.quantize(model, options as object), 'invalid-options');
+    expect(error.message).toContain(key);
+  });
+
+  it.each([
+    [{ ignore: ['encoder'] }, 'encoder'],
+    [{ ignore: ['re:image\\.wieght'] }, 'image.weight'],
+    [{ overrides: [{ pattern: 'fc.wieght', bits: 8 }] }, 'fc.weight'],
+  ] as const)(
+    'names the nearest tensor where a pattern matches none: %j',
+    async (options, near) => {
+      const error = await failureOf(planFor(MODEL, options), 'pattern-unmatched');
+      if (near !== 'encoder') expect(error.suggestion).toContain(`"${near}"`);
+      expect(error.suggestion).toMatch(/\S/);
+    },
+  );
+
+  it('takes no pattern that is no regular expression', async () => {
+    await failureOf(planFor(MODEL, { ignore: ['re:['] }), 'invalid-options');
+    await failureOf(planFor(MODEL, { ignore: ['re:\\Afc'] }), 'invalid-options');
+  });
+});
