@@ -65,7 +65,9 @@ function testsIn(...folders: string[]): string[] {
 }
 
 export default defineConfig({
+  resolve: { alias: aliases('node') },
   test: {
+    globalSetup: 'wasm-tests/parity/expected.ts',
     projects: [
       nodeProject,
       chromiumProject('chromium', {}),

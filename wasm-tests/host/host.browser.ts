@@ -4,7 +4,10 @@
  * Leftovers are whatever the package keeps in the origin's private files.
  */
 import * as monoquant from '#package/browser';
+import type { EngineInfo } from '../../js/api/types.js';
 import type { Host } from './host.js';
+
+const ALONE: EngineInfo = { kind: 'st', threads: 1 };
 
 export const host: Host = {
   name: 'browser',
@@ -32,8 +35,13 @@ export const host: Host = {
     for await (const name of folder.keys()) names.push(name);
     return names;
   },
-  expectedEngine: (threads) =>
-    globalThis.crossOriginIsolated && threads > 1
-      ? { kind: 'mt', threads }
-      : { kind: 'st', threads: 1 },
+  engines: [
+    { run: { threads: 1 }, engine: ALONE },
+    { run: { threads: 3, engine: 'st' }, engine: ALONE },
+    // Where memory cannot be shared, there are no threads, whoever asks for them.
+    ...[2, 3].map((threads) => ({
+      run: { threads },
+      engine: globalThis.crossOriginIsolated ? ({ kind: 'mt', threads } as const) : ALONE,
+    })),
+  ],
 };

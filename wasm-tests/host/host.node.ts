@@ -55,5 +55,14 @@ export const host: Host = {
       }
     }),
   leftovers: async () => readdirSync(results),
-  expectedEngine: (threads) => ({ kind: 'st', threads }),
+  engines: [
+    ...[1, 2, 3, 5].map((threads) => ({
+      run: { threads },
+      engine: { kind: 'st', threads } as const,
+    })),
+    ...[1, 2, 4].map((threads) => ({
+      run: { threads, engine: 'mt' as const },
+      engine: { kind: 'mt', threads } as const,
+    })),
+  ],
 };

@@ -20,6 +20,11 @@ export interface Outcome {
 /** Options that mean the same in every host. */
 export type AnyOptions = PlanOptions & RunOptions & Pick<QuantizeOptions, 'failUnder' | 'strict'>;
 
+export interface EngineChoice {
+  readonly run: Pick<RunOptions, 'threads' | 'engine'>;
+  readonly engine: EngineInfo;
+}
+
 export interface Host {
   readonly name: 'node' | 'browser';
   /** As the package exports them. */
@@ -31,6 +36,6 @@ export interface Host {
   quantize(model: Bytes, options?: AnyOptions): Promise<Outcome>;
   /** Outputs, finished or not, that are somewhere although no result is open. */
   leftovers(): Promise<readonly string[]>;
-  /** The engine that runs here when this many threads are asked for. */
-  expectedEngine(threads: number): EngineInfo;
+  /** Ways to ask for an engine, each with the one that answers here. */
+  readonly engines: readonly EngineChoice[];
 }

@@ -12,17 +12,13 @@
 
 #include "monoquant/base/buffer.h"
 #include "monoquant/base/result.h"
+#include "monoquant/run/piece.h"
 
 namespace monoquant::run {
 
 struct Read {
   uint64_t offset = 0;
   size_t length = 0; // 0: this step needs no bytes
-};
-
-struct Write {
-  uint64_t offset = 0;
-  std::span<const uint8_t> bytes; // valid until the slot is handed out again
 };
 
 /// Order of calls: `next` gives a slot its read; when the bytes are in `input`, `process`, in the order of
@@ -39,7 +35,8 @@ public:
   /// The next read, into this slot; nothing at the end.
   virtual std::optional<Read> next(size_t slot) = 0;
   virtual Result<void> process(size_t slot) = 0;
-  [[nodiscard]] virtual std::span<const Write> writes(size_t slot) const = 0;
+  /// Valid until the slot is handed out again.
+  [[nodiscard]] virtual std::span<const Piece> writes(size_t slot) const = 0;
   /// The tensor of the step processed last.
   [[nodiscard]] virtual std::string_view tensor() const = 0;
   /// Bytes that all reads together ask for.

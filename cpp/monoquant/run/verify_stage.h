@@ -18,7 +18,7 @@ public:
 
   std::optional<Read> next(size_t slot) override;
   Result<void> process(size_t slot) override;
-  [[nodiscard]] std::span<const Write> writes(size_t /*slot*/) const override { return {}; }
+  [[nodiscard]] std::span<const Piece> writes(size_t /*slot*/) const override { return {}; }
   [[nodiscard]] std::string_view tensor() const override;
   [[nodiscard]] uint64_t total_bytes() const override { return total_bytes_; }
   [[nodiscard]] std::string result_json() const override { return "{}"; }

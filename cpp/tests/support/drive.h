@@ -21,7 +21,7 @@ Result<void> drive(run::Stage &stage, ReadBytes read, WriteBytes write) {
   size_t written = 0;
   bool exhausted = false;
   const auto write_one = [&] {
-    for (const run::Write &out : stage.writes(written % slots)) {
+    for (const run::Piece &out : stage.writes(written % slots)) {
       write(out.offset, out.bytes);
     }
     ++written;

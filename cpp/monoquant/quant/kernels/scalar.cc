@@ -3,14 +3,14 @@
 namespace monoquant::quant {
 namespace {
 
-void decode_f16(const uint8_t *from, size_t count, float *to) {
-  for (size_t i = 0; i < count; ++i) {
+void decode_f16(const uint8_t *from, size_t elements, float *to) {
+  for (size_t i = 0; i < elements; ++i) {
     to[i] = f16_to_f32(load_le<uint16_t>(from + 2 * i));
   }
 }
 
-void decode_bf16(const uint8_t *from, size_t count, float *to) {
-  for (size_t i = 0; i < count; ++i) {
+void decode_bf16(const uint8_t *from, size_t elements, float *to) {
+  for (size_t i = 0; i < elements; ++i) {
     to[i] = bf16_to_f32(load_le<uint16_t>(from + 2 * i));
   }
 }
@@ -97,20 +97,20 @@ const Kernels &scalar_kernels() {
   return kKernels;
 }
 
-void decode_f64(const uint8_t *from, size_t count, float *to) {
-  for (size_t i = 0; i < count; ++i) {
+void decode_f64(const uint8_t *from, size_t elements, float *to) {
+  for (size_t i = 0; i < elements; ++i) {
     to[i] = static_cast<float>(load_le<double>(from + 8 * i));
   }
 }
 
-void decode_f8_e4m3(const uint8_t *from, size_t count, float *to) {
-  for (size_t i = 0; i < count; ++i) {
+void decode_f8_e4m3(const uint8_t *from, size_t elements, float *to) {
+  for (size_t i = 0; i < elements; ++i) {
     to[i] = f8_e4m3_to_f32(from[i]);
   }
 }
 
-void decode_f8_e5m2(const uint8_t *from, size_t count, float *to) {
-  for (size_t i = 0; i < count; ++i) {
+void decode_f8_e5m2(const uint8_t *from, size_t elements, float *to) {
+  for (size_t i = 0; i < elements; ++i) {
     to[i] = f8_e5m2_to_f32(from[i]);
   }
 }

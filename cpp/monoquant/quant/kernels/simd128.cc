@@ -90,13 +90,13 @@ private:
 };
 
 /// Times 2^112 a binary16's bits, moved into place, are its value, subnormal ones included.
-void decode_f16(const uint8_t *from, size_t count, float *to) {
+void decode_f16(const uint8_t *from, size_t elements, float *to) {
   const v128_t body_mask = hoist(0x7FFF);
   const v128_t largest_finite = hoist(0x7BFF);
   const v128_t infinity = hoist(0x7F800000);
   const v128_t rebias = hoist(0x1p112F);
   size_t i = 0;
-  for (; i + 4 <= count; i += 4) {
+  for (; i + 4 <= elements; i += 4) {
     const v128_t half = wasm_u32x4_load16x4(from + 2 * i);
     const v128_t body = wasm_v128_and(half, body_mask);
     const v128_t sign = wasm_i32x4_shl(wasm_v128_xor(half, body), 16);
@@ -104,16 +104,16 @@ void decode_f16(const uint8_t *from, size_t count, float *to) {
     const v128_t special = wasm_v128_and(wasm_i32x4_gt(body, largest_finite), infinity);
     wasm_v128_store(to + i, wasm_v128_or(wasm_v128_or(value, special), sign));
   }
-  scalar_kernels().decode_f16(from + 2 * i, count - i, to + i);
+  scalar_kernels().decode_f16(from + 2 * i, elements - i, to + i);
 }
 
-void decode_bf16(const uint8_t *from, size_t count, float *to) {
+void decode_bf16(const uint8_t *from, size_t elements, float *to) {
   size_t i = 0;
-  for (; i + 8 <= count; i += 8) {
+  for (; i + 8 <= elements; i += 8) {
     wasm_v128_store(to + i, wasm_i32x4_shl(wasm_u32x4_load16x4(from + 2 * i), 16));
     wasm_v128_store(to + i + 4, wasm_i32x4_shl(wasm_u32x4_load16x4(from + 2 * i + 8), 16));
   }
-  scalar_kernels().decode_bf16(from + 2 * i, count - i, to + i);
+  scalar_kernels().decode_bf16(from + 2 * i, elements - i, to + i);
 }
 
 uint32_t magnitude(const float *x, size_t size) {

@@ -1,0 +1,101 @@
+// Encodes one band after the other: slices of source bytes in, output bytes and error sums out.
+// It exists between the stage, which knows blocks and files, and units, which know neither file nor band.
+// It keeps what outlives a slice: scales and zero points, the range of a first pass, sums and checksums.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "monoquant/base/checksum.h"
+#include "monoquant/parallel/parallel_for.h"
+#include "monoquant/run/piece.h"
+#include "monoquant/run/slicer.h"
+#include "monoquant/run/unit_encoder.h"
+
+namespace monoquant::run {
+
+/// Bytes of the output that belong together, with their checksum.
+struct Extent {
+  uint64_t offset = 0;
+  uint64_t bytes = 0;
+  uint64_t digest = 0;
+  size_t tensor = kHeader; // index of a TensorPlan
+
+  static constexpr size_t kHeader = ~size_t{0};
+};
+
+class BandEncoder {
+public:
+  /// Everything must outlive the encoder. All memory is allocated here.
+  BandEncoder(const plan::Plan &plan, const Slicer &slicer, parallel::Workers &workers,
+              size_t block_bytes);
+
+  /// How large the buffers must be that `encode` and `finish` write into.
+  [[nodiscard]] size_t data_bytes() const { return data_buffer_bytes_; }
+  [[nodiscard]] size_t tail_bytes() const { return tail_buffer_bytes_; }
+
+  /// Encodes a slice into `data`, or, in the first of two passes, only looks at it. Slices come in the
+  /// slicer's order. `piece` is what to write: empty after a first pass. Returns what makes the tensor
+  /// unfit for the plan, where something does.
+  std::optional<plan::Unfit> encode(const Slice &slice, std::span<const uint8_t> input,
+                                    std::span<uint8_t> data, Piece &piece);
+
+  /// Only looks for what would make the tensor unfit. The band is lost.
+  std::optional<plan::Unfit> look(const Slice &slice, std::span<const uint8_t> input);
+
+  /// After the last slice: writes the band's scales and zero points into `tail`, adds them to `pieces`, and
+  /// adds everything that the band has written to `extents`.
+  void finish(std::span<uint8_t> tail, std::vector<Piece> &pieces, std::vector<Extent> &extents);
+
+  /// Of the band at work, complete after its last slice.
+  [[nodiscard]] const quant::ErrorSums &errors() const { return errors_; }
+
+private:
+  void select(size_t tensor);
+  void begin(const Slice &slice);
+  void measure(const Slice &slice, std::span<const uint8_t> input);
+  void merge_ranges(const Slice &slice);
+  void convert(const Slice &slice, std::span<const uint8_t> input, uint8_t *data);
+  void quantize(const Slice &slice, std::span<const uint8_t> input, uint8_t *data);
+  uint8_t *store_scales(uint8_t *to);
+  uint8_t *store_zero_points(uint8_t *to);
+  [[nodiscard]] std::optional<plan::Unfit> find_unfit(const Slice &slice) const;
+
+  /// Calls `work(result, unit's values, unit)` for each unit, on all threads.
+  template <typename Work>
+  void for_each_unit(const Slice &slice, std::span<const uint8_t> input, const Work &work);
+
+  /// Where a unit's data begin, counted from the tensor's first output byte.
+  [[nodiscard]] uint64_t data_offset(uint64_t unit) const;
+  /// The first scope of a unit, counted in the band. Scopes are rows times groups, or one for all.
+  [[nodiscard]] size_t first_scope(uint64_t unit) const;
+  [[nodiscard]] bool shares_scale() const {
+    return tensor_->scheme.strategy == quant::Strategy::kTensor;
+  }
+  [[nodiscard]] quant::QparamsArrays qparams() {
+    return {std::span(scales_).first(scopes_), std::span(zero_points_).first(scopes_)};
+  }
+
+  const plan::Plan &plan_;
+  const Slicer &slicer_;
+  parallel::Workers &workers_;
+  size_t data_buffer_bytes_ = 0;
+  size_t tail_buffer_bytes_ = 0;
+  std::vector<std::vector<float>> scratch_; // one a worker
+  std::vector<UnitResult> results_;         // one a unit of the slice at work
+
+  // The band at work.
+  size_t index_ = 0; // of its tensor
+  const plan::TensorPlan *tensor_ = nullptr;
+  const Cut *cut_ = nullptr;
+  uint64_t first_row_ = 0;
+  size_t scopes_ = 0;
+  std::vector<quant::Range> ranges_; // a scope, where there are two passes
+  std::vector<float> scales_;        // a scope
+  std::vector<int32_t> zero_points_; // a scope
+  Extent data_;                      // what was written so far, without its digest
+  Checksum checksum_;                // of it
+  quant::ErrorSums errors_;
+};
+
+} // namespace monoquant::run

@@ -1,0 +1,72 @@
+// The order in which a plan's bytes are read: tensor by tensor, band by band, slice by slice.
+// It exists so that a run can be shared: every share walks the same bands and takes only its own.
+// A slice never leaves its band; a band that needs two passes is walked twice.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "monoquant/run/cut.h"
+
+namespace monoquant::run {
+
+/// One of `count` parts of a run: the bands whose number leaves `index` when divided by `count`.
+struct Share {
+  uint64_t index = 0;
+  uint64_t count = 1;
+};
+
+/// Some units of one band: what one block holds.
+struct Slice {
+  size_t tensor = 0; // index of a TensorPlan
+  uint64_t band = 0; // of this tensor
+  uint32_t pass = 0;
+  uint64_t begin = 0; // units, counted in the tensor
+  uint64_t end = 0;
+  bool first_of_band = false; // in this pass
+  bool last_of_band = false;
+};
+
+class Slicer {
+public:
+  /// `plan` must outlive the slicer.
+  Slicer(const plan::Plan &plan, Share share);
+
+  /// The next slice of at most `block_bytes`; nothing at the end.
+  std::optional<Slice> next(size_t block_bytes);
+
+  /// From now on only slices in which something can be found that cannot be encoded: none of copies, none of
+  /// second passes, and none of the tensors named here.
+  void only_look(size_t except_tensor);
+
+  [[nodiscard]] const Cut &cut(size_t tensor) const { return cuts_[tensor]; }
+  [[nodiscard]] size_t tensors() const { return cuts_.size(); }
+  /// Bytes and bands of this share, second passes counted as bytes again.
+  [[nodiscard]] uint64_t total_bytes() const { return total_bytes_; }
+  [[nodiscard]] uint64_t total_bands() const { return total_bands_; }
+
+private:
+  struct Cursor {
+    size_t tensor = 0;
+    uint64_t band = 0;   // of this tensor
+    uint64_t number = 0; // of the band, counted over all tensors
+    uint32_t pass = 0;
+    uint64_t unit = 0; // next one, counted in the tensor
+  };
+
+  bool find_band();
+  void leave_band();
+  [[nodiscard]] uint64_t band_end() const;
+
+  const plan::Plan &plan_;
+  Share share_;
+  std::vector<Cut> cuts_; // one a tensor
+  Cursor cursor_;
+  bool only_looking_ = false;
+  std::set<size_t> excepted_;
+  uint64_t total_bytes_ = 0;
+  uint64_t total_bands_ = 0;
+};
+
+} // namespace monoquant::run

@@ -1,0 +1,177 @@
+#include "monoquant/plan/options.h"
+
+#include <gtest/gtest.h>
+
+#include "monoquant/base/text.h"
+#include "support/memory_host.h"
+#include "support/random.h"
+
+namespace monoquant::plan {
+namespace {
+
+using test::default_options;
+
+constexpr size_t kTensors = 5;
+
+Result<Options> parse(const Json &options) { return parse_options(options.dump(), kTensors); }
+
+Json with(const std::string &key, Json value) {
+  Json options = default_options();
+  options[key] = std::move(value);
+  return options;
+}
+
+Json with_override(Json override) {
+  return with("overrides", Json::array({std::move(override)}));
+}
+
+TEST(Options, the_defaults_are_read) {
+  const auto options = parse(default_options());
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options.value().treatment.bits, 8U);
+  EXPECT_TRUE(options.value().treatment.symmetric);
+  EXPECT_EQ(options.value().treatment.strategy, quant::Strategy::kChannel);
+  EXPECT_EQ(options.value().treatment.group_size, 0U);
+  EXPECT_FALSE(options.value().weights_only);
+  EXPECT_EQ(options.value().float_type, Dtype::kF16);
+  EXPECT_TRUE(options.value().default_ignore);
+  EXPECT_EQ(options.value().min_elements, 512U);
+  EXPECT_EQ(options.value().layers.count(), 8U);
+  EXPECT_TRUE(options.value().layers.test(static_cast<size_t>(catalog::LayerKind::kExperts)));
+  EXPECT_FALSE(options.value().layers.test(static_cast<size_t>(catalog::LayerKind::kNorm)));
+}
+
+TEST(Options, every_choice_is_read) {
+  const auto options = parse(Json::parse(R"({"bits":4,"mode":"weights-only","scheme":"asymmetric",
+    "strategy":"group","groupSize":64,"floatType":"BF16","layers":["conv2d"],"defaultIgnore":false,
+    "minElements":0,"ignore":[0,4],"overrides":[
+      {"tensors":[1,2],"bits":"none"},
+      {"tensors":[3],"bits":16},
+      {"tensors":[],"scheme":"symmetric","groupSize":-1}],
+    "unfit":[{"tensor":2,"reason":"overflow","explanation":"too large"},
+             {"tensor":3,"reason":"non-finite","explanation":""}]})"));
+  ASSERT_TRUE(options) << options.error().message;
+  const Options &read = options.value();
+  EXPECT_EQ(read.treatment.bits, 4U);
+  EXPECT_FALSE(read.treatment.symmetric);
+  EXPECT_EQ(read.treatment.strategy, quant::Strategy::kGroup);
+  EXPECT_EQ(read.treatment.group_size, 64U);
+  EXPECT_TRUE(read.weights_only);
+  EXPECT_EQ(read.float_type, Dtype::kBF16);
+  EXPECT_EQ(read.layers.count(), 1U);
+  EXPECT_FALSE(read.default_ignore);
+  EXPECT_EQ(read.min_elements, 0U);
+  EXPECT_EQ(read.ignore, (std::vector<size_t>{0, 4}));
+  ASSERT_EQ(read.overrides.size(), 3U);
+  EXPECT_EQ(read.overrides[0].bits, 0U);
+  EXPECT_EQ(read.overrides[0].tensors, (std::vector<size_t>{1, 2}));
+  EXPECT_EQ(read.overrides[0].symmetric, std::nullopt);
+  EXPECT_EQ(read.overrides[1].bits, 16U);
+  EXPECT_EQ(read.overrides[2].bits, std::nullopt);
+  EXPECT_EQ(read.overrides[2].symmetric, true);
+  EXPECT_EQ(read.overrides[2].group_size, -1);
+  ASSERT_EQ(read.unfit.size(), 2U);
+  EXPECT_EQ(read.unfit[0].reason, Reason::kOverflow);
+  EXPECT_EQ(read.unfit[0].explanation, "too large");
+  EXPECT_EQ(read.unfit[1].reason, Reason::kNonFinite);
+}
+
+TEST(Options, wrong_values_are_named) {
+  struct Row {
+    std::string key;
+    std::vector<Json> values;
+  };
+  const std::vector<Row> rows = {
+      {"bits", {5, 0, 32, -8, "8", nullptr, 8.0, true, 18446744073709551615ULL}},
+      {"scheme", {"sym", "", 1, nullptr}},
+      {"strategy", {"block", "Group", 2}},
+      {"groupSize", {-2, 257, "64", 1.5}},
+      {"mode", {"static", nullptr}},
+      {"floatType", {"F32", "f16"}},
+      {"layers", {"linear", Json::array({"linear", "dense"}), Json::array({1}), nullptr}},
+      {"defaultIgnore", {0, "true", nullptr}},
+      {"minElements", {-1, "512", 1.5, nullptr}},
+      {"ignore", {0, Json::array({5}), Json::array({-1}), Json::array({"a"}), Json::array({0.0})}},
+      {"overrides", {0, nullptr}},
+      {"unfit", {0, nullptr}},
+  };
+  for (const Row &row : rows) {
+    for (const Json &value : row.values) {
+      const auto options = parse(with(row.key, value));
+      ASSERT_FALSE(options) << row.key << " " << value;
+      EXPECT_EQ(options.error().code, ErrorCode::kInvalidOptions);
+      EXPECT_NE(options.error().message.find(row.key), std::string::npos) << options.error().message;
+    }
+    Json missing = default_options();
+    missing.erase(row.key);
+    EXPECT_FALSE(parse(missing)) << row.key;
+  }
+}
+
+TEST(Options, wrong_overrides_and_unfit_are_refused) {
+  for (const std::string_view json :
+       {R"({})", R"({"tensors":0})", R"({"tensors":[5]})", R"({"tensors":[0],"bits":7})",
+        R"({"tensors":[0],"bits":"some"})", R"({"tensors":[0],"bits":null})",
+        R"({"tensors":[0],"scheme":"none"})", R"({"tensors":[0],"groupSize":-2})",
+        R"({"tensors":[0],"groupSize":1000})", R"([])", R"("x")", R"(7)", R"(null)"}) {
+    EXPECT_FALSE(parse(with_override(Json::parse(json)))) << json;
+  }
+  for (const std::string_view json :
+       {R"({})", R"({"tensor":5,"reason":"overflow","explanation":""})",
+        R"({"tensor":-1,"reason":"overflow","explanation":""})",
+        R"({"tensor":0,"reason":"small","explanation":""})", R"({"tensor":0,"reason":"overflow"})",
+        R"([])", R"(null)"}) {
+    EXPECT_FALSE(parse(with("unfit", Json::array({Json::parse(json)})))) << json;
+  }
+}
+
+TEST(Options, groups_are_what_the_encoder_can_do) {
+  // A group must never part between two units of a long row, nor a byte between two groups.
+  for (int64_t group = -1; group <= 256; ++group) {
+    const bool good = group == 8 || group == 16 || group == 32 || group == 64 || group == 128 || group == 256;
+    Json options = default_options();
+    options["bits"] = 4;
+    options["mode"] = "weights-only";
+    options["strategy"] = "group";
+    options["groupSize"] = group;
+    EXPECT_EQ(parse(options).has_value(), good) << group;
+    Json override = Json::object({{"tensors", {0}}, {"groupSize", group}});
+    EXPECT_EQ(parse(with_override(override)).has_value(), good || group == -1) << group;
+  }
+}
+
+TEST(Options, that_are_no_json_are_refused) {
+  for (const std::string_view text : {"", "{", "[]", "null", "7", "{\"bits\":8}trailing", "\xFF"}) {
+    const auto options = parse_options(text, kTensors);
+    ASSERT_FALSE(options) << text;
+    EXPECT_EQ(options.error().code, ErrorCode::kInvalidOptions);
+  }
+}
+
+TEST(Options, damaged_text_does_no_harm) {
+  test::Random random(60);
+  Json full = default_options();
+  full["overrides"] = Json::parse(R"([{"tensors":[0,1],"bits":4,"scheme":"asymmetric","groupSize":64}])");
+  full["unfit"] = Json::parse(R"([{"tensor":2,"reason":"overflow","explanation":"x"}])");
+  const std::string original = full.dump();
+  for (int round = 0; round < 5000; ++round) {
+    std::string text = original;
+    for (uint64_t change = 0; change <= random.below(3); ++change) {
+      static constexpr char kLetters[] = "{}[]\",:0123456789-.enulta";
+      text[random.index(text.size())] = random.pick(kLetters);
+    }
+    const auto options = parse_options(text, kTensors);
+    if (!options) {
+      ASSERT_EQ(options.error().code, ErrorCode::kInvalidOptions);
+    } else {
+      for (const Override &override : options.value().overrides) {
+        for (const size_t tensor : override.tensors) {
+          ASSERT_LT(tensor, kTensors);
+        }
+      }
+    }
+  }
+}
+
+} // namespace
+} // namespace monoquant::plan

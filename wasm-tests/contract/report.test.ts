@@ -1,0 +1,127 @@
+/**
+ * The report's totals, its order and its warnings.
+ * It exists because the numbers per tensor are judged elsewhere, but people read the summary.
+ * Every warning that there is comes up here once, and not without its cause.
+ */
+import { describe, expect, it } from 'vitest';
+import { host } from '#host';
+import type { PlanOptions } from '../../js/api/options.js';
+import { WARNINGS, type WarningCode } from '../../js/api/types.js';
+import { filled, mixedModel, weights } from '../support/models.js';
+import { Random } from '../support/random.js';
+import { runOn } from '../support/runs.js';
+import { elementsOf, type Tensor } from '../support/safetensors.js';
+
+describe('summary', () => {
+  it.each<PlanOptions>([{ bits: 8 }, { bits: 4, groupSize: 32 }, { bits: 16 }])(
+    'says what happened to every tensor: %j',
+    async (options) => {
+      const { report, plan, source } = await runOn(mixedModel('F32'), options);
+      const changed = report.tensors.map(({ name, decision }) => [name, decision]);
+      const copied = report.copied.map(({ name }) => [name, 'copy']);
+      expect([...changed, ...copied].sort()).toEqual(
+        plan.tensors.map(({ name, decision }) => [name, decision]).sort(),
+      );
+      for (const { name, elements, sourceBytes, outputBytes } of report.tensors) {
+        const planned = plan.tensors.find((tensor) => tensor.name === name);
+        expect(elements).toBe(elementsOf(source.get(name)?.shape ?? []));
+        expect(sourceBytes).toBe(source.get(name)?.bytes.length);
+        expect(outputBytes).toBe(planned?.outputs.reduce((sum, { bytes }) => sum + bytes, 0));
+      }
+      for (const { name, reason, explanation } of report.copied) {
+        const planned = plan.tensors.find((tensor) => tensor.name === name);
+        expect({ reason, explanation }).toEqual({
+          reason: planned?.reason,
+          explanation: planned?.explanation,
+        });
+      }
+      expect(report.version).toBe(host.version());
+      for (const time of Object.values(report.timings)) expect(time).toBeGreaterThan(0);
+    },
+  );
+
+  it('begins with the worst tensor, and weighs by elements', async () => {
+    const exact = filled('exact.weight', 'F32', [8, 64], () => 0);
+    const { report } = await runOn([...mixedModel('F32'), exact], { bits: 4, groupSize: 32 });
+    const decibels = report.tensors.map(({ sqnrDb }) => sqnrDb ?? Number.POSITIVE_INFINITY);
+    expect(decibels).toEqual(decibels.toSorted((a, b) => a - b));
+    expect(report.tensors.at(-1)).toMatchObject({ name: 'exact.weight', sqnrDb: null });
+    const lossy = report.tensors.filter(({ sqnrDb }) => sqnrDb !== null);
+    const elements = lossy.reduce((sum, tensor) => sum + tensor.elements, 0);
+    const sum = lossy.reduce((total, { sqnrDb, elements }) => total + (sqnrDb ?? 0) * elements, 0);
+    expect(report.sqnrDb).toBeCloseTo(sum / elements, 9);
+  });
+
+  it('says null where nothing was lost', async () => {
+    const { report } = await runOn([filled('zero.weight', 'F32', [8, 64], () => 0)]);
+    expect(report.sqnrDb).toBeNull();
+    expect(report.tensors[0]).toMatchObject({ sqnrDb: null, maxError: 0 });
+  });
+});
+
+describe('warnings', () => {
+  const good = weights('fc.weight', 'F32', [8, 128]);
+  /** Copied, so that not everything is quantized. */
+  const head = weights('lm_head.weight', 'F32', [8, 16], 3);
+  const random = new Random(5);
+  /** Beside the one large value of a group, all others become zero: their squares are the noise. */
+  const noisy = (name: string, outlier: number) =>
+    filled(name, 'F32', [8, 128], (index) => (index % 128 === 0 ? outlier : random.bell()));
+  const nan = filled('nan.weight', 'F32', [8, 128], (index) => (index === 3 ? Number.NaN : 1));
+  const cases: Readonly<
+    Record<WarningCode, readonly [Tensor[], PlanOptions, tensors: readonly string[]]>
+  > = {
+    'everything-quantized': [[good], {}, []],
+    'mostly-unquantized': [[good, weights('embed.weight', 'F32', [64, 128])], {}, []],
+    'group-fallback': [[weights('fc.weight', 'F32', [8, 96]), head], { bits: 4 }, ['fc.weight']],
+    'siblings-split': [
+      [
+        weights('a.q_proj.weight', 'F32', [8, 128]),
+        weights('a.k_proj.weight', 'F32', [8, 128]),
+        head,
+      ],
+      { bits: 4, overrides: [{ pattern: 'a.q_proj', bits: 8 }] },
+      ['a.qkv_proj'],
+    ],
+    'low-sqnr': [[noisy('fc.weight', 100), head], { bits: 4 }, ['fc.weight']],
+    'very-low-sqnr': [[noisy('fc.weight', 25), head], { bits: 4 }, ['fc.weight']],
+    'non-finite': [[nan, good, head], {}, ['nan.weight']],
+    overflow: [
+      [filled('big.weight', 'F32', [8, 128], () => 1e6), good],
+      { bits: 16 },
+      ['big.weight'],
+    ],
+    'already-quantized': [
+      [
+        good,
+        weights('fc.weight_scale', 'F32', [8, 1]),
+        weights('b.weight', 'F32', [16, 128]),
+        head,
+      ],
+      {},
+      ['fc.weight'],
+    ],
+    'activation-scheme': [[good, head], { scheme: 'asymmetric' }, ['fc.weight']],
+  };
+
+  it.each(WARNINGS)('%s', async (code) => {
+    const [tensors, options, names] = cases[code];
+    const { report } = await runOn(tensors, options);
+    const warning = report.warnings.find((candidate) => candidate.code === code);
+    expect(report.warnings.map((candidate) => candidate.code)).toContain(code);
+    expect(warning?.tensors).toEqual(names);
+    expect(warning?.message).toMatch(/^\S.*\.$/);
+  });
+
+  it('are not raised without a cause', async () => {
+    const { report } = await runOn([good, head], {});
+    expect(report.warnings).toEqual([]);
+  });
+
+  it('name twenty tensors at most', async () => {
+    const many = Array.from({ length: 30 }, (_, index) => ({ ...nan, name: `n${index}.weight` }));
+    const { report } = await runOn([...many, good, head]);
+    const warning = report.warnings.find(({ code }) => code === 'non-finite');
+    expect(warning?.tensors.length).toBe(20);
+  });
+});

@@ -1,0 +1,71 @@
+/**
+ * The runs whose outputs must be the same bytes from every engine.
+ * They exist once so that Node, browsers and the native program are given the same work.
+ * Between them: every kernel, several bands, long rows, rows that units and words do not divide, a second attempt.
+ */
+import type { PlanOptions } from '../../js/api/options.js';
+import type { Bytes } from '../host/host.js';
+import { filled, mixedModel, weights } from '../support/models.js';
+import { Random } from '../support/random.js';
+import { type Tensor, writeSafetensors } from '../support/safetensors.js';
+
+export interface ParityCase {
+  readonly name: string;
+  readonly model: () => Bytes;
+  readonly options: PlanOptions;
+}
+
+const MIXED: readonly PlanOptions[] = [
+  { bits: 8 },
+  { bits: 8, strategy: 'tensor', scheme: 'asymmetric' },
+  { bits: 8, weightsOnly: true, groupSize: 32, scheme: 'asymmetric' },
+  { bits: 4, groupSize: 32 },
+  { bits: 4, strategy: 'channel', scheme: 'asymmetric' },
+  { bits: 16 },
+  { bits: 16, floatType: 'BF16' },
+];
+
+export const CASES: readonly ParityCase[] = [
+  ...cases('mixed', MIXED, () => [
+    ...(['F32', 'F16', 'BF16', 'F64'] as const).flatMap((dtype) => mixedModel(dtype, `${dtype}.`)),
+    weights('long_rows.weight', 'F32', [3, 70001], 1),
+    weights('longer_rows.weight', 'BF16', [2, 131072], 2),
+    weights('odd.weight', 'F16', [601, 129], 3),
+    weights('narrow.weight', 'F32', [4097, 3], 4),
+    weights('mlp.experts.odd', 'F16', [5, 11, 96], 5),
+  ]),
+  // More than one band, the last one short.
+  ...cases(
+    'large',
+    [
+      { bits: 8, strategy: 'tensor' },
+      { bits: 4, scheme: 'asymmetric' },
+    ],
+    () => [coarse('a.weight', [1100, 4096], 1), coarse('b.weight', [9, 4096], 2)],
+  ),
+  // Found only while encoding, so that everything is planned and encoded again.
+  ...cases('unfit', [{ bits: 8 }, { bits: 16 }], () => [
+    ...mixedModel('F32'),
+    filled('nan.weight', 'F32', [70, 300], (index) => (index === 20000 ? Number.NaN : index)),
+    filled('beyond.weight', 'F64', [16, 64], (index) => (index === 5 ? 1e300 : index)),
+  ]),
+];
+
+function cases(
+  name: string,
+  ways: readonly PlanOptions[],
+  tensors: () => readonly Tensor[],
+): ParityCase[] {
+  let made: Bytes | undefined;
+  const model = () => {
+    made ??= writeSafetensors(tensors(), { format: 'pt' });
+    return made;
+  };
+  return ways.map((options) => ({ name: `${name} ${JSON.stringify(options)}`, model, options }));
+}
+
+/** Weights of only a few thousand different values: quick to make. */
+function coarse(name: string, shape: readonly number[], seed: number): Tensor {
+  const random = new Random(seed);
+  return filled(name, 'F32', shape, () => (random.below(4000) - 2000) / 1000);
+}
