@@ -16,6 +16,9 @@ const ISOLATION = {
   'Cross-Origin-Embedder-Policy': 'require-corp',
 };
 
+/** Machines may be busy; what hangs, hangs for ever. */
+const TIMEOUT_MS = 60_000;
+
 /** Tests of these folders run in every project. */
 const EVERYWHERE = ['contract', 'parity'];
 
@@ -23,6 +26,7 @@ const nodeProject: TestProjectInlineConfiguration = {
   resolve: { alias: aliases('node') },
   test: {
     name: 'node',
+    testTimeout: TIMEOUT_MS,
     include: testsIn(...EVERYWHERE, 'node', 'cli', 'package'),
     // As Node itself would load it, untouched.
     server: { deps: { external: [/\/dist\//] } },
@@ -38,6 +42,7 @@ function chromiumProject(
     server: { host: '127.0.0.1', headers },
     test: {
       name,
+      testTimeout: TIMEOUT_MS,
       include: testsIn(...EVERYWHERE, 'browser'),
       exclude: ['**/*.node.test.ts'],
       browser: {

@@ -133,7 +133,8 @@ async function benchKernels() {
   run(['cmake', '--preset', 'wasm-st', '-B', folder, '-DMONOQUANT_BENCH=ON'], wasm);
   run(['cmake', '--build', folder, '--target', 'plain_bench'], wasm);
   run(['cmake', '--preset', 'native-release'], { cwd: ROOT });
-  run(['cmake', '--build', '--preset', 'native-release'], { cwd: ROOT });
+  const targets = ['plain_bench', 'plain_bench_simd', 'kernels_bench'];
+  run(['cmake', '--build', '--preset', 'native-release', '--target', ...targets], { cwd: ROOT });
   const native = join(ROOT, 'build', 'native-release', 'cpp', 'bench');
   const columns = {
     wasm: figures([process.execPath, join(folder, 'cpp', 'bench', 'plain_bench.cjs')]),

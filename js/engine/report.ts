@@ -150,7 +150,7 @@ export function gateWork(planned: readonly PlannedTensor[]): void {
   const why =
     first === undefined
       ? 'it has no tensors'
-      : `all ${planned.length} of its tensors would be copied, such as "${first.name}" (${first.explanation})`;
+      : `each of its tensors would be copied, such as "${first.name}" (${first.explanation})`;
   throw new MonoquantError(
     'nothing-to-quantize',
     `Nothing in the model can be quantized: ${why}.`,

@@ -1,6 +1,7 @@
 #include "monoquant/plan/compressed_tensors.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "monoquant/base/checked.h"
@@ -61,11 +62,8 @@ std::string_view class_name(LayerKind kind) {
   }
 }
 
-std::string target_name(const catalog::Tensor &tensor) {
-  const std::string_view module = catalog::module_name(tensor.name);
-  const bool is_weight = tensor.name.ends_with(".weight") || tensor.kind == LayerKind::kLstm ||
-                         tensor.kind == LayerKind::kGru || tensor.kind == LayerKind::kRnn;
-  return std::string(is_weight && !module.empty() ? module : std::string_view(tensor.name));
+bool is_recurrent(LayerKind kind) {
+  return kind == LayerKind::kLstm || kind == LayerKind::kGru || kind == LayerKind::kRnn;
 }
 
 std::string_view format_name(const quant::Scheme &scheme) {
@@ -104,13 +102,54 @@ Json activations_json(const quant::Scheme &scheme) {
 /// Tensors of one scheme: one entry of config_groups.
 struct ConfigGroup {
   quant::Scheme scheme;
-  std::vector<size_t> members; // indices of plans
+  std::vector<size_t> members; // tensors of the catalog
 
   [[nodiscard]] bool takes(const quant::Scheme &other) const {
     return scheme.bits == other.bits && scheme.symmetric == other.symmetric &&
            scheme.strategy == other.strategy && scheme.group_size == other.group_size &&
            scheme.packed == other.packed;
   }
+};
+
+/// How targets and ignore lists name a tensor: by its module, or by itself where that would not be enough.
+class TargetNames {
+public:
+  TargetNames(const catalog::Catalog &catalog, const std::vector<ConfigGroup> &groups)
+      : catalog_(catalog) {
+    // A recurrent module has several weights; those of one module may have different schemes.
+    std::vector<size_t> group_of(catalog.tensors.size(), groups.size());
+    for (size_t g = 0; g < groups.size(); ++g) {
+      for (const size_t tensor : groups[g].members) {
+        group_of[tensor] = g;
+      }
+    }
+    std::map<std::string_view, size_t> first_group;
+    for (size_t i = 0; i < catalog.tensors.size(); ++i) {
+      if (is_recurrent(catalog.tensors[i].kind)) {
+        const std::string_view module = catalog::module_name(catalog.tensors[i].name);
+        if (first_group.try_emplace(module, group_of[i]).first->second != group_of[i]) {
+          divided_.insert(module);
+        }
+      }
+    }
+  }
+
+  [[nodiscard]] std::string operator()(size_t index) const {
+    const catalog::Tensor &tensor = catalog_.tensors[index];
+    const std::string_view module = catalog::module_name(tensor.name);
+    const bool names_module = tensor.name.ends_with(".weight") || is_recurrent(tensor.kind);
+    const bool whole = names_module && !module.empty() && !divided_.contains(module);
+    return std::string(whole ? module : std::string_view(tensor.name));
+  }
+
+  /// Whether a class name may stand for this tensor.
+  [[nodiscard]] bool is_divided(size_t index) const {
+    return divided_.contains(catalog::module_name(catalog_.tensors[index].name));
+  }
+
+private:
+  const catalog::Catalog &catalog_;
+  std::set<std::string_view> divided_; // modules whose weights differ
 };
 
 std::vector<ConfigGroup> collect_groups(const std::vector<TensorPlan> &plans) {
@@ -126,7 +165,7 @@ std::vector<ConfigGroup> collect_groups(const std::vector<TensorPlan> &plans) {
       groups.push_back({plans[i].scheme, {}});
       group = groups.end() - 1;
     }
-    group->members.push_back(i);
+    group->members.push_back(plans[i].source);
   }
   return groups;
 }
@@ -169,21 +208,25 @@ std::vector<Output> quantized_outputs(const catalog::Tensor &tensor, const Tenso
 std::string quantization_config(const catalog::Catalog &catalog,
                                 const std::vector<TensorPlan> &plans) {
   const std::vector<ConfigGroup> groups = collect_groups(plans);
+  const TargetNames target_name(catalog, groups);
   const bool one_group = groups.size() == 1;
   const bool one_format = std::all_of(groups.begin(), groups.end(), [&](const ConfigGroup &group) {
     return group.scheme.packed == groups[0].scheme.packed;
   });
 
-  std::set<std::string> classes; // that some target names
+  std::set<std::string_view> classes; // that some target names
   Json config_groups = Json::object();
   for (size_t g = 0; g < groups.size(); ++g) {
     // With one scheme, classes say it all; with several, loaders need every module's name.
     std::set<std::string> targets;
     for (const size_t i : groups[g].members) {
-      const catalog::Tensor &tensor = catalog.tensors[plans[i].source];
-      const std::string_view by_class = one_group ? class_name(tensor.kind) : "";
-      targets.insert(by_class.empty() ? target_name(tensor) : std::string(by_class));
-      classes.insert(std::string(by_class));
+      const std::string_view by_class = class_name(catalog.tensors[i].kind);
+      if (one_group && !by_class.empty() && !target_name.is_divided(i)) {
+        targets.emplace(by_class);
+        classes.insert(by_class);
+      } else {
+        targets.insert(target_name(i));
+      }
     }
     Json group{{"targets", targets},
                {"weights", weights_json(groups[g].scheme)},
@@ -196,11 +239,14 @@ std::string quantization_config(const catalog::Catalog &catalog,
   }
 
   Json ignore = Json::array();
+  std::set<std::string> ignored; // a module of several weights is named once
   for (const TensorPlan &plan : plans) {
-    const catalog::Tensor &tensor = catalog.tensors[plan.source];
-    const bool targeted = classes.contains(std::string(class_name(tensor.kind)));
-    if (plan.decision != Decision::kQuantize && targeted && !class_name(tensor.kind).empty()) {
-      ignore.push_back(target_name(tensor));
+    const bool targeted = classes.contains(class_name(catalog.tensors[plan.source].kind));
+    if (plan.decision != Decision::kQuantize && targeted) {
+      const auto [name, is_new] = ignored.insert(target_name(plan.source));
+      if (is_new) {
+        ignore.push_back(*name);
+      }
     }
   }
   const std::string_view format = one_format ? format_name(groups[0].scheme) : "mixed-precision";

@@ -8,6 +8,7 @@
 #include "monoquant/container/safetensors.h"
 #include "monoquant/plan/compressed_tensors.h"
 #include "monoquant/plan/rules.h"
+#include "monoquant/plan/siblings.h"
 
 namespace monoquant::plan {
 namespace {
@@ -19,29 +20,38 @@ Output same_name(const catalog::Tensor &tensor, Dtype dtype) {
       0,           dtype == tensor.dtype ? tensor.bytes : tensor.elements * dtype_bits(dtype) / 8};
 }
 
-/// Fills in the outputs. A quantized tensor whose new names are taken stays as it is: the file has most likely
-/// been quantized before, and overwriting its scales would destroy it.
-void add_outputs(Plan &plan, const Options &options) {
+/// A tensor whose new names are taken stays as it is: the file has most likely been quantized before, and
+/// overwriting its scales would destroy it.
+void refuse_taken_names(Plan &plan) {
   std::unordered_set<std::string_view> taken;
   for (const catalog::Tensor &tensor : plan.catalog.tensors) {
     taken.insert(tensor.name);
   }
   for (TensorPlan &entry : plan.tensors) {
+    if (entry.decision != Decision::kQuantize) {
+      continue;
+    }
     const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
-    if (entry.decision == Decision::kQuantize) {
-      entry.outputs = quantized_outputs(tensor, entry);
-      const auto clash =
-          std::find_if(entry.outputs.begin(), entry.outputs.end(), [&](const Output &output) {
-            return output.name != tensor.name && taken.contains(output.name);
-          });
-      if (clash == entry.outputs.end()) {
-        continue;
-      }
+    const std::vector<Output> outputs = quantized_outputs(tensor, entry);
+    const auto clash = std::find_if(outputs.begin(), outputs.end(), [&](const Output &output) {
+      return output.name != tensor.name && taken.contains(output.name);
+    });
+    if (clash != outputs.end()) {
       leave_alone(entry, Reason::kNameTaken,
                   concat(clash->name, " is already in the file: it seems to be quantized already"));
     }
-    const bool convert = entry.decision == Decision::kConvert;
-    entry.outputs = {same_name(tensor, convert ? options.float_type : tensor.dtype)};
+  }
+}
+
+void add_outputs(Plan &plan, const Options &options) {
+  for (TensorPlan &entry : plan.tensors) {
+    const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
+    if (entry.decision == Decision::kQuantize) {
+      entry.outputs = quantized_outputs(tensor, entry);
+    } else {
+      const bool convert = entry.decision == Decision::kConvert;
+      entry.outputs = {same_name(tensor, convert ? options.float_type : tensor.dtype)};
+    }
   }
 }
 
@@ -170,7 +180,9 @@ uint64_t TensorPlan::row_bytes() const {
 Result<Plan> make_plan(catalog::Catalog catalog, const Options &options) {
   Plan plan;
   plan.catalog = std::move(catalog);
-  plan.tensors = decide(plan.catalog, options, plan.warnings);
+  plan.tensors = decide(plan.catalog, options);
+  refuse_taken_names(plan);
+  align_siblings(plan.catalog, plan.tensors, plan.warnings);
   add_outputs(plan, options);
   if (auto laid_out = lay_out(plan); !laid_out) {
     return laid_out.error();

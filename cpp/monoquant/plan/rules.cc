@@ -4,7 +4,6 @@
 #include <array>
 
 #include "monoquant/base/text.h"
-#include "monoquant/plan/siblings.h"
 
 namespace monoquant::plan {
 namespace {
@@ -224,15 +223,13 @@ void leave_alone(TensorPlan &tensor, Reason reason, std::string explanation) {
   tensor.explanation = std::move(explanation);
 }
 
-std::vector<TensorPlan> decide(const catalog::Catalog &catalog, const Options &options,
-                               std::vector<Warning> &warnings) {
+std::vector<TensorPlan> decide(const catalog::Catalog &catalog, const Options &options) {
   const std::vector<Wish> wishes = collect_wishes(catalog.tensors.size(), options);
   std::vector<TensorPlan> plans;
   plans.reserve(wishes.size());
   for (size_t i = 0; i < wishes.size(); ++i) {
     plans.push_back(decide_one(i, catalog.tensors[i], wishes[i], options));
   }
-  align_siblings(catalog, plans, warnings);
   return plans;
 }
 

@@ -1,6 +1,6 @@
 // Which tensors are quantized, and how: the rules, without any file layout.
 // They exist in one place because users see them as one list of reasons.
-// Explicit wishes (overrides, ignore patterns) come before defaults; siblings that runtimes fuse end alike.
+// Explicit wishes (overrides, ignore patterns) come before defaults.
 #pragma once
 
 #include <vector>
@@ -11,9 +11,8 @@
 
 namespace monoquant::plan {
 
-/// One TensorPlan a tensor, without outputs. Appends warnings about siblings that explicit wishes split.
-std::vector<TensorPlan> decide(const catalog::Catalog &catalog, const Options &options,
-                               std::vector<Warning> &warnings);
+/// One TensorPlan a tensor, without outputs; each decided on its own.
+std::vector<TensorPlan> decide(const catalog::Catalog &catalog, const Options &options);
 
 /// Turns a decision back into a copy.
 void leave_alone(TensorPlan &tensor, Reason reason, std::string explanation);

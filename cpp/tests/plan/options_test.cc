@@ -128,7 +128,7 @@ TEST(Options, wrong_overrides_and_unfit_are_refused) {
 TEST(Options, groups_are_what_the_encoder_can_do) {
   // A group must never part between two units of a long row, nor a byte between two groups.
   for (int64_t group = -1; group <= 256; ++group) {
-    const bool good = group == 8 || group == 16 || group == 32 || group == 64 || group == 128 || group == 256;
+    const bool good = group == 16 || group == 32 || group == 64 || group == 128 || group == 256;
     Json options = default_options();
     options["bits"] = 4;
     options["mode"] = "weights-only";

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <limits>
 #include <vector>
@@ -84,10 +85,11 @@ std::string sums_difference(std::string_view kernel, size_t size, size_t count,
   if (match == SumsMatch::kToTheBit ? same : near) {
     return {};
   }
-  return concat(kernel, ", ", count, " scopes of ", size, ": sums should be ",
-                std::to_string(expected.signal), ", ", std::to_string(expected.noise), ", ",
-                std::to_string(expected.peak), " and are ", std::to_string(actual.signal), ", ",
-                std::to_string(actual.noise), ", ", std::to_string(actual.peak));
+  char text[256];
+  std::snprintf(text, sizeof(text), ": sums should be %.17g, %.17g, %.9g and are %.17g, %.17g, %.9g",
+                expected.signal, expected.noise, static_cast<double>(expected.peak), actual.signal,
+                actual.noise, static_cast<double>(actual.peak));
+  return concat(kernel, ", ", count, " scopes of ", size, text);
 }
 
 /// Values and how they become codes.

@@ -68,18 +68,22 @@ int32_t encode_one(float x, const Scope &scope, int32_t lowest, int32_t highest,
 
 void encode_8(const float *x, size_t size, size_t count, const Scopes &scopes, uint8_t flip,
               uint8_t *to, ErrorSums &sums) {
+  ErrorSums own; // what is there already may be much larger
   for (size_t i = 0; i < size * count; ++i) {
-    const int32_t code = encode_one(x[i], scopes[i / size], -128, 127, sums);
+    const int32_t code = encode_one(x[i], scopes[i / size], -128, 127, own);
     to[i] = static_cast<uint8_t>((code & 0xFF) ^ flip);
   }
+  sums.add(own);
 }
 
 void encode_4(const float *x, size_t size, size_t count, const Scopes &scopes, uint8_t *to,
               ErrorSums &sums) {
+  ErrorSums own;
   for (size_t i = 0; i < size * count; ++i) {
-    const int32_t nibble = encode_one(x[i], scopes[i / size], -8, 7, sums) + 8;
+    const int32_t nibble = encode_one(x[i], scopes[i / size], -8, 7, own) + 8;
     to[i / 2] = static_cast<uint8_t>(i % 2 == 0 ? nibble : to[i / 2] + 16 * nibble);
   }
+  sums.add(own);
 }
 
 void encode_16(const float *x, size_t size, const Scope &scope, uint8_t *to, ErrorSums &sums,

@@ -47,7 +47,7 @@ TEST(ScalarKernels, round_ties_as_pytorch_does) {
   };
   const std::vector<Row> rows = {{"s1_z0", 1.0F, 0},    {"s1_z1", 1.0F, 1},
                                  {"s1_z-3", 1.0F, -3},  {"s0.1_z5", 0.1F, 5},
-                                 {"s0.333333_z7", 0.333333F, 7}, {"s0.0078125_z0", 0.0078125F, 0}};
+                                 {"s0.333333_z7", 1.0F / 3.0F, 7}, {"s0.0078125_z0", 0.0078125F, 0}};
   const auto file = test::parse_file(test::read_fixture("observers/rounding_ties.safetensors"));
   const std::vector<float> x = test::values_of(file.tensors.at("x"));
   size_t compared = 0;

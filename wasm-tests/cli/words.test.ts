@@ -1,0 +1,112 @@
+/**
+ * What the command says: help that fits on a screen, and answers to typing mistakes.
+ * It exists because most runs of a command begin with a mistake or a look at the help.
+ * A mistake is answered with the nearest thing that there is.
+ */
+import { describe, expect, it } from 'vitest';
+import { Folder, monoquant } from '../support/cli.js';
+import { mixedModel } from '../support/models.js';
+
+const folder = new Folder();
+const model = folder.write('model.safetensors', mixedModel('F32'));
+
+describe('help', () => {
+  it('of every command fits on a screen of 80 columns and 45 lines', async () => {
+    const overview = await monoquant('--help');
+    const commands = [...overview.stdout.matchAll(/^ {2}(\w+) (?:MODEL|\[)/gm)].map(
+      ([, name]) => name ?? '',
+    );
+    expect(commands).toEqual(expect.arrayContaining(['quantize', 'info', 'help']));
+    for (const words of [['--help'], ...commands.map((name) => [name, '--help'])]) {
+      const { code, stdout, stderr } = await monoquant(...words);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      const lines = stdout.trimEnd().split('\n');
+      expect(lines.length, words.join(' ')).toBeLessThanOrEqual(45);
+      for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(80);
+    }
+  });
+
+  it('is the same in every way of asking', async () => {
+    const { stdout } = await monoquant('quantize', '--help');
+    for (const words of [
+      ['help', 'quantize'],
+      ['quantize', '-h'],
+      ['quantize', '--bits', 'nonsense', model, '--help'],
+    ]) {
+      expect((await monoquant(...words)).stdout).toBe(stdout);
+    }
+  });
+
+  it('lists every flag that is taken', async () => {
+    const { stdout } = await monoquant('quantize', '--help');
+    const flags = [...stdout.matchAll(/--([a-z-]+)/g)].map(([flag]) => flag);
+    expect(new Set(flags).size).toBeGreaterThan(20);
+    for (const flag of new Set(flags)) {
+      const { stderr } = await monoquant('quantize', flag);
+      expect(stderr, flag).not.toContain('Unknown');
+    }
+  });
+});
+
+const MISTAKES: readonly (readonly [words: readonly string[], answer: string])[] = [
+  [['quantise', model], 'Did you mean quantize?'],
+  [['inof', model], 'Did you mean info?'],
+  [[model], 'monoquant quantize'],
+  [['--bits', '4', 'quantize', model], '--bits'],
+  [['quantize', model, '--bit', '4'], 'Did you mean --bits?'],
+  [['quantize', model, '-bits', '4'], 'Did you mean --bits?'],
+  [['quantize', model, '--groupsize', '64'], 'Did you mean --group-size?'],
+  [['quantize', model, '--ouput', 'x'], 'Did you mean --output?'],
+  [['quantize', model, '--weight-only'], 'Did you mean --weights-only?'],
+  [['quantize', model, '-B', '4'], '--bits'],
+  [['quantize', model, '--bits', '5'], 'Did you mean 4?'],
+  [['quantize', model, '--scheme', 'symetric'], 'Did you mean symmetric?'],
+  [['quantize', model, '--strategy', 'groups'], 'Did you mean group?'],
+  [['quantize', model, '-g', '100'], 'Did you mean 128?'],
+  [['quantize', model, '--layers', 'conv2'], 'Did you mean conv2d?'],
+  [['quantize', model, '--dtype', 'fp16', '--bits', '16'], 'Did you mean f16?'],
+  [['quantize', model, '--format', 'gguf'], 'compressed-tensors'],
+  [['quantize', model, '--layer', 'lstm=bit:8'], 'Did you mean bits:8?'],
+  [['quantize', model, '--layer', 'lstm'], '--layer'],
+  [['quantize', model, '--ignore', 'lstn'], '"lstm"'],
+  [['quantize', model, '--ignore', 'image.wieght'], '"image.weight"'],
+  [['quantize', model, '--layer', 'fc.wieght=bits:4'], '"fc.weight"'],
+  [['quantize', model, '--threads', '0'], '--threads'],
+  [['quantize', model, '--threads', 'two'], '--threads'],
+  [['quantize', model, '--fail-under'], '--fail-under'],
+  [['quantize', model, '--fail-under', 'high'], '--fail-under'],
+  [['quantize', model, '--dynamic', '--weights-only'], 'exclude each other'],
+  [['quantize', model, '--verbose', '--quiet'], 'exclude each other'],
+  [['quantize', model, '--bits', '4', '--bits', '8'], 'given twice'],
+  [['quantize', model, '--json=yes'], 'takes no value'],
+  [['quantize', model, '--output', '--force'], '--output'],
+  [['quantize', model, '-g', '64'], '--weights-only'],
+  [['quantize', model, '--bits', '16', '--scheme', 'symmetric'], '--bits'],
+  [['quantize', folder.at('modle.safetensors')], 'model.safetensors'],
+];
+
+it.each(MISTAKES)('%j is answered with: %s', async (words, answer) => {
+  const { code, stdout, stderr } = await monoquant(...words);
+  expect(code).toBeOneOf([2, 5]);
+  expect(stdout).toBe('');
+  expect(stderr.replace(/\s+/g, ' ')).toContain(answer);
+  // In the words of the command line, not in those of the API.
+  expect(stderr).not.toMatch(/groupSize|weightsOnly|floatType|minElements|failUnder/);
+  expect(folder.list()).toEqual(['model.safetensors']);
+});
+
+it('what a file says cannot drive the terminal', async () => {
+  const [first] = mixedModel('F32');
+  if (first === undefined) throw new Error('The model is empty.');
+  const name = 'a\u001b[2J\u202eb\u0007.weight';
+  const odd = folder.write('model.safetensors', [{ ...first, name }]);
+  const words = ['--dry-run', '--verbose'];
+  for (const { stdout, stderr } of [
+    await monoquant('quantize', odd, ...words),
+    await monoquant('info', odd),
+    await monoquant('quantize', odd, '--ignore', 'nothing\u001b[2J'),
+  ]) {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+    expect(stdout + stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f\u202e]/);
+  }
+});

@@ -1,0 +1,129 @@
+/**
+ * What only Node has: results that wait to be saved, outputs with names, programs that end.
+ * It exists because these are promises about files and processes, which browsers do not have.
+ * A result keeps its file for as long as it is open, and not a moment longer.
+ */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { MonoquantError, open, quantize } from '#package/node';
+import { Folder, start } from '../support/cli.js';
+import { failureOf } from '../support/failures.js';
+import { mixedModel } from '../support/models.js';
+
+const ENTRY = pathToFileURL(join(import.meta.dirname, '../../dist/node/index.js')).href;
+const folder = new Folder();
+const model = folder.write('model.safetensors', mixedModel('F32'));
+const temporary = mkdtempSync(join(tmpdir(), 'monoquant-results-'));
+process.env.TMPDIR = temporary;
+afterAll(() => rmSync(temporary, { recursive: true }));
+
+beforeEach(() => {
+  for (const name of folder.list()) if (name !== 'model.safetensors') rmSync(folder.at(name));
+});
+
+describe('a result without a name', () => {
+  it('is saved as often as one likes, and gone when it is closed', async () => {
+    const result = await quantize(model);
+    expect(result.output).toBeUndefined();
+    expect(readdirSync(temporary).length).toBe(1);
+    await result.save(folder.at('a'));
+    await result.save(folder.at('b'));
+    expect(readFileSync(folder.at('a')).equals(readFileSync(folder.at('b')))).toBe(true);
+    writeFileSync(folder.at('a'), 'changed');
+    expect(readFileSync(folder.at('b')).length).toBe(result.report.sizes.outputBytes);
+    await result.close();
+    await result.close();
+    expect(readdirSync(temporary)).toEqual([]);
+    expect(folder.has('b')).toBe(true);
+    await failureOf(result.save(folder.at('c')), 'file-not-found');
+  });
+
+  it('overwrites nothing without force, and never the model', async () => {
+    const result = await quantize(model);
+    writeFileSync(folder.at('a'), 'precious');
+    await failureOf(result.save(folder.at('a')), 'output-exists');
+    expect(readFileSync(folder.at('a'), 'utf8')).toBe('precious');
+    await failureOf(result.save(model, { force: true }), 'invalid-options');
+    await failureOf(result.save(''), 'invalid-options');
+    await failureOf(result.save(folder.at('no/where')), 'write-failed');
+    await result.save(folder.at('a'), { force: true });
+    expect(readFileSync(folder.at('a')).length).toBe(result.report.sizes.outputBytes);
+    await result.close();
+    expect(folder.list()).toEqual(['a', 'model.safetensors']);
+  });
+});
+
+describe('a result with a name', () => {
+  it('is there when the call is done, and stays', async () => {
+    const result = await quantize(pathToFileURL(model), { output: folder.at('named') });
+    expect(result.output).toBe(folder.at('named'));
+    await result.save(folder.at('copy'));
+    await result.close();
+    expect(readFileSync(folder.at('named')).equals(readFileSync(folder.at('copy')))).toBe(true);
+    await failureOf(quantize(model, { output: folder.at('named') }), 'output-exists');
+    await quantize(model, { output: folder.at('named'), force: true, bits: 4 });
+    expect(readdirSync(temporary)).toEqual([]);
+  });
+
+  it('is absent when the call fails', async () => {
+    await failureOf(
+      quantize(model, { output: folder.at('named'), failUnder: 100 }),
+      'quality-gate',
+    );
+    await failureOf(quantize(model, { output: model, force: true }), 'invalid-options');
+    expect(folder.list()).toEqual(['model.safetensors']);
+  });
+});
+
+describe('models', () => {
+  it('are paths and file URLs, and nothing else', async () => {
+    for (const wrong of [42, '', new URL('https://example.org/model.safetensors'), undefined]) {
+      await failureOf(open(wrong as string), 'invalid-options');
+    }
+    const missing = await failureOf(open(folder.at('modle.safetensors')), 'file-not-found');
+    expect(missing.suggestion).toContain('model.safetensors');
+    await failureOf(open(folder.path), 'read-failed');
+    await failureOf(open('/dev/null'), 'read-failed');
+  });
+
+  it('that change during the run are noticed', async () => {
+    const changing = folder.write('changing', mixedModel('F32'));
+    const bytes = readFileSync(changing);
+    const run = quantize(changing, {
+      output: folder.at('o'),
+      onProgress: ({ stage }) => {
+        if (stage === 'verify') writeFileSync(changing, bytes.subarray(0, bytes.length - 8));
+      },
+    });
+    await failureOf(run, 'file-changed');
+    expect(folder.has('o')).toBe(false);
+  });
+});
+
+it('programs end by themselves, and take what they did not save with them', async () => {
+  const program = `import { open, quantize } from ${JSON.stringify(ENTRY)};
+    const result = await quantize(${JSON.stringify(model)});
+    const model = await open(${JSON.stringify(model)});
+    await model.plan();`;
+  const words = ['--input-type=module', '--eval', program];
+  expect((await start(process.execPath, words).finished).code).toBe(0);
+  expect(readdirSync(temporary)).toEqual([]);
+});
+
+it('an open model may be removed', async () => {
+  const removed = folder.write('removed', mixedModel('F32'));
+  const opened = await open(removed);
+  rmSync(removed);
+  expect((await opened.plan()).tensors.length).toBe(opened.catalog.tensors.length);
+  await opened.close();
+  expect(existsSync(removed)).toBe(false);
+});
+
+it('errors are of one class', async () => {
+  const error = await open('').catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(MonoquantError);
+  expect(error).toBeInstanceOf(Error);
+});

@@ -1,0 +1,205 @@
+/**
+ * The shapes of the package's JSON documents, written down once more, by hand.
+ * It exists because types are gone at run time: a renamed or missing field must fail a test.
+ * Exact: what is not listed may not be there. The compiler holds the lists to js/api/types.ts.
+ */
+import { expect } from 'vitest';
+import {
+  BITS,
+  type Catalog,
+  type Configuration,
+  FLOAT_TYPES,
+  GROUP_SIZES,
+  LAYER_KINDS,
+  OUTPUT_FORMATS,
+  type OutputTensor,
+  type Plan,
+  type PlannedTensor,
+  REASONS,
+  type Report,
+  SCHEMES,
+  STRATEGIES,
+  type TensorInfo,
+  type TensorReport,
+  WARNINGS,
+  type Warning,
+} from '../../js/api/types.js';
+
+type Check = (value: unknown, path: string) => void;
+
+/** A check for each field; optional ones are wrapped. */
+type Fields<Document> = { readonly [Key in keyof Document]-?: Check };
+
+const text: Check = (value, path) => expect(typeof value, path).toBe('string');
+const flag: Check = (value, path) => expect(typeof value, path).toBe('boolean');
+const number: Check = (value, path) => expect(Number.isFinite(value), path).toBe(true);
+const count: Check = (value, path) => {
+  expect(Number.isSafeInteger(value) && (value as number) >= 0, path).toBe(true);
+};
+
+function oneOf(values: readonly unknown[]): Check {
+  return (value, path) => expect(values, path).toContain(value);
+}
+
+function list(check: Check): Check {
+  return (value, path) => {
+    expect(Array.isArray(value), path).toBe(true);
+    for (const [index, element] of (value as unknown[]).entries()) {
+      check(element, `${path}[${index}]`);
+    }
+  };
+}
+
+function optional(check: Check): Check {
+  return (value, path) => {
+    if (value !== undefined) check(value, path);
+  };
+}
+
+function nullable(check: Check): Check {
+  return (value, path) => {
+    if (value !== null) check(value, path);
+  };
+}
+
+function object<Document>(fields: Fields<Document>): Check {
+  return (value, path) => {
+    expect(typeof value === 'object' && value !== null, path).toBe(true);
+    const unknown = Object.keys(value as object).filter((key) => !(key in fields));
+    expect(unknown, `${path}: fields that nobody knows`).toEqual([]);
+    for (const [key, check] of Object.entries<Check>(fields)) {
+      check((value as Record<string, unknown>)[key], `${path}.${key}`);
+    }
+  };
+}
+
+const dtype: Check = (value, path) =>
+  expect(value, path).toMatch(/^(BOOL|F4|[A-Z]{1,2}\d+(_\w+)?)$/);
+const shape = list(count);
+
+const configuration = object<Configuration>({
+  bits: oneOf(BITS),
+  mode: oneOf(['dynamic', 'weights-only']),
+  scheme: oneOf(SCHEMES),
+  strategy: oneOf(STRATEGIES),
+  groupSize: oneOf(GROUP_SIZES),
+  floatType: oneOf(FLOAT_TYPES),
+  format: oneOf(OUTPUT_FORMATS),
+  layers: list(oneOf(LAYER_KINDS)),
+  ignore: list(text),
+  defaultIgnore: flag,
+  overrides: list(
+    object<Configuration['overrides'][number]>({
+      pattern: text,
+      bits: optional(oneOf([...BITS, 'none'])),
+      scheme: optional(oneOf(SCHEMES)),
+      groupSize: optional(oneOf(GROUP_SIZES)),
+    }),
+  ),
+  minElements: count,
+});
+
+const sizes = object<Plan['sizes']>({
+  sourceBytes: count,
+  outputBytes: count,
+  parameters: count,
+  quantizedParameters: count,
+  bitsPerWeight: number,
+});
+
+const warnings = list(
+  object<Warning>({ code: oneOf(WARNINGS), message: text, tensors: list(text) }),
+);
+
+const output = object<OutputTensor>({ name: text, dtype, shape, bytes: count });
+
+const plannedTensor = object<PlannedTensor>({
+  name: text,
+  kind: oneOf(LAYER_KINDS),
+  dtype,
+  shape,
+  bytes: count,
+  decision: oneOf(['quantize', 'convert', 'copy']),
+  reason: oneOf(REASONS),
+  explanation: text,
+  quantization: optional(
+    object<NonNullable<PlannedTensor['quantization']>>({
+      bits: oneOf([4, 8]),
+      scheme: oneOf(SCHEMES),
+      strategy: oneOf(STRATEGIES),
+      groupSize: oneOf(GROUP_SIZES),
+      scaleDtype: dtype,
+    }),
+  ),
+  outputs: list(output),
+});
+
+const planDocument = object<Plan>({
+  configuration,
+  sizes,
+  tensors: list(plannedTensor),
+  warnings,
+});
+
+const reportDocument = object<Report>({
+  version: text,
+  configuration,
+  engine: object<Report['engine']>({ kind: oneOf(['st', 'mt']), threads: count }),
+  sizes,
+  sqnrDb: nullable(number),
+  tensors: list(
+    object<TensorReport>({
+      name: text,
+      elements: count,
+      decision: oneOf(['quantize', 'convert']),
+      sqnrDb: nullable(number),
+      maxError: number,
+      sourceBytes: count,
+      outputBytes: count,
+    }),
+  ),
+  copied: list(
+    object<Report['copied'][number]>({ name: text, reason: oneOf(REASONS), explanation: text }),
+  ),
+  warnings,
+  timings: object<Report['timings']>({ planMs: number, encodeMs: number, verifyMs: number }),
+});
+
+const catalogDocument = object<Catalog>({
+  format: oneOf(['safetensors']),
+  bytes: count,
+  parameters: count,
+  metadata: (value, path) => {
+    expect(typeof value === 'object' && value !== null, path).toBe(true);
+    for (const [key, entry] of Object.entries(value as object)) text(entry, `${path}.${key}`);
+  },
+  tensors: list(
+    object<TensorInfo>({
+      name: text,
+      kind: oneOf(LAYER_KINDS),
+      dtype,
+      shape,
+      bytes: count,
+      offset: count,
+    }),
+  ),
+});
+
+export function parsePlan(json: string): Plan {
+  return parse<Plan>(json, planDocument, 'plan');
+}
+
+export function parseReport(json: string): Report {
+  return parse<Report>(json, reportDocument, 'report');
+}
+
+export function parseCatalog(json: string): Catalog {
+  return parse<Catalog>(json, catalogDocument, 'catalog');
+}
+
+/** One document and nothing around it. */
+function parse<Document>(json: string, check: Check, name: string): Document {
+  const document: unknown = JSON.parse(json);
+  check(document, name);
+  return document as Document;
+}
