@@ -27,7 +27,8 @@ export {
   MonoquantError,
 } from '../js/api/errors.js';
 export type { Model } from '../js/api/model.js';
-export type { PlanOptions, QuantizeOptions, RunOptions } from '../js/api/options.js';
+export type { QuantizeOptions, RunOptions } from '../js/api/options.js';
+export type { PlanOptions } from '../js/api/plan-options.js';
 export * from '../js/api/types.js';
 export { version } from '../js/api/version.js';
 export type { QuantizeResult, SaveOptions } from './result.js';

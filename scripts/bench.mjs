@@ -42,7 +42,8 @@ await runMain(async () => {
   );
   try {
     if (wants('kernels')) await benchKernels();
-    for (const dtype of /** @type {const} */ (['F32', 'BF16'])) if (wants('files')) await benchFile(dtype);
+    for (const dtype of /** @type {const} */ (['F32', 'BF16']))
+      if (wants('files')) await benchFile(dtype);
     if (wants('sparse')) await benchSparse();
   } finally {
     rmSync(options.folder, { recursive: true, force: true });

@@ -2,6 +2,7 @@
 // A thin host around the engine, natively: other tests compare its files with those that WebAssembly makes.
 // OPTIONS_JSON is an EngineOptions. Where values turn out unfit, it plans and encodes once more, as every host
 // does. Prints the result of the encoding; on failure it prints the error as JSON and exits with 1.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -124,6 +125,7 @@ void verify(const Stages &stages, const Arguments &arguments) {
 /// The results of all shares as one: errors in the order of the tensors, each unfit tensor once.
 Json merged_result(const Stages &stages) {
   Json unfit = Json::array();
+  uint64_t bytes = 0;
   std::vector<Json> errors;
   for (const auto &stage : stages) {
     const Json result = Json::parse(stage->result_json());
@@ -135,12 +137,13 @@ Json merged_result(const Stages &stages) {
         unfit.push_back(found);
       }
     }
+    bytes += result["bytes"].get<uint64_t>();
     errors.insert(errors.end(), result["errors"].begin(), result["errors"].end());
   }
   std::stable_sort(errors.begin(), errors.end(), [](const Json &a, const Json &b) {
     return a[0] != b[0] ? a[0] < b[0] : a[1] < b[1];
   });
-  return {{"unfit", unfit}, {"errors", errors}};
+  return {{"unfit", unfit}, {"bytes", bytes}, {"errors", errors}};
 }
 
 void quantize(Arguments arguments) {

@@ -13,7 +13,7 @@ import {
   contradiction,
   unexpected,
 } from './check.js';
-import type { PlanOptions } from './options.js';
+import type { PlanOptions } from './plan-options.js';
 import {
   BITS,
   type Bits,

@@ -3,7 +3,7 @@
  * It exists so that both entries of the package hand out the same thing.
  * It holds a worker until `close`, but never keeps the process alive.
  */
-import type { PlanOptions } from './options.js';
+import type { PlanOptions } from './plan-options.js';
 import type { Catalog, Plan } from './types.js';
 
 export interface Model {

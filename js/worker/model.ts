@@ -4,7 +4,8 @@
  * What the host opened is released once, after the worker has ended.
  */
 import type { Model } from '../api/model.js';
-import { type PlanOptions, type RunOptions, resolveConfiguration } from '../api/options.js';
+import { type RunOptions, resolveConfiguration } from '../api/options.js';
+import type { PlanOptions } from '../api/plan-options.js';
 import type { Catalog, Plan } from '../api/types.js';
 import { parsePlan } from './quantize.js';
 import type { Session } from './session.js';

@@ -5,7 +5,7 @@
  */
 import { version } from '../../js/api/version.js';
 import type { Arguments } from './arguments.js';
-import { COMMANDS, type Command, findCommand } from './commands.js';
+import { type Command, findCommand } from './command.js';
 import { usageError } from './failure.js';
 import type { Flag, FlagSection } from './flag.js';
 import { placeholder } from './flag-value.js';
@@ -20,15 +20,21 @@ const EXAMPLES = [
 ];
 const GAP = 2;
 
-export async function runHelp(given: Arguments<HelpFlag>, { out }: Session): Promise<void> {
+export async function runHelp(
+  given: Arguments<HelpFlag>,
+  { out }: Session,
+  commands: readonly Command[],
+): Promise<void> {
   const [name, ...others] = given.operands;
   if (others.length > 0) throw usageError('monoquant help takes one command.');
-  out.write(name === undefined ? overview(out) : commandHelp(findCommand(name), out));
+  out.write(
+    name === undefined ? overview(commands, out) : commandHelp(findCommand(name, commands), out),
+  );
 }
 
 /** `monoquant --help`. */
-export function overview(screen: Screen): string {
-  const rows = COMMANDS.map(
+export function overview(available: readonly Command[], screen: Screen): string {
+  const rows = available.map(
     ({ name, operand, summary }) => [`${name} ${operand}`, summary] as const,
   );
   const left = Math.max(...rows.map(([usage]) => usage.length)) + GAP;

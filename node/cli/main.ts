@@ -6,7 +6,8 @@
  */
 import { MonoquantError } from '../../js/api/errors.js';
 import { reasonOf } from '../reason.js';
-import { findCommand } from './commands.js';
+import { findCommand } from './command.js';
+import { COMMANDS } from './commands.js';
 import {
   asMonoquantError,
   exitCodeOf,
@@ -33,7 +34,7 @@ async function run(words: readonly string[], session: Session): Promise<number> 
     session.out.write(`${version()}\n`);
     return 0;
   }
-  const command = findCommand(first);
+  const command = findCommand(first, COMMANDS);
   const outcome = await command.run(rest, session);
   if (outcome === 'help') {
     const { commandHelp } = await import('./help.js');
@@ -44,7 +45,7 @@ async function run(words: readonly string[], session: Session): Promise<number> 
 
 async function showOverview(screen: Screen): Promise<void> {
   const { overview } = await import('./help.js');
-  screen.write(overview(screen));
+  screen.write(overview(COMMANDS, screen));
 }
 
 /** Says what went wrong. The words are looked at directly: they may be the very thing that is wrong. */

@@ -5,7 +5,8 @@
  */
 import { basename, dirname, join } from 'node:path';
 import { MonoquantError } from '../../js/api/errors.js';
-import type { PlanOptions, RunOptions } from '../../js/api/options.js';
+import type { RunOptions } from '../../js/api/options.js';
+import type { PlanOptions } from '../../js/api/plan-options.js';
 import type { Plan, Report } from '../../js/api/types.js';
 import { type Arguments, oneModel } from './arguments.js';
 import type { FlagValues } from './flag.js';

@@ -6,7 +6,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { host } from '#host';
-import type { PlanOptions } from '../../js/api/options.js';
+import type { PlanOptions } from '../../js/api/plan-options.js';
 import type { Plan, PlannedTensor } from '../../js/api/types.js';
 import { failureOf } from '../support/failures.js';
 import { mixedModel, weights } from '../support/models.js';

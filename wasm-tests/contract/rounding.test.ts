@@ -4,7 +4,7 @@
  * Outputs are read by support/dequantize.ts, which shares nothing with the engine.
  */
 import { expect, it } from 'vitest';
-import type { PlanOptions } from '../../js/api/options.js';
+import type { PlanOptions } from '../../js/api/plan-options.js';
 import type { Dtype } from '../../js/api/types.js';
 import { expectQuantizedWell, expectReported } from '../support/errors.js';
 import { LAYERS, mixedModel } from '../support/models.js';

@@ -5,7 +5,8 @@
  */
 import type { MonoquantError } from '../../js/api/errors.js';
 import type { Model } from '../../js/api/model.js';
-import type { PlanOptions, QuantizeOptions, RunOptions } from '../../js/api/options.js';
+import type { QuantizeOptions, RunOptions } from '../../js/api/options.js';
+import type { PlanOptions } from '../../js/api/plan-options.js';
 import type { EngineInfo, Report, Warning } from '../../js/api/types.js';
 
 export type Bytes = Uint8Array<ArrayBuffer>;

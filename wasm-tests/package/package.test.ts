@@ -6,7 +6,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Folder } from '../support/cli.js';
@@ -124,7 +124,8 @@ describe('installed', () => {
        await quantize('model.safetensors', { bits: 3 });
        await result.save(String(sqnrDb));`,
     );
-    expect(compile('nodenext', ['es2022'])).toBe('');
+    const types = { types: ['node'], typeRoots: [join(ROOT, 'node_modules/@types')] };
+    expect(compile({ module: 'nodenext', lib: ['es2022'], ...types })).toBe('');
     // And the page's half, for whom there are no paths.
     write(
       'program.ts',
@@ -134,7 +135,8 @@ describe('installed', () => {
        // @ts-expect-error: a page has no paths
        await open('model.safetensors');`,
     );
-    expect(compile('bundler', ['es2022', 'dom'], ['browser'])).toBe('');
+    const resolution = { moduleResolution: 'bundler', customConditions: ['browser'] };
+    expect(compile({ module: 'esnext', lib: ['es2022', 'dom'], ...resolution })).toBe('');
   });
 
   it('gives its WebAssembly files to those who host them themselves', () => {
@@ -175,17 +177,11 @@ function run(program: string, words: readonly string[], cwd: string): string {
 }
 
 /** What the compiler complains about. */
-function compile(
-  resolution: 'nodenext' | 'bundler',
-  lib: string[],
-  customConditions?: string[],
-): string {
-  const module = resolution === 'nodenext' ? 'nodenext' : 'esnext';
-  const options = { module, moduleResolution: resolution, lib, customConditions, target: 'es2022' };
-  const compilerOptions = { ...options, strict: true, noEmit: true, types: [] };
+function compile(options: object): string {
+  const always = { target: 'es2022', strict: true, noEmit: true, types: [] };
+  const compilerOptions = { ...always, ...options };
   write('tsconfig.json', JSON.stringify({ compilerOptions, files: ['program.ts'] }));
-  const { resolve } = createRequire(import.meta.url);
-  const compiler = join(dirname(resolve('typescript/package.json')), 'bin/tsc');
+  const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
   const { stdout } = spawnSync(process.execPath, [compiler, '-p', project], { encoding: 'utf8' });
   return stdout;
 }

@@ -25,7 +25,8 @@ export {
   MonoquantError,
 } from '../../js/api/errors.js';
 export type { Model } from '../../js/api/model.js';
-export type { PlanOptions, RunOptions } from '../../js/api/options.js';
+export type { RunOptions } from '../../js/api/options.js';
+export type { PlanOptions } from '../../js/api/plan-options.js';
 export * from '../../js/api/types.js';
 export { version } from '../../js/api/version.js';
 

@@ -94,7 +94,7 @@ Made random_plan(Random &random) {
 
 TEST(Plan, never_loses_a_tensor) {
   Random random(70);
-  for (int round = 0; round < 2000; ++round) {
+  for (int round = 0; round < 1200; ++round) {
     const Made made = random_plan(random);
     ASSERT_EQ(made.plan.tensors.size(), made.catalog.tensors.size());
     std::set<std::string> names;
@@ -119,7 +119,7 @@ TEST(Plan, never_loses_a_tensor) {
 TEST(Plan, quantizes_only_what_can_be) {
   Random random(71);
   size_t quantized = 0;
-  for (int round = 0; round < 2000; ++round) {
+  for (int round = 0; round < 1200; ++round) {
     const Made made = random_plan(random);
     for (const TensorPlan &entry : made.plan.tensors) {
       const catalog::Tensor &tensor = made.catalog.tensors[entry.source];
@@ -137,12 +137,12 @@ TEST(Plan, quantizes_only_what_can_be) {
       }
     }
   }
-  EXPECT_GT(quantized, 1000U);
+  EXPECT_GT(quantized, 600U);
 }
 
 TEST(Plan, its_header_is_what_a_reader_finds) {
   Random random(72);
-  for (int round = 0; round < 1000; ++round) {
+  for (int round = 0; round < 700; ++round) {
     const Made made = random_plan(random);
     ByteWindow window(made.plan.file_bytes);
     window.add(0, {made.plan.header.begin(), made.plan.header.end()});
@@ -206,7 +206,7 @@ TEST(Plan, warnings_are_words_that_typescript_knows) {
   const std::set<std::string> known = test::words_of("js/api/types.ts", "WARNINGS");
   std::set<std::string> seen;
   Random random(74);
-  for (int round = 0; round < 2000; ++round) {
+  for (int round = 0; round < 1200; ++round) {
     const Made made = random_plan(random);
     for (const Warning &warning : made.plan.warnings) {
       ASSERT_TRUE(known.contains(std::string(warning.code))) << warning.code;

@@ -71,7 +71,7 @@ Sample random_sample(test::Random &random) {
 
 TEST(Cut, units_tile_the_tensor_and_fit_into_a_block) {
   test::Random random(13);
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < 1500; ++round) {
     const Sample made = random_sample(random);
     const Cut &cut = made.cut;
     const uint64_t total = made.tensor().decision == Decision::kCopy ? made.source().bytes
@@ -92,7 +92,7 @@ TEST(Cut, units_tile_the_tensor_and_fit_into_a_block) {
 
 TEST(Cut, scopes_never_part) {
   test::Random random(14);
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < 1500; ++round) {
     const Sample made = random_sample(random);
     if (made.tensor().decision != Decision::kQuantize) {
       continue;
@@ -115,7 +115,7 @@ TEST(Cut, scopes_never_part) {
 
 TEST(Cut, bands_hold_whole_rows_and_whole_words_of_zero_points) {
   test::Random random(15);
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < 1500; ++round) {
     const Sample made = random_sample(random);
     const Cut &cut = made.cut;
     const plan::TensorPlan &tensor = made.tensor();
@@ -140,7 +140,7 @@ TEST(Cut, bands_hold_whole_rows_and_whole_words_of_zero_points) {
 
 TEST(Cut, bands_are_bounded_where_rows_allow) {
   test::Random random(16);
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < 1500; ++round) {
     const Sample made = random_sample(random);
     const plan::TensorPlan &tensor = made.tensor();
     if (tensor.decision == Decision::kQuantize && tensor.scheme.strategy == Strategy::kTensor) {

@@ -520,6 +520,7 @@ TEST(EncodeStage, results_as_json_have_every_band) {
   const quant::ErrorSums sums = run.tensor_errors(1);
   const Json expected = Json::array({Json::array({1, 0, sums.signal, sums.noise, sums.peak})});
   EXPECT_EQ(result["errors"], expected);
+  EXPECT_EQ(result["bytes"], run.output().size());
 }
 
 } // namespace

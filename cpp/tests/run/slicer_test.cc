@@ -1,0 +1,141 @@
+#include "monoquant/run/slicer.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "support/catalog_builder.h"
+#include "support/memory_host.h"
+
+namespace monoquant::run {
+namespace {
+
+/// Copies, conversions, one pass and two, one band and many, nothing at all.
+plan::Plan sample_plan() {
+  Json options = test::int4_options(-1);
+  options["overrides"] = Json::parse(R"([{"tensors":[3],"bits":16},{"tensors":[1],"groupSize":32}])");
+  return test::plan_for(test::make_catalog({{"short.weight", {9000, 1024}, Dtype::kF32},
+                                            {"grouped.weight", {9000, 1024}, Dtype::kF16},
+                                            {"long.weight", {200, 70'000}, Dtype::kF32},
+                                            {"converted.weight", {5000, 1001}, Dtype::kF32},
+                                            {"empty", {0, 7}},
+                                            {"table", {40 << 20}, Dtype::kU8},
+                                            {"norm.weight", {64}}}),
+                        options);
+}
+
+constexpr size_t kBlocks[] = {size_t{1} << 19U, size_t{1} << 20U, size_t{5} << 20U};
+
+TEST(Slicer, shares_together_walk_every_unit_once_a_pass) {
+  const plan::Plan plan = sample_plan();
+  for (const size_t block : kBlocks) {
+    for (uint64_t shares = 1; shares <= 6; ++shares) {
+      // tensor, pass → units → how often
+      std::map<std::pair<size_t, uint32_t>, std::vector<int>> walked;
+      std::map<std::pair<size_t, uint64_t>, uint64_t> owner; // of a band
+      uint64_t bytes = 0;
+      uint64_t bands = 0;
+      for (uint64_t share = 0; share < shares; ++share) {
+        Slicer slicer(plan, {share, shares});
+        uint64_t own_bytes = 0;
+        while (const auto slice = slicer.next(block)) {
+          const Cut &cut = slicer.cut(slice->tensor);
+          ASSERT_LT(slice->begin, slice->end);
+          ASSERT_LE(cut.bytes(slice->begin, slice->end), block);
+          own_bytes += cut.bytes(slice->begin, slice->end);
+          const uint64_t first = slice->band * cut.units_per_band;
+          const uint64_t end = std::min(cut.units, first + cut.units_per_band);
+          ASSERT_GE(slice->begin, first) << "a slice leaves its band";
+          ASSERT_LE(slice->end, end);
+          ASSERT_EQ(slice->first_of_band, slice->begin == first);
+          ASSERT_EQ(slice->last_of_band, slice->end == end);
+          auto &units = walked[{slice->tensor, slice->pass}];
+          units.resize(static_cast<size_t>(cut.units));
+          for (uint64_t unit = slice->begin; unit < slice->end; ++unit) {
+            ++units[static_cast<size_t>(unit)];
+          }
+          ASSERT_EQ(owner.emplace(std::pair{slice->tensor, slice->band}, share).first->second, share)
+              << "two shares work on one band";
+        }
+        ASSERT_EQ(own_bytes, slicer.total_bytes());
+        bytes += own_bytes;
+        bands += slicer.total_bands();
+      }
+      ASSERT_EQ(bands, owner.size());
+      const Slicer whole(plan, {});
+      ASSERT_EQ(bytes, whole.total_bytes());
+      for (size_t tensor = 0; tensor < whole.tensors(); ++tensor) {
+        const Cut &cut = whole.cut(tensor);
+        for (uint32_t pass = 0; pass < cut.passes && cut.units > 0; ++pass) {
+          ASSERT_EQ((walked[{tensor, pass}]), std::vector<int>(static_cast<size_t>(cut.units), 1))
+              << tensor << " " << pass;
+        }
+      }
+    }
+  }
+}
+
+TEST(Slicer, the_first_pass_over_a_band_is_complete_before_the_second) {
+  const plan::Plan plan = sample_plan();
+  Slicer slicer(plan, {});
+  std::optional<Slice> before;
+  size_t second_passes = 0;
+  while (const auto slice = slicer.next(kBlocks[0])) {
+    if (before && before->tensor == slice->tensor && before->band == slice->band) {
+      if (before->pass == slice->pass) {
+        ASSERT_EQ(slice->begin, before->end);
+      } else {
+        ASSERT_EQ(slice->pass, before->pass + 1);
+        ASSERT_TRUE(before->last_of_band);
+        ASSERT_TRUE(slice->first_of_band);
+        ++second_passes;
+      }
+    } else {
+      ASSERT_TRUE(slice->first_of_band);
+      ASSERT_EQ(slice->pass, 0U);
+      ASSERT_TRUE(!before || (before->last_of_band &&
+                              before->pass + 1 == slicer.cut(before->tensor).passes));
+      ASSERT_TRUE(!before || before->tensor < slice->tensor || before->band + 1 == slice->band);
+    }
+    before = slice;
+  }
+  EXPECT_GT(second_passes, 1U);
+}
+
+TEST(Slicer, a_band_is_as_many_slices_as_the_block_asks_for) {
+  const plan::Plan plan = sample_plan();
+  size_t slices_before = ~size_t{0};
+  for (const size_t block : kBlocks) {
+    Slicer slicer(plan, {});
+    size_t slices = 0;
+    while (slicer.next(block)) {
+      ++slices;
+    }
+    EXPECT_LT(slices, slices_before);
+    slices_before = slices;
+  }
+}
+
+TEST(Slicer, only_looking_passes_over_what_cannot_hold_surprises) {
+  const plan::Plan plan = sample_plan();
+  Slicer slicer(plan, {});
+  slicer.only_look(0);
+  std::set<size_t> seen;
+  std::map<size_t, uint64_t> bytes;
+  while (const auto slice = slicer.next(kBlocks[1])) {
+    seen.insert(slice->tensor);
+    EXPECT_EQ(slice->pass, 0U);
+    bytes[slice->tensor] += slicer.cut(slice->tensor).bytes(slice->begin, slice->end);
+    if (slice->tensor == 2 && slice->band == 1) {
+      slicer.only_look(2);
+    }
+  }
+  EXPECT_EQ(seen, (std::set<size_t>{1, 2, 3})) << "no copies, and not the tensor that is excepted";
+  EXPECT_EQ(bytes[1], plan.catalog.tensors[1].bytes);
+  EXPECT_EQ(bytes[3], plan.catalog.tensors[3].bytes);
+  EXPECT_LT(bytes[2], plan.catalog.tensors[2].bytes) << "left as soon as it is known to be unfit";
+}
+
+} // namespace
+} // namespace monoquant::run

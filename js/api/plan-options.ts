@@ -1,0 +1,39 @@
+/**
+ * The choices that a caller has about a quantization.
+ * They exist apart from how a call runs, because a plan needs only these.
+ * Each may be left out; configuration.ts spells out the defaults and what excludes what.
+ */
+import type {
+  Bits,
+  FloatType,
+  GroupSize,
+  LayerKind,
+  LayerOverride,
+  OutputFormat,
+  Scheme,
+  Strategy,
+} from './types.js';
+
+/** The choices of a quantization; every one has a default. */
+export interface PlanOptions {
+  /** 8 (default), 4 or 16. */
+  readonly bits?: Bits;
+  /** Quantize activations as they come (the default of 8 bits). Contradicts `weightsOnly`. */
+  readonly dynamic?: boolean;
+  /** Only weights are quantized (always so for 4 bits). */
+  readonly weightsOnly?: boolean;
+  /** `symmetric` by default. */
+  readonly scheme?: Scheme;
+  /** `channel` for 8 bits, `group` for 4 bits. */
+  readonly strategy?: Strategy;
+  /** 128 for 4 bits; -1 means per channel. */
+  readonly groupSize?: GroupSize;
+  /** What `bits: 16` writes: F16 by default. */
+  readonly floatType?: FloatType;
+  readonly format?: OutputFormat;
+  readonly layers?: readonly LayerKind[];
+  readonly ignore?: readonly string[];
+  readonly defaultIgnore?: boolean;
+  readonly overrides?: readonly LayerOverride[];
+  readonly minElements?: number;
+}
