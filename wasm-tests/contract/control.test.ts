@@ -144,6 +144,7 @@ describe('engines and threads', () => {
   it('do not change the output, nor what the report says of it', async () => {
     const options = { bits: 4, scheme: 'asymmetric' } as const;
     const first = await host.quantize(LARGE, { ...options, threads: 1 });
+    expect(first.report.engine).toEqual({ kind: 'st', threads: 1 });
     for (const { run, engine } of host.engines) {
       const { output, report } = await host.quantize(LARGE, { ...options, ...run });
       expect(report.engine).toEqual(engine);

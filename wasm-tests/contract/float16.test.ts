@@ -17,12 +17,14 @@ const FLOAT_TYPES = ['F16', 'BF16'] as const;
 
 describe.each(FLOAT_TYPES)('%s', (floatType) => {
   it.each(['F32', 'F64', 'F16', 'BF16'] as const)('is made of every %s tensor', async (dtype) => {
-    const run = await runOn(mixedModel(dtype), { bits: 16, floatType });
+    // At least one that is not of that type already.
+    const model = [...mixedModel(dtype), weights('other.weight', 'F32', [2, 3])];
+    const run = await runOn(model, { bits: 16, floatType });
     for (const { name, decision, reason } of run.plan.tensors) {
       const source = sourceOf(run, name);
       const stored = tensorOf(run.file, name);
       expect(stored.shape).toEqual(source.shape);
-      if (source.dtype === 'I64' || dtype === floatType) {
+      if (source.dtype === 'I64' || source.dtype === floatType) {
         expect({ decision, reason }).toEqual({
           decision: 'copy',
           reason: source.dtype === 'I64' ? 'not-float' : 'already-narrow',
@@ -31,7 +33,7 @@ describe.each(FLOAT_TYPES)('%s', (floatType) => {
         continue;
       }
       expect({ decision, dtype: stored.dtype }).toEqual({ decision: 'convert', dtype: floatType });
-      const values = decodeFloats(dtype, source.bytes);
+      const values = decodeFloats(source.dtype, source.bytes);
       // Through f32, as PyTorch goes.
       expectSameBytes(stored.bytes, encodeFloats(floatType, values.map(Math.fround)), name);
       const sums = sumErrors(values, decodeFloats(floatType, stored.bytes));

@@ -4,13 +4,14 @@
  * shows only when somebody loads the model.
  * Each row of the first table must change the plan; each of the second must fail before anything is read.
  */
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { host } from '#host';
+import type { Model } from '../../js/api/model.js';
 import type { PlanOptions } from '../../js/api/plan-options.js';
 import type { Plan, PlannedTensor } from '../../js/api/types.js';
 import { failureOf } from '../support/failures.js';
 import { mixedModel, weights } from '../support/models.js';
-import { modelOf, planFor, plannedOf } from '../support/runs.js';
+import { modelOf, plannedOf } from '../support/runs.js';
 
 const MODEL = [
   ...mixedModel('F32'),
@@ -18,8 +19,16 @@ const MODEL = [
   weights('wide.weight', 'F32', [8, 256]),
 ];
 
+const SMALL = modelOf([weights('fc.weight', 'F32', [16, 64])]);
+
 const wide = (plan: Plan): PlannedTensor => plannedOf(plan, 'wide.weight');
 const names = (tensor: PlannedTensor) => tensor.outputs.map(({ name }) => name);
+
+let model: Model;
+beforeAll(async () => {
+  model = await host.open(modelOf(MODEL));
+});
+afterAll(() => model.close());
 
 describe('effects', () => {
   const cases: readonly (readonly [
@@ -102,8 +111,8 @@ describe('effects', () => {
   it.each(cases)(
     '%j and then %j',
     async (before, change, look, [expectedBefore, expectedAfter]) => {
-      expect(look(await planFor(MODEL, before))).toEqual(expectedBefore);
-      expect(look(await planFor(MODEL, { ...before, ...change }))).toEqual(expectedAfter);
+      expect(look(await model.plan(before))).toEqual(expectedBefore);
+      expect(look(await model.plan({ ...before, ...change }))).toEqual(expectedAfter);
     },
   );
 
@@ -111,7 +120,7 @@ describe('effects', () => {
     const tried = new Set(
       cases.flatMap(([before, change]) => Object.keys({ ...before, ...change })),
     );
-    const { suggestion } = await failureOf(planFor(MODEL, { zzzzzzzzz: 1 } as PlanOptions));
+    const { suggestion } = await failureOf(model.plan({ zzzzzzzzz: 1 } as PlanOptions));
     const all = /The keys are (.*)\.$/.exec(suggestion ?? '')?.[1]?.split(/, | and /) ?? [];
     expect(all.length).toBeGreaterThan(10);
     // There is only one format to choose.
@@ -154,11 +163,10 @@ describe('mistakes', () => {
     ];
 
   it.each(cases)('%j', async (options, inMessage, inSuggestion) => {
-    const model = modelOf([weights('fc.weight', 'F32', [16, 64])]);
-    const error = await failureOf(host.quantize(model, options as PlanOptions), 'invalid-options');
+    const error = await failureOf(host.quantize(SMALL, options as PlanOptions), 'invalid-options');
     expect(error.message).toContain(inMessage);
     if (inSuggestion !== undefined) expect(error.suggestion).toContain(inSuggestion);
-    const plan = await failureOf(planFor(MODEL, options as PlanOptions), 'invalid-options');
+    const plan = await failureOf(model.plan(options as PlanOptions), 'invalid-options');
     expect(plan.message).toBe(error.message);
   });
 
@@ -172,8 +180,7 @@ describe('mistakes', () => {
     [{ failUnder: '20' }, 'failUnder'],
     [{ strict: 1 }, 'strict'],
   ])('%j', async (options, key) => {
-    const model = modelOf([weights('fc.weight', 'F32', [16, 64])]);
-    const error = await failureOf(host.quantize(model, options as object), 'invalid-options');
+    const error = await failureOf(host.quantize(SMALL, options as object), 'invalid-options');
     expect(error.message).toContain(key);
   });
 
@@ -184,14 +191,14 @@ describe('mistakes', () => {
   ] as const)(
     'names the nearest tensor where a pattern matches none: %j',
     async (options, near) => {
-      const error = await failureOf(planFor(MODEL, options), 'pattern-unmatched');
+      const error = await failureOf(model.plan(options), 'pattern-unmatched');
       if (near !== 'encoder') expect(error.suggestion).toContain(`"${near}"`);
       expect(error.suggestion).toMatch(/\S/);
     },
   );
 
   it('takes no pattern that is no regular expression', async () => {
-    await failureOf(planFor(MODEL, { ignore: ['re:['] }), 'invalid-options');
-    await failureOf(planFor(MODEL, { ignore: ['re:\\Afc'] }), 'invalid-options');
+    await failureOf(model.plan({ ignore: ['re:['] }), 'invalid-options');
+    await failureOf(model.plan({ ignore: ['re:\\Afc'] }), 'invalid-options');
   });
 });

@@ -56,11 +56,11 @@ export const host: Host = {
     }),
   leftovers: async () => readdirSync(results),
   engines: [
-    ...[1, 2, 3, 5].map((threads) => ({
+    ...[2, 3, 5].map((threads) => ({
       run: { threads },
       engine: { kind: 'st', threads } as const,
     })),
-    ...[1, 2, 4].map((threads) => ({
+    ...[2, 4].map((threads) => ({
       run: { threads, engine: 'mt' as const },
       engine: { kind: 'mt', threads } as const,
     })),

@@ -13,6 +13,7 @@ export async function sha256(bytes: Bytes): Promise<string> {
 
 export function expectSameBytes(actual: Uint8Array, expected: Uint8Array, what: string): void {
   expect(actual.length, `${what}: length`).toBe(expected.length);
-  const first = actual.findIndex((byte, index) => byte !== expected[index]);
-  expect(first, `${what}: first byte that differs`).toBe(-1);
+  let first = 0;
+  while (first < actual.length && actual[first] === expected[first]) first++;
+  expect(first, `${what}: first byte that differs`).toBe(actual.length);
 }

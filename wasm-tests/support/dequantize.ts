@@ -21,10 +21,14 @@ export interface Quantized {
 /** (code - zero point) · scale of every element, without any rounding that matters. */
 export function dequantize(tensor: Quantized): Float64Array {
   const { codes, scopeSize, scales, zeroPoints } = tensor;
-  return Float64Array.from(codes, (code, index) => {
+  const values = new Float64Array(codes.length);
+  // Plain loops here and below: these are millions of elements.
+  for (let index = 0; index < values.length; index++) {
     const scope = Math.floor(index / scopeSize);
-    return (code - (zeroPoints[scope] ?? Number.NaN)) * (scales[scope] ?? Number.NaN);
-  });
+    const steps = (codes[index] ?? Number.NaN) - (zeroPoints[scope] ?? Number.NaN);
+    values[index] = steps * (scales[scope] ?? Number.NaN);
+  }
+  return values;
 }
 
 /** How a tensor is cut: a stack of matrices (of one, but for experts), rows that are outputs, groups. */

@@ -42,7 +42,8 @@ export interface ErrorSums {
 
 export function sumErrors(source: Float64Array, stored: Float64Array): ErrorSums {
   const sums = { signal: 0, noise: 0, peak: 0, leastNoise: 0, mostNoise: 0, peakTolerance: 0 };
-  for (const [index, value] of source.entries()) {
+  for (let index = 0; index < source.length; index++) {
+    const value = source[index] ?? Number.NaN;
     const error = Math.abs(value - (stored[index] ?? Number.NaN));
     const tolerance = MEASURING * Math.abs(value);
     sums.signal += value * value;
@@ -130,7 +131,8 @@ function expectScope(
   }
   // A scale that was rounded down leaves the ends of the range outside, and so does the zero point.
   const beyond = steps * rounding + (isSymmetric ? 0 : 0.5);
-  for (const [offset, value] of own.entries()) {
+  for (let offset = 0; offset < own.length; offset++) {
+    const value = own[offset] ?? Number.NaN;
     const code = codes[begin + offset] ?? Number.NaN;
     const missed = value / scale - (code - zeroPoint);
     const isBeyond = (code === highest && missed > 0) || (code === lowest && missed < 0);
