@@ -18,7 +18,7 @@ export const COMMANDS: readonly Command[] = [
     ],
     examples: [
       'monoquant quantize model.safetensors --bits 4 -o small.safetensors',
-      "monoquant quantize model.safetensors --layer 'encoder=bits:4,group:64' --dry-run",
+      "monoquant quantize model.safetensors --layer 'encoder=bits:4' --dry-run",
     ],
     load: async () => (await import('./quantize.js')).runQuantize,
   }),

@@ -92,7 +92,7 @@ INSTANTIATE_TEST_SUITE_P(EncodeStage, AnyHost, testing::ValuesIn(variants()),
 
 TEST_P(AnyHost, block_size_and_threads_do_not_show) {
   for (const size_t block : kBlocks) {
-    for (const size_t threads : {1, 2, 4}) {
+    for (const size_t threads : {1U, 2U, 4U}) {
       expect_same({block, threads, 2, 1});
     }
   }
@@ -105,7 +105,7 @@ TEST_P(AnyHost, slots_do_not_show) {
 }
 
 TEST_P(AnyHost, shares_do_not_show) {
-  for (const uint64_t shares : {2, 3, 5, 40}) { // more shares than bands: some have nothing to do
+  for (const uint64_t shares : {2U, 3U, 5U, 40U}) { // more shares than bands: some have nothing to do
     expect_same({kBlocks[shares % 3], 1, 3, shares});
   }
 }

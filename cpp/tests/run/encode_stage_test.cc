@@ -406,7 +406,7 @@ void expect_found_and_left_alone(const Poisoned &made, const Json &options, test
 
 TEST_P(EveryVariant, finds_all_values_that_are_not_finite) {
   const Poisoned made = poisoned(Dtype::kF32, false);
-  for (const size_t slots : {1, 5}) { // with several, slices are handed out before the first find
+  for (const size_t slots : {1U, 5U}) { // with several, slices are handed out before the first find
     expect_found_and_left_alone(made, GetParam().options, {size_t{1} << 19U, 2, slots, 1});
   }
   expect_found_and_left_alone(made, GetParam().options, {size_t{1} << 19U, 1, 2, 3});

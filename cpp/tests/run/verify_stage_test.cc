@@ -51,7 +51,7 @@ bool is_refusal(const Error &error) {
 TEST(VerifyStage, what_was_written_passes) {
   const Bytes file = small_model();
   for (const Json &options : {test::default_options(), asymmetric_int4(), test::float_options("BF16")}) {
-    for (const uint64_t shares : {1, 2, 5}) {
+    for (const uint64_t shares : {1U, 2U, 5U}) {
       const MemoryRun run(test::plan_for(file, options), file, {size_t{1} << 20U, 1, 2, shares});
       const auto verified = run.verify(run.output());
       EXPECT_TRUE(verified) << verified.error().message;
@@ -166,7 +166,7 @@ TEST(VerifyStage, damage_in_any_block_is_found) {
       test::random_weights(random, "a.weight", Dtype::kF32, {600, 4096}),
       test::random_bytes(random, "table", Dtype::kU8, {3 << 20}),
   });
-  for (const size_t slots : {1, 3}) {
+  for (const size_t slots : {1U, 3U}) {
     const MemoryRun run(test::plan_for(file, test::default_options()), file,
                         {size_t{1} << 19U, 1, slots, 1});
     ASSERT_TRUE(run.verify(run.output()));
