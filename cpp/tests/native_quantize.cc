@@ -75,7 +75,8 @@ public:
 
   void write(uint64_t offset, std::span<const uint8_t> bytes) {
     stream_.seekp(static_cast<std::streamoff>(offset));
-    stream_.write(reinterpret_cast<const char *>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    stream_.write(reinterpret_cast<const char *>(bytes.data()),
+                  static_cast<std::streamsize>(bytes.size()));
     if (!stream_.flush()) {
       fail("Writing failed.");
     }
@@ -98,7 +99,8 @@ catalog::Catalog inspect(File &file) {
 
 using Stages = std::vector<std::unique_ptr<run::EncodeStage>>;
 
-Stages encode(const plan::Plan &plan, parallel::Workers &workers, const Arguments &arguments, File &source) {
+Stages encode(const plan::Plan &plan, parallel::Workers &workers, const Arguments &arguments,
+              File &source) {
   File output(arguments.output, std::ios::in | std::ios::out | std::ios::trunc);
   Stages stages;
   for (uint64_t share = 0; share < arguments.shares; ++share) {
@@ -174,7 +176,8 @@ void quantize(Arguments arguments) {
 
 int main(int argc, char **argv) {
   if (argc < 4 || argc > 7) {
-    std::fprintf(stderr, "Usage: %s IN OUT OPTIONS_JSON [BLOCK_BYTES] [THREADS] [SHARES]\n", argv[0]);
+    std::fprintf(stderr, "Usage: %s IN OUT OPTIONS_JSON [BLOCK_BYTES] [THREADS] [SHARES]\n",
+                 argv[0]);
     return 2;
   }
   const auto number = [&](int index, size_t otherwise) {

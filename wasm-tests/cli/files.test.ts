@@ -37,9 +37,9 @@ it('takes the model as a flag as well', async () => {
   expect(folder.list()).toEqual(['model.safetensors', 'o']);
 });
 
-it.each([[], ['--bits', '4'], ['--bits', '16']])(
-  '--dry-run writes nothing and knows the sizes: %s %s',
-  async (...words) => {
+it.each([{ words: [] }, { words: ['--bits', '4'] }, { words: ['--bits', '16'] }])(
+  '--dry-run writes nothing and knows the sizes: $words',
+  async ({ words }) => {
     const dry = await monoquant('quantize', model, ...words, '--dry-run', '--json');
     expect(folder.list()).toEqual(['model.safetensors']);
     const run = await monoquant('quantize', model, ...words, '--json', '-o', folder.at('o'));

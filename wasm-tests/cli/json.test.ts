@@ -15,9 +15,13 @@ const model = folder.write('model.safetensors', [
   ...mixedModel('F32'),
   filled('nan.weight', 'F32', [8, 128], (index) => (index === 0 ? Number.NaN : 1)),
 ]);
-const CHOICES = [[], ['--bits', '4', '-g', '32', '--layer', 'lstm=bits:8'], ['--bits', '16']];
+const CHOICES = [
+  { words: [] },
+  { words: ['--bits', '4', '-g', '32', '--layer', 'lstm=bits:8'] },
+  { words: ['--bits', '16'] },
+];
 
-describe.each(CHOICES)('quantize %s %s %s %s %s %s', (...words) => {
+describe.each(CHOICES)('quantize $words', ({ words }) => {
   const output = folder.at('output.safetensors');
   const reportPath = folder.at('report.json');
   let finished: Finished;

@@ -13,6 +13,8 @@ const folder = new Folder();
 const small = folder.write('small.safetensors', mixedModel('F32'));
 /** 1 GB of zeros that take no room: a run of seconds. */
 const large = folder.writeSparse('large.safetensors', 8, [8192, 4096]);
+/** What is said of so many tensors is more than a pipe holds. */
+const many = folder.writeSparse('many.safetensors', 5000, [16, 32]);
 const FILES = folder.list();
 
 const sizeOf = (name: string) => statSync(folder.at(name), { throwIfNoEntry: false })?.size ?? 0;
@@ -81,9 +83,9 @@ it('SIGKILL leaves the partial file at most, and the next run cleans up', async 
 });
 
 it('a reader that has seen enough is no error', async () => {
-  const line = `set -o pipefail; monoquant info '${small}' --verbose | head -1`;
+  const line = `set -o pipefail; monoquant info '${many}' --verbose | head -1`;
   expect(await shell(line)).toMatchObject({ code: 0, stdout: expect.stringContaining('model') });
-  const dry = `set -o pipefail; monoquant quantize '${small}' --dry-run --json | head -c 1`;
+  const dry = `set -o pipefail; monoquant quantize '${many}' --dry-run --json | head -c 1`;
   expect(await shell(dry)).toMatchObject({ code: 0, stdout: '{' });
 });
 

@@ -64,18 +64,18 @@ describe('signal', () => {
   });
 
   it.each(STAGES.flatMap((stage) => [1, 2].map((threads) => ({ stage, threads }))))(
-    'ends a call during $stage, with $threads threads',
+    'ends a call during $stage at once, with $threads threads',
     async ({ stage, threads }) => {
       const controller = new AbortController();
-      let abortedAt = Number.POSITIVE_INFINITY;
+      let heardAfterwards = 0;
       const onProgress = (progress: Progress) => {
-        if (progress.stage !== stage || controller.signal.aborted) return;
-        abortedAt = performance.now();
-        controller.abort();
+        if (controller.signal.aborted) heardAfterwards++;
+        else if (progress.stage === stage) controller.abort();
       };
       const run = host.quantize(LARGE, { signal: controller.signal, onProgress, threads });
       await failureOf(run, 'aborted');
-      expect(performance.now() - abortedAt).toBeLessThan(2000);
+      // A call that goes on until its stage is done would report the end of that stage.
+      expect(heardAfterwards).toBe(0);
     },
   );
 

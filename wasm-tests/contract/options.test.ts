@@ -197,6 +197,14 @@ describe('mistakes', () => {
     },
   );
 
+  it('binds regular expressions to the start of a name, and not to its end', async () => {
+    const { tensors } = await model.plan({ ignore: ['re:wi'] });
+    expect(tensors.filter(({ reason }) => reason === 'ignored').map(({ name }) => name)).toEqual([
+      'wide.weight',
+    ]);
+    await failureOf(model.plan({ ignore: ['re:ide'] }), 'pattern-unmatched');
+  });
+
   it('takes no pattern that is no regular expression', async () => {
     await failureOf(model.plan({ ignore: ['re:['] }), 'invalid-options');
     await failureOf(model.plan({ ignore: ['re:\\Afc'] }), 'invalid-options');

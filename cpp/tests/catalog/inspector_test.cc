@@ -59,7 +59,8 @@ TEST(Inspector, other_formats_are_named) {
       const auto catalog = test::inspect(file);
       ASSERT_FALSE(catalog) << row.named;
       EXPECT_EQ(catalog.error().code, ErrorCode::kUnsupportedFormat) << row.named;
-      EXPECT_NE(catalog.error().message.find(row.named), std::string::npos) << catalog.error().message;
+      EXPECT_NE(catalog.error().message.find(row.named), std::string::npos)
+          << catalog.error().message;
       EXPECT_FALSE(catalog.error().suggestion.empty());
     }
   }

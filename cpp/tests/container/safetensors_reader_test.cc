@@ -24,8 +24,7 @@ Bytes slice(const Bytes &file, uint64_t offset, uint64_t length) {
 }
 
 /// Answers every need until there is a directory or an error. `answer` adds the bytes.
-template <typename Answer>
-Result<SafetensorsFile> read_with(ByteWindow &window, Answer answer) {
+template <typename Answer> Result<SafetensorsFile> read_with(ByteWindow &window, Answer answer) {
   for (int round = 0; round < 4; ++round) {
     auto step = read_safetensors(window);
     if (!step) {
@@ -46,9 +45,8 @@ Result<SafetensorsFile> read_with(ByteWindow &window, Answer answer) {
 
 Result<SafetensorsFile> read(const Bytes &file) {
   ByteWindow window(file.size());
-  return read_with(window, [&](Need need) {
-    window.add(need.offset, slice(file, need.offset, need.length));
-  });
+  return read_with(
+      window, [&](Need need) { window.add(need.offset, slice(file, need.offset, need.length)); });
 }
 
 Result<SafetensorsFile> read_json(const std::string &json, uint64_t data_bytes) {
@@ -58,17 +56,25 @@ Result<SafetensorsFile> read_json(const std::string &json, uint64_t data_bytes) 
 }
 
 std::string dtype_of_torch(const std::string &torch) {
-  static const std::map<std::string, std::string> kNames = {
-      {"float32", "F32"},           {"float16", "F16"},
-      {"bfloat16", "BF16"},         {"float64", "F64"},
-      {"int8", "I8"},               {"uint8", "U8"},
-      {"int16", "I16"},             {"uint16", "U16"},
-      {"int32", "I32"},             {"uint32", "U32"},
-      {"int64", "I64"},             {"uint64", "U64"},
-      {"bool", "BOOL"},             {"complex64", "C64"},
-      {"float8_e4m3fn", "F8_E4M3"}, {"float8_e5m2", "F8_E5M2"},
-      {"float8_e8m0fnu", "F8_E8M0"}, {"float8_e4m3fnuz", "F8_E4M3FNUZ"},
-      {"float8_e5m2fnuz", "F8_E5M2FNUZ"}};
+  static const std::map<std::string, std::string> kNames = {{"float32", "F32"},
+                                                            {"float16", "F16"},
+                                                            {"bfloat16", "BF16"},
+                                                            {"float64", "F64"},
+                                                            {"int8", "I8"},
+                                                            {"uint8", "U8"},
+                                                            {"int16", "I16"},
+                                                            {"uint16", "U16"},
+                                                            {"int32", "I32"},
+                                                            {"uint32", "U32"},
+                                                            {"int64", "I64"},
+                                                            {"uint64", "U64"},
+                                                            {"bool", "BOOL"},
+                                                            {"complex64", "C64"},
+                                                            {"float8_e4m3fn", "F8_E4M3"},
+                                                            {"float8_e5m2", "F8_E5M2"},
+                                                            {"float8_e8m0fnu", "F8_E8M0"},
+                                                            {"float8_e4m3fnuz", "F8_E4M3FNUZ"},
+                                                            {"float8_e5m2fnuz", "F8_E5M2FNUZ"}};
   return kNames.at(torch);
 }
 
@@ -282,7 +288,8 @@ TEST(SafetensorsReader, duplicates_are_refused_at_every_level) {
 
 TEST(SafetensorsReader, sizes_that_overflow_are_refused) {
   const auto with_shape = [](const std::string &shape, const std::string &dtype) {
-    return concat(R"({"a":{"dtype":")", dtype, R"(","shape":)", shape, R"(,"data_offsets":[0,8]}})");
+    return concat(R"({"a":{"dtype":")", dtype, R"(","shape":)", shape,
+                  R"(,"data_offsets":[0,8]}})");
   };
   EXPECT_TRUE(read_json(with_shape("[8]", "U8"), 8));
   for (const std::string_view shape :
@@ -294,7 +301,8 @@ TEST(SafetensorsReader, sizes_that_overflow_are_refused) {
   }
   // A dimension of zero makes the rest harmless.
   EXPECT_TRUE(read_json(
-      R"({"a":{"dtype":"F64","shape":[9007199254740991,0,9007199254740991],"data_offsets":[0,0]}})", 0));
+      R"({"a":{"dtype":"F64","shape":[9007199254740991,0,9007199254740991],"data_offsets":[0,0]}})",
+      0));
 }
 
 TEST(SafetensorsReader, offsets_must_tile_the_data) {
@@ -338,8 +346,9 @@ TEST(SafetensorsReader, metadata_is_null_or_strings) {
 
 TEST(SafetensorsReader, ignored_fields_may_nest_only_so_deep) {
   const auto nested = [](size_t depth) {
-    return concat(R"({"a":{"x":)", std::string(depth, '['), std::string(depth, ']'),
-                  R"(,"dtype":"U8","shape":[0],"data_offsets":[0,0],"y":{"dtype":"F32","shape":[1]}}})");
+    return concat(
+        R"({"a":{"x":)", std::string(depth, '['), std::string(depth, ']'),
+        R"(,"dtype":"U8","shape":[0],"data_offsets":[0,0],"y":{"dtype":"F32","shape":[1]}}})");
   };
   const auto file = read_json(nested(100), 0);
   ASSERT_TRUE(file) << file.error().message;
@@ -350,8 +359,11 @@ TEST(SafetensorsReader, ignored_fields_may_nest_only_so_deep) {
 
 TEST(SafetensorsReader, ten_thousand_damaged_headers_do_no_harm) {
   static constexpr std::string_view kPieces[] = {
-      "\"",    "{",  "}",  "[",  "]",          ",",   ":",  "0", "-1", "18446744073709551615", "1e9",
-      "null",  "\\", "\\u0000", "__metadata__", "dtype", "F4", "\xFF", {"\0", 1}, "shape", "data_offsets"};
+      "\"",          "{",    "}",    "[",       "]",
+      ",",           ":",    "0",    "-1",      "18446744073709551615",
+      "1e9",         "null", "\\",   "\\u0000", "__metadata__",
+      "dtype",       "F4",   "\xFF", {"\0", 1}, "shape",
+      "data_offsets"};
   std::vector<Bytes> originals;
   for (const std::string &path : test::list_fixtures("safetensors")) {
     originals.push_back(test::read_fixture(path));

@@ -103,7 +103,8 @@ TEST(SafetensorsWriter, orders_and_pads_as_the_formats_own_writer) {
        {"safetensors/all_dtypes.safetensors", "safetensors/cnn.safetensors"}) {
     const std::vector<uint8_t> bytes = test::read_fixture(path);
     const size_t header_size = 8 + static_cast<size_t>(load_le<uint64_t>(bytes.data()));
-    const std::string header(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(header_size));
+    const std::string header(bytes.begin(),
+                             bytes.begin() + static_cast<std::ptrdiff_t>(header_size));
     const test::TensorFile file = test::parse_file(bytes);
     std::vector<SafetensorsEntry> entries;
     for (const auto &[name, tensor] : file.tensors) {

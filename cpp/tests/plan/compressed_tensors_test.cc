@@ -56,63 +56,136 @@ std::vector<Row> rows() {
   const Entry gru{"gru.weight_hh_l0", {96, 32}, Dtype::kF32};
   const Entry experts{"mlp.experts.gate_up_proj", {6, 20, 64}};
   return {
-      {"int8", linear, int8,
-       {{"l.weight", "I8", {20, 64}}, {"l.weight_scale", "BF16", {20, 1}}}},
-      {"int8 asymmetric", linear, asymmetric(int8),
-       {{"l.weight", "I8", {20, 64}}, {"l.weight_scale", "BF16", {20, 1}}, {"l.weight_zero_point", "I8", {20, 1}}}},
-      {"int8 per tensor", linear, per_tensor(int8),
+      {"int8", linear, int8, {{"l.weight", "I8", {20, 64}}, {"l.weight_scale", "BF16", {20, 1}}}},
+      {"int8 asymmetric",
+       linear,
+       asymmetric(int8),
+       {{"l.weight", "I8", {20, 64}},
+        {"l.weight_scale", "BF16", {20, 1}},
+        {"l.weight_zero_point", "I8", {20, 1}}}},
+      {"int8 per tensor",
+       linear,
+       per_tensor(int8),
        {{"l.weight", "I8", {20, 64}}, {"l.weight_scale", "BF16", {1}}}},
-      {"int8 per tensor asymmetric", linear, asymmetric(per_tensor(int8)),
-       {{"l.weight", "I8", {20, 64}}, {"l.weight_scale", "BF16", {1}}, {"l.weight_zero_point", "I8", {1}}}},
-      {"int4 groups", linear, int4,
-       {{"l.weight_packed", "I32", {20, 8}}, {"l.weight_shape", "I64", {2}}, {"l.weight_scale", "BF16", {20, 2}}}},
-      {"int4 groups asymmetric", linear, asymmetric(int4),
-       {{"l.weight_packed", "I32", {20, 8}}, {"l.weight_shape", "I64", {2}}, {"l.weight_scale", "BF16", {20, 2}},
+      {"int8 per tensor asymmetric",
+       linear,
+       asymmetric(per_tensor(int8)),
+       {{"l.weight", "I8", {20, 64}},
+        {"l.weight_scale", "BF16", {1}},
+        {"l.weight_zero_point", "I8", {1}}}},
+      {"int4 groups",
+       linear,
+       int4,
+       {{"l.weight_packed", "I32", {20, 8}},
+        {"l.weight_shape", "I64", {2}},
+        {"l.weight_scale", "BF16", {20, 2}}}},
+      {"int4 groups asymmetric",
+       linear,
+       asymmetric(int4),
+       {{"l.weight_packed", "I32", {20, 8}},
+        {"l.weight_shape", "I64", {2}},
+        {"l.weight_scale", "BF16", {20, 2}},
         {"l.weight_zero_point", "I32", {3, 2}}}},
-      {"int4 channel", linear, int4_channel,
-       {{"l.weight_packed", "I32", {20, 8}}, {"l.weight_shape", "I64", {2}}, {"l.weight_scale", "BF16", {20, 1}}}},
-      {"int4 channel asymmetric", linear, asymmetric(int4_channel),
-       {{"l.weight_packed", "I32", {20, 8}}, {"l.weight_shape", "I64", {2}}, {"l.weight_scale", "BF16", {20, 1}},
+      {"int4 channel",
+       linear,
+       int4_channel,
+       {{"l.weight_packed", "I32", {20, 8}},
+        {"l.weight_shape", "I64", {2}},
+        {"l.weight_scale", "BF16", {20, 1}}}},
+      {"int4 channel asymmetric",
+       linear,
+       asymmetric(int4_channel),
+       {{"l.weight_packed", "I32", {20, 8}},
+        {"l.weight_shape", "I64", {2}},
+        {"l.weight_scale", "BF16", {20, 1}},
         {"l.weight_zero_point", "I32", {3, 1}}}},
-      {"int8 packed", linear, packed,
-       {{"l.weight_packed", "I32", {20, 16}}, {"l.weight_shape", "I64", {2}}, {"l.weight_scale", "BF16", {20, 1}}}},
-      {"int8 packed asymmetric", linear, asymmetric(packed),
-       {{"l.weight_packed", "I32", {20, 16}}, {"l.weight_shape", "I64", {2}}, {"l.weight_scale", "BF16", {20, 1}},
+      {"int8 packed",
+       linear,
+       packed,
+       {{"l.weight_packed", "I32", {20, 16}},
+        {"l.weight_shape", "I64", {2}},
+        {"l.weight_scale", "BF16", {20, 1}}}},
+      {"int8 packed asymmetric",
+       linear,
+       asymmetric(packed),
+       {{"l.weight_packed", "I32", {20, 16}},
+        {"l.weight_shape", "I64", {2}},
+        {"l.weight_scale", "BF16", {20, 1}},
         {"l.weight_zero_point", "I32", {5, 1}}}},
-      {"int8 packed groups asymmetric", linear, asymmetric(grouped_8(16)),
-       {{"l.weight_packed", "I32", {20, 16}}, {"l.weight_shape", "I64", {2}}, {"l.weight_scale", "BF16", {20, 4}},
+      {"int8 packed groups asymmetric",
+       linear,
+       asymmetric(grouped_8(16)),
+       {{"l.weight_packed", "I32", {20, 16}},
+        {"l.weight_shape", "I64", {2}},
+        {"l.weight_scale", "BF16", {20, 4}},
         {"l.weight_zero_point", "I32", {5, 4}}}},
       // Upstream packs the zero points of channels and groups only; a single one stays what it is.
-      {"int8 packed per tensor asymmetric", linear, asymmetric(per_tensor(packed)),
-       {{"l.weight_packed", "I32", {20, 16}}, {"l.weight_shape", "I64", {2}}, {"l.weight_scale", "BF16", {1}},
+      {"int8 packed per tensor asymmetric",
+       linear,
+       asymmetric(per_tensor(packed)),
+       {{"l.weight_packed", "I32", {20, 16}},
+        {"l.weight_shape", "I64", {2}},
+        {"l.weight_scale", "BF16", {1}},
         {"l.weight_zero_point", "I8", {1}}}},
-      {"rows are filled up to words", {"l.weight", {20, 33}}, int4_channel,
-       {{"l.weight_packed", "I32", {20, 5}}, {"l.weight_shape", "I64", {2}}, {"l.weight_scale", "BF16", {20, 1}}}},
-      {"conv1d", conv1d, int8,
+      {"rows are filled up to words",
+       {"l.weight", {20, 33}},
+       int4_channel,
+       {{"l.weight_packed", "I32", {20, 5}},
+        {"l.weight_shape", "I64", {2}},
+        {"l.weight_scale", "BF16", {20, 1}}}},
+      {"conv1d",
+       conv1d,
+       int8,
        {{"c.weight", "I8", {16, 8, 5}}, {"c.weight_scale", "F32", {16, 1, 1}}}},
-      {"conv2d asymmetric", conv2d, asymmetric(int8),
-       {{"c.weight", "I8", {16, 8, 3, 3}}, {"c.weight_scale", "F16", {16, 1, 1, 1}},
+      {"conv2d asymmetric",
+       conv2d,
+       asymmetric(int8),
+       {{"c.weight", "I8", {16, 8, 3, 3}},
+        {"c.weight_scale", "F16", {16, 1, 1, 1}},
         {"c.weight_zero_point", "I8", {16, 1, 1, 1}}}},
-      {"conv2d int4 asymmetric, 72 columns in one group", conv2d, asymmetric(int4),
-       {{"c.weight_packed", "I32", {16, 9}}, {"c.weight_shape", "I64", {4}}, {"c.weight_scale", "F16", {16, 1, 1, 1}},
+      {"conv2d int4 asymmetric, 72 columns in one group",
+       conv2d,
+       asymmetric(int4),
+       {{"c.weight_packed", "I32", {16, 9}},
+        {"c.weight_shape", "I64", {4}},
+        {"c.weight_scale", "F16", {16, 1, 1, 1}},
         {"c.weight_zero_point", "I32", {2, 1, 1, 1}}}},
-      {"conv3d int4, groups across the kernel", {"c.weight", {16, 8, 4, 4, 4}, Dtype::kF32}, int4,
-       {{"c.weight_packed", "I32", {16, 64}}, {"c.weight_shape", "I64", {5}},
+      {"conv3d int4, groups across the kernel",
+       {"c.weight", {16, 8, 4, 4, 4}, Dtype::kF32},
+       int4,
+       {{"c.weight_packed", "I32", {16, 64}},
+        {"c.weight_shape", "I64", {5}},
         {"c.weight_scale", "F32", {16, 16, 1, 1, 1}}}},
-      {"conv3d per tensor", conv3d, per_tensor(int8),
+      {"conv3d per tensor",
+       conv3d,
+       per_tensor(int8),
        {{"c.weight", "I8", {16, 8, 3, 3, 3}}, {"c.weight_scale", "F32", {1}}}},
-      {"lstm", lstm, int8,
+      {"lstm",
+       lstm,
+       int8,
        {{"lstm.weight_hh_l0", "I8", {64, 16}}, {"lstm.weight_hh_l0_scale", "F32", {64, 1}}}},
-      {"gru int4", gru, int4,
-       {{"gru.weight_hh_l0_packed", "I32", {96, 4}}, {"gru.weight_hh_l0_shape", "I64", {2}},
+      {"gru int4",
+       gru,
+       int4,
+       {{"gru.weight_hh_l0_packed", "I32", {96, 4}},
+        {"gru.weight_hh_l0_shape", "I64", {2}},
         {"gru.weight_hh_l0_scale", "F32", {96, 1}}}},
-      {"experts", experts, int8,
-       {{"mlp.experts.gate_up_proj", "I8", {6, 20, 64}}, {"mlp.experts.gate_up_proj_scale", "BF16", {6, 20, 1}}}},
-      {"experts asymmetric per tensor", experts, asymmetric(per_tensor(int8)),
-       {{"mlp.experts.gate_up_proj", "I8", {6, 20, 64}}, {"mlp.experts.gate_up_proj_scale", "BF16", {1}},
+      {"experts",
+       experts,
+       int8,
+       {{"mlp.experts.gate_up_proj", "I8", {6, 20, 64}},
+        {"mlp.experts.gate_up_proj_scale", "BF16", {6, 20, 1}}}},
+      {"experts asymmetric per tensor",
+       experts,
+       asymmetric(per_tensor(int8)),
+       {{"mlp.experts.gate_up_proj", "I8", {6, 20, 64}},
+        {"mlp.experts.gate_up_proj_scale", "BF16", {1}},
         {"mlp.experts.gate_up_proj_zero_point", "I8", {1}}}},
-      {"experts int4 asymmetric", experts, asymmetric(int4),
-       {{"mlp.experts.gate_up_proj_packed", "I32", {6, 20, 8}}, {"mlp.experts.gate_up_proj_shape", "I64", {3}},
+      {"experts int4 asymmetric",
+       experts,
+       asymmetric(int4),
+       {{"mlp.experts.gate_up_proj_packed", "I32", {6, 20, 8}},
+        {"mlp.experts.gate_up_proj_shape", "I64", {3}},
         {"mlp.experts.gate_up_proj_scale", "BF16", {6, 20, 2}},
         {"mlp.experts.gate_up_proj_zero_point", "I32", {6, 3, 2}}}},
   };
@@ -125,7 +198,8 @@ TEST(CompressedTensors, outputs_have_the_names_types_and_shapes_of_the_format) {
     ASSERT_EQ(outputs.size(), row.outputs.size()) << row.title;
     for (size_t i = 0; i < outputs.size(); ++i) {
       EXPECT_EQ(outputs[i].name, row.outputs[i].name) << row.title;
-      EXPECT_EQ(dtype_name(outputs[i].dtype), row.outputs[i].dtype) << row.title << ": " << outputs[i].name;
+      EXPECT_EQ(dtype_name(outputs[i].dtype), row.outputs[i].dtype)
+          << row.title << ": " << outputs[i].name;
       EXPECT_EQ(outputs[i].shape, row.outputs[i].shape) << row.title << ": " << outputs[i].name;
       uint64_t bytes = dtype_bits(outputs[i].dtype) / 8;
       for (const uint64_t extent : outputs[i].shape) {
@@ -169,7 +243,8 @@ TEST(CompressedTensors, config_of_int8_has_dynamic_activations) {
   const Json &group = config["config_groups"]["group_0"];
   EXPECT_EQ(group["weights"], Json::parse(R"({"num_bits": 8, "type": "int", "symmetric": true,
     "strategy": "channel", "dynamic": false})"));
-  EXPECT_EQ(group["input_activations"], Json::parse(R"({"num_bits": 8, "type": "int", "symmetric": true,
+  EXPECT_EQ(group["input_activations"],
+            Json::parse(R"({"num_bits": 8, "type": "int", "symmetric": true,
     "strategy": "token", "dynamic": true})"));
   EXPECT_FALSE(group.contains("format")) << "with one format it stands only once";
 }
@@ -198,7 +273,8 @@ TEST(CompressedTensors, config_of_several_schemes_names_every_module) {
   EXPECT_EQ(config["config_groups"]["group_0"]["targets"],
             Json::array({"model.layers.0.self_attn.q_proj"}));
   EXPECT_EQ(config["config_groups"]["group_0"]["format"], "int-quantized");
-  EXPECT_EQ(config["config_groups"]["group_1"]["targets"], Json::array({"model.layers.0.mlp.down_proj"}));
+  EXPECT_EQ(config["config_groups"]["group_1"]["targets"],
+            Json::array({"model.layers.0.mlp.down_proj"}));
   EXPECT_EQ(config["config_groups"]["group_1"]["format"], "pack-quantized");
 }
 
@@ -210,9 +286,9 @@ TEST(CompressedTensors, config_names_the_classes_of_all_kinds) {
                                  {"lstm.weight_hh_l0", {64, 16}},
                                  {"mlp.experts.gate_up_proj", {4, 32, 32}}},
                                 test::default_options());
-  const auto targets =
-      config["config_groups"]["group_0"]["targets"].get<std::set<std::string>>();
-  EXPECT_EQ(targets, (std::set<std::string>{"Conv2d", "LSTM", "Linear", "mlp.experts.gate_up_proj"}));
+  const auto targets = config["config_groups"]["group_0"]["targets"].get<std::set<std::string>>();
+  EXPECT_EQ(targets,
+            (std::set<std::string>{"Conv2d", "LSTM", "Linear", "mlp.experts.gate_up_proj"}));
   EXPECT_EQ(config["ignore"], Json::array({"conv_small"}));
 }
 
@@ -221,8 +297,8 @@ TEST(CompressedTensors, config_ignores_exactly_the_targets_that_are_left_alone) 
   Json options = test::default_options();
   options["ignore"] = {1};
   const Json config = config_of(kModel, options);
-  EXPECT_EQ(config["ignore"], Json::array({"model.layers.0.self_attn.q_proj",
-                                           "model.layers.0.small", "lm_head"}));
+  EXPECT_EQ(config["ignore"],
+            Json::array({"model.layers.0.self_attn.q_proj", "model.layers.0.small", "lm_head"}));
 }
 
 } // namespace

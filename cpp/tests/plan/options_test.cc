@@ -21,9 +21,7 @@ Json with(const std::string &key, Json value) {
   return options;
 }
 
-Json with_override(Json override) {
-  return with("overrides", Json::array({std::move(override)}));
-}
+Json with_override(Json override) { return with("overrides", Json::array({std::move(override)})); }
 
 TEST(Options, the_defaults_are_read) {
   const auto options = parse(default_options());
@@ -100,7 +98,8 @@ TEST(Options, wrong_values_are_named) {
       const auto options = parse(with(row.key, value));
       ASSERT_FALSE(options) << row.key << " " << value;
       EXPECT_EQ(options.error().code, ErrorCode::kInvalidOptions);
-      EXPECT_NE(options.error().message.find(row.key), std::string::npos) << options.error().message;
+      EXPECT_NE(options.error().message.find(row.key), std::string::npos)
+          << options.error().message;
     }
     Json missing = default_options();
     missing.erase(row.key);
@@ -151,7 +150,8 @@ TEST(Options, that_are_no_json_are_refused) {
 TEST(Options, damaged_text_does_no_harm) {
   test::Random random(60);
   Json full = default_options();
-  full["overrides"] = Json::parse(R"([{"tensors":[0,1],"bits":4,"scheme":"asymmetric","groupSize":64}])");
+  full["overrides"] =
+      Json::parse(R"([{"tensors":[0,1],"bits":4,"scheme":"asymmetric","groupSize":64}])");
   full["unfit"] = Json::parse(R"([{"tensor":2,"reason":"overflow","explanation":"x"}])");
   const std::string original = full.dump();
   for (int round = 0; round < 5000; ++round) {

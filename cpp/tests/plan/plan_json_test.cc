@@ -11,8 +11,8 @@ namespace {
 using test::Entry;
 
 TEST(PlanJson, says_what_happens_to_every_tensor) {
-  const Plan plan = test::plan_for(test::make_catalog({{"l.weight", {64, 128}}, {"norm.weight", {64}}}),
-                                   test::int4_options(64));
+  const Plan plan = test::plan_for(
+      test::make_catalog({{"l.weight", {64, 128}}, {"norm.weight", {64}}}), test::int4_options(64));
   const Json json = Json::parse(plan_json(plan), nullptr, false);
   ASSERT_FALSE(json.is_discarded());
   ASSERT_EQ(json["tensors"].size(), 2U);
@@ -25,10 +25,12 @@ TEST(PlanJson, says_what_happens_to_every_tensor) {
   EXPECT_EQ(weight["decision"], "quantize");
   EXPECT_EQ(weight["reason"], "requested");
   EXPECT_EQ(weight["explanation"], "INT4, groups of 64");
-  EXPECT_EQ(weight["quantization"], Json::parse(R"({"bits":4,"scheme":"symmetric","strategy":"group",
+  EXPECT_EQ(weight["quantization"],
+            Json::parse(R"({"bits":4,"scheme":"symmetric","strategy":"group",
     "groupSize":64,"scaleDtype":"BF16"})"));
-  EXPECT_EQ(weight["outputs"][0], Json::parse(
-                                      R"({"name":"l.weight_packed","dtype":"I32","shape":[64,16],"bytes":4096})"));
+  EXPECT_EQ(
+      weight["outputs"][0],
+      Json::parse(R"({"name":"l.weight_packed","dtype":"I32","shape":[64,16],"bytes":4096})"));
   const Json &norm = json["tensors"][1];
   EXPECT_EQ(norm["decision"], "copy");
   EXPECT_EQ(norm["reason"], "norm");
@@ -37,7 +39,8 @@ TEST(PlanJson, says_what_happens_to_every_tensor) {
 }
 
 TEST(PlanJson, sizes_are_bytes_on_disk) {
-  const Plan plan = test::plan_for(test::make_catalog({{"l.weight", {64, 128}, Dtype::kF32}, {"norm.weight", {64}, Dtype::kF32}}),
+  const Plan plan = test::plan_for(test::make_catalog({{"l.weight", {64, 128}, Dtype::kF32},
+                                                       {"norm.weight", {64}, Dtype::kF32}}),
                                    test::default_options());
   const Json sizes = Json::parse(plan_json(plan))["sizes"];
   EXPECT_EQ(sizes["sourceBytes"], plan.catalog.file_bytes);
@@ -49,7 +52,8 @@ TEST(PlanJson, sizes_are_bytes_on_disk) {
 }
 
 TEST(PlanJson, no_parameters_make_no_nan) {
-  const Json sizes = Json::parse(plan_json(test::plan_for(catalog::Catalog{}, test::default_options())))["sizes"];
+  const Json sizes =
+      Json::parse(plan_json(test::plan_for(catalog::Catalog{}, test::default_options())))["sizes"];
   EXPECT_EQ(sizes["bitsPerWeight"], 0.0);
 }
 
@@ -72,8 +76,9 @@ TEST(PlanJson, a_warning_names_twenty_tensors_at_most) {
 }
 
 TEST(PlanJson, names_of_any_kind_stay_json) {
-  const Plan plan = test::plan_for(test::make_catalog({{"\"\\\n\t.weight", {64, 64}}, {"\xFF.weight", {64, 64}}}),
-                                   test::default_options());
+  const Plan plan =
+      test::plan_for(test::make_catalog({{"\"\\\n\t.weight", {64, 64}}, {"\xFF.weight", {64, 64}}}),
+                     test::default_options());
   EXPECT_TRUE(Json::accept(plan_json(plan)));
 }
 

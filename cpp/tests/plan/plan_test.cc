@@ -20,7 +20,7 @@ using test::Random;
 /// Any mixture of names, dtypes and shapes, sensible or not.
 catalog::Catalog random_catalog(Random &random) {
   static constexpr std::string_view kModules[] = {
-      "q_proj", "k_proj", "v_proj",  "gate_proj", "up_proj", "w1",          "w3",   "embed_tokens",
+      "q_proj", "k_proj", "v_proj",  "gate_proj", "up_proj", "w1",           "w3",   "embed_tokens",
       "norm",   "fc",     "lm_head", "c_attn",    "router",  "experts.0.w1", "conv", "lstm"};
   static constexpr std::string_view kParameters[] = {
       "weight",       "bias",  "weight_scale", "weight_packed", "weight_shape", "weight_zero_point",
@@ -28,7 +28,8 @@ catalog::Catalog random_catalog(Random &random) {
   std::vector<Entry> entries;
   std::set<std::string> names;
   for (uint64_t count = random.below(25); count > 0; --count) {
-    Entry entry{concat("layers.", random.below(3), ".", random.pick(kModules), ".", random.pick(kParameters)),
+    Entry entry{concat("layers.", random.below(3), ".", random.pick(kModules), ".",
+                       random.pick(kParameters)),
                 {},
                 static_cast<Dtype>(random.below(kDtypeCount))};
     if (random.chance(2)) {
@@ -180,10 +181,12 @@ TEST(Plan, metadata_is_kept_and_completed) {
     const bool had = !made.catalog.metadata.empty();
     ASSERT_EQ(metadata["format"], had ? "tf" : "pt");
     ASSERT_EQ(metadata.contains("note"), had);
-    const bool quantized = std::any_of(made.plan.tensors.begin(), made.plan.tensors.end(),
-                                       [](const TensorPlan &entry) { return entry.decision == Decision::kQuantize; });
+    const bool quantized =
+        std::any_of(made.plan.tensors.begin(), made.plan.tensors.end(),
+                    [](const TensorPlan &entry) { return entry.decision == Decision::kQuantize; });
     if (quantized) {
-      const Json config = Json::parse(metadata["quantization_config"].get<std::string>(), nullptr, false);
+      const Json config =
+          Json::parse(metadata["quantization_config"].get<std::string>(), nullptr, false);
       ASSERT_EQ(config["quant_method"], "compressed-tensors");
     } else {
       ASSERT_EQ(metadata.contains("quantization_config"), had);
@@ -234,7 +237,8 @@ TEST(Plan, warns_when_and_only_when) {
   EXPECT_EQ(warnings_of({weight, norm}, test::default_options()), Codes{"everything-quantized"});
   EXPECT_EQ(warnings_of({weight, head, {"table", {1 << 20}, Dtype::kI8}}, test::default_options()),
             Codes{"mostly-unquantized"});
-  EXPECT_EQ(warnings_of({{"a.weight", {64, 48}}, head}, test::int4_options(32)), Codes{"group-fallback"});
+  EXPECT_EQ(warnings_of({{"a.weight", {64, 48}}, head}, test::int4_options(32)),
+            Codes{"group-fallback"});
   EXPECT_EQ(warnings_of({weight, head, {"b.weight", {64, 128}}, {"b.weight_scale", {64, 1}}},
                         test::default_options()),
             (Codes{"already-quantized", "mostly-unquantized"}));

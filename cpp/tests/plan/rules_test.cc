@@ -62,10 +62,10 @@ std::vector<Row> rows() {
   const Json explicit_8 = with_overrides(defaults, {of_first({{"bits", 8}})});
   Json ignored = with("ignore", {0});
   const Json ignored_and_overridden = with_overrides(ignored, {of_first({{"bits", 4}})});
-  const Json unfit = with("unfit", Json::parse(
-                                       R"([{"tensor":0,"reason":"non-finite","explanation":"NaN"}])"));
-  const Json overflow = with("unfit", Json::parse(
-                                          R"([{"tensor":0,"reason":"overflow","explanation":"1e9"}])"));
+  const Json unfit =
+      with("unfit", Json::parse(R"([{"tensor":0,"reason":"non-finite","explanation":"NaN"}])"));
+  const Json overflow =
+      with("unfit", Json::parse(R"([{"tensor":0,"reason":"overflow","explanation":"1e9"}])"));
   const Json f16 = test::float_options("F16");
   const Json bf16 = test::float_options("BF16");
   constexpr auto kQuantize = Decision::kQuantize;
@@ -86,36 +86,60 @@ std::vector<Row> rows() {
       {"a stack of experts", {{"experts.w", {4, 32, 64}}}, defaults, kQuantize, Reason::kRequested},
       {"unfit", {kLinear}, unfit, kCopy, Reason::kNonFinite},
       {"unfit by overflow", {kLinear}, overflow, kCopy, Reason::kOverflow},
-      {"unfit wins over an override", {kLinear},
-       with_overrides(unfit, {of_first({{"bits", 4}})}), kCopy, Reason::kNonFinite},
+      {"unfit wins over an override",
+       {kLinear},
+       with_overrides(unfit, {of_first({{"bits", 4}})}),
+       kCopy,
+       Reason::kNonFinite},
       {"integers", {{"layer.weight", {64, 128}, Dtype::kI8}}, defaults, kCopy, Reason::kNotFloat},
-      {"integers, whatever an override says", {{"layer.weight", {64, 128}, Dtype::kI32}}, explicit_8, kCopy,
+      {"integers, whatever an override says",
+       {{"layer.weight", {64, 128}, Dtype::kI32}},
+       explicit_8,
+       kCopy,
        Reason::kNotFloat},
-      {"F8 that cannot be decoded", {{"layer.weight", {64, 128}, Dtype::kF8E8M0}}, defaults, kCopy,
+      {"F8 that cannot be decoded",
+       {{"layer.weight", {64, 128}, Dtype::kF8E8M0}},
+       defaults,
+       kCopy,
        Reason::kNotFloat},
-      {"F8 that can", {{"layer.weight", {64, 128}, Dtype::kF8E4M3}}, defaults, kQuantize,
+      {"F8 that can",
+       {{"layer.weight", {64, 128}, Dtype::kF8E4M3}},
+       defaults,
+       kQuantize,
        Reason::kRequested},
       {"nothing in it", {{"layer.weight", {0, 128}}}, explicit_8, kCopy, Reason::kEmpty},
-      {"nothing in it, 16 bits", {{"layer.weight", {0, 128}, Dtype::kF32}}, f16, kCopy, Reason::kEmpty},
+      {"nothing in it, 16 bits",
+       {{"layer.weight", {0, 128}, Dtype::kF32}},
+       f16,
+       kCopy,
+       Reason::kEmpty},
       {"ignored", {kLinear}, ignored, kCopy, Reason::kIgnored},
       {"ignored wins over an override", {kLinear}, ignored_and_overridden, kCopy, Reason::kIgnored},
-      {"ignored wins over 16 bits", {{"layer.weight", {64, 128}, Dtype::kF32}},
+      {"ignored wins over 16 bits",
+       {{"layer.weight", {64, 128}, Dtype::kF32}},
        [&] {
          Json options = f16;
          options["ignore"] = {0};
          return options;
        }(),
-       kCopy, Reason::kIgnored},
+       kCopy,
+       Reason::kIgnored},
       {"override none", {kLinear}, none, kCopy, Reason::kOverrideNone},
       {"one-dimensional", {{"layer.scale", {1024}}}, defaults, kCopy, Reason::kOneDimensional},
-      {"one-dimensional, whatever an override says", {{"layer.scale", {1024}}}, explicit_8, kCopy,
+      {"one-dimensional, whatever an override says",
+       {{"layer.scale", {1024}}},
+       explicit_8,
+       kCopy,
        Reason::kOneDimensional},
       {"a single number", {{"logit_scale", {}}}, explicit_8, kCopy, Reason::kOneDimensional},
       {"a norm", {norm}, defaults, kCopy, Reason::kNorm},
       {"a bias", {bias}, no_ignore, kCopy, Reason::kBias},
       {"a bias with dimensions", {{"attn.bias", {64, 64}}}, defaults, kCopy, Reason::kBias},
       {"a norm with dimensions", {{"norm.weight", {64, 64}}}, defaults, kCopy, Reason::kNorm},
-      {"a norm with dimensions, no default ignores", {{"norm.weight", {64, 64}}}, no_ignore, kQuantize,
+      {"a norm with dimensions, no default ignores",
+       {{"norm.weight", {64, 64}}},
+       no_ignore,
+       kQuantize,
        Reason::kRequested},
       {"an embedding", {embedding}, defaults, kCopy, Reason::kEmbedding},
       {"an embedding, selected", {embedding}, all_kinds, kQuantize, Reason::kRequested},
@@ -126,40 +150,69 @@ std::vector<Row> rows() {
       {"a router", {router, expert}, defaults, kCopy, Reason::kRouter},
       {"GPT-2's layers", {gpt2, gpt2_bias}, defaults, kCopy, Reason::kGpt2Conv1d},
       {"GPT-2's layers, selected", {gpt2, gpt2_bias}, all_kinds, kQuantize, Reason::kRequested},
-      {"a kind that is not selected", {kLinear}, with("layers", {"conv2d"}), kCopy,
+      {"a kind that is not selected",
+       {kLinear},
+       with("layers", {"conv2d"}),
+       kCopy,
        Reason::kLayerNotSelected},
-      {"a kind that is not selected, no default ignores", {kLinear},
+      {"a kind that is not selected, no default ignores",
+       {kLinear},
        [&] {
          Json options = with("layers", {"conv2d"});
          options["defaultIgnore"] = false;
          return options;
        }(),
-       kCopy, Reason::kLayerNotSelected},
+       kCopy,
+       Reason::kLayerNotSelected},
       {"unknown", {other}, defaults, kCopy, Reason::kUnknownKind},
       {"unknown, by override", {other}, explicit_8, kQuantize, Reason::kOverride},
       {"small", {{"layer.weight", {16, 31}}}, defaults, kCopy, Reason::kSmall},
       {"just large enough", {{"layer.weight", {16, 32}}}, defaults, kQuantize, Reason::kRequested},
       {"small, by override", {{"layer.weight", {2, 2}}}, explicit_8, kQuantize, Reason::kOverride},
-      {"small, with another threshold", {{"layer.weight", {2, 2}}}, with("minElements", 4), kQuantize,
+      {"small, with another threshold",
+       {{"layer.weight", {2, 2}}},
+       with("minElements", 4),
+       kQuantize,
        Reason::kRequested},
       {"F32 to F16", {{"layer.weight", {64, 128}, Dtype::kF32}}, f16, kConvert, Reason::kRequested},
       {"F64 to BF16", {{"x", {}, Dtype::kF64}}, bf16, kConvert, Reason::kRequested},
-      {"norms and biases are converted too", {{"norm.weight", {64}, Dtype::kF32}}, f16, kConvert,
+      {"norms and biases are converted too",
+       {{"norm.weight", {64}, Dtype::kF32}},
+       f16,
+       kConvert,
        Reason::kRequested},
       {"BF16 to F16", {kLinear}, f16, kConvert, Reason::kRequested},
       {"BF16 to BF16", {kLinear}, bf16, kCopy, Reason::kAlreadyNarrow},
-      {"F8 stays", {{"layer.weight", {64, 128}, Dtype::kF8E5M2}}, f16, kCopy, Reason::kAlreadyNarrow},
+      {"F8 stays",
+       {{"layer.weight", {64, 128}, Dtype::kF8E5M2}},
+       f16,
+       kCopy,
+       Reason::kAlreadyNarrow},
       {"integers stay", {{"ids", {64}, Dtype::kI64}}, f16, kCopy, Reason::kNotFloat},
-      {"16 bits by override", {{"layer.weight", {64, 128}, Dtype::kF32}},
-       with_overrides(defaults, {of_first({{"bits", 16}})}), kConvert, Reason::kOverride},
-      {"its scale's name is taken", {kLinear, {"layer.weight_scale", {64, 1}}}, defaults, kCopy,
+      {"16 bits by override",
+       {{"layer.weight", {64, 128}, Dtype::kF32}},
+       with_overrides(defaults, {of_first({{"bits", 16}})}),
+       kConvert,
+       Reason::kOverride},
+      {"its scale's name is taken",
+       {kLinear, {"layer.weight_scale", {64, 1}}},
+       defaults,
+       kCopy,
        Reason::kNameTaken},
-      {"its packed name is taken", {kLinear, {"layer.weight_packed", {64, 1}}}, test::int4_options(), kCopy,
+      {"its packed name is taken",
+       {kLinear, {"layer.weight_packed", {64, 1}}},
+       test::int4_options(),
+       kCopy,
        Reason::kNameTaken},
-      {"a name that this scheme does not need", {kLinear, {"layer.weight_packed", {64, 1}}}, defaults,
-       kQuantize, Reason::kRequested},
+      {"a name that this scheme does not need",
+       {kLinear, {"layer.weight_packed", {64, 1}}},
+       defaults,
+       kQuantize,
+       Reason::kRequested},
       {"fused with a layer that is ignored by default",
-       {{"a.gate_proj.weight", {64, 64}}, {"a.up_proj.weight", {64, 2}}}, defaults, kCopy,
+       {{"a.gate_proj.weight", {64, 64}}, {"a.up_proj.weight", {64, 2}}},
+       defaults,
+       kCopy,
        Reason::kSibling},
   };
 }
@@ -189,8 +242,9 @@ TEST(Rules, reasons_are_named_as_in_typescript) {
 
 TEST(Rules, an_explanation_passes_on_what_the_run_found) {
   const TensorPlan entry = decide_first(
-      {kLinear}, with("unfit", Json::parse(
-                                   R"([{"tensor":0,"reason":"non-finite","explanation":"NaN at 7"}])")));
+      {kLinear},
+      with("unfit",
+           Json::parse(R"([{"tensor":0,"reason":"non-finite","explanation":"NaN at 7"}])")));
   EXPECT_EQ(entry.explanation, "NaN at 7");
 }
 
@@ -206,8 +260,9 @@ std::string scheme_text(const TensorPlan &entry) {
   const std::string_view strategy = scheme.strategy == quant::Strategy::kTensor    ? "tensor"
                                     : scheme.strategy == quant::Strategy::kChannel ? "channel"
                                                                                    : "group";
-  return concat(scheme.bits, scheme.symmetric ? " sym " : " asym ", strategy, " ", scheme.group_size,
-                scheme.packed ? " packed" : "", " ", dtype_name(scheme.scale_dtype));
+  return concat(scheme.bits, scheme.symmetric ? " sym " : " asym ", strategy, " ",
+                scheme.group_size, scheme.packed ? " packed" : "", " ",
+                dtype_name(scheme.scale_dtype));
 }
 
 TEST(Rules, options_become_schemes) {

@@ -71,7 +71,8 @@ TEST(Siblings, of_different_groups_are_all_left_alone) {
 
 TEST(Siblings, that_agree_are_quantized) {
   for (const Family &family : kFamilies) {
-    const Plan plan = test::plan_for(test::make_catalog(entries_of(family, 99, {})), test::int4_options());
+    const Plan plan =
+        test::plan_for(test::make_catalog(entries_of(family, 99, {})), test::int4_options());
     for (const TensorPlan &entry : plan.tensors) {
       EXPECT_EQ(entry.decision, Decision::kQuantize);
     }
@@ -80,9 +81,9 @@ TEST(Siblings, that_agree_are_quantized) {
 
 TEST(Siblings, that_the_user_splits_stay_split_and_are_warned_about) {
   for (const Family &family : kFamilies) {
-    for (const Json &choice : {Json{{"ignore", {0}}},
-                               Json{{"overrides", {{{"tensors", {0}}, {"bits", "none"}}}}},
-                               Json{{"overrides", {{{"tensors", {0}}, {"bits", 4}}}}}}) {
+    for (const Json &choice :
+         {Json{{"ignore", {0}}}, Json{{"overrides", {{{"tensors", {0}}, {"bits", "none"}}}}},
+          Json{{"overrides", {{{"tensors", {0}}, {"bits", 4}}}}}}) {
       Json options = test::default_options();
       options.update(choice);
       const Plan plan = test::plan_for(test::make_catalog(entries_of(family, 99, {})), options);
@@ -106,8 +107,7 @@ TEST(Siblings, of_other_layers_are_none_of_their_business) {
 TEST(Siblings, are_decided_together_when_values_are_unfit) {
   Json options = test::default_options();
   options["unfit"] = Json::parse(R"([{"tensor":1,"reason":"non-finite","explanation":"NaN"}])");
-  const Plan plan =
-      test::plan_for(test::make_catalog(entries_of(kFamilies[0], 99, {})), options);
+  const Plan plan = test::plan_for(test::make_catalog(entries_of(kFamilies[0], 99, {})), options);
   EXPECT_EQ(reason_name(plan.tensors[0].reason), "sibling");
   EXPECT_EQ(reason_name(plan.tensors[1].reason), "non-finite");
   EXPECT_EQ(reason_name(plan.tensors[2].reason), "sibling");

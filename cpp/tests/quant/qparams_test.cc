@@ -93,8 +93,8 @@ TEST(Qparams, the_widest_range_of_all_has_a_finite_scale) {
     const Qparams params = choose_qparams({-kLargest, kLargest}, scheme);
     ASSERT_TRUE(std::isfinite(params.scale));
     const double codes = scheme.highest() - scheme.lowest();
-    EXPECT_NEAR(static_cast<double>(params.scale) * codes / (2.0 * static_cast<double>(kLargest)), 1.0,
-                1e-6);
+    EXPECT_NEAR(static_cast<double>(params.scale) * codes / (2.0 * static_cast<double>(kLargest)),
+                1.0, 1e-6);
     EXPECT_TRUE(std::isfinite(choose_qparams({-kLargest, 0.0F}, scheme_of(bits, true)).scale));
   }
 }
@@ -105,7 +105,8 @@ TEST(Qparams, scales_are_rounded_to_the_dtype_that_stores_them) {
     const Range range{-std::fabs(random.weight()), std::fabs(random.weight())};
     for (const uint32_t bits : {4U, 8U}) {
       for (const bool symmetric : {true, false}) {
-        const auto exact = static_cast<double>(choose_qparams(range, scheme_of(bits, symmetric)).scale);
+        const auto exact =
+            static_cast<double>(choose_qparams(range, scheme_of(bits, symmetric)).scale);
         const float f16 = choose_qparams(range, scheme_of(bits, symmetric, Dtype::kF16)).scale;
         const float bf16 = choose_qparams(range, scheme_of(bits, symmetric, Dtype::kBF16)).scale;
         ASSERT_EQ(static_cast<double>(f16),
@@ -129,7 +130,8 @@ TEST(Qparams, zero_points_follow_from_the_rounded_scale_and_stay_among_the_codes
     ASSERT_GE(params.zero_point, scheme.lowest());
     ASSERT_LE(params.zero_point, scheme.highest());
     const auto below = static_cast<int32_t>(std::nearbyint(range.min / params.scale));
-    ASSERT_EQ(params.zero_point, std::clamp(scheme.lowest() - below, scheme.lowest(), scheme.highest()));
+    ASSERT_EQ(params.zero_point,
+              std::clamp(scheme.lowest() - below, scheme.lowest(), scheme.highest()));
   }
 }
 

@@ -33,8 +33,8 @@ struct Bench {
 
   [[nodiscard]] Bytes input(const Bytes &file, const Slice &slice) const {
     const Cut &cut = slicer.cut(slice.tensor);
-    const auto begin = file.begin() +
-                       static_cast<std::ptrdiff_t>(plan.catalog.tensors[slice.tensor].offset +
+    const auto begin =
+        file.begin() + static_cast<std::ptrdiff_t>(plan.catalog.tensors[slice.tensor].offset +
                                                    cut.unit_begin(slice.begin) * cut.element_bytes);
     return {begin, begin + static_cast<std::ptrdiff_t>(cut.bytes(slice.begin, slice.end))};
   }
@@ -42,7 +42,8 @@ struct Bench {
 
 TEST(BandEncoder, pieces_of_a_band_follow_each_other_and_then_come_its_scales) {
   Random random(80);
-  const Bytes file = test::make_file({test::random_weights(random, "a.weight", Dtype::kF32, {700, 512})});
+  const Bytes file =
+      test::make_file({test::random_weights(random, "a.weight", Dtype::kF32, {700, 512})});
   Json options = test::int4_options(32);
   options["scheme"] = "asymmetric";
   Bench bench(file, options);
@@ -62,7 +63,8 @@ TEST(BandEncoder, pieces_of_a_band_follow_each_other_and_then_come_its_scales) {
     }
   }
   EXPECT_GT(slices, 1U);
-  EXPECT_EQ(position, tensor.output(plan::Role::kData)->offset + tensor.output(plan::Role::kData)->bytes);
+  EXPECT_EQ(position,
+            tensor.output(plan::Role::kData)->offset + tensor.output(plan::Role::kData)->bytes);
   ASSERT_EQ(pieces.size(), 2U);
   EXPECT_EQ(pieces[0].offset, tensor.output(plan::Role::kScale)->offset);
   EXPECT_EQ(pieces[0].bytes.size(), tensor.output(plan::Role::kScale)->bytes);
@@ -77,7 +79,8 @@ TEST(BandEncoder, pieces_of_a_band_follow_each_other_and_then_come_its_scales) {
 
 TEST(BandEncoder, a_first_pass_has_nothing_to_write) {
   Random random(81);
-  const Bytes file = test::make_file({test::random_weights(random, "a.weight", Dtype::kF32, {64, 64})});
+  const Bytes file =
+      test::make_file({test::random_weights(random, "a.weight", Dtype::kF32, {64, 64})});
   Json options = test::default_options();
   options["strategy"] = "tensor";
   Bench bench(file, options);
@@ -93,7 +96,8 @@ TEST(BandEncoder, a_first_pass_has_nothing_to_write) {
 TEST(BandEncoder, each_band_begins_anew) {
   // Large values, then small ones: the second band must not remember the range, nor the sums, of the first.
   Random random(82);
-  const test::FileTensor first = test::random_weights(random, "a.weight", Dtype::kF32, {64, 64}, 1000);
+  const test::FileTensor first =
+      test::random_weights(random, "a.weight", Dtype::kF32, {64, 64}, 1000);
   const test::FileTensor second = test::random_weights(random, "b.weight", Dtype::kF32, {64, 64});
   const Bytes file = test::make_file({first, second});
   Json options = test::default_options();
@@ -131,7 +135,8 @@ TEST(BandEncoder, looking_finds_what_encoding_finds) {
       const auto slice = bench.slicer.next(kBlock);
       ASSERT_TRUE(slice);
       Piece piece;
-      const auto encoded = bench.encoder.encode(*slice, bench.input(file, *slice), bench.data, piece);
+      const auto encoded =
+          bench.encoder.encode(*slice, bench.input(file, *slice), bench.data, piece);
       const auto looked = bench.encoder.look(*slice, bench.input(file, *slice));
       ASSERT_EQ(encoded.has_value(), looked.has_value());
       const bool too_large = value == 1e30 && options["bits"] == 16;

@@ -74,8 +74,8 @@ TEST(Cut, units_tile_the_tensor_and_fit_into_a_block) {
   for (int round = 0; round < 1500; ++round) {
     const Sample made = random_sample(random);
     const Cut &cut = made.cut;
-    const uint64_t total = made.tensor().decision == Decision::kCopy ? made.source().bytes
-                                                                     : made.source().elements;
+    const uint64_t total =
+        made.tensor().decision == Decision::kCopy ? made.source().bytes : made.source().elements;
     ASSERT_EQ(cut.elements, total);
     ASSERT_EQ(cut.unit_begin(0), 0U);
     ASSERT_EQ(cut.unit_end(cut.units - 1), total);
@@ -149,7 +149,8 @@ TEST(Cut, bands_are_bounded_where_rows_allow) {
     const uint64_t units = std::min(made.cut.units, made.cut.units_per_band);
     const uint64_t bytes = made.cut.bytes(0, units);
     const uint64_t row_bytes = tensor.columns * made.cut.element_bytes;
-    const uint64_t least = tensor.matrices > 1 ? tensor.rows : 8; // rows whose zero points share a word
+    const uint64_t least =
+        tensor.matrices > 1 ? tensor.rows : 8; // rows whose zero points share a word
     ASSERT_LE(bytes, std::max(kBandBytes, least * row_bytes));
   }
 }

@@ -66,7 +66,8 @@ TEST(EncodeStageGolden, the_golden_source_is_the_formula_that_we_think) {
   for (size_t i = 0; i < packed.size(); ++i) {
     const float scale = f16_to_f32(load_le<uint16_t>(scales.data() + i / 64 * 2));
     const double value = (packed[i] - 128) * static_cast<double>(scale);
-    ASSERT_NEAR(value, golden_weight(i / kColumns, i % kColumns), static_cast<double>(scale) / 2 + 1e-6);
+    ASSERT_NEAR(value, golden_weight(i / kColumns, i % kColumns),
+                static_cast<double>(scale) / 2 + 1e-6);
   }
 }
 

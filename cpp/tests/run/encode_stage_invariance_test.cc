@@ -1,6 +1,8 @@
 // The same bytes and the same errors, whatever the host chooses.
 #include <gtest/gtest.h>
 
+#include <ostream>
+
 #include "monoquant/base/text.h"
 #include "support/run_checks.h"
 #include "support/sample_tensors.h"
@@ -19,7 +21,8 @@ constexpr size_t kBlocks[] = {size_t{1} << 19U, size_t{1} << 20U, size_t{3} << 2
 Bytes model() {
   Random random(40);
   return test::make_file({
-      test::random_weights(random, "many_rows.weight", Dtype::kF16, {66'000, 3}), // two bands of scales
+      test::random_weights(random, "many_rows.weight", Dtype::kF16,
+                           {66'000, 3}), // two bands of scales
       test::random_weights(random, "long.weight", Dtype::kF32, {2, 66'000}),
       test::random_weights(random, "moe.experts.w", Dtype::kBF16, {3, 21, 1024}),
       test::random_weights(random, "conv.weight", Dtype::kF32, {40, 100, 3, 3}),
@@ -34,6 +37,9 @@ struct Variant {
   std::string title;
   Json options;
 };
+
+/// How GoogleTest names it in its output.
+void PrintTo(const Variant &variant, std::ostream *out) { *out << variant.title; } // NOLINT
 
 std::vector<Variant> variants() {
   Json int8 = test::default_options();
@@ -50,12 +56,11 @@ std::vector<Variant> variants() {
 }
 
 bool same(const std::vector<BandErrors> &a, const std::vector<BandErrors> &b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const BandErrors &x, const BandErrors &y) {
-                      return x.tensor == y.tensor && x.band == y.band &&
-                             x.sums.signal == y.sums.signal && x.sums.noise == y.sums.noise &&
-                             x.sums.peak == y.sums.peak;
-                    });
+  return std::equal(
+      a.begin(), a.end(), b.begin(), b.end(), [](const BandErrors &x, const BandErrors &y) {
+        return x.tensor == y.tensor && x.band == y.band && x.sums.signal == y.sums.signal &&
+               x.sums.noise == y.sums.noise && x.sums.peak == y.sums.peak;
+      });
 }
 
 class AnyHost : public testing::TestWithParam<Variant> {
@@ -105,7 +110,8 @@ TEST_P(AnyHost, slots_do_not_show) {
 }
 
 TEST_P(AnyHost, shares_do_not_show) {
-  for (const uint64_t shares : {2U, 3U, 5U, 40U}) { // more shares than bands: some have nothing to do
+  for (const uint64_t shares :
+       {2U, 3U, 5U, 40U}) { // more shares than bands: some have nothing to do
     expect_same({kBlocks[shares % 3], 1, 3, shares});
   }
 }
@@ -124,7 +130,8 @@ TEST(EncodeStageBands, tensors_beyond_a_band_are_put_together_again) {
   });
   Json int4 = test::int4_options(32);
   int4["scheme"] = "asymmetric";
-  for (const Json &options : {int4, test::packed_8_options()}) { // one pass, and two for the long rows
+  for (const Json &options :
+       {int4, test::packed_8_options()}) { // one pass, and two for the long rows
     const MemoryRun one(test::plan_for(file, options), file, {kBlocks[2], 2, 2, 1});
     std::vector<size_t> bands(3);
     for (const Extent &extent : one.extents()) {

@@ -4,6 +4,8 @@
 
 #include <cmath>
 #include <limits>
+#include <ostream>
+#include <set>
 
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/float_convert.h"
@@ -28,6 +30,9 @@ struct Variant {
   std::string title;
   Json options;
 };
+
+/// How GoogleTest names it in its output.
+void PrintTo(const Variant &variant, std::ostream *out) { *out << variant.title; } // NOLINT
 
 /// Every kind of codes that there is. Nothing is too small to be quantized.
 std::vector<Variant> variants() {
@@ -69,7 +74,7 @@ std::vector<FileTensor> tensors_of_all_shapes(Random &random, Dtype dtype) {
     tensors.push_back(test::random_weights(random, std::move(name), dtype, std::move(shape)));
   };
   const std::vector<std::vector<uint64_t>> matrices = {
-      {1, 1},  {1, 512}, {512, 1}, {7, 1},   {9, 7},    {8, 8},   {3, 2},    {17, 31},  {64, 128},
+      {1, 1},  {1, 512}, {512, 1}, {7, 1},   {9, 7},    {8, 8},    {3, 2},     {17, 31}, {64, 128},
       {5, 33}, {33, 64}, {12, 96}, {10, 48}, {130, 40}, {2, 4096}, {17, 1040}, {300, 8}};
   for (size_t i = 0; i < matrices.size(); ++i) {
     add(concat("layer.", i, ".weight"), matrices[i]);
@@ -83,7 +88,7 @@ std::vector<FileTensor> tensors_of_all_shapes(Random &random, Dtype dtype) {
   add("gru.weight_ih_l0", {48, 5});
   add("gru.weight_hh_l0", {48, 16});
   add("moe.experts.even", {3, 16, 64});
-  add("moe.experts.odd", {4, 5, 96}); // five rows: zero points of an expert end amid a word
+  add("moe.experts.odd", {4, 5, 96});     // five rows: zero points of an expert end amid a word
   add("moe.experts.many", {2, 135, 128}); // units of 128 rows go on into the next matrix
   add("norm.weight", {64});
   return tensors;
@@ -98,7 +103,8 @@ void expect_reference_for_all_shapes(Dtype dtype, const Json &options) {
 }
 
 TEST_P(EveryVariant, equals_the_reference_for_all_shapes) {
-  for (const Dtype dtype : {Dtype::kF32, Dtype::kF16, Dtype::kBF16}) { // one for each type of scales
+  for (const Dtype dtype :
+       {Dtype::kF32, Dtype::kF16, Dtype::kBF16}) { // one for each type of scales
     expect_reference_for_all_shapes(dtype, GetParam().options);
   }
 }
@@ -169,7 +175,8 @@ TEST_P(EveryVariant, what_vanishes_is_counted_as_lost) {
       value = static_cast<double>(std::ldexp(random.signed_unit(), exponent));
       energy += value * value;
     }
-    const Bytes file = test::make_file({test::make_tensor("a.weight", Dtype::kF32, {8, 256}, values)});
+    const Bytes file =
+        test::make_file({test::make_tensor("a.weight", Dtype::kF32, {8, 256}, values)});
     const MemoryRun run(test::plan_for(file, GetParam().options), file);
     const quant::ErrorSums sums = run.tensor_errors(0);
     EXPECT_NEAR(sums.signal / energy, 1.0, 1e-6) << exponent;
@@ -195,7 +202,8 @@ TEST_P(EveryVariant, unclipped_values_are_off_by_half_a_scale_at_most) {
         ASSERT_LE(error, scale / 2 * (1 + 1e-5));
         ++unclipped;
       } else {
-        ASSERT_LE(error, scale); // clipping costs half a step more, and a little where scales were rounded
+        ASSERT_LE(error,
+                  scale); // clipping costs half a step more, and a little where scales were rounded
       }
     }
     EXPECT_GT(unclipped, values.size() / 2);
@@ -225,7 +233,8 @@ TEST_P(EveryVariant, long_rows_equal_the_reference) {
     const Bytes file = test::make_file(
         {test::random_weights(random, "a.weight", sample.dtype, {sample.rows, sample.columns})});
     SCOPED_TRACE(sample.title);
-    const MemoryRun run(test::plan_for(file, GetParam().options), file, {size_t{1} << 19U, 1, 2, 1});
+    const MemoryRun run(test::plan_for(file, GetParam().options), file,
+                        {size_t{1} << 19U, 1, 2, 1});
     test::expect_matches_reference(run, file);
   }
 }
@@ -308,7 +317,8 @@ TEST(EncodeStage, every_dtype_is_copied_bit_for_bit) {
   for (int i = 0; i < kDtypeCount; ++i) {
     const auto dtype = static_cast<Dtype>(i);
     tensors.push_back(test::random_bytes(random, concat("x.", dtype_name(dtype)), dtype, {3, 40}));
-    tensors.push_back(test::random_bytes(random, concat("empty.", dtype_name(dtype)), dtype, {0, 4}));
+    tensors.push_back(
+        test::random_bytes(random, concat("empty.", dtype_name(dtype)), dtype, {0, 4}));
   }
   tensors.push_back(test::random_bytes(random, "scalar", Dtype::kF32, {}));
   const Bytes file = test::make_file(tensors);
@@ -382,7 +392,8 @@ Json with_unfit(Json options, const MemoryRun &run) {
   return options;
 }
 
-void expect_found_and_left_alone(const Poisoned &made, const Json &options, test::HostChoice choice) {
+void expect_found_and_left_alone(const Poisoned &made, const Json &options,
+                                 test::HostChoice choice) {
   const Bytes file = test::make_file(made.tensors);
   const MemoryRun first(test::plan_for(file, options), file, choice);
   std::map<size_t, plan::Reason> found;
@@ -452,7 +463,8 @@ TEST(EncodeStage, where_the_bad_value_is_does_not_depend_on_the_host) {
   std::string expected;
   for (const size_t block : {size_t{1} << 19U, size_t{1} << 20U, size_t{3} << 20U}) {
     for (size_t slots = 1; slots <= 6; ++slots) {
-      const MemoryRun run(test::plan_for(file, test::default_options()), file, {block, slots % 3 + 1, slots, 1});
+      const MemoryRun run(test::plan_for(file, test::default_options()), file,
+                          {block, slots % 3 + 1, slots, 1});
       const Json result = Json::parse(run.stages()[0]->result_json());
       expected = expected.empty() ? result["unfit"].dump() : expected;
       EXPECT_EQ(result["unfit"].dump(), expected);
@@ -512,8 +524,9 @@ TEST(EncodeStage, reads_what_it_promises_and_names_the_tensor_at_work) {
 
 TEST(EncodeStage, results_as_json_have_every_band) {
   Random random(34);
-  const Bytes file = test::make_file({test::random_bytes(random, "ids", Dtype::kI64, {5}),
-                                      test::random_weights(random, "a.weight", Dtype::kF32, {64, 64})});
+  const Bytes file =
+      test::make_file({test::random_bytes(random, "ids", Dtype::kI64, {5}),
+                       test::random_weights(random, "a.weight", Dtype::kF32, {64, 64})});
   const MemoryRun run(test::plan_for(file, test::default_options()), file);
   const Json result = Json::parse(run.stages()[0]->result_json());
   EXPECT_EQ(result["unfit"], Json::array());

@@ -14,7 +14,8 @@ namespace {
 /// Copies, conversions, one pass and two, one band and many, nothing at all.
 plan::Plan sample_plan() {
   Json options = test::int4_options(-1);
-  options["overrides"] = Json::parse(R"([{"tensors":[3],"bits":16},{"tensors":[1],"groupSize":32}])");
+  options["overrides"] =
+      Json::parse(R"([{"tensors":[3],"bits":16},{"tensors":[1],"groupSize":32}])");
   return test::plan_for(test::make_catalog({{"short.weight", {9000, 1024}, Dtype::kF32},
                                             {"grouped.weight", {9000, 1024}, Dtype::kF16},
                                             {"long.weight", {200, 70'000}, Dtype::kF32},
@@ -55,7 +56,8 @@ TEST(Slicer, shares_together_walk_every_unit_once_a_pass) {
           for (uint64_t unit = slice->begin; unit < slice->end; ++unit) {
             ++units[static_cast<size_t>(unit)];
           }
-          ASSERT_EQ(owner.emplace(std::pair{slice->tensor, slice->band}, share).first->second, share)
+          ASSERT_EQ(owner.emplace(std::pair{slice->tensor, slice->band}, share).first->second,
+                    share)
               << "two shares work on one band";
         }
         ASSERT_EQ(own_bytes, slicer.total_bytes());
@@ -94,8 +96,8 @@ TEST(Slicer, the_first_pass_over_a_band_is_complete_before_the_second) {
     } else {
       ASSERT_TRUE(slice->first_of_band);
       ASSERT_EQ(slice->pass, 0U);
-      ASSERT_TRUE(!before || (before->last_of_band &&
-                              before->pass + 1 == slicer.cut(before->tensor).passes));
+      ASSERT_TRUE(!before ||
+                  (before->last_of_band && before->pass + 1 == slicer.cut(before->tensor).passes));
       ASSERT_TRUE(!before || before->tensor < slice->tensor || before->band + 1 == slice->band);
     }
     before = slice;

@@ -90,7 +90,8 @@ TEST(UnitEncoder, packed_rows_are_filled_up_to_words_with_zeros) {
       encode_unit(values, scheme, {columns, false}, {scales, zero_points}, bytes.data());
       for (size_t row = 0; row < 3; ++row) {
         for (size_t bit = columns * bits; bit < row_bytes * 8; ++bit) {
-          ASSERT_EQ(bytes[row * row_bytes + bit / 8] >> (bit % 8) & 1U, 0U) << columns << " " << bit;
+          ASSERT_EQ(bytes[row * row_bytes + bit / 8] >> (bit % 8) & 1U, 0U)
+              << columns << " " << bit;
         }
         // Of equal values each has the largest code that is in use: 127 or 7 steps of 127.5 or 7.5.
         const uint32_t first = bytes[row * row_bytes] & (bits == 4 ? 0xFU : 0xFFU);
@@ -131,8 +132,8 @@ TEST(UnitEncoder, measures_magnitude_and_range) {
 
 TEST(UnitEncoder, decodes_every_float_type) {
   test::Random random(10);
-  for (const Dtype dtype : {Dtype::kF64, Dtype::kF32, Dtype::kF16, Dtype::kBF16, Dtype::kF8E4M3,
-                            Dtype::kF8E5M2}) {
+  for (const Dtype dtype :
+       {Dtype::kF64, Dtype::kF32, Dtype::kF16, Dtype::kBF16, Dtype::kF8E4M3, Dtype::kF8E5M2}) {
     const test::FileTensor tensor = test::random_weights(random, "x", dtype, {77});
     std::vector<float> scratch(100);
     const auto values = decode_unit(dtype, tensor.bytes, scratch);
@@ -147,9 +148,9 @@ TEST(UnitEncoder, converts_what_fits_and_reports_what_does_not) {
     float largest; // that fits
     float smallest_misfit;
   };
-  for (const Row &row : {Row{Dtype::kF16, std::bit_cast<float>(0x477FEFFFU), 65520.0F},
-                         Row{Dtype::kBF16, std::bit_cast<float>(0x7F7F7FFFU),
-                             std::bit_cast<float>(0x7F7F8000U)}}) {
+  for (const Row &row :
+       {Row{Dtype::kF16, std::bit_cast<float>(0x477FEFFFU), 65520.0F},
+        Row{Dtype::kBF16, std::bit_cast<float>(0x7F7F7FFFU), std::bit_cast<float>(0x7F7F8000U)}}) {
     EXPECT_EQ(std::bit_cast<float>(overflow_magnitude(row.target)), row.smallest_misfit);
     const std::vector<float> fits = {0.25F, -row.largest, 1e-30F};
     uint8_t bytes[6];

@@ -50,7 +50,8 @@ bool is_refusal(const Error &error) {
 
 TEST(VerifyStage, what_was_written_passes) {
   const Bytes file = small_model();
-  for (const Json &options : {test::default_options(), asymmetric_int4(), test::float_options("BF16")}) {
+  for (const Json &options :
+       {test::default_options(), asymmetric_int4(), test::float_options("BF16")}) {
     for (const uint64_t shares : {1U, 2U, 5U}) {
       const MemoryRun run(test::plan_for(file, options), file, {size_t{1} << 20U, 1, 2, shares});
       const auto verified = run.verify(run.output());
@@ -94,7 +95,8 @@ TEST(VerifyStage, truncation_at_any_length_fails) {
   const Bytes file = small_model();
   const MemoryRun run(test::plan_for(file, asymmetric_int4()), file);
   for (size_t length = 0; length < run.output().size(); ++length) {
-    const Bytes cut(run.output().begin(), run.output().begin() + static_cast<std::ptrdiff_t>(length));
+    const Bytes cut(run.output().begin(),
+                    run.output().begin() + static_cast<std::ptrdiff_t>(length));
     const auto verified = run.verify(cut);
     ASSERT_FALSE(verified) << length;
     ASSERT_TRUE(is_refusal(verified.error()));

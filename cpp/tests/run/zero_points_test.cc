@@ -51,7 +51,8 @@ TEST(ZeroPoints, every_row_group_and_matrix_has_its_place) {
       for (uint64_t row = 0; row < words * per_word; ++row) {
         for (uint64_t group = 0; group < groups; ++group) {
           const uint64_t word = (matrix * words + row / per_word) * groups + group;
-          const uint64_t field = load_le<uint32_t>(bytes.data() + 4 * word) >> (row % per_word * bits);
+          const uint64_t field =
+              load_le<uint32_t>(bytes.data() + 4 * word) >> (row % per_word * bits);
           const int64_t stored = static_cast<int64_t>(field & ((1U << bits) - 1U));
           const uint64_t at = (matrix * rows + row) * groups + group;
           const int64_t expected = // rows that do not exist are zero bits

@@ -51,8 +51,9 @@ std::string difference(std::string_view kernel, size_t size, size_t count, const
     return {};
   }
   const auto at = (one - expected.memory.begin()) - static_cast<std::ptrdiff_t>(expected.begin);
-  return concat(kernel, ", ", count, " scopes of ", size, ": byte ", at, " of the output should be ",
-                static_cast<uint32_t>(*one), " and is ", static_cast<uint32_t>(*other));
+  return concat(kernel, ", ", count, " scopes of ", size, ": byte ", at,
+                " of the output should be ", static_cast<uint32_t>(*one), " and is ",
+                static_cast<uint32_t>(*other));
 }
 
 /// How far f32 sums may be from exact ones.
@@ -66,7 +67,8 @@ struct Slack {
     const double off = std::fabs(y) * 0x1p-22 + 0x1p-140; // of the product and of the difference
     const double squared = step * step;
     signal += squared * (y * y * 0x1p-16 + 0x1p-126);
-    noise += squared * (error * error * 0x1p-16 + 2 * std::fabs(error) * off + off * off + 0x1p-126);
+    noise +=
+        squared * (error * error * 0x1p-16 + 2 * std::fabs(error) * off + off * off + 0x1p-126);
     peak = std::max(peak, step * (std::fabs(error) * 0x1p-20 + off + 0x1p-63));
   }
 };
@@ -76,9 +78,10 @@ bool is_near(double a, double b, double slack) { return std::fabs(a - b) <= slac
 std::string sums_difference(std::string_view kernel, size_t size, size_t count,
                             const ErrorSums &expected, const ErrorSums &actual, SumsMatch match,
                             const Slack &slack) {
-  const bool same = std::bit_cast<uint64_t>(expected.signal) == std::bit_cast<uint64_t>(actual.signal) &&
-                    std::bit_cast<uint64_t>(expected.noise) == std::bit_cast<uint64_t>(actual.noise) &&
-                    std::bit_cast<uint32_t>(expected.peak) == std::bit_cast<uint32_t>(actual.peak);
+  const bool same =
+      std::bit_cast<uint64_t>(expected.signal) == std::bit_cast<uint64_t>(actual.signal) &&
+      std::bit_cast<uint64_t>(expected.noise) == std::bit_cast<uint64_t>(actual.noise) &&
+      std::bit_cast<uint32_t>(expected.peak) == std::bit_cast<uint32_t>(actual.peak);
   const bool near = is_near(expected.signal, actual.signal, slack.signal) &&
                     is_near(expected.noise, actual.noise, slack.noise) &&
                     is_near(expected.peak, actual.peak, slack.peak);
@@ -86,9 +89,10 @@ std::string sums_difference(std::string_view kernel, size_t size, size_t count,
     return {};
   }
   char text[256];
-  std::snprintf(text, sizeof(text), ": sums should be %.17g, %.17g, %.9g and are %.17g, %.17g, %.9g",
-                expected.signal, expected.noise, static_cast<double>(expected.peak), actual.signal,
-                actual.noise, static_cast<double>(actual.peak));
+  std::snprintf(text, sizeof(text),
+                ": sums should be %.17g, %.17g, %.9g and are %.17g, %.17g, %.9g", expected.signal,
+                expected.noise, static_cast<double>(expected.peak), actual.signal, actual.noise,
+                static_cast<double>(actual.peak));
   return concat(kernel, ", ", count, " scopes of ", size, text);
 }
 
@@ -129,7 +133,7 @@ float code_value(Random &random, uint64_t kind, float factor) {
 }
 
 Case make_case(Random &random, size_t size, size_t count, int32_t lowest, int32_t highest) {
-  static constexpr float kFactors[] = {1.0F,     2.0F,   10.0F,    0x1p23F, 3.0F,
+  static constexpr float kFactors[] = {1.0F,     2.0F,   10.0F,    0x1p23F,  3.0F,
                                        1365.33F, 1e-36F, 2.3e-38F, 0x1p-126F};
   Case made;
   made.shift = random.index(4);
@@ -144,7 +148,8 @@ Case make_case(Random &random, size_t size, size_t count, int32_t lowest, int32_
     made.factors.push_back(factor);
     made.steps.push_back(random.chance(8) ? 0.0F : 1.0F / factor);
     const auto codes = static_cast<uint64_t>(highest - lowest + 1);
-    made.zero_points.push_back(random.chance(2) ? 0 : lowest + static_cast<int32_t>(random.below(codes)));
+    made.zero_points.push_back(
+        random.chance(2) ? 0 : lowest + static_cast<int32_t>(random.below(codes)));
   }
   return made;
 }
@@ -246,7 +251,8 @@ std::string compare_narrow(std::string_view kernel, EncodeFloat expected, Encode
   if (text.empty()) {
     Slack slack;
     slack.signal = sums_one.signal * 0x1p-16 + std::numeric_limits<double>::min();
-    slack.noise = sums_one.noise * 0x1p-16 + std::ldexp(static_cast<double>(size), 2 * exponent - 120);
+    slack.noise =
+        sums_one.noise * 0x1p-16 + std::ldexp(static_cast<double>(size), 2 * exponent - 120);
     slack.peak = static_cast<double>(sums_one.peak) * 0x1p-20 + std::ldexp(1.0, exponent - 60);
     text = sums_difference(kernel, size, 1, sums_one, sums_other, match, slack);
   }
@@ -299,8 +305,8 @@ std::string compare_decoding(const Kernels &expected, const Kernels &actual, Sum
     for (const size_t count : counts) {
       // The part where infinity begins is the most telling one.
       const uint8_t *from = halves.data() + shift + (count > 4096 ? 0 : 2 * (0x7C00 - count / 2));
-      std::string text = compare_decoded("decode_f16", expected.decode_f16, actual.decode_f16, from,
-                                         count, match);
+      std::string text =
+          compare_decoded("decode_f16", expected.decode_f16, actual.decode_f16, from, count, match);
       if (text.empty()) {
         text = compare_decoded("decode_bf16", expected.decode_bf16, actual.decode_bf16, from, count,
                                match);
@@ -334,7 +340,8 @@ std::string compare_measuring(const Kernels &expected, const Kernels &actual, ui
       }
       std::vector<float> any = finite;
       for (float &value : any) {
-        value = random.chance(50) ? std::bit_cast<float>(static_cast<uint32_t>(random.bits())) : value;
+        value =
+            random.chance(50) ? std::bit_cast<float>(static_cast<uint32_t>(random.bits())) : value;
       }
       std::vector<uint32_t> one(count + 1, 77);
       std::vector<uint32_t> other(count + 1, 77);

@@ -103,15 +103,15 @@ MemoryRun::MemoryRun(plan::Plan plan, const Bytes &source, HostChoice choice)
   for (uint64_t share = 0; share < choice.shares; ++share) {
     stages_.push_back(std::make_unique<run::EncodeStage>(
         *plan_, *workers_, run::Share{share, choice.shares}, choice.slots, choice.block_bytes));
-    auto done =
-        drive(*stages_.back(), reader_of(source), [&](uint64_t offset, std::span<const uint8_t> bytes) {
-          if (offset > output_.size() || bytes.size() > output_.size() - offset) {
-            std::fprintf(stderr, "The engine writes beyond the end of the output.\n");
-            std::abort();
-          }
-          std::copy(bytes.begin(), bytes.end(),
-                    output_.begin() + static_cast<std::ptrdiff_t>(offset));
-        });
+    auto done = drive(*stages_.back(), reader_of(source),
+                      [&](uint64_t offset, std::span<const uint8_t> bytes) {
+                        if (offset > output_.size() || bytes.size() > output_.size() - offset) {
+                          std::fprintf(stderr, "The engine writes beyond the end of the output.\n");
+                          std::abort();
+                        }
+                        std::copy(bytes.begin(), bytes.end(),
+                                  output_.begin() + static_cast<std::ptrdiff_t>(offset));
+                      });
     if (!done) {
       stop(done.error());
     }

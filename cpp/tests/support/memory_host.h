@@ -58,7 +58,9 @@ public:
   [[nodiscard]] std::map<size_t, plan::Unfit> unfit() const;
   /// Of all shares, by offset.
   [[nodiscard]] std::vector<run::Extent> extents() const;
-  [[nodiscard]] const std::vector<std::unique_ptr<run::EncodeStage>> &stages() const { return stages_; }
+  [[nodiscard]] const std::vector<std::unique_ptr<run::EncodeStage>> &stages() const {
+    return stages_;
+  }
 
   /// Compares a file with what was encoded, as every share does.
   [[nodiscard]] Result<void> verify(const Bytes &file) const;

@@ -32,7 +32,8 @@ struct ReferenceCodes {
 
   [[nodiscard]] double stored(size_t index) const {
     const size_t scope = index / scope_size;
-    return static_cast<double>(codes[index] - zero_points[scope]) * static_cast<double>(scales[scope]);
+    return static_cast<double>(codes[index] - zero_points[scope]) *
+           static_cast<double>(scales[scope]);
   }
 };
 

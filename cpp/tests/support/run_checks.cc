@@ -30,8 +30,8 @@ FileTensor converted(const FileTensor &source, Dtype target) {
 }
 
 /// What the file must hold for one planned tensor.
-std::map<std::string, FileTensor> expected_tensors(const MemoryRun &run, const plan::TensorPlan &entry,
-                                                   const FileTensor &source) {
+std::map<std::string, FileTensor>
+expected_tensors(const MemoryRun &run, const plan::TensorPlan &entry, const FileTensor &source) {
   switch (entry.decision) {
   case plan::Decision::kCopy:
     return {{source.name, source}};
@@ -68,8 +68,8 @@ void expect_matches_reference(const MemoryRun &run, const Bytes &source) {
       EXPECT_EQ(dtype_name(found->second.dtype), dtype_name(expected.dtype)) << key;
       EXPECT_EQ(found->second.shape, expected.shape) << key;
       const auto [here, there] =
-          std::mismatch(found->second.bytes.begin(), found->second.bytes.end(), expected.bytes.begin(),
-                        expected.bytes.end());
+          std::mismatch(found->second.bytes.begin(), found->second.bytes.end(),
+                        expected.bytes.begin(), expected.bytes.end());
       EXPECT_TRUE(here == found->second.bytes.end() && there == expected.bytes.end())
           << key << " (" << entry.explanation << ") differs from byte "
           << here - found->second.bytes.begin() << " of " << expected.bytes.size();
@@ -96,12 +96,14 @@ void expect_true_errors(const MemoryRun &run, const Bytes &source, double tolera
     EXPECT_NEAR(found.signal, expected.signal, expected.signal * tolerance) << tensor.name;
     // A value in steps is off by two roundings, so its error by as much: e^2 changes by 2 e y 2^-23 at most,
     // and Cauchy and Schwarz bound the sum.
-    const double same_way = 0x1p-22 * std::sqrt(expected.signal * expected.noise) + 0x1p-46 * expected.signal;
+    const double same_way =
+        0x1p-22 * std::sqrt(expected.signal * expected.noise) + 0x1p-46 * expected.signal;
     EXPECT_NEAR(found.noise, expected.noise,
                 expected.noise * tolerance + (kind == Values::kAdversarial ? same_way : 0.0))
         << tensor.name;
     const float largest_scale = *std::max_element(codes.scales.begin(), codes.scales.end());
-    EXPECT_NEAR(found.peak, expected.peak, static_cast<double>(largest_scale) * 4e-5) << tensor.name;
+    EXPECT_NEAR(found.peak, expected.peak, static_cast<double>(largest_scale) * 4e-5)
+        << tensor.name;
   }
 }
 

@@ -14,8 +14,8 @@ uint64_t element_count(const std::vector<uint64_t> &shape) {
   return count;
 }
 
-FileTensor random_weights(Random &random, std::string name, Dtype dtype, std::vector<uint64_t> shape,
-                          double magnitude) {
+FileTensor random_weights(Random &random, std::string name, Dtype dtype,
+                          std::vector<uint64_t> shape, double magnitude) {
   const auto count = static_cast<size_t>(element_count(shape));
   if (dtype_bits(dtype) == 8) {
     FileTensor tensor{std::move(name), dtype, std::move(shape), std::vector<uint8_t>(count)};
@@ -32,7 +32,8 @@ FileTensor random_weights(Random &random, std::string name, Dtype dtype, std::ve
   return make_tensor(std::move(name), dtype, std::move(shape), values);
 }
 
-FileTensor random_bytes(Random &random, std::string name, Dtype dtype, std::vector<uint64_t> shape) {
+FileTensor random_bytes(Random &random, std::string name, Dtype dtype,
+                        std::vector<uint64_t> shape) {
   const auto bytes = static_cast<size_t>(element_count(shape) * dtype_bits(dtype) / 8);
   FileTensor tensor{std::move(name), dtype, std::move(shape), std::vector<uint8_t>(bytes)};
   for (uint8_t &byte : tensor.bytes) {

@@ -11,8 +11,8 @@ namespace monoquant::test {
 uint64_t element_count(const std::vector<uint64_t> &shape);
 
 /// Values shaped like weights, up to about 32 times `magnitude`; for the one-byte floats any finite codes.
-FileTensor random_weights(Random &random, std::string name, Dtype dtype, std::vector<uint64_t> shape,
-                          double magnitude = 0.05);
+FileTensor random_weights(Random &random, std::string name, Dtype dtype,
+                          std::vector<uint64_t> shape, double magnitude = 0.05);
 
 /// Any bytes.
 FileTensor random_bytes(Random &random, std::string name, Dtype dtype, std::vector<uint64_t> shape);

@@ -27,8 +27,7 @@ void add_block(State &state, const uint8_t *block) {
     }
   }
   for (size_t i = 16; i < 64; ++i) {
-    const uint32_t small =
-        std::rotr(w[i - 15], 7) ^ std::rotr(w[i - 15], 18) ^ (w[i - 15] >> 3U);
+    const uint32_t small = std::rotr(w[i - 15], 7) ^ std::rotr(w[i - 15], 18) ^ (w[i - 15] >> 3U);
     const uint32_t large = std::rotr(w[i - 2], 17) ^ std::rotr(w[i - 2], 19) ^ (w[i - 2] >> 10U);
     w[i] = w[i - 16] + small + w[i - 7] + large;
   }

@@ -26,7 +26,8 @@ using Metadata = std::vector<std::pair<std::string, std::string>>;
 
 /// Length prefix and JSON.
 std::vector<uint8_t> make_header(const std::string &json);
-std::vector<uint8_t> make_file(const std::vector<FileTensor> &tensors, const Metadata &metadata = {});
+std::vector<uint8_t> make_file(const std::vector<FileTensor> &tensors,
+                               const Metadata &metadata = {});
 
 struct TensorFile {
   Json header;

@@ -15,7 +15,8 @@ namespace {
 constexpr auto kWithinRounding = test::SumsMatch::kWithinRounding;
 
 TEST(ScalarKernels, decode_every_value_as_documented) {
-  EXPECT_EQ(test::compare_decoding(test::reference_kernels(), scalar_kernels(), kWithinRounding), "");
+  EXPECT_EQ(test::compare_decoding(test::reference_kernels(), scalar_kernels(), kWithinRounding),
+            "");
 }
 
 TEST(ScalarKernels, measure_as_documented) {
@@ -27,7 +28,8 @@ TEST(ScalarKernels, measure_as_documented) {
 TEST(ScalarKernels, make_codes_as_documented) {
   for (uint64_t seed = 0; seed < 10; ++seed) {
     ASSERT_EQ(
-        test::compare_codes(test::reference_kernels(), scalar_kernels(), seed, kWithinRounding), "");
+        test::compare_codes(test::reference_kernels(), scalar_kernels(), seed, kWithinRounding),
+        "");
   }
 }
 
@@ -45,9 +47,12 @@ TEST(ScalarKernels, round_ties_as_pytorch_does) {
     float scale;
     int32_t zero_point;
   };
-  const std::vector<Row> rows = {{"s1_z0", 1.0F, 0},    {"s1_z1", 1.0F, 1},
-                                 {"s1_z-3", 1.0F, -3},  {"s0.1_z5", 0.1F, 5},
-                                 {"s0.333333_z7", 1.0F / 3.0F, 7}, {"s0.0078125_z0", 0.0078125F, 0}};
+  const std::vector<Row> rows = {{"s1_z0", 1.0F, 0},
+                                 {"s1_z1", 1.0F, 1},
+                                 {"s1_z-3", 1.0F, -3},
+                                 {"s0.1_z5", 0.1F, 5},
+                                 {"s0.333333_z7", 1.0F / 3.0F, 7},
+                                 {"s0.0078125_z0", 0.0078125F, 0}};
   const auto file = test::parse_file(test::read_fixture("observers/rounding_ties.safetensors"));
   const std::vector<float> x = test::values_of(file.tensors.at("x"));
   size_t compared = 0;
@@ -60,8 +65,8 @@ TEST(ScalarKernels, round_ties_as_pytorch_does) {
       }
       uint8_t code = 0;
       ErrorSums sums;
-      scalar_kernels().encode_8(&x[i], 1, 1, {&scope.factor, &scope.step, &scope.zero_point}, 0, &code,
-                                sums);
+      scalar_kernels().encode_8(&x[i], 1, 1, {&scope.factor, &scope.step, &scope.zero_point}, 0,
+                                &code, sums);
       EXPECT_EQ(code, expected[i]) << row.name << ": " << x[i];
       ++compared;
     }
@@ -77,11 +82,10 @@ TEST(ScalarKernels, f8_and_f64_decode_one_by_one) {
   std::vector<float> values(256);
   decode_f8_e4m3(codes.data(), codes.size(), values.data());
   for (uint32_t i = 0; i < 256; ++i) {
-    const double expected =
-        (i & 0x7FU) == 0x7FU ? NAN // the only codes that IEEE would not have
-        : (i & 0x78U) == 0x78U
-            ? std::copysign((8.0 + (i & 7U)) * 32.0, (i & 0x80U) != 0 ? -1.0 : 1.0)
-            : test::value_of_format(i, 4, 3);
+    const double expected = (i & 0x7FU) == 0x7FU   ? NAN // the only codes that IEEE would not have
+                            : (i & 0x78U) == 0x78U ? std::copysign((8.0 + (i & 7U)) * 32.0,
+                                                                   (i & 0x80U) != 0 ? -1.0 : 1.0)
+                                                   : test::value_of_format(i, 4, 3);
     if (std::isnan(expected)) {
       EXPECT_TRUE(std::isnan(values[i])) << i;
     } else {
