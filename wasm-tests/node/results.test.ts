@@ -3,12 +3,24 @@
  * It exists because these are promises about files and processes, which browsers do not have.
  * A result keeps its file for as long as it is open, and not a moment longer.
  */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { MonoquantError, open, quantize } from '#package/node';
+import { MonoquantError, open, type Progress, quantize } from '#package/node';
 import { Folder, start } from '../support/cli.js';
 import { failureOf } from '../support/failures.js';
 import { mixedModel } from '../support/models.js';
@@ -74,6 +86,40 @@ describe('a result with a name', () => {
       'quality-gate',
     );
     await failureOf(quantize(model, { output: model, force: true }), 'invalid-options');
+    expect(folder.list()).toEqual(['model.safetensors']);
+  });
+});
+
+describe('an output that the disk changes', () => {
+  // Everything has been written, and nothing has been read back.
+  const afterEncoding =
+    (damage: (path: string) => void) =>
+    ({ stage, bytes, totalBytes }: Progress) => {
+      if (stage === 'encode' && bytes === totalBytes) damage(folder.at('o.partial'));
+    };
+
+  it.each([
+    ['the first byte of the header', 0],
+    ['a digit of the header', 40],
+    ['the first codes', -40_000],
+    ['the last byte', -1],
+  ])('is found out: %s', async (_, offset) => {
+    const onProgress = afterEncoding((path) => {
+      const bytes = readFileSync(path);
+      const at = offset < 0 ? bytes.length + offset : offset;
+      bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+      const file = openSync(path, 'r+');
+      writeSync(file, bytes);
+      closeSync(file);
+    });
+    const run = quantize(model, { output: folder.at('o'), threads: 2, onProgress });
+    await failureOf(run, 'verification-failed');
+    expect(folder.list()).toEqual(['model.safetensors']);
+  });
+
+  it.each([1, 20_000])('is found out: %i bytes are missing', async (missing) => {
+    const onProgress = afterEncoding((path) => truncateSync(path, statSync(path).size - missing));
+    await failureOf(quantize(model, { output: folder.at('o'), onProgress }));
     expect(folder.list()).toEqual(['model.safetensors']);
   });
 });
