@@ -58,11 +58,13 @@ function chromiumProject(
   };
 }
 
-function aliases(host: 'node' | 'browser'): Record<string, string> {
-  return {
-    '#host': join(ROOT, `wasm-tests/host/host.${host}.ts`),
-    [`#package/${host}`]: join(ROOT, `dist/${host}/index.js`),
-  };
+/** `#package` is the entry of the host that a test runs in: for types and constants, which are the same. */
+function aliases(host: 'node' | 'browser') {
+  const entry = join(ROOT, `dist/${host}/index.js`);
+  return [
+    { find: '#host', replacement: join(ROOT, `wasm-tests/host/host.${host}.ts`) },
+    { find: /^#package(\/(node|browser))?$/, replacement: entry },
+  ];
 }
 
 function testsIn(...folders: string[]): string[] {

@@ -5,8 +5,7 @@
  */
 import { expect, it } from 'vitest';
 import { host } from '#host';
-import type { PlanOptions } from '../../js/api/plan-options.js';
-import type { LayerKind, PlannedTensor } from '../../js/api/types.js';
+import type { LayerKind, PlannedTensor, PlanOptions } from '#package';
 import { mixedModel, weights } from '../support/models.js';
 import { type Run, runOn } from '../support/runs.js';
 import { readSafetensors, writeSafetensors } from '../support/safetensors.js';

@@ -5,7 +5,7 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { host } from '#host';
-import type { Progress, Report } from '../../js/api/types.js';
+import type { Progress, Report } from '#package';
 import type { AnyOptions } from '../host/host.js';
 import { expectSameBytes } from '../support/bytes.js';
 import { failureOf, helpfulFailureOf } from '../support/failures.js';

@@ -5,7 +5,7 @@
  * The same rule as everywhere: half a step, the smallest scale that does, numbers recomputed.
  */
 import { describe, expect, it } from 'vitest';
-import type { PlanOptions } from '../../js/api/plan-options.js';
+import type { PlanOptions } from '#package';
 import { dequantize, readQuantized } from '../support/dequantize.js';
 import {
   expectQuantizedWell,

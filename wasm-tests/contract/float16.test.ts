@@ -4,7 +4,7 @@
  * Values that do not fit are left as they are, with a warning, and so is what is narrow already.
  */
 import { describe, expect, it } from 'vitest';
-import type { Dtype, FloatType } from '../../js/api/types.js';
+import type { Dtype, FloatType } from '#package';
 import { expectSameBytes } from '../support/bytes.js';
 import { expectReportedRoughly, sumErrors } from '../support/errors.js';
 import { readFixture } from '../support/fixtures.js';

@@ -4,7 +4,7 @@
  * golden/ was made by packers that were compared with compressed-tensors, observers/ by PyTorch.
  */
 import { describe, expect, it } from 'vitest';
-import type { PlanOptions } from '../../js/api/plan-options.js';
+import type { PlanOptions } from '#package';
 import { expectSameBytes } from '../support/bytes.js';
 import { readQuantized } from '../support/dequantize.js';
 import { readFixture } from '../support/fixtures.js';

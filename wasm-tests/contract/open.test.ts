@@ -5,7 +5,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { host } from '#host';
-import type { Catalog, Dtype } from '../../js/api/types.js';
+import type { Catalog, Dtype } from '#package';
 import type { Bytes } from '../host/host.js';
 import { sha256 } from '../support/bytes.js';
 import { fixturesIn } from '../support/fixtures.js';

@@ -6,9 +6,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { host } from '#host';
-import type { Model } from '../../js/api/model.js';
-import type { PlanOptions } from '../../js/api/plan-options.js';
-import type { Plan, PlannedTensor } from '../../js/api/types.js';
+import type { Model, Plan, PlannedTensor, PlanOptions } from '#package';
 import { failureOf } from '../support/failures.js';
 import { mixedModel, weights } from '../support/models.js';
 import { modelOf, plannedOf } from '../support/runs.js';

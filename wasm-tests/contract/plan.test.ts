@@ -5,7 +5,7 @@
  */
 import { expect, it } from 'vitest';
 import { host } from '#host';
-import type { PlanOptions } from '../../js/api/plan-options.js';
+import type { PlanOptions } from '#package';
 import { failureOf } from '../support/failures.js';
 import { fixturesIn } from '../support/fixtures.js';
 import { mixedModel, weights } from '../support/models.js';

@@ -5,8 +5,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { host } from '#host';
-import type { ErrorCode } from '../../js/api/errors.js';
-import type { Model } from '../../js/api/model.js';
+import type { ErrorCode, Model } from '#package';
 import { failureOf, helpfulFailureOf } from '../support/failures.js';
 import { fixturesIn } from '../support/fixtures.js';
 import { weights } from '../support/models.js';

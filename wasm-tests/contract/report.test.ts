@@ -5,8 +5,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { host } from '#host';
-import type { PlanOptions } from '../../js/api/plan-options.js';
-import { WARNINGS, type WarningCode } from '../../js/api/types.js';
+import { type PlanOptions, WARNINGS, type WarningCode } from '#package';
 import { filled, mixedModel, weights } from '../support/models.js';
 import { Random } from '../support/random.js';
 import { runOn } from '../support/runs.js';

@@ -4,8 +4,7 @@
  * Outputs are read by support/dequantize.ts, which shares nothing with the engine.
  */
 import { expect, it } from 'vitest';
-import type { PlanOptions } from '../../js/api/plan-options.js';
-import type { Dtype } from '../../js/api/types.js';
+import type { Dtype, PlanOptions } from '#package';
 import { expectQuantizedWell, expectReported } from '../support/errors.js';
 import { LAYERS, mixedModel } from '../support/models.js';
 import { runOn, sourceOf } from '../support/runs.js';

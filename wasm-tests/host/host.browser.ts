@@ -3,8 +3,9 @@
  * It exists as the browsers' half of `#host`.
  * Leftovers are whatever the package keeps in the origin's private files.
  */
+
+import type { EngineInfo } from '#package';
 import * as monoquant from '#package/browser';
-import type { EngineInfo } from '../../js/api/types.js';
 import type { Host } from './host.js';
 
 const ALONE: EngineInfo = { kind: 'st', threads: 1 };

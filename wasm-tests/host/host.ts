@@ -3,11 +3,16 @@
  * It exists so that the tests of contract/ and parity/ are literally the same files everywhere.
  * Models go in as bytes and outputs come out as bytes; nothing is left behind when a call settles.
  */
-import type { MonoquantError } from '../../js/api/errors.js';
-import type { Model } from '../../js/api/model.js';
-import type { QuantizeOptions, RunOptions } from '../../js/api/options.js';
-import type { PlanOptions } from '../../js/api/plan-options.js';
-import type { EngineInfo, Report, Warning } from '../../js/api/types.js';
+import type {
+  EngineInfo,
+  Model,
+  MonoquantError,
+  PlanOptions,
+  QuantizeOptions,
+  Report,
+  RunOptions,
+  Warning,
+} from '#package';
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 

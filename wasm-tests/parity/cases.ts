@@ -3,7 +3,7 @@
  * They exist once so that Node, browsers and the native program are given the same work.
  * Between them: every kernel, several bands, long rows, rows that units and words do not divide, a second attempt.
  */
-import type { PlanOptions } from '../../js/api/plan-options.js';
+import type { PlanOptions } from '#package';
 import type { Bytes } from '../host/host.js';
 import { filled, mixedModel, weights } from '../support/models.js';
 import { Random } from '../support/random.js';

@@ -8,7 +8,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import type { Configuration } from '../../js/api/types.js';
+import type { Configuration } from '#package';
 import { sha256 } from '../support/bytes.js';
 import { planOf } from '../support/runs.js';
 import { CASES } from './cases.js';

@@ -3,7 +3,7 @@
  * It exists as a reader of compressed-tensors that shares nothing with the engine that writes it.
  * Every shape, type and padding bit is checked on the way; only the plan is taken from the engine.
  */
-import type { PlannedTensor } from '../../js/api/types.js';
+import type { PlannedTensor } from '#package';
 import { decodeFloats } from './floats.js';
 import { elementsOf, type TensorFile, tensorOf } from './safetensors.js';
 

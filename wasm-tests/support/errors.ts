@@ -4,7 +4,7 @@
  * The rule: half a step where a code is not at its limit, and no scale larger than its range needs.
  */
 import { expect } from 'vitest';
-import type { Dtype, PlannedTensor, Report, TensorReport } from '../../js/api/types.js';
+import type { Dtype, PlannedTensor, Report, TensorReport } from '#package';
 import { dequantize, type Quantized, readQuantized } from './dequantize.js';
 import { decodeFloats } from './floats.js';
 import type { Tensor, TensorFile } from './safetensors.js';

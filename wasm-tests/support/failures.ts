@@ -5,7 +5,7 @@
  */
 import { expect } from 'vitest';
 import { host } from '#host';
-import type { ErrorCode, MonoquantError } from '../../js/api/errors.js';
+import type { ErrorCode, MonoquantError } from '#package';
 
 export async function failureOf(call: Promise<unknown>, code?: ErrorCode): Promise<MonoquantError> {
   const outcome = await call.then(

@@ -3,7 +3,7 @@
  * It exists so that tests judge the engine's conversions by arithmetic that is not the engine's.
  * Decoding is exact; encoding rounds half to even, once, from the double that it is given.
  */
-import type { Dtype } from '../../js/api/types.js';
+import type { Dtype } from '#package';
 
 /** Exponent bits, mantissa bits. */
 const NARROW: Partial<Record<Dtype, readonly [exponent: number, mantissa: number]>> = {

@@ -3,7 +3,7 @@
  * It exists so that tests need no files, and so that every host works on the same bytes.
  * A seed decides everything.
  */
-import type { Dtype, LayerKind } from '../../js/api/types.js';
+import type { Dtype, LayerKind } from '#package';
 import { encodeFloats } from './floats.js';
 import { Random } from './random.js';
 import { elementsOf, type Tensor } from './safetensors.js';

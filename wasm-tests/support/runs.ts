@@ -4,8 +4,7 @@
  * The plan is that of `open().plan()`, made before the run.
  */
 import { host } from '#host';
-import type { PlanOptions } from '../../js/api/plan-options.js';
-import type { Plan, PlannedTensor, Report } from '../../js/api/types.js';
+import type { Plan, PlannedTensor, PlanOptions, Report } from '#package';
 import type { AnyOptions, Bytes } from '../host/host.js';
 import { readSafetensors, type Tensor, type TensorFile, writeSafetensors } from './safetensors.js';
 

@@ -3,7 +3,7 @@
  * It exists so that what the engine reads and writes is judged by code that shares nothing with it.
  * The reader refuses whatever the format forbids: holes, overlaps, trailing bytes, wrong sizes.
  */
-import type { Dtype } from '../../js/api/types.js';
+import type { Dtype } from '#package';
 import type { Bytes } from '../host/host.js';
 
 export interface Tensor {

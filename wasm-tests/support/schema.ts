@@ -23,7 +23,7 @@ import {
   type TensorReport,
   WARNINGS,
   type Warning,
-} from '../../js/api/types.js';
+} from '#package';
 
 type Check = (value: unknown, path: string) => void;
 
