@@ -154,18 +154,18 @@ private:
 
 std::vector<ConfigGroup> collect_groups(const std::vector<TensorPlan> &plans) {
   std::vector<ConfigGroup> groups;
-  for (size_t i = 0; i < plans.size(); ++i) {
-    if (plans[i].decision != Decision::kQuantize) {
+  for (const TensorPlan &plan : plans) {
+    if (plan.decision != Decision::kQuantize) {
       continue;
     }
     auto group = std::find_if(groups.begin(), groups.end(), [&](const ConfigGroup &candidate) {
-      return candidate.takes(plans[i].scheme);
+      return candidate.takes(plan.scheme);
     });
     if (group == groups.end()) {
-      groups.push_back({plans[i].scheme, {}});
+      groups.push_back({plan.scheme, {}});
       group = groups.end() - 1;
     }
-    group->members.push_back(plans[i].source);
+    group->members.push_back(plan.source);
   }
   return groups;
 }
