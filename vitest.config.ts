@@ -17,7 +17,7 @@ const ISOLATION = {
 };
 
 /** Machines may be busy; what hangs, hangs for ever. */
-const TIMEOUT_MS = 60_000;
+const TIMEOUTS = { testTimeout: 60_000, hookTimeout: 60_000 };
 
 /** Tests of these folders run in every project. */
 const EVERYWHERE = ['contract', 'parity'];
@@ -26,7 +26,7 @@ const nodeProject: TestProjectInlineConfiguration = {
   resolve: { alias: aliases('node') },
   test: {
     name: 'node',
-    testTimeout: TIMEOUT_MS,
+    ...TIMEOUTS,
     include: testsIn(...EVERYWHERE, 'node', 'cli', 'package'),
     // As Node itself would load it, untouched.
     server: { deps: { external: [/\/dist\//] } },
@@ -42,7 +42,7 @@ function chromiumProject(
     server: { host: '127.0.0.1', headers },
     test: {
       name,
-      testTimeout: TIMEOUT_MS,
+      ...TIMEOUTS,
       include: testsIn(...EVERYWHERE, 'browser'),
       exclude: ['**/*.node.test.ts'],
       browser: {

@@ -3,7 +3,7 @@
  * It exists because that is a path of its own: a file that only a worker may write, and that must not stay.
  * What comes out is what would have come out of memory.
  */
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { host } from '#host';
 import { open, quantize } from '#package/browser';
 import type { Bytes } from '../host/host.js';
@@ -94,6 +94,16 @@ it('a large run that is ended, or judged, leaves no file', async () => {
   await failureOf(run, 'aborted');
   expect(await host.leftovers()).toEqual([]);
   await failureOf(quantize(model, { failUnder: 200 }), 'quality-gate');
+});
+
+it('removes what a tab left behind that was closed in the middle', async () => {
+  const root = await navigator.storage.getDirectory();
+  const files = await root.getDirectoryHandle('monoquant', { create: true });
+  await files.getFileHandle('abandoned', { create: true });
+  expect(await host.leftovers()).toEqual(['abandoned']);
+  const result = await quantize(modelOf(1));
+  await result.close();
+  await vi.waitUntil(async () => (await host.leftovers()).length === 0);
 });
 
 async function planOf(model: Blob) {

@@ -51,7 +51,7 @@ it('SIGINT at the very beginning leaves nothing either', async () => {
   expect(folder.list()).toEqual(FILES);
 });
 
-it('a second SIGINT does no harm', async () => {
+it('a second signal ends the process at once, and still leaves nothing', async () => {
   const { child, finished } = start(process.execPath, [
     CLI,
     'quantize',
@@ -61,8 +61,8 @@ it('a second SIGINT does no harm', async () => {
   ]);
   await until('the output grows', () => sizeOf('o.partial') > 1 << 20);
   child.kill('SIGINT');
-  child.kill('SIGINT');
-  expect((await finished).code).toBe(130);
+  child.kill('SIGTERM');
+  expect((await finished).code).toBeOneOf([130, 143]);
   expect(folder.list()).toEqual(FILES);
 });
 

@@ -40,7 +40,7 @@ export const host: Host = {
     { run: { threads: 1 }, engine: ALONE },
     { run: { threads: 3, engine: 'st' }, engine: ALONE },
     // Where memory cannot be shared, there are no threads, whoever asks for them.
-    ...[2, 3].map((threads) => ({
+    ...[2, 3, 4].map((threads) => ({
       run: { threads },
       engine: globalThis.crossOriginIsolated ? ({ kind: 'mt', threads } as const) : ALONE,
     })),

@@ -56,7 +56,7 @@ export const host: Host = {
     }),
   leftovers: async () => readdirSync(results),
   engines: [
-    ...[2, 3, 5].map((threads) => ({
+    ...[2, 3, 4, 5].map((threads) => ({
       run: { threads },
       engine: { kind: 'st', threads } as const,
     })),

@@ -92,11 +92,14 @@ describe('a result with a name', () => {
 
 describe('an output that the disk changes', () => {
   // Everything has been written, and nothing has been read back.
-  const afterEncoding =
-    (damage: (path: string) => void) =>
-    ({ stage, bytes, totalBytes }: Progress) => {
-      if (stage === 'encode' && bytes === totalBytes) damage(folder.at('o.partial'));
+  const afterEncoding = (damage: (path: string) => void) => {
+    let isDone = false;
+    return ({ stage, bytes, totalBytes }: Progress) => {
+      if (isDone || stage !== 'encode' || bytes !== totalBytes) return;
+      isDone = true;
+      damage(folder.at('o.partial'));
     };
+  };
 
   it.each([
     ['the first byte of the header', 0],
