@@ -11,7 +11,6 @@ import type { Host } from './host.js';
 const ALONE: EngineInfo = { kind: 'st', threads: 1 };
 
 export const host: Host = {
-  name: 'browser',
   MonoquantError: monoquant.MonoquantError,
   version: monoquant.version,
   readFile: async (address) => {

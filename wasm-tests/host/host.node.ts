@@ -36,7 +36,6 @@ async function withFile<Result>(
 }
 
 export const host: Host = {
-  name: 'node',
   MonoquantError: monoquant.MonoquantError,
   version: monoquant.version,
   readFile: async (address) => new Uint8Array(await readFile(join(ROOT, address))),

@@ -32,7 +32,6 @@ export interface EngineChoice {
 }
 
 export interface Host {
-  readonly name: 'node' | 'browser';
   /** As the package exports them. */
   readonly MonoquantError: typeof MonoquantError;
   readonly version: () => string;

@@ -87,7 +87,7 @@ function reportedOf(report: Report, name: string): TensorReport {
   return reported;
 }
 
-export function sqnrOf(signal: number, noise: number): number {
+function sqnrOf(signal: number, noise: number): number {
   return noise === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10(signal / noise);
 }
 

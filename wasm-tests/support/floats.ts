@@ -72,14 +72,9 @@ function exponentOf(magnitude: number): number {
   return ((view.getUint16(0) >> 4) & 0x7ff) - 1023;
 }
 
-export function roundHalfEven(value: number): number {
+function roundHalfEven(value: number): number {
   const floor = Math.floor(value);
   const rest = value - floor;
   if (rest !== 0.5) return rest > 0.5 ? floor + 1 : floor;
   return floor % 2 === 0 ? floor : floor + 1;
-}
-
-/** The nearest value that a 16-bit type has. */
-export function roundTo(dtype: Dtype, value: number): number {
-  return decodeFloats(dtype, encodeFloats(dtype, [value]))[0] ?? Number.NaN;
 }
