@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
 import * as monoquant from '#package/node';
 import type { Bytes, Host } from './host.js';
 
@@ -17,7 +18,7 @@ const results = join(folder, 'results');
 mkdirSync(models);
 mkdirSync(results);
 process.env.TMPDIR = results;
-process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 let count = 0;
 
