@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "support/catalog_builder.h"
@@ -221,9 +222,10 @@ TEST(LayerKind, of_real_models) {
 TEST(LayerKind, does_not_depend_on_the_order_of_tensors) {
   for (const Model &model : kModels) {
     std::vector<Entry> entries;
-    for (auto row = model.rows.rbegin(); row != model.rows.rend(); ++row) {
-      entries.push_back({row->name, row->shape});
+    for (const Row &row : model.rows) {
+      entries.push_back({row.name, row.shape});
     }
+    std::reverse(entries.begin(), entries.end());
     const Catalog catalog = test::make_catalog(entries);
     for (size_t i = 0; i < entries.size(); ++i) {
       EXPECT_EQ(layer_kind_name(catalog.tensors[i].kind), model.rows[entries.size() - 1 - i].kind)

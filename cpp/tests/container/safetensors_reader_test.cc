@@ -269,8 +269,8 @@ TEST(SafetensorsReader, duplicates_are_refused_at_every_level) {
   const std::string rest = R"("a":{"dtype":"U8","shape":[2],"data_offsets":[2,4]})";
   EXPECT_TRUE(read_json("{" + a + "}", 2));
   for (const std::string &json : {
-           "{" + a + "," + a + "}",
-           "{" + a + "," + rest + "}",
+           concat("{", a, ",", a, "}"),
+           concat("{", a, ",", rest, "}"),
            std::string(R"({"a":{"dtype":"U8","dtype":"U8","shape":[2],"data_offsets":[0,2]}})"),
            std::string(R"({"a":{"dtype":"U8","shape":[2],"shape":[2],"data_offsets":[0,2]}})"),
            std::string(
@@ -299,6 +299,9 @@ TEST(SafetensorsReader, sizes_that_overflow_are_refused) {
     EXPECT_FALSE(read_json(with_shape(std::string(shape), "U8"), 8)) << shape;
     EXPECT_FALSE(read_json(with_shape(std::string(shape), "F64"), 8)) << shape;
   }
+  // A dimension beyond what JavaScript counts exactly is refused even where a zero makes the tensor empty.
+  EXPECT_FALSE(
+      read_json(R"({"a":{"dtype":"U8","shape":[9007199254740992,0],"data_offsets":[0,0]}})", 0));
   // A dimension of zero makes the rest harmless.
   EXPECT_TRUE(read_json(
       R"({"a":{"dtype":"F64","shape":[9007199254740991,0,9007199254740991],"data_offsets":[0,0]}})",

@@ -25,7 +25,7 @@ const std::vector<Family> kFamilies = {
     {{"q_proj.weight", "k_proj.weight", "v_proj.weight"}},
 };
 
-std::vector<Entry> entries_of(const Family &family, size_t odd, Entry odd_one) {
+std::vector<Entry> entries_of(const Family &family, size_t odd, const Entry &odd_one) {
   std::vector<Entry> entries;
   for (size_t i = 0; i < family.members.size(); ++i) {
     Entry entry = i == odd ? odd_one : Entry{"", {64, 128}};

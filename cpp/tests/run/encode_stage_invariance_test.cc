@@ -74,7 +74,7 @@ protected:
   }
 
   [[nodiscard]] MemoryRun encode(HostChoice choice) const {
-    return MemoryRun(test::plan_for(file_, GetParam().options), file_, choice);
+    return {test::plan_for(file_, GetParam().options), file_, choice};
   }
 
   void expect_same(HostChoice choice) const {
@@ -87,6 +87,11 @@ protected:
     EXPECT_TRUE(run.verify(expected_)) << title;
   }
 
+  void expect_reference(HostChoice choice) const {
+    test::expect_matches_reference(encode(choice), file_);
+  }
+
+private:
   Bytes file_;
   Bytes expected_;
   std::vector<BandErrors> errors_;
@@ -116,9 +121,7 @@ TEST_P(AnyHost, shares_do_not_show) {
   }
 }
 
-TEST_P(AnyHost, the_result_is_the_references) {
-  test::expect_matches_reference(encode({kBlocks[1], 2, 3, 2}), file_);
-}
+TEST_P(AnyHost, the_result_is_the_references) { expect_reference({kBlocks[1], 2, 3, 2}); }
 
 TEST(EncodeStageBands, tensors_beyond_a_band_are_put_together_again) {
   // 17 MB a tensor, long rows among them: everything that is counted in bands begins anew in the second.

@@ -135,8 +135,8 @@ TEST_P(EveryVariant, measures_errors_to_a_millionth) {
 TEST_P(EveryVariant, values_of_any_size_are_handled) {
   Random random(22);
   std::vector<FileTensor> tensors;
-  const auto add = [&](std::string name, auto value_at) {
-    std::vector<double> values(48 * 128);
+  const auto add = [&](const std::string &name, auto value_at) {
+    std::vector<double> values(size_t{48} * 128);
     for (size_t i = 0; i < values.size(); ++i) {
       values[i] = static_cast<double>(value_at(i));
     }
@@ -155,7 +155,7 @@ TEST_P(EveryVariant, values_of_any_size_are_handled) {
   add("largest", [](size_t i) { return i % 2 == 0 ? 3.402823466e38F : -3.402823466e38F; });
   add("positive", [&](size_t) { return std::fabs(random.signed_unit()) + 5.0F; });
   add("all_exponents", [&](size_t) { return random.finite_bits(); });
-  for (int exponent = -60; exponent <= -70; exponent -= 1) {
+  for (int exponent = -56; exponent >= -70; --exponent) {
     add(concat("edge", -exponent),
         [&](size_t) { return std::ldexp(random.signed_unit(), exponent); });
   }
@@ -169,7 +169,7 @@ TEST_P(EveryVariant, what_vanishes_is_counted_as_lost) {
   // Far below the smallest scale every code is the zero point: signal and noise are the same.
   for (int exponent = -149; exponent <= -30; exponent += 7) {
     Random random(23);
-    std::vector<double> values(8 * 256);
+    std::vector<double> values(size_t{8} * 256);
     double energy = 0;
     for (double &value : values) {
       value = static_cast<double>(std::ldexp(random.signed_unit(), exponent));

@@ -14,7 +14,6 @@
 namespace monoquant::run {
 namespace {
 
-using quant::QparamsArrays;
 using quant::Scheme;
 using quant::Strategy;
 

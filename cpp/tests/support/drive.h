@@ -28,7 +28,7 @@ Result<void> drive(run::Stage &stage, ReadBytes read, WriteBytes write) {
   };
   while (true) {
     while (!exhausted && started - processed < slots) {
-      while (written + slots <= started) { // whoever had this slot before
+      if (written + slots <= started) { // whoever had this slot before
         write_one();
       }
       const auto next = stage.next(started % slots);
@@ -49,7 +49,7 @@ Result<void> drive(run::Stage &stage, ReadBytes read, WriteBytes write) {
     }
     ++processed;
   }
-  while (written < processed) {
+  for (size_t left = processed - written; left > 0; --left) {
     write_one();
   }
   return {};

@@ -147,7 +147,7 @@ Case make_case(Random &random, size_t size, size_t count, int32_t lowest, int32_
     }
     made.factors.push_back(factor);
     made.steps.push_back(random.chance(8) ? 0.0F : 1.0F / factor);
-    const auto codes = static_cast<uint64_t>(highest - lowest + 1);
+    const auto codes = static_cast<uint64_t>(highest) - static_cast<uint64_t>(lowest) + 1;
     made.zero_points.push_back(
         random.chance(2) ? 0 : lowest + static_cast<int32_t>(random.below(codes)));
   }
@@ -296,7 +296,7 @@ std::vector<float> hard_to_round(Random &random, size_t count, uint32_t limit) {
 std::string compare_decoding(const Kernels &expected, const Kernels &actual, SumsMatch match) {
   std::vector<uint8_t> halves(2 * 65536 + 16);
   for (size_t shift = 0; shift < 4; ++shift) {
-    for (uint32_t half = 0; half < 65536; ++half) {
+    for (size_t half = 0; half < 65536; ++half) {
       halves[shift + 2 * half] = static_cast<uint8_t>(half);
       halves[shift + 2 * half + 1] = static_cast<uint8_t>(half >> 8U);
     }

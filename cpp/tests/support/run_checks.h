@@ -17,6 +17,6 @@ enum class Values : uint8_t {
 
 /// Error sums equal those computed in double precision from the codes and scales, but for a relative
 /// `tolerance`.
-void expect_true_errors(const MemoryRun &run, const Bytes &source, double tolerance, Values values);
+void expect_true_errors(const MemoryRun &run, const Bytes &source, double tolerance, Values kind);
 
 } // namespace monoquant::test
