@@ -20,7 +20,7 @@ constexpr std::array<DtypeRow, kDtypeCount> kRows = {{
     {"U16", 16, false},        {"F16", 16, true},         {"BF16", 16, true},
     {"I32", 32, false},        {"U32", 32, false},        {"F32", 32, true},
     {"C64", 64, false},        {"F64", 64, true},         {"I64", 64, false},
-    {"U64", 64, false},
+    {"U64", 64, false},        {"C32", 32, false},        {"C128", 128, false},
 }};
 
 const DtypeRow &row(Dtype dtype) { return kRows[static_cast<size_t>(dtype)]; }

@@ -1,4 +1,4 @@
-// The element types of the safetensors format.
+// The element types of the safetensors format, and those that only PyTorch has.
 // One table says a type's name, its width and whether its values can be quantized.
 // The order of the enumeration is the order of the format's own writer: it sorts tensors by it, descending.
 #pragma once
@@ -33,8 +33,17 @@ enum class Dtype : uint8_t {
   kF64,
   kI64,
   kU64,
+  // Not in safetensors: pairs of F16 and of F64.
+  kC32,
+  kC128,
 };
-inline constexpr int kDtypeCount = 22;
+inline constexpr int kDtypeCount = 24;
+inline constexpr int kSafetensorsDtypeCount = 22; // those in front
+
+/// False for the types that safetensors cannot hold.
+constexpr bool dtype_is_in_safetensors(Dtype dtype) {
+  return static_cast<int>(dtype) < kSafetensorsDtypeCount;
+}
 
 std::string_view dtype_name(Dtype dtype);
 std::optional<Dtype> dtype_from_name(std::string_view name);

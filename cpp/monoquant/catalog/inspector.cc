@@ -79,8 +79,8 @@ Result<std::optional<Need>> Inspector::step() {
   if (!parsed) {
     return parsed.error();
   }
-  if (const Need *need = std::get_if<Need>(&parsed.value())) {
-    return std::optional(*need);
+  if (const Needs *needs = std::get_if<Needs>(&parsed.value())) {
+    return std::optional(needs->front());
   }
   catalog_ =
       make_catalog(std::move(*std::get_if<container::SafetensorsFile>(&parsed.value())), size);

@@ -47,7 +47,7 @@ bool looks_like_safetensors(std::span<const uint8_t> head, uint64_t file_size);
 
 /// Parses the header. Returns what it lacks, or the whole directory.
 /// Errors: kMalformedFile, kFileTruncated, kLimitExceeded, each with the offset in the file.
-Result<std::variant<Need, SafetensorsFile>> read_safetensors(const ByteWindow &window);
+Result<Parsed<SafetensorsFile>> read_safetensors(const ByteWindow &window);
 
 /// A file about to be written: `offset` of each entry is filled in by `layout_safetensors`.
 struct SafetensorsLayout {

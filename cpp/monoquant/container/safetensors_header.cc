@@ -66,7 +66,7 @@ public:
       return true;
     case State::kDtype: {
       const auto dtype = dtype_from_name(value);
-      if (!dtype) {
+      if (!dtype || !dtype_is_in_safetensors(*dtype)) {
         return fail("tensor \"" + open_.entry.name + "\" has the unknown dtype \"" + value + "\"");
       }
       open_.entry.dtype = *dtype;

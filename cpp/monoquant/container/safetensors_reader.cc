@@ -93,8 +93,8 @@ bool looks_like_safetensors(std::span<const uint8_t> head, uint64_t file_size) {
   return json && length <= kMaxHeaderBytes && length <= file_size - kSafetensorsPrefix;
 }
 
-Result<std::variant<Need, SafetensorsFile>> read_safetensors(const ByteWindow &window) {
-  using Step = std::variant<Need, SafetensorsFile>;
+Result<Parsed<SafetensorsFile>> read_safetensors(const ByteWindow &window) {
+  using Step = Parsed<SafetensorsFile>;
   const uint64_t size = window.file_size();
   if (size < kSafetensorsPrefix) {
     return Error{ErrorCode::kFileTruncated,
@@ -105,7 +105,7 @@ Result<std::variant<Need, SafetensorsFile>> read_safetensors(const ByteWindow &w
   }
   const auto prefix = window.find(0, kSafetensorsPrefix);
   if (!prefix) {
-    return Step(Need{0, std::min(size, kFirstRead)});
+    return Step(Needs{{0, std::min(size, kFirstRead)}});
   }
   const auto length = load_le<uint64_t>(prefix->data());
   if (length > kMaxHeaderBytes) {
@@ -121,7 +121,7 @@ Result<std::variant<Need, SafetensorsFile>> read_safetensors(const ByteWindow &w
   }
   const auto header = window.find(kSafetensorsPrefix, length);
   if (!header) {
-    return Step(Need{0, kSafetensorsPrefix + length});
+    return Step(Needs{{0, kSafetensorsPrefix + length}});
   }
   auto parsed = parse_safetensors_header(*header);
   if (!parsed) {

@@ -16,7 +16,7 @@ namespace monoquant::container {
 namespace {
 
 using Bytes = std::vector<uint8_t>;
-using Step = std::variant<Need, SafetensorsFile>;
+using Step = Parsed<SafetensorsFile>;
 
 Bytes slice(const Bytes &file, uint64_t offset, uint64_t length) {
   const auto begin = file.begin() + static_cast<std::ptrdiff_t>(offset);
@@ -33,7 +33,7 @@ template <typename Answer> Result<SafetensorsFile> read_with(ByteWindow &window,
     if (auto *file = std::get_if<SafetensorsFile>(&step.value())) {
       return std::move(*file);
     }
-    const Need need = std::get<Need>(step.value());
+    const Need need = std::get<Needs>(step.value()).front();
     EXPECT_GT(need.length, 0U);
     EXPECT_LE(need.offset, window.file_size());
     EXPECT_LE(need.length, window.file_size() - need.offset);
@@ -242,7 +242,7 @@ TEST(SafetensorsReader, the_header_may_have_100_million_bytes_and_no_more) {
     const auto step = read_safetensors(window);
     if (length == kMaxHeaderBytes) {
       ASSERT_TRUE(step);
-      EXPECT_EQ(std::get<Need>(step.value()).length, 8 + length);
+      EXPECT_EQ(std::get<Needs>(step.value()).front().length, 8 + length);
     } else {
       ASSERT_FALSE(step);
       EXPECT_EQ(step.error().offset, 0U);

@@ -22,7 +22,7 @@ SafetensorsEntry entry(std::string name, Dtype dtype, std::vector<uint64_t> shap
 std::vector<SafetensorsEntry> random_entries(test::Random &random, size_t count) {
   std::vector<SafetensorsEntry> entries;
   for (size_t i = 0; i < count; ++i) {
-    const auto dtype = static_cast<Dtype>(random.below(kDtypeCount));
+    const auto dtype = static_cast<Dtype>(random.below(kSafetensorsDtypeCount));
     std::vector<uint64_t> shape(random.index(4));
     for (uint64_t &extent : shape) {
       extent = random.below(4) * 8; // whole bytes for the packed types, sometimes none

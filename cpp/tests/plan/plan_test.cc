@@ -31,7 +31,7 @@ catalog::Catalog random_catalog(Random &random) {
     Entry entry{concat("layers.", random.below(3), ".", random.pick(kModules), ".",
                        random.pick(kParameters)),
                 {},
-                static_cast<Dtype>(random.below(kDtypeCount))};
+                static_cast<Dtype>(random.below(kSafetensorsDtypeCount))};
     if (random.chance(2)) {
       static constexpr Dtype kFloats[] = {Dtype::kF32, Dtype::kF16, Dtype::kBF16, Dtype::kF64};
       entry.dtype = random.pick(kFloats);

@@ -314,7 +314,7 @@ TEST(EncodeStage, sixteen_bit_floats_equal_the_reference) {
 TEST(EncodeStage, every_dtype_is_copied_bit_for_bit) {
   Random random(29);
   std::vector<FileTensor> tensors;
-  for (int i = 0; i < kDtypeCount; ++i) {
+  for (int i = 0; i < kSafetensorsDtypeCount; ++i) {
     const auto dtype = static_cast<Dtype>(i);
     tensors.push_back(test::random_bytes(random, concat("x.", dtype_name(dtype)), dtype, {3, 40}));
     tensors.push_back(
