@@ -13,6 +13,7 @@
 #include "monoquant/parallel/parallel_for.h"
 #include "monoquant/plan/plan.h"
 #include "monoquant/run/encode_stage.h"
+#include "monoquant/run/seal_stage.h"
 #include "monoquant/run/verify_stage.h"
 
 namespace monoquant::bindings {
@@ -35,9 +36,23 @@ std::unique_ptr<parallel::Workers> &workers() {
   return instance;
 }
 
+/// Reads js/engine/wasm.ts' OpenOptions, which TypeScript has checked.
+catalog::Opening read_opening(const std::string &json) {
+  const Json document = Json::parse(json, nullptr, false);
+  catalog::Opening opening;
+  if (document.is_object()) {
+    if (document.contains("key") && document["key"].is_string()) {
+      opening.choice.key = document["key"].get<std::string>();
+    }
+    opening.strip_prefix = document.value("stripPrefix", std::string());
+  }
+  return opening;
+}
+
 class Inspector {
 public:
-  explicit Inspector(double file_size) : inspector_(static_cast<uint64_t>(file_size)) {}
+  Inspector(double file_size, const std::string &options)
+      : inspector_(static_cast<uint64_t>(file_size), read_opening(options)) {}
 
   bool step() {
     auto need = inspector_.step();
@@ -137,11 +152,13 @@ public:
   val write(size_t slot, size_t index) const { return view(stage_->writes(slot)[index].bytes); }
   std::string tensor() const { return std::string(stage_->tensor()); }
   double total_bytes() const { return static_cast<double>(stage_->total_bytes()); }
+  double done_bytes() const { return static_cast<double>(stage_->done_bytes()); }
   std::string error() const { return error_text(error_); }
   std::string result() const { return stage_->result_json(); }
 
 protected:
   const run::Stage &stage() const { return *stage_; }
+  run::Stage &stage() { return *stage_; }
 
 private:
   std::unique_ptr<run::Stage> stage_;
@@ -156,6 +173,13 @@ public:
                                                  slots, block_bytes)) {}
 
   const run::EncodeStage &encode() const { return static_cast<const run::EncodeStage &>(stage()); }
+  run::EncodeStage &encode() { return static_cast<run::EncodeStage &>(stage()); }
+};
+
+class SealStage : public Stage {
+public:
+  SealStage(EncodeStage &encode, const std::string &results)
+      : Stage(std::make_unique<run::SealStage>(encode.encode(), results)) {}
 };
 
 class VerifyStage : public Stage {
@@ -176,7 +200,7 @@ std::string version() { return MONOQUANT_VERSION; }
 
 EMSCRIPTEN_BINDINGS(monoquant) {
   emscripten::class_<Inspector>("Inspector")
-      .constructor<double>()
+      .constructor<double, const std::string &>()
       .function("step", &Inspector::step)
       .function("needOffset", &Inspector::need_offset)
       .function("needLength", &Inspector::need_length)
@@ -199,10 +223,13 @@ EMSCRIPTEN_BINDINGS(monoquant) {
       .function("write", &Stage::write)
       .function("tensor", &Stage::tensor)
       .function("totalBytes", &Stage::total_bytes)
+      .function("doneBytes", &Stage::done_bytes)
       .function("error", &Stage::error)
       .function("result", &Stage::result);
   emscripten::class_<EncodeStage, emscripten::base<Stage>>("EncodeStage")
       .constructor<const Plan &, size_t, size_t, size_t, size_t>();
+  emscripten::class_<SealStage, emscripten::base<Stage>>("SealStage")
+      .constructor<EncodeStage &, const std::string &>();
   emscripten::class_<VerifyStage, emscripten::base<Stage>>("VerifyStage")
       .constructor<const EncodeStage &, const Inspector &, size_t, size_t>();
   emscripten::function("setThreads", &set_threads);

@@ -1,33 +1,72 @@
 // What is in a checkpoint, read from its metadata alone.
 // It exists so that planning and running know one kind of input, whatever container it came in.
-// Tensors stand in the order of their bytes in the file, and every extent was checked to lie inside it.
+// Tensors stand in the order of the file, every extent was checked to lie inside it, and names are unique.
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "monoquant/base/dtype.h"
 #include "monoquant/catalog/layer_kind.h"
+#include "monoquant/torch/checkpoint.h"
 
 namespace monoquant::catalog {
+
+/// How a tensor's bytes are put together where they are no plain run of the file: its storage begins at the
+/// tensor's offset, and its elements lie in there by strides. All of them were checked to.
+struct View {
+  uint64_t stored_bytes = 0; // of the storage, in the file
+  uint64_t storage_bytes =
+      0; // of its content: other than the stored ones where those are compressed
+  bool deflated = false;
+  bool big_endian = false;
+  bool conjugate = false;        // imaginary parts are to be negated
+  bool negative = false;         // values are to be negated
+  uint64_t first = 0;            // element
+  std::vector<uint64_t> strides; // in elements, one a dimension
+  std::vector<uint8_t> literal;  // the content itself, where it is not in the file
+  std::optional<uint32_t> crc32; // of the content
+};
 
 struct Tensor {
   std::string name;
   Dtype dtype = Dtype::kF32;
   std::vector<uint64_t> shape;
   uint64_t elements = 0;
-  uint64_t offset = 0; // of its first byte in the file
-  uint64_t bytes = 0;
+  uint64_t offset = 0; // of its first byte in the file, or of its storage where there is a view
+  uint64_t bytes = 0;  // of its elements one after the other
   LayerKind kind = LayerKind::kOther;
+  std::string module_type = {};          // the class that holds it, where the file says so
+  std::shared_ptr<const View> view = {}; // nothing: `bytes` little-endian bytes from `offset` on
+  std::optional<uint32_t> crc32 = {};    // of these bytes, where the container has one
+  std::optional<size_t> tied_to =
+      {}; // the tensor, not tied itself, that it shares all its bytes with
+};
+
+/// What a file is to be opened as.
+struct Opening {
+  torch::Choice choice;
+  std::string strip_prefix; // taken off every name; each must have it
 };
 
 struct Catalog {
   uint64_t file_bytes = 0;
-  std::vector<std::pair<std::string, std::string>> metadata;
-  std::vector<Tensor> tensors;
+  std::string_view format = "safetensors"; // else one of torch::Checkpoint's
+  std::vector<std::pair<std::string, std::string>> metadata = {};
+  std::vector<Tensor> tensors = {};
+  // Only of PyTorch's files.
+  std::vector<torch::LeftOut> left_out = {};
+  std::vector<torch::Global> globals = {};
+  std::string key = {};
+  std::vector<torch::Candidate> candidates = {};
 };
+
+/// "module." or "_orig_mod." where every name begins with it, as wrappers of PyTorch leave them; else "".
+std::string_view wrapper_prefix(const Catalog &catalog);
 
 /// The catalog as TypeScript's Catalog.
 std::string catalog_json(const Catalog &catalog);

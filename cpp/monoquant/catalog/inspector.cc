@@ -4,9 +4,10 @@
 #include <array>
 #include <string_view>
 
-#include "monoquant/base/checked.h"
 #include "monoquant/base/text.h"
-#include "monoquant/container/safetensors.h"
+#include "monoquant/catalog/sources.h"
+#include "monoquant/container/tar.h"
+#include "monoquant/container/zip.h"
 
 namespace monoquant::catalog {
 namespace {
@@ -20,72 +21,125 @@ struct Signature {
 };
 
 // What people drop by mistake, told apart by its first bytes.
-constexpr std::array<Signature, 11> kSignatures = {{
-    {"PK\x03\x04", "a zip archive (PyTorch's .pt format, perhaps)"},
-    {"\x80\x02", "a Python pickle (PyTorch's old .pt format, perhaps)"},
-    {"\x80\x04", "a Python pickle"},
+constexpr std::array<Signature, 9> kSignatures = {{
     {"GGUF", "a GGUF file"},
     {"\x89HDF", "an HDF5 (Keras) file"},
     {"\x93NUMPY", "a NumPy array"},
     {"version https://git-lfs", "a git-lfs pointer, not the file that it stands for"},
     {"<!DOCTYPE", "an HTML page (a failed download, perhaps)"},
+    {"<!doctype", "an HTML page (a failed download, perhaps)"},
     {"<html", "an HTML page (a failed download, perhaps)"},
     {"\x1F\x8B", "a gzip file"},
     {"\x28\xB5\x2F\xFD", "a zstd file"},
 }};
 
+/// The first bytes of the stream that torch.save wrote before 1.6, and of any other pickle.
+bool looks_like_pickle(std::string_view head) {
+  constexpr char kProtocol = '\x80'; // the opcode that every protocol from 2 on begins with
+  constexpr std::string_view kMagicAsText = "L119547037146038801333356L"; // protocol 0 and 1
+  return (head.size() > 1 && head[0] == kProtocol && head[1] <= 5) ||
+         head.starts_with(kMagicAsText);
+}
+
 Error unsupported(std::string_view found) {
   return {ErrorCode::kUnsupportedFormat,
-          concat("Expected a safetensors file, found ", found, "."),
-          "Save the model as .safetensors and try again.",
+          concat("Expected a PyTorch or safetensors file, found ", found, "."),
+          "Use the .pt, .pth, .bin, .ckpt or .safetensors file that the model was saved to.",
           {},
           0};
 }
 
-Catalog make_catalog(container::SafetensorsFile file, uint64_t file_bytes) {
-  Catalog catalog;
-  catalog.file_bytes = file_bytes;
-  catalog.metadata = std::move(file.metadata);
-  catalog.tensors.reserve(file.entries.size());
-  for (container::SafetensorsEntry &entry : file.entries) {
-    const uint64_t elements = *checked_product(entry.shape); // the reader has checked it
-    catalog.tensors.push_back({std::move(entry.name), entry.dtype, std::move(entry.shape), elements,
-                               entry.offset, entry.bytes, LayerKind::kOther});
+/// Takes Opening::strip_prefix off every name.
+Result<void> strip_prefix(Catalog &catalog, const std::string &prefix) {
+  for (Tensor &tensor : catalog.tensors) {
+    if (!tensor.name.starts_with(prefix)) {
+      return Error{ErrorCode::kInvalidOptions,
+                   concat("Expected every name to begin with \"", prefix, "\", found \"",
+                          tensor.name, "\"."),
+                   "Leave the prefix away, or choose the part of the file that has it.",
+                   tensor.name,
+                   {}};
+    }
+    tensor.name.erase(0, prefix.size());
   }
-  classify(catalog.tensors);
-  return catalog;
+  return {};
+}
+
+/// Asks for a PyTorch file's bytes, or makes a catalog of it.
+Result<Parsed<Catalog>> read_checkpoint(Result<Parsed<torch::Checkpoint>> parsed,
+                                        uint64_t file_bytes) {
+  if (!parsed) {
+    return parsed.error();
+  }
+  if (Needs *needs = std::get_if<Needs>(&parsed.value())) {
+    return Parsed<Catalog>(std::move(*needs));
+  }
+  auto &checkpoint = *std::get_if<torch::Checkpoint>(&parsed.value());
+  return Parsed<Catalog>(from_checkpoint(std::move(checkpoint), file_bytes));
+}
+
+Result<Parsed<Catalog>> read_file(const ByteWindow &window, const Opening &opening) {
+  const uint64_t size = window.file_size();
+  if (size == 0) {
+    return unsupported("an empty file");
+  }
+  const uint64_t head_bytes = std::min(size, kHeadBytes);
+  const auto head = window.find(0, head_bytes);
+  if (!head) {
+    return Parsed<Catalog>(Needs{{0, head_bytes}});
+  }
+  if (!container::looks_like_safetensors(*head, size)) {
+    if (container::looks_like_zip(*head)) {
+      return read_checkpoint(torch::read_zip_checkpoint(window, opening.choice), size);
+    }
+    if (container::looks_like_tar(*head)) {
+      return read_checkpoint(torch::read_tar_checkpoint(window, opening.choice), size);
+    }
+    const std::string_view text(reinterpret_cast<const char *>(head->data()), head->size());
+    const auto *known =
+        std::find_if(kSignatures.begin(), kSignatures.end(),
+                     [&](const auto &entry) { return text.starts_with(entry.magic); });
+    if (known != kSignatures.end()) {
+      return unsupported(known->name);
+    }
+    if (looks_like_pickle(text)) {
+      return read_checkpoint(torch::read_legacy_checkpoint(window, opening.choice), size);
+    }
+  }
+  auto parsed = container::read_safetensors(window);
+  if (!parsed) {
+    return parsed.error();
+  }
+  if (Needs *needs = std::get_if<Needs>(&parsed.value())) {
+    return Parsed<Catalog>(std::move(*needs));
+  }
+  auto &file = *std::get_if<container::SafetensorsFile>(&parsed.value());
+  return Parsed<Catalog>(from_safetensors(std::move(file), size));
 }
 
 } // namespace
 
 Result<std::optional<Need>> Inspector::step() {
-  const uint64_t size = window_.file_size();
-  if (size == 0) {
-    return unsupported("an empty file");
+  if (needs_.empty()) {
+    auto parsed = read_file(window_, opening_);
+    if (!parsed) {
+      return parsed.error();
+    }
+    if (const Needs *needs = std::get_if<Needs>(&parsed.value())) {
+      needs_.assign(needs->begin(), needs->end());
+    } else {
+      catalog_ = std::move(*std::get_if<Catalog>(&parsed.value()));
+      window_ = ByteWindow(window_.file_size()); // the metadata's bytes are not needed any more
+      if (auto stripped = strip_prefix(catalog_, opening_.strip_prefix); !stripped) {
+        return stripped.error();
+      }
+      classify(catalog_.tensors);
+      return std::optional<Need>();
+    }
   }
-  const uint64_t head_bytes = std::min(size, kHeadBytes);
-  const auto head = window_.find(0, head_bytes);
-  if (!head) {
-    return std::optional(Need{0, head_bytes});
-  }
-  const std::string_view text(reinterpret_cast<const char *>(head->data()), head->size());
-  const auto *known = std::find_if(kSignatures.begin(), kSignatures.end(), [&](const auto &entry) {
-    return text.starts_with(entry.magic);
-  });
-  if (known != kSignatures.end() && !container::looks_like_safetensors(*head, size)) {
-    return unsupported(known->name);
-  }
-  auto parsed = container::read_safetensors(window_);
-  if (!parsed) {
-    return parsed.error();
-  }
-  if (const Needs *needs = std::get_if<Needs>(&parsed.value())) {
-    return std::optional(needs->front());
-  }
-  catalog_ =
-      make_catalog(std::move(*std::get_if<container::SafetensorsFile>(&parsed.value())), size);
-  window_ = ByteWindow(size); // the header's text is not needed any more
-  return std::optional<Need>();
+  const Need need = needs_.front();
+  needs_.pop_front();
+  return std::optional(need);
 }
 
 } // namespace monoquant::catalog

@@ -3,6 +3,7 @@
 // Only metadata is wanted, whatever the size of the file; the format is told by content, never by name.
 #pragma once
 
+#include <deque>
 #include <optional>
 
 #include "monoquant/base/byte_window.h"
@@ -13,7 +14,8 @@ namespace monoquant::catalog {
 
 class Inspector {
 public:
-  explicit Inspector(uint64_t file_bytes) : window_(file_bytes) {}
+  explicit Inspector(uint64_t file_bytes, Opening opening = {})
+      : window_(file_bytes), opening_(std::move(opening)) {}
 
   /// Goes as far as the known bytes allow: a Need to be filled, or nothing when the catalog is complete.
   Result<std::optional<Need>> step();
@@ -26,6 +28,8 @@ public:
 
 private:
   ByteWindow window_;
+  Opening opening_;
+  std::deque<Need> needs_; // found by the last parse, not handed out yet
   Catalog catalog_;
 };
 

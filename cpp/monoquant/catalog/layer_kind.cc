@@ -10,8 +10,46 @@ namespace monoquant::catalog {
 namespace {
 
 constexpr std::array<std::string_view, kLayerKindCount> kNames = {
-    "linear",    "conv1d", "conv2d", "conv3d",      "lstm", "gru",  "rnn",  "experts",
-    "embedding", "head",   "router", "gpt2-conv1d", "norm", "bias", "other"};
+    "linear",  "conv1d",    "conv2d", "conv3d", "lstm",        "gru",  "rnn",  "conv-transpose",
+    "experts", "embedding", "head",   "router", "gpt2-conv1d", "norm", "bias", "other"};
+
+// Classes of torch.nn, without their package, and what their parameter `weight` is.
+struct ModuleClass {
+  std::string_view name;
+  LayerKind kind;
+};
+constexpr std::array<ModuleClass, 30> kClasses = {{
+    {"Linear", LayerKind::kLinear},
+    {"NonDynamicallyQuantizableLinear", LayerKind::kLinear},
+    {"MultiheadAttention", LayerKind::kLinear},
+    {"Conv1d", LayerKind::kConv1d},
+    {"Conv2d", LayerKind::kConv2d},
+    {"Conv3d", LayerKind::kConv3d},
+    {"ConvTranspose1d", LayerKind::kConvTranspose},
+    {"ConvTranspose2d", LayerKind::kConvTranspose},
+    {"ConvTranspose3d", LayerKind::kConvTranspose},
+    {"LSTM", LayerKind::kLstm},
+    {"LSTMCell", LayerKind::kLstm},
+    {"GRU", LayerKind::kGru},
+    {"GRUCell", LayerKind::kGru},
+    {"RNN", LayerKind::kRnn},
+    {"RNNCell", LayerKind::kRnn},
+    {"Embedding", LayerKind::kEmbedding},
+    {"EmbeddingBag", LayerKind::kEmbedding},
+    {"BatchNorm1d", LayerKind::kNorm},
+    {"BatchNorm2d", LayerKind::kNorm},
+    {"BatchNorm3d", LayerKind::kNorm},
+    {"SyncBatchNorm", LayerKind::kNorm},
+    {"InstanceNorm1d", LayerKind::kNorm},
+    {"InstanceNorm2d", LayerKind::kNorm},
+    {"InstanceNorm3d", LayerKind::kNorm},
+    {"LayerNorm", LayerKind::kNorm},
+    {"GroupNorm", LayerKind::kNorm},
+    {"RMSNorm", LayerKind::kNorm},
+    {"PReLU", LayerKind::kOther},
+    {"Bilinear", LayerKind::kOther},
+    {"AdaptiveLogSoftmaxWithLoss", LayerKind::kOther},
+}};
 
 // Names that published checkpoints use for a module that is the last projection.
 constexpr std::array<std::string_view, 6> kHeads = {"lm_head", "output", "embed_out",
@@ -40,6 +78,24 @@ std::string lower(std::string_view text) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   });
   return result;
+}
+
+/// The kind of a parameter that a class of torch.nn holds; nothing for any other class.
+std::optional<LayerKind> kind_of_class(const Tensor &tensor, std::string_view parameter) {
+  constexpr std::string_view kPackage = "torch.nn.";
+  if (!tensor.module_type.starts_with(kPackage)) {
+    return std::nullopt;
+  }
+  const std::string_view name = last_component(tensor.module_type);
+  const auto *found = std::find_if(kClasses.begin(), kClasses.end(),
+                                   [&](const ModuleClass &entry) { return entry.name == name; });
+  if (found == kClasses.end()) {
+    return std::nullopt;
+  }
+  if (found->kind == LayerKind::kNorm) {
+    return LayerKind::kNorm;
+  }
+  return parameter.find("bias") != std::string_view::npos ? LayerKind::kBias : found->kind;
 }
 
 /// "bn", "bn1", "ln_2", "norm3": a short norm name with an optional number.
@@ -81,6 +137,10 @@ public:
     const std::string parameter = lower(last_component(tensor.name));
     const std::string module = lower(last_component(module_name(tensor.name)));
     const size_t rank = tensor.shape.size();
+    if (const auto known = kind_of_class(tensor, parameter)) {
+      // A class does not say that a linear layer is the last one, or chooses experts.
+      return known == LayerKind::kLinear && rank == 2 ? linear(module) : *known;
+    }
     if (parameter.ends_with("bias") || parameter.starts_with("bias_")) {
       return LayerKind::kBias;
     }
@@ -119,19 +179,22 @@ private:
     default:
       return LayerKind::kOther;
     }
+    const LayerKind kind = linear(module);
+    if (kind == LayerKind::kLinear && is_embedding(module)) {
+      return LayerKind::kEmbedding;
+    }
+    if (kind == LayerKind::kLinear && has_gpt2_ && is_one_of(module, kGpt2Modules)) {
+      return LayerKind::kGpt2Conv1d;
+    }
+    return kind;
+  }
+
+  /// A linear layer, or one of its kinds of their own.
+  [[nodiscard]] LayerKind linear(std::string_view module) const {
     if (is_one_of(module, kHeads)) {
       return LayerKind::kHead;
     }
-    if (is_one_of(module, kRouters) && has_experts_) {
-      return LayerKind::kRouter;
-    }
-    if (is_embedding(module)) {
-      return LayerKind::kEmbedding;
-    }
-    if (has_gpt2_ && is_one_of(module, kGpt2Modules)) {
-      return LayerKind::kGpt2Conv1d;
-    }
-    return LayerKind::kLinear;
+    return is_one_of(module, kRouters) && has_experts_ ? LayerKind::kRouter : LayerKind::kLinear;
   }
 
   /// LSTM, GRU or plain: the hidden-to-hidden matrix has 4, 3 or 1 times as many rows as columns.

@@ -22,7 +22,8 @@ enum class LayerKind : uint8_t {
   kLstm,
   kGru,
   kRnn,
-  kExperts, // a stack of matrices, one an expert
+  kConvTranspose, // stored [in, out / groups, …]
+  kExperts,       // a stack of matrices, one an expert
   kEmbedding,
   kHead,       // the last projection: lm_head, classifier, …
   kRouter,     // chooses experts
@@ -31,13 +32,14 @@ enum class LayerKind : uint8_t {
   kBias,
   kOther,
 };
-inline constexpr int kLayerKindCount = 15;
+inline constexpr int kLayerKindCount = 16;
 
 /// The name as users write it after `--layers`.
 std::string_view layer_kind_name(LayerKind kind);
 std::optional<LayerKind> layer_kind_from_name(std::string_view name);
 
-/// Fills in `kind` of every tensor. Looks at neighbours too (a bias tells which dimension is the output).
+/// Fills in `kind` of every tensor. Looks at neighbours too (a bias tells which dimension is the output). Where
+/// the file names the class that holds a parameter, that decides instead of its name.
 void classify(std::span<Tensor> tensors);
 
 /// "model.layers.0.mlp.up_proj.weight" → "model.layers.0.mlp.up_proj"; "" for a name without a dot.

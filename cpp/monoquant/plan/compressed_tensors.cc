@@ -36,9 +36,9 @@ std::vector<uint64_t> row_shape(const catalog::Tensor &tensor, uint64_t rows, ui
   return shape;
 }
 
-/// The class that PyTorch has for a kind; "" where modules must be named one by one.
-std::string_view class_name(LayerKind kind) {
-  switch (kind) {
+/// The class that PyTorch has for a kind of layer; "" where modules must be named one by one.
+std::string_view class_name(const catalog::Tensor &tensor) {
+  switch (tensor.kind) {
   case LayerKind::kLinear:
   case LayerKind::kHead:
   case LayerKind::kRouter:
@@ -57,6 +57,15 @@ std::string_view class_name(LayerKind kind) {
     return "RNN";
   case LayerKind::kEmbedding:
     return "Embedding";
+  case LayerKind::kConvTranspose:
+    switch (tensor.shape.size()) {
+    case 3:
+      return "ConvTranspose1d";
+    case 4:
+      return "ConvTranspose2d";
+    default:
+      return "ConvTranspose3d";
+    }
   default:
     return "";
   }
@@ -152,9 +161,17 @@ private:
   std::set<std::string_view> divided_; // modules whose weights differ
 };
 
-std::vector<ConfigGroup> collect_groups(const std::vector<TensorPlan> &plans) {
+/// What is decided about a tensor: for a tied one, about the tensor that it is tied to.
+const TensorPlan &decided(const catalog::Catalog &catalog, const std::vector<TensorPlan> &plans,
+                          const TensorPlan &entry) {
+  return entry.decision == Decision::kTie ? plans[*catalog.tensors[entry.source].tied_to] : entry;
+}
+
+std::vector<ConfigGroup> collect_groups(const catalog::Catalog &catalog,
+                                        const std::vector<TensorPlan> &plans) {
   std::vector<ConfigGroup> groups;
-  for (const TensorPlan &plan : plans) {
+  for (const TensorPlan &entry : plans) {
+    const TensorPlan &plan = decided(catalog, plans, entry);
     if (plan.decision != Decision::kQuantize) {
       continue;
     }
@@ -165,7 +182,7 @@ std::vector<ConfigGroup> collect_groups(const std::vector<TensorPlan> &plans) {
       groups.push_back({plan.scheme, {}});
       group = groups.end() - 1;
     }
-    group->members.push_back(plan.source);
+    group->members.push_back(entry.source);
   }
   return groups;
 }
@@ -207,7 +224,7 @@ std::vector<Output> quantized_outputs(const catalog::Tensor &tensor, const Tenso
 
 std::string quantization_config(const catalog::Catalog &catalog,
                                 const std::vector<TensorPlan> &plans) {
-  const std::vector<ConfigGroup> groups = collect_groups(plans);
+  const std::vector<ConfigGroup> groups = collect_groups(catalog, plans);
   const TargetNames target_name(catalog, groups);
   const bool one_group = groups.size() == 1;
   const bool one_format = std::all_of(groups.begin(), groups.end(), [&](const ConfigGroup &group) {
@@ -220,7 +237,7 @@ std::string quantization_config(const catalog::Catalog &catalog,
     // With one scheme, classes say it all; with several, loaders need every module's name.
     std::set<std::string> targets;
     for (const size_t i : groups[g].members) {
-      const std::string_view by_class = class_name(catalog.tensors[i].kind);
+      const std::string_view by_class = class_name(catalog.tensors[i]);
       if (one_group && !by_class.empty() && !target_name.is_divided(i)) {
         targets.emplace(by_class);
         classes.insert(by_class);
@@ -241,8 +258,8 @@ std::string quantization_config(const catalog::Catalog &catalog,
   Json ignore = Json::array();
   std::set<std::string> ignored; // a module of several weights is named once
   for (const TensorPlan &plan : plans) {
-    const bool targeted = classes.contains(class_name(catalog.tensors[plan.source].kind));
-    if (plan.decision != Decision::kQuantize && targeted) {
+    const bool targeted = classes.contains(class_name(catalog.tensors[plan.source]));
+    if (decided(catalog, plans, plan).decision != Decision::kQuantize && targeted) {
       const auto [name, is_new] = ignored.insert(target_name(plan.source));
       if (is_new) {
         ignore.push_back(*name);

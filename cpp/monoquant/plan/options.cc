@@ -100,6 +100,8 @@ constexpr quant::Strategy kStrategyValues[] = {quant::Strategy::kChannel, quant:
                                                quant::Strategy::kGroup};
 constexpr std::string_view kModeWords[] = {"dynamic", "weights-only"};
 constexpr bool kModeValues[] = {false, true};
+constexpr std::string_view kContainerWords[] = {"safetensors", "pt"};
+constexpr Container kContainerValues[] = {Container::kSafetensors, Container::kTorchZip};
 constexpr std::string_view kFloatWords[] = {"F16", "BF16"};
 constexpr Dtype kFloatValues[] = {Dtype::kF16, Dtype::kBF16};
 constexpr std::string_view kUnfitWords[] = {"non-finite", "overflow"};
@@ -162,7 +164,12 @@ Result<Options> parse_options(std::string_view json, size_t tensor_count) {
   std::optional<Error> error;
   OptionReader reader(document, error);
   Options options;
-  options.treatment.bits = read_bits(reader);
+  options.container = reader.choice("container", kContainerWords, kContainerValues);
+  options.duplicate_ties = reader.boolean("duplicateTies");
+  options.copy_all = document.value("bits", Json()) == "none";
+  if (!options.copy_all) {
+    options.treatment.bits = read_bits(reader);
+  }
   options.treatment.symmetric = reader.choice("scheme", kSchemeWords, kSchemeValues);
   options.treatment.strategy = reader.choice("strategy", kStrategyWords, kStrategyValues);
   const int64_t group = read_group(reader);

@@ -39,7 +39,16 @@ struct Unfit {
   std::string explanation;
 };
 
+/// The kind of file that is written.
+enum class Container : uint8_t {
+  kSafetensors,
+  kTorchZip, // what torch.save writes: a state dict
+};
+
 struct Options {
+  Container container = Container::kSafetensors;
+  bool duplicate_ties = false; // write the bytes of tied tensors once a name
+  bool copy_all = false;       // only change the container: everything below is without meaning
   Treatment treatment;
   bool weights_only = false; // 8-bit codes are packed, activations stay float
   Dtype float_type = Dtype::kF16;

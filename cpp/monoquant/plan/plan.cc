@@ -5,8 +5,8 @@
 
 #include "monoquant/base/checked.h"
 #include "monoquant/base/text.h"
-#include "monoquant/container/safetensors.h"
 #include "monoquant/plan/compressed_tensors.h"
+#include "monoquant/plan/layout.h"
 #include "monoquant/plan/rules.h"
 #include "monoquant/plan/siblings.h"
 
@@ -20,82 +20,113 @@ Output same_name(const catalog::Tensor &tensor, Dtype dtype) {
       0,           dtype == tensor.dtype ? tensor.bytes : tensor.elements * dtype_bits(dtype) / 8};
 }
 
+/// Tensors by the one that owns their bytes: usually each on its own.
+std::vector<std::vector<size_t>> tied_groups(const catalog::Catalog &catalog) {
+  std::vector<std::vector<size_t>> groups(catalog.tensors.size());
+  for (size_t i = 0; i < groups.size(); ++i) {
+    groups[catalog.tensors[i].tied_to.value_or(i)].push_back(i);
+  }
+  return groups;
+}
+
+void leave_alone_together(Plan &plan, const std::vector<size_t> &group, Reason reason,
+                          const std::string &explanation) {
+  for (const size_t i : group) {
+    if (plan.tensors[i].decision == Decision::kQuantize) {
+      leave_alone(plan.tensors[i], reason, explanation);
+    }
+  }
+}
+
 /// A tensor whose new names are taken stays as it is: the file has most likely been quantized before, and
 /// overwriting its scales would destroy it.
 void refuse_taken_names(Plan &plan) {
-  std::unordered_set<std::string_view> taken;
+  std::unordered_set<std::string> taken;
   for (const catalog::Tensor &tensor : plan.catalog.tensors) {
     taken.insert(tensor.name);
   }
-  for (TensorPlan &entry : plan.tensors) {
-    if (entry.decision != Decision::kQuantize) {
+  for (const std::vector<size_t> &group : tied_groups(plan.catalog)) {
+    if (group.empty() || plan.tensors[group[0]].decision != Decision::kQuantize) {
       continue;
     }
-    const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
-    const std::vector<Output> outputs = quantized_outputs(tensor, entry);
-    const auto clash = std::find_if(outputs.begin(), outputs.end(), [&](const Output &output) {
-      return output.name != tensor.name && taken.contains(output.name);
-    });
-    if (clash != outputs.end()) {
-      leave_alone(entry, Reason::kNameTaken,
-                  concat(clash->name, " is already in the file: it seems to be quantized already"));
+    const catalog::Tensor &tensor = plan.catalog.tensors[group[0]];
+    for (const Output &output : quantized_outputs(tensor, plan.tensors[group[0]])) {
+      const std::string suffix = output.name.substr(tensor.name.size());
+      for (const size_t i : group) {
+        const std::string name = plan.catalog.tensors[i].name + suffix;
+        if (!suffix.empty() && taken.contains(name)) {
+          leave_alone_together(
+              plan, group, Reason::kNameTaken,
+              concat(name, " is already in the file: it seems to be quantized already"));
+        }
+      }
     }
   }
+}
+
+/// Where tied tensors are written once a name, either all of them are quantized or none.
+void align_ties(Plan &plan) {
+  for (const std::vector<size_t> &group : tied_groups(plan.catalog)) {
+    const bool some_left = std::any_of(group.begin(), group.end(), [&](size_t i) {
+      return plan.tensors[i].decision == Decision::kCopy;
+    });
+    if (some_left && group.size() > 1) {
+      leave_alone_together(plan, group, Reason::kTied,
+                           "other names are tied to it, and one of them is left alone");
+    }
+  }
+}
+
+/// What the container has no dtype for cannot be copied into it.
+void drop_what_does_not_fit(Plan &plan, Container container) {
+  for (TensorPlan &entry : plan.tensors) {
+    const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
+    const bool copied = entry.decision == Decision::kCopy || entry.decision == Decision::kTie;
+    if (copied && !can_hold(container, tensor.dtype)) {
+      leave_alone(entry, Reason::kNotRepresentable,
+                  concat(container == Container::kSafetensors ? "safetensors" : "PyTorch",
+                         " has no dtype ", dtype_name(tensor.dtype)));
+      entry.decision = Decision::kDrop;
+    }
+  }
+}
+
+/// The owner's outputs under the name of a tensor that is tied to it.
+std::vector<Output> alias_outputs(const catalog::Tensor &tensor, const catalog::Tensor &owner,
+                                  std::vector<Output> outputs) {
+  for (Output &output : outputs) {
+    output.name = concat(tensor.name, std::string_view(output.name).substr(owner.name.size()));
+    output.alias = true;
+  }
+  return outputs;
 }
 
 void add_outputs(Plan &plan, const Options &options) {
   for (TensorPlan &entry : plan.tensors) {
     const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
-    if (entry.decision == Decision::kQuantize) {
+    switch (entry.decision) {
+    case Decision::kQuantize:
       entry.outputs = quantized_outputs(tensor, entry);
-    } else {
-      const bool convert = entry.decision == Decision::kConvert;
-      entry.outputs = {same_name(tensor, convert ? options.float_type : tensor.dtype)};
+      break;
+    case Decision::kConvert:
+      entry.outputs = {same_name(tensor, options.float_type)};
+      break;
+    case Decision::kCopy:
+      entry.outputs = {same_name(tensor, tensor.dtype)};
+      break;
+    case Decision::kTie:
+    case Decision::kDrop:
+      break;
     }
   }
-}
-
-/// The source's metadata, with what loaders need to know about the output.
-container::Metadata output_metadata(const Plan &plan) {
-  container::Metadata metadata = plan.catalog.metadata;
-  const auto set = [&](std::string key, std::string value, bool overwrite) {
-    const auto found = std::find_if(metadata.begin(), metadata.end(),
-                                    [&](const auto &entry) { return entry.first == key; });
-    if (found == metadata.end()) {
-      metadata.emplace_back(std::move(key), std::move(value));
-    } else if (overwrite) {
-      found->second = std::move(value);
-    }
-  };
-  set("format", "pt", false); // transformers refuses files whose metadata lacks it
-  const bool quantized =
-      std::any_of(plan.tensors.begin(), plan.tensors.end(),
-                  [](const auto &entry) { return entry.decision == Decision::kQuantize; });
-  if (quantized) {
-    set("quantization_config", quantization_config(plan.catalog, plan.tensors), true);
-  }
-  return metadata;
-}
-
-Result<void> lay_out(Plan &plan) {
-  std::vector<Output *> outputs;
-  std::vector<container::SafetensorsEntry> entries;
-  for (TensorPlan &tensor : plan.tensors) {
-    for (Output &output : tensor.outputs) {
-      outputs.push_back(&output);
-      entries.push_back({output.name, output.dtype, output.shape, 0, output.bytes});
+  for (TensorPlan &entry : plan.tensors) {
+    if (entry.decision == Decision::kTie) {
+      const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
+      const size_t owner = *tensor.tied_to;
+      entry.outputs =
+          alias_outputs(tensor, plan.catalog.tensors[owner], plan.tensors[owner].outputs);
     }
   }
-  auto layout = container::layout_safetensors(output_metadata(plan), entries);
-  if (!layout) {
-    return layout.error();
-  }
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    outputs[i]->offset = entries[i].offset;
-  }
-  plan.header = std::move(layout.value().header);
-  plan.file_bytes = layout.value().file_bytes;
-  return {};
 }
 
 /// A warning of `code` about the tensors for which `applies` holds, where there are any.
@@ -119,6 +150,9 @@ void warn_about_whole(Plan &plan) {
   size_t copied_layers = 0;
   for (const TensorPlan &entry : plan.tensors) {
     const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
+    if (entry.decision == Decision::kTie) {
+      continue;
+    }
     const bool copy = entry.decision == Decision::kCopy;
     bytes += tensor.bytes;
     copied += copy ? tensor.bytes : 0;
@@ -162,6 +196,9 @@ void add_warnings(Plan &plan) {
              [](const TensorPlan &entry) { return entry.reason == Reason::kNonFinite; });
   warn_about(plan, "overflow", "Values in these tensors are too large for the 16-bit type.",
              [](const TensorPlan &entry) { return entry.reason == Reason::kOverflow; });
+  warn_about(plan, "dropped",
+             "The output's container has no dtype for these tensors: they are missing in it.",
+             [](const TensorPlan &entry) { return entry.decision == Decision::kDrop; });
   warn_about_whole(plan);
 }
 
@@ -183,8 +220,10 @@ Result<Plan> make_plan(catalog::Catalog catalog, const Options &options) {
   plan.tensors = decide(plan.catalog, options);
   refuse_taken_names(plan);
   align_siblings(plan.catalog, plan.tensors, plan.warnings);
+  align_ties(plan);
+  drop_what_does_not_fit(plan, options.container);
   add_outputs(plan, options);
-  if (auto laid_out = lay_out(plan); !laid_out) {
+  if (auto laid_out = lay_out(plan, options.container); !laid_out) {
     return laid_out.error();
   }
   add_warnings(plan);

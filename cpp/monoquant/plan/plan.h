@@ -9,13 +9,20 @@
 
 #include "monoquant/base/result.h"
 #include "monoquant/catalog/catalog.h"
+#include "monoquant/container/zip_writer.h"
 #include "monoquant/plan/options.h"
 #include "monoquant/plan/reason.h"
 #include "monoquant/quant/scheme.h"
 
 namespace monoquant::plan {
 
-enum class Decision : uint8_t { kQuantize, kConvert, kCopy };
+enum class Decision : uint8_t {
+  kQuantize,
+  kConvert,
+  kCopy,
+  kTie,  // another name for what comes of the tensor that it is tied to
+  kDrop, // not in the output
+};
 
 /// What an output tensor holds.
 enum class Role : uint8_t {
@@ -32,6 +39,7 @@ struct Output {
   std::vector<uint64_t> shape;
   uint64_t offset = 0; // in the output file
   uint64_t bytes = 0;
+  bool alias = false; // has no bytes of its own: those at `offset` are another output's
 };
 
 struct TensorPlan {
@@ -62,10 +70,19 @@ struct Warning {
   std::vector<std::string> tensors;
 };
 
+/// Bytes of the output that are known before the run.
+struct FixedBytes {
+  uint64_t offset = 0;
+  std::string bytes;
+};
+
 struct Plan {
   catalog::Catalog catalog;
-  std::vector<TensorPlan> tensors;
-  std::string header; // the output file's first bytes
+  std::vector<TensorPlan> tensors; // one a tensor of the catalog, in its order
+  std::vector<FixedBytes> fixed;
+  // Of a zip: what is written last, when all checksums are known.
+  std::vector<container::ZipRecord> records;
+  container::ZipLayout zip;
   uint64_t file_bytes = 0;
   std::vector<Warning> warnings;
 };

@@ -15,6 +15,10 @@ std::string_view decision_name(Decision decision) {
     return "quantize";
   case Decision::kConvert:
     return "convert";
+  case Decision::kTie:
+    return "tie";
+  case Decision::kDrop:
+    return "drop";
   case Decision::kCopy:
     break;
   }
@@ -59,7 +63,7 @@ Json tensor_json(const catalog::Tensor &tensor, const TensorPlan &entry) {
     outputs.push_back({{"name", output.name},
                        {"dtype", dtype_name(output.dtype)},
                        {"shape", output.shape},
-                       {"bytes", output.bytes}});
+                       {"bytes", output.alias ? 0 : output.bytes}});
   }
   json["outputs"] = std::move(outputs);
   return json;
@@ -81,10 +85,10 @@ std::string plan_json(const Plan &plan) {
   std::string tensors;       // one small document at a time: 100,000 tensors cost only their text
   for (const TensorPlan &entry : plan.tensors) {
     const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
-    parameters += tensor.elements;
+    parameters += entry.decision == Decision::kTie ? 0 : tensor.elements;
     quantized += entry.decision == Decision::kQuantize ? tensor.elements : 0;
     for (const Output &output : entry.outputs) {
-      output_bytes += output.bytes;
+      output_bytes += output.alias ? 0 : output.bytes;
     }
     tensors += tensors.empty() ? "" : ",";
     tensors += json_text(tensor_json(tensor, entry));

@@ -6,12 +6,29 @@
 namespace monoquant::plan {
 
 std::string_view reason_name(Reason reason) {
-  static constexpr std::array<std::string_view, kReasonCount> kNames = {
-      "requested",       "override",   "ignored", "override-none",  "not-float",
-      "one-dimensional", "small",      "empty",   "norm",           "bias",
-      "embedding",       "head",       "router",  "gpt2-conv1d",    "layer-not-selected",
-      "unknown-kind",    "name-taken", "sibling", "already-narrow", "non-finite",
-      "overflow"};
+  static constexpr std::array<std::string_view, kReasonCount> kNames = {"requested",
+                                                                        "override",
+                                                                        "ignored",
+                                                                        "override-none",
+                                                                        "not-float",
+                                                                        "one-dimensional",
+                                                                        "small",
+                                                                        "empty",
+                                                                        "norm",
+                                                                        "bias",
+                                                                        "embedding",
+                                                                        "head",
+                                                                        "router",
+                                                                        "gpt2-conv1d",
+                                                                        "layer-not-selected",
+                                                                        "unknown-kind",
+                                                                        "name-taken",
+                                                                        "sibling",
+                                                                        "already-narrow",
+                                                                        "non-finite",
+                                                                        "overflow",
+                                                                        "tied",
+                                                                        "not-representable"};
   return kNames[static_cast<size_t>(reason)];
 }
 

@@ -30,8 +30,10 @@ enum class Reason : uint8_t {
   kAlreadyNarrow,    // converting would not make it smaller
   kNonFinite,        // NaN or infinity among its values
   kOverflow,         // a value is too large for the type asked for
+  kTied,             // shares its bytes with another tensor
+  kNotRepresentable, // the output's container has no such dtype
 };
-inline constexpr int kReasonCount = 21;
+inline constexpr int kReasonCount = 23;
 
 std::string_view reason_name(Reason reason);
 

@@ -18,21 +18,27 @@ struct Wish {
   Treatment treatment;
   bool is_explicit = false; // an override speaks of this tensor
   bool ignored = false;
+  bool shared = false; // other names are tied to it
   const Unfit *unfit = nullptr;
 };
 
-std::vector<Wish> collect_wishes(size_t count, const Options &options) {
-  std::vector<Wish> wishes(count);
+std::vector<Wish> collect_wishes(const catalog::Catalog &catalog, const Options &options) {
+  std::vector<Wish> wishes(catalog.tensors.size());
   for (Wish &wish : wishes) {
     wish.treatment = options.treatment;
   }
+  // What is said of one name of tied tensors is said of them all.
+  const auto owner = [&](size_t index) { return catalog.tensors[index].tied_to.value_or(index); };
+  for (size_t i = 0; i < wishes.size(); ++i) {
+    wishes[owner(i)].shared = wishes[owner(i)].shared || owner(i) != i;
+  }
   for (const size_t index : options.ignore) {
-    wishes[index].ignored = true;
+    wishes[owner(index)].ignored = true;
   }
   for (const Override &override : options.overrides) {
     for (const size_t index : override.tensors) {
-      Treatment &treatment = wishes[index].treatment;
-      wishes[index].is_explicit = true;
+      Treatment &treatment = wishes[owner(index)].treatment;
+      wishes[owner(index)].is_explicit = true;
       if (override.bits && *override.bits != treatment.bits) {
         treatment.bits = *override.bits;
         const bool grouped = *override.bits == 4;
@@ -48,7 +54,7 @@ std::vector<Wish> collect_wishes(size_t count, const Options &options) {
     }
   }
   for (const Unfit &unfit : options.unfit) {
-    wishes[unfit.tensor].unfit = &unfit;
+    wishes[owner(unfit.tensor)].unfit = &unfit;
   }
   return wishes;
 }
@@ -98,6 +104,9 @@ std::optional<Refusal> refuse_quantizing(const Tensor &tensor, const Wish &wish,
   const bool own_right = kind_refusal(tensor.kind).reason == Reason::kLayerNotSelected;
   if (!selected && (own_right || options.default_ignore)) {
     return kind_refusal(tensor.kind);
+  }
+  if (wish.shared && options.default_ignore) {
+    return Refusal{Reason::kTied, "other names are tied to it, and they are left alone by default"};
   }
   if (tensor.elements < options.min_elements) {
     return Refusal{Reason::kSmall, concat(tensor.elements, " elements, fewer than ",
@@ -199,6 +208,10 @@ TensorPlan decide_one(size_t index, const Tensor &tensor, const Wish &wish,
                       const Options &options) {
   TensorPlan plan;
   plan.source = index;
+  if (options.copy_all) {
+    plan.explanation = "copied bit for bit";
+    return plan;
+  }
   if (auto refusal = refuse(tensor, wish, options)) {
     leave_alone(plan, refusal->reason, std::move(refusal->explanation));
     return plan;
@@ -213,6 +226,15 @@ TensorPlan decide_one(size_t index, const Tensor &tensor, const Wish &wish,
   return plan;
 }
 
+TensorPlan tie_to(size_t index, std::string_view owner) {
+  TensorPlan plan;
+  plan.source = index;
+  plan.decision = Decision::kTie;
+  plan.reason = Reason::kTied;
+  plan.explanation = concat("another name for ", owner);
+  return plan;
+}
+
 } // namespace
 
 void leave_alone(TensorPlan &tensor, Reason reason, std::string explanation) {
@@ -224,11 +246,16 @@ void leave_alone(TensorPlan &tensor, Reason reason, std::string explanation) {
 }
 
 std::vector<TensorPlan> decide(const catalog::Catalog &catalog, const Options &options) {
-  const std::vector<Wish> wishes = collect_wishes(catalog.tensors.size(), options);
+  const std::vector<Wish> wishes = collect_wishes(catalog, options);
   std::vector<TensorPlan> plans;
   plans.reserve(wishes.size());
   for (size_t i = 0; i < wishes.size(); ++i) {
-    plans.push_back(decide_one(i, catalog.tensors[i], wishes[i], options));
+    const std::optional<size_t> owner = catalog.tensors[i].tied_to;
+    if (owner && !options.duplicate_ties) {
+      plans.push_back(tie_to(i, catalog.tensors[*owner].name));
+    } else {
+      plans.push_back(decide_one(i, catalog.tensors[i], wishes[owner.value_or(i)], options));
+    }
   }
   return plans;
 }

@@ -61,6 +61,9 @@ void align_siblings(const catalog::Catalog &catalog, std::vector<TensorPlan> &pl
                     std::vector<Warning> &warnings) {
   std::map<std::string, std::vector<size_t>> families;
   for (size_t i = 0; i < plans.size(); ++i) {
+    if (plans[i].decision == Decision::kTie) {
+      continue; // goes with the tensor that it is tied to
+    }
     std::string name = fused_name(catalog.tensors[i]);
     if (!name.empty()) {
       families[std::move(name)].push_back(i);

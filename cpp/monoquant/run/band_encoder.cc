@@ -5,6 +5,7 @@
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/float_convert.h"
 #include "monoquant/base/text.h"
+#include "monoquant/container/deflate.h"
 #include "monoquant/run/zero_points.h"
 
 namespace monoquant::run {
@@ -22,7 +23,9 @@ size_t max_data_bytes(const Cut &cut, const TensorPlan &tensor, size_t block_byt
   const uint64_t elements = std::min<uint64_t>(block_bytes / cut.element_bytes, cut.elements);
   switch (tensor.decision) {
   case Decision::kCopy:
-    return 0; // written from the input block itself
+  case Decision::kTie:
+  case Decision::kDrop:
+    return 0; // written from the input block itself, or not at all
   case Decision::kConvert:
     return static_cast<size_t>(elements * 2);
   case Decision::kQuantize:
@@ -41,13 +44,15 @@ size_t max_scopes(const Cut &cut, const TensorPlan &tensor) {
   return static_cast<size_t>(std::min(cut.rows, rows) * tensor.groups());
 }
 
-Extent extent_of(uint64_t offset, std::span<const uint8_t> bytes, size_t tensor) {
+} // namespace
+
+Extent extent_of(const plan::Plan &plan, uint64_t offset, std::span<const uint8_t> bytes,
+                 size_t tensor) {
   Checksum checksum;
   checksum.add(bytes);
-  return {offset, bytes.size(), checksum.digest(), tensor};
+  const uint32_t crc32 = plan.records.empty() ? 0 : container::crc32(0, bytes);
+  return {offset, bytes.size(), checksum.digest(), tensor, crc32};
 }
-
-} // namespace
 
 BandEncoder::BandEncoder(const plan::Plan &plan, const Slicer &slicer, parallel::Workers &workers,
                          size_t block_bytes)
@@ -109,6 +114,9 @@ std::optional<plan::Unfit> BandEncoder::encode(const Slice &slice, std::span<con
   piece.offset = data_.offset + data_.bytes;
   data_.bytes += piece.bytes.size();
   checksum_.add(piece.bytes);
+  if (!plan_.records.empty()) {
+    data_.crc32 = container::crc32(data_.crc32, piece.bytes);
+  }
   return std::nullopt;
 }
 
@@ -222,7 +230,7 @@ void BandEncoder::finish(std::span<uint8_t> tail, std::vector<Piece> &pieces,
   }
   const auto add = [&](uint64_t offset, const uint8_t *begin, const uint8_t *end) {
     pieces.push_back({offset, {begin, end}});
-    extents.push_back(extent_of(offset, pieces.back().bytes, index_));
+    extents.push_back(extent_of(plan_, offset, pieces.back().bytes, index_));
   };
   const uint64_t scopes_before = shares_scale() ? 0 : first_row_ * tensor_->groups();
   const Output &scale = *tensor_->output(Role::kScale);
@@ -268,6 +276,8 @@ uint8_t *BandEncoder::store_zero_points(uint8_t *to) {
 uint64_t BandEncoder::data_offset(uint64_t unit) const {
   switch (tensor_->decision) {
   case Decision::kCopy:
+  case Decision::kTie:
+  case Decision::kDrop:
     return cut_->unit_begin(unit);
   case Decision::kConvert:
     return cut_->unit_begin(unit) * 2;

@@ -14,15 +14,20 @@
 
 namespace monoquant::run {
 
-/// Bytes of the output that belong together, with their checksum.
+/// Bytes of the output that belong together, with their checksums.
 struct Extent {
   uint64_t offset = 0;
   uint64_t bytes = 0;
   uint64_t digest = 0;
   size_t tensor = kHeader; // index of a TensorPlan
+  uint32_t crc32 = 0;      // where the container wants one
 
   static constexpr size_t kHeader = ~size_t{0};
 };
+
+/// The extent of bytes that are all there.
+Extent extent_of(const plan::Plan &plan, uint64_t offset, std::span<const uint8_t> bytes,
+                 size_t tensor);
 
 class BandEncoder {
 public:

@@ -70,9 +70,12 @@ Cut cut_tensor(const catalog::Tensor &tensor, const plan::TensorPlan &plan) {
   case plan::Decision::kConvert:
     return cut_flat(tensor.elements, dtype_bits(tensor.dtype) / 8);
   case plan::Decision::kCopy:
+    return cut_flat(tensor.bytes, 1);
+  case plan::Decision::kTie:
+  case plan::Decision::kDrop:
     break;
   }
-  return cut_flat(tensor.bytes, 1);
+  return cut_flat(0, 1); // nothing to do
 }
 
 } // namespace monoquant::run

@@ -1,71 +1,145 @@
 #include "monoquant/run/encode_stage.h"
 
+#include <algorithm>
+
 #include "monoquant/base/json.h"
 #include "monoquant/base/text.h"
+#include "monoquant/container/deflate.h"
 
 namespace monoquant::run {
 
 EncodeStage::EncodeStage(const plan::Plan &plan, parallel::Workers &workers, Share share,
                          size_t slots, size_t block_bytes)
     : Stage(slots, block_bytes, plan.catalog.file_bytes), plan_(plan), slicer_(plan, share),
-      encoder_(plan, slicer_, workers, this->block_bytes()), owes_preamble_(share.index == 0),
+      encoder_(plan, slicer_, workers, this->block_bytes()),
+      strip_(plan.catalog, this->block_bytes()), owes_preamble_(share.index == 0),
       slots_(this->slots()) {
   for (Slot &slot : slots_) {
     slot.data = Buffer(encoder_.data_bytes());
     slot.tail = Buffer(encoder_.tail_bytes());
     slot.pieces.reserve(3);
   }
-  slots_[0].pieces.reserve(1 + plan.tensors.size());
+  const size_t preamble = plan.fixed.size() + plan.tensors.size();
+  slots_[0].pieces.reserve(preamble);
   const auto bands = static_cast<size_t>(slicer_.total_bands());
   errors_.reserve(bands);
-  extents_.reserve(1 + plan.tensors.size() + 3 * bands);
+  source_crcs_.reserve(bands);
+  extents_.reserve(preamble + 3 * bands);
 }
 
-std::optional<Read> EncodeStage::next(size_t slot) {
+std::optional<Read> EncodeStage::next(size_t slot_index) {
+  Slot &slot = slots_[slot_index];
   if (owes_preamble_) {
     owes_preamble_ = false;
-    slots_[slot].slice.reset();
+    slot.step = Step::kPreamble;
+    ++under_way_;
     return Read{0, 0};
   }
-  const auto slice = slicer_.next(block_bytes());
-  if (!slice) {
+  if (!pending_) {
+    pending_ = slicer_.next(block_bytes());
+  }
+  if (!pending_) {
     return std::nullopt;
   }
-  slots_[slot].slice = slice;
-  const Cut &cut = slicer_.cut(slice->tensor);
-  const catalog::Tensor &source = plan_.catalog.tensors[plan_.tensors[slice->tensor].source];
-  return Read{source.offset + cut.unit_begin(slice->begin) * cut.element_bytes,
-              static_cast<size_t>(cut.bytes(slice->begin, slice->end))};
+  const catalog::Tensor &tensor = source(pending_->tensor);
+  if (tensor.view && under_way_ > 0) {
+    return std::nullopt; // the strip may be in use
+  }
+  slot.slice = *pending_;
+  ++under_way_;
+  if (tensor.view) {
+    return next_of_view(slot, tensor);
+  }
+  slot.step = Step::kSlice;
+  const Cut &cut = slicer_.cut(pending_->tensor);
+  const Read read{tensor.offset + cut.unit_begin(pending_->begin) * cut.element_bytes,
+                  static_cast<size_t>(cut.bytes(pending_->begin, pending_->end))};
+  pending_.reset();
+  return read;
+}
+
+/// A part of the strip that the pending slice lies in, or the slice when the strip is complete.
+Read EncodeStage::next_of_view(Slot &slot, const catalog::Tensor &tensor) {
+  const Slice &slice = slot.slice;
+  const Cut &cut = slicer_.cut(slice.tensor);
+  const uint64_t begin = cut.unit_begin(slice.begin) * cut.element_bytes;
+  const uint64_t end = begin + cut.bytes(slice.begin, slice.end);
+  if (!strip_.covers(tensor, begin, end)) {
+    const uint64_t band_end = std::min(cut.units, (slice.band + 1) * cut.units_per_band);
+    const uint64_t last = begin + cut.bytes(slice.begin, band_end);
+    strip_.begin(tensor, begin, std::min(last, begin + kStripBytes));
+  }
+  if (const auto read = strip_.next()) {
+    slot.step = Step::kStrip;
+    slot.length = read->length;
+    return *read;
+  }
+  slot.step = Step::kGathered;
+  pending_.reset();
+  return Read{0, 0};
 }
 
 std::span<const Piece> EncodeStage::writes(size_t slot) const { return slots_[slot].pieces; }
 
 std::string_view EncodeStage::tensor() const {
-  return plan_.tensors.empty() ? std::string_view()
-                               : plan_.catalog.tensors[plan_.tensors[tensor_].source].name;
+  return plan_.tensors.empty() ? std::string_view() : source(tensor_).name;
 }
 
 Result<void> EncodeStage::process(size_t slot_index) {
   Slot &slot = slots_[slot_index];
   slot.pieces.clear();
-  if (!slot.slice) {
+  --under_way_;
+  const std::span<uint8_t> block = input(slot_index);
+  switch (slot.step) {
+  case Step::kPreamble:
     write_preamble(slot);
     return {};
+  case Step::kStrip:
+    tensor_ = slot.slice.tensor;
+    return strip_.fill(block.first(slot.length));
+  case Step::kSlice:
+    take(slot, block);
+    return {};
+  case Step::kGathered: {
+    const Cut &cut = slicer_.cut(slot.slice.tensor);
+    const uint64_t begin = cut.unit_begin(slot.slice.begin) * cut.element_bytes;
+    take(slot, strip_.bytes(begin, begin + cut.bytes(slot.slice.begin, slot.slice.end)));
+    return {};
   }
-  tensor_ = slot.slice->tensor;
-  if (unfit_.empty()) {
-    encode(slot, input(slot_index));
-  } else if (!unfit_.contains(tensor_)) {
-    if (auto unfit = encoder_.look(*slot.slice, input(slot_index))) {
-      slicer_.only_look(tensor_);
-      unfit_.emplace(tensor_, std::move(*unfit));
-    }
   }
   return {};
 }
 
+void EncodeStage::take(Slot &slot, std::span<const uint8_t> input) {
+  const Slice &slice = slot.slice;
+  tensor_ = slice.tensor;
+  add_done(slicer_.cut(tensor_).bytes(slice.begin, slice.end));
+  if (unfit_.empty()) {
+    check_source(slice, input);
+    encode(slot, input);
+  } else if (!unfit_.contains(tensor_)) {
+    if (auto unfit = encoder_.look(slice, input)) {
+      slicer_.only_look(tensor_);
+      unfit_.emplace(tensor_, std::move(*unfit));
+    }
+  }
+}
+
+void EncodeStage::check_source(const Slice &slice, std::span<const uint8_t> input) {
+  if (!source(tensor_).crc32 || slice.pass > 0) {
+    return;
+  }
+  const Cut &cut = slicer_.cut(tensor_);
+  const uint64_t first = slice.band * cut.units_per_band;
+  const auto bytes = input.first(static_cast<size_t>(cut.bytes(slice.begin, slice.end)));
+  source_crc_ = container::crc32(slice.first_of_band ? 0 : source_crc_, bytes);
+  if (slice.last_of_band) {
+    source_crcs_.push_back({tensor_, slice.band, source_crc_, cut.bytes(first, slice.end)});
+  }
+}
+
 void EncodeStage::encode(Slot &slot, std::span<const uint8_t> input) {
-  const Slice &slice = *slot.slice;
+  const Slice &slice = slot.slice;
   Piece data;
   if (auto unfit = encoder_.encode(slice, input, slot.data.span(), data)) {
     slicer_.only_look(tensor_);
@@ -83,20 +157,20 @@ void EncodeStage::encode(Slot &slot, std::span<const uint8_t> input) {
   }
 }
 
-/// The header, and the shapes that packed tensors carry: everything that needs no source bytes.
+/// What needs no source bytes: headers, and the shapes that packed tensors carry.
 void EncodeStage::write_preamble(Slot &slot) {
   const auto add = [&](uint64_t offset, const void *data, size_t bytes, size_t tensor) {
     slot.pieces.push_back({offset, {static_cast<const uint8_t *>(data), bytes}});
-    Checksum checksum;
-    checksum.add(slot.pieces.back().bytes);
-    extents_.push_back({offset, bytes, checksum.digest(), tensor});
+    extents_.push_back(extent_of(plan_, offset, slot.pieces.back().bytes, tensor));
   };
-  add(0, plan_.header.data(), plan_.header.size(), Extent::kHeader);
+  for (const plan::FixedBytes &fixed : plan_.fixed) {
+    add(fixed.offset, fixed.bytes.data(), fixed.bytes.size(), Extent::kHeader);
+  }
   for (size_t i = 0; i < plan_.tensors.size(); ++i) {
-    if (const plan::Output *shape = plan_.tensors[i].output(plan::Role::kShape)) {
+    const plan::Output *shape = plan_.tensors[i].output(plan::Role::kShape);
+    if (shape != nullptr && !shape->alias) {
       // Both are u64, little-endian, one after the other.
-      const auto &extents = plan_.catalog.tensors[plan_.tensors[i].source].shape;
-      add(shape->offset, extents.data(), static_cast<size_t>(shape->bytes), i);
+      add(shape->offset, source(i).shape.data(), static_cast<size_t>(shape->bytes), i);
     }
   }
 }
@@ -118,7 +192,18 @@ std::string EncodeStage::result_json() const {
     errors += json_text({plan_.tensors[band.tensor].source, band.band, band.sums.signal,
                          band.sums.noise, band.sums.peak});
   }
-  return concat(R"({"unfit":)", json_text(unfit), R"(,"bytes":)", bytes, R"(,"errors":[)", errors,
+  Json source = Json::array();
+  for (const SourceCrc &band : source_crcs_) {
+    source.push_back({plan_.tensors[band.tensor].source, band.band, band.crc32, band.bytes});
+  }
+  Json output = Json::array();
+  for (const Extent &extent : extents_) {
+    if (!plan_.records.empty()) {
+      output.push_back({extent.offset, extent.bytes, extent.crc32});
+    }
+  }
+  return concat(R"({"unfit":)", json_text(unfit), R"(,"bytes":)", bytes, R"(,"source":)",
+                json_text(source), R"(,"output":)", json_text(output), R"(,"errors":[)", errors,
                 "]}");
 }
 

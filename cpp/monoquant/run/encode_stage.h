@@ -7,6 +7,7 @@
 
 #include "monoquant/run/band_encoder.h"
 #include "monoquant/run/stage.h"
+#include "monoquant/run/strip.h"
 
 namespace monoquant::run {
 
@@ -15,6 +16,14 @@ struct BandErrors {
   size_t tensor = 0; // index of a TensorPlan
   uint64_t band = 0; // of this tensor
   quant::ErrorSums sums;
+};
+
+/// CRC-32 of one band of the source, where the container has one of the whole tensor.
+struct SourceCrc {
+  size_t tensor = 0; // index of a TensorPlan
+  uint64_t band = 0;
+  uint32_t crc32 = 0;
+  uint64_t bytes = 0;
 };
 
 class EncodeStage final : public Stage {
@@ -38,25 +47,50 @@ public:
   /// Tensors that cannot be encoded as planned. When there are any, the output is void.
   [[nodiscard]] const std::map<size_t, plan::Unfit> &unfit() const { return unfit_; }
 
+  /// Adds what was written outside of this stage, to be verified with the rest.
+  void add_extents(std::span<const Extent> extents) {
+    extents_.insert(extents_.end(), extents.begin(), extents.end());
+  }
+
 private:
+  enum class Step : uint8_t {
+    kPreamble,
+    kStrip,    // a part of what a slice is put together from
+    kSlice,    // the slot's input
+    kGathered, // a slice that lies in the strip
+  };
+
   struct Slot {
-    std::optional<Slice> slice; // nothing: the preamble
-    Buffer data;                // of one slice
-    Buffer tail;                // scales and zero points of one band
+    Step step = Step::kPreamble;
+    Slice slice;
+    size_t length = 0; // of a part
+    Buffer data;       // of one slice
+    Buffer tail;       // scales and zero points of one band
     std::vector<Piece> pieces;
   };
 
+  Read next_of_view(Slot &slot, const catalog::Tensor &source);
   void write_preamble(Slot &slot);
+  void take(Slot &slot, std::span<const uint8_t> input);
   void encode(Slot &slot, std::span<const uint8_t> input);
+  void check_source(const Slice &slice, std::span<const uint8_t> input);
+  [[nodiscard]] const catalog::Tensor &source(size_t tensor) const {
+    return plan_.catalog.tensors[plan_.tensors[tensor].source];
+  }
 
   const plan::Plan &plan_;
   Slicer slicer_;
   BandEncoder encoder_;
-  bool owes_preamble_; // header and shapes come first and need no bytes
+  Strip strip_;
+  bool owes_preamble_;           // header and shapes come first and need no bytes
+  std::optional<Slice> pending_; // the next one, where it has to be put together first
+  size_t under_way_ = 0;         // steps handed out and not processed yet
   std::vector<Slot> slots_;
   size_t tensor_ = 0; // at work
 
   std::vector<BandErrors> errors_;
+  std::vector<SourceCrc> source_crcs_;
+  uint32_t source_crc_ = 0; // of the band at work
   std::vector<Extent> extents_;
   std::map<size_t, plan::Unfit> unfit_; // by index of the TensorPlan
 };

@@ -32,15 +32,17 @@ public:
   Stage(const Stage &) = delete;
   Stage &operator=(const Stage &) = delete;
 
-  /// The next read, into this slot; nothing at the end.
+  /// The next read, into this slot. Nothing at the end; or, while steps are under way, where these decide what
+  /// is to be read: ask again after `process`.
   virtual std::optional<Read> next(size_t slot) = 0;
   virtual Result<void> process(size_t slot) = 0;
   /// Valid until the slot is handed out again.
   [[nodiscard]] virtual std::span<const Piece> writes(size_t slot) const = 0;
   /// The tensor of the step processed last.
   [[nodiscard]] virtual std::string_view tensor() const = 0;
-  /// Bytes that all reads together ask for.
+  /// Bytes of work in all, and done so far.
   [[nodiscard]] virtual uint64_t total_bytes() const = 0;
+  [[nodiscard]] uint64_t done_bytes() const { return done_bytes_; }
   /// What came out, as TypeScript's StageResult. Ask when everything was processed.
   [[nodiscard]] virtual std::string result_json() const = 0;
 
@@ -49,9 +51,11 @@ public:
 
 protected:
   [[nodiscard]] size_t block_bytes() const { return block_bytes_; }
+  void add_done(uint64_t bytes) { done_bytes_ += bytes; }
 
 private:
   size_t block_bytes_;
+  uint64_t done_bytes_ = 0;
   std::vector<Buffer> inputs_;
 };
 

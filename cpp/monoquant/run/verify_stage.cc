@@ -78,6 +78,7 @@ Result<void> VerifyStage::process(size_t slot) {
     return *structure_;
   }
   std::span<const uint8_t> bytes = input(slot).first(blocks_[slot].length);
+  add_done(bytes.size());
   while (!bytes.empty()) {
     const Extent &extent = extents_[extent_];
     const auto taken = static_cast<size_t>(std::min<uint64_t>(bytes.size(), extent.bytes - done_));

@@ -19,7 +19,6 @@ Result<void> drive(run::Stage &stage, ReadBytes read, WriteBytes write) {
   size_t started = 0; // blocks; block n lives in slot n % slots
   size_t processed = 0;
   size_t written = 0;
-  bool exhausted = false;
   const auto write_one = [&] {
     for (const run::Piece &out : stage.writes(written % slots)) {
       write(out.offset, out.bytes);
@@ -27,13 +26,12 @@ Result<void> drive(run::Stage &stage, ReadBytes read, WriteBytes write) {
     ++written;
   };
   while (true) {
-    while (!exhausted && started - processed < slots) {
+    while (started - processed < slots) {
       if (written + slots <= started) { // whoever had this slot before
         write_one();
       }
       const auto next = stage.next(started % slots);
-      if (!next) {
-        exhausted = true;
+      if (!next) { // at the end, or only until what is under way was processed
         break;
       }
       const std::span<uint8_t> input = stage.input(started % slots);

@@ -1,0 +1,17 @@
+// Where everything goes in the output file.
+// It exists so that a plan knows every output byte's place before any work, whatever the container.
+// What does not depend on the weights is already there as text; the rest is for the run.
+#pragma once
+
+#include "monoquant/base/result.h"
+#include "monoquant/plan/plan.h"
+
+namespace monoquant::plan {
+
+/// Whether this kind of file can hold the dtype.
+bool can_hold(Container container, Dtype dtype);
+
+/// Fills in the offsets of all outputs, the fixed bytes and the size of the file. Errors: kLimitExceeded.
+Result<void> lay_out(Plan &plan, Container container);
+
+} // namespace monoquant::plan

@@ -1,0 +1,81 @@
+// The bytes of a part of a tensor, put together from where they lie in the file.
+// It exists for tensors that are no plain run of the file: strided, compressed, or of another byte order.
+// It holds one part at a time, of bounded size; reading it again from another place is always possible.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "monoquant/base/buffer.h"
+#include "monoquant/base/result.h"
+#include "monoquant/catalog/catalog.h"
+#include "monoquant/container/deflate.h"
+#include "monoquant/run/gather.h"
+#include "monoquant/run/stage.h"
+
+namespace monoquant::run {
+
+/// A strip is not larger than a usual band, so that bands are read once.
+inline constexpr uint64_t kStripBytes = 16ULL << 20U;
+
+class Strip {
+public:
+  /// All memory for the tensors of this catalog is allocated here. `block_bytes`: of the largest read.
+  Strip(const catalog::Catalog &catalog, size_t block_bytes);
+
+  /// Begins a strip of bytes [begin, end) of the tensor, at most kStripBytes; both are multiples of an element's
+  /// width. `tensor` must have a view and outlive the strip.
+  void begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t end);
+
+  /// The next read that the strip needs; nothing when it is complete. `fill` comes before the next call.
+  std::optional<Read> next();
+  /// Takes what the read brought. Errors: kMalformedFile (compressed data that are broken, or of another size or
+  /// checksum than the container said).
+  Result<void> fill(std::span<const uint8_t> bytes);
+
+  /// Whether bytes [begin, end) of the tensor are in the strip that was begun last.
+  [[nodiscard]] bool covers(const catalog::Tensor &tensor, uint64_t begin, uint64_t end) const {
+    return tensor_ == &tensor && begin >= begin_ && end <= end_;
+  }
+  /// Bytes [begin, end) of the tensor. Ask when the strip covers them and is complete.
+  [[nodiscard]] std::span<const uint8_t> bytes(uint64_t begin, uint64_t end) const {
+    return bytes_.span().subspan(static_cast<size_t>(begin - begin_),
+                                 static_cast<size_t>(end - begin));
+  }
+
+private:
+  /// A piece of the inflated content.
+  struct Chunk {
+    uint64_t offset = 0; // in the content
+    size_t filled = 0;
+    bool complete = false;
+  };
+
+  [[nodiscard]] bool is_complete() const { return position_ >= source_end_; }
+  void finish();
+  Result<void> inflate(std::span<const uint8_t> input);
+  Result<size_t> inflate_chunk(std::span<const uint8_t> input, size_t bytes);
+  [[nodiscard]] Error damaged(std::string_view what) const;
+
+  size_t block_bytes_;
+  Buffer bytes_;
+  Buffer inflated_; // the chunk at work
+
+  // The strip at work.
+  const catalog::Tensor *tensor_ = nullptr;
+  uint64_t begin_ = 0; // of the tensor's bytes
+  uint64_t end_ = 0;
+  Gather gather_;
+  uint64_t position_ = 0; // bytes of the storage's content that were seen
+  uint64_t source_end_ = 0;
+
+  // The compressed stream at work; it outlives a strip.
+  container::Inflater inflater_;
+  const catalog::View *stream_ = nullptr;
+  uint64_t stream_read_ = 0; // compressed bytes
+  Chunk chunk_;
+  uint32_t crc32_ = 0; // of all complete chunks
+};
+
+} // namespace monoquant::run
