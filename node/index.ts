@@ -6,12 +6,15 @@
 import { join } from 'node:path';
 import type { Model } from '../js/api/model.js';
 import {
-  checkRunOptions,
+  type ConvertOptions,
   type QuantizeOptions,
   type QuantizeRequest,
   type RunOptions,
+  resolveConvert,
+  resolveOpen,
   resolveQuantize,
 } from '../js/api/options.js';
+import type { OpenOptions } from '../js/api/plan-options.js';
 import { openModel } from '../js/worker/model.js';
 import { quantizeWith } from '../js/worker/quantize.js';
 import { throwIfAborted } from '../js/worker/session.js';
@@ -27,19 +30,22 @@ export {
   MonoquantError,
 } from '../js/api/errors.js';
 export type { Model } from '../js/api/model.js';
-export type { QuantizeOptions, RunOptions } from '../js/api/options.js';
-export type { PlanOptions } from '../js/api/plan-options.js';
+export type { ConvertOptions, QuantizeOptions, RunOptions } from '../js/api/options.js';
+export type { OpenOptions, PlanOptions } from '../js/api/plan-options.js';
 export * from '../js/api/types.js';
 export { version } from '../js/api/version.js';
 export type { QuantizeResult, SaveOptions } from './result.js';
 
 /** Opens a model file and reads its metadata. */
-export async function open(model: string | URL, options: RunOptions = {}): Promise<Model> {
-  const run = checkRunOptions(options);
+export async function open(
+  model: string | URL,
+  options: OpenOptions & RunOptions = {},
+): Promise<Model> {
+  const { run, opening } = resolveOpen(options);
   throwIfAborted(run.signal);
   const input = InputFile.open(model);
   try {
-    return await openModel(startSession(run), input.file, run, () => input.close());
+    return await openModel(startSession(run), input.file, opening, run, () => input.close());
   } catch (error) {
     input.close();
     throw error;
@@ -51,7 +57,21 @@ export async function quantize(
   model: string | URL,
   options: QuantizeOptions = {},
 ): Promise<QuantizeResult> {
-  const request = resolveQuantize(options, true);
+  return writeModel(model, resolveQuantize(options, true));
+}
+
+/**
+ * Writes the same tensors, bit for bit, into another kind of file: the way out of pickles, and back.
+ * Writes to `options.output`, or keeps the result aside until `save`.
+ */
+export async function convert(
+  model: string | URL,
+  options: ConvertOptions = {},
+): Promise<QuantizeResult> {
+  return writeModel(model, resolveConvert(options, true));
+}
+
+async function writeModel(model: string | URL, request: QuantizeRequest): Promise<QuantizeResult> {
   throwIfAborted(request.run.signal);
   const input = InputFile.open(model);
   try {
@@ -66,7 +86,7 @@ async function quantizeFile(input: InputFile, request: QuantizeRequest): Promise
   const { run, configuration, gates } = request;
   const folder = request.output === undefined ? new TemporaryFolder() : undefined;
   try {
-    const path = request.output ?? join(folder?.path ?? '', 'model.safetensors');
+    const path = request.output ?? join(folder?.path ?? '', `model.${configuration.container}`);
     const output = OutputFile.create(path, { force: request.force, input: identity });
     try {
       const { report } = await quantizeWith(startSessions(run, input.file.size), {

@@ -69,6 +69,12 @@ export function checkFiniteNumber(value: unknown, key: string): number | undefin
   throw unexpected('a finite number', key, value);
 }
 
+/** Any text; checkText refuses the empty one. */
+export function checkString(value: unknown, key: string): string | undefined {
+  if (value === undefined || typeof value === 'string') return value;
+  throw unexpected('text', key, value);
+}
+
 export function checkText(value: unknown, key: string): string | undefined {
   if (value === undefined || (typeof value === 'string' && value !== '')) return value;
   throw unexpected('text', key, value);

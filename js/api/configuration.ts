@@ -8,15 +8,17 @@ import {
   checkChoice,
   checkList,
   checkObject,
+  checkString,
   checkText,
   checkWholeNumber,
   contradiction,
   unexpected,
 } from './check.js';
-import type { PlanOptions } from './plan-options.js';
+import type { OpenOptions, PlanOptions } from './plan-options.js';
 import {
   BITS,
   type Bits,
+  CONTAINERS,
   type Configuration,
   FLOAT_TYPES,
   type FloatType,
@@ -40,12 +42,15 @@ export const PLAN_KEYS = [
   'groupSize',
   'floatType',
   'format',
+  'container',
+  'duplicateTies',
   'layers',
   'ignore',
   'defaultIgnore',
   'overrides',
   'minElements',
 ] as const satisfies readonly (keyof PlanOptions)[];
+export const OPEN_KEYS = ['key', 'stripPrefix'] as const satisfies readonly (keyof OpenOptions)[];
 const OVERRIDE_KEYS = ['pattern', 'bits', 'scheme', 'groupSize'] as const;
 
 const DEFAULT_LAYERS: readonly LayerKind[] = [
@@ -57,13 +62,14 @@ const DEFAULT_LAYERS: readonly LayerKind[] = [
   'gru',
   'rnn',
   'experts',
+  'conv-transpose',
 ];
 const DEFAULT_GROUP_SIZE: GroupSize = 128;
 const DEFAULT_MIN_ELEMENTS = 512;
 
 type Given = Readonly<Record<string, unknown>>;
 
-/** `given` has been checked to have no keys but PLAN_KEYS and those of others. */
+/** `given` has been checked to have no keys but PLAN_KEYS, OPEN_KEYS and those of others. */
 export function configurationOf(given: Given): Configuration {
   const bits = checkChoice(given.bits, 'bits', BITS) ?? 8;
   const mode = modeOf(given, bits);
@@ -73,6 +79,9 @@ export function configurationOf(given: Given): Configuration {
   const scheme = checkChoice(given.scheme, 'scheme', SCHEMES);
   if (bits === 16 && scheme !== undefined) throw hasNoSixteenBitMeaning('scheme');
   return {
+    ...openingOf(given),
+    container: checkChoice(given.container, 'container', CONTAINERS) ?? 'safetensors',
+    duplicateTies: checkBoolean(given.duplicateTies, 'duplicateTies') ?? false,
     bits,
     mode,
     scheme: scheme ?? 'symmetric',
@@ -84,6 +93,18 @@ export function configurationOf(given: Given): Configuration {
     defaultIgnore: checkBoolean(given.defaultIgnore, 'defaultIgnore') ?? true,
     overrides,
     minElements: checkWholeNumber(given.minElements, 'minElements', 0) ?? DEFAULT_MIN_ELEMENTS,
+  };
+}
+
+/** What `convert` does: the container changes and nothing else. */
+export function copyingConfiguration(given: Given): Configuration {
+  return { ...configurationOf(given), bits: 'none' };
+}
+
+export function openingOf(given: Given): Pick<Configuration, 'key' | 'stripPrefix'> {
+  return {
+    key: checkString(given.key, 'key') ?? null,
+    stripPrefix: checkString(given.stripPrefix, 'stripPrefix') ?? '',
   };
 }
 

@@ -12,8 +12,14 @@ import {
   checkWholeNumber,
   unexpected,
 } from './check.js';
-import { configurationOf, PLAN_KEYS } from './configuration.js';
-import type { PlanOptions } from './plan-options.js';
+import {
+  configurationOf,
+  copyingConfiguration,
+  OPEN_KEYS,
+  openingOf,
+  PLAN_KEYS,
+} from './configuration.js';
+import type { OpenOptions, PlanOptions } from './plan-options.js';
 import { type Configuration, ENGINE_KINDS, type EngineKind, type Progress } from './types.js';
 
 /** How a long call runs. */
@@ -30,11 +36,23 @@ export interface RunOptions {
   readonly onProgress?: (progress: Progress) => void;
 }
 
-export interface QuantizeOptions extends PlanOptions, RunOptions {
+export interface OutputOptions {
   /** Where to write; without it the result is kept aside until `save`. */
   readonly output?: string;
   /** Overwrite an existing output. */
   readonly force?: boolean;
+}
+
+export interface ConvertOptions
+  extends OpenOptions,
+    RunOptions,
+    OutputOptions,
+    Pick<PlanOptions, 'container' | 'duplicateTies'> {
+  /** Treat every warning as an error and write nothing. */
+  readonly strict?: boolean;
+}
+
+export interface QuantizeOptions extends PlanOptions, OpenOptions, RunOptions, OutputOptions {
   /** Fail with `quality-gate` and write nothing when the model's SQNR in dB is below this. */
   readonly failUnder?: number;
   /** Treat every warning as an error and write nothing. */
@@ -55,6 +73,10 @@ const RUN_KEYS = [
 ] as const satisfies readonly (keyof RunOptions)[];
 const GATE_KEYS = ['failUnder', 'strict'] as const;
 const OUTPUT_KEYS = ['output', 'force'] as const;
+const CONVERT_KEYS = ['container', 'duplicateTies', 'strict'] as const;
+
+/** Names that PyTorch's own files have. */
+const TORCH_NAME = /\.(pt|pth|bin|ckpt)$/i;
 
 /** What a finished quantization must live up to. */
 export interface Gates {
@@ -71,26 +93,48 @@ export interface QuantizeRequest {
   readonly force: boolean;
 }
 
-export function resolveConfiguration(options: PlanOptions = {}): Configuration {
-  return configurationOf(checkObject(options, 'options', PLAN_KEYS));
+/** Which part of a file: what `open` was asked for. */
+export type Opening = Pick<Configuration, 'key' | 'stripPrefix'>;
+
+export function resolveConfiguration(options: PlanOptions, opening: Opening): Configuration {
+  return { ...configurationOf(checkObject(options, 'options', PLAN_KEYS)), ...opening };
 }
 
-export function checkRunOptions(options: RunOptions = {}): RunOptions {
-  return runOf(checkObject(options, 'options', RUN_KEYS));
+export function resolveOpen(options: OpenOptions & RunOptions): {
+  readonly run: RunOptions;
+  readonly opening: Opening;
+} {
+  const given = checkObject(options, 'options', [...RUN_KEYS, ...OPEN_KEYS]);
+  return { run: runOf(given), opening: openingOf(given) };
 }
 
 /** `hasPaths`: whether the host writes to paths, so that `output` and `force` mean something. */
 export function resolveQuantize(options: QuantizeOptions, hasPaths: boolean): QuantizeRequest {
-  const keys = [...PLAN_KEYS, ...RUN_KEYS, ...GATE_KEYS, ...(hasPaths ? OUTPUT_KEYS : [])];
-  const given = checkObject(options, 'options', keys);
+  return request(options, [...PLAN_KEYS, ...GATE_KEYS], hasPaths, configurationOf);
+}
+
+export function resolveConvert(options: ConvertOptions, hasPaths: boolean): QuantizeRequest {
+  return request(options, CONVERT_KEYS, hasPaths, copyingConfiguration);
+}
+
+function request(
+  options: object,
+  keys: readonly string[],
+  hasPaths: boolean,
+  configure: (given: Readonly<Record<string, unknown>>) => Configuration,
+): QuantizeRequest {
+  const pathKeys = hasPaths ? OUTPUT_KEYS : [];
+  const given = checkObject(options, 'options', [...keys, ...OPEN_KEYS, ...RUN_KEYS, ...pathKeys]);
+  const output = checkText(given.output, 'output');
+  const named = output !== undefined && TORCH_NAME.test(output) ? { container: 'pt' } : {};
   return {
-    configuration: configurationOf(given),
+    configuration: configure({ ...named, ...given }),
     run: runOf(given),
     gates: {
       failUnder: checkFiniteNumber(given.failUnder, 'failUnder'),
       strict: checkBoolean(given.strict, 'strict') ?? false,
     },
-    output: checkText(given.output, 'output'),
+    output,
     force: checkBoolean(given.force, 'force') ?? false,
   };
 }

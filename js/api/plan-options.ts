@@ -5,6 +5,7 @@
  */
 import type {
   Bits,
+  Container,
   FloatType,
   GroupSize,
   LayerKind,
@@ -13,6 +14,14 @@ import type {
   Scheme,
   Strategy,
 } from './types.js';
+
+/** Which part of a file is meant, and under which names. */
+export interface OpenOptions {
+  /** A path in the file, such as `state_dict`; empty for everything. By default the largest state dict. */
+  readonly key?: string;
+  /** Taken off every name; each must begin with it. */
+  readonly stripPrefix?: string;
+}
 
 /** The choices of a quantization; every one has a default. */
 export interface PlanOptions {
@@ -31,6 +40,10 @@ export interface PlanOptions {
   /** What `bits: 16` writes: F16 by default. */
   readonly floatType?: FloatType;
   readonly format?: OutputFormat;
+  /** The kind of file that is written. In Node by default what the output's name says, else `safetensors`. */
+  readonly container?: Container;
+  /** Write the bytes of tied tensors once a name, instead of once with notes. */
+  readonly duplicateTies?: boolean;
   readonly layers?: readonly LayerKind[];
   readonly ignore?: readonly string[];
   readonly defaultIgnore?: boolean;

@@ -4,7 +4,7 @@
  * Always plain JSON: `--json`, `--report` and the API hand out exactly these shapes.
  */
 
-/** Element types of the safetensors format, by their names in it. */
+/** Element types by their names in the safetensors format; C32 and C128 are only PyTorch's. */
 export type Dtype =
   | 'BOOL'
   | 'F4'
@@ -27,7 +27,9 @@ export type Dtype =
   | 'C64'
   | 'F64'
   | 'I64'
-  | 'U64';
+  | 'U64'
+  | 'C32'
+  | 'C128';
 
 /** What a tensor is for, read off its name and shape. `other` has several dimensions and no telling name. */
 export const LAYER_KINDS = [
@@ -38,6 +40,7 @@ export const LAYER_KINDS = [
   'lstm',
   'gru',
   'rnn',
+  'conv-transpose',
   'experts',
   'embedding',
   'head',
@@ -70,6 +73,10 @@ export type FloatType = (typeof FLOAT_TYPES)[number];
 export const OUTPUT_FORMATS = ['compressed-tensors'] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 
+/** Kinds of files that are written: `pt` is what `torch.save` writes. */
+export const CONTAINERS = ['safetensors', 'pt'] as const;
+export type Container = (typeof CONTAINERS)[number];
+
 /** Group sizes that loaders know; -1 means one scale per output channel. */
 export const GROUP_SIZES = [-1, 16, 32, 64, 128, 256] as const;
 export type GroupSize = (typeof GROUP_SIZES)[number];
@@ -88,7 +95,15 @@ export interface LayerOverride {
  * run of characters, or are regular expressions behind `re:`.
  */
 export interface Configuration {
-  readonly bits: Bits;
+  /** Which part of the source: a path in it; null takes the largest state dict. */
+  readonly key: string | null;
+  /** Taken off every name of the source. */
+  readonly stripPrefix: string;
+  readonly container: Container;
+  /** Tied tensors are written once a name, instead of once with notes. */
+  readonly duplicateTies: boolean;
+  /** `none` copies every tensor bit for bit. */
+  readonly bits: Bits | 'none';
   readonly mode: Mode;
   readonly scheme: Scheme;
   readonly strategy: Strategy;
@@ -112,23 +127,76 @@ export interface TensorInfo {
   readonly shape: readonly number[];
   /** Bytes in the file. */
   readonly bytes: number;
-  /** Where its bytes begin in the file. */
+  /** Where its bytes, or those that it is a view of, begin in the file. */
   readonly offset: number;
+  /** The class that holds it, where the file says so: `torch.nn.modules.linear.Linear`. */
+  readonly moduleType?: string;
+  /** The tensor that it shares all its bytes with. */
+  readonly tiedTo?: string;
+  /** In elements, where its elements do not lie one after the other. */
+  readonly strides?: readonly number[];
+}
+
+export const FILE_FORMATS = [
+  'safetensors',
+  'torch-zip',
+  'torch-legacy',
+  'torch-tar',
+  'torchscript',
+  'torch-export',
+] as const;
+export type FileFormat = (typeof FILE_FORMATS)[number];
+
+/** A place in a checkpoint that holds a state dict. */
+export interface Candidate {
+  readonly key: string;
+  readonly tensors: number;
+  readonly bytes: number;
+}
+
+/** Something that does not come out as a tensor, or was not chosen. */
+export interface LeftOut {
+  /** Its path in the file. */
+  readonly name: string;
+  readonly reason: string;
+  readonly tensors: number;
+  readonly bytes: number;
+}
+
+export const DANGERS = ['safe', 'unknown', 'dangerous'] as const;
+export type Danger = (typeof DANGERS)[number];
+
+/** A class or function that a pickle names. Nothing of it is ever run here. */
+export interface PickleGlobal {
+  readonly module: string;
+  readonly name: string;
+  /** Whether unpickling it in Python could run code or reach files, processes or the network. */
+  readonly danger: Danger;
 }
 
 /** What is in a file. Made from its metadata alone. */
 export interface Catalog {
-  readonly format: 'safetensors';
+  readonly format: FileFormat;
   /** Size of the file in bytes. */
   readonly bytes: number;
-  /** Elements in all tensors. */
+  /** Elements in all tensors; those that share their bytes count once. */
   readonly parameters: number;
   readonly metadata: Readonly<Record<string, string>>;
-  /** In the order of their bytes in the file. */
+  /** The part of the file that was taken, as a path in it; empty for the whole. */
+  readonly key: string;
+  /** What every name begins with, where that is what a wrapper of PyTorch leaves behind; else empty. */
+  readonly wrapperPrefix: string;
+  /** All parts that could have been taken, the largest first. */
+  readonly candidates: readonly Candidate[];
+  readonly leftOut: readonly LeftOut[];
+  /** Of a pickle; the dangerous ones first. */
+  readonly globals: readonly PickleGlobal[];
+  /** In the order of the file. */
   readonly tensors: readonly TensorInfo[];
 }
 
-export type Decision = 'quantize' | 'convert' | 'copy';
+/** `tie`: another name for what becomes of the tensor it is tied to. `drop`: not in the output. */
+export type Decision = 'quantize' | 'convert' | 'copy' | 'tie' | 'drop';
 
 export const REASONS = [
   'requested',
@@ -152,6 +220,8 @@ export const REASONS = [
   'already-narrow',
   'non-finite',
   'overflow',
+  'tied',
+  'not-representable',
 ] as const;
 export type Reason = (typeof REASONS)[number];
 
@@ -194,6 +264,7 @@ export const WARNINGS = [
   'overflow',
   'already-quantized',
   'activation-scheme',
+  'dropped',
 ] as const;
 export type WarningCode = (typeof WARNINGS)[number];
 
@@ -265,9 +336,10 @@ export interface Report {
   readonly sqnrDb: number | null;
   /** Worst first. */
   readonly tensors: readonly TensorReport[];
-  /** Tensors that were copied, with the reason. */
+  /** Tensors that were not changed, with the reason: copies, further names of tied ones, and what was dropped. */
   readonly copied: readonly {
     readonly name: string;
+    readonly decision: Decision;
     readonly reason: Reason;
     readonly explanation: string;
   }[];

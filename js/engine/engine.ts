@@ -9,6 +9,7 @@ import type { ByteSource } from '../io/byte-source.js';
 import type {
   EngineError,
   EngineOptions,
+  OpenOptions,
   WasmInspector,
   WasmModule,
   WasmPlan,
@@ -41,8 +42,8 @@ export class Engine {
   }
 
   /** Reads the metadata of a file. */
-  async inspect(source: ByteSource): Promise<WasmInspector> {
-    const inspector = new this.#module.Inspector(source.size);
+  async inspect(source: ByteSource, options: OpenOptions): Promise<WasmInspector> {
+    const inspector = new this.#module.Inspector(source.size, JSON.stringify(options));
     try {
       while (inspector.step()) {
         await source.read(inspector.needOffset(), inspector.input());
@@ -69,6 +70,11 @@ export class Engine {
 
   encodeStage(plan: WasmPlan, share: Share, { slots, blockBytes }: BlockShape): WasmStage {
     return new this.#module.EncodeStage(plan, share.index, share.count, slots, blockBytes);
+  }
+
+  /** Ends what all shares have encoded: `results` are JSON of their StageResults. */
+  sealStage(encode: WasmStage, results: readonly string[]): WasmStage {
+    return new this.#module.SealStage(encode, `[${results.join(',')}]`);
   }
 
   /** Checks what `encode` wrote; `output` has inspected the file that it is in. */

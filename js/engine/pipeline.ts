@@ -47,7 +47,6 @@ class StageRun {
   #underWay = 0;
   #failure: { readonly error: unknown } | undefined;
   #wake: (() => void) | undefined;
-  #bytes = 0;
   #reportedAt = 0;
 
   constructor(stage: WasmStage, io: StageIo) {
@@ -80,7 +79,8 @@ class StageRun {
     const isFree = this.#started - this.#processed < this.#io.slots && this.#busy[slot] === 0;
     if (this.#isExhausted || !isFree) return false;
     if (!this.#stage.next(slot)) {
-      this.#isExhausted = true;
+      // With steps under way, these may decide what comes next.
+      this.#isExhausted = this.#started === this.#processed;
       return false;
     }
     this.#started++;
@@ -106,7 +106,6 @@ class StageRun {
       const bytes = this.#stage.write(slot, index);
       this.#track(slot, sink.write(this.#stage.writeOffset(slot, index), bytes));
     }
-    this.#bytes += this.#stage.readLength(slot);
     if (performance.now() - this.#reportedAt >= PROGRESS_INTERVAL_MS) this.#report();
   }
 
@@ -137,6 +136,6 @@ class StageRun {
     const { onProgress } = this.#io;
     if (onProgress === undefined) return;
     this.#reportedAt = performance.now();
-    onProgress(this.#bytes, this.#stage.totalBytes(), this.#stage.tensor());
+    onProgress(this.#stage.doneBytes(), this.#stage.totalBytes(), this.#stage.tensor());
   }
 }

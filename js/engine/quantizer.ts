@@ -10,7 +10,14 @@ import type { ByteSink } from '../io/byte-sink.js';
 import type { ByteSource } from '../io/byte-source.js';
 import { type BlockShape, deleteQuietly, type Engine, type Share } from './engine.js';
 import { type OnStageProgress, runStage } from './pipeline.js';
-import type { EngineOptions, UnfitTensor, WasmInspector, WasmPlan, WasmStage } from './wasm.js';
+import type {
+  EngineOptions,
+  OpenOptions,
+  UnfitTensor,
+  WasmInspector,
+  WasmPlan,
+  WasmStage,
+} from './wasm.js';
 
 /** What a plan is made from, besides the file. */
 export interface PlanChoice {
@@ -44,8 +51,9 @@ export class Quantizer<Output> {
     engine: Engine,
     blocks: BlockShape,
     source: ByteSource,
+    options: OpenOptions,
   ): Promise<Quantizer<Output>> {
-    return new Quantizer<Output>(engine, blocks, source, await engine.inspect(source));
+    return new Quantizer<Output>(engine, blocks, source, await engine.inspect(source, options));
   }
 
   /** JSON of a Catalog. */
@@ -78,6 +86,17 @@ export class Quantizer<Output> {
     this.#encode = this.#engine.encodeStage(this.#plan, share, this.#blocks);
     const { slots } = this.#blocks;
     return runStage(this.#encode, { source: this.#source, sink, slots, onProgress });
+  }
+
+  /** Ends the output when every share was encoded; `results` are JSON of all StageResults. */
+  async seal(results: readonly string[]): Promise<string> {
+    if (this.#encode === undefined || this.#sink === undefined) throw outOfOrder('seal');
+    const stage = this.#engine.sealStage(this.#encode, results);
+    try {
+      return await runStage(stage, { source: this.#source, sink: this.#sink, slots: 1 });
+    } finally {
+      deleteQuietly(stage);
+    }
   }
 
   /** Reads back what `encode` wrote, once every share has been written. */
@@ -118,10 +137,12 @@ export class Quantizer<Output> {
   }
 
   #engineOptions({ configuration, unfit }: PlanChoice): EngineOptions {
-    const { bits, mode, scheme, strategy, groupSize, floatType, layers } = configuration;
-    const { defaultIgnore, minElements, ignore, overrides } = configuration;
+    const { container, duplicateTies, bits, mode, scheme, strategy, groupSize } = configuration;
+    const { floatType, layers, defaultIgnore, minElements, ignore, overrides } = configuration;
     const hasPatterns = ignore.length > 0 || overrides.length > 0;
     return {
+      container,
+      duplicateTies,
       bits,
       mode,
       scheme,
@@ -152,7 +173,8 @@ const STRUCTURE_CODES: readonly ErrorCode[] = [
 /** What would be a fault of an input is our own failure in an output. */
 async function inspectOutput(engine: Engine, output: ByteSource): Promise<WasmInspector> {
   try {
-    return await engine.inspect(output);
+    // Everything in it was written here.
+    return await engine.inspect(output, { key: '' });
   } catch (cause) {
     if (!(cause instanceof MonoquantError) || !STRUCTURE_CODES.includes(cause.code)) throw cause;
     const message = `The output reads back as no valid file: ${cause.message}`;

@@ -34,7 +34,7 @@ export function reportTensors(
   const sums = sumErrors(results);
   const reports: TensorReport[] = [];
   for (const [index, { name, shape, decision, bytes, outputs }] of planned.entries()) {
-    if (decision === 'copy') continue;
+    if (decision !== 'quantize' && decision !== 'convert') continue;
     const errors = sums.get(index) ?? { signal: 0, noise: 0, peak: 0 };
     reports.push({
       name,
@@ -88,8 +88,8 @@ export function meanSqnr(tensors: readonly TensorReport[]): number | null {
 
 export function copiedTensors(planned: readonly PlannedTensor[]): Report['copied'] {
   return planned
-    .filter(({ decision }) => decision === 'copy')
-    .map(({ name, reason, explanation }) => ({ name, reason, explanation }));
+    .filter(({ decision }) => decision !== 'quantize' && decision !== 'convert')
+    .map(({ name, decision, reason, explanation }) => ({ name, decision, reason, explanation }));
 }
 
 /** A plan's own warnings, and one each for what an earlier run found in the weights. */
@@ -145,7 +145,8 @@ function sqnrWarning(
 
 /** A run that would only copy is a mistake of its caller. */
 export function gateWork(planned: readonly PlannedTensor[]): void {
-  if (planned.some(({ decision }) => decision !== 'copy')) return;
+  const changes = planned.some(({ decision }) => decision === 'quantize' || decision === 'convert');
+  if (changes) return;
   const [first] = planned;
   const why =
     first === undefined

@@ -37,7 +37,10 @@ export interface WasmPlan extends Handle {
  * `process` (in the order of `next`); then the writes of that slot; then the slot may be handed out again.
  */
 export interface WasmStage extends Handle {
-  /** Moves on to the next slice for this slot; false when there is none. */
+  /**
+   * Moves on to the next step for this slot; false at the end, or while steps are under way on which it
+   * depends: ask again after `process`.
+   */
   next(slot: number): boolean;
   readOffset(slot: number): number;
   /** 0 where a slice needs no input. */
@@ -49,8 +52,9 @@ export interface WasmStage extends Handle {
   write(slot: number, index: number): Uint8Array;
   /** The tensor of the last slice processed. */
   tensor(): string;
-  /** Bytes that the whole stage reads. */
+  /** Bytes of work in all, and done so far. */
   totalBytes(): number;
+  doneBytes(): number;
   /** JSON of an EngineError, or ''. Ask when `process` has returned false. */
   error(): string;
   /** JSON of StageResult, once `next` has returned false and every slot was processed. */
@@ -59,7 +63,9 @@ export interface WasmStage extends Handle {
 
 /** Options of a plan as the engine takes them: patterns are resolved to tensor indices in the catalog. */
 export interface EngineOptions {
-  readonly bits: number;
+  readonly container: string;
+  readonly duplicateTies: boolean;
+  readonly bits: number | 'none';
   readonly mode: string;
   readonly scheme: string;
   readonly strategy: string;
@@ -88,10 +94,19 @@ export interface UnfitTensor {
 export interface StageResult {
   /** Encode: tensors that turned out unfit; when there are any, the output is void: plan again with them. */
   readonly unfit?: readonly UnfitTensor[];
-  /** Encode: bytes that this share has written. */
+  /** Encode and seal: bytes that were written. */
   readonly bytes?: number;
+  /** Encode: checksums of source and output; the engine's own business, for `SealStage`. */
+  readonly source?: unknown;
+  readonly output?: unknown;
   /** Encode: tensor, number of the band in it, sum of squares, sum of squared errors, largest error. */
   readonly errors?: readonly (readonly [number, number, number, number, number])[];
+}
+
+/** What a file is to be opened as. */
+export interface OpenOptions {
+  readonly key?: string;
+  readonly stripPrefix?: string;
 }
 
 export interface EngineError {
@@ -103,7 +118,7 @@ export interface EngineError {
 }
 
 export interface WasmModule {
-  readonly Inspector: new (fileSize: number) => WasmInspector;
+  readonly Inspector: new (fileSize: number, openOptionsJson: string) => WasmInspector;
   /** Takes a copy of what it needs from the inspector. */
   readonly Plan: new (
     inspector: WasmInspector,
@@ -116,6 +131,14 @@ export interface WasmModule {
     shares: number,
     slots: number,
     blockBytes: number,
+  ) => WasmStage;
+  /**
+   * Ends the output when all shares are encoded: compares and writes checksums. `resultsJson` is the array of
+   * their results; `encode` is one of them and must outlive it.
+   */
+  readonly SealStage: new (
+    encode: WasmStage,
+    resultsJson: string,
   ) => WasmStage;
   /**
    * Reads the output back: its structure (through an inspector of it) against the plan, its bytes against

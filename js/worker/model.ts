@@ -4,22 +4,24 @@
  * What the host opened is released once, after the worker has ended.
  */
 import type { Model } from '../api/model.js';
-import { type RunOptions, resolveConfiguration } from '../api/options.js';
+import { type Opening, type RunOptions, resolveConfiguration } from '../api/options.js';
 import type { PlanOptions } from '../api/plan-options.js';
 import type { Catalog, Plan } from '../api/types.js';
-import { parsePlan } from './quantize.js';
+import { openOptions, parsePlan } from './quantize.js';
 import type { Session } from './session.js';
 
 /** Takes over the session: it is closed with the model, or here when this fails. */
 export async function openModel<Source>(
   session: Session<Source, unknown, unknown>,
   source: Source,
+  opening: Opening,
   run: RunOptions,
   release: () => void,
 ): Promise<Model> {
   try {
-    const catalog = await session.request('open', { source }, { signal: run.signal });
-    return new SessionModel(session, JSON.parse(catalog) as Catalog, release);
+    const options = openOptions(opening);
+    const catalog = await session.request('open', { source, options }, { signal: run.signal });
+    return new SessionModel(session, JSON.parse(catalog) as Catalog, opening, release);
   } catch (error) {
     await session.close();
     throw error;
@@ -29,16 +31,23 @@ export async function openModel<Source>(
 class SessionModel<Source> implements Model {
   readonly catalog: Catalog;
   readonly #session: Session<Source, unknown, unknown>;
+  readonly #opening: Opening;
   #release: (() => void) | undefined;
 
-  constructor(session: Session<Source, unknown, unknown>, catalog: Catalog, release: () => void) {
+  constructor(
+    session: Session<Source, unknown, unknown>,
+    catalog: Catalog,
+    opening: Opening,
+    release: () => void,
+  ) {
     this.catalog = catalog;
     this.#session = session;
+    this.#opening = opening;
     this.#release = release;
   }
 
   async plan(options: PlanOptions = {}): Promise<Plan> {
-    const configuration = resolveConfiguration(options);
+    const configuration = resolveConfiguration(options, this.#opening);
     const plan = await this.#session.request('plan', { configuration, unfit: [] });
     return parsePlan(configuration, plan);
   }

@@ -6,6 +6,7 @@
 import type { EngineInfo } from '../api/types.js';
 import type { Share } from '../engine/engine.js';
 import type { PlanChoice } from '../engine/quantizer.js';
+import type { OpenOptions } from '../engine/wasm.js';
 import type { Failure } from './failure.js';
 
 /** The requests of a session, each with its parameters and its answer. */
@@ -13,7 +14,10 @@ export interface Calls<Source, Sink, Output> {
   /** Comes first. */
   readonly load: { parameters: { readonly engine: EngineInfo }; answer: LoadedEngine };
   /** Answers JSON of a Catalog. */
-  readonly open: { parameters: { readonly source: Source }; answer: string };
+  readonly open: {
+    parameters: { readonly source: Source; readonly options: OpenOptions };
+    answer: string;
+  };
   /** Answers JSON of a Plan, without its configuration. */
   readonly plan: { parameters: PlanChoice; answer: string };
   /** Answers JSON of a StageResult. */
@@ -26,6 +30,8 @@ export interface Calls<Source, Sink, Output> {
     };
     answer: string;
   };
+  /** Ends the output when every share was encoded: takes and answers JSON of StageResults. */
+  readonly seal: { parameters: { readonly results: readonly string[] }; answer: string };
   /** Reads back this worker's share, once all are written. */
   readonly verify: { parameters: null; answer: undefined };
   readonly finish: { parameters: null; answer: Output };

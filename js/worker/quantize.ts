@@ -4,7 +4,7 @@
  * Nothing counts as done that was not read back; what comes out does not depend on how many share it.
  */
 import { MonoquantError } from '../api/errors.js';
-import type { Gates, RunOptions } from '../api/options.js';
+import type { Gates, Opening, RunOptions } from '../api/options.js';
 import type { Configuration, EngineInfo, Plan, Progress, Report } from '../api/types.js';
 import {
   checkWritten,
@@ -17,7 +17,7 @@ import {
   qualityWarnings,
   reportTensors,
 } from '../engine/report.js';
-import type { StageResult, UnfitTensor } from '../engine/wasm.js';
+import type { OpenOptions, StageResult, UnfitTensor } from '../engine/wasm.js';
 import type { Calls, LoadedEngine } from './protocol.js';
 import type { RequestControls, Session } from './session.js';
 import { StageProgress } from './stage-progress.js';
@@ -50,6 +50,8 @@ export async function quantizeWith<Source, Sink, Output>(
 
 interface Encoded {
   readonly plan: Plan;
+  /** JSON of the results of all shares, and the results. */
+  readonly answers: readonly string[];
   readonly results: readonly StageResult[];
 }
 
@@ -71,11 +73,13 @@ class Run<Source, Sink, Output> {
     run.onProgress?.({ stage: 'plan', bytes: 0, totalBytes: 0, tensor: '' });
     const engines = await Promise.all(this.#sessions.map(({ engine }) => engine));
     const openStart = performance.now();
-    await this.#ask('open', () => ({ source: this.#job.source }));
+    const options = openOptions(configuration);
+    await this.#ask('open', () => ({ source: this.#job.source, options }));
     const plan = await this.#plan([]);
     const encodeStart = performance.now();
     const encoded = await this.#encode(plan);
-    const judged = judge(encoded, gates);
+    const sealed = await this.#leader.request('seal', { results: encoded.answers }, this.#controls);
+    const judged = judge(encoded, JSON.parse(sealed) as StageResult, gates);
     const verifyStart = performance.now();
     await this.#ask('verify', () => null, 'verify');
     const output = await this.#leader.request('finish', null, this.#controls);
@@ -101,7 +105,7 @@ class Run<Source, Sink, Output> {
       configuration,
       await this.#leader.request('plan', parameters, this.#controls),
     );
-    gateWork(plan.tensors);
+    if (configuration.bits !== 'none') gateWork(plan.tensors);
     gateWarnings(plan.warnings, gates);
     return plan;
   }
@@ -109,18 +113,18 @@ class Run<Source, Sink, Output> {
   /** Encodes; where weights turn out unfit for the plan, makes another plan and encodes once more. */
   async #encode(plan: Plan): Promise<Encoded> {
     const first = await this.#encodeShares(plan, []);
-    const unfit = unfitTensors(first);
-    if (unfit.length === 0) return { plan, results: first };
+    const unfit = unfitTensors(first.results);
+    if (unfit.length === 0) return { plan, ...first };
     const changed = await this.#plan(unfit);
     const second = await this.#encodeShares(changed, unfit);
-    const again = unfitTensors(second)[0];
-    if (again === undefined) return { plan: changed, results: second };
+    const again = unfitTensors(second.results)[0];
+    if (again === undefined) return { plan: changed, ...second };
     throw new MonoquantError('internal', 'A tensor was found unfit only in the second run.', {
       tensor: plan.tensors[again.tensor]?.name,
     });
   }
 
-  async #encodeShares(plan: Plan, unfit: readonly UnfitTensor[]): Promise<readonly StageResult[]> {
+  async #encodeShares(plan: Plan, unfit: readonly UnfitTensor[]): Promise<Omit<Encoded, 'plan'>> {
     const { configuration, sink } = this.#job;
     const count = this.#sessions.length;
     const size = plan.sizes.outputBytes;
@@ -129,7 +133,7 @@ class Run<Source, Sink, Output> {
       (index) => ({ configuration, unfit, share: { index, count }, sink, size }),
       'encode',
     );
-    return answers.map((answer) => JSON.parse(answer) as StageResult);
+    return { answers, results: answers.map((answer) => JSON.parse(answer) as StageResult) };
   }
 
   /** Asks every worker for its part. */
@@ -160,6 +164,11 @@ class Run<Source, Sink, Output> {
   }
 }
 
+/** What the engine is told about the source. */
+export function openOptions({ key, stripPrefix }: Opening): OpenOptions {
+  return { ...(key === null ? {} : { key }), stripPrefix };
+}
+
 /** `json` is the engine's answer to a request for a plan. */
 export function parsePlan(configuration: Configuration, json: string): Plan {
   const document = JSON.parse(json) as Omit<Plan, 'configuration'>;
@@ -169,8 +178,8 @@ export function parsePlan(configuration: Configuration, json: string): Plan {
 
 type Judgement = Pick<Report, 'sqnrDb' | 'tensors' | 'copied' | 'warnings'>;
 
-function judge({ plan, results }: Encoded, gates: Gates): Judgement {
-  checkWritten(results, plan.sizes.outputBytes);
+function judge({ plan, results }: Encoded, sealed: StageResult, gates: Gates): Judgement {
+  checkWritten([...results, sealed], plan.sizes.outputBytes);
   const tensors = reportTensors(plan.tensors, results);
   const sqnrDb = meanSqnr(tensors);
   const warnings = [...plan.warnings, ...qualityWarnings(tensors)];

@@ -59,11 +59,13 @@ class SessionWorker<Source, Sink, Output> {
       case 'load':
         return this.#load(request.parameters.engine);
       case 'open':
-        return this.#open(request.parameters.source);
+        return this.#open(request.parameters);
       case 'plan':
         return this.#opened().plan(request.parameters);
       case 'encode':
         return this.#encode(request.parameters, onProgress);
+      case 'seal':
+        return this.#opened().seal(request.parameters.results);
       case 'verify':
         return this.#opened().verify(onProgress);
       case 'finish':
@@ -77,12 +79,16 @@ class SessionWorker<Source, Sink, Output> {
     return { info, version };
   }
 
-  async #open(source: Source): Promise<string> {
+  async #open({
+    source,
+    options,
+  }: Calls<Source, Sink, Output>['open']['parameters']): Promise<string> {
     if (this.#engine === undefined) throw new MonoquantError('internal', 'No engine was loaded.');
     await this.#quantizer?.close();
     this.#quantizer = undefined;
     const bytes = await this.#host.openSource(source);
-    this.#quantizer = await Quantizer.open<Output>(await this.#engine, this.#host.blocks, bytes);
+    const engine = await this.#engine;
+    this.#quantizer = await Quantizer.open<Output>(engine, this.#host.blocks, bytes, options);
     return this.#quantizer.catalog();
   }
 

@@ -6,11 +6,15 @@
 import { unexpected } from '../../js/api/check.js';
 import type { Model } from '../../js/api/model.js';
 import {
+  type ConvertOptions as AnyConvertOptions,
   type QuantizeOptions as AnyQuantizeOptions,
-  checkRunOptions,
+  type QuantizeRequest,
   type RunOptions,
+  resolveConvert,
+  resolveOpen,
   resolveQuantize,
 } from '../../js/api/options.js';
+import type { OpenOptions } from '../../js/api/plan-options.js';
 import type { Report, Warning } from '../../js/api/types.js';
 import { openModel } from '../../js/worker/model.js';
 import { quantizeWith } from '../../js/worker/quantize.js';
@@ -26,12 +30,13 @@ export {
 } from '../../js/api/errors.js';
 export type { Model } from '../../js/api/model.js';
 export type { RunOptions } from '../../js/api/options.js';
-export type { PlanOptions } from '../../js/api/plan-options.js';
+export type { OpenOptions, PlanOptions } from '../../js/api/plan-options.js';
 export * from '../../js/api/types.js';
 export { version } from '../../js/api/version.js';
 
 /** Those of Node without the ones that speak of paths. */
 export type QuantizeOptions = Omit<AnyQuantizeOptions, 'output' | 'force'>;
+export type ConvertOptions = Omit<AnyConvertOptions, 'output' | 'force'>;
 
 export interface QuantizeResult {
   readonly report: Report;
@@ -44,11 +49,11 @@ export interface QuantizeResult {
 }
 
 /** Opens a model file and reads its metadata. */
-export async function open(model: Blob, options: RunOptions = {}): Promise<Model> {
-  const run = checkRunOptions(options);
+export async function open(model: Blob, options: OpenOptions & RunOptions = {}): Promise<Model> {
+  const { run, opening } = resolveOpen(options);
   checkModel(model);
   throwIfAborted(run.signal);
-  return openModel(startSession(run), model, run, () => {});
+  return openModel(startSession(run), model, opening, run, () => {});
 }
 
 /** Quantizes a model file. Call `close` on the result when its blob has been saved. */
@@ -56,7 +61,18 @@ export async function quantize(
   model: Blob,
   options: QuantizeOptions = {},
 ): Promise<QuantizeResult> {
-  const { run, configuration, gates } = resolveQuantize(options, false);
+  return writeModel(model, resolveQuantize(options, false));
+}
+
+/** Writes the same tensors, bit for bit, into another kind of file: the way out of pickles, and back. */
+export async function convert(model: Blob, options: ConvertOptions = {}): Promise<QuantizeResult> {
+  return writeModel(model, resolveConvert(options, false));
+}
+
+async function writeModel(
+  model: Blob,
+  { run, configuration, gates }: QuantizeRequest,
+): Promise<QuantizeResult> {
   checkModel(model);
   throwIfAborted(run.signal);
   const file = await PrivateFileName.claim();
