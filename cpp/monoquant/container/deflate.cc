@@ -1,6 +1,7 @@
 #include "monoquant/container/deflate.h"
 
 #include <algorithm>
+#include <array>
 
 #include <zlib.h>
 
@@ -38,15 +39,24 @@ constexpr uint32_t multiply(uint32_t a, uint32_t b) {
 
 struct Inflater::State {
   z_stream stream{}; // zlib keeps a pointer to it: it must stay where it is
+  // Where zlib finds its memory, its window too: what it took later would move a WebAssembly heap.
+  std::array<uint64_t, 6 * 1024> memory;
+  size_t taken = 0;
   bool ready = false;
 
-  State() = default;
-  State(const State &) = delete;
-  State &operator=(const State &) = delete;
-  ~State() {
-    if (ready) {
-      inflateEnd(&stream);
-    }
+  State() {
+    stream.opaque = this;
+    stream.zalloc = [](void *opaque, uInt items, uInt size) -> void * {
+      auto &state = *static_cast<State *>(opaque);
+      const size_t words = (size_t{items} * size + sizeof(uint64_t) - 1) / sizeof(uint64_t);
+      if (words > state.memory.size() - state.taken) {
+        return nullptr;
+      }
+      state.taken += words;
+      return &state.memory[state.taken - words];
+    };
+    stream.zfree = [](void *, void *) {}; // with the state
+    ready = inflateInit2(&stream, kRawDeflate) == Z_OK;
   }
 };
 
@@ -59,10 +69,7 @@ Result<Inflater::Step> Inflater::inflate(std::span<const uint8_t> input,
                                          std::span<uint8_t> output) {
   z_stream &stream = state_->stream;
   if (!state_->ready) {
-    if (inflateInit2(&stream, kRawDeflate) != Z_OK) {
-      return no_memory();
-    }
-    state_->ready = true;
+    return no_memory();
   }
   Step step;
   uint8_t nothing = 0; // zlib takes no null for "no bytes"
