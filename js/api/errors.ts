@@ -23,6 +23,7 @@ export const ERROR_CODES = [
   'file-changed',
   'quality-gate',
   'strict-warnings',
+  'unsafe-pickle',
   'engine-unavailable',
   'aborted',
 ] as const;

@@ -4,7 +4,7 @@
  * Help is made from this table and so always complete.
  */
 import { type Command, command } from './command.js';
-import { HELP_FLAGS, INFO_FLAGS, QUANTIZE_FLAGS } from './flags.js';
+import { CONVERT_FLAGS, HELP_FLAGS, INFO_FLAGS, QUANTIZE_FLAGS } from './flags.js';
 
 export const COMMANDS: readonly Command[] = [
   command({
@@ -23,11 +23,22 @@ export const COMMANDS: readonly Command[] = [
     load: async () => (await import('./quantize.js')).runQuantize,
   }),
   command({
+    name: 'convert',
+    operand: 'MODEL OUTPUT',
+    summary: 'copy all tensors, bit for bit, to .safetensors or .pt',
+    sections: CONVERT_FLAGS,
+    examples: [
+      'monoquant convert pytorch_model.bin model.safetensors',
+      "monoquant convert checkpoint.ckpt model.pt --key ''",
+    ],
+    load: async () => (await import('./convert.js')).runConvert,
+  }),
+  command({
     name: 'info',
     operand: 'MODEL',
     summary: 'show what is in a model',
     sections: INFO_FLAGS,
-    examples: ['monoquant info model.safetensors', 'monoquant info model.safetensors --json'],
+    examples: ['monoquant info model.safetensors', 'monoquant info checkpoint.pt --strict'],
     load: async () => (await import('./info.js')).runInfo,
   }),
   command({

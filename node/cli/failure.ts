@@ -22,6 +22,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   'quality-gate': 4,
   'strict-warnings': 4,
   'verification-failed': 4,
+  'unsafe-pickle': 4,
   'unsupported-format': 5,
   'malformed-file': 5,
   'limit-exceeded': 5,

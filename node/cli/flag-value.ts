@@ -93,7 +93,8 @@ export function placeholder(flag: Flag): string | undefined {
 function textOf(flag: Flag, { rawName, value, inlineValue }: WrittenValue): string {
   // parseArgs takes `-b=8` for the value "=8".
   const text = inlineValue === true && !rawName.startsWith('--') ? value?.replace(/^=/, '') : value;
-  if (text === undefined || text === '') {
+  const mayBeEmpty = flag.kind === 'text' && flag.empty === true;
+  if (text === undefined || (text === '' && !mayBeEmpty)) {
     throw usageError(`${rawName} needs a value.`, `Write --${flag.name} ${placeholder(flag)}.`);
   }
   const isNumber = /^-\d/.test(text);

@@ -20,6 +20,8 @@ const SPELLINGS: readonly (readonly [pattern: RegExp, words: string])[] = [
   [/\bfloatType\b/g, '--dtype'],
   [/\bminElements\b/g, '--min-elements'],
   [/\bfailUnder\b/g, '--fail-under'],
+  [/\bstripPrefix\b/g, '--strip-prefix'],
+  [/\bduplicateTies\b/g, '--duplicate-ties'],
   [/\bthreads: (\d+)/g, '--threads $1'],
   // "The override of … has bits: 16" speaks of --layer.
   [/(?<!has )\bbits: (\d+)/g, '--bits $1'],

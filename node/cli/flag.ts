@@ -23,6 +23,8 @@ interface SwitchFlag extends FlagNames {
 /** Any text, once. */
 interface TextFlag extends FlagNames {
   readonly kind: 'text';
+  /** The empty text says something. */
+  readonly empty?: true;
   readonly value: string;
 }
 

@@ -23,6 +23,26 @@ const MODEL = {
   help: 'the model, instead of as an argument',
 } as const;
 
+const FORCE = { kind: 'switch', name: 'force', help: 'overwrite what exists' } as const;
+const KEY = {
+  kind: 'text',
+  name: 'key',
+  value: 'PATH',
+  empty: true,
+  help: "a part of the file; '' is all of it",
+} as const;
+const STRIP_PREFIX = {
+  kind: 'text',
+  name: 'strip-prefix',
+  value: 'TEXT',
+  help: 'taken off every name: module.',
+} as const;
+const DUPLICATE_TIES = {
+  kind: 'switch',
+  name: 'duplicate-ties',
+  help: 'write tied tensors once a name',
+} as const;
+
 /** What `monoquant` itself takes, before any command. */
 export const GLOBAL_FLAGS = [
   { title: 'Flags', flags: [HELP, { kind: 'switch', name: 'version', help: 'show the version' }] },
@@ -45,7 +65,10 @@ export const QUANTIZE_FLAGS = [
         value: 'FILE',
         help: 'default: MODEL_quantized.safetensors',
       },
-      { kind: 'switch', name: 'force', help: 'overwrite what exists' },
+      FORCE,
+      KEY,
+      STRIP_PREFIX,
+      DUPLICATE_TIES,
     ],
   },
   {
@@ -168,11 +191,31 @@ export const QUANTIZE_FLAGS = [
 ] as const satisfies readonly FlagSection[];
 export type QuantizeFlag = FlagOf<typeof QUANTIZE_FLAGS>;
 
+export const CONVERT_FLAGS = [
+  {
+    title: 'Flags',
+    flags: [
+      FORCE,
+      KEY,
+      STRIP_PREFIX,
+      DUPLICATE_TIES,
+      { kind: 'switch', name: 'json', help: 'print the report as one JSON document' },
+      { kind: 'switch', name: 'strict', help: 'write nothing if there is a warning' },
+      { kind: 'switch', name: 'quiet', short: 'q', help: "only warnings and the output's path" },
+      HELP,
+    ],
+  },
+] as const satisfies readonly FlagSection[];
+export type ConvertFlag = FlagOf<typeof CONVERT_FLAGS>;
+
 export const INFO_FLAGS = [
   {
     title: 'Flags',
     flags: [
       MODEL,
+      KEY,
+      STRIP_PREFIX,
+      { kind: 'switch', name: 'strict', help: 'exit with 4 if a pickle names what is dangerous' },
       { kind: 'switch', name: 'json', help: 'print the catalog as one JSON document' },
       { kind: 'switch', name: 'verbose', short: 'v', help: 'every tensor, the values of metadata' },
       HELP,

@@ -1,22 +1,41 @@
 /**
- * `monoquant info`: shows what is in a model.
+ * `monoquant info`: shows what is in a model, and what its pickle would reach for.
  * It exists because one wants to know the names and kinds before writing patterns for them.
- * Only the file's metadata is read.
+ * Only the file's metadata is read, and nothing in it is run.
  */
+import { MonoquantError } from '../../js/api/errors.js';
+import type { Catalog } from '../../js/api/types.js';
 import { type Arguments, oneModel } from './arguments.js';
+import { openOptions } from './call-options.js';
 import type { InfoFlag } from './flags.js';
 import { printJson, type Session } from './session.js';
 import { renderCatalog } from './text-catalog.js';
 
 export async function runInfo(given: Arguments<InfoFlag>, { out, signal }: Session): Promise<void> {
+  const { values } = given;
   const path = oneModel('info', given);
   const { open } = await import('../index.js');
   // Nothing is computed: the engine without threads starts soonest.
-  const model = await open(path, { signal, threads: 1 });
+  const model = await open(path, { signal, threads: 1, ...openOptions(values) });
   try {
-    if (given.values.json) printJson(out, model.catalog);
-    else out.write(renderCatalog(model.catalog, path, out, given.values.verbose === true));
+    if (values.json) printJson(out, model.catalog);
+    else out.write(renderCatalog(model.catalog, path, out, values.verbose === true));
+    if (values.strict) gateDanger(model.catalog);
   } finally {
     await model.close();
   }
+}
+
+function gateDanger({ globals }: Catalog): void {
+  const dangerous = globals.filter(({ danger }) => danger === 'dangerous');
+  const [first] = dangerous;
+  if (first === undefined) return;
+  const more = dangerous.length === 1 ? '' : ` and ${dangerous.length - 1} more`;
+  throw new MonoquantError(
+    'unsafe-pickle',
+    `The model's pickle names ${first.module}.${first.name}${more}, which can run code where it is loaded in Python.`,
+    {
+      suggestion: 'Do not load it with torch.load; monoquant convert takes out the tensors alone.',
+    },
+  );
 }

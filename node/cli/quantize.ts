@@ -9,6 +9,7 @@ import type { RunOptions } from '../../js/api/options.js';
 import type { PlanOptions } from '../../js/api/plan-options.js';
 import type { Plan, Report } from '../../js/api/types.js';
 import { type Arguments, oneModel } from './arguments.js';
+import { openOptions, withoutUndefined } from './call-options.js';
 import type { FlagValues } from './flag.js';
 import type { QuantizeFlag } from './flags.js';
 import { formatPlural } from './format.js';
@@ -71,6 +72,7 @@ function planOptions(values: FlagValues<QuantizeFlag>): PlanOptions {
     groupSize: values['group-size'],
     floatType: values.dtype,
     format: values.format,
+    duplicateTies: values['duplicate-ties'],
     layers: values.layers,
     ignore: values.ignore,
     defaultIgnore: values['no-default-ignore'] ? false : undefined,
@@ -79,19 +81,10 @@ function planOptions(values: FlagValues<QuantizeFlag>): PlanOptions {
   });
 }
 
-type Given<Options> = { [Name in keyof Options]?: Exclude<Options[Name], undefined> };
-
-/** Options that were not given are left out, so that the package's own defaults hold. */
-function withoutUndefined<Options extends object>(options: Options): Given<Options> {
-  return Object.fromEntries(
-    Object.entries(options).filter(([, value]) => value !== undefined),
-  ) as Given<Options>;
-}
-
 async function dryRun(job: Job): Promise<Outcome> {
   const { open } = await import('../index.js');
   const document = await watched(job, async (run) => {
-    const model = await open(job.model, run);
+    const model = await open(job.model, { ...run, ...openOptions(job.values) });
     try {
       return await model.plan(job.options);
     } finally {
@@ -121,6 +114,7 @@ async function fullRun(job: Job): Promise<Outcome> {
   const document = await watched(job, async (run) => {
     const result = await quantize(model, {
       ...options,
+      ...openOptions(values),
       ...run,
       output,
       ...withoutUndefined({ force, strict, failUnder }),

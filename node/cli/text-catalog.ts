@@ -3,13 +3,14 @@
  * It exists for `info`; programs take the catalog itself with `--json`.
  * Long lists lose their middle, never their ends, and say how much is missing.
  */
-import type { Catalog, TensorInfo } from '../../js/api/types.js';
+import type { Catalog, Danger, FileFormat, TensorInfo } from '../../js/api/types.js';
 import { countBy, type Fact, renderFacts } from './facts.js';
 import {
   formatBytes,
   formatCount,
   formatExactBytes,
   formatLargeCount,
+  formatPlural,
   formatShape,
   formatShare,
 } from './format.js';
@@ -19,6 +20,7 @@ import { elide, printable, printableName } from './text.js';
 
 /** More tensors than this lose their middle. */
 const TENSORS_SHOWN = 40;
+const LEFT_OUT_SHOWN = 5;
 
 export function renderCatalog(
   catalog: Catalog,
@@ -33,10 +35,8 @@ export function renderCatalog(
   return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
 }
 
-function catalogFacts(
-  { format, bytes, parameters, tensors, metadata }: Catalog,
-  model: string,
-): Fact[] {
+function catalogFacts(catalog: Catalog, model: string): Fact[] {
+  const { format, bytes, parameters, tensors, metadata } = catalog;
   const dataBytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
   const dtypes = countBy(
     tensors,
@@ -47,10 +47,11 @@ function catalogFacts(
   const keys = Object.keys(metadata).map(printable);
   return [
     ['model', printable(model)],
-    ['format', format],
+    ['format', FORMAT_WORDS[format]],
     ['size', formatExactBytes(bytes)],
     ['parameters', formatLargeCount(parameters)],
-    ['tensors', formatCount(tensors.length)],
+    ['tensors', tensorsText(tensors)],
+    ...partFacts(catalog),
     dtypes.length > 0
       ? [
           'dtypes',
@@ -61,7 +62,61 @@ function catalogFacts(
       ? ['kinds', kinds.map(([kind, count]) => `${kind} ${formatCount(count)}`).join(', ')]
       : undefined,
     keys.length > 0 ? ['metadata', keys.join(', ')] : undefined,
+    ...pickleFacts(catalog),
   ];
+}
+
+const FORMAT_WORDS: Readonly<Record<FileFormat, string>> = {
+  safetensors: 'safetensors',
+  'torch-zip': 'PyTorch (zip)',
+  'torch-legacy': 'PyTorch before 1.6 (pickle stream)',
+  'torch-tar': 'PyTorch before 0.2 (tar)',
+  torchscript: 'TorchScript',
+  'torch-export': 'torch.export (.pt2)',
+};
+
+function tensorsText(tensors: readonly TensorInfo[]): string {
+  const tied = tensors.filter(({ tiedTo }) => tiedTo !== undefined).length;
+  return `${formatCount(tensors.length)}${tied === 0 ? '' : `, ${formatCount(tied)} of them tied`}`;
+}
+
+/** Which part of the file this is, and what else it holds. */
+function partFacts({ key, candidates, wrapperPrefix, leftOut }: Catalog): Fact[] {
+  const others = candidates.filter((candidate) => candidate.key !== key);
+  const facts: Fact[] = [];
+  if (key !== '') facts.push(['part', printable(key)]);
+  if (others.length > 0) {
+    const list = others.map((other) => printable(other.key) || 'all of it').join(', ');
+    facts.push([facts.length === 0 ? 'part' : '', `--key chooses another: ${list}`]);
+  }
+  if (wrapperPrefix !== '') {
+    facts.push(['prefix', `--strip-prefix ${wrapperPrefix} takes it off every name`]);
+  }
+  leftOut.slice(0, LEFT_OUT_SHOWN).forEach(({ name, reason, tensors, bytes }, index) => {
+    const size = tensors === 0 ? '' : `, ${formatPlural(tensors, 'tensor')}, ${formatBytes(bytes)}`;
+    facts.push([index === 0 ? 'left out' : '', `${printable(name)}: ${printable(reason)}${size}`]);
+  });
+  if (leftOut.length > LEFT_OUT_SHOWN) {
+    facts.push(['', `${formatCount(leftOut.length - LEFT_OUT_SHOWN)} more`]);
+  }
+  return facts;
+}
+
+/** Every name that a pickle reaches for, the dangerous ones with their verdict. */
+function pickleFacts({ globals }: Catalog): Fact[] {
+  const text = (danger: Danger) =>
+    globals
+      .filter((global) => global.danger === danger)
+      .map(({ module, name }) => printable(`${module}.${name}`))
+      .join(', ');
+  const kinds = [
+    ['DANGEROUS', text('dangerous')],
+    ['unknown', text('unknown')],
+    ['safe', text('safe')],
+  ] as const;
+  return kinds
+    .filter(([, names]) => names !== '')
+    .map(([verdict, names], index) => [index === 0 ? 'pickle' : '', `${verdict}: ${names}`]);
 }
 
 function metadataLines(entries: readonly (readonly [string, string])[], screen: Screen): string[] {
@@ -83,8 +138,9 @@ function tensorLines(tensors: readonly TensorInfo[], screen: Screen, verbose: bo
   const hidden = verbose || tensors.length <= TENSORS_SHOWN ? 0 : tensors.length - TENSORS_SHOWN;
   const half = TENSORS_SHOWN / 2;
   const shown = hidden === 0 ? tensors : [...tensors.slice(0, half), ...tensors.slice(-half)];
-  const rows = shown.map(({ name, kind, dtype, shape, bytes }) => {
-    return [printableName(name), kind, dtype, formatShape(shape), formatBytes(bytes)];
+  const rows = shown.map(({ name, kind, dtype, shape, bytes, tiedTo }) => {
+    const size = tiedTo === undefined ? formatBytes(bytes) : `= ${printableName(tiedTo)}`;
+    return [printableName(name), kind, dtype, formatShape(shape), size];
   });
   const lines = renderTable(COLUMNS, rows, { screen });
   if (hidden > 0) {

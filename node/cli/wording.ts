@@ -27,12 +27,14 @@ export const REASON_WORDS: Readonly<Record<Reason, string>> = {
   'already-narrow': 'already narrow',
   'non-finite': 'NaN or infinity',
   overflow: 'out of range',
+  tied: 'tied',
+  'not-representable': 'no such dtype',
 };
 
 /** `int8 channel`, `int4 group 64`, `F16`, `copy: one-dimensional`. */
 export function decisionWords({ decision, reason, quantization, outputs }: PlannedTensor): string {
   const because = reason === 'requested' ? '' : `: ${REASON_WORDS[reason]}`;
-  if (decision === 'copy') return `copy${because}`;
+  if (decision !== 'quantize' && decision !== 'convert') return `${decision}${because}`;
   if (quantization === undefined) return `${outputs[0]?.dtype ?? 'convert'}${because}`;
   const { bits, scheme, strategy, groupSize } = quantization;
   const sharing = strategy === 'group' ? `group ${groupSize}` : strategy;

@@ -26,7 +26,8 @@ interface Case {
 }
 
 /** The tensors that get the reason; everywhere, another layer is quantized as requested. */
-const CASES: Readonly<Record<Reason, Case>> = {
+type OfAnyTensors = Exclude<Reason, 'tied' | 'not-representable'>;
+const CASES: Readonly<Record<OfAnyTensors, Case>> = {
   requested: {
     decision: 'quantize',
     tensors: [

@@ -6,13 +6,19 @@
 import { expect } from 'vitest';
 import {
   BITS,
+  type Candidate,
   type Catalog,
+  CONTAINERS,
   type Configuration,
+  DANGERS,
+  FILE_FORMATS,
   FLOAT_TYPES,
   GROUP_SIZES,
   LAYER_KINDS,
+  type LeftOut,
   OUTPUT_FORMATS,
   type OutputTensor,
+  type PickleGlobal,
   type Plan,
   type PlannedTensor,
   REASONS,
@@ -78,7 +84,11 @@ const dtype: Check = (value, path) =>
 const shape = list(count);
 
 const configuration = object<Configuration>({
-  bits: oneOf(BITS),
+  key: nullable(text),
+  stripPrefix: text,
+  container: oneOf(CONTAINERS),
+  duplicateTies: flag,
+  bits: oneOf([...BITS, 'none']),
   mode: oneOf(['dynamic', 'weights-only']),
   scheme: oneOf(SCHEMES),
   strategy: oneOf(STRATEGIES),
@@ -119,7 +129,7 @@ const plannedTensor = object<PlannedTensor>({
   dtype,
   shape,
   bytes: count,
-  decision: oneOf(['quantize', 'convert', 'copy']),
+  decision: oneOf(['quantize', 'convert', 'copy', 'tie', 'drop']),
   reason: oneOf(REASONS),
   explanation: text,
   quantization: optional(
@@ -159,20 +169,30 @@ const reportDocument = object<Report>({
     }),
   ),
   copied: list(
-    object<Report['copied'][number]>({ name: text, reason: oneOf(REASONS), explanation: text }),
+    object<Report['copied'][number]>({
+      name: text,
+      decision: oneOf(['copy', 'tie', 'drop']),
+      reason: oneOf(REASONS),
+      explanation: text,
+    }),
   ),
   warnings,
   timings: object<Report['timings']>({ planMs: number, encodeMs: number, verifyMs: number }),
 });
 
 const catalogDocument = object<Catalog>({
-  format: oneOf(['safetensors']),
+  format: oneOf(FILE_FORMATS),
   bytes: count,
   parameters: count,
   metadata: (value, path) => {
     expect(typeof value === 'object' && value !== null, path).toBe(true);
     for (const [key, entry] of Object.entries(value as object)) text(entry, `${path}.${key}`);
   },
+  key: text,
+  wrapperPrefix: text,
+  candidates: list(object<Candidate>({ key: text, tensors: count, bytes: count })),
+  leftOut: list(object<LeftOut>({ name: text, reason: text, tensors: count, bytes: count })),
+  globals: list(object<PickleGlobal>({ module: text, name: text, danger: oneOf(DANGERS) })),
   tensors: list(
     object<TensorInfo>({
       name: text,
@@ -181,6 +201,9 @@ const catalogDocument = object<Catalog>({
       shape,
       bytes: count,
       offset: count,
+      moduleType: optional(text),
+      tiedTo: optional(text),
+      strides: optional(list(count)),
     }),
   ),
 });
