@@ -5,9 +5,10 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <memory>
 #include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -24,25 +25,39 @@ enum class NodeKind : uint8_t {
   kInt,
   kBigInt, // beyond 64 bits: only its existence is kept
   kFloat,
-  kText, // str, and the byte strings of Python 2
-  kBytes,
+  kText,  // str, and the byte strings of Python 2; not checked to be UTF-8
+  kBytes, // bytes and bytearray
   kTuple,
   kList,
-  kSet,
+  kSet, // and frozenset
   kDict,
   kGlobal,     // a class or function, by name
   kObject,     // what calling one would have returned
   kPersistent, // a reference to something outside of the pickle
 };
 
-inline constexpr uint64_t kMaxPickleBytes = 64ULL << 20U; // the largest real ones have about 20 MB
-inline constexpr uint64_t kMaxPickleMemory = 128ULL << 20U; // of all nodes together
+/// For messages: "an integer", "a list", …
+std::string_view node_kind_name(NodeKind kind);
 
+inline constexpr uint64_t kMaxPickleBytes = 64ULL << 20U; // the largest real ones have about 20 MB
+inline constexpr uint64_t kMaxPickleMemory = 128ULL
+                                             << 20U; // of a pickle and of what reading it takes
+inline constexpr uint64_t kMaxGlobalBytes = 1024;    // a module's name, or a name in one
+
+/// Only the opcodes for containers make kList, kSet and kDict. What a call returns stays a kObject, also where
+/// the callable is a container: `collections OrderedDict`, `defaultdict`, `Counter` and `deque`, `torch Size`,
+/// and `dict`, `list`, `set`, `frozenset` and `tuple` of `builtins` (Python 2: `__builtin__`, which is how
+/// protocol 2 writes sets). Their content is in arguments() (a list, or a list of pairs), and in children() and
+/// items() where it was added after the call.
+///
+/// Asking a node for what its kind does not have gives 0, nothing, or the node of None.
 class Pickle {
 public:
+  static constexpr NodeId kNoneNode = 0; // in every pickle
+
   [[nodiscard]] NodeId root() const { return root_; }
-  [[nodiscard]] size_t node_count() const;
-  [[nodiscard]] NodeKind kind(NodeId node) const;
+  [[nodiscard]] size_t node_count() const { return nodes_.size(); }
+  [[nodiscard]] NodeKind kind(NodeId node) const { return nodes_[node].kind; }
 
   [[nodiscard]] bool boolean(NodeId node) const;    // kBool
   [[nodiscard]] int64_t integer(NodeId node) const; // kInt
@@ -51,23 +66,77 @@ public:
   text(NodeId node) const; // kText, kBytes; lives as long as the pickle
 
   /// kTuple, kList, kSet: the elements. kDict: key, value, key, value, … in the order of insertion, later
-  /// values of an equal text or integer key replacing earlier ones. kObject: what was appended to it.
+  /// values of an equal key replacing earlier ones; equal are text and integer keys of the same content, and all
+  /// others only where they are one node. kObject: what was appended to it.
   [[nodiscard]] std::span<const NodeId> children(NodeId node) const;
 
   [[nodiscard]] std::string_view global_module(NodeId node) const; // kGlobal: "torch._utils"
   [[nodiscard]] std::string_view global_name(NodeId node) const;   // kGlobal: "_rebuild_tensor_v2"
 
-  [[nodiscard]] NodeId callable(NodeId node) const;  // kObject: a kGlobal, or a kObject
+  [[nodiscard]] NodeId callable(NodeId node) const;  // kObject: a kGlobal, kObject or kPersistent
   [[nodiscard]] NodeId arguments(NodeId node) const; // kObject: a kTuple
-  /// kObject, kDict, kList, kSet …: the argument of BUILD, the last one where there were several.
+  /// kObject: a kDict, where there were arguments by name (NEWOBJ_EX).
+  [[nodiscard]] std::optional<NodeId> keywords(NodeId node) const;
+  /// kObject, kList, kSet, kDict, kPersistent: the argument of BUILD, the last one where there were several.
   [[nodiscard]] std::optional<NodeId> state(NodeId node) const;
-  /// kObject: key, value, … that were set on it like on a dict (OrderedDict, defaultdict, …).
+  /// kObject: key, value, … that were set on it like on a dict; equal keys as in children().
   [[nodiscard]] std::span<const NodeId> items(NodeId node) const;
 
   [[nodiscard]] NodeId persistent_id(NodeId node) const; // kPersistent: usually a kTuple
 
   /// Every kGlobal node, one for each name, in the order of their first appearance.
-  [[nodiscard]] std::span<const NodeId> globals() const;
+  [[nodiscard]] std::span<const NodeId> globals() const { return globals_; }
+
+private:
+  friend class PickleBuilder;
+
+  /// Bytes of the pickle, or of `decoded_` where the highest bit of the offset is set.
+  struct Text {
+    uint32_t offset = 0;
+    uint32_t length = 0;
+  };
+
+  // What the two numbers mean depends on the kind:
+  //   kBool, kInt, kFloat   payload: the value's bits         extra: kInt: the first node of equal key
+  //   kText, kBytes         payload: a Text                   extra: kText: the first node of equal key
+  //   kTuple                payload: block, place in it       extra: count
+  //   kGlobal               payload: index in names_
+  //   kObject               payload: callable, arguments      extra: additions
+  //   kPersistent           payload: the id's node            extra: additions
+  //   kList, kSet, kDict                                      extra: additions
+  struct Node {
+    NodeKind kind = NodeKind::kNone;
+    uint32_t extra = 0;
+    uint64_t payload = 0; // of two halves, the first is the low one
+  };
+  static_assert(sizeof(Node) == 16);
+
+  /// What was added to a node after it was made. Node::extra is its index + 1, or 0 for no additions.
+  struct Additions {
+    std::vector<NodeId> children;
+    std::vector<NodeId> items; // of a kDict, too
+    std::optional<NodeId> state;
+    std::optional<NodeId> keywords;
+  };
+
+  struct GlobalName {
+    Text module;
+    Text name;
+  };
+
+  static uint32_t low(const Node &node) { return static_cast<uint32_t>(node.payload); }
+  static uint32_t high(const Node &node) { return static_cast<uint32_t>(node.payload >> 32U); }
+  [[nodiscard]] const Additions *additions(NodeId node) const;
+  [[nodiscard]] std::string_view view(Text text) const;
+
+  NodeId root_ = kNoneNode;
+  std::vector<uint8_t> bytes_;   // the pickle itself
+  std::vector<uint8_t> decoded_; // texts that it has only with escapes
+  std::deque<Node> nodes_;
+  std::deque<Additions> additions_;
+  std::vector<std::unique_ptr<NodeId[]>> blocks_; // elements of tuples
+  std::vector<GlobalName> names_;
+  std::vector<NodeId> globals_;
 };
 
 struct PickleRead {
@@ -77,7 +146,7 @@ struct PickleRead {
 
 /// Reads one pickle of protocol 0 to 5 from the beginning of `bytes`. Nothing where it goes on after the end
 /// of `bytes` and `is_whole` is false: call again with more. `origin` is where `bytes` stand in the file, for
-/// errors. Errors: kMalformedFile (with the offset), kFileTruncated, kLimitExceeded (size, memory, depth of marks).
+/// errors. Errors: kMalformedFile (with the offset), kFileTruncated, kLimitExceeded (size, memory, a global's name).
 Result<std::optional<PickleRead>> read_pickle(std::span<const uint8_t> bytes, bool is_whole,
                                               uint64_t origin);
 
