@@ -13,6 +13,7 @@ import {
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { BuildError, run, step } from './run.mjs';
+import { ensureThirdParty } from './third-party.mjs';
 import { compareVersions, ensureEmscripten } from './toolchain.mjs';
 
 // Since this version Emscripten writes the options of `new Worker` as a literal.
@@ -28,6 +29,7 @@ export async function buildWasm(root, dist) {
       throw new BuildError(`${file} is missing from the checkout.`);
   }
   const toolchain = await ensureEmscripten();
+  await ensureThirdParty();
   mkdirSync(join(dist, 'wasm'), { recursive: true });
   for (const artifact of ['st', 'mt']) {
     await step(`building monoquant-${artifact}.wasm (Emscripten ${toolchain.version})`, () => {

@@ -29,7 +29,8 @@ const HALVES = {
   wasm: {
     inputs: ['cpp/monoquant', 'cpp/bindings', 'cpp/CMakeLists.txt', 'cmake', 'CMakeLists.txt']
       .concat(['CMakePresets.json', 'package.json', 'package-lock.json'])
-      .concat(['build', 'build-wasm', 'toolchain', 'emscripten'].map(script)),
+      .concat(['third_party/package.json', 'third_party/package-lock.json'])
+      .concat(['build', 'build-wasm', 'toolchain', 'emscripten', 'third-party'].map(script)),
     outputs: ['wasm'],
     build: buildWasm,
   },

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ensurePackages } from './apt.mjs';
 import { BuildError, findOnPath, isMain, runMain } from './run.mjs';
+import { ensureThirdParty } from './third-party.mjs';
 import { ensureEmscripten } from './toolchain.mjs';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -94,6 +95,7 @@ async function main() {
 async function passes({ packages = [], emscripten = false, commands }) {
   // Elsewhere than on Debian the programs have to be there already; a missing one says so itself.
   if (findOnPath('dpkg-query') !== undefined) await ensurePackages(packages, 'the tests');
+  await ensureThirdParty();
   const env = emscripten ? { ...process.env, ...(await ensureEmscripten()).env } : process.env;
   return (typeof commands === 'function' ? commands() : commands).every(
     ([program, ...args]) =>

@@ -17,6 +17,7 @@ import {
   PYTHON,
 } from './emscripten.mjs';
 import { BuildError, findOnPath, isMain, runMain } from './run.mjs';
+import { ensureThirdParty } from './third-party.mjs';
 
 const MINIMUM_VERSION = '3.1.69';
 const CACHE_NAME = `emscripten-${MINIMUM_VERSION}`;
@@ -146,6 +147,7 @@ export function compareVersions(a, b) {
 if (isMain(import.meta)) {
   await runMain(async () => {
     const { env } = await ensureEmscripten();
+    await ensureThirdParty();
     for (const name of ['EMSCRIPTEN_TOOLCHAIN_FILE', 'EM_CONFIG', 'EM_NODE_JS', 'EMSDK_PYTHON']) {
       if (env[name] !== undefined) console.log(`export ${name}='${env[name]}'`);
     }

@@ -34,6 +34,7 @@ struct ZipMember {
 
 struct ZipDirectory {
   std::vector<ZipMember> members; // in the order of the directory; names are unique
+  std::vector<uint32_t> by_name;  // indices, sorted by the names
 
   [[nodiscard]] const ZipMember *find(std::string_view name) const;
 };

@@ -81,9 +81,8 @@ std::optional<ElementType> torch_dtype(std::string_view name) {
   if (name.empty()) {
     return std::nullopt;
   }
-  return find_spelling([&](const Spelling &spelling) {
-    return spelling.name == name || spelling.old_name == name;
-  });
+  return find_spelling(
+      [&](const Spelling &spelling) { return spelling.name == name || spelling.old_name == name; });
 }
 
 std::optional<ElementType> export_dtype(int64_t number) {

@@ -107,9 +107,9 @@ Result<void> check_tensor(PlainTensor &tensor, uint64_t unit, uint64_t units,
   const auto elements = checked_product(tensor.shape);
   const auto bytes = elements ? checked_mul(*elements, unit) : std::nullopt;
   if (!bytes || *bytes > kMaxCheckpointBytes) {
-    return malformed_checkpoint(
-        concat("tensor \"", name, "\" of shape ", shape_text(tensor.shape), " is beyond 2^53 bytes"),
-        name);
+    return malformed_checkpoint(concat("tensor \"", name, "\" of shape ", shape_text(tensor.shape),
+                                       " is beyond 2^53 bytes"),
+                                name);
   }
   tensor.bytes = *bytes;
   if (*elements == 0) {
@@ -118,11 +118,10 @@ Result<void> check_tensor(PlainTensor &tensor, uint64_t unit, uint64_t units,
   }
   const auto last = last_element(tensor);
   if (!last || *last >= units) {
-    return malformed_checkpoint(concat("tensor \"", name, "\" of shape ", shape_text(tensor.shape),
-                                       " from element ", tensor.first,
-                                       " on reaches beyond its storage, which has ", units,
-                                       " elements"),
-                                name);
+    return malformed_checkpoint(
+        concat("tensor \"", name, "\" of shape ", shape_text(tensor.shape), " from element ",
+               tensor.first, " on reaches beyond its storage, which has ", units, " elements"),
+        name);
   }
   if (*bytes > kMaxExpandedBytes && *bytes / kMaxExpansion > units * unit) {
     return Error{ErrorCode::kLimitExceeded,

@@ -38,8 +38,8 @@ struct Rebuilt {
   PlainTensor tensor;                    // the codes, where it is quantized
   std::optional<PlainTensor> scale;      // of a quantized tensor
   std::optional<PlainTensor> zero_point; // of a quantized tensor
-  std::string unreadable;                // why there is no tensor; `bytes` is all that is known then
-  uint64_t bytes = 0;                    // of everything above
+  std::string unreadable; // why there is no tensor; `bytes` is all that is known then
+  uint64_t bytes = 0;     // of everything above
 };
 
 /// Tensors that stand outside of the pickle, by the text of their reference: in tar archives.

@@ -61,8 +61,7 @@ std::span<const NodeId> elements(const Pickle &pickle, NodeId node) {
 RebuildCall old_tensor(const Pickle &pickle, NodeId node, const ClassName &name) {
   const bool is_tensor = (name.module == "torch" || name.module == "torch.cuda") &&
                          name.name.ends_with("Tensor") && pickle.state(node);
-  const auto state =
-      is_tensor ? elements(pickle, *pickle.state(node)) : std::span<const NodeId>();
+  const auto state = is_tensor ? elements(pickle, *pickle.state(node)) : std::span<const NodeId>();
   if (state.size() == 4 && is_storage_reference(pickle, state[0])) {
     return {RebuildKind::kPlain, state, {}};
   }

@@ -11,9 +11,9 @@
 namespace monoquant::torch {
 
 enum class RebuildKind : uint8_t {
-  kNone,       // no tensor
-  kPlain,      // (storage, offset, size, stride, …): _rebuild_tensor, _v2, and states of old tensors
-  kTyped,      // _rebuild_tensor_v3: the dtype is the seventh argument
+  kNone,  // no tensor
+  kPlain, // (storage, offset, size, stride, …): _rebuild_tensor, _v2, and states of old tensors
+  kTyped, // _rebuild_tensor_v3: the dtype is the seventh argument
   kQuantized,  // _rebuild_qtensor
   kWrapper,    // the tensor is the first argument
   kUnreadable, // holds data in a way that does not come out as a tensor

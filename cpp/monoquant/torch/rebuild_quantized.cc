@@ -64,7 +64,8 @@ Result<PlainTensor> Rebuilder::parameter_tensor(NodeId node, std::span<const uin
           concat("the quantization parameters of tensor \"", name, "\" are no 1-D tensor"), name);
     }
   } else {
-    const bool is_list = pickle_.kind(node) == NodeKind::kList || pickle_.kind(node) == NodeKind::kTuple;
+    const bool is_list =
+        pickle_.kind(node) == NodeKind::kList || pickle_.kind(node) == NodeKind::kTuple;
     const auto numbers = is_list ? pickle_.children(node) : std::span<const NodeId>(&node, 1);
     std::vector<uint8_t> bytes(numbers.size() * 8);
     for (size_t i = 0; i < numbers.size(); ++i) {
@@ -86,8 +87,8 @@ Result<PlainTensor> Rebuilder::parameter_tensor(NodeId node, std::span<const uin
     values.claim = claim.value();
   }
   if (values.shape[0] != (per_channel ? shape[axis] : 1)) {
-    return malformed_checkpoint(concat("tensor \"", name, "\" of shape ", shape_text(shape), " has ",
-                                       values.shape[0], " quantization parameters"),
+    return malformed_checkpoint(concat("tensor \"", name, "\" of shape ", shape_text(shape),
+                                       " has ", values.shape[0], " quantization parameters"),
                                 name);
   }
   if (per_channel) {

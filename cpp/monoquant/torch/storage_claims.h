@@ -17,7 +17,8 @@ struct StorageClaim {
   std::vector<uint8_t> literal; // the content, where the pickle itself holds it
 };
 
-inline constexpr uint64_t kMaxLiteralBytes = 16ULL << 20U; // scales that stand in pickles as numbers
+inline constexpr uint64_t kMaxLiteralBytes = 16ULL
+                                             << 20U; // scales that stand in pickles as numbers
 
 class StorageClaims {
 public:

@@ -42,12 +42,12 @@ Result<Reachable> explore(const Pickle &pickle, const Rebuilder &rebuilder) {
     list_edges(pickle, node, edges);
     edge_count += edges.size();
     if (edge_count > kMaxEdges) {
-      return Error{ErrorCode::kLimitExceeded,
-                   concat("The checkpoint's objects refer to each other more than ", kMaxEdges,
-                          " times."),
-                   "Save only the state dict of the model.",
-                   {},
-                   {}};
+      return Error{
+          ErrorCode::kLimitExceeded,
+          concat("The checkpoint's objects refer to each other more than ", kMaxEdges, " times."),
+          "Save only the state dict of the model.",
+          {},
+          {}};
     }
     for (const Edge &edge : edges) {
       if (!is_worth_following(pickle.kind(edge.child))) {

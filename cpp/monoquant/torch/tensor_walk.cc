@@ -31,7 +31,7 @@ struct Step {
   size_t path_bytes = 0;  // of the path up to here
   size_t part_count = 0;  // of that path
   bool has_names = false; // the root, and what stands for it: its keys may be well-known ones
-  uint32_t optimizer_end = 0;
+  std::optional<uint32_t> optimizer_end;
   bool is_wanted = false;           // the subtree that `key` names
   std::optional<size_t> well_known; // the innermost one around it
   bool opened = false;              // it is that one itself
@@ -85,8 +85,8 @@ private:
     if (!part_ends_.empty()) {
       path_ += '.';
     }
-    path_ += edge->name == Edge::Name::kKey ? key_text(pickle_, edge->key)
-                                            : std::to_string(edge->index);
+    path_ +=
+        edge->name == Edge::Name::kKey ? key_text(pickle_, edge->key) : std::to_string(edge->index);
     part_ends_.push_back(static_cast<uint32_t>(path_.size()));
   }
 
@@ -119,8 +119,8 @@ private:
     step.node = node;
     step.path_bytes = path_.size();
     step.part_count = part_ends_.size();
-    step.optimizer_end = parent == nullptr ? 0 : parent->optimizer_end;
-    if (step.optimizer_end == 0 && begins_optimizer(node, edge)) {
+    step.optimizer_end = parent == nullptr ? std::nullopt : parent->optimizer_end;
+    if (!step.optimizer_end && begins_optimizer(node, edge)) {
       step.optimizer_end = static_cast<uint32_t>(path_.size());
     }
     step.is_wanted = key_ && !found_.wanted && !part_ends_.empty() && path_ == *key_;
@@ -140,9 +140,9 @@ private:
 
   /// Notes that `step` may be a state dict: by its key, in the root or in another one that may be.
   void note_well_known(Step &step, const Step *parent, const Edge *edge) {
-    const bool is_dict = pickle_.kind(step.node) == NodeKind::kDict ||
-                         (pickle_.kind(step.node) == NodeKind::kObject &&
-                          module_type(pickle_, step.node).empty());
+    const bool is_dict =
+        pickle_.kind(step.node) == NodeKind::kDict ||
+        (pickle_.kind(step.node) == NodeKind::kObject && module_type(pickle_, step.node).empty());
     if (parent == nullptr || edge->name == Edge::Name::kNone) {
       step.has_names = is_dict && (parent == nullptr || parent->has_names);
       step.well_known = parent == nullptr ? std::nullopt : parent->well_known;
@@ -151,7 +151,7 @@ private:
     const auto rank = parent->has_names && edge->name == Edge::Name::kKey
                           ? well_known_rank(key_text(pickle_, edge->key))
                           : std::nullopt;
-    if (!rank || step.optimizer_end != 0) {
+    if (!rank || step.optimizer_end) {
       return;
     }
     const size_t begin = found_.tensors.size();
@@ -161,7 +161,7 @@ private:
     step.opened = true;
   }
 
-  void add_tensor(NodeId node, const Step *parent, uint32_t optimizer_end) {
+  void add_tensor(NodeId node, const Step *parent, std::optional<uint32_t> optimizer_end) {
     FoundTensor tensor;
     tensor.path = path_;
     tensor.parts = static_cast<uint8_t>(std::min(part_ends_.size(), tensor.part_ends.size()));
@@ -213,7 +213,8 @@ private:
   const Rebuilder &rebuilder_;
   const std::vector<bool> &marks_;
   const std::optional<std::string> &key_;
-  std::vector<bool> is_open_; // by node: on the way from the root to here, as cycles would come back to it
+  std::vector<bool>
+      is_open_; // by node: on the way from the root to here, as cycles would come back to it
   std::unordered_map<NodeId, std::vector<Edge>> edges_;
   std::vector<Step> steps_;
   std::string path_;

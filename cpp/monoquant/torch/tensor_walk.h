@@ -24,8 +24,8 @@ struct FoundTensor {
   std::array<uint32_t, 3> part_ends{};
   uint8_t parts = 0; // of those, how many there are
   NodeId node = 0;
-  std::optional<NodeId> holder; // the object that has it as a direct member
-  uint32_t optimizer_end = 0;   // where the path of the optimizer ends that it belongs to; 0: to none
+  std::optional<NodeId> holder;          // the object that has it as a direct member
+  std::optional<uint32_t> optimizer_end; // where the path of the optimizer ends that it belongs to
 };
 
 /// A run of tensors that have one container in common.
@@ -33,7 +33,7 @@ struct Subtree {
   std::string path;
   size_t begin = 0; // in TensorWalk::tensors
   size_t end = 0;
-  size_t rank = 0;              // of its key among the well-known ones; the first ones are preferred
+  size_t rank = 0; // of its key among the well-known ones; the first ones are preferred
   std::optional<size_t> parent; // a subtree of TensorWalk::well_known
 };
 

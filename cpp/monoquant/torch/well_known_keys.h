@@ -11,20 +11,57 @@
 namespace monoquant::torch {
 
 /// The first ones are preferred where two hold equally much.
-inline constexpr std::array<std::string_view, 30> kWellKnownKeys = {
-    "state_dict",    "model_state_dict", "model_state", "model",     "module",
-    "net",           "network",          "weights",     "params",    "ema",
-    "ema_state_dict", "model_ema",       "ema_model",   "params_ema", "state_dict_ema",
-    "generator",     "G",                "g",           "net_g",     "netG",
-    "g_ema",         "G_ema",            "student",     "teacher",   "backbone",
-    "encoder_state_dict", "target_encoder", "checkpoint", "model_dict", "actor"};
+inline constexpr std::array<std::string_view, 30> kWellKnownKeys = {"state_dict",
+                                                                    "model_state_dict",
+                                                                    "model_state",
+                                                                    "model",
+                                                                    "module",
+                                                                    "net",
+                                                                    "network",
+                                                                    "weights",
+                                                                    "params",
+                                                                    "ema",
+                                                                    "ema_state_dict",
+                                                                    "model_ema",
+                                                                    "ema_model",
+                                                                    "params_ema",
+                                                                    "state_dict_ema",
+                                                                    "generator",
+                                                                    "G",
+                                                                    "g",
+                                                                    "net_g",
+                                                                    "netG",
+                                                                    "g_ema",
+                                                                    "G_ema",
+                                                                    "student",
+                                                                    "teacher",
+                                                                    "backbone",
+                                                                    "encoder_state_dict",
+                                                                    "target_encoder",
+                                                                    "checkpoint",
+                                                                    "model_dict",
+                                                                    "actor"};
 
-inline constexpr std::array<std::string_view, 20> kOptimizerKeys = {
-    "optimizer",        "optimizers",   "optimizer_state",      "optimizer_state_dict",
-    "optimizer_states", "optim",        "optim_state_dict",     "opt",
-    "opt_state",        "optim_g",      "optim_d",              "g_optim",
-    "d_optim",          "scheduler",    "scheduler_state_dict", "lr_scheduler",
-    "lr_schedulers",    "lr_scheduler_state_dict", "scaler",    "grad_scaler"};
+inline constexpr std::array<std::string_view, 20> kOptimizerKeys = {"optimizer",
+                                                                    "optimizers",
+                                                                    "optimizer_state",
+                                                                    "optimizer_state_dict",
+                                                                    "optimizer_states",
+                                                                    "optim",
+                                                                    "optim_state_dict",
+                                                                    "opt",
+                                                                    "opt_state",
+                                                                    "optim_g",
+                                                                    "optim_d",
+                                                                    "g_optim",
+                                                                    "d_optim",
+                                                                    "scheduler",
+                                                                    "scheduler_state_dict",
+                                                                    "lr_scheduler",
+                                                                    "lr_schedulers",
+                                                                    "lr_scheduler_state_dict",
+                                                                    "scaler",
+                                                                    "grad_scaler"};
 
 inline std::optional<size_t> well_known_rank(std::string_view key) {
   const auto *found = std::find(kWellKnownKeys.begin(), kWellKnownKeys.end(), key);
