@@ -77,9 +77,9 @@ uint64_t pickle_fingerprint(const Pickle &pickle) {
     require(pickle.items(node).size() % 2 == 0);
     sum.add_text(pickle.global_module(node));
     sum.add_text(pickle.global_name(node));
-    for (const NodeId other : {pickle.callable(node), pickle.arguments(node),
-                               pickle.persistent_id(node), pickle.state(node).value_or(0),
-                               pickle.keywords(node).value_or(0)}) {
+    for (const NodeId other :
+         {pickle.callable(node), pickle.arguments(node), pickle.persistent_id(node),
+          pickle.state(node).value_or(0), pickle.keywords(node).value_or(0)}) {
       require(other < count);
       sum.add(other);
     }
@@ -125,8 +125,7 @@ std::string check_pickle(std::span<const uint8_t> bytes) {
       }
     } else if (part.value()) {
       if (!whole || !whole.value() || part.value()->end != whole.value()->end ||
-          part.value()->end > length ||
-          pickle_fingerprint(part.value()->pickle) != fingerprint) {
+          part.value()->end > length || pickle_fingerprint(part.value()->pickle) != fingerprint) {
         return concat("the first ", length, " bytes make another pickle");
       }
     } else if (whole && length >= whole.value()->end) {
