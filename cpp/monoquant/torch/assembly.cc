@@ -67,7 +67,7 @@ private:
   Result<void> add(size_t index) {
     const FoundTensor &found = walk_.tensors[index];
     const Rebuilt &rebuilt = *rebuilt_[index];
-    const std::string_view reason = reason_to_leave(found, rebuilt);
+    const std::string_view reason = reason_to_leave(rebuilt);
     if (!reason.empty()) {
       assembly_.checkpoint.left_out.push_back(
           {options_.prefix + found.path, std::string(reason), 1, rebuilt.bytes});
@@ -90,8 +90,7 @@ private:
     return added;
   }
 
-  [[nodiscard]] std::string_view reason_to_leave(const FoundTensor &found,
-                                                 const Rebuilt &rebuilt) const {
+  [[nodiscard]] std::string_view reason_to_leave(const Rebuilt &rebuilt) const {
     if (!rebuilt.unreadable.empty()) {
       return rebuilt.unreadable;
     }
