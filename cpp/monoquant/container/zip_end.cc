@@ -115,7 +115,7 @@ Result<Parsed<DirectoryPlace>> read_end(const ByteWindow &window) {
     return cut_off(size);
   }
   const uint64_t at = end->offset - (size - length);
-  const uint8_t *record = &(*tail)[at];
+  const uint8_t *record = &(*tail)[static_cast<size_t>(at)];
   const auto members = load_le<uint16_t>(record + End::kMembers);
   DirectoryPlace place{members, load_le<uint32_t>(record + End::kDirectoryOffset),
                        load_le<uint32_t>(record + End::kDirectoryBytes), end->offset};
