@@ -21,8 +21,8 @@ constexpr uint64_t pair(uint32_t low, uint32_t high) { return low | (uint64_t{hi
 
 } // namespace
 
-PickleBuilder::PickleBuilder(std::span<const uint8_t> source)
-    : source_(source), memory_(kMaxPickleMemory) {
+PickleBuilder::PickleBuilder(std::span<const uint8_t> source, uint64_t memory)
+    : source_(source), memory_(memory) {
   add(NodeKind::kNone, 0, 0);
   add(NodeKind::kBool, 0, 0);
   add(NodeKind::kBool, 0, 1);

@@ -8,6 +8,7 @@
 
 #include "monoquant/base/text.h"
 #include "monoquant/torch/pickle.h"
+#include "monoquant/torch/pickle_machine.h"
 #include "support/pickle_checks.h"
 #include "support/pickle_writer.h"
 
@@ -197,43 +198,55 @@ TEST(PickleHostile, DepthIsNoProblem) {
   EXPECT_EQ(outcome("cm\nn\n" + repeat(")R", 200000) + "."), "read");
 }
 
-TEST(PickleHostile, MemoryIsLimited) {
-  struct Case {
-    const char *name;
-    std::string head;
-    std::string part;
-    size_t times;
-  };
-  const Case cases[] = {{"nodes", "", "]", 20U << 20U},
-                        {"stack", "", "N", 60U << 20U},
-                        {"marks", "", "(", 60U << 20U},
-                        {"memo", "N", "\x94", 60U << 20U},
-                        {"sparse memo", "(", "Nr\x01\x02\x03\x04", 0}, // filled below
-                        {"additions", "", "]Nb", 10U << 20U},
-                        {"children", "]q\0"s, "h\0a"s, 60U << 19U},
-                        {"tuples", "N", "2\x85", 20U << 20U},
-                        {"globals", "", "", 0},
-                        {"decoded texts", "", "V\xe9\xe9\xe9\xe9\xe9\xe9\xe9\n0", 6U << 20U}};
-  for (const Case &from : cases) {
-    std::string text = from.head + repeat(from.part, from.times);
-    for (uint32_t i = 0; from.times == 0 && i < (9U << 20U); ++i) {
-      if (from.name == "globals"s) {
-        const char name[] = {
-            'c',  static_cast<char>('!' + i % 64),        static_cast<char>('!' + i / 64 % 64),
-            '\n', static_cast<char>('!' + i / 4096 % 64), static_cast<char>('!' + i / 262144),
-            '\n'};
-        text.append(name, sizeof(name));
-      } else {
-        const uint32_t number = i * 400;
-        text += "Nr";
-        text.append(reinterpret_cast<const char *>(&number), 4);
-      }
-    }
-    text.resize(std::min<size_t>(text.size(), kMaxPickleBytes - 1));
-    const std::string found = outcome(text + ".");
-    EXPECT_TRUE(found.starts_with("limit-exceeded")) << from.name << ": " << found;
-    EXPECT_EQ(outcome(text, false), found) << from.name;
+/// `times` four-byte numbers, each behind `opcode`.
+std::string numbered(std::string_view opcode, uint32_t times) {
+  std::string text;
+  for (uint32_t i = 0; i < times; ++i) {
+    const uint32_t number = i * 400;
+    text += opcode;
+    text.append(reinterpret_cast<const char *>(&number), sizeof(number));
   }
+  return text;
+}
+
+std::string many_globals(uint32_t times) {
+  std::string text;
+  for (uint32_t i = 0; i < times; ++i) {
+    text += concat("cm\n", i, "\n0");
+  }
+  return text;
+}
+
+TEST(PickleHostile, MemoryIsLimited) {
+  constexpr uint64_t kMemory = 1U << 20U; // a smaller limit than the real one, to be quick
+  const std::pair<const char *, std::string> cases[] = {
+      {"nodes", repeat("]0", 70000) + "N"},
+      {"stack", repeat("N", 270000)},
+      {"marks", repeat("(", 270000) + "N"},
+      {"memo", numbered("Nr", 60000)},
+      {"additions", repeat("]Nb0", 14000) + "N"},
+      {"children", "]q\0"s + repeat("h\0a"s, 270000)},
+      {"items", "}" + repeat("NNs", 140000)},
+      {"tuples", "N" + repeat("\x85", 55000)},
+      {"large tuples", "(" + repeat("N", 5000) + "t" + repeat("0(" + repeat("N", 5000) + "t", 55)},
+      {"globals", many_globals(12000) + "N"},
+      {"decoded texts", repeat("V" + std::string(50, '\xe9') + "\n0", 11000) + "N"},
+      {"its own bytes", "X\0\0\x10\0"s + std::string(1U << 20U, 'x')}};
+  for (const auto &[name, text] : cases) {
+    const auto read = [&](uint64_t memory) {
+      return PickleMachine(bytes_of(text + "."), true, 0, memory).run();
+    };
+    const auto refused = read(kMemory);
+    ASSERT_FALSE(refused) << name;
+    EXPECT_EQ(refused.error().code, ErrorCode::kLimitExceeded) << name;
+    EXPECT_NE(refused.error().message.find("bytes of memory"), std::string::npos) << name;
+    EXPECT_TRUE(read(8 * kMemory)) << name; // it was only that
+  }
+}
+
+TEST(PickleHostile, MemoryOfTheRealLimit) {
+  EXPECT_EQ(outcome(repeat("]0", 6U << 20U) + "N."), "read");
+  EXPECT_TRUE(outcome(repeat("]0", 9U << 20U) + "N.").starts_with("limit-exceeded"));
 }
 
 TEST(PickleHostile, SizeIsLimited) {
