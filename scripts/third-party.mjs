@@ -43,8 +43,7 @@ export async function ensureThirdParty() {
 function isInstalled(wanted) {
   const found = readPackages(join(FOLDER, 'node_modules', '.package-lock.json'));
   return (
-    found !== undefined &&
-    [...wanted].every(([path, integrity]) => found.get(path) === integrity)
+    found !== undefined && [...wanted].every(([path, integrity]) => found.get(path) === integrity)
   );
 }
 
