@@ -5,6 +5,7 @@
 #include "support/pickle_checks.h"
 
 namespace monoquant::test {
+
 using torch::NodeId;
 using torch::Pickle;
 using enum torch::NodeKind;

@@ -77,8 +77,9 @@ TEST(PickleLimits, MemoryIsLimited) {
       {"decoded texts", repeat("V" + std::string(50, '\xe9') + "\n0", 11000) + "N"},
       {"its own bytes", "X\0\0\x10\0"s + std::string(1U << 20U, 'x')}};
   for (const auto &[name, text] : cases) {
-    const auto read = [&](uint64_t memory) {
-      return PickleMachine(bytes_of(text + "."), true, 0, memory).run();
+    const std::string whole = text + ".";
+    const auto read = [&whole](uint64_t memory) {
+      return PickleMachine(bytes_of(whole), true, 0, memory).run();
     };
     const auto refused = read(kMemory);
     ASSERT_FALSE(refused) << name;
