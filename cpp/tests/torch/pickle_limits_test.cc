@@ -96,7 +96,7 @@ TEST(PickleLimits, MemoryOfTheRealLimit) {
 
 TEST(PickleLimits, SizeIsLimited) {
   const std::string text =
-      "X\xf0\xff\xff\x03"s + std::string(0x3FFFFF0, 'a'); // ends 11 bytes before the limit
+      "X\xf0\xff\xff\x03"s + repeat("a", 0x3FFFFF0); // ends 11 bytes before the limit
   EXPECT_EQ(outcome(text + "."), "read");
   EXPECT_EQ(outcome(text + "0N0N0N0N0N."), "read");
   EXPECT_EQ(outcome(text + "0N0N0N0N0N0N."), concat("limit-exceeded ", kMaxPickleBytes));
