@@ -72,7 +72,7 @@ TEST(PickleLimits, MemoryIsLimited) {
       {"children", "]q\0"s + repeat("h\0a"s, 270000)},
       {"items", concat("}", repeat("NNs", 140000))},
       {"tuples", concat("N", repeat("\x85", 55000))},
-      {"large tuples", "N" + repeat(concat("0(", repeat("N", 5000), "t"), 56)},
+      {"large tuples", concat("N", repeat(concat("0(", repeat("N", 5000), "t"), 56))},
       {"globals", many_globals(12000) + "N"},
       {"decoded texts", repeat(concat("V", std::string(50, '\xe9'), "\n0"), 11000) + "N"},
       {"its own bytes", "X\0\0\x10\0"s + std::string(1U << 20U, 'x')}};
