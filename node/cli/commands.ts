@@ -25,7 +25,7 @@ export const COMMANDS: readonly Command[] = [
   command({
     name: 'convert',
     operand: 'MODEL OUTPUT',
-    summary: 'copy all tensors, bit for bit, to .safetensors or .pt',
+    summary: 'copy all tensors, bit for bit',
     sections: CONVERT_FLAGS,
     examples: [
       'monoquant convert pytorch_model.bin model.safetensors',

@@ -58,11 +58,10 @@ it('refuses every prefix of a file that lacks some of its header or a tensor', a
 });
 
 it.each([
-  ['a zip archive', 'PK\u0003\u0004 and so on'],
   ['GGUF', 'GGUF and so on'],
   ['HTML', '<!DOCTYPE html><title>Not found</title>'],
   ['git-lfs', 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n'],
-])('tells that a file is %s and no safetensors file', async (words, text) => {
+])('tells that a file is %s and no model', async (words, text) => {
   const file = new TextEncoder().encode(text.padEnd(200));
   const error = await helpfulFailureOf(host.open(file), 'unsupported-format');
   expect(error.message).toContain(words);
