@@ -40,7 +40,7 @@ constexpr uint32_t multiply(uint32_t a, uint32_t b) {
 struct Inflater::State {
   z_stream stream{}; // zlib keeps a pointer to it: it must stay where it is
   // Where zlib finds its memory, its window too: what it took later would move a WebAssembly heap.
-  std::array<uint64_t, 6 * 1024> memory;
+  std::array<uint64_t, size_t{6} * 1024> memory{};
   size_t taken = 0;
   bool ready = false;
 

@@ -69,7 +69,7 @@ private:
     std::vector<Piece> pieces;
   };
 
-  Read next_of_view(Slot &slot, const catalog::Tensor &source);
+  Read next_of_view(Slot &slot, const catalog::Tensor &tensor);
   void write_preamble(Slot &slot);
   void take(Slot &slot, std::span<const uint8_t> input);
   void encode(Slot &slot, std::span<const uint8_t> input);

@@ -7,7 +7,7 @@
 namespace monoquant::run {
 namespace {
 
-constexpr size_t kChunkBytes = 64 * 1024; // of inflated data
+constexpr size_t kChunkBytes = size_t{64} * 1024; // of inflated data
 /// Reads begin and end at multiples of the widest element.
 constexpr uint64_t kWidest = 16;
 

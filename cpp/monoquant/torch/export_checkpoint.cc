@@ -18,12 +18,12 @@ constexpr std::string_view kConstantsSuffix = "_constants_config.json";
 
 /// A member of an object; null where it is none, or not there.
 const Json &member_of(const Json &object, const char *name) {
-  static const Json nothing;
+  static const Json kNothing;
   if (!object.is_object()) {
-    return nothing;
+    return kNothing;
   }
   const auto found = object.find(name);
-  return found == object.end() ? nothing : *found;
+  return found == object.end() ? kNothing : *found;
 }
 
 std::string text_of(const Json &value) {

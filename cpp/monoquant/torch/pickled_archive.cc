@@ -80,7 +80,10 @@ Result<Parsed<Checkpoint>> read_pickled_archive(ZipArchive archive, const Choice
   const auto constants_content = reader.read(constants, kMaxPickleBytes);
   Checkpoint facts;
   auto needs = reader.finish();
-  auto more = needs ? read_archive_facts(archive, facts) : std::move(needs);
+  if (!needs) {
+    return needs.error();
+  }
+  auto more = read_archive_facts(archive, facts);
   if (!more) {
     return more.error();
   }

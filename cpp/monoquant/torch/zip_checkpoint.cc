@@ -92,7 +92,7 @@ Result<Needs> read_archive_facts(const ZipArchive &archive, Checkpoint &checkpoi
     const std::string text(order->bytes.begin(), order->bytes.end());
     if (text != "little" && text != "big") {
       return malformed_checkpoint(
-          concat("record \"byteorder\" must be \"little\" or \"big\", found \"", text, "\""));
+          concat(R"(record "byteorder" must be "little" or "big", found ")", text, R"(")"));
     }
     checkpoint.big_endian = text == "big";
   }
