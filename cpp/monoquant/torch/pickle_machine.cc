@@ -242,9 +242,9 @@ bool PickleMachine::run_object(uint8_t opcode) {
     return push_instance_marked();
   case op::kReduce:
   case op::kNewObj:
-    return call(false);
+    return call();
   case op::kNewObjEx:
-    return call(true);
+    return call_with_keywords();
   case op::kBuild:
     return build();
   case op::kPersId: {

@@ -70,7 +70,8 @@ private:
   bool push_stack_global();
   bool push_instance_lines();
   bool push_instance_marked();
-  bool call(bool with_keywords);
+  bool call();
+  bool call_with_keywords();
   bool build();
   bool refer(std::optional<NodeId> id);
   bool check_global(size_t module_bytes, size_t name_bytes);
