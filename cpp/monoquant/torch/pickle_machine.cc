@@ -24,7 +24,7 @@ Result<std::optional<PickleRead>> PickleMachine::run() {
   const PickleMemory &memory = builder_.memory();
   const auto outcome = [&]() -> Result<std::optional<PickleRead>> {
     if (memory.exhausted()) {
-      source_.exceeded(concat("it takes more than ", kMaxPickleMemory, " bytes of memory"));
+      source_.exceeded(concat("it takes more than ", memory_, " bytes of memory"));
     }
     if (source_.error()) {
       return *source_.error();

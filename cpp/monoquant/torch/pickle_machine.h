@@ -18,8 +18,11 @@ namespace monoquant::torch {
 
 class PickleMachine {
 public:
-  PickleMachine(std::span<const uint8_t> bytes, bool is_whole, uint64_t origin)
-      : source_(bytes, is_whole, origin), builder_(bytes), memo_(builder_.memory()) {}
+  /// `memory`: what the pickle and reading it may take, in bytes.
+  PickleMachine(std::span<const uint8_t> bytes, bool is_whole, uint64_t origin,
+                uint64_t memory = kMaxPickleMemory)
+      : source_(bytes, is_whole, origin), builder_(bytes, memory), memo_(builder_.memory()),
+        memory_(memory) {}
 
   Result<std::optional<PickleRead>> run();
 
@@ -84,6 +87,7 @@ private:
   PickleMemo memo_;
   std::vector<NodeId> stack_;
   std::vector<uint32_t> marks_; // heights of the stack
+  uint64_t memory_;
 };
 
 } // namespace monoquant::torch
