@@ -167,7 +167,7 @@ Result<Checkpoint> make_checkpoint(const Pickle &object, StorageClaims claims,
   for (StorageClaim &claim : assembled.value().claims) {
     Storage storage;
     storage.bytes = claim.bytes;
-    if (!claim.literal.empty()) {
+    if (claim.is_literal) {
       storage.literal = std::move(claim.literal);
     } else {
       const auto known = storages.find(claim.key);
@@ -188,6 +188,9 @@ Result<Checkpoint> make_checkpoint(const Pickle &object, StorageClaims claims,
 Result<Parsed<Checkpoint>> read_legacy_checkpoint(const ByteWindow &window, const Choice &choice) {
   using Step = Parsed<Checkpoint>;
   const uint64_t size = window.file_size();
+  if (size == 0) {
+    return no_checkpoint("an empty file");
+  }
   uint64_t length = std::min(size, kFirstRead);
   std::optional<LegacyHead> head;
   while (!head) {

@@ -98,8 +98,9 @@ std::vector<NodeId> dict_entries(const Pickle &pickle, NodeId node) {
 
 bool is_plain_mapping(const Pickle &pickle, NodeId object) {
   const auto name = object_class(pickle, object);
-  return name && ((name->module == "collections" && name->name == "OrderedDict") ||
-                  (name->module == "builtins" && name->name == "dict"));
+  return name &&
+         ((name->module == "collections" && name->name == "OrderedDict") ||
+          ((name->module == "builtins" || name->module == "__builtin__") && name->name == "dict"));
 }
 
 /// The attributes of an object: its state, or the first half of (attributes, slots).

@@ -77,20 +77,22 @@ std::optional<uint64_t> last_element(const PlainTensor &tensor) {
   return last;
 }
 
-/// What a NumPy array or a nested storage has inside of the pickle, as far as that is easily seen.
-uint64_t inline_bytes(const Pickle &pickle, NodeId node) {
+/// The longest text among some values, or among the arguments of a call that is one of them: what NumPy's
+/// arrays and nested storages have inside of the pickle. Protocol 2 writes bytes as `encode(text, "latin1")`.
+uint64_t inline_bytes(const Pickle &pickle, std::span<const NodeId> values) {
   uint64_t bytes = 0;
-  const auto look = [&](NodeId tuple) {
-    for (const NodeId element : pickle.children(tuple)) {
-      const NodeKind kind = pickle.kind(element);
-      if (kind == NodeKind::kBytes || kind == NodeKind::kText) {
-        bytes = std::max<uint64_t>(bytes, pickle.text(element).size());
-      }
+  const auto look = [&](NodeId value) {
+    if (pickle.kind(value) == NodeKind::kBytes || pickle.kind(value) == NodeKind::kText) {
+      bytes = std::max<uint64_t>(bytes, pickle.text(value).size());
     }
   };
-  look(pickle.arguments(node));
-  if (const auto state = pickle.state(node); state && pickle.kind(*state) == NodeKind::kTuple) {
-    look(*state);
+  for (const NodeId value : values) {
+    look(value);
+    if (pickle.kind(value) == NodeKind::kObject) {
+      for (const NodeId argument : pickle.children(pickle.arguments(value))) {
+        look(argument);
+      }
+    }
   }
   return bytes;
 }
@@ -199,10 +201,13 @@ Result<Rebuilt> Rebuilder::make_unreadable(NodeId node, const RebuildCall &call)
   for (const NodeId argument : call.arguments) { // parts of a nested tensor are tensors themselves
     if (rebuild_call(pickle_, argument).kind == RebuildKind::kPlain) {
       auto part = make_plain(rebuild_call(pickle_, argument), std::string(call.reason));
-      rebuilt.bytes += part ? part.value().bytes : 0;
+      rebuilt.bytes += part ? part.value().bytes : 0; // a count for a report: no reason to fail
     }
   }
-  rebuilt.bytes += inline_bytes(pickle_, node);
+  rebuilt.bytes += inline_bytes(pickle_, call.arguments);
+  if (const auto state = pickle_.state(node)) {
+    rebuilt.bytes += inline_bytes(pickle_, pickle_.children(*state));
+  }
   return rebuilt;
 }
 

@@ -12,7 +12,7 @@ Error malformed_checkpoint(const std::string &message, std::string tensor) {
 Result<size_t> StorageClaims::claim(const std::string &key, uint64_t bytes) {
   const auto [entry, is_new] = by_key_.try_emplace(key, claims_.size());
   if (is_new) {
-    claims_.push_back({key, bytes, {}});
+    claims_.push_back({key, bytes, false, {}});
   } else if (claims_[entry->second].bytes != bytes) {
     return malformed_checkpoint(concat("storage \"", key, "\" has ", bytes,
                                        " bytes in one place and ", claims_[entry->second].bytes,
@@ -32,7 +32,7 @@ Result<size_t> StorageClaims::claim_literal(std::vector<uint8_t> bytes) {
                  {},
                  {}};
   }
-  claims_.push_back({{}, size, std::move(bytes)});
+  claims_.push_back({{}, size, true, std::move(bytes)});
   return claims_.size() - 1;
 }
 

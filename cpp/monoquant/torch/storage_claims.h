@@ -14,6 +14,7 @@ namespace monoquant::torch {
 struct StorageClaim {
   std::string key; // empty for a literal
   uint64_t bytes = 0;
+  bool is_literal = false;
   std::vector<uint8_t> literal; // the content, where the pickle itself holds it
 };
 

@@ -52,6 +52,9 @@ private:
   /// One small pickle at `position`, which moves behind it. Nothing where bytes are lacking.
   Result<std::optional<Pickle>> next(const container::TarMember &member, uint64_t &position) {
     const uint64_t rest = member.offset + member.bytes - position;
+    if (rest == 0) {
+      return broken(member);
+    }
     for (uint64_t length = std::min(rest, kSmallPickle);; length = std::min(rest, length * 4)) {
       const auto bytes = window_.find(position, length);
       if (!bytes) {
@@ -175,7 +178,7 @@ private:
                    {},
                    tensors_.offset};
     }
-    if (!window_.find(tensors_.offset, tensors_.bytes)) {
+    if (tensors_.bytes != 0 && !window_.find(tensors_.offset, tensors_.bytes)) {
       needs.push_back({tensors_.offset, tensors_.bytes});
       return {};
     }
@@ -306,8 +309,8 @@ Result<Parsed<Checkpoint>> read_tar_checkpoint(const ByteWindow &window, const C
   if (auto read = reading.read(); !read) {
     return read.error();
   }
-  if (pickle->bytes > kMaxPickleBytes) {
-    return malformed_checkpoint("its pickle is too large");
+  if (pickle->bytes == 0 || pickle->bytes > kMaxPickleBytes) {
+    return malformed_checkpoint(concat("its pickle has ", pickle->bytes, " bytes"));
   }
   const auto bytes = window.find(pickle->offset, pickle->bytes);
   if (!bytes) {

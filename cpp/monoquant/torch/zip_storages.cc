@@ -42,7 +42,7 @@ Result<Parsed<std::vector<Storage>>> place_storages(const ZipArchive &archive,
   Needs needs;
   for (const StorageClaim &claim : claims) {
     Storage storage;
-    if (claim.key.empty() && !claim.literal.empty()) {
+    if (claim.is_literal) {
       storage.bytes = claim.bytes;
       storage.literal = claim.literal;
       storages.push_back(std::move(storage));
