@@ -57,7 +57,6 @@ std::vector<Variant> variants() {
           {"int8_tensor", tensor},
           {"packed8_channel", test::packed_8_options()},
           {"int4_group32_asymmetric", int4},
-          {"int4_group32_searched", searched, false},
           {"int4_group32_searched_weighted", searched, true},
           {"int8_channel_asymmetric_searched_weighted", searched_asymmetric, true},
           {"f16", test::float_options("F16")}};
