@@ -11,7 +11,7 @@ namespace {
 using Bytes = std::span<const uint8_t>;
 
 // An end record with the longest comment, both zip64 records and the directory of most checkpoints.
-constexpr uint64_t kTail = End::kBytes + kSaturated16 + 32 * 1024;
+constexpr uint64_t kTail = End::kBytes + kSaturated16 + 32ULL * 1024;
 
 struct EndRecord {
   uint64_t offset = 0;

@@ -86,7 +86,7 @@ Result<PlainTensor> Rebuilder::parameter_tensor(NodeId node, std::span<const uin
     }
     values.claim = claim.value();
   }
-  if (values.shape[0] != (per_channel ? shape[axis] : 1)) {
+  if (values.shape[0] != (per_channel ? shape[static_cast<size_t>(axis)] : 1)) {
     return malformed_checkpoint(concat("tensor \"", name, "\" of shape ", shape_text(shape),
                                        " has ", values.shape[0], " quantization parameters"),
                                 name);
@@ -94,10 +94,10 @@ Result<PlainTensor> Rebuilder::parameter_tensor(NodeId node, std::span<const uin
   if (per_channel) {
     const uint64_t stride = values.strides[0];
     values.strides.assign(shape.size(), 1);
-    values.strides[axis] = stride;
+    values.strides[static_cast<size_t>(axis)] = stride;
     const uint64_t channels = values.shape[0];
     values.shape.assign(shape.size(), 1);
-    values.shape[axis] = channels;
+    values.shape[static_cast<size_t>(axis)] = channels;
   }
   return values;
 }

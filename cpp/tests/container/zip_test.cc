@@ -63,8 +63,8 @@ TEST(Zip, ReadsWhatPythonWrote) {
   EXPECT_TRUE(content.value().crc_matches);
   Bytes expected;
   for (int i = 0; i < 50; ++i) {
-    for (const uint8_t letter : {'a', 'b', 'c'}) {
-      expected.push_back(letter);
+    for (const char letter : {'a', 'b', 'c'}) {
+      expected.push_back(static_cast<uint8_t>(letter));
     }
   }
   EXPECT_EQ(content.value().bytes, expected);

@@ -93,11 +93,8 @@ TEST(PickleHostile, RefusesWhatIsNoPickle) {
                                "\x94.",
                                "N\x94h\x01.",
                                "NN\x93.",
-                               "\x8c\x01"
-                               "aN\x93.",
-                               "C\x01"
-                               "aC\x01"
-                               "b\x93.",
+                               "\x8c\x01xN\x93.",
+                               "C\x01xC\x01y\x93.",
                                "Ix\n.",
                                "I\n.",
                                "I1.5\n.",
@@ -129,8 +126,7 @@ TEST(PickleHostile, RefusesWhatIsNoPickle) {
                                "N(2.",
                                "]((Ne1.",
                                "}((NNu1.",
-                               "N(\x85"
-                               "0."};
+                               "N(\2050."};
   for (const std::string &text : cases) {
     const std::string found = outcome(text);
     EXPECT_TRUE(found.starts_with("malformed-file"))
@@ -169,7 +165,7 @@ TEST(PickleHostile, HoldsClaimsAgainstTheBytes) {
 TEST(PickleHostile, EveryTruncationWantsMoreOrIsAnError) {
   for (int protocol = 0; protocol <= 5; ++protocol) {
     test::Random random(static_cast<uint64_t>(protocol) + 100);
-    const auto bytes = test::write_pickle(test::random_values(random, 60, protocol), protocol);
+    const auto bytes = test::write_pickle(test::random_values(random, 25, protocol), protocol);
     for (size_t length = 0; length < bytes.size(); ++length) {
       const auto part = std::span(bytes).first(length);
       const auto more = read_pickle(part, false, 7);
