@@ -73,8 +73,8 @@ struct Weighted {
 
 /// Trials go in pairs: two chains of additions keep the machine busy, and more would not fit its registers.
 template <size_t kTrials, typename Weigh>
-void try_some(const float *x, size_t size, const Weigh &weigh, const Trial *trials, double *to) {
-  const v128_t rounder = hoist(kRounder);
+void try_some(const float *x, size_t size, const Weigh &weigh, v128_t rounder, const Trial *trials,
+              double *to) {
   const TrialVectors first(trials[0]);
   const TrialVectors second(trials[kTrials - 1]);
   for (size_t n = 0; n < kTrials; ++n) {
@@ -116,12 +116,13 @@ void try_some(const float *x, size_t size, const Weigh &weigh, const Trial *tria
 template <typename Weigh>
 void try_all(const float *x, size_t size, const Weigh &weigh, const Trial *trials, size_t count,
              double *to) {
+  const v128_t rounder = hoist(kRounder);
   size_t n = 0;
   for (; n + 2 <= count; n += 2) {
-    try_some<2>(x, size, weigh, trials + n, to + n);
+    try_some<2>(x, size, weigh, rounder, trials + n, to + n);
   }
   if (n < count) {
-    try_some<1>(x, size, weigh, trials + n, to + n);
+    try_some<1>(x, size, weigh, rounder, trials + n, to + n);
   }
 }
 
@@ -146,6 +147,12 @@ void fit(const float *x, size_t size, const Weigh &weigh, const Trial &trial, Fi
         cross.add(half, wasm_f32x4_mul(code, weighed));
         power.add(half, wasm_f32x4_mul(code, weigh.times(code, at)));
       }
+    }
+    if (i == end) {
+      to.noise += noise.fold();
+      to.cross += cross.fold();
+      to.power += power.fold();
+      continue;
     }
     SearchLanes lanes[3];
     noise.store(lanes[0]);
