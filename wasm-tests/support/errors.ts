@@ -7,7 +7,7 @@
 import { expect } from 'vitest';
 import type { Dtype, PlannedTensor, Report, TensorReport } from '#package';
 import { dequantize, type Quantized, readQuantized } from './dequantize.js';
-import { decodeFloats, encodeFloats } from './floats.js';
+import { decodeFloats, encodeFloats, roundHalfEven } from './floats.js';
 import type { Tensor, TensorFile } from './safetensors.js';
 
 /** The smallest scale in use: that of a scope of zeros. */
@@ -164,7 +164,7 @@ function expectFound(
       return sum + (value - (Math.min(Math.max(code, lowest), highest) - zeroPoint) * step) ** 2;
     }, 0);
   const [plain = Number.NaN] = decodeFloats(scaleDtype, encodeFloats(scaleDtype, [wanted]));
-  const plainZero = Math.min(Math.max(lowest - Math.round(least / plain), lowest), highest);
+  const plainZero = Math.min(Math.max(lowest - roundHalfEven(least / plain), lowest), highest);
   const limit = noise(plain, scheme === 'symmetric' ? 0 : plainZero);
   const found = noise(scale, zeroPoints[scope] ?? Number.NaN);
   const isSound =
