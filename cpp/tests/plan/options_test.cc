@@ -131,7 +131,8 @@ TEST(Options, wrong_overrides_and_unfit_are_refused) {
        {R"({})", R"({"tensors":0})", R"({"tensors":[5]})", R"({"tensors":[0],"bits":7})",
         R"({"tensors":[0],"bits":"some"})", R"({"tensors":[0],"bits":null})",
         R"({"tensors":[0],"scheme":"none"})", R"({"tensors":[0],"groupSize":-2})",
-        R"({"tensors":[0],"groupSize":1000})", R"({"tensors":[0],"method":"best"})", R"([])", R"("x")", R"(7)", R"(null)"}) {
+        R"({"tensors":[0],"groupSize":1000})", R"({"tensors":[0],"method":"best"})", R"([])",
+        R"("x")", R"(7)", R"(null)"}) {
     EXPECT_FALSE(parse(with_override(Json::parse(json)))) << json;
   }
   for (const std::string_view json :

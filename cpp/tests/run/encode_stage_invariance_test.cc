@@ -24,6 +24,7 @@ Bytes model() {
       test::random_weights(random, "many_rows.weight", Dtype::kF16,
                            {66'000, 3}), // two bands of scales
       test::random_weights(random, "long.weight", Dtype::kF32, {2, 66'000}),
+      test::random_weights(random, "long_groups.weight", Dtype::kBF16, {1, 66'016}),
       test::random_weights(random, "moe.experts.w", Dtype::kBF16, {3, 21, 1024}),
       test::random_weights(random, "conv.weight", Dtype::kF32, {40, 100, 3, 3}),
       test::random_weights(random, "wide.weight", Dtype::kF64, {10, 3000}),
