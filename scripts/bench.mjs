@@ -67,7 +67,8 @@ async function benchFile(dtype) {
     'read-write loop, 1/4 written': [process.execPath, LOOP, input, output, '0.25'],
     'INT8, 2 threads': [...quantize, '-b', '8', '--threads', '2'],
     'INT8, 1 thread': [...quantize, '-b', '8', '--threads', '1'],
-    'INT4, 2 threads': [...quantize, '-b', '4', '--threads', '2'],
+    'INT4 rtn, 2 threads': [...quantize, '-b', '4', '--method', 'rtn', '--threads', '2'],
+    'INT4 searched, 2 threads': [...quantize, '-b', '4', '--threads', '2'],
     'FP16, 2 threads':
       dtype === 'F32'
         ? [...quantize, '-b', '16', '--threads', '2']

@@ -23,6 +23,7 @@ struct Block {
   std::vector<uint8_t> halves = std::vector<uint8_t>(kJobWeights * 2);
   std::vector<uint8_t> output = std::vector<uint8_t>(kJobWeights * 4);
   std::vector<float> scales = std::vector<float>(kJobWeights);
+  std::vector<float> importance = std::vector<float>(kJobColumns, 1.5F);
   std::vector<int32_t> zero_points = std::vector<int32_t>(kJobWeights);
 
   Block() {
@@ -51,9 +52,16 @@ inline quant::Scheme scheme_of(uint32_t bits, bool symmetric, uint64_t group) {
   return scheme;
 }
 
-inline void encode(Block &block, const quant::Scheme &scheme) {
-  run::encode_unit(block.values, scheme, {kJobColumns, false}, {block.scales, block.zero_points},
-                   block.output.data());
+inline quant::Scheme searched(quant::Scheme scheme) {
+  scheme.method = quant::Method::kMse;
+  scheme.signed_scales = scheme.bits == 4 && scheme.symmetric;
+  return scheme;
+}
+
+inline void encode(Block &block, const quant::Scheme &scheme,
+                   std::span<const float> importance = {}) {
+  run::encode_unit(block.values, scheme, {kJobColumns, false, importance},
+                   {block.scales, block.zero_points}, block.output.data());
 }
 
 /// Kernels alone take the table to use; whole encodings take the build's own.
@@ -115,6 +123,27 @@ inline const std::vector<Job> &jobs() {
        [](const quant::Kernels &, Block &b) { encode(b, scheme_of(4, true, 128)); }},
       {"INT4 asymmetric groups of 128",
        [](const quant::Kernels &, Block &b) { encode(b, scheme_of(4, false, 128)); }},
+      {"try_codes, a trial",
+       [](const quant::Kernels &k, Block &b) {
+         constexpr size_t kTrials = 4;
+         const quant::Trial trials[kTrials] = {
+             {200.0F, -8, 7}, {210.0F, -8, 7}, {220.0F, -8, 7}, {230.0F, -8, 7}};
+         double noise[kTrials];
+         for (size_t i = 0; i < kJobWeights / kTrials; i += 128) {
+           k.try_codes(b.values.data() + i, 128, {}, trials, kTrials, noise);
+           b.output[0] = static_cast<uint8_t>(noise[0]);
+         }
+       }},
+      {"INT8 per channel, searched",
+       [](const quant::Kernels &, Block &b) { encode(b, searched(scheme_of(8, true, 0))); }},
+      {"INT4 groups of 128, searched",
+       [](const quant::Kernels &, Block &b) { encode(b, searched(scheme_of(4, true, 128))); }},
+      {"INT4 groups of 128, weighted",
+       [](const quant::Kernels &, Block &b) {
+         encode(b, searched(scheme_of(4, true, 128)), b.importance);
+       }},
+      {"INT4 asymmetric of 128, searched",
+       [](const quant::Kernels &, Block &b) { encode(b, searched(scheme_of(4, false, 128))); }},
       {"INT4 groups of 32",
        [](const quant::Kernels &, Block &b) { encode(b, scheme_of(4, true, 32)); }},
   };

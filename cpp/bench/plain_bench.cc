@@ -14,8 +14,9 @@ int main(int argc, char **argv) {
   const bool scalar = argc > 1 && std::string_view(argv[1]) == "scalar";
   const quant::Kernels &table = scalar ? quant::scalar_kernels() : quant::kernels();
   bench::Block block;
-  constexpr int kRounds = 12;
-  constexpr int kCalls = 50;
+  // Rounds of a millisecond or two: some of them are not interrupted, even on a busy machine.
+  constexpr int kRounds = 120;
+  constexpr int kCalls = 5;
   for (const bench::Job &job : bench::jobs()) {
     double best = 1e9;
     for (int round = 0; round < kRounds; ++round) {

@@ -19,14 +19,14 @@ using namespace monoquant;
 using Bytes = std::vector<uint8_t>;
 
 constexpr std::array<std::string_view, 8> kTreatments = {
-    R"("bits":8,"mode":"dynamic","scheme":"symmetric","strategy":"channel","groupSize":-1)",
-    R"("bits":8,"mode":"dynamic","scheme":"asymmetric","strategy":"tensor","groupSize":-1)",
-    R"("bits":8,"mode":"weights-only","scheme":"asymmetric","strategy":"group","groupSize":16)",
-    R"("bits":8,"mode":"weights-only","scheme":"asymmetric","strategy":"tensor","groupSize":-1)",
-    R"("bits":4,"mode":"weights-only","scheme":"symmetric","strategy":"group","groupSize":32)",
-    R"("bits":4,"mode":"weights-only","scheme":"asymmetric","strategy":"group","groupSize":16)",
-    R"("bits":4,"mode":"weights-only","scheme":"asymmetric","strategy":"channel","groupSize":-1)",
-    R"("bits":16,"mode":"weights-only","scheme":"symmetric","strategy":"channel","groupSize":-1)"};
+    R"("bits":8,"mode":"dynamic","scheme":"symmetric","strategy":"channel","groupSize":-1,"method":"rtn")",
+    R"("bits":8,"mode":"dynamic","scheme":"asymmetric","strategy":"tensor","groupSize":-1,"method":"rtn")",
+    R"("bits":8,"mode":"weights-only","scheme":"asymmetric","strategy":"group","groupSize":16,"method":"mse")",
+    R"("bits":8,"mode":"weights-only","scheme":"asymmetric","strategy":"tensor","groupSize":-1,"method":"rtn")",
+    R"("bits":4,"mode":"weights-only","scheme":"symmetric","strategy":"group","groupSize":32,"method":"mse")",
+    R"("bits":4,"mode":"weights-only","scheme":"asymmetric","strategy":"group","groupSize":16,"method":"mse")",
+    R"("bits":4,"mode":"weights-only","scheme":"asymmetric","strategy":"channel","groupSize":-1,"method":"mse")",
+    R"("bits":16,"mode":"weights-only","scheme":"symmetric","strategy":"channel","groupSize":-1,"method":"rtn")"};
 // Everything that may be quantized is, however small.
 constexpr std::string_view kRest =
     R"(,"floatType":"F16","layers":["linear","conv1d","conv2d","conv3d","lstm","gru","rnn","experts",)"

@@ -22,6 +22,9 @@ std::string first_difference() {
       text = compare_codes(scalar_kernels(), *simd_kernels(), seed, kToTheBit);
     }
     if (text.empty()) {
+      text = compare_searching(scalar_kernels(), *simd_kernels(), seed, kToTheBit);
+    }
+    if (text.empty()) {
       text = compare_narrowing(scalar_kernels(), *simd_kernels(), seed, kToTheBit);
     }
   }

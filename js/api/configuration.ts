@@ -27,6 +27,8 @@ import {
   LAYER_KINDS,
   type LayerKind,
   type LayerOverride,
+  METHODS,
+  type Method,
   type Mode,
   OUTPUT_FORMATS,
   SCHEMES,
@@ -40,6 +42,7 @@ export const PLAN_KEYS = [
   'scheme',
   'strategy',
   'groupSize',
+  'method',
   'floatType',
   'format',
   'container',
@@ -51,7 +54,7 @@ export const PLAN_KEYS = [
   'minElements',
 ] as const satisfies readonly (keyof PlanOptions)[];
 export const OPEN_KEYS = ['key', 'stripPrefix'] as const satisfies readonly (keyof OpenOptions)[];
-const OVERRIDE_KEYS = ['pattern', 'bits', 'scheme', 'groupSize'] as const;
+const OVERRIDE_KEYS = ['pattern', 'bits', 'scheme', 'groupSize', 'method'] as const;
 
 const DEFAULT_LAYERS: readonly LayerKind[] = [
   'linear',
@@ -78,6 +81,8 @@ export function configurationOf(given: Given): Configuration {
   for (const override of overrides) checkOverrideFits(override, bits, mode);
   const scheme = checkChoice(given.scheme, 'scheme', SCHEMES);
   if (bits === 16 && scheme !== undefined) throw hasNoSixteenBitMeaning('scheme');
+  const method = checkChoice(given.method, 'method', METHODS);
+  if (bits === 16 && method !== undefined) throw hasNoSixteenBitMeaning('method');
   return {
     ...openingOf(given),
     container: checkChoice(given.container, 'container', CONTAINERS) ?? 'safetensors',
@@ -86,12 +91,13 @@ export function configurationOf(given: Given): Configuration {
     mode,
     scheme: scheme ?? 'symmetric',
     ...grouping,
+    method: method ?? (bits === 4 ? 'mse' : 'rtn'),
     floatType: floatTypeOf(given, bits, overrides),
     format: checkChoice(given.format, 'format', OUTPUT_FORMATS) ?? 'compressed-tensors',
     layers: layersOf(given),
     ignore: checkList(given.ignore, 'ignore', checkText) ?? [],
     defaultIgnore: checkBoolean(given.defaultIgnore, 'defaultIgnore') ?? true,
-    overrides,
+    overrides: overrides.map((override) => withMethod(override, method)),
     minElements: checkWholeNumber(given.minElements, 'minElements', 0) ?? DEFAULT_MIN_ELEMENTS,
   };
 }
@@ -208,31 +214,40 @@ function checkOverride(element: unknown, key: string): LayerOverride {
   const bits = checkChoice(given.bits, `${key}.bits`, [...BITS, 'none'] as const);
   const scheme = checkChoice(given.scheme, `${key}.scheme`, SCHEMES);
   const groupSize = checkChoice(given.groupSize, `${key}.groupSize`, GROUP_SIZES);
+  const method = checkChoice(given.method, `${key}.method`, METHODS);
   return {
     pattern,
     ...(bits === undefined ? {} : { bits }),
     ...(scheme === undefined ? {} : { scheme }),
     ...(groupSize === undefined ? {} : { groupSize }),
+    ...(method === undefined ? {} : { method }),
   };
 }
 
 function checkOverrideFits(override: LayerOverride, bits: Bits, mode: Mode): void {
-  const { pattern, scheme, groupSize } = override;
-  if (override.bits === undefined && scheme === undefined && groupSize === undefined) {
+  const { pattern, groupSize } = override;
+  const choices = (['scheme', 'groupSize', 'method'] as const).filter((key) => key in override);
+  if (override.bits === undefined && choices.length === 0) {
     throw contradiction(
       `The override of "${pattern}" changes nothing.`,
-      'Give it bits, scheme or groupSize.',
+      'Give it bits, scheme, groupSize or method.',
     );
   }
   const isFloat = override.bits === 16 || override.bits === 'none';
-  if (isFloat && (scheme !== undefined || groupSize !== undefined)) {
+  if (isFloat && choices[0] !== undefined) {
     throw contradiction(
-      `The override of "${pattern}" has bits: ${override.bits}, which has no scheme and no groups.`,
-      `Leave out ${scheme !== undefined ? 'scheme' : 'groupSize'}.`,
+      `The override of "${pattern}" has bits: ${override.bits}, which has no scheme, groups or method.`,
+      `Leave out ${choices[0]}.`,
     );
   }
   const isDynamic = mode === 'dynamic' && (override.bits ?? bits) === 8;
   if (isDynamic && groupSize !== undefined && groupSize !== -1) throw needsWeightsOnly(groupSize);
+}
+
+/** Other bits bring their own default, unless the caller has chosen a method for all. */
+function withMethod(override: LayerOverride, method: Method | undefined): LayerOverride {
+  const hasScales = override.bits === 4 || override.bits === 8;
+  return method === undefined || !hasScales ? override : { method, ...override };
 }
 
 function hasNoSixteenBitMeaning(key: string): Error {

@@ -10,6 +10,7 @@ import type {
   GroupSize,
   LayerKind,
   LayerOverride,
+  Method,
   OutputFormat,
   Scheme,
   Strategy,
@@ -37,6 +38,8 @@ export interface PlanOptions {
   readonly strategy?: Strategy;
   /** 128 for 4 bits; -1 means per channel. */
   readonly groupSize?: GroupSize;
+  /** `mse` for 4 bits, `rtn` for 8 bits. */
+  readonly method?: Method;
   /** What `bits: 16` writes: F16 by default. */
   readonly floatType?: FloatType;
   readonly format?: OutputFormat;

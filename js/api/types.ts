@@ -17,6 +17,10 @@ export type Scheme = (typeof SCHEMES)[number];
 export const STRATEGIES = ['tensor', 'channel', 'group'] as const;
 export type Strategy = (typeof STRATEGIES)[number];
 
+/** How scales are chosen: from the extremes (round to nearest), or searched for the smallest squared error. */
+export const METHODS = ['rtn', 'mse'] as const;
+export type Method = (typeof METHODS)[number];
+
 /** How activations are treated by the loader: quantized as they come, or not at all. */
 export const MODES = ['dynamic', 'weights-only'] as const;
 export type Mode = (typeof MODES)[number];
@@ -42,6 +46,7 @@ export interface LayerOverride {
   readonly bits?: Bits | 'none';
   readonly scheme?: Scheme;
   readonly groupSize?: GroupSize;
+  readonly method?: Method;
 }
 
 /**
@@ -64,6 +69,8 @@ export interface Configuration {
   readonly strategy: Strategy;
   /** Only where the strategy is `group`; -1 otherwise. */
   readonly groupSize: GroupSize;
+  /** Only where there are scales; `rtn` otherwise. */
+  readonly method: Method;
   readonly floatType: FloatType;
   readonly format: OutputFormat;
   /** Kinds that may be quantized. */
@@ -129,6 +136,8 @@ export interface PlannedTensor {
     readonly strategy: Strategy;
     readonly groupSize: number;
     readonly scaleDtype: Dtype;
+    /** `rtn` where a search was asked for but one scale serves more weights than a search can see. */
+    readonly method: Method;
   };
   readonly outputs: readonly OutputTensor[];
 }

@@ -138,7 +138,8 @@ export class Quantizer<Output> {
 
   #engineOptions({ configuration, unfit }: PlanChoice): EngineOptions {
     const { container, duplicateTies, bits, mode, scheme, strategy, groupSize } = configuration;
-    const { floatType, layers, defaultIgnore, minElements, ignore, overrides } = configuration;
+    const { method, floatType, layers, defaultIgnore, minElements, ignore, overrides } =
+      configuration;
     const hasPatterns = ignore.length > 0 || overrides.length > 0;
     return {
       container,
@@ -148,6 +149,7 @@ export class Quantizer<Output> {
       scheme,
       strategy,
       groupSize,
+      method,
       floatType,
       layers,
       defaultIgnore,

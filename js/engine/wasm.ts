@@ -70,6 +70,7 @@ export interface EngineOptions {
   readonly scheme: string;
   readonly strategy: string;
   readonly groupSize: number;
+  readonly method: string;
   readonly floatType: string;
   readonly layers: readonly string[];
   readonly defaultIgnore: boolean;
@@ -80,6 +81,7 @@ export interface EngineOptions {
     readonly bits?: number | 'none';
     readonly scheme?: string;
     readonly groupSize?: number;
+    readonly method?: string;
   }[];
   /** What an earlier run found that no header shows: these tensors can only be copied. */
   readonly unfit: readonly UnfitTensor[];

@@ -14,7 +14,7 @@ export const COMMANDS: readonly Command[] = [
     sections: QUANTIZE_FLAGS,
     notes: [
       'PATTERN is the name of a tensor or module, with * for anything, or re: and a',
-      'regular expression. CHOICES are bits:4|8|16|none, group:N and scheme:NAME.',
+      'regex. CHOICES are bits:4|8|16|none, group:N, scheme:NAME and method:NAME.',
     ],
     examples: [
       'monoquant quantize model.safetensors --bits 4 -o small.safetensors',

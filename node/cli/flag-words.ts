@@ -26,7 +26,7 @@ const SPELLINGS: readonly (readonly [pattern: RegExp, words: string])[] = [
   // "The override of … has bits: 16" speaks of --layer.
   [/(?<!has )\bbits: (\d+)/g, '--bits $1'],
   [/\bstrategy "(\w+)"/g, '--strategy $1'],
-  [/\b(with|out) (force|strict|ignore|dynamic|scheme|strategy)\b/gi, '$1 --$2'],
+  [/\b(with|out) (force|strict|ignore|dynamic|scheme|strategy|method)\b/gi, '$1 --$2'],
 ];
 
 export function inFlagWords(error: MonoquantError): MonoquantError {

@@ -8,6 +8,7 @@ import {
   FLOAT_TYPES,
   GROUP_SIZES,
   LAYER_KINDS,
+  METHODS,
   OUTPUT_FORMATS,
   SCHEMES,
   STRATEGIES,
@@ -99,6 +100,12 @@ export const QUANTIZE_FLAGS = [
         short: 'g',
         choices: GROUP_SIZES,
         help: '4 bits: default 128; -1: per channel',
+      },
+      {
+        kind: 'choice',
+        name: 'method',
+        choices: METHODS,
+        help: 'mse searches scales (4 bits: default)',
       },
       {
         kind: 'choice',

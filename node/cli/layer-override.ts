@@ -4,7 +4,7 @@
  * A pattern may contain `=`; what follows the last one are the choices.
  */
 import { nearest } from '../../js/api/nearest.js';
-import { BITS, GROUP_SIZES, type LayerOverride, SCHEMES } from '../../js/api/types.js';
+import { BITS, GROUP_SIZES, type LayerOverride, METHODS, SCHEMES } from '../../js/api/types.js';
 import { usageError } from './failure.js';
 import { matchChoice } from './flag-value.js';
 import { formatChoices } from './format.js';
@@ -18,6 +18,7 @@ const CHOICES: Readonly<Record<string, (what: string, text: string) => Choices>>
   bits: (what, text) => ({ bits: matchChoice(what, [...BITS, 'none'], text) }),
   group: (what, text) => ({ groupSize: matchChoice(what, GROUP_SIZES, text) }),
   scheme: (what, text) => ({ scheme: matchChoice(what, SCHEMES, text) }),
+  method: (what, text) => ({ method: matchChoice(what, METHODS, text) }),
 };
 
 export function parseLayerOverride(argument: string): LayerOverride {

@@ -70,6 +70,7 @@ function planOptions(values: FlagValues<QuantizeFlag>): PlanOptions {
     scheme: values.scheme,
     strategy: values.strategy,
     groupSize: values['group-size'],
+    method: values.method,
     floatType: values.dtype,
     format: values.format,
     duplicateTies: values['duplicate-ties'],

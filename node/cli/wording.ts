@@ -31,23 +31,30 @@ export const REASON_WORDS: Readonly<Record<Reason, string>> = {
   'not-representable': 'no such dtype',
 };
 
-/** `int8 channel`, `int4 group 64`, `F16`, `copy: one-dimensional`. */
+/** `int8 channel`, `int4 group 64 mse`, `F16`, `copy: one-dimensional`. */
 export function decisionWords({ decision, reason, quantization, outputs }: PlannedTensor): string {
   const because = reason === 'requested' ? '' : `: ${REASON_WORDS[reason]}`;
   if (decision !== 'quantize' && decision !== 'convert') return `${decision}${because}`;
   if (quantization === undefined) return `${outputs[0]?.dtype ?? 'convert'}${because}`;
-  const { bits, scheme, strategy, groupSize } = quantization;
+  const { bits, scheme, strategy, groupSize, method } = quantization;
   const sharing = strategy === 'group' ? `group ${groupSize}` : strategy;
-  return `int${bits}${scheme === 'asymmetric' ? ' asymmetric' : ''} ${sharing}${because}`;
+  const words = [
+    `int${bits}`,
+    scheme === 'asymmetric' && scheme,
+    sharing,
+    method === 'mse' && method,
+  ];
+  return `${words.filter(Boolean).join(' ')}${because}`;
 }
 
 /** `8 bits, symmetric, one scale per channel, dynamic activations`. */
 export function configurationWords(configuration: Configuration): string {
-  const { bits, mode, scheme, strategy, groupSize, floatType, overrides } = configuration;
+  const { bits, mode, scheme, strategy, groupSize, method, floatType, overrides } = configuration;
   const exceptions = overrides.length === 0 ? [] : ['except by --layer'];
   if (bits === 16) return [floatType, ...exceptions].join(', ');
   const sharing =
     strategy === 'group' ? `one scale for ${groupSize} weights` : `one scale per ${strategy}`;
   const activations = mode === 'dynamic' ? 'dynamic activations' : 'weights only';
-  return [`${bits} bits`, scheme, sharing, activations, ...exceptions].join(', ');
+  const searched = method === 'mse' ? ['scales searched'] : [];
+  return [`${bits} bits`, scheme, sharing, ...searched, activations, ...exceptions].join(', ');
 }

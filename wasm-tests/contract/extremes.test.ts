@@ -24,12 +24,17 @@ const WAYS: readonly PlanOptions[] = [
   { bits: 8, scheme: 'asymmetric' },
   { bits: 8, strategy: 'tensor', scheme: 'asymmetric' },
   { bits: 8, weightsOnly: true, scheme: 'asymmetric' },
-  { bits: 4, scheme: 'asymmetric', strategy: 'channel' },
-  { bits: 4 },
+  { bits: 4, scheme: 'asymmetric', strategy: 'channel', method: 'rtn' },
+  { bits: 4, method: 'rtn' },
+];
+const SEARCHES: readonly PlanOptions[] = [
+  { bits: 8, method: 'mse' },
+  { bits: 4, scheme: 'asymmetric', strategy: 'channel', method: 'mse' },
+  { bits: 4, method: 'mse' },
 ];
 const EVERYTHING = { minElements: 0 } as const;
 
-describe.each(WAYS)('%j', (way) => {
+describe.each([...WAYS, ...SEARCHES])('%j', (way) => {
   it('takes every shape', async () => {
     const model = [
       weights('one_row.weight', 'F32', [1, 1001]),
@@ -73,7 +78,9 @@ describe.each(WAYS)('%j', (way) => {
     ];
     expectAllWell(await runOn(model, { ...way, ...EVERYTHING }));
   });
+});
 
+describe.each(WAYS)('%j', (way) => {
   it('keeps values exact that are codes times a scale', async () => {
     // Extremes at the ends of the codes, so that the scale is a power of two in every scheme.
     const bits = way.bits === 4 ? 4 : 8;
@@ -109,24 +116,27 @@ describe('values too small for any scale', () => {
     filled('below_f32.weight', 'F64', [4, 256], () => 1e-60 * random.bell()),
   ];
 
-  it.each(WAYS)('become zero, and the report says what that costs: %j', async (way) => {
-    const run = await runOn(model, { ...way, ...EVERYTHING });
-    for (const name of ['subnormal.weight', 'tiny.weight']) {
-      const quantized = readQuantized(run.file, plannedOf(run.plan, name));
-      expect(quantized.scales.every((scale) => scale === SMALLEST_SCALE)).toBe(true);
-      const stored = dequantize(quantized);
-      expect(stored.every((value) => value === 0)).toBe(true);
-      const source = decodeFloats('F32', sourceOf(run, name).bytes);
-      expectReportedRoughly(run.report, name, sumErrors(source, stored));
-      const reported = run.report.tensors.find((tensor) => tensor.name === name);
-      expect(reported?.sqnrDb).toBeCloseTo(0, 6);
-      expect(reported?.maxError).toBeGreaterThan(0);
-    }
-    expectWell(run, sourceOf(run, 'subnormal_half.weight'));
-    // As f32 these are zero, which is what a loader would see too.
-    const below = readQuantized(run.file, plannedOf(run.plan, 'below_f32.weight'));
-    expect(dequantize(below).every((value) => value === 0)).toBe(true);
-  });
+  it.each([...WAYS, ...SEARCHES])(
+    'become zero, and the report says what that costs: %j',
+    async (way) => {
+      const run = await runOn(model, { ...way, ...EVERYTHING });
+      for (const name of ['subnormal.weight', 'tiny.weight']) {
+        const quantized = readQuantized(run.file, plannedOf(run.plan, name));
+        expect(quantized.scales.every((scale) => scale === SMALLEST_SCALE)).toBe(true);
+        const stored = dequantize(quantized);
+        expect(stored.every((value) => value === 0)).toBe(true);
+        const source = decodeFloats('F32', sourceOf(run, name).bytes);
+        expectReportedRoughly(run.report, name, sumErrors(source, stored));
+        const reported = run.report.tensors.find((tensor) => tensor.name === name);
+        expect(reported?.sqnrDb).toBeCloseTo(0, 6);
+        expect(reported?.maxError).toBeGreaterThan(0);
+      }
+      expectWell(run, sourceOf(run, 'subnormal_half.weight'));
+      // As f32 these are zero, which is what a loader would see too.
+      const below = readQuantized(run.file, plannedOf(run.plan, 'below_f32.weight'));
+      expect(dequantize(below).every((value) => value === 0)).toBe(true);
+    },
+  );
 });
 
 describe('NaN and infinity', () => {
@@ -144,21 +154,24 @@ describe('NaN and infinity', () => {
   ];
   const unfit = ['a.weight', 'b.weight', 'c.weight', 'beyond_f32.weight'];
 
-  it.each(WAYS)('are copied with a warning, and the others quantized: %j', async (way) => {
-    const run = await runOn(model, { ...way, ...EVERYTHING });
-    for (const name of unfit) expectCopied(run, sourceOf(run, name));
-    const reasons = run.report.copied.map(({ name, reason }) => `${name} ${reason}`);
-    expect(reasons.sort()).toEqual(unfit.map((name) => `${name} non-finite`).sort());
-    expect(run.report.tensors.map(({ name }) => name).sort()).toEqual([
-      'good.weight',
-      'half.weight',
-    ]);
-    for (const name of ['good.weight', 'half.weight']) expectWell(run, sourceOf(run, name));
-    const warning = run.report.warnings.find(({ code }) => code === 'non-finite');
-    expect([...(warning?.tensors ?? [])].sort()).toEqual([...unfit].sort());
-    expect(run.report.sizes.outputBytes).toBe(run.output.length);
-    expect(run.report.sizes.quantizedParameters).toBe(2 * 8 * 256);
-  });
+  it.each([...WAYS, ...SEARCHES])(
+    'are copied with a warning, and the others quantized: %j',
+    async (way) => {
+      const run = await runOn(model, { ...way, ...EVERYTHING });
+      for (const name of unfit) expectCopied(run, sourceOf(run, name));
+      const reasons = run.report.copied.map(({ name, reason }) => `${name} ${reason}`);
+      expect(reasons.sort()).toEqual(unfit.map((name) => `${name} non-finite`).sort());
+      expect(run.report.tensors.map(({ name }) => name).sort()).toEqual([
+        'good.weight',
+        'half.weight',
+      ]);
+      for (const name of ['good.weight', 'half.weight']) expectWell(run, sourceOf(run, name));
+      const warning = run.report.warnings.find(({ code }) => code === 'non-finite');
+      expect([...(warning?.tensors ?? [])].sort()).toEqual([...unfit].sort());
+      expect(run.report.sizes.outputBytes).toBe(run.output.length);
+      expect(run.report.sizes.quantizedParameters).toBe(2 * 8 * 256);
+    },
+  );
 });
 
 function expectAllWell(run: Run): void {

@@ -27,7 +27,7 @@ describe('compressed-tensors', () => {
 
   it.each(cases)('%s', async (name, options) => {
     const golden = readSafetensors(await readFixture(`golden/${name}.safetensors`));
-    const { file } = await runOn([weight], options);
+    const { file } = await runOn([weight], { ...options, method: 'rtn' });
     expect([...file.tensors.keys()].sort()).toEqual([...golden.tensors.keys()].sort());
     for (const { name: tensor, dtype, shape, bytes } of golden.tensors.values()) {
       const ours = tensorOf(file, tensor);
@@ -53,7 +53,7 @@ describe('PyTorch', () => {
     const fixture = readSafetensors(await readFixture('observers/weight_64x256.safetensors'));
     const { bytes } = tensorOf(fixture, 'weight');
     const weight = { name: 'fc.weight', dtype: 'F32', shape: [64, 256], bytes } as const;
-    const { file, plan } = await runOn([weight], options);
+    const { file, plan } = await runOn([weight], { ...options, method: 'rtn' });
     const quantized = readQuantized(file, plannedOf(plan, 'fc.weight'));
     expect([...quantized.scales]).toEqual([...numbers(fixture, `${prefix}.scale`)]);
     // PyTorch counts some of these codes from 0, the file format from the lowest.

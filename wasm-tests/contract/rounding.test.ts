@@ -19,8 +19,11 @@ const WAYS: readonly PlanOptions[] = [
   { bits: 8, weightsOnly: true },
   { bits: 8, weightsOnly: true, strategy: 'tensor' },
   { bits: 8, weightsOnly: true, groupSize: 32 },
-  { bits: 4, groupSize: 32 },
-  { bits: 4, strategy: 'channel' },
+  { bits: 4, groupSize: 32, method: 'rtn' },
+  { bits: 4, strategy: 'channel', method: 'rtn' },
+  { bits: 8, method: 'mse' },
+  { bits: 4, groupSize: 32, method: 'mse' },
+  { bits: 4, strategy: 'channel', method: 'mse' },
 ];
 
 it.each(
@@ -43,6 +46,7 @@ it.each(
     expect(planned.quantization).toMatchObject({
       bits: options.bits,
       scheme: options.scheme,
+      method: options.method ?? 'rtn',
       scaleDtype: dtype === 'F64' ? 'F32' : dtype,
     });
     expectReported(run.report, name, expectQuantizedWell(source, run.file, planned));

@@ -1,12 +1,13 @@
 /**
  * How far the values of an output are from those of its source, and how far they may be.
  * It exists so that every test of numbers applies the same, complete rule to every element.
- * The rule: half a step where a code is not at its limit, and no scale larger than its range needs.
+ * The rule: half a step where a code is not at its limit, and no scale larger than its range needs; or, where
+ * scales are searched, the nearest code, and no scope worse than with that scale.
  */
 import { expect } from 'vitest';
 import type { Dtype, PlannedTensor, Report, TensorReport } from '#package';
 import { dequantize, type Quantized, readQuantized } from './dequantize.js';
-import { decodeFloats } from './floats.js';
+import { decodeFloats, encodeFloats, roundHalfEven } from './floats.js';
 import type { Tensor, TensorFile } from './safetensors.js';
 
 /** The smallest scale in use: that of a scope of zeros. */
@@ -123,14 +124,16 @@ function expectScope(
   const exact = isSymmetric ? Math.max(-least, most) / (steps / 2) : (most - least) / steps;
   const wanted = Math.max(exact, SMALLEST_SCALE);
   const rounding = roundingOf(quantization?.scaleDtype, wanted);
-  if (!(Math.abs(scale / wanted - 1) <= rounding)) {
+  const isSearched = quantization?.method === 'mse';
+  if (isSearched) expectFound(own, quantized, scope, wanted, quantization);
+  else if (!(Math.abs(scale / wanted - 1) <= rounding)) {
     expect.fail(`${name}, scope ${scope}: the scale is ${scale}, its range asks for ${wanted}.`);
   }
   if (!(zeroPoint >= lowest && zeroPoint <= highest)) {
     expect.fail(`${name}, scope ${scope}: the zero point is ${zeroPoint}.`);
   }
   // A scale that was rounded down leaves the ends of the range outside, and so does the zero point.
-  const beyond = steps * rounding + (isSymmetric ? 0 : 0.5);
+  const beyond = isSearched ? Infinity : steps * rounding + (isSymmetric ? 0 : 0.5);
   for (let offset = 0; offset < own.length; offset++) {
     const value = own[offset] ?? Number.NaN;
     const code = codes[begin + offset] ?? Number.NaN;
@@ -142,6 +145,32 @@ function expectScope(
       `${name}, element ${element}: ${value} became code ${code}, ${missed} steps of ${scale} off.`,
     );
   }
+}
+
+/** A searched scale is at least as good as that of the extremes, and negative only for symmetric 4 bits. */
+function expectFound(
+  own: Float64Array,
+  { lowest, highest, scales, zeroPoints }: Quantized,
+  scope: number,
+  wanted: number,
+  { bits, scheme, scaleDtype }: NonNullable<PlannedTensor['quantization']>,
+): void {
+  const scale = scales[scope] ?? Number.NaN;
+  const least = own.reduce((a, b) => Math.min(a, b), 0);
+  const signal = own.reduce((sum, value) => sum + value * value, 0);
+  const noise = (step: number, zeroPoint: number) =>
+    own.reduce((sum, value) => {
+      const code = Math.round(value / step) + zeroPoint;
+      return sum + (value - (Math.min(Math.max(code, lowest), highest) - zeroPoint) * step) ** 2;
+    }, 0);
+  const [plain = Number.NaN] = decodeFloats(scaleDtype, encodeFloats(scaleDtype, [wanted]));
+  const plainZero = Math.min(Math.max(lowest - roundHalfEven(least / plain), lowest), highest);
+  const limit = noise(plain, scheme === 'symmetric' ? 0 : plainZero);
+  const found = noise(scale, zeroPoints[scope] ?? Number.NaN);
+  const isSound =
+    Math.abs(scale) >= SMALLEST_SCALE && (scale > 0 || (bits === 4 && scheme === 'symmetric'));
+  if (isSound && found <= limit * 1.001 + signal * 1e-12) return;
+  expect.fail(`scope ${scope}: the scale ${scale} has the error ${found}, ${plain} has ${limit}.`);
 }
 
 function roundingOf(dtype: Dtype = 'F32', scale: number): number {

@@ -72,7 +72,7 @@ function exponentOf(magnitude: number): number {
   return ((view.getUint16(0) >> 4) & 0x7ff) - 1023;
 }
 
-function roundHalfEven(value: number): number {
+export function roundHalfEven(value: number): number {
   const floor = Math.floor(value);
   const rest = value - floor;
   if (rest !== 0.5) return rest > 0.5 ? floor + 1 : floor;

@@ -98,6 +98,8 @@ constexpr bool kSchemeValues[] = {true, false};
 constexpr std::string_view kStrategyWords[] = {"channel", "tensor", "group"};
 constexpr quant::Strategy kStrategyValues[] = {quant::Strategy::kChannel, quant::Strategy::kTensor,
                                                quant::Strategy::kGroup};
+constexpr std::string_view kMethodWords[] = {"rtn", "mse"};
+constexpr quant::Method kMethodValues[] = {quant::Method::kRtn, quant::Method::kMse};
 constexpr std::string_view kModeWords[] = {"dynamic", "weights-only"};
 constexpr bool kModeValues[] = {false, true};
 constexpr std::string_view kContainerWords[] = {"safetensors", "pt"};
@@ -140,6 +142,9 @@ Override read_override(const Json &json, size_t tensor_count, std::optional<Erro
   if (reader.has("groupSize")) {
     result.group_size = read_group(reader);
   }
+  if (reader.has("method")) {
+    result.method = reader.choice("method", kMethodWords, kMethodValues);
+  }
   return result;
 }
 
@@ -179,6 +184,7 @@ Result<Options> parse_options(std::string_view json, size_t tensor_count) {
     }
     options.treatment.group_size = static_cast<uint64_t>(group);
   }
+  options.treatment.method = reader.choice("method", kMethodWords, kMethodValues);
   options.weights_only = reader.choice("mode", kModeWords, kModeValues);
   options.float_type = reader.choice("floatType", kFloatWords, kFloatValues);
   for (const Json &item : reader.array("layers")) {

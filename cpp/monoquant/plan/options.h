@@ -23,6 +23,7 @@ struct Treatment {
   bool symmetric = true;
   quant::Strategy strategy = quant::Strategy::kChannel;
   uint64_t group_size = 0; // where the strategy is kGroup
+  quant::Method method = quant::Method::kRtn;
 };
 
 struct Override {
@@ -30,6 +31,7 @@ struct Override {
   std::optional<uint32_t> bits; // 0: leave it alone
   std::optional<bool> symmetric;
   std::optional<int64_t> group_size; // -1: per channel
+  std::optional<quant::Method> method;
 };
 
 /// A tensor whose values, met in an earlier run, cannot be stored as planned.

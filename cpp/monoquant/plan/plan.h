@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,8 @@ struct TensorPlan {
   uint64_t rows = 0; // of one matrix
   uint64_t columns = 0;
   uint64_t asked_group = 0; // the group size that was asked for, where it differs from the scheme's
+  // How much errors count, column by column: finite and not negative. Only for searches; null: all alike.
+  std::shared_ptr<const std::vector<float>> importance;
   std::vector<Output> outputs;
 
   [[nodiscard]] const Output *output(Role role) const;

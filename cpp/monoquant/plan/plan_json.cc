@@ -37,13 +37,18 @@ std::string_view strategy_name(quant::Strategy strategy) {
   return "channel";
 }
 
+std::string_view method_name(quant::Method method) {
+  return method == quant::Method::kMse ? "mse" : "rtn";
+}
+
 Json scheme_json(const quant::Scheme &scheme) {
   const bool grouped = scheme.strategy == quant::Strategy::kGroup;
   return {{"bits", scheme.bits},
           {"scheme", scheme.symmetric ? "symmetric" : "asymmetric"},
           {"strategy", strategy_name(scheme.strategy)},
           {"groupSize", grouped ? static_cast<int64_t>(scheme.group_size) : int64_t{-1}},
-          {"scaleDtype", dtype_name(scheme.scale_dtype)}};
+          {"scaleDtype", dtype_name(scheme.scale_dtype)},
+          {"method", method_name(scheme.method)}};
 }
 
 Json tensor_json(const catalog::Tensor &tensor, const TensorPlan &entry) {

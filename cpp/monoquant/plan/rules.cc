@@ -4,6 +4,7 @@
 #include <array>
 
 #include "monoquant/base/text.h"
+#include "monoquant/quant/search.h"
 
 namespace monoquant::plan {
 namespace {
@@ -44,7 +45,9 @@ std::vector<Wish> collect_wishes(const catalog::Catalog &catalog, const Options 
         const bool grouped = *override.bits == 4;
         treatment.strategy = grouped ? quant::Strategy::kGroup : quant::Strategy::kChannel;
         treatment.group_size = grouped ? kFallbackGroups[0] : 0;
+        treatment.method = grouped ? quant::Method::kMse : quant::Method::kRtn;
       }
+      treatment.method = override.method.value_or(treatment.method);
       treatment.symmetric = override.symmetric.value_or(treatment.symmetric);
       if (override.group_size) {
         const bool grouped = *override.group_size > 0;
@@ -164,6 +167,26 @@ uint64_t fitting_group(uint64_t columns, uint64_t wanted) {
   return 0;
 }
 
+/// A search needs all that shares a scale at once.
+void set_method(TensorPlan &plan, quant::Method method) {
+  quant::Scheme &scheme = plan.scheme;
+  if (method == quant::Method::kRtn) {
+    return;
+  }
+  if (scheme.strategy == quant::Strategy::kTensor) {
+    plan.explanation += " (too much for a search: rtn)";
+    return;
+  }
+  if (scheme.strategy == quant::Strategy::kChannel && plan.columns > quant::kLongestSearch) {
+    plan.explanation += concat(" (", plan.columns, " weights are too long for a search: rtn)");
+    return;
+  }
+  scheme.method = method;
+  // Among 8 bits the one level more matters too little (0.03 dB) to surprise anybody with negative scales.
+  scheme.signed_scales = scheme.symmetric && scheme.bits == 4;
+  plan.explanation += ", searched";
+}
+
 void quantize(TensorPlan &plan, const Tensor &tensor, const Treatment &treatment,
               bool weights_only) {
   plan.decision = Decision::kQuantize;
@@ -202,6 +225,7 @@ void quantize(TensorPlan &plan, const Tensor &tensor, const Treatment &treatment
   if (plan.asked_group != 0) {
     plan.explanation += concat(" (", plan.asked_group, " does not divide ", plan.columns, ")");
   }
+  set_method(plan, treatment.method);
 }
 
 TensorPlan decide_one(size_t index, const Tensor &tensor, const Wish &wish,

@@ -24,8 +24,9 @@ struct Range {
 
 /// value = (code - zero_point) * scale.
 struct Qparams {
-  float scale = kSmallestScale; // already rounded to the scheme's scale_dtype; finite and positive
-  int32_t zero_point = 0;       // within the scheme's codes; 0 where symmetric
+  // Already rounded to the scheme's scale_dtype; finite, never 0, and negative only from a search of signs.
+  float scale = kSmallestScale;
+  int32_t zero_point = 0; // within the scheme's codes; 0 where symmetric
 };
 
 /// Rounds to a dtype that can store scales: F32, F16 or BF16.

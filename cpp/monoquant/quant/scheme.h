@@ -12,6 +12,12 @@ namespace monoquant::quant {
 /// What shares one scale.
 enum class Strategy : uint8_t { kTensor, kChannel, kGroup };
 
+/// How a scale is chosen.
+enum class Method : uint8_t {
+  kRtn, // from the extremes of the values: round to nearest
+  kMse, // searched for the smallest error
+};
+
 struct Scheme {
   uint32_t bits = 8; // 4 or 8
   bool symmetric = true;
@@ -19,6 +25,9 @@ struct Scheme {
   uint64_t group_size = 0; // columns that share a scale, where the strategy is kGroup
   Dtype scale_dtype = Dtype::kF32;
   bool packed = false; // codes shifted to unsigned and packed into 32-bit words, row by row
+  Method method = Method::kRtn;
+  bool signed_scales =
+      false; // a symmetric search may make scales negative: -8 then serves the upper tail
 
   /// Zero points are packed along the outputs; the single one of a whole tensor is a plain int8.
   [[nodiscard]] constexpr bool packs_zero_points() const {

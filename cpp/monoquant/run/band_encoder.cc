@@ -193,14 +193,22 @@ void BandEncoder::convert(const Slice &slice, std::span<const uint8_t> input, ui
 }
 
 void BandEncoder::quantize(const Slice &slice, std::span<const uint8_t> input, uint8_t *data) {
-  for_each_unit(slice, input,
-                [&](UnitResult &result, std::span<const float> values, uint64_t unit) {
-                  const size_t piece =
-                      cut_->parts_per_row > 1 ? values.size() : static_cast<size_t>(cut_->columns);
-                  result = encode_unit(values, tensor_->scheme, {piece, cut_->passes == 2},
-                                       qparams().from(first_scope(unit)),
-                                       data + data_offset(unit) - data_offset(slice.begin));
-                });
+  for_each_unit(
+      slice, input, [&](UnitResult &result, std::span<const float> values, uint64_t unit) {
+        const size_t piece =
+            cut_->parts_per_row > 1 ? values.size() : static_cast<size_t>(cut_->columns);
+        const UnitShape shape{piece, cut_->passes == 2, importance(unit, piece)};
+        result = encode_unit(values, tensor_->scheme, shape, qparams().from(first_scope(unit)),
+                             data + data_offset(unit) - data_offset(slice.begin));
+      });
+}
+
+std::span<const float> BandEncoder::importance(uint64_t unit, size_t piece) const {
+  if (tensor_->importance == nullptr) {
+    return {};
+  }
+  const uint64_t column = unit % cut_->parts_per_row * kUnitElements;
+  return std::span(*tensor_->importance).subspan(static_cast<size_t>(column), piece);
 }
 
 std::optional<plan::Unfit> BandEncoder::find_unfit(const Slice &slice) const {

@@ -74,6 +74,8 @@ private:
   [[nodiscard]] uint64_t data_offset(uint64_t unit) const;
   /// The first scope of a unit, counted in the band. Scopes are rows times groups, or one for all.
   [[nodiscard]] size_t first_scope(uint64_t unit) const;
+  /// Of the columns of a unit's pieces, where the tensor has any.
+  [[nodiscard]] std::span<const float> importance(uint64_t unit, size_t piece) const;
   [[nodiscard]] bool shares_scale() const {
     return tensor_->scheme.strategy == quant::Strategy::kTensor;
   }

@@ -1,9 +1,13 @@
 #include "monoquant/run/cut.h"
 
 #include "monoquant/base/checked.h"
+#include "monoquant/quant/search.h"
 
 namespace monoquant::run {
 namespace {
+
+// The plan promises searches of all rows up to that length: they must not be cut.
+static_assert(kLongRow == quant::kLongestSearch);
 
 /// Elements that have nothing to do with each other: pseudo-rows of a unit's size.
 Cut cut_flat(uint64_t elements, uint32_t element_bytes) {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "monoquant/quant/kernels/kernels.h"
+#include "monoquant/quant/search.h"
 
 namespace monoquant::run {
 namespace {
@@ -40,14 +41,22 @@ constexpr float kVanishing = 0x1p-40F;
 /// Scopes that are handled in one go: their ranges first, then their codes.
 constexpr size_t kBatch = 64;
 
-/// Chooses qparams for `count` scopes. Returns the largest magnitude's bits; where it is not finite, the
-/// qparams are not valid.
+/// Chooses qparams for `count` scopes; `importance` is empty or theirs. Returns the largest magnitude's bits;
+/// where it is not finite, the qparams are not valid.
 uint32_t choose_batch(const Kernels &kernels, const float *x, size_t size, size_t count,
-                      const quant::Scheme &scheme, const QparamsArrays &chosen) {
+                      const quant::Scheme &scheme, std::span<const float> importance,
+                      const QparamsArrays &chosen) {
   uint32_t magnitudes[kBatch];
   kernels.magnitudes(x, size, count, magnitudes);
   const uint32_t largest = *std::max_element(magnitudes, magnitudes + count);
   if (largest >= kInfinityBits) {
+    return largest;
+  }
+  if (scheme.method == quant::Method::kMse) {
+    for (size_t i = 0; i < count; ++i) {
+      const auto weights = importance.empty() ? importance : importance.subspan(i * size, size);
+      chosen.set(i, quant::search_qparams({x + i * size, size}, weights, scheme, kernels));
+    }
     return largest;
   }
   if (scheme.symmetric) {
@@ -76,7 +85,7 @@ void encode_batch(const Kernels &kernels, const float *x, size_t size, size_t co
   float steps[kBatch];
   for (size_t i = 0; i < count; ++i) {
     factors[i] = 1.0F / qparams.scales[i];
-    steps[i] = qparams.scales[i];
+    steps[i] = std::fabs(qparams.scales[i]);
   }
   for (size_t i = 0; i < count; ++i) {
     if (steps[i] > quant::kSmallestScale) {
@@ -84,7 +93,7 @@ void encode_batch(const Kernels &kernels, const float *x, size_t size, size_t co
     }
     uint32_t magnitude = 0;
     kernels.magnitudes(x + i * size, size, 1, &magnitude);
-    if (std::bit_cast<float>(magnitude) * factors[i] < kVanishing) {
+    if (std::bit_cast<float>(magnitude) * std::fabs(factors[i]) < kVanishing) {
       steps[i] = 0;
       sums.add(lost_signal({x + i * size, size}));
     }
@@ -147,8 +156,11 @@ UnitResult encode_unit(std::span<const float> values, const quant::Scheme &schem
     for (size_t done = 0; done < per_piece;) {
       const size_t count = std::min(kBatch, per_piece - done);
       if (!shape.knows_qparams) {
-        result.magnitude =
-            std::max(result.magnitude, choose_batch(kernels, x, size, count, scheme, qparams));
+        const auto importance = shape.importance.empty()
+                                    ? shape.importance
+                                    : shape.importance.subspan(done * size, count * size);
+        result.magnitude = std::max(
+            result.magnitude, choose_batch(kernels, x, size, count, scheme, importance, qparams));
         if (result.magnitude >= kInfinityBits) {
           return result;
         }

@@ -33,6 +33,7 @@ TEST(Options, the_defaults_are_read) {
   EXPECT_TRUE(options.value().treatment.symmetric);
   EXPECT_EQ(options.value().treatment.strategy, quant::Strategy::kChannel);
   EXPECT_EQ(options.value().treatment.group_size, 0U);
+  EXPECT_EQ(options.value().treatment.method, quant::Method::kRtn);
   EXPECT_FALSE(options.value().weights_only);
   EXPECT_EQ(options.value().float_type, Dtype::kF16);
   EXPECT_TRUE(options.value().default_ignore);
@@ -45,11 +46,11 @@ TEST(Options, the_defaults_are_read) {
 TEST(Options, every_choice_is_read) {
   const auto options = parse(Json::parse(R"({"container":"pt","duplicateTies":true,"bits":4,
     "mode":"weights-only","scheme":"asymmetric",
-    "strategy":"group","groupSize":64,"floatType":"BF16","layers":["conv2d"],"defaultIgnore":false,
+    "strategy":"group","groupSize":64,"method":"mse","floatType":"BF16","layers":["conv2d"],"defaultIgnore":false,
     "minElements":0,"ignore":[0,4],"overrides":[
       {"tensors":[1,2],"bits":"none"},
       {"tensors":[3],"bits":16},
-      {"tensors":[],"scheme":"symmetric","groupSize":-1}],
+      {"tensors":[],"scheme":"symmetric","groupSize":-1,"method":"rtn"}],
     "unfit":[{"tensor":2,"reason":"overflow","explanation":"too large"},
              {"tensor":3,"reason":"non-finite","explanation":""}]})"));
   ASSERT_TRUE(options) << options.error().message;
@@ -60,6 +61,7 @@ TEST(Options, every_choice_is_read) {
   EXPECT_FALSE(read.treatment.symmetric);
   EXPECT_EQ(read.treatment.strategy, quant::Strategy::kGroup);
   EXPECT_EQ(read.treatment.group_size, 64U);
+  EXPECT_EQ(read.treatment.method, quant::Method::kMse);
   EXPECT_TRUE(read.weights_only);
   EXPECT_EQ(read.float_type, Dtype::kBF16);
   EXPECT_EQ(read.layers.count(), 1U);
@@ -74,6 +76,8 @@ TEST(Options, every_choice_is_read) {
   EXPECT_EQ(read.overrides[2].bits, std::nullopt);
   EXPECT_EQ(read.overrides[2].symmetric, true);
   EXPECT_EQ(read.overrides[2].group_size, -1);
+  EXPECT_EQ(read.overrides[0].method, std::nullopt);
+  EXPECT_EQ(read.overrides[2].method, quant::Method::kRtn);
   ASSERT_EQ(read.unfit.size(), 2U);
   EXPECT_EQ(read.unfit[0].reason, Reason::kOverflow);
   EXPECT_EQ(read.unfit[0].explanation, "too large");
@@ -98,6 +102,7 @@ TEST(Options, wrong_values_are_named) {
       {"scheme", {"sym", "", 1, nullptr}},
       {"strategy", {"block", "Group", 2}},
       {"groupSize", {-2, 257, "64", 1.5}},
+      {"method", {"gptq", "", 1, nullptr}},
       {"mode", {"static", nullptr}},
       {"floatType", {"F32", "f16"}},
       {"layers", {"linear", Json::array({"linear", "dense"}), Json::array({1}), nullptr}},
@@ -126,7 +131,8 @@ TEST(Options, wrong_overrides_and_unfit_are_refused) {
        {R"({})", R"({"tensors":0})", R"({"tensors":[5]})", R"({"tensors":[0],"bits":7})",
         R"({"tensors":[0],"bits":"some"})", R"({"tensors":[0],"bits":null})",
         R"({"tensors":[0],"scheme":"none"})", R"({"tensors":[0],"groupSize":-2})",
-        R"({"tensors":[0],"groupSize":1000})", R"([])", R"("x")", R"(7)", R"(null)"}) {
+        R"({"tensors":[0],"groupSize":1000})", R"({"tensors":[0],"method":"best"})", R"([])",
+        R"("x")", R"(7)", R"(null)"}) {
     EXPECT_FALSE(parse(with_override(Json::parse(json)))) << json;
   }
   for (const std::string_view json :

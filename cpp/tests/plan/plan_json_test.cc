@@ -27,7 +27,7 @@ TEST(PlanJson, says_what_happens_to_every_tensor) {
   EXPECT_EQ(weight["explanation"], "INT4, groups of 64");
   EXPECT_EQ(weight["quantization"],
             Json::parse(R"({"bits":4,"scheme":"symmetric","strategy":"group",
-    "groupSize":64,"scaleDtype":"BF16"})"));
+    "groupSize":64,"scaleDtype":"BF16","method":"rtn"})"));
   EXPECT_EQ(
       weight["outputs"][0],
       Json::parse(R"({"name":"l.weight_packed","dtype":"I32","shape":[64,16],"bytes":4096})"));

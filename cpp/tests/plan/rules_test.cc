@@ -354,5 +354,51 @@ TEST(Rules, a_kernels_dimensions_count_as_columns) {
   EXPECT_EQ(stack.columns, 64U);
 }
 
+TEST(Rules, searches_are_planned_where_what_shares_a_scale_is_seen_at_once) {
+  Json int4 = test::int4_options(128);
+  int4["method"] = "mse";
+  const TensorPlan grouped = decide_first({kLinear}, int4);
+  EXPECT_EQ(grouped.scheme.method, quant::Method::kMse);
+  EXPECT_TRUE(grouped.scheme.signed_scales);
+  EXPECT_EQ(grouped.explanation, "INT4, groups of 128, searched");
+  Json asymmetric = int4;
+  asymmetric["scheme"] = "asymmetric";
+  EXPECT_FALSE(decide_first({kLinear}, asymmetric).scheme.signed_scales);
+
+  const Json channel = with("method", "mse");
+  const TensorPlan row = decide_first({{"layer.weight", {64, 65536}}}, channel);
+  EXPECT_EQ(row.scheme.method, quant::Method::kMse);
+  EXPECT_FALSE(row.scheme.signed_scales) << "8 bits gain too little";
+  EXPECT_EQ(row.explanation, "INT8 per channel, searched");
+  const TensorPlan long_row = decide_first({{"layer.weight", {64, 65537}}}, channel);
+  EXPECT_EQ(long_row.scheme.method, quant::Method::kRtn);
+  EXPECT_EQ(long_row.explanation,
+            "INT8 per channel (65537 weights are too long for a search: rtn)");
+  const TensorPlan long_groups = decide_first({{"layer.weight", {64, 131072}}}, int4);
+  EXPECT_EQ(long_groups.scheme.method, quant::Method::kMse);
+
+  Json tensor = channel;
+  tensor["strategy"] = "tensor";
+  const TensorPlan whole = decide_first({kLinear}, tensor);
+  EXPECT_EQ(whole.scheme.method, quant::Method::kRtn);
+  EXPECT_EQ(whole.explanation, "INT8 per tensor (too much for a search: rtn)");
+}
+
+TEST(Rules, other_bits_bring_their_own_method) {
+  const auto method = [](const Json &base, const Json &override) {
+    return decide_first({kLinear}, with_overrides(base, {of_first(override)})).scheme.method;
+  };
+  const Json rtn = default_options();
+  Json searched = test::int4_options(128);
+  searched["method"] = "mse";
+  EXPECT_EQ(method(rtn, {{"bits", 4}}), quant::Method::kMse);
+  EXPECT_EQ(method(rtn, {{"bits", 4}, {"method", "rtn"}}), quant::Method::kRtn);
+  EXPECT_EQ(method(rtn, {{"bits", 8}}), quant::Method::kRtn);
+  EXPECT_EQ(method(rtn, {{"method", "mse"}}), quant::Method::kMse);
+  EXPECT_EQ(method(searched, {{"bits", 8}}), quant::Method::kRtn);
+  EXPECT_EQ(method(searched, {{"bits", 4}, {"groupSize", 64}}), quant::Method::kMse);
+  EXPECT_EQ(method(searched, {{"method", "rtn"}}), quant::Method::kRtn);
+}
+
 } // namespace
 } // namespace monoquant::plan

@@ -24,6 +24,7 @@ Bytes model() {
       test::random_weights(random, "many_rows.weight", Dtype::kF16,
                            {66'000, 3}), // two bands of scales
       test::random_weights(random, "long.weight", Dtype::kF32, {2, 66'000}),
+      test::random_weights(random, "long_groups.weight", Dtype::kBF16, {1, 66'016}),
       test::random_weights(random, "moe.experts.w", Dtype::kBF16, {3, 21, 1024}),
       test::random_weights(random, "conv.weight", Dtype::kF32, {40, 100, 3, 3}),
       test::random_weights(random, "wide.weight", Dtype::kF64, {10, 3000}),
@@ -36,6 +37,7 @@ Bytes model() {
 struct Variant {
   std::string title;
   Json options;
+  bool weighted = false; // errors count more in some columns than in others
 };
 
 /// How GoogleTest names it in its output.
@@ -48,10 +50,16 @@ std::vector<Variant> variants() {
   tensor["strategy"] = "tensor";
   Json int4 = test::int4_options(32);
   int4["scheme"] = "asymmetric";
+  Json searched = test::int4_options(32);
+  searched["method"] = "mse";
+  Json searched_asymmetric = int8;
+  searched_asymmetric["method"] = "mse";
   return {{"int8_channel_asymmetric", int8},
           {"int8_tensor", tensor},
           {"packed8_channel", test::packed_8_options()},
           {"int4_group32_asymmetric", int4},
+          {"int4_group32_searched_weighted", searched, true},
+          {"int8_channel_asymmetric_searched_weighted", searched_asymmetric, true},
           {"f16", test::float_options("F16")}};
 }
 
@@ -74,7 +82,11 @@ protected:
   }
 
   [[nodiscard]] MemoryRun encode(HostChoice choice) const {
-    return {test::plan_for(file_, GetParam().options), file_, choice};
+    plan::Plan plan = test::plan_for(file_, GetParam().options);
+    if (GetParam().weighted) {
+      test::weigh_columns(plan, 42);
+    }
+    return {std::move(plan), file_, choice};
   }
 
   void expect_same(HostChoice choice) const {

@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
 
+#include "monoquant/quant/search.h"
 #include "support/observer_fixture.h"
 #include "support/random.h"
 #include "support/reference_kernels.h"
@@ -183,6 +185,71 @@ TEST(UnitEncoder, conversion_errors_are_right_for_all_magnitudes) {
     if (noise > 0) {
       EXPECT_NEAR(result.sums.noise / noise, 1.0, 1e-5) << exponent;
     }
+  }
+}
+
+TEST(UnitEncoder, negative_scales_store_what_they_say) {
+  test::Random random(12);
+  for (const Dtype dtype : {Dtype::kF32, Dtype::kF16, Dtype::kBF16}) {
+    Scheme scheme;
+    scheme.bits = 4;
+    scheme.packed = true;
+    scheme.strategy = Strategy::kGroup;
+    scheme.group_size = 32;
+    scheme.scale_dtype = dtype;
+    scheme.method = quant::Method::kMse;
+    scheme.signed_scales = true;
+    std::vector<float> values(64 * 256);
+    for (float &value : values) {
+      value = random.weight();
+    }
+    std::vector<uint8_t> bytes(values.size() / 2);
+    std::vector<float> scales(values.size() / 32);
+    std::vector<int32_t> zero_points(scales.size());
+    const UnitResult result =
+        encode_unit(values, scheme, {256, false}, {scales, zero_points}, bytes.data());
+    const auto negative =
+        std::count_if(scales.begin(), scales.end(), [](float scale) { return scale < 0; });
+    EXPECT_GT(negative, 150);
+    EXPECT_LT(negative, 362);
+    const std::vector<int32_t> codes = signed_codes(bytes, values.size(), scheme);
+    quant::ErrorSums expected;
+    for (size_t i = 0; i < values.size(); ++i) {
+      const auto exact = static_cast<double>(values[i]);
+      const double error = exact - static_cast<double>(scales[i / 32]) * codes[i];
+      expected.add({exact * exact, error * error, static_cast<float>(std::fabs(error))});
+    }
+    EXPECT_NEAR(result.sums.signal, expected.signal, expected.signal * 1e-5);
+    EXPECT_NEAR(result.sums.noise, expected.noise, expected.noise * 1e-5);
+    EXPECT_NEAR(result.sums.peak, expected.peak, expected.peak * 1e-4F);
+  }
+}
+
+TEST(UnitEncoder, gives_each_scope_the_importance_of_its_columns) {
+  test::Random random(13);
+  std::vector<float> values(4 * 128);
+  std::vector<float> importance(128);
+  for (float &value : values) {
+    value = random.weight();
+  }
+  for (float &weight : importance) {
+    weight = random.chance(4) ? 100.0F : 0.01F;
+  }
+  Scheme scheme;
+  scheme.bits = 4;
+  scheme.strategy = Strategy::kGroup;
+  scheme.group_size = 32;
+  scheme.packed = true;
+  scheme.method = quant::Method::kMse;
+  std::vector<uint8_t> bytes(values.size() / 2);
+  std::vector<float> scales(16);
+  std::vector<int32_t> zero_points(16);
+  encode_unit(values, scheme, {128, false, importance}, {scales, zero_points}, bytes.data());
+  for (size_t scope = 0; scope < 16; ++scope) {
+    const quant::Qparams expected = quant::search_qparams(
+        std::span(values).subspan(scope * 32, 32),
+        std::span(importance).subspan(scope % 4 * 32, 32), scheme, quant::scalar_kernels());
+    EXPECT_EQ(scales[scope], expected.scale) << scope;
   }
 }
 

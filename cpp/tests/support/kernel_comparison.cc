@@ -209,6 +209,72 @@ std::string compare_4(const Kernels &expected, const Kernels &actual, Random &ra
   return text;
 }
 
+/// What each element of a scope counts, from nothing to 1; or no weights at all.
+std::vector<float> make_importance(Random &random, size_t size) {
+  std::vector<float> weights(random.chance(3) ? 0 : size);
+  for (float &weight : weights) {
+    const float unit = random.signed_unit();
+    weight = random.chance(10) ? 0.0F : unit * unit * (random.chance(4) ? 0x1p-40F : 1.0F);
+  }
+  return weights;
+}
+
+/// Trials of a search on one scope: its codes' range is one of 4 or 8 bits around any zero point.
+std::string compare_trials(const Kernels &expected, const Kernels &actual, Random &random,
+                           size_t size, size_t count, SumsMatch match) {
+  const int32_t lowest = random.chance(2) ? -8 : -128;
+  const Case made = make_case(random, size, 1, lowest, -1 - lowest);
+  const std::vector<float> weights = make_importance(random, size);
+  const quant::Importance importance{weights.empty() ? nullptr : weights.data(),
+                                     random.chance(2) ? 1.0F : 0x1p-3F};
+  std::vector<quant::Trial> trials;
+  for (size_t n = 0; n < count; ++n) {
+    const int32_t zero_point =
+        lowest + static_cast<int32_t>(random.below(static_cast<uint64_t>(-2 * lowest)));
+    const float ratio = (1.0F + 0.3F * random.signed_unit()) * 0.5F;
+    trials.push_back({made.factors[0] * (random.chance(2) ? ratio : -ratio), lowest - zero_point,
+                      -1 - lowest - zero_point});
+  }
+  std::vector<double> one(count + 1, 7.0);
+  std::vector<double> other(count + 1, 7.0);
+  expected.try_codes(made.values(), size, importance, trials.data(), count, one.data());
+  actual.try_codes(made.values(), size, importance, trials.data(), count, other.data());
+  for (size_t n = 0; n <= count; ++n) {
+    quant::FitSums fit_one;
+    quant::FitSums fit_other;
+    const quant::Trial &trial = trials[std::min(n, count - 1)];
+    expected.fit_codes(made.values(), size, importance, trial, fit_one);
+    actual.fit_codes(made.values(), size, importance, trial, fit_other);
+    double largest = 0; // |x * factor|
+    for (size_t i = 0; i < size; ++i) {
+      const float y = made.values()[i] * trial.factor;
+      largest = std::max(largest, std::fabs(static_cast<double>(y)));
+    }
+    // A relative rounding of each sum, and one step of f32 of y in each error.
+    const double step = (largest + 300) * 0x1p-21;
+    const double off = match == SumsMatch::kToTheBit ? 0 : 1;
+    const double weight = static_cast<double>(size) * off;
+    const double error = weight * step * (std::sqrt(fit_one.noise / (weight + 1)) + step + 1);
+    const bool same =
+        is_near(one[n], other[n], off * one[n] * 0x1p-16 + error) &&
+        is_near(fit_one.noise, fit_other.noise, off * fit_one.noise * 0x1p-16 + error) &&
+        is_near(fit_one.cross, fit_other.cross,
+                256 * (off * std::sqrt(fit_one.noise * (weight + 1)) * 0x1p-15 + error)) &&
+        is_near(fit_one.power, fit_other.power, off * fit_one.power * 0x1p-16 + error);
+    const bool consistent =
+        n == count || std::bit_cast<uint64_t>(other[n]) == std::bit_cast<uint64_t>(fit_other.noise);
+    if (!same || (match == SumsMatch::kToTheBit && !consistent)) {
+      char text[256];
+      std::snprintf(text, sizeof(text),
+                    ": trial %zu should be %.17g, %.17g, %.17g and is %.17g (%.17g), %.17g, %.17g",
+                    n, fit_one.noise, fit_one.cross, fit_one.power, fit_other.noise, other[n],
+                    fit_other.cross, fit_other.power);
+      return concat("searching, a scope of ", size, text);
+    }
+  }
+  return {};
+}
+
 using Decode = void (*)(const uint8_t *, size_t, float *);
 
 /// Compares floats bit by bit, or, for the exact reference, as numbers where both are NaN.
@@ -364,6 +430,20 @@ std::string compare_codes(const Kernels &expected, const Kernels &actual, uint64
       if (text.empty() && (size % 2 == 0 || count == 1)) {
         text = compare_4(expected, actual, random, size, count, match);
       }
+      if (!text.empty()) {
+        return text;
+      }
+    }
+  }
+  return {};
+}
+
+std::string compare_searching(const Kernels &expected, const Kernels &actual, uint64_t seed,
+                              SumsMatch match) {
+  Random random(seed);
+  for (const size_t size : sizes()) {
+    for (size_t count = 1; count <= 5; ++count) {
+      std::string text = compare_trials(expected, actual, random, size, count, match);
       if (!text.empty()) {
         return text;
       }

@@ -22,6 +22,8 @@ std::string compare_measuring(const quant::Kernels &expected, const quant::Kerne
                               uint64_t seed);
 std::string compare_codes(const quant::Kernels &expected, const quant::Kernels &actual,
                           uint64_t seed, SumsMatch match);
+std::string compare_searching(const quant::Kernels &expected, const quant::Kernels &actual,
+                              uint64_t seed, SumsMatch match);
 std::string compare_narrowing(const quant::Kernels &expected, const quant::Kernels &actual,
                               uint64_t seed, SumsMatch match);
 

@@ -1,4 +1,5 @@
 #include "support/memory_host.h"
+#include "support/random.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -51,7 +52,7 @@ Result<catalog::Catalog> inspect(const Bytes &file) {
 Json default_options() {
   return Json::parse(
       R"({"container":"safetensors","duplicateTies":false,"bits":8,"mode":"dynamic","scheme":"symmetric","strategy":"channel",
-    "groupSize":-1,"floatType":"F16","layers":["linear","conv1d","conv2d","conv3d","lstm","gru","rnn",
+    "groupSize":-1,"method":"rtn","floatType":"F16","layers":["linear","conv1d","conv2d","conv3d","lstm","gru","rnn",
     "experts"],"defaultIgnore":true,"minElements":512,"ignore":[],"overrides":[],"unfit":[]})");
 }
 
@@ -106,6 +107,18 @@ auto MemoryRun::writer() {
     }
     std::copy(bytes.begin(), bytes.end(), output_.begin() + static_cast<std::ptrdiff_t>(offset));
   };
+}
+
+void weigh_columns(plan::Plan &plan, uint64_t seed) {
+  Random random(seed);
+  for (plan::TensorPlan &entry : plan.tensors) {
+    std::vector<float> importance(static_cast<size_t>(entry.columns));
+    for (float &weight : importance) {
+      const float activation = random.weight();
+      weight = activation * activation * 0x1p20F;
+    }
+    entry.importance = std::make_shared<const std::vector<float>>(std::move(importance));
+  }
 }
 
 MemoryRun::MemoryRun(plan::Plan plan, const Bytes &source, HostChoice choice)

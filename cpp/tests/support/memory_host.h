@@ -34,6 +34,9 @@ Json float_options(std::string_view type);
 plan::Plan plan_for(const catalog::Catalog &catalog, const Json &options);
 plan::Plan plan_for(const Bytes &file, const Json &options);
 
+/// Gives the columns of all quantized tensors some importance, as a calibration would.
+void weigh_columns(plan::Plan &plan, uint64_t seed);
+
 /// What a host may choose without any effect on the output.
 struct HostChoice {
   size_t block_bytes = size_t{1} << 20U;

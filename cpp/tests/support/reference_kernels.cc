@@ -109,6 +109,33 @@ void encode_bf16(const float *x, size_t size, const Scope &scope, uint8_t *to, E
   encode_16(x, size, scope, to, sums, 8, 7);
 }
 
+void fit_codes(const float *x, size_t size, const quant::Importance &importance,
+               const quant::Trial &trial, quant::FitSums &to) {
+  to = {};
+  for (size_t i = 0; i < size; ++i) {
+    const float product = x[i] * trial.factor;
+    const int32_t code =
+        std::clamp(static_cast<int32_t>(std::nearbyint(product)), trial.lowest, trial.highest);
+    const double error = static_cast<double>(x[i]) * static_cast<double>(trial.factor) - code;
+    const double weight =
+        importance.weights == nullptr
+            ? 1.0
+            : static_cast<double>(importance.weights[i]) * static_cast<double>(importance.unit);
+    to.noise += weight * error * error;
+    to.cross += weight * error * code;
+    to.power += weight * code * code;
+  }
+}
+
+void try_codes(const float *x, size_t size, const quant::Importance &importance,
+               const quant::Trial *trials, size_t count, double *to) {
+  for (size_t n = 0; n < count; ++n) {
+    quant::FitSums sums;
+    fit_codes(x, size, importance, trials[n], sums);
+    to[n] = sums.noise;
+  }
+}
+
 } // namespace
 
 uint32_t round_to_format(double magnitude, int mantissa, int smallest_exponent) {
@@ -139,7 +166,8 @@ double value_of_format(uint32_t bits, int exponent, int mantissa) {
 
 const quant::Kernels &reference_kernels() {
   static constexpr quant::Kernels kKernels = {decode_f16, decode_bf16, magnitudes, ranges,
-                                              encode_8,   encode_4,    encode_f16, encode_bf16};
+                                              encode_8,   encode_4,    encode_f16, encode_bf16,
+                                              try_codes,  fit_codes};
   return kKernels;
 }
 

@@ -5,6 +5,7 @@
 
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/float_convert.h"
+#include "monoquant/quant/search.h"
 
 namespace monoquant::test {
 namespace {
@@ -83,7 +84,7 @@ Matrices as_matrices(const std::vector<uint64_t> &shape, bool is_stack) {
 }
 
 ReferenceCodes reference_codes(std::span<const float> values, const Matrices &shape,
-                               const quant::Scheme &scheme) {
+                               const quant::Scheme &scheme, std::span<const float> importance) {
   ReferenceCodes result;
   switch (scheme.strategy) {
   case quant::Strategy::kTensor:
@@ -103,7 +104,17 @@ ReferenceCodes reference_codes(std::span<const float> values, const Matrices &sh
     const std::span<const float> scope = values.subspan(begin, result.scope_size);
     float scale = 0;
     int32_t zero_point = 0;
-    choose(scope, scheme, scale, zero_point);
+    if (scheme.method == quant::Method::kMse) {
+      const size_t column = begin % static_cast<size_t>(shape.columns);
+      const auto weights =
+          importance.empty() ? importance : importance.subspan(column, result.scope_size);
+      const quant::Qparams found =
+          quant::search_qparams(scope, weights, scheme, quant::scalar_kernels());
+      scale = found.scale;
+      zero_point = found.zero_point;
+    } else {
+      choose(scope, scheme, scale, zero_point);
+    }
     const float inverse = 1.0F / scale;
     for (const float value : scope) {
       const auto rounded = static_cast<int32_t>(std::nearbyint(value * inverse));
@@ -116,10 +127,11 @@ ReferenceCodes reference_codes(std::span<const float> values, const Matrices &sh
 }
 
 std::map<std::string, FileTensor> reference_outputs(const FileTensor &source, bool is_stack,
-                                                    const quant::Scheme &scheme) {
+                                                    const quant::Scheme &scheme,
+                                                    std::span<const float> importance) {
   const Matrices shape = as_matrices(source.shape, is_stack);
   const std::vector<float> values = values_of(source);
-  const ReferenceCodes made = reference_codes(values, shape, scheme);
+  const ReferenceCodes made = reference_codes(values, shape, scheme, importance);
   const std::span<const int32_t> codes(made.codes);
   std::map<std::string, FileTensor> outputs;
   const auto add = [&](FileTensor tensor) { outputs[tensor.name] = std::move(tensor); };

@@ -1,6 +1,7 @@
 // What the engine must make of one tensor, in the plainest code: whole tensor in memory, one loop a step.
 // It exists as the other opinion: written from the documented formulas (README of the formats, PyTorch's
-// observer), it shares no code with the engine but the rounding of a scale to F16 or BF16.
+// observer), it shares no code with the engine but the rounding of a scale to F16 or BF16, and the search, which
+// tests of its own check.
 // All values must be finite.
 #pragma once
 
@@ -37,12 +38,14 @@ struct ReferenceCodes {
   }
 };
 
+/// `importance` is empty or one for each column.
 ReferenceCodes reference_codes(std::span<const float> values, const Matrices &shape,
-                               const quant::Scheme &scheme);
+                               const quant::Scheme &scheme, std::span<const float> importance = {});
 
 /// The tensors that stand for `source` in the file, by name.
 std::map<std::string, FileTensor> reference_outputs(const FileTensor &source, bool is_stack,
-                                                    const quant::Scheme &scheme);
+                                                    const quant::Scheme &scheme,
+                                                    std::span<const float> importance = {});
 
 /// Errors in double precision from the values and what is stored for them.
 quant::ErrorSums reference_errors(std::span<const float> values, const ReferenceCodes &codes);

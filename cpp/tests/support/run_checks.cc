@@ -12,6 +12,10 @@
 namespace monoquant::test {
 namespace {
 
+std::span<const float> importance_of(const plan::TensorPlan &entry) {
+  return entry.importance == nullptr ? std::span<const float>() : *entry.importance;
+}
+
 bool is_stack(const MemoryRun &run, const plan::TensorPlan &entry) {
   return run.plan().catalog.tensors[entry.source].kind == catalog::LayerKind::kExperts;
 }
@@ -43,7 +47,7 @@ expected_tensors(const MemoryRun &run, const plan::TensorPlan &entry, const File
   case plan::Decision::kQuantize:
     break;
   }
-  return reference_outputs(source, is_stack(run, entry), entry.scheme);
+  return reference_outputs(source, is_stack(run, entry), entry.scheme, importance_of(entry));
 }
 
 void expect_tiled(const MemoryRun &run) {
@@ -93,7 +97,8 @@ void expect_true_errors(const MemoryRun &run, const Bytes &source, double tolera
     const FileTensor &tensor = sources.tensors.at(run.plan().catalog.tensors[entry.source].name);
     const std::vector<float> values = values_of(tensor);
     const ReferenceCodes codes =
-        reference_codes(values, as_matrices(tensor.shape, is_stack(run, entry)), entry.scheme);
+        reference_codes(values, as_matrices(tensor.shape, is_stack(run, entry)), entry.scheme,
+                        importance_of(entry));
     const quant::ErrorSums expected = reference_errors(values, codes);
     const quant::ErrorSums found = run.tensor_errors(entry.source);
     EXPECT_NEAR(found.signal, expected.signal, expected.signal * tolerance) << tensor.name;
@@ -104,7 +109,10 @@ void expect_true_errors(const MemoryRun &run, const Bytes &source, double tolera
     EXPECT_NEAR(found.noise, expected.noise,
                 expected.noise * tolerance + (kind == Values::kAdversarial ? same_way : 0.0))
         << tensor.name;
-    const float largest_scale = *std::max_element(codes.scales.begin(), codes.scales.end());
+    float largest_scale = 0;
+    for (const float scale : codes.scales) {
+      largest_scale = std::max(largest_scale, std::fabs(scale));
+    }
     EXPECT_NEAR(found.peak, expected.peak, static_cast<double>(largest_scale) * 4e-5)
         << tensor.name;
   }

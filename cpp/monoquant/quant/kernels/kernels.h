@@ -38,6 +38,27 @@ struct Scopes {
   Scope operator[](size_t i) const { return {factors[i], steps[i], zero_points[i]}; }
 };
 
+/// Codes to try on a scope: round_half_even(x * factor), clamped. |x * factor| must stay below 2^22.
+struct Trial {
+  float factor = 1.0F;
+  int32_t lowest = 0;
+  int32_t highest = 0;
+};
+
+/// How much the error of each element of a scope counts: weights[i] * unit, all finite and not negative, or 1
+/// where there are no weights. `unit` brings the largest weight near 1.
+struct Importance {
+  const float *weights = nullptr;
+  float unit = 1.0F;
+};
+
+/// Sums over a scope, in steps of 1 / factor, each term times its importance.
+struct FitSums {
+  double noise = 0; // error^2
+  double cross = 0; // error * code
+  double power = 0; // code^2
+};
+
 /// Values come as `count` scopes of `size` elements, one after the other.
 struct Kernels {
   // Source bytes to f32, exactly. `from` may have any alignment.
@@ -61,6 +82,12 @@ struct Kernels {
   void (*encode_f16)(const float *x, size_t size, const Scope &scope, uint8_t *to, ErrorSums &sums);
   void (*encode_bf16)(const float *x, size_t size, const Scope &scope, uint8_t *to,
                       ErrorSums &sums);
+
+  /// FitSums::noise of each of `count` trials.
+  void (*try_codes)(const float *x, size_t size, const Importance &importance, const Trial *trials,
+                    size_t count, double *to);
+  void (*fit_codes)(const float *x, size_t size, const Importance &importance, const Trial &trial,
+                    FitSums &to);
 };
 
 /// Plain C++: the reference.

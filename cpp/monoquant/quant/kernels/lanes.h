@@ -83,6 +83,38 @@ inline void encode_4_step(float x, const Scope &scope, size_t i, uint8_t *to, La
   to[i / 2] = static_cast<uint8_t>(i % 2 == 0 ? nibble : to[i / 2] | (nibble << 4U));
 }
 
+/// Code, without zero point, and error of x in one trial.
+struct Tried {
+  float code;
+  float error;
+};
+
+inline Tried try_step(float x, const Trial &trial) {
+  const float y = x * trial.factor;
+  const int32_t rounded =
+      std::min(std::max(std::bit_cast<int32_t>(y + kRounder), kRounderBits + trial.lowest),
+               kRounderBits + trial.highest);
+  const float code = std::bit_cast<float>(rounded) - kRounder;
+  return {code, y - code};
+}
+
+/// A sum of a search's at most kSumChunk elements.
+using SearchLanes = float[kSumLanes];
+
+inline void fit_step(const Tried &tried, float importance, size_t lane, SearchLanes &noise,
+                     SearchLanes &cross, SearchLanes &power) {
+  const float error = tried.error * importance;
+  noise[lane] += tried.error * error;
+  cross[lane] += tried.code * error;
+  power[lane] += tried.code * (tried.code * importance);
+}
+
+/// Halves are added in f32, then in f64.
+inline double fold_lanes(const SearchLanes &lanes) {
+  const auto at = [&](size_t i) { return static_cast<double>(lanes[i] + lanes[i + 4]); };
+  return (at(0) + at(2)) + (at(1) + at(3));
+}
+
 inline uint16_t f16_step(float x, float factor, size_t lane, LaneSums &sums) {
   const uint16_t half = f32_to_f16(x);
   const float magnitude = std::fabs(x);

@@ -89,11 +89,49 @@ void encode_bf16(const float *x, size_t size, const Scope &scope, uint8_t *to, E
   call.add_to(sums);
 }
 
+float importance_of(const Importance &importance, size_t i) {
+  return importance.weights == nullptr ? 1.0F : importance.weights[i] * importance.unit;
+}
+
+void try_codes(const float *x, size_t size, const Importance &importance, const Trial *trials,
+               size_t count, double *to) {
+  for (size_t n = 0; n < count; ++n) {
+    to[n] = 0;
+    for (size_t begin = 0; begin < size; begin += kSumChunk) {
+      const size_t end = std::min(size, begin + kSumChunk);
+      SearchLanes noise = {};
+      for (size_t i = begin; i < end; ++i) {
+        const float error = try_step(x[i], trials[n]).error;
+        noise[i % kSumLanes] += error * (error * importance_of(importance, i));
+      }
+      to[n] += fold_lanes(noise);
+    }
+  }
+}
+
+void fit_codes(const float *x, size_t size, const Importance &importance, const Trial &trial,
+               FitSums &to) {
+  to = {};
+  for (size_t begin = 0; begin < size; begin += kSumChunk) {
+    const size_t end = std::min(size, begin + kSumChunk);
+    SearchLanes noise = {};
+    SearchLanes cross = {};
+    SearchLanes power = {};
+    for (size_t i = begin; i < end; ++i) {
+      fit_step(try_step(x[i], trial), importance_of(importance, i), i % kSumLanes, noise, cross,
+               power);
+    }
+    to.noise += fold_lanes(noise);
+    to.cross += fold_lanes(cross);
+    to.power += fold_lanes(power);
+  }
+}
+
 } // namespace
 
 const Kernels &scalar_kernels() {
-  static constexpr Kernels kKernels = {decode_f16, decode_bf16, magnitudes, ranges,
-                                       encode_8,   encode_4,    encode_f16, encode_bf16};
+  static constexpr Kernels kKernels = {decode_f16, decode_bf16, magnitudes,  ranges,    encode_8,
+                                       encode_4,   encode_f16,  encode_bf16, try_codes, fit_codes};
   return kKernels;
 }
 

@@ -1,26 +1,19 @@
 #ifdef __wasm_simd128__
 
-#include <wasm_simd128.h>
-
 #include "monoquant/quant/kernels/lanes.h"
+#include "monoquant/quant/kernels/simd128_search.h"
+#include "monoquant/quant/kernels/vectors.h"
 
 namespace monoquant::quant {
 namespace {
 
+using simd128::hoist;
+using simd128::splat;
+
 // Sixteen elements a step: four vectors of four, which narrow to one vector of bytes.
 constexpr size_t kStep = 16;
 
-v128_t splat(float value) { return wasm_f32x4_splat(value); }
-v128_t splat(int32_t value) { return wasm_i32x4_splat(value); }
-
 v128_t magnitude_bits(v128_t x) { return wasm_v128_and(x, splat(0x7FFFFFFF)); }
-
-/// A constant that the compiler cannot see through, and so keeps in a register: engines would make a known one
-/// anew in every round of a loop.
-template <typename T> v128_t hoist(T value) {
-  volatile T hidden = value;
-  return splat(hidden);
-}
 
 /// LaneSums while they live in registers: element i in vector (i / 4) % 2.
 struct VectorSums {
@@ -350,8 +343,9 @@ void encode_bf16(const float *x, size_t size, const Scope &scope, uint8_t *to, E
 } // namespace
 
 const Kernels *simd_kernels() {
-  static constexpr Kernels kKernels = {decode_f16, decode_bf16, magnitudes, ranges,
-                                       encode_8,   encode_4,    encode_f16, encode_bf16};
+  static constexpr Kernels kKernels = {
+      decode_f16,  decode_bf16,        magnitudes,        ranges, encode_8, encode_4, encode_f16,
+      encode_bf16, simd128::try_codes, simd128::fit_codes};
   return &kKernels;
 }
 

@@ -33,6 +33,14 @@ TEST(ScalarKernels, make_codes_as_documented) {
   }
 }
 
+TEST(ScalarKernels, try_codes_as_documented) {
+  for (uint64_t seed = 0; seed < 10; ++seed) {
+    ASSERT_EQ(
+        test::compare_searching(test::reference_kernels(), scalar_kernels(), seed, kWithinRounding),
+        "");
+  }
+}
+
 TEST(ScalarKernels, narrow_floats_as_documented) {
   for (uint64_t seed = 0; seed < 5; ++seed) {
     ASSERT_EQ(

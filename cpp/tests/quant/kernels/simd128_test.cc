@@ -30,6 +30,12 @@ TEST(SimdKernels, make_the_same_codes_and_sums_as_scalar_ones) {
   }
 }
 
+TEST(SimdKernels, try_codes_with_the_same_sums_as_scalar_ones) {
+  for (uint64_t seed = 0; seed < 10; ++seed) {
+    ASSERT_EQ(test::compare_searching(scalar_kernels(), kernels(), seed, kToTheBit), "");
+  }
+}
+
 TEST(SimdKernels, narrow_to_the_same_bits_as_scalar_ones) {
   for (uint64_t seed = 0; seed < 5; ++seed) {
     ASSERT_EQ(test::compare_narrowing(scalar_kernels(), kernels(), seed, kToTheBit), "");
