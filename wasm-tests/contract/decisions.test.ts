@@ -4,7 +4,7 @@
  * Names and shapes are those of published checkpoints.
  */
 import { describe, expect, it } from 'vitest';
-import { type Decision, type Dtype, type PlanOptions, type Reason } from '#package';
+import type { Decision, Dtype, PlanOptions, Reason } from '#package';
 import { filled, weights } from '../support/models.js';
 import { planFor, plannedOf, runOn } from '../support/runs.js';
 import type { Tensor } from '../support/safetensors.js';

@@ -5,7 +5,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { host } from '#host';
-import { type PlanOptions, type WarningCode } from '#package';
+import type { PlanOptions, WarningCode } from '#package';
 import { filled, mixedModel, weights } from '../support/models.js';
 import { Random } from '../support/random.js';
 import { runOn } from '../support/runs.js';

@@ -21,8 +21,8 @@ struct Field {
 constexpr Field kName{0, 100}, kSize{124, 12}, kChecksum{148, 8}, kMagic{257, 6}, kPrefix{345, 155};
 constexpr size_t kType = 156;
 
-constexpr uint64_t kFirstRead = 64ULL * 1024;
-constexpr uint64_t kNextRead = 4 * kBlock; // a member may have two headers
+constexpr uint64_t kRead =
+    64ULL * 1024; // members are few and often small: many of them in one read
 constexpr uint64_t kMaxNameBytes = 64ULL * 1024;
 
 Error malformed(const std::string &found, uint64_t offset) {
@@ -155,7 +155,7 @@ Result<Parsed<std::vector<TarMember>>> read_tar(const ByteWindow &window) {
     }
     const auto header = window.find(at, kBlock);
     if (!header) {
-      return Step(Needs{{at, std::min(size - at, at == 0 ? kFirstRead : kNextRead)}});
+      return Step(Needs{{at, std::min(size - at, kRead)}});
     }
     if (std::all_of(header->begin(), header->end(), [](uint8_t byte) { return byte == 0; })) {
       return Step(std::move(members));

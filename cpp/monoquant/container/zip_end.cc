@@ -11,7 +11,7 @@ namespace {
 using Bytes = std::span<const uint8_t>;
 
 // An end record with the longest comment, both zip64 records and the directory of most checkpoints.
-constexpr uint64_t kTail = End::kBytes + kSaturated16 + 32 * 1024;
+constexpr uint64_t kTail = End::kBytes + kSaturated16 + 32ULL * 1024;
 
 struct EndRecord {
   uint64_t offset = 0;
@@ -114,7 +114,7 @@ Result<Parsed<DirectoryPlace>> read_end(const ByteWindow &window) {
   if (!end) {
     return cut_off(size);
   }
-  const uint64_t at = end->offset - (size - length);
+  const auto at = static_cast<size_t>(end->offset - (size - length));
   const uint8_t *record = &(*tail)[at];
   const auto members = load_le<uint16_t>(record + End::kMembers);
   DirectoryPlace place{members, load_le<uint32_t>(record + End::kDirectoryOffset),
@@ -123,9 +123,13 @@ Result<Parsed<DirectoryPlace>> read_end(const ByteWindow &window) {
   const auto disk = load_le<uint16_t>(record + End::kDisk);
   const auto directory_disk = load_le<uint16_t>(record + End::kDirectoryDisk);
   if ((disk != 0 && disk != kSaturated16) ||
-      (directory_disk != 0 && directory_disk != kSaturated16) ||
-      load_le<uint16_t>(record + End::kMembersHere) != members) {
+      (directory_disk != 0 && directory_disk != kSaturated16)) {
     return malformed("one part of an archive that is split into several files", end->offset);
+  }
+  const auto members_here = load_le<uint16_t>(record + End::kMembersHere);
+  if (members_here != members) {
+    return malformed(concat("an end record that counts ", members_here, " members of ", members),
+                     end->offset);
   }
   if (end->offset >= Zip64Locator::kBytes) {
     const uint64_t locator_offset = end->offset - Zip64Locator::kBytes;

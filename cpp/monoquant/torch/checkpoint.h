@@ -15,6 +15,16 @@
 
 namespace monoquant::torch {
 
+// Names are those of state_dict(): the keys of dicts and the indices of lists on the way to a tensor, joined with
+// dots; of pickled modules their parameters, persistent buffers and modules. Objects of unknown classes are looked
+// into, those that dangerous functions would make are not.
+//
+// A quantized tensor W becomes three: its codes W (I8, U8 or I32; of 4 and 2 bits U8, the packed bytes in one
+// dimension), W_scale and W_zero_point: [1], or the rank of W with ones but for the axis.
+//
+// A frozen TorchScript program has its weights among its constants: constants.0, constants.1, … Constants beside
+// weights are left out, and so are attributes without elements, which no state_dict() has.
+
 /// Bytes that tensors are views of.
 struct Storage {
   uint64_t offset = 0;       // in the file

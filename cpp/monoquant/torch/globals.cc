@@ -66,6 +66,10 @@ bool leads_elsewhere(std::string_view path, std::string_view name) {
 } // namespace
 
 Danger danger_of(std::string_view module, std::string_view name) {
+  if (module ==
+      "__builtin__") { // its name in Python 2, and in what Python 3 writes up to protocol 2
+    module = "builtins";
+  }
   const std::string path = concat(module, ".", name);
   if (leads_elsewhere(path, name)) {
     return Danger::kDangerous;

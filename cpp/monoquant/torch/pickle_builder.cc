@@ -14,6 +14,9 @@ static_assert(kMaxPickleBytes < kDecoded && kMaxPickleMemory < kDecoded);
 constexpr size_t kBlockElements = 16384; // of tuples
 constexpr size_t kLargeTuple = 4096; // gets a block of its own, so that little of a block is lost
 
+// A deque's own for each element: it allocates them in blocks of 512 bytes.
+constexpr uint64_t deque_bytes(uint64_t element) { return element + element / 16 + 1; }
+
 // The tree's node around key and value.
 constexpr uint64_t kMapNodeBytes = 96;
 
@@ -21,8 +24,8 @@ constexpr uint64_t pair(uint32_t low, uint32_t high) { return low | (uint64_t{hi
 
 } // namespace
 
-PickleBuilder::PickleBuilder(std::span<const uint8_t> source)
-    : source_(source), memory_(kMaxPickleMemory) {
+PickleBuilder::PickleBuilder(std::span<const uint8_t> source, uint64_t memory)
+    : source_(source), memory_(memory) {
   add(NodeKind::kNone, 0, 0);
   add(NodeKind::kBool, 0, 0);
   add(NodeKind::kBool, 0, 1);
@@ -30,7 +33,7 @@ PickleBuilder::PickleBuilder(std::span<const uint8_t> source)
 }
 
 NodeId PickleBuilder::add(NodeKind kind, uint32_t extra, uint64_t payload) {
-  if (!memory_.take(sizeof(Pickle::Node))) {
+  if (!memory_.take(deque_bytes(sizeof(Pickle::Node)))) {
     return kNone;
   }
   pickle_.nodes_.push_back({kind, extra, payload});
@@ -144,7 +147,7 @@ NodeId PickleBuilder::add_global(Text module, Text name) {
 Pickle::Additions *PickleBuilder::additions(NodeId node) {
   Pickle::Node &of = pickle_.nodes_[node];
   if (of.extra == 0) {
-    if (!memory_.take(sizeof(Pickle::Additions))) {
+    if (!memory_.take(deque_bytes(sizeof(Pickle::Additions)))) {
       return nullptr;
     }
     pickle_.additions_.emplace_back();

@@ -19,7 +19,7 @@ namespace monoquant::torch {
 class PickleBuilder {
 public:
   /// `source`: the bytes of which texts are slices, from the pickle's first one on.
-  explicit PickleBuilder(std::span<const uint8_t> source);
+  PickleBuilder(std::span<const uint8_t> source, uint64_t memory);
   PickleBuilder(const PickleBuilder &) = delete; // the memo and the stack refer to its memory
   PickleBuilder &operator=(const PickleBuilder &) = delete;
 

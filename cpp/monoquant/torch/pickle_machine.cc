@@ -24,7 +24,7 @@ Result<std::optional<PickleRead>> PickleMachine::run() {
   const PickleMemory &memory = builder_.memory();
   const auto outcome = [&]() -> Result<std::optional<PickleRead>> {
     if (memory.exhausted()) {
-      source_.exceeded(concat("it takes more than ", kMaxPickleMemory, " bytes of memory"));
+      source_.exceeded(concat("it takes more than ", memory_, " bytes of memory"));
     }
     if (source_.error()) {
       return *source_.error();
@@ -242,9 +242,9 @@ bool PickleMachine::run_object(uint8_t opcode) {
     return push_instance_marked();
   case op::kReduce:
   case op::kNewObj:
-    return call(false);
+    return call();
   case op::kNewObjEx:
-    return call(true);
+    return call_with_keywords();
   case op::kBuild:
     return build();
   case op::kPersId: {

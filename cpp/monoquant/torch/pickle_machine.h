@@ -18,8 +18,11 @@ namespace monoquant::torch {
 
 class PickleMachine {
 public:
-  PickleMachine(std::span<const uint8_t> bytes, bool is_whole, uint64_t origin)
-      : source_(bytes, is_whole, origin), builder_(bytes), memo_(builder_.memory()) {}
+  /// `memory`: what the pickle and reading it may take, in bytes.
+  PickleMachine(std::span<const uint8_t> bytes, bool is_whole, uint64_t origin,
+                uint64_t memory = kMaxPickleMemory)
+      : source_(bytes, is_whole, origin), builder_(bytes, memory), memo_(builder_.memory()),
+        memory_(memory) {}
 
   Result<std::optional<PickleRead>> run();
 
@@ -70,7 +73,8 @@ private:
   bool push_stack_global();
   bool push_instance_lines();
   bool push_instance_marked();
-  bool call(bool with_keywords);
+  bool call();
+  bool call_with_keywords();
   bool build();
   bool refer(std::optional<NodeId> id);
   bool check_global(size_t module_bytes, size_t name_bytes);
@@ -83,6 +87,7 @@ private:
   PickleMemo memo_;
   std::vector<NodeId> stack_;
   std::vector<uint32_t> marks_; // heights of the stack
+  uint64_t memory_;
 };
 
 } // namespace monoquant::torch

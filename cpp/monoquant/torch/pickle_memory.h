@@ -58,7 +58,7 @@ public:
     std::vector<T>().swap(list);
   }
 
-  static constexpr uint64_t kAllocationBytes = 16; // an allocator's own, about
+  static constexpr uint64_t kAllocationBytes = 32; // an allocator's own, and what it rounds up
 
 private:
   uint64_t left_;

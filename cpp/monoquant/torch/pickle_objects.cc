@@ -179,24 +179,23 @@ bool PickleMachine::push_instance_marked() {
   return true;
 }
 
-bool PickleMachine::call(bool with_keywords) {
-  const auto keywords = with_keywords ? pop() : std::nullopt;
-  if (with_keywords && (!keywords || !expect(*keywords, NodeKind::kDict))) {
-    return false;
-  }
+bool PickleMachine::call() {
   const auto arguments = pop();
   const auto callable = arguments ? pop() : std::nullopt;
   if (!callable || !expect_callable(*callable) || !expect(*arguments, NodeKind::kTuple)) {
     return false;
   }
-  const NodeId object = builder_.object(*callable, *arguments);
-  if (builder_.memory().exhausted()) {
+  return push_if(builder_.object(*callable, *arguments));
+}
+
+bool PickleMachine::call_with_keywords() {
+  const auto keywords = pop();
+  if (!keywords || !expect(*keywords, NodeKind::kDict) || !call()) {
     return false;
   }
-  if (keywords) {
-    builder_.set_keywords(object, *keywords);
+  if (!builder_.memory().exhausted()) {
+    builder_.set_keywords(stack_.back(), *keywords);
   }
-  push(object);
   return true;
 }
 

@@ -26,6 +26,9 @@ Json with_override(Json override) { return with("overrides", Json::array({std::m
 TEST(Options, the_defaults_are_read) {
   const auto options = parse(default_options());
   ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options.value().container, Container::kSafetensors);
+  EXPECT_FALSE(options.value().duplicate_ties);
+  EXPECT_FALSE(options.value().copy_all);
   EXPECT_EQ(options.value().treatment.bits, 8U);
   EXPECT_TRUE(options.value().treatment.symmetric);
   EXPECT_EQ(options.value().treatment.strategy, quant::Strategy::kChannel);
@@ -40,7 +43,8 @@ TEST(Options, the_defaults_are_read) {
 }
 
 TEST(Options, every_choice_is_read) {
-  const auto options = parse(Json::parse(R"({"bits":4,"mode":"weights-only","scheme":"asymmetric",
+  const auto options = parse(Json::parse(R"({"container":"pt","duplicateTies":true,"bits":4,
+    "mode":"weights-only","scheme":"asymmetric",
     "strategy":"group","groupSize":64,"floatType":"BF16","layers":["conv2d"],"defaultIgnore":false,
     "minElements":0,"ignore":[0,4],"overrides":[
       {"tensors":[1,2],"bits":"none"},
@@ -50,6 +54,8 @@ TEST(Options, every_choice_is_read) {
              {"tensor":3,"reason":"non-finite","explanation":""}]})"));
   ASSERT_TRUE(options) << options.error().message;
   const Options &read = options.value();
+  EXPECT_EQ(read.container, Container::kTorchZip);
+  EXPECT_TRUE(read.duplicate_ties);
   EXPECT_EQ(read.treatment.bits, 4U);
   EXPECT_FALSE(read.treatment.symmetric);
   EXPECT_EQ(read.treatment.strategy, quant::Strategy::kGroup);
@@ -74,12 +80,20 @@ TEST(Options, every_choice_is_read) {
   EXPECT_EQ(read.unfit[1].reason, Reason::kNonFinite);
 }
 
+TEST(Options, bits_may_be_none_where_only_the_container_changes) {
+  const auto options = parse(with("bits", "none"));
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_TRUE(options.value().copy_all);
+}
+
 TEST(Options, wrong_values_are_named) {
   struct Row {
     std::string key;
     std::vector<Json> values;
   };
   const std::vector<Row> rows = {
+      {"container", {"zip", "", 1, nullptr}},
+      {"duplicateTies", {0, "true", nullptr}},
       {"bits", {5, 0, 32, -8, "8", nullptr, 8.0, true, 18446744073709551615ULL}},
       {"scheme", {"sym", "", 1, nullptr}},
       {"strategy", {"block", "Group", 2}},

@@ -487,7 +487,7 @@ TEST(EncodeStage, a_void_output_is_not_written_any_further) {
       },
       [&](uint64_t, std::span<const uint8_t> bytes) { written += bytes.size(); });
   ASSERT_TRUE(done);
-  EXPECT_EQ(written, plan.header.size());
+  EXPECT_EQ(written, plan.fixed[0].bytes.size());
 }
 
 TEST(EncodeStage, reads_what_it_promises_and_names_the_tensor_at_work) {

@@ -71,7 +71,7 @@ TEST(VerifyStage, every_single_bit_counts) {
       const auto verified = run.verify(damaged);
       ASSERT_FALSE(verified) << "byte " << at << " of " << damaged.size();
       ASSERT_TRUE(is_refusal(verified.error())) << verified.error().message;
-      if (at >= run.plan().header.size()) {
+      if (at >= run.plan().fixed[0].bytes.size()) {
         ASSERT_EQ(verified.error().code, ErrorCode::kVerificationFailed) << at;
         ASSERT_FALSE(verified.error().tensor.empty()) << at;
         ASSERT_TRUE(verified.error().offset) << at;

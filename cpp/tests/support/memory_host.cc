@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "monoquant/catalog/inspector.h"
+#include "monoquant/run/seal_stage.h"
 #include "monoquant/run/verify_stage.h"
 #include "support/drive.h"
 
@@ -48,7 +49,7 @@ Result<catalog::Catalog> inspect(const Bytes &file) {
 }
 
 Json default_options() {
-  return Json::parse(R"({"bits":8,"mode":"dynamic","scheme":"symmetric","strategy":"channel",
+  return Json::parse(R"({"container":"safetensors","duplicateTies":false,"bits":8,"mode":"dynamic","scheme":"symmetric","strategy":"channel",
     "groupSize":-1,"floatType":"F16","layers":["linear","conv1d","conv2d","conv3d","lstm","gru","rnn",
     "experts"],"defaultIgnore":true,"minElements":512,"ignore":[],"overrides":[],"unfit":[]})");
 }
@@ -96,6 +97,16 @@ plan::Plan plan_for(const Bytes &file, const Json &options) {
   return plan_for(catalog.value(), options);
 }
 
+auto MemoryRun::writer() {
+  return [this](uint64_t offset, std::span<const uint8_t> bytes) {
+    if (offset > output_.size() || bytes.size() > output_.size() - offset) {
+      std::fprintf(stderr, "The engine writes beyond the end of the output.\n");
+      std::abort();
+    }
+    std::copy(bytes.begin(), bytes.end(), output_.begin() + static_cast<std::ptrdiff_t>(offset));
+  };
+}
+
 MemoryRun::MemoryRun(plan::Plan plan, const Bytes &source, HostChoice choice)
     : plan_(std::make_unique<plan::Plan>(std::move(plan))),
       workers_(std::make_unique<parallel::Workers>(choice.threads)), choice_(choice),
@@ -103,15 +114,7 @@ MemoryRun::MemoryRun(plan::Plan plan, const Bytes &source, HostChoice choice)
   for (uint64_t share = 0; share < choice.shares; ++share) {
     stages_.push_back(std::make_unique<run::EncodeStage>(
         *plan_, *workers_, run::Share{share, choice.shares}, choice.slots, choice.block_bytes));
-    auto done = drive(*stages_.back(), reader_of(source),
-                      [&](uint64_t offset, std::span<const uint8_t> bytes) {
-                        if (offset > output_.size() || bytes.size() > output_.size() - offset) {
-                          std::fprintf(stderr, "The engine writes beyond the end of the output.\n");
-                          std::abort();
-                        }
-                        std::copy(bytes.begin(), bytes.end(),
-                                  output_.begin() + static_cast<std::ptrdiff_t>(offset));
-                      });
+    auto done = drive(*stages_.back(), reader_of(source), writer());
     if (!done) {
       stop(done.error());
     }
@@ -155,6 +158,16 @@ std::vector<run::Extent> MemoryRun::extents() const {
   std::sort(all.begin(), all.end(),
             [](const run::Extent &a, const run::Extent &b) { return a.offset < b.offset; });
   return all;
+}
+
+Result<void> MemoryRun::seal() {
+  std::string results;
+  for (const auto &stage : stages_) {
+    results += results.empty() ? "[" : ",";
+    results += stage->result_json();
+  }
+  run::SealStage seal(*stages_[0], results + "]");
+  return drive(seal, reader_of(output_), writer());
 }
 
 Result<void> MemoryRun::verify(const Bytes &file) const {

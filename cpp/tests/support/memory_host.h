@@ -62,10 +62,16 @@ public:
     return stages_;
   }
 
+  /// Ends the output, as one share does for all: compares the source's checksums, completes a zip archive.
+  Result<void> seal();
+
   /// Compares a file with what was encoded, as every share does.
   [[nodiscard]] Result<void> verify(const Bytes &file) const;
 
 private:
+  /// A writer into the output for `drive`; writing past the end is the engine's mistake.
+  auto writer();
+
   std::unique_ptr<plan::Plan> plan_;
   std::unique_ptr<parallel::Workers> workers_;
   std::vector<std::unique_ptr<run::EncodeStage>> stages_;

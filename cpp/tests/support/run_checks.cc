@@ -37,6 +37,9 @@ expected_tensors(const MemoryRun &run, const plan::TensorPlan &entry, const File
     return {{source.name, source}};
   case plan::Decision::kConvert:
     return {{source.name, converted(source, entry.outputs[0].dtype)}};
+  case plan::Decision::kTie: // safetensors files only note them
+  case plan::Decision::kDrop:
+    return {};
   case plan::Decision::kQuantize:
     break;
   }

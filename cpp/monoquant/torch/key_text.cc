@@ -1,0 +1,78 @@
+#include "monoquant/torch/key_text.h"
+
+#include <array>
+#include <charconv>
+
+#include "monoquant/base/text.h"
+
+namespace monoquant::torch {
+namespace {
+
+// Tuples may share their parts, so a small pickle can hold a key of 10^30 characters.
+constexpr size_t kMaxBytes = 1024;
+constexpr int kMaxDepth = 8;
+
+std::string float_text(double value) {
+  std::array<char, 32> buffer{};
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
+  std::string text(buffer.data(), end);
+  if (text.find_first_not_of("-0123456789") == std::string::npos) {
+    text += ".0"; // as Python has it
+  }
+  return text;
+}
+
+void append_repr(const Pickle &pickle, NodeId key, int depth, std::string &text) {
+  if (text.size() > kMaxBytes || depth > kMaxDepth) {
+    text += "…";
+    return;
+  }
+  switch (pickle.kind(key)) {
+  case NodeKind::kNone:
+    text += "None";
+    break;
+  case NodeKind::kBool:
+    text += pickle.boolean(key) ? "True" : "False";
+    break;
+  case NodeKind::kInt:
+    text += std::to_string(pickle.integer(key));
+    break;
+  case NodeKind::kFloat:
+    text += float_text(pickle.real(key));
+    break;
+  case NodeKind::kText:
+    text += concat("'", pickle.text(key), "'");
+    break;
+  case NodeKind::kBytes:
+    text += concat("b'", pickle.text(key), "'");
+    break;
+  case NodeKind::kGlobal:
+    text += concat(pickle.global_module(key), ".", pickle.global_name(key));
+    break;
+  case NodeKind::kTuple: {
+    const auto parts = pickle.children(key);
+    text += "(";
+    for (size_t i = 0; i < parts.size() && text.size() <= kMaxBytes; ++i) {
+      text += i == 0 ? "" : ", ";
+      append_repr(pickle, parts[i], depth + 1, text);
+    }
+    text += parts.size() == 1 ? ",)" : ")";
+    break;
+  }
+  default:
+    text += "<object>";
+  }
+}
+
+} // namespace
+
+std::string key_text(const Pickle &pickle, NodeId key) {
+  if (pickle.kind(key) == NodeKind::kText) {
+    return std::string(pickle.text(key));
+  }
+  std::string text;
+  append_repr(pickle, key, 0, text);
+  return text;
+}
+
+} // namespace monoquant::torch

@@ -1,0 +1,14 @@
+// Keys of dicts as parts of names.
+// It exists because keys need not be text: layers are numbered, optimizers keep tuples.
+// Text is taken as it is; everything else as Python's repr() would print it, cut off where it has no end.
+#pragma once
+
+#include <string>
+
+#include "monoquant/torch/pickle.h"
+
+namespace monoquant::torch {
+
+std::string key_text(const Pickle &pickle, NodeId key);
+
+} // namespace monoquant::torch

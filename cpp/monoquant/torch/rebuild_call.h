@@ -1,0 +1,31 @@
+// Which objects of a pickle stand for tensors, told by the function that would make them.
+// It exists so that marking a graph is cheap: nothing is computed before a tensor is asked for by name.
+// Wrappers (parameters, subclasses) are seen through; what cannot be read has its reason here.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "monoquant/torch/pickle.h"
+
+namespace monoquant::torch {
+
+enum class RebuildKind : uint8_t {
+  kNone,  // no tensor
+  kPlain, // (storage, offset, size, stride, …): _rebuild_tensor, _v2, and states of old tensors
+  kTyped, // _rebuild_tensor_v3: the dtype is the seventh argument
+  kQuantized,  // _rebuild_qtensor
+  kWrapper,    // the tensor is the first argument
+  kUnreadable, // holds data in a way that does not come out as a tensor
+};
+
+struct RebuildCall {
+  RebuildKind kind = RebuildKind::kNone;
+  std::span<const NodeId> arguments;
+  std::string_view reason; // kUnreadable
+};
+
+/// `node` may be anything. Sees through _rebuild_from_type_v2.
+RebuildCall rebuild_call(const Pickle &pickle, NodeId node);
+
+} // namespace monoquant::torch

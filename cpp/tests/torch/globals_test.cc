@@ -1,0 +1,168 @@
+#include "monoquant/torch/globals.h"
+
+#include <gtest/gtest.h>
+
+namespace monoquant::torch {
+namespace {
+
+Danger verdict(std::string_view of) { // "module name"
+  const size_t space = of.find(' ');
+  return danger_of(of.substr(0, space), of.substr(space + 1));
+}
+
+TEST(Globals, KnowsWhatPyTorchAllows) {
+  for (const char *of : {"torch._utils _rebuild_tensor_v2",
+                         "torch._utils _rebuild_tensor_v3",
+                         "torch._utils _rebuild_qtensor",
+                         "torch._utils _rebuild_parameter_with_state",
+                         "torch._tensor _rebuild_from_type_v2",
+                         "torch FloatStorage",
+                         "torch QUInt2x4Storage",
+                         "torch.storage UntypedStorage",
+                         "torch Size",
+                         "torch device",
+                         "torch bfloat16",
+                         "torch float8_e8m0fnu",
+                         "torch uint16",
+                         "torch per_channel_affine",
+                         "torch.serialization _get_layout",
+                         "torch.nn.parameter Parameter",
+                         "torch.nn.modules.linear Linear",
+                         "torch.nn.modules.batchnorm BatchNorm2d",
+                         "torch.ao.nn.quantized.modules.linear Linear",
+                         "collections OrderedDict",
+                         "collections defaultdict",
+                         "_codecs encode",
+                         "__builtin__ set",
+                         "builtins bytearray",
+                         "__builtin__ complex",
+                         "numpy.core.multiarray scalar",
+                         "numpy._core.multiarray _reconstruct",
+                         "numpy dtype",
+                         "numpy.dtypes Float64DType",
+                         "argparse Namespace",
+                         "datetime datetime",
+                         "pathlib PosixPath",
+                         "__torch__.models.Net Net",
+                         "__torch__ Net",
+                         "torch.jit._pickle build_intlist",
+                         "types SimpleNamespace"}) {
+    EXPECT_EQ(verdict(of), Danger::kSafe) << of;
+  }
+}
+
+TEST(Globals, KnowsWhatRunsCode) {
+  for (const char *of : {"builtins eval",
+                         "__builtin__ eval",
+                         "builtins exec",
+                         "__builtin__ getattr",
+                         "builtins __import__",
+                         "__builtin__ execfile",
+                         "os system",
+                         "posix system",
+                         "nt system",
+                         "os.path join",
+                         "subprocess Popen",
+                         "subprocess run",
+                         "sys modules",
+                         "socket socket",
+                         "shutil rmtree",
+                         "pty spawn",
+                         "runpy run_path",
+                         "webbrowser open",
+                         "commands getoutput",
+                         "importlib import_module",
+                         "importlib.util find_spec",
+                         "pickle loads",
+                         "_pickle Unpickler",
+                         "dill._dill _create_function",
+                         "cloudpickle.cloudpickle _builtin_type",
+                         "joblib load",
+                         "marshal loads",
+                         "types CodeType",
+                         "types FunctionType",
+                         "code InteractiveConsole",
+                         "ctypes CDLL",
+                         "multiprocessing.util spawnv_passfds",
+                         "asyncio run",
+                         "threading Thread",
+                         "signal signal",
+                         "operator attrgetter",
+                         "operator methodcaller",
+                         "_operator itemgetter",
+                         "functools partial",
+                         "functools reduce",
+                         "requests get",
+                         "httplib HTTPSConnection",
+                         "urllib.request urlopen",
+                         "ssl wrap_socket",
+                         "pip main",
+                         "pip._internal main",
+                         "bdb Bdb",
+                         "timeit timeit",
+                         "cProfile run",
+                         "venv create",
+                         "zipimport zipimporter",
+                         "tempfile mkstemp",
+                         "linecache getline",
+                         "torch.hub load",
+                         "torch load",
+                         "torch.serialization load",
+                         "torch.utils.model_zoo load_url",
+                         "torch.jit load",
+                         "torch.jit._script script",
+                         "torch._dynamo.guards GuardBuilder",
+                         "torch._inductor.codecache compile_file",
+                         "torch.storage _load_from_bytes",
+                         "numpy.testing._private.utils runstring",
+                         "numpy load",
+                         "numpy fromfile",
+                         "pandas read_pickle",
+                         "pandas.io.pickle read_pickle"}) {
+    EXPECT_EQ(verdict(of), Danger::kDangerous) << of;
+  }
+}
+
+TEST(Globals, LooksAtEveryPartOfAName) {
+  for (const char *of :
+       {"torch serialization.os.system", "torch.serialization os.system", "torch.serialization os",
+        "torch.nn.modules.module torch.load", "torch.nn.modules.linear sys.modules",
+        "collections sys", "collections _sys.modules", "mypackage.os system",
+        "torch.nn.modules.linear Linear.__init__.__globals__", "collections OrderedDict.__reduce__",
+        "__torch__ os.system", "builtins object.__subclasses__", "numpy.dtypes builtins.eval"}) {
+    EXPECT_NE(verdict(of), Danger::kSafe) << of;
+  }
+  EXPECT_EQ(verdict("torch serialization.os.system"), Danger::kDangerous);
+  EXPECT_EQ(verdict("torch.nn.modules.linear sys.modules"), Danger::kDangerous);
+  EXPECT_EQ(verdict("builtins object.__subclasses__"), Danger::kDangerous);
+  EXPECT_EQ(verdict("os "), Danger::kDangerous);
+}
+
+TEST(Globals, RestIsUnknown) {
+  for (const char *of :
+       {"mymodel Net", "osmium System", "torchvision.models.resnet ResNet", "torch.nn.modules x",
+        "torch.nn.modules.linear helper", "torch.nn.modulesx.linear Linear", "torch something_new",
+        "numpy.random _pickle", "collections namedtuple", " ", "x ", ". .", "torch. x",
+        "builtins ValueError", "evaluate eval"}) {
+    EXPECT_EQ(verdict(of), Danger::kUnknown) << of;
+  }
+}
+
+TEST(Globals, ListsTheDangerousOnesFirst) {
+  const std::string_view text =
+      "(cmymodel\nNet\ncposix\nsystem\nctorch\nSize\ncos\npopen\ncposix\nsystem\nt.";
+  const auto read =
+      read_pickle({reinterpret_cast<const uint8_t *>(text.data()), text.size()}, true, 0);
+  ASSERT_TRUE(read);
+  const auto globals = list_globals(read.value()->pickle);
+  ASSERT_EQ(globals.size(), 4U);
+  EXPECT_EQ(globals[0].module + globals[0].name, "posixsystem");
+  EXPECT_EQ(globals[1].module + globals[1].name, "ospopen");
+  EXPECT_EQ(globals[2].module + globals[2].name, "mymodelNet");
+  EXPECT_EQ(globals[2].danger, Danger::kUnknown);
+  EXPECT_EQ(globals[3].module + globals[3].name, "torchSize");
+  EXPECT_EQ(globals[3].danger, Danger::kSafe);
+}
+
+} // namespace
+} // namespace monoquant::torch

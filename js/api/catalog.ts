@@ -1,0 +1,128 @@
+/**
+ * What is in a file: the part of the documents that opening it makes.
+ * It exists apart because it is complete before anyone has decided anything.
+ * Always plain JSON, made by the engine from metadata alone.
+ */
+
+/** Element types by their names in the safetensors format; C32 and C128 are only PyTorch's. */
+export type Dtype =
+  | 'BOOL'
+  | 'F4'
+  | 'F6_E2M3'
+  | 'F6_E3M2'
+  | 'U8'
+  | 'I8'
+  | 'F8_E5M2'
+  | 'F8_E4M3'
+  | 'F8_E8M0'
+  | 'F8_E4M3FNUZ'
+  | 'F8_E5M2FNUZ'
+  | 'I16'
+  | 'U16'
+  | 'F16'
+  | 'BF16'
+  | 'I32'
+  | 'U32'
+  | 'F32'
+  | 'C64'
+  | 'F64'
+  | 'I64'
+  | 'U64'
+  | 'C32'
+  | 'C128';
+
+/** What a tensor is for, read off its name and shape. `other` has several dimensions and no telling name. */
+export const LAYER_KINDS = [
+  'linear',
+  'conv1d',
+  'conv2d',
+  'conv3d',
+  'lstm',
+  'gru',
+  'rnn',
+  'conv-transpose',
+  'experts',
+  'embedding',
+  'head',
+  'router',
+  'gpt2-conv1d',
+  'norm',
+  'bias',
+  'other',
+] as const;
+export type LayerKind = (typeof LAYER_KINDS)[number];
+
+export interface TensorInfo {
+  readonly name: string;
+  readonly kind: LayerKind;
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  /** Bytes in the file. */
+  readonly bytes: number;
+  /** Where its bytes, or those that it is a view of, begin in the file. */
+  readonly offset: number;
+  /** The class that holds it, where the file says so: `torch.nn.modules.linear.Linear`. */
+  readonly moduleType?: string;
+  /** The tensor that it shares all its bytes with. */
+  readonly tiedTo?: string;
+  /** In elements, where its elements do not lie one after the other. */
+  readonly strides?: readonly number[];
+}
+
+export const FILE_FORMATS = [
+  'safetensors',
+  'torch-zip',
+  'torch-legacy',
+  'torch-tar',
+  'torchscript',
+  'torch-export',
+] as const;
+export type FileFormat = (typeof FILE_FORMATS)[number];
+
+/** A place in a checkpoint that holds a state dict. */
+export interface Candidate {
+  readonly key: string;
+  readonly tensors: number;
+  readonly bytes: number;
+}
+
+/** Something that does not come out as a tensor, or was not chosen. */
+export interface LeftOut {
+  /** Its path in the file. */
+  readonly name: string;
+  readonly reason: string;
+  readonly tensors: number;
+  readonly bytes: number;
+}
+
+export const DANGERS = ['safe', 'unknown', 'dangerous'] as const;
+export type Danger = (typeof DANGERS)[number];
+
+/** A class or function that a pickle names. Nothing of it is ever run here. */
+export interface PickleGlobal {
+  readonly module: string;
+  readonly name: string;
+  /** Whether unpickling it in Python could run code or reach files, processes or the network. */
+  readonly danger: Danger;
+}
+
+/** What is in a file. Made from its metadata alone. */
+export interface Catalog {
+  readonly format: FileFormat;
+  /** Size of the file in bytes. */
+  readonly bytes: number;
+  /** Elements in all tensors; those that share their bytes count once. */
+  readonly parameters: number;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** The part of the file that was taken, as a path in it; empty for the whole. */
+  readonly key: string;
+  /** What every name begins with, where that is what a wrapper of PyTorch leaves behind; else empty. */
+  readonly wrapperPrefix: string;
+  /** All parts that could have been taken, the largest first. */
+  readonly candidates: readonly Candidate[];
+  readonly leftOut: readonly LeftOut[];
+  /** Of a pickle; the dangerous ones first. */
+  readonly globals: readonly PickleGlobal[];
+  /** In the order of the file. */
+  readonly tensors: readonly TensorInfo[];
+}
