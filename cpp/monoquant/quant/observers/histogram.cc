@@ -22,13 +22,14 @@ ObservedRange outer_edges(ObservedRange range) {
   return range;
 }
 
-/// kHistogramBins for what is left out.
-uint32_t bin_of(float value, ObservedRange edges) {
+/// kHistogramBins for what is left out. Signed, because that is what vectors convert to fastest.
+int32_t bin_of(float value, ObservedRange edges) {
+  constexpr auto kOutside = static_cast<int32_t>(kHistogramBins);
   const float position = (value - edges.min) * kBins / (edges.max - edges.min);
-  // Not true of infinity (overflow) and NaN (no width).
-  const auto bin = static_cast<uint32_t>(position <= kBins ? position : 0.0F);
-  const uint32_t inside = bin < kHistogramBins ? bin : kHistogramBins - 1;
-  return (value >= edges.min) & (value <= edges.max) ? inside : kHistogramBins;
+  // False where that overflowed (infinity) or there is no width (NaN), and outside.
+  const bool is_bin = (position >= 0.0F) & (position <= kBins);
+  const int32_t bin = std::min(static_cast<int32_t>(is_bin ? position : 0.0F), kOutside - 1);
+  return ((value >= edges.min) & (value <= edges.max)) ? bin : kOutside;
 }
 
 /// torch.linspace in f32: from both ends to the middle. PyTorch's builds for AVX2 and later fuse the product and the
@@ -64,7 +65,7 @@ std::vector<float> moved_to(const Histogram &histogram, ObservedRange range) {
 /// The same for a histogram of equal values.
 std::vector<float> single_value_moved_to(const Histogram &histogram, ObservedRange range) {
   std::vector<float> counts(kHistogramBins);
-  const uint32_t bin = bin_of(histogram.range.min, outer_edges(range));
+  const auto bin = static_cast<size_t>(bin_of(histogram.range.min, outer_edges(range)));
   if (bin < kHistogramBins) {
     counts[bin] = cascade_sum(histogram.counts);
   }
@@ -80,7 +81,7 @@ void BatchHistogram::start(ObservedRange range) {
 }
 
 void BatchHistogram::count(std::span<const float> values) {
-  uint32_t bins[kBlock];
+  int32_t bins[kBlock];
   const ObservedRange edges = edges_;
   for (size_t begin = 0; begin < values.size(); begin += kBlock) {
     const size_t count = std::min(kBlock, values.size() - begin);
@@ -89,7 +90,7 @@ void BatchHistogram::count(std::span<const float> values) {
       bins[i] = bin_of(block[i], edges);
     }
     for (size_t i = 0; i < count; ++i) {
-      ++counts_[bins[i]];
+      ++counts_[static_cast<size_t>(bins[i])];
     }
   }
 }

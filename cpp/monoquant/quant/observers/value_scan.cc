@@ -104,8 +104,8 @@ void scan_row(std::span<const float> row, std::span<float> lowest, std::span<flo
   for (size_t i = 0; i < row.size(); ++i) {
     const float value = row[i] + 0.0F;
     const bool is_nan = value != value;
-    lowest[i] = (value < lowest[i]) | is_nan ? value : lowest[i];
-    highest[i] = (value > highest[i]) | is_nan ? value : highest[i];
+    lowest[i] = ((value < lowest[i]) | is_nan) ? value : lowest[i];
+    highest[i] = ((value > highest[i]) | is_nan) ? value : highest[i];
   }
 }
 

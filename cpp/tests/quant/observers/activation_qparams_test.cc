@@ -34,6 +34,9 @@ TEST(ActivationQparams, affine_ones_contain_zero) {
   // Half-way zero points go to even.
   EXPECT_EQ(choose_activation_qparams({-0.5F, 254.5F}, unsigned_8_bit(false)).zero_point, 0);
   EXPECT_EQ(choose_activation_qparams({-1.5F, 253.5F}, unsigned_8_bit(false)).zero_point, 2);
+  // -45.5 / 7 is exactly half-way; times the rounded 1 / 7 it is not.
+  EXPECT_EQ(choose_activation_qparams({-45.5F, 1739.5F}, unsigned_8_bit(false)),
+            (ActivationQparams{7, 6}));
 }
 
 TEST(ActivationQparams, of_zeros_have_the_smallest_scale) {

@@ -135,6 +135,13 @@ TEST(HistogramSearch, cuts_a_hundred_thousandth_at_once) {
   EXPECT_EQ(search_range(with_outliers(9)), (ObservedRange{0, 1047}));
 }
 
+TEST(HistogramSearch, goes_on_where_the_error_stays_the_same) {
+  // Bins of 1e-24: the cubes of all distances are 0 in f32, and so are all errors.
+  Histogram tiny = with_outliers(10);
+  tiny.range.max = 2048e-24F;
+  EXPECT_LT(search_range(tiny).max, 1000e-24F);
+}
+
 TEST(HistogramSearch, of_nothing_finds_nothing) { EXPECT_FALSE(search_range({}).is_observed()); }
 
 TEST(HistogramSearch, of_equal_values_finds_them) {

@@ -70,7 +70,7 @@ TEST(MeanSquaredError, counts_what_is_clipped) {
 }
 
 TEST(MeanSquaredError, is_an_estimate_of_the_values_own) {
-  for (const size_t outliers : {0, 20, 150}) {
+  for (const size_t outliers : {0U, 20U, 150U}) {
     const std::vector<float> values = heavy(5, outliers);
     const TensorObserver observer = observed({values});
     const ActivationScheme scheme = signed_8_bit(true);

@@ -40,7 +40,7 @@ ValueScan plain_scan(const std::vector<float> &values) {
 TEST(ValueScan, finds_what_a_plain_loop_finds) {
   test::Random random(1);
   static constexpr float kOdd[] = {kNan, kInfinity, -kInfinity, 0.0F};
-  for (const size_t count : {1, 15, 16, 17, 100, 1024, 1030, 5000}) {
+  for (const size_t count : {1U, 15U, 16U, 17U, 100U, 1024U, 1030U, 5000U}) {
     for (int round = 0; round < 20; ++round) {
       std::vector<float> values = random_values(random, count);
       for (int odd = 0; odd < round % 4; ++odd) {
@@ -95,6 +95,11 @@ TEST(ValueScan, zeros_have_no_sign) {
     scan_values(values, scan);
     EXPECT_EQ(std::bit_cast<uint32_t>(scan.finite.min), 0U);
     EXPECT_EQ(std::bit_cast<uint32_t>(scan.finite.max), 0U);
+    std::vector<float> lowest(values.size(), kInfinity);
+    std::vector<float> highest(values.size(), -kInfinity);
+    scan_row(values, lowest, highest);
+    EXPECT_EQ(std::bit_cast<uint32_t>(lowest[0]), 0U);
+    EXPECT_EQ(std::bit_cast<uint32_t>(highest[0]), 0U);
   }
 }
 
