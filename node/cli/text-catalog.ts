@@ -21,6 +21,7 @@ import { elide, printable, printableName } from './text.js';
 /** More tensors than this lose their middle. */
 const TENSORS_SHOWN = 40;
 const LEFT_OUT_SHOWN = 5;
+const GLOBALS_SHOWN = 12;
 
 export function renderCatalog(
   catalog: Catalog,
@@ -28,14 +29,14 @@ export function renderCatalog(
   screen: Screen,
   verbose: boolean,
 ): string {
-  const blocks = [renderFacts(catalogFacts(catalog, model), screen)];
+  const blocks = [renderFacts(catalogFacts(catalog, model, verbose), screen)];
   const entries = Object.entries(catalog.metadata);
   if (verbose && entries.length > 0) blocks.push(metadataLines(entries, screen));
   if (catalog.tensors.length > 0) blocks.push(tensorLines(catalog.tensors, screen, verbose));
   return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
 }
 
-function catalogFacts(catalog: Catalog, model: string): Fact[] {
+function catalogFacts(catalog: Catalog, model: string, verbose: boolean): Fact[] {
   const { format, bytes, parameters, tensors, metadata } = catalog;
   const dataBytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
   const dtypes = countBy(
@@ -62,7 +63,7 @@ function catalogFacts(catalog: Catalog, model: string): Fact[] {
       ? ['kinds', kinds.map(([kind, count]) => `${kind} ${formatCount(count)}`).join(', ')]
       : undefined,
     keys.length > 0 ? ['metadata', keys.join(', ')] : undefined,
-    ...pickleFacts(catalog),
+    ...pickleFacts(catalog, verbose),
   ];
 }
 
@@ -103,12 +104,17 @@ function partFacts({ key, candidates, wrapperPrefix, leftOut }: Catalog): Fact[]
 }
 
 /** Every name that a pickle reaches for, the dangerous ones with their verdict. */
-function pickleFacts({ globals }: Catalog): Fact[] {
-  const text = (danger: Danger) =>
-    globals
+function pickleFacts({ globals }: Catalog, verbose: boolean): Fact[] {
+  const text = (danger: Danger) => {
+    const names = globals
       .filter((global) => global.danger === danger)
-      .map(({ module, name }) => printable(`${module}.${name}`))
-      .join(', ');
+      .map(({ module, name }) => printable(`${module}.${name}`));
+    // What is dangerous is never left out.
+    const shown = verbose || danger === 'dangerous' ? names.length : GLOBALS_SHOWN;
+    const hidden = names.length - Math.min(shown, names.length);
+    const more = hidden === 0 ? [] : [`${formatCount(hidden)} more (--verbose)`];
+    return [...names.slice(0, shown), ...more].join(', ');
+  };
   const kinds = [
     ['DANGEROUS', text('dangerous')],
     ['unknown', text('unknown')],

@@ -6,9 +6,19 @@
 
 import type { EngineInfo } from '#package';
 import * as monoquant from '#package/browser';
-import type { Host } from './host.js';
+import type { Host, Outcome } from './host.js';
 
 const ALONE: EngineInfo = { kind: 'st', threads: 1 };
+
+async function outcomeOf(call: Promise<monoquant.QuantizeResult>): Promise<Outcome> {
+  const result = await call;
+  try {
+    const output = new Uint8Array(await result.blob().arrayBuffer());
+    return { report: result.report, warnings: result.warnings, output };
+  } finally {
+    await result.close();
+  }
+}
 
 export const host: Host = {
   MonoquantError: monoquant.MonoquantError,
@@ -19,15 +29,8 @@ export const host: Host = {
     return new Uint8Array(await response.arrayBuffer());
   },
   open: (model, options) => monoquant.open(new Blob([model]), options),
-  quantize: async (model, options) => {
-    const result = await monoquant.quantize(new File([model], 'model.safetensors'), options);
-    try {
-      const output = new Uint8Array(await result.blob().arrayBuffer());
-      return { report: result.report, warnings: result.warnings, output };
-    } finally {
-      await result.close();
-    }
-  },
+  quantize: (model, options) => outcomeOf(monoquant.quantize(new File([model], 'model'), options)),
+  convert: (model, options) => outcomeOf(monoquant.convert(new File([model], 'model'), options)),
   leftovers: async () => {
     const names: string[] = [];
     const root = await navigator.storage.getDirectory();

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import * as monoquant from '#package/node';
-import type { Bytes, Host } from './host.js';
+import type { Bytes, Host, Outcome } from './host.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const folder = mkdtempSync(join(tmpdir(), 'monoquant-test-'));
@@ -36,24 +36,28 @@ async function withFile<Result>(
   }
 }
 
+async function outcomeOf(call: Promise<monoquant.QuantizeResult>): Promise<Outcome> {
+  const result = await call;
+  const saved = join(models, `output-${count++}`);
+  try {
+    await result.save(saved);
+    const output = new Uint8Array(readFileSync(saved));
+    return { report: result.report, warnings: result.warnings, output };
+  } finally {
+    await result.close();
+    rmSync(saved, { force: true });
+  }
+}
+
 export const host: Host = {
   MonoquantError: monoquant.MonoquantError,
   version: monoquant.version,
   readFile: async (address) => new Uint8Array(await readFile(join(ROOT, address))),
   open: (model, options) => withFile(model, (path) => monoquant.open(path, options)),
   quantize: (model, options) =>
-    withFile(model, async (path) => {
-      const result = await monoquant.quantize(path, options);
-      const saved = join(models, `output-${count++}.safetensors`);
-      try {
-        await result.save(saved);
-        const output = new Uint8Array(readFileSync(saved));
-        return { report: result.report, warnings: result.warnings, output };
-      } finally {
-        await result.close();
-        rmSync(saved, { force: true });
-      }
-    }),
+    withFile(model, (path) => outcomeOf(monoquant.quantize(path, options))),
+  convert: (model, options) =>
+    withFile(model, (path) => outcomeOf(monoquant.convert(path, options))),
   leftovers: async () => readdirSync(results),
   engines: [
     ...[2, 3, 4, 5].map((threads) => ({

@@ -4,9 +4,11 @@
  * Models go in as bytes and outputs come out as bytes; nothing is left behind when a call settles.
  */
 import type {
+  ConvertOptions,
   EngineInfo,
   Model,
   MonoquantError,
+  OpenOptions,
   PlanOptions,
   QuantizeOptions,
   Report,
@@ -24,7 +26,12 @@ export interface Outcome {
 }
 
 /** Options that mean the same in every host. */
-export type AnyOptions = PlanOptions & RunOptions & Pick<QuantizeOptions, 'failUnder' | 'strict'>;
+export type AnyOptions = PlanOptions &
+  OpenOptions &
+  RunOptions &
+  Pick<QuantizeOptions, 'failUnder' | 'strict'>;
+
+export type AnyConvertOptions = Omit<ConvertOptions, 'output' | 'force'>;
 
 export interface EngineChoice {
   readonly run: Pick<RunOptions, 'threads' | 'engine'>;
@@ -37,8 +44,9 @@ export interface Host {
   readonly version: () => string;
   /** A file of the checkout, by its address from the root, as `import.meta.glob` gives it. */
   readFile(address: string): Promise<Bytes>;
-  open(model: Bytes, options?: RunOptions): Promise<Model>;
+  open(model: Bytes, options?: OpenOptions & RunOptions): Promise<Model>;
   quantize(model: Bytes, options?: AnyOptions): Promise<Outcome>;
+  convert(model: Bytes, options?: AnyConvertOptions): Promise<Outcome>;
   /** Outputs, finished or not, that are somewhere although no result is open. */
   leftovers(): Promise<readonly string[]>;
   /** Ways to ask for an engine, each with the one that answers here. */

@@ -64,16 +64,37 @@ void refuse_taken_names(Plan &plan) {
   }
 }
 
-/// Where tied tensors are written once a name, either all of them are quantized or none.
-void align_ties(Plan &plan) {
+/// Where tied tensors are written once a name, either all of them are quantized or none. True where that has
+/// changed a decision.
+bool align_ties(Plan &plan) {
+  bool changed = false;
   for (const std::vector<size_t> &group : tied_groups(plan.catalog)) {
-    const bool some_left = std::any_of(group.begin(), group.end(), [&](size_t i) {
-      return plan.tensors[i].decision == Decision::kCopy;
-    });
-    if (some_left && group.size() > 1) {
+    const auto any = [&](Decision decision) {
+      return std::any_of(group.begin(), group.end(),
+                         [&](size_t i) { return plan.tensors[i].decision == decision; });
+    };
+    if (any(Decision::kCopy) && any(Decision::kQuantize)) {
       leave_alone_together(plan, group, Reason::kTied,
                            "other names are tied to it, and one of them is left alone");
+      changed = true;
     }
+  }
+  return changed;
+}
+
+/// What is left alone for one reason may be why something else is to be left alone for the other.
+void align(Plan &plan) {
+  Warning split{
+      "siblings-split",
+      "These layers are fused by runtimes such as vLLM, which then refuse different schemes.",
+      {}};
+  bool changed = true;
+  while (changed) {
+    changed = align_siblings(plan.catalog, plan.tensors, split.tensors);
+    changed = align_ties(plan) || changed;
+  }
+  if (!split.tensors.empty()) {
+    plan.warnings.push_back(std::move(split));
   }
 }
 
@@ -219,8 +240,7 @@ Result<Plan> make_plan(catalog::Catalog catalog, const Options &options) {
   plan.catalog = std::move(catalog);
   plan.tensors = decide(plan.catalog, options);
   refuse_taken_names(plan);
-  align_siblings(plan.catalog, plan.tensors, plan.warnings);
-  align_ties(plan);
+  align(plan);
   drop_what_does_not_fit(plan, options.container);
   add_outputs(plan, options);
   if (auto laid_out = lay_out(plan, options.container); !laid_out) {

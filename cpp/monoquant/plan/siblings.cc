@@ -57,22 +57,18 @@ bool is_explicit(const TensorPlan &plan) {
 
 } // namespace
 
-void align_siblings(const catalog::Catalog &catalog, std::vector<TensorPlan> &plans,
-                    std::vector<Warning> &warnings) {
-  std::map<std::string, std::vector<size_t>> families;
+bool align_siblings(const catalog::Catalog &catalog, std::vector<TensorPlan> &plans,
+                    std::vector<std::string> &split) {
+  std::map<std::string, std::vector<size_t>> families; // of those who decide
   for (size_t i = 0; i < plans.size(); ++i) {
-    if (plans[i].decision == Decision::kTie) {
-      continue; // goes with the tensor that it is tied to
-    }
     std::string name = fused_name(catalog.tensors[i]);
     if (!name.empty()) {
-      families[std::move(name)].push_back(i);
+      const bool tie = plans[i].decision == Decision::kTie;
+      families[std::move(name)].push_back(tie ? *catalog.tensors[i].tied_to : i);
     }
   }
-  Warning split{
-      "siblings-split",
-      "These layers are fused by runtimes such as vLLM, which then refuse different schemes.",
-      {}};
+  bool changed = false;
+  split.clear();
   for (const auto &[name, members] : families) {
     const TensorPlan &first = plans[members[0]];
     if (std::all_of(members.begin(), members.end(),
@@ -81,7 +77,7 @@ void align_siblings(const catalog::Catalog &catalog, std::vector<TensorPlan> &pl
     }
     if (std::any_of(members.begin(), members.end(),
                     [&](size_t i) { return is_explicit(plans[i]); })) {
-      split.tensors.push_back(name);
+      split.push_back(name);
       continue;
     }
     const auto culprit = std::find_if(members.begin(), members.end(), [&](size_t i) {
@@ -94,12 +90,11 @@ void align_siblings(const catalog::Catalog &catalog, std::vector<TensorPlan> &pl
     for (const size_t i : members) {
       if (plans[i].decision == Decision::kQuantize) {
         leave_alone(plans[i], Reason::kSibling, why);
+        changed = true;
       }
     }
   }
-  if (!split.tensors.empty()) {
-    warnings.push_back(std::move(split));
-  }
+  return changed;
 }
 
 } // namespace monoquant::plan

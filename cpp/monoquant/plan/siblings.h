@@ -3,6 +3,7 @@
 // Differences that defaults make are evened out; differences that the user asked for are kept and warned about.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "monoquant/catalog/catalog.h"
@@ -10,7 +11,9 @@
 
 namespace monoquant::plan {
 
-void align_siblings(const catalog::Catalog &catalog, std::vector<TensorPlan> &plans,
-                    std::vector<Warning> &warnings);
+/// Leaves alone what would be fused with something that is; true where that has changed a decision. A tied tensor
+/// counts as the one that it is tied to. `split`: fused layers whose parts differ because the user wants it so.
+bool align_siblings(const catalog::Catalog &catalog, std::vector<TensorPlan> &plans,
+                    std::vector<std::string> &split);
 
 } // namespace monoquant::plan

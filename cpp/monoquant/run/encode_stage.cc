@@ -7,11 +7,25 @@
 #include "monoquant/container/deflate.h"
 
 namespace monoquant::run {
+namespace {
+
+/// The most bytes of one tensor or of the whole file: a compressed or expanded tensor has more than its file.
+uint64_t most_bytes(const catalog::Catalog &catalog) {
+  uint64_t most = catalog.file_bytes;
+  for (const catalog::Tensor &tensor : catalog.tensors) {
+    most = std::max(most, tensor.bytes);
+  }
+  return most;
+}
+
+} // namespace
 
 EncodeStage::EncodeStage(const plan::Plan &plan, parallel::Workers &workers, Share share,
                          size_t slots, size_t block_bytes)
-    : Stage(slots, block_bytes, plan.catalog.file_bytes), plan_(plan), slicer_(plan, share),
-      encoder_(plan, slicer_, workers, this->block_bytes()),
+    // A slice never has more than a strip can hold.
+    : Stage(slots, static_cast<size_t>(std::min<uint64_t>(block_bytes, kStripBytes)),
+            most_bytes(plan.catalog)),
+      plan_(plan), slicer_(plan, share), encoder_(plan, slicer_, workers, this->block_bytes()),
       strip_(plan.catalog, this->block_bytes()), owes_preamble_(share.index == 0),
       slots_(this->slots()) {
   for (Slot &slot : slots_) {
@@ -103,7 +117,10 @@ Result<void> EncodeStage::process(size_t slot_index) {
   case Step::kGathered: {
     const Cut &cut = slicer_.cut(slot.slice.tensor);
     const uint64_t begin = cut.unit_begin(slot.slice.begin) * cut.element_bytes;
-    take(slot, strip_.bytes(begin, begin + cut.bytes(slot.slice.begin, slot.slice.end)));
+    const auto bytes = strip_.bytes(begin, begin + cut.bytes(slot.slice.begin, slot.slice.end));
+    // A copy is written from where it lies, and the strip may hold something else by then.
+    std::copy(bytes.begin(), bytes.end(), block.begin());
+    take(slot, block);
     return {};
   }
   }

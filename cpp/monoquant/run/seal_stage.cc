@@ -30,7 +30,9 @@ template <size_t N> bool read_row(const Json &row, std::array<uint64_t, N> &numb
 SealStage::SealStage(EncodeStage &encode, std::string_view results)
     : Stage(1, 0, 0), encode_(encode), source_(encode.plan().catalog.tensors.size()) {
   const Json document = Json::parse(results, nullptr, false);
-  is_readable_ = document.is_array();
+  is_readable_ = document.is_array() &&
+                 std::all_of(document.begin(), document.end(),
+                             [](const Json &result) { return result.is_object(); });
   for (size_t i = 0; is_readable_ && i < document.size(); ++i) {
     for (const Json &row : document[i].value("source", Json::array())) {
       std::array<uint64_t, 4> numbers{}; // tensor, band, CRC, bytes

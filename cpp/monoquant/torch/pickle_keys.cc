@@ -102,15 +102,14 @@ void PickleBuilder::drop_replaced(std::vector<NodeId> &items,
   }
   std::sort(scratch.begin(), scratch.end());
   bool dropped = false;
-  for (size_t begin = 0, end = 0; begin < scratch.size(); begin = end) {
-    while (end < scratch.size() && high(scratch[end]) == high(scratch[begin])) {
-      ++end;
+  for (size_t i = 1, first = 0; i < scratch.size(); ++i) {
+    if (high(scratch[i]) != high(scratch[first])) {
+      first = i;
+      continue;
     }
-    items[low(scratch[begin]) + 1] = items[low(scratch[end - 1]) + 1];
-    for (size_t i = begin + 1; i < end; ++i) {
-      items[low(scratch[i])] = kDropped;
-      dropped = true;
-    }
+    items[low(scratch[first]) + 1] = items[low(scratch[i]) + 1];
+    items[low(scratch[i])] = kDropped;
+    dropped = true;
   }
   if (!dropped) {
     return;

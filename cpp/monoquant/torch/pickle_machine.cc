@@ -45,7 +45,11 @@ Result<std::optional<PickleRead>> PickleMachine::run() {
     }
   }
   const auto root = pop();
-  if (!root) {
+  if (root && frame_end_ > source_.position()) {
+    source_.malformed(concat("expected ", frame_end_ - source_.position(),
+                             " more bytes of a frame, found the end"));
+  }
+  if (!root || !source_.is_good()) {
     return outcome();
   }
   memo_.clear();
@@ -156,10 +160,8 @@ bool PickleMachine::run_stack(uint8_t opcode) {
     }
     return protocol.has_value();
   }
-  case op::kFrame: { // how far writers buffered; the opcodes in it are like all others
-    const auto length = source_.number<uint64_t>();
-    return length && source_.has(*length);
-  }
+  case op::kFrame:
+    return enter_frame();
   case op::kMark:
     builder_.memory().push(marks_, static_cast<uint32_t>(stack_.size()));
     return true;

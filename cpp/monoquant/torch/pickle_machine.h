@@ -59,6 +59,7 @@ private:
   bool push_marked(NodeKind kind);
   std::optional<std::string_view> sized_with_sign();
 
+  bool enter_frame();
   bool pop_or_unmark();
   bool put(std::optional<uint64_t> number);
   bool get(std::optional<uint64_t> number);
@@ -87,6 +88,7 @@ private:
   PickleMemo memo_;
   std::vector<NodeId> stack_;
   std::vector<uint32_t> marks_; // heights of the stack
+  uint64_t frame_end_ = 0;      // of the frame that reaches furthest
   uint64_t memory_;
 };
 

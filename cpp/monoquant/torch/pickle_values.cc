@@ -133,6 +133,20 @@ bool PickleMachine::get(std::optional<uint64_t> number) {
   return true;
 }
 
+/// A frame is what a writer buffered; the opcodes in it are like all others. Its length is only remembered: asking
+/// for that many bytes here would let the outcome depend on what follows the pickle.
+bool PickleMachine::enter_frame() {
+  const auto length = source_.number<uint64_t>();
+  if (length && *length > kMaxPickleBytes) {
+    return source_.malformed(
+        concat("expected a frame of at most ", kMaxPickleBytes, " bytes, found one of ", *length));
+  }
+  if (length) {
+    frame_end_ = std::max(frame_end_, source_.position() + *length);
+  }
+  return length.has_value();
+}
+
 bool PickleMachine::pop_or_unmark() {
   if (!marks_.empty() && stack_.size() == marks_.back()) {
     marks_.pop_back();

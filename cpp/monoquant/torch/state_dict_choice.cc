@@ -9,22 +9,24 @@
 namespace monoquant::torch {
 namespace {
 
-/// The runs that may be state dicts, the best one first: the innermost ones that hold tensors.
+/// The runs that may be state dicts, the best one first. One inside of another replaces it, unless most of the
+/// other is beside it: then that one is the model, and the inner one a part of it.
 std::vector<Subtree> find_candidates(const TensorWalk &walk, const std::vector<uint64_t> &sums) {
   std::vector<Subtree> candidates;
+  const auto bytes_of = [&](const Subtree &subtree) {
+    return sums[subtree.end] - sums[subtree.begin];
+  };
   for (size_t i = 0; i < walk.well_known.size(); ++i) {
     const Subtree &subtree = walk.well_known[i];
-    const bool has_inner =
-        std::any_of(walk.well_known.begin(), walk.well_known.end(), [&](const Subtree &other) {
-          return other.parent == i && other.begin < other.end;
-        });
+    uint64_t inner_bytes = 0;
+    for (const Subtree &other : walk.well_known) {
+      inner_bytes += other.parent == i ? bytes_of(other) : 0;
+    }
+    const bool has_inner = inner_bytes != 0 && inner_bytes >= bytes_of(subtree) / 2;
     if (!has_inner && subtree.begin < subtree.end) {
       candidates.push_back(subtree);
     }
   }
-  const auto bytes_of = [&](const Subtree &subtree) {
-    return sums[subtree.end] - sums[subtree.begin];
-  };
   std::stable_sort(candidates.begin(), candidates.end(), [&](const auto &a, const auto &b) {
     return bytes_of(a) != bytes_of(b) ? bytes_of(a) > bytes_of(b) : a.rank < b.rank;
   });

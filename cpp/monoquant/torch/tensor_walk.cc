@@ -13,6 +13,7 @@ namespace monoquant::torch {
 namespace {
 
 constexpr size_t kMaxSteps = 4'000'000;        // dead ends of cyclic graphs included
+constexpr size_t kMaxWellKnown = 256;          // a list of pairs may repeat its keys
 constexpr size_t kMaxPathBytes = 64ULL << 20U; // of all names together
 
 Error too_much(std::string_view what, size_t limit) {
@@ -151,7 +152,7 @@ private:
     const auto rank = parent->has_names && edge->name == Edge::Name::kKey
                           ? well_known_rank(key_text(pickle_, edge->key))
                           : std::nullopt;
-    if (!rank || step.optimizer_end) {
+    if (!rank || step.optimizer_end || found_.well_known.size() == kMaxWellKnown) {
       return;
     }
     const size_t begin = found_.tensors.size();

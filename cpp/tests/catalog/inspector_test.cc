@@ -39,9 +39,6 @@ TEST(Inspector, other_formats_are_named) {
     std::string_view named;
   };
   const std::vector<Row> rows = {
-      {{"PK\x03\x04\x14\x00\x00\x00\x00", 9}, "zip"},
-      {{"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9", 9}, "pickle"},
-      {{"\x80\x04\x95\x00\x00\x00\x00\x00\x00", 9}, "pickle"},
       {"GGUF\x03padding", "GGUF"},
       {"\x89HDF\r\n\x1a\n", "HDF5"},
       {"\x93NUMPY\x01", "NumPy"},
@@ -62,6 +59,24 @@ TEST(Inspector, other_formats_are_named) {
       EXPECT_NE(catalog.error().message.find(row.named), std::string::npos)
           << catalog.error().message;
       EXPECT_FALSE(catalog.error().suggestion.empty());
+    }
+  }
+}
+
+TEST(Inspector, the_beginnings_of_pytorch_files_alone_are_errors) {
+  for (const std::string_view begin :
+       {std::string_view("PK\x03\x04\x14\x00\x00\x00\x00", 9),
+        std::string_view("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9", 9),
+        std::string_view("\x80\x04\x95\x00\x00\x00\x00\x00\x00", 9)}) {
+    Bytes file = bytes_of(begin);
+    file.resize(file.size() + 300'000);
+    for (const size_t size : {file.size(), begin.size()}) {
+      file.resize(size);
+      const auto catalog = test::inspect(file);
+      ASSERT_FALSE(catalog);
+      EXPECT_TRUE(catalog.error().code == ErrorCode::kMalformedFile ||
+                  catalog.error().code == ErrorCode::kFileTruncated)
+          << catalog.error().message;
     }
   }
 }

@@ -241,7 +241,7 @@ TEST(LayerKind, names_are_those_of_typescript_and_go_both_ways) {
     names.emplace(layer_kind_name(kind));
     EXPECT_EQ(layer_kind_from_name(layer_kind_name(kind)), kind);
   }
-  EXPECT_EQ(names, test::words_of("js/api/types.ts", "LAYER_KINDS"));
+  EXPECT_EQ(names, test::words_of("js/api/catalog.ts", "LAYER_KINDS"));
   EXPECT_EQ(layer_kind_from_name("Linear"), std::nullopt);
   EXPECT_EQ(layer_kind_from_name(""), std::nullopt);
 }

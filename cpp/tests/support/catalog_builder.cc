@@ -1,5 +1,8 @@
 #include "support/catalog_builder.h"
 
+#include <algorithm>
+#include <cstdlib>
+
 #include "support/sample_tensors.h"
 
 namespace monoquant::test {
@@ -16,6 +19,25 @@ catalog::Catalog make_catalog(const std::vector<Entry> &entries) {
   }
   catalog::classify(catalog.tensors);
   return catalog;
+}
+
+void add_tie(catalog::Catalog &catalog, std::string name, std::string_view owner) {
+  const size_t index = index_of(catalog, owner);
+  catalog::Tensor tied = catalog.tensors[index];
+  tied.name = std::move(name);
+  tied.tied_to = index;
+  catalog.tensors.push_back(std::move(tied));
+  catalog::classify(catalog.tensors);
+}
+
+size_t index_of(const catalog::Catalog &catalog, std::string_view name) {
+  const auto found =
+      std::find_if(catalog.tensors.begin(), catalog.tensors.end(),
+                   [&](const catalog::Tensor &tensor) { return tensor.name == name; });
+  if (found == catalog.tensors.end()) {
+    std::abort();
+  }
+  return static_cast<size_t>(found - catalog.tensors.begin());
 }
 
 } // namespace monoquant::test

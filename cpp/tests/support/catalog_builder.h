@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "monoquant/catalog/catalog.h"
@@ -17,5 +18,11 @@ struct Entry {
 };
 
 catalog::Catalog make_catalog(const std::vector<Entry> &entries);
+
+/// Adds another name for a tensor.
+void add_tie(catalog::Catalog &catalog, std::string name, std::string_view owner);
+
+/// The tensor's place in the catalog; it must be there.
+size_t index_of(const catalog::Catalog &catalog, std::string_view name);
 
 } // namespace monoquant::test

@@ -37,9 +37,9 @@ std::string repeat(std::string_view part, size_t times) {
 
 TEST(PickleLimits, DepthIsNoProblem) {
   EXPECT_EQ(outcome(repeat("]", 1) + repeat("(]", 200000) + repeat("e", 200000) + "."), "read");
-  EXPECT_EQ(outcome(")" + repeat("\x85", 200000) + "."), "read");
+  EXPECT_EQ(outcome(concat(")", repeat("\x85", 200000), ".")), "read");
   EXPECT_EQ(outcome(repeat("(", 200000) + repeat("t", 200000) + "."), "read");
-  EXPECT_EQ(outcome("cm\nn\n" + repeat(")R", 200000) + "."), "read");
+  EXPECT_EQ(outcome(concat("cm\nn\n", repeat(")R", 200000), ".")), "read");
 }
 
 /// `times` four-byte numbers, each behind `opcode`.
@@ -70,15 +70,16 @@ TEST(PickleLimits, MemoryIsLimited) {
       {"memo", numbered("Nr", 60000)},
       {"additions", repeat("]Nb0", 14000) + "N"},
       {"children", "]q\0"s + repeat("h\0a"s, 270000)},
-      {"items", "}" + repeat("NNs", 140000)},
-      {"tuples", "N" + repeat("\x85", 55000)},
-      {"large tuples", "(" + repeat("N", 5000) + "t" + repeat("0(" + repeat("N", 5000) + "t", 55)},
+      {"items", concat("}", repeat("NNs", 140000))},
+      {"tuples", concat("N", repeat("\x85", 55000))},
+      {"large tuples", concat("N", repeat(concat("0(", repeat("N", 5000), "t"), 56))},
       {"globals", many_globals(12000) + "N"},
-      {"decoded texts", repeat("V" + std::string(50, '\xe9') + "\n0", 11000) + "N"},
+      {"decoded texts", repeat(concat("V", std::string(50, '\xe9'), "\n0"), 11000) + "N"},
       {"its own bytes", "X\0\0\x10\0"s + std::string(1U << 20U, 'x')}};
   for (const auto &[name, text] : cases) {
-    const auto read = [&](uint64_t memory) {
-      return PickleMachine(bytes_of(text + "."), true, 0, memory).run();
+    const std::string whole = text + ".";
+    const auto read = [&whole](uint64_t memory) {
+      return PickleMachine(bytes_of(whole), true, 0, memory).run();
     };
     const auto refused = read(kMemory);
     ASSERT_FALSE(refused) << name;
@@ -95,11 +96,11 @@ TEST(PickleLimits, MemoryOfTheRealLimit) {
 
 TEST(PickleLimits, SizeIsLimited) {
   const std::string text =
-      "X\xf0\xff\xff\x03"s + std::string(0x3FFFFF0, 'a'); // ends 11 bytes before the limit
+      "X\xf0\xff\xff\x03"s + repeat("a", 0x3FFFFF0); // ends 11 bytes before the limit
   EXPECT_EQ(outcome(text + "."), "read");
   EXPECT_EQ(outcome(text + "0N0N0N0N0N."), "read");
   EXPECT_EQ(outcome(text + "0N0N0N0N0N0N."), concat("limit-exceeded ", kMaxPickleBytes));
-  EXPECT_EQ(outcome("c" + std::string(2 * kMaxPickleBytes, 'a')), "limit-exceeded 0");
+  EXPECT_EQ(outcome(concat("c", std::string(2 * kMaxPickleBytes, 'a'))), "limit-exceeded 0");
 }
 
 TEST(PickleLimits, LongNamesAreNoGlobals) {
