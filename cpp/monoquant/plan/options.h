@@ -4,6 +4,7 @@
 #pragma once
 
 #include <bitset>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 
 #include "monoquant/base/dtype.h"
 #include "monoquant/base/result.h"
+#include "monoquant/calibration/calibration.h"
 #include "monoquant/catalog/layer_kind.h"
 #include "monoquant/plan/reason.h"
 #include "monoquant/quant/scheme.h"
@@ -52,7 +54,12 @@ struct Options {
   bool duplicate_ties = false; // write the bytes of tied tensors once a name
   bool copy_all = false;       // only change the container: everything below is without meaning
   Treatment treatment;
-  bool weights_only = false; // 8-bit codes are packed, activations stay float
+  bool weights_only = false;  // 8-bit codes are packed, activations stay float
+  bool static_inputs = false; // activations are quantized with scales that are stored
+  std::shared_ptr<const calibration::Calibration> calibration; // null: no data
+  std::optional<quant::RangeMethod> observer;                  // nothing: whichever loses least
+  double percentile = 99.99;
+  bool symmetric_inputs = true;
   Dtype float_type = Dtype::kF16;
   std::bitset<catalog::kLayerKindCount> layers;
   bool default_ignore = true;
