@@ -41,6 +41,12 @@ describe('effects', () => {
     [{}, { dynamic: false }, (plan) => plan.configuration.mode, ['dynamic', 'weights-only']],
     [
       {},
+      { mode: 'weights-only' },
+      (plan) => names(wide(plan))[0],
+      ['wide.weight', 'wide.weight_packed'],
+    ],
+    [
+      {},
       { weightsOnly: true },
       (plan) => names(wide(plan))[0],
       ['wide.weight', 'wide.weight_packed'],
@@ -155,9 +161,10 @@ describe('effects', () => {
     const { suggestion } = await failureOf(model.plan({ zzzzzzzzz: 1 } as PlanOptions));
     const all = /The keys are (.*)\.$/.exec(suggestion ?? '')?.[1]?.split(/, | and /) ?? [];
     expect(all.length).toBeGreaterThan(10);
-    // There is only one format to choose; what the others change shows in other files (torch.test.ts).
-    const elsewhere = ['format', 'container', 'duplicateTies'];
-    expect(all.filter((key) => !tried.has(key))).toEqual(elsewhere);
+    // There is only one format to choose; what the others change shows in other files (torch.test.ts),
+    // and a model that is open has been opened with its key and its prefix.
+    const elsewhere = ['format', 'container', 'duplicateTies', 'key', 'stripPrefix'];
+    expect(all.filter((key) => !tried.has(key)).sort()).toEqual(elsewhere.sort());
   });
 });
 
@@ -167,7 +174,7 @@ describe('mistakes', () => {
       [{ bitz: 4 }, '"bitz"', '"bits"'],
       [{ groupsize: 64 }, '"groupsize"', '"groupSize"'],
       [{ weightOnly: true }, '"weightOnly"', '"weightsOnly"'],
-      [{ bits: 5 }, '4, 8 or 16'],
+      [{ bits: 5 }, '4, 8, 16'],
       [{ bits: '8' }, 'bits'],
       [{ scheme: 'symetric' }, '"symetric"', '"symmetric"'],
       [{ method: 'mes' }, '"mes"', '"mse"'],
@@ -186,6 +193,12 @@ describe('mistakes', () => {
       [{ minElements: 1.5 }, '1.5'],
       [{ defaultIgnore: 'no' }, '"no"'],
       [{ dynamic: true, weightsOnly: true }, 'exclude', 'one'],
+      [{ dynamic: false, weightsOnly: false }, 'both false', 'one'],
+      [{ mode: 'weight-only' }, '"weight-only"', '"weights-only"'],
+      [{ mode: 'dynamic', weightsOnly: true }, 'contradicts weightsOnly: true', 'one'],
+      [{ bits: 16, mode: 'dynamic' }, 'weights-only', 'mode'],
+      [{ bits: 'none', scheme: 'symmetric' }, 'copies', 'scheme'],
+      [{ bits: 'none', overrides: [{ pattern: 'fc', bits: 8 }] }, 'overrides', 'bits'],
       [{ bits: 4, dynamic: true }, 'weights-only', 'dynamic'],
       [{ bits: 4, strategy: 'tensor' }, '4 bits', 'group'],
       [{ bits: 8, groupSize: 128 }, '128', 'weightsOnly'],
