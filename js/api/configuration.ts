@@ -69,7 +69,7 @@ function completed(choices: Choices): Configuration {
   const { bits = DEFAULT_BITS, overrides = [], scheme, method } = choices;
   const mode = modeOf(choices, bits);
   if (!hasScales(bits)) refuseScales(choices, bits);
-  for (const override of overrides) checkOverrideFits(override, bits, mode);
+  for (const override of overrides) checkOverrideFits(override);
   return {
     key: choices.key ?? null,
     stripPrefix: choices.stripPrefix ?? '',
@@ -181,7 +181,12 @@ function groupingOf(
   const byDefault = strategy === 'group' || (strategy === undefined && bits === 4);
   const size = groupSize ?? (byDefault ? DEFAULT_GROUP_SIZE : -1);
   if (size === -1) return { strategy: 'channel', groupSize: -1 };
-  if (bits === 8 && mode === 'dynamic') throw needsWeightsOnly(size);
+  if (bits === 8 && mode === 'dynamic') {
+    throw contradiction(
+      `Groups of 8-bit weights (here of ${size}) are possible only where activations are not quantized.`,
+      'Add weightsOnly: true, or take one scale per channel.',
+    );
+  }
   return { strategy: 'group', groupSize: size };
 }
 
@@ -200,8 +205,9 @@ function floatTypeOf(
   return floatType ?? 'F16';
 }
 
-function checkOverrideFits(override: LayerOverride, bits: AnyBits, mode: Mode): void {
-  const { pattern, groupSize } = override;
+/** Groups fit beside any mode: a layer that has them is packed, and its activations are left alone. */
+function checkOverrideFits(override: LayerOverride): void {
+  const { pattern } = override;
   const choices = (['scheme', 'groupSize', 'method'] as const).filter((key) => key in override);
   if (override.bits === undefined && choices.length === 0) {
     throw contradiction(
@@ -216,19 +222,10 @@ function checkOverrideFits(override: LayerOverride, bits: AnyBits, mode: Mode): 
       `Leave out ${choices[0]}.`,
     );
   }
-  const isDynamic = mode === 'dynamic' && (override.bits ?? bits) === 8;
-  if (isDynamic && groupSize !== undefined && groupSize !== -1) throw needsWeightsOnly(groupSize);
 }
 
 /** Other bits bring their own default, unless the caller has chosen a method for all. */
 function withMethod(override: LayerOverride, method: Method | undefined): LayerOverride {
   const { bits = 'none' } = override;
   return method === undefined || !hasScales(bits) ? override : { method, ...override };
-}
-
-function needsWeightsOnly(groupSize: GroupSize): Error {
-  return contradiction(
-    `Groups of 8-bit weights (here of ${groupSize}) are possible only where activations are not quantized.`,
-    'Add weightsOnly: true, or take one scale per channel.',
-  );
 }

@@ -138,6 +138,45 @@ describe('effects', () => {
       (plan) => wide(plan).reason,
       ['requested', 'override-none'],
     ],
+    // Where several speak of a tensor, the last one to say something of a choice wins.
+    [
+      { bits: 4, overrides: [{ pattern: '*.weight', scheme: 'asymmetric', groupSize: 64 }] },
+      {
+        overrides: [
+          { pattern: '*.weight', scheme: 'asymmetric', groupSize: 64 },
+          { pattern: 'wide', groupSize: 32, method: 'rtn' },
+        ],
+      },
+      (plan) => wide(plan).quantization,
+      [
+        {
+          bits: 4,
+          scheme: 'asymmetric',
+          strategy: 'group',
+          groupSize: 64,
+          scaleDtype: 'F32',
+          method: 'mse',
+        },
+        {
+          bits: 4,
+          scheme: 'asymmetric',
+          strategy: 'group',
+          groupSize: 32,
+          scaleDtype: 'F32',
+          method: 'rtn',
+        },
+      ],
+    ],
+    // Groups of one layer leave its activations alone, whatever the mode of the others.
+    [
+      {},
+      { overrides: [{ pattern: 'wide', groupSize: 64 }] },
+      (plan) => [names(wide(plan))[0], plan.configuration.mode],
+      [
+        ['wide.weight', 'dynamic'],
+        ['wide.weight_packed', 'dynamic'],
+      ],
+    ],
     [
       {},
       { minElements: 256 },
