@@ -3,36 +3,34 @@
  * It exists as the safe way out of pickles: what reads the output needs to trust nobody.
  * The name of the output says what it becomes.
  */
+import type { ConvertOptions } from '../../js/api/options.js';
 import type { Report } from '../../js/api/types.js';
 import type { Arguments } from './arguments.js';
-import { openOptions, withoutUndefined } from './call-options.js';
+import { containerOf, openOptions, withoutUndefined } from './call-options.js';
+import { readConfig, withFlags } from './config-file.js';
 import { type Fact, renderFacts } from './facts.js';
 import { usageError } from './failure.js';
+import type { FlagValues } from './flag.js';
 import type { ConvertFlag } from './flags.js';
 import { formatDuration, formatExactBytes, formatPlural } from './format.js';
 import { showProgress } from './progress.js';
 import { printJson, printWarnings, type Session } from './session.js';
 import { printable } from './text.js';
 
-const OUTPUT_NAME = /\.(safetensors|pt|pth|bin|ckpt)$/i;
-
 export async function runConvert(
   { values, operands }: Arguments<ConvertFlag>,
   session: Session,
 ): Promise<void> {
   const { model, output } = twoFiles(operands);
+  const options = convertOptions(values, output);
   const { convert } = await import('../index.js');
   const progress = showProgress(session.err, { quiet: values.quiet === true, lines: !values.json });
   let report: Report;
   try {
     const result = await convert(model, {
+      ...options,
       output,
-      ...openOptions(values),
-      ...withoutUndefined({
-        force: values.force,
-        strict: values.strict,
-        duplicateTies: values['duplicate-ties'],
-      }),
+      ...withoutUndefined({ force: values.force, strict: values.strict }),
       signal: session.signal,
       onProgress: (step) => progress.update(step),
     });
@@ -47,6 +45,23 @@ export async function runConvert(
   printWarnings(session.err, report.warnings);
 }
 
+function convertOptions(values: FlagValues<ConvertFlag>, output: string): ConvertOptions {
+  const { config } = values;
+  const file = readConfig(config);
+  if (file.bits !== undefined && file.bits !== 'none') {
+    throw usageError(
+      `The configuration in "${config}" quantizes to ${file.bits} bits, but convert changes no tensor.`,
+      'Take it with monoquant quantize, or take the configuration of a conversion.',
+    );
+  }
+  const { key, stripPrefix, duplicateTies } = withFlags(
+    file,
+    withoutUndefined({ ...openOptions(values), duplicateTies: values['duplicate-ties'] }),
+  );
+  const container = containerOf(output);
+  return withoutUndefined({ key, stripPrefix, duplicateTies, container });
+}
+
 function twoFiles(operands: readonly string[]): { model: string; output: string } {
   const [model, output, ...others] = operands;
   if (model === undefined || output === undefined || others.length > 0) {
@@ -55,7 +70,7 @@ function twoFiles(operands: readonly string[]): { model: string; output: string 
       'For example: monoquant convert model.pt model.safetensors',
     );
   }
-  if (!OUTPUT_NAME.test(output)) {
+  if (containerOf(output) === undefined) {
     throw usageError(
       `Expected an output that ends in .safetensors, .pt, .pth, .bin or .ckpt but received "${output}".`,
       'The ending says what kind of file is written.',
