@@ -56,13 +56,13 @@ struct Options {
   bool copy_all =
       false; // change no value: of what is below, only the type of dequantized tensors matters
   Treatment treatment;
-  bool static_inputs = false; // activations are quantized with scales that are stored
+  std::optional<Dtype> dequantized_type; // of what was stored as codes; nothing: that of its scales
+  bool weights_only = false;             // 8-bit codes are packed, activations stay float
+  bool static_inputs = false;            // activations are quantized with scales that are stored
   std::shared_ptr<const calibration::Calibration> calibration; // null: no data
   std::optional<quant::RangeMethod> observer;                  // nothing: whichever loses least
   double percentile = 99.99;
   bool symmetric_inputs = true;
-  std::optional<Dtype> dequantized_type; // of what was stored as codes; nothing: that of its scales
-  bool weights_only = false;             // 8-bit codes are packed, activations stay float
   Dtype float_type = Dtype::kF16;
   std::bitset<catalog::kLayerKindCount> layers;
   bool default_ignore = true;
