@@ -4,20 +4,26 @@
  * Whatever a call opened or started has ended when its promise settles; results never stop an exit.
  */
 import { join } from 'node:path';
+import type { Calibration, CalibrationInput } from '../js/api/calibration.js';
 import type { Model } from '../js/api/model.js';
 import {
+  type CalibrateOptions,
   type ConvertOptions,
   type QuantizeOptions,
   type QuantizeRequest,
   type RunOptions,
+  resolveCalibrate,
   resolveConvert,
+  resolveData,
   resolveOpen,
   resolveQuantize,
 } from '../js/api/options.js';
 import type { OpenOptions } from '../js/api/plan-options.js';
+import { calibrateModel } from '../js/worker/calibrate.js';
 import { openModel } from '../js/worker/model.js';
 import { quantizeWith } from '../js/worker/quantize.js';
 import { throwIfAborted } from '../js/worker/session.js';
+import { type CalibrationFiles, openCalibration } from './calibration-files.js';
 import { InputFile } from './input-file.js';
 import { OutputFile } from './output-file.js';
 import { FileResult, type QuantizeResult, TemporaryFolder } from './result.js';
@@ -30,7 +36,12 @@ export {
   MonoquantError,
 } from '../js/api/errors.js';
 export type { Model } from '../js/api/model.js';
-export type { ConvertOptions, QuantizeOptions, RunOptions } from '../js/api/options.js';
+export type {
+  CalibrateOptions,
+  ConvertOptions,
+  QuantizeOptions,
+  RunOptions,
+} from '../js/api/options.js';
 export type { OpenOptions, PlanOptions } from '../js/api/plan-options.js';
 export * from '../js/api/types.js';
 export { version } from '../js/api/version.js';
@@ -45,10 +56,43 @@ export async function open(
   throwIfAborted(run.signal);
   const input = InputFile.open(model);
   try {
-    return await openModel(startSession(run), input.file, opening, run, () => input.close());
+    return await openModel(startSession(run), input.file, opening, run, {
+      openCalibration: async (inputs) => openCalibration(inputs),
+      release: () => input.close(),
+    });
   } catch (error) {
     input.close();
     throw error;
+  }
+}
+
+/**
+ * Reads captured inputs of a model's layers: files of tensors named by module, and perhaps a calibration to go on
+ * from. What comes back can be stored as JSON and given to `quantize`.
+ */
+export async function calibrate(
+  model: string | URL,
+  data: CalibrationInput | readonly CalibrationInput[],
+  options: CalibrateOptions = {},
+): Promise<Calibration> {
+  const { run, opening, strict } = resolveCalibrate(options);
+  const inputs = resolveData(data);
+  throwIfAborted(run.signal);
+  const input = InputFile.open(model);
+  try {
+    const opened = openCalibration(inputs);
+    try {
+      const source = input.file;
+      const job = { source, parts: opened.parts, opening, strict, run };
+      const calibration = await calibrateModel(startSession(run), job);
+      input.checkUnchanged();
+      opened.checkUnchanged();
+      return calibration;
+    } finally {
+      opened.close();
+    }
+  } finally {
+    input.close();
   }
 }
 
@@ -75,28 +119,40 @@ async function writeModel(model: string | URL, request: QuantizeRequest): Promis
   throwIfAborted(request.run.signal);
   const input = InputFile.open(model);
   try {
-    return await quantizeFile(input, request);
+    const calibration = openCalibration(request.calibration);
+    try {
+      return await quantizeFile(input, request, calibration);
+    } finally {
+      calibration.close();
+    }
   } finally {
     input.close();
   }
 }
 
-async function quantizeFile(input: InputFile, request: QuantizeRequest): Promise<QuantizeResult> {
+async function quantizeFile(
+  input: InputFile,
+  request: QuantizeRequest,
+  calibration: CalibrationFiles,
+): Promise<QuantizeResult> {
   const { identity } = input;
   const { run, configuration, gates } = request;
   const folder = request.output === undefined ? new TemporaryFolder() : undefined;
   try {
     const path = request.output ?? join(folder?.path ?? '', `model.${configuration.container}`);
+    calibration.checkOutput(path);
     const output = OutputFile.create(path, { force: request.force, input: identity });
     try {
       const { report } = await quantizeWith(startSessions(run, input.file.size), {
         source: input.file,
         sink: output.file,
         configuration,
+        calibration: calibration.parts,
         gates,
         run,
       });
       input.checkUnchanged();
+      calibration.checkUnchanged();
       output.commit();
       return new FileResult(report, path, identity, folder);
     } finally {

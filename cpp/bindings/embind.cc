@@ -9,9 +9,11 @@
 #include <string>
 
 #include "monoquant/base/json.h"
+#include "monoquant/calibration/calibration.h"
 #include "monoquant/catalog/inspector.h"
 #include "monoquant/parallel/parallel_for.h"
 #include "monoquant/plan/plan.h"
+#include "monoquant/run/calibrate_stage.h"
 #include "monoquant/run/encode_stage.h"
 #include "monoquant/run/seal_stage.h"
 #include "monoquant/run/verify_stage.h"
@@ -159,6 +161,7 @@ public:
 protected:
   const run::Stage &stage() const { return *stage_; }
   run::Stage &stage() { return *stage_; }
+  void fail(Error error) { error_ = std::move(error); }
 
 private:
   std::unique_ptr<run::Stage> stage_;
@@ -187,6 +190,32 @@ public:
   VerifyStage(const EncodeStage &encode, const Inspector &output, size_t slots, size_t block_bytes)
       : Stage(std::make_unique<run::VerifyStage>(encode.encode(), output.catalog(), slots,
                                                  block_bytes)) {}
+};
+
+/// Both inspectors must outlive the stage. `so_far` is a calibration, or empty; ask for the error at once.
+class CalibrateStage : public Stage {
+public:
+  CalibrateStage(const Inspector &model, const Inspector &data, const std::string &so_far,
+                 size_t slots, size_t block_bytes)
+      : CalibrateStage(model, data, read(so_far), slots, block_bytes) {}
+
+private:
+  CalibrateStage(const Inspector &model, const Inspector &data,
+                 Result<calibration::Calibration> so_far, size_t slots, size_t block_bytes)
+      : Stage(std::make_unique<run::CalibrateStage>(
+            model.catalog(), data.catalog(),
+            so_far ? std::move(so_far.value()) : calibration::Calibration(), slots, block_bytes)) {
+    if (!so_far) {
+      fail(so_far.error());
+    }
+  }
+
+  static Result<calibration::Calibration> read(const std::string &text) {
+    if (text.empty()) {
+      return calibration::Calibration();
+    }
+    return calibration::read_calibration(Json::parse(text, nullptr, false));
+  }
 };
 
 size_t set_threads(size_t threads) {
@@ -232,6 +261,8 @@ EMSCRIPTEN_BINDINGS(monoquant) {
       .constructor<EncodeStage &, const std::string &>();
   emscripten::class_<VerifyStage, emscripten::base<Stage>>("VerifyStage")
       .constructor<const EncodeStage &, const Inspector &, size_t, size_t>();
+  emscripten::class_<CalibrateStage, emscripten::base<Stage>>("CalibrateStage")
+      .constructor<const Inspector &, const Inspector &, const std::string &, size_t, size_t>();
   emscripten::function("setThreads", &set_threads);
   emscripten::function("version", &version);
 }

@@ -24,6 +24,8 @@ export interface PlanChoice {
   readonly configuration: Configuration;
   /** What an earlier run found in the weights. */
   readonly unfit: readonly UnfitTensor[];
+  /** JSON of a Calibration. */
+  readonly calibration: string | null;
 }
 
 export class Quantizer<Output> {
@@ -63,7 +65,8 @@ export class Quantizer<Output> {
 
   /** JSON of a Plan, without its configuration. */
   plan(choice: PlanChoice): string {
-    const plan = this.#engine.plan(this.#inspector, this.#engineOptions(choice));
+    const options = this.#engineOptions(choice);
+    const plan = this.#engine.plan(this.#inspector, options, choice.calibration);
     try {
       return plan.json();
     } finally {
@@ -82,10 +85,25 @@ export class Quantizer<Output> {
     await this.#drop();
     const sink = await openSink();
     this.#sink = sink;
-    this.#plan = this.#engine.plan(this.#inspector, this.#engineOptions(choice));
+    const options = this.#engineOptions(choice);
+    this.#plan = this.#engine.plan(this.#inspector, options, choice.calibration);
     this.#encode = this.#engine.encodeStage(this.#plan, share, this.#blocks);
     const { slots } = this.#blocks;
     return runStage(this.#encode, { source: this.#source, sink, slots, onProgress });
+  }
+
+  /** Adds a file of captured inputs to a calibration, JSON or ''; answers JSON of a CalibrateResult. */
+  async calibrate(data: ByteSource, soFar: string, onProgress?: OnStageProgress): Promise<string> {
+    // All of the file is data: no part of it is a state dict.
+    const inspector = await this.#engine.inspect(data, { key: '' });
+    let stage: WasmStage | undefined;
+    try {
+      stage = this.#engine.calibrateStage(this.#inspector, inspector, soFar, this.#blocks);
+      return await runStage(stage, { source: data, slots: this.#blocks.slots, onProgress });
+    } finally {
+      deleteQuietly(stage);
+      deleteQuietly(inspector);
+    }
   }
 
   /** Ends the output when every share was encoded; `results` are JSON of all StageResults. */
@@ -138,6 +156,7 @@ export class Quantizer<Output> {
 
   #engineOptions({ configuration, unfit }: PlanChoice): EngineOptions {
     const { container, duplicateTies, bits, mode, scheme, strategy, groupSize } = configuration;
+    const { observer, percentile, inputScheme } = configuration;
     const { method, floatType, layers, defaultIgnore, minElements, ignore, overrides } =
       configuration;
     const hasPatterns = ignore.length > 0 || overrides.length > 0;
@@ -150,6 +169,9 @@ export class Quantizer<Output> {
       strategy,
       groupSize,
       method,
+      observer,
+      percentile,
+      inputScheme,
       floatType,
       layers,
       defaultIgnore,

@@ -60,6 +60,8 @@ class SessionWorker<Source, Sink, Output> {
         return this.#load(request.parameters.engine);
       case 'open':
         return this.#open(request.parameters);
+      case 'calibrate':
+        return this.#calibrate(request.parameters, onProgress);
       case 'plan':
         return this.#opened().plan(request.parameters);
       case 'encode':
@@ -90,6 +92,14 @@ class SessionWorker<Source, Sink, Output> {
     const engine = await this.#engine;
     this.#quantizer = await Quantizer.open<Output>(engine, this.#host.blocks, bytes, options);
     return this.#quantizer.catalog();
+  }
+
+  async #calibrate(
+    { source, soFar }: Calls<Source, Sink, Output>['calibrate']['parameters'],
+    onProgress?: OnStageProgress,
+  ): Promise<string> {
+    const data = await this.#host.openSource(source);
+    return this.#opened().calibrate(data, soFar, onProgress);
   }
 
   async #encode(

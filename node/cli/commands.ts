@@ -4,7 +4,7 @@
  * Help is made from this table and so always complete.
  */
 import { type Command, command } from './command.js';
-import { CONVERT_FLAGS, HELP_FLAGS, INFO_FLAGS, QUANTIZE_FLAGS } from './flags.js';
+import { CALIBRATE_FLAGS, CONVERT_FLAGS, HELP_FLAGS, INFO_FLAGS, QUANTIZE_FLAGS } from './flags.js';
 
 export const COMMANDS: readonly Command[] = [
   command({
@@ -24,6 +24,21 @@ export const COMMANDS: readonly Command[] = [
       'monoquant quantize model.safetensors --config report.json',
     ],
     load: async () => (await import('./quantize.js')).runQuantize,
+  }),
+  command({
+    name: 'calibrate',
+    operand: 'MODEL DATA...',
+    summary: 'observe captured inputs of the layers',
+    sections: CALIBRATE_FLAGS,
+    notes: [
+      'DATA are .safetensors, .npz or PyTorch files of tensors named by module, batches',
+      'module#0, module#1, …, or a calibration to go on from, before others.',
+    ],
+    examples: [
+      'monoquant calibrate model.safetensors inputs.pt -o calibration.json',
+      'monoquant quantize model.safetensors -c calibration.json',
+    ],
+    load: async () => (await import('./calibrate.js')).runCalibrate,
   }),
   command({
     name: 'convert',

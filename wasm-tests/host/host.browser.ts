@@ -31,6 +31,9 @@ export const host: Host = {
   open: (model, options) => monoquant.open(new Blob([model]), options),
   quantize: (model, options) => outcomeOf(monoquant.quantize(new File([model], 'model'), options)),
   convert: (model, options) => outcomeOf(monoquant.convert(new File([model], 'model'), options)),
+  calibrate: (model, data, options) =>
+    monoquant.calibrate(new File([model], 'model'), data, options),
+  withData: (files, use) => use(files.map(({ name, bytes }) => new File([bytes], name))),
   leftovers: async () => {
     const names: string[] = [];
     const root = await navigator.storage.getDirectory();

@@ -4,6 +4,9 @@
  * Models go in as bytes and outputs come out as bytes; nothing is left behind when a call settles.
  */
 import type {
+  CalibrateOptions,
+  Calibration,
+  CalibrationInput,
   ConvertOptions,
   EngineInfo,
   Model,
@@ -33,6 +36,11 @@ export type AnyOptions = PlanOptions &
 
 export type AnyConvertOptions = Omit<ConvertOptions, 'output' | 'force'>;
 
+export interface DataFile {
+  readonly name: string;
+  readonly bytes: Bytes;
+}
+
 export interface EngineChoice {
   readonly run: Pick<RunOptions, 'threads' | 'engine'>;
   readonly engine: EngineInfo;
@@ -47,6 +55,16 @@ export interface Host {
   open(model: Bytes, options?: OpenOptions & RunOptions): Promise<Model>;
   quantize(model: Bytes, options?: AnyOptions): Promise<Outcome>;
   convert(model: Bytes, options?: AnyConvertOptions): Promise<Outcome>;
+  calibrate(
+    model: Bytes,
+    data: CalibrationInput | readonly CalibrationInput[],
+    options?: CalibrateOptions,
+  ): Promise<Calibration>;
+  /** Calls `use` with files as this host names them. */
+  withData<Result>(
+    files: readonly DataFile[],
+    use: (inputs: readonly CalibrationInput[]) => Promise<Result>,
+  ): Promise<Result>;
   /** Outputs, finished or not, that are somewhere although no result is open. */
   leftovers(): Promise<readonly string[]>;
   /** Ways to ask for an engine, each with the one that answers here. */

@@ -3,22 +3,28 @@
  * It exists as the one file that pages import.
  * Nothing leaves the machine, and nothing stays on it: close() removes what a result holds.
  */
+import type { Calibration, CalibrationInput } from '../../js/api/calibration.js';
 import { unexpected } from '../../js/api/check.js';
 import type { Model } from '../../js/api/model.js';
 import {
   type ConvertOptions as AnyConvertOptions,
   type QuantizeOptions as AnyQuantizeOptions,
+  type CalibrateOptions,
   type QuantizeRequest,
   type RunOptions,
+  resolveCalibrate,
   resolveConvert,
+  resolveData,
   resolveOpen,
   resolveQuantize,
 } from '../../js/api/options.js';
 import type { OpenOptions } from '../../js/api/plan-options.js';
 import type { Report, Warning } from '../../js/api/types.js';
+import { calibrateModel } from '../../js/worker/calibrate.js';
 import { openModel } from '../../js/worker/model.js';
 import { quantizeWith } from '../../js/worker/quantize.js';
 import { throwIfAborted } from '../../js/worker/session.js';
+import { openCalibration } from './calibration-blobs.js';
 import { PrivateFileName } from './private-file.js';
 import { startSession } from './worker-host.js';
 
@@ -29,7 +35,7 @@ export {
   MonoquantError,
 } from '../../js/api/errors.js';
 export type { Model } from '../../js/api/model.js';
-export type { RunOptions } from '../../js/api/options.js';
+export type { CalibrateOptions, RunOptions } from '../../js/api/options.js';
 export type { OpenOptions, PlanOptions } from '../../js/api/plan-options.js';
 export * from '../../js/api/types.js';
 export { version } from '../../js/api/version.js';
@@ -53,7 +59,24 @@ export async function open(model: Blob, options: OpenOptions & RunOptions = {}):
   const { run, opening } = resolveOpen(options);
   checkModel(model);
   throwIfAborted(run.signal);
-  return openModel(startSession(run), model, opening, run, () => {});
+  return openModel(startSession(run), model, opening, run, { openCalibration, release: () => {} });
+}
+
+/**
+ * Reads captured inputs of a model's layers: files of tensors named by module, and perhaps a calibration to go on
+ * from. What comes back can be stored as JSON and given to `quantize`.
+ */
+export async function calibrate(
+  model: Blob,
+  data: CalibrationInput | readonly CalibrationInput[],
+  options: CalibrateOptions = {},
+): Promise<Calibration> {
+  const { run, opening, strict } = resolveCalibrate(options);
+  const inputs = resolveData(data);
+  checkModel(model);
+  throwIfAborted(run.signal);
+  const { parts } = await openCalibration(inputs);
+  return calibrateModel(startSession(run), { source: model, parts, opening, strict, run });
 }
 
 /** Quantizes a model file. Call `close` on the result when its blob has been saved. */
@@ -71,13 +94,14 @@ export async function convert(model: Blob, options: ConvertOptions = {}): Promis
 
 async function writeModel(
   model: Blob,
-  { run, configuration, gates }: QuantizeRequest,
+  { run, configuration, calibration, gates }: QuantizeRequest,
 ): Promise<QuantizeResult> {
   checkModel(model);
   throwIfAborted(run.signal);
+  const { parts } = await openCalibration(calibration);
   const file = await PrivateFileName.claim();
   try {
-    const job = { source: model, sink: file.name, configuration, gates, run };
+    const job = { source: model, sink: file.name, configuration, calibration: parts, gates, run };
     const { report, output } = await quantizeWith([startSession(run)], job);
     return {
       report,

@@ -233,10 +233,11 @@ Result<Calibration> read_calibration(const Json &document) {
                  {},
                  {}};
   }
-  constexpr size_t kMembers = 4;
+  // What was said when it was made may be there and is of no concern here.
+  const size_t members = document.contains("warnings") ? 5 : 4;
   const Json &left_out = reader.member(document, "leftOut");
   const Json &modules = reader.member(document, "modules");
-  reader.object(document, kMembers, "it");
+  reader.object(document, members, "it");
   if (!left_out.is_array() || !modules.is_object()) {
     reader.fail("leftOut and modules", "something else");
   }
