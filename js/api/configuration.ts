@@ -20,6 +20,7 @@ import {
   type Bits,
   CONTAINERS,
   type Configuration,
+  DEQUANTIZED_TYPES,
   FLOAT_TYPES,
   type FloatType,
   GROUP_SIZES,
@@ -85,6 +86,7 @@ export function configurationOf(given: Given): Configuration {
   if (bits === 16 && method !== undefined) throw hasNoSixteenBitMeaning('method');
   return {
     ...openingOf(given),
+    dequantize: checkChoice(given.dequantize, 'dequantize', DEQUANTIZED_TYPES) ?? null,
     container: checkChoice(given.container, 'container', CONTAINERS) ?? 'safetensors',
     duplicateTies: checkBoolean(given.duplicateTies, 'duplicateTies') ?? false,
     bits,
@@ -102,7 +104,7 @@ export function configurationOf(given: Given): Configuration {
   };
 }
 
-/** What `convert` does: the container changes and nothing else. */
+/** What `convert` and `dequantize` do: no value changes. */
 export function copyingConfiguration(given: Given): Configuration {
   return { ...configurationOf(given), bits: 'none' };
 }
