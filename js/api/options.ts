@@ -13,13 +13,8 @@ import {
   contradiction,
   unexpected,
 } from './check.js';
-import {
-  configurationOf,
-  copyingConfiguration,
-  OPEN_KEYS,
-  openingOf,
-  PLAN_KEYS,
-} from './configuration.js';
+import { configurationOf, copyingConfiguration, openingOf } from './configuration.js';
+import { checkChoices, OPEN_KEYS, PLAN_KEYS } from './option-checks.js';
 import type { OpenOptions, PlanOptions } from './plan-options.js';
 import {
   type Configuration,
@@ -120,7 +115,17 @@ export interface QuantizeRequest {
 export type Opening = Pick<Configuration, 'key' | 'stripPrefix'>;
 
 export function resolveConfiguration(options: PlanOptions, opening: Opening): Configuration {
-  return { ...configurationOf(checkObject(options, 'options', PLAN_KEYS)), ...opening };
+  const given = checkObject(options, 'options', [...PLAN_KEYS, ...OPEN_KEYS]);
+  const configuration = configurationOf({ ...opening, ...checkChoices(given) });
+  for (const key of ['key', 'stripPrefix'] as const) {
+    if (configuration[key] === opening[key]) continue;
+    const [opened, asked] = [opening[key], configuration[key]].map((part) => JSON.stringify(part));
+    throw contradiction(
+      `The model was opened with ${key}: ${opened}, but the plan is to have ${key}: ${asked}.`,
+      `Open the model with that ${key}, or leave it out here.`,
+    );
+  }
+  return configuration;
 }
 
 export function resolveOpen(options: OpenOptions & RunOptions): {
@@ -137,7 +142,10 @@ export function resolveQuantize(options: QuantizeOptions, hasPaths: boolean): Qu
 }
 
 export function resolveConvert(options: ConvertOptions, hasPaths: boolean): QuantizeRequest {
-  return request(options, CONVERT_KEYS, hasPaths, copyingConfiguration);
+  // The configuration of an earlier conversion has all keys; without it most of them would be mistakes.
+  const repeats = checkObject(options, 'options').bits === 'none';
+  const keys = repeats ? [...PLAN_KEYS, ...CONVERT_KEYS] : CONVERT_KEYS;
+  return request(options, keys, hasPaths, copyingConfiguration);
 }
 
 export function resolveDequantize(options: DequantizeOptions, hasPaths: boolean): QuantizeRequest {

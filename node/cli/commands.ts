@@ -23,10 +23,13 @@ export const COMMANDS: readonly Command[] = [
     notes: [
       'PATTERN is the name of a tensor or module, with * for anything, or re: and a',
       'regex. CHOICES are bits:4|8|16|none, group:N, scheme:NAME and method:NAME.',
+      'Flags beside --config win: other --bits also bring back the defaults of what',
+      'depends on them (mode, strategy, group size, method), lists are replaced.',
     ],
     examples: [
       'monoquant quantize model.safetensors --bits 4 -o small.safetensors',
       "monoquant quantize model.safetensors --layer 'encoder=bits:4' --dry-run",
+      'monoquant quantize model.safetensors --config report.json',
     ],
     load: async () => (await import('./quantize.js')).runQuantize,
   }),

@@ -6,9 +6,11 @@
 import type { ConvertOptions } from '../../js/api/options.js';
 import type { Report } from '../../js/api/types.js';
 import type { QuantizeResult } from '../index.js';
-import type { Arguments } from './arguments.js';
-import { openOptions, withoutUndefined } from './call-options.js';
+import { containerOf, openOptions, withoutUndefined } from './call-options.js';
+import { readConfig, withFlags } from './config-file.js';
 import { renderFacts } from './facts.js';
+import { usageError } from './failure.js';
+import type { FlagValues } from './flag.js';
 import type { ConvertFlag } from './flags.js';
 import { formatDuration, formatExactBytes } from './format.js';
 import { showProgress } from './progress.js';
@@ -17,7 +19,7 @@ import { printable } from './text.js';
 
 export interface Rewriting {
   readonly output: string;
-  readonly values: Arguments<ConvertFlag>['values'];
+  readonly values: FlagValues<ConvertFlag>;
   /** The call of the package. */
   readonly call: (options: ConvertOptions) => Promise<QuantizeResult>;
   /** What became of the tensors. */
@@ -28,17 +30,14 @@ export async function rewrite(
   { output, values, call, facts }: Rewriting,
   session: Session,
 ): Promise<void> {
+  const options = rewriteOptions(values, output);
   const progress = showProgress(session.err, { quiet: values.quiet === true, lines: !values.json });
   let report: Report;
   try {
     const result = await call({
+      ...options,
       output,
-      ...openOptions(values),
-      ...withoutUndefined({
-        force: values.force,
-        strict: values.strict,
-        duplicateTies: values['duplicate-ties'],
-      }),
+      ...withoutUndefined({ force: values.force, strict: values.strict }),
       signal: session.signal,
       onProgress: (step) => progress.update(step),
     });
@@ -61,6 +60,23 @@ export async function rewrite(
     session.out.write(`${renderFacts(lines, session.out).join('\n')}\n`);
   }
   printWarnings(session.err, warnings);
+}
+
+function rewriteOptions(values: FlagValues<ConvertFlag>, output: string): ConvertOptions {
+  const { config } = values;
+  const file = readConfig(config);
+  if (file.bits !== undefined && file.bits !== 'none') {
+    throw usageError(
+      `The configuration in "${config}" quantizes to ${file.bits} bits, but this command changes no value.`,
+      'Take it with monoquant quantize, or take the configuration of a conversion.',
+    );
+  }
+  const { key, stripPrefix, duplicateTies } = withFlags(
+    file,
+    withoutUndefined({ ...openOptions(values), duplicateTies: values['duplicate-ties'] }),
+  );
+  const container = containerOf(output);
+  return withoutUndefined({ key, stripPrefix, duplicateTies, container });
 }
 
 /** How many tensors of a report were only copied, tied or dropped. */

@@ -3,10 +3,9 @@
  * It exists so that one too few or too many is told alike.
  * Names of outputs say what kind of file they become.
  */
+import { containerOf } from './call-options.js';
 import { usageError } from './failure.js';
 import { formatPlural } from './format.js';
-
-const OUTPUT_NAME = /\.(safetensors|pt|pth|bin|ckpt)$/i;
 
 /** `what` they are, such as "a model and an output". */
 export function twoFiles(
@@ -30,7 +29,7 @@ export function modelAndOutput(
   example: string,
 ): { readonly model: string; readonly output: string } {
   const [model, output] = twoFiles(operands, 'a model and an output', example);
-  if (!OUTPUT_NAME.test(output)) {
+  if (containerOf(output) === undefined) {
     throw usageError(
       `Expected an output that ends in .safetensors, .pt, .pth, .bin or .ckpt but received "${output}".`,
       'The ending says what kind of file is written.',
