@@ -78,7 +78,7 @@ Result<void> LinearRun::add_rows(const LinearRows &rows) {
   }
   if (const Result<void> checked = check_coded_rows(rows.coded, count, row_shape(shape_));
       !checked) {
-    return checked;
+    return checked.error();
   }
   for (size_t row = 0; row < count; ++row) {
     add_row(rows, row);

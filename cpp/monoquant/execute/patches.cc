@@ -152,7 +152,7 @@ Result<void> add_patches(std::span<const float> values, std::span<const uint64_t
                  patch.data() + channel * kernel_size);
     }
     if (const Result<void> added = inputs.add(patch); !added) {
-      return added;
+      return added.error();
     }
   }
   return {};

@@ -136,13 +136,13 @@ TEST(LinearRun, of_a_tiny_layer_by_hand) {
 /// torch 1.13: nn.functional.linear(x.view(3, 4), w.view(2, 4), tensor([.5, -.25])), x[i] = ((7i) % 11 - 5) / 4,
 /// w[i] = ((5i) % 13 - 6) / 8. All of it exact in f32.
 TEST(LinearRun, has_the_float_layer_of_pytorch) {
-  std::vector<float> x;
-  std::vector<float> w;
-  for (int i = 0; i < 12; ++i) {
-    x.push_back(static_cast<float>(7 * i % 11 - 5) / 4.0F);
+  std::vector<float> x(12);
+  std::vector<float> w(8);
+  for (size_t i = 0; i < 12; ++i) {
+    x[i] = (static_cast<float>(7 * i % 11) - 5.0F) / 4.0F;
   }
-  for (int i = 0; i < 8; ++i) {
-    w.push_back(static_cast<float>(5 * i % 13 - 6) / 8.0F);
+  for (size_t i = 0; i < 8; ++i) {
+    w[i] = (static_cast<float>(5 * i % 13) - 6.0F) / 8.0F;
   }
   const float expected[2][3] = {{0.5F, 0.90625F, 1.65625F}, {0.5625F, -1.03125F, -0.21875F}};
   const float bias[] = {0.5F, -0.25F};

@@ -75,7 +75,7 @@ NaiveMatrix random_matrix(Random &random, const NaiveOptions &options) {
   matrix.group_size = options.group_size;
   matrix.is_shared = options.is_shared;
   const size_t scopes = options.is_shared ? 1 : options.rows * matrix.groups();
-  const auto codes = static_cast<uint64_t>(options.highest - options.lowest + 1);
+  const auto codes = uint64_t{1} + static_cast<uint32_t>(options.highest - options.lowest);
   const auto any_code = [&] { return options.lowest + static_cast<int32_t>(random.below(codes)); };
   for (size_t i = 0; i < scopes; ++i) {
     // A few negative, as a search of signs gives them.
@@ -127,7 +127,7 @@ double naive_executed(const NaiveMatrix &matrix, size_t row, std::span<const flo
     int64_t zx = 0;
     size_t i = begin;
     for (; i < matrix.columns && matrix.scope(row, i) == scope; ++i) {
-      const int64_t w = matrix.codes[row * matrix.columns + i];
+      const int64_t w = int32_t{matrix.codes[row * matrix.columns + i]};
       if (!in_integers) {
         const float weight = static_cast<float>(w - zw) * scale;
         result += static_cast<double>(sample[i]) * static_cast<double>(weight);
