@@ -4,15 +4,19 @@
  * Whatever a call opened or started has ended when its promise settles; results never stop an exit.
  */
 import { join } from 'node:path';
+import type { Calibration, CalibrationInput } from '../js/api/calibration.js';
 import type { Model, Tensors } from '../js/api/model.js';
 import {
+  type CalibrateOptions,
   type CompareOptions,
   type ConvertOptions,
   type DequantizeOptions,
   type QuantizeOptions,
   type QuantizeRequest,
   type RunOptions,
+  resolveCalibrate,
   resolveConvert,
+  resolveData,
   resolveDequantize,
   resolveOpen,
   resolveQuantize,
@@ -21,10 +25,12 @@ import {
 } from '../js/api/options.js';
 import type { OpenOptions } from '../js/api/plan-options.js';
 import type { Comparison, Validation } from '../js/api/types.js';
+import { calibrateModel } from '../js/worker/calibrate.js';
 import { compareWith, validateWith } from '../js/worker/compare.js';
 import { openModel } from '../js/worker/model.js';
 import { quantizeWith } from '../js/worker/quantize.js';
 import { throwIfAborted } from '../js/worker/session.js';
+import { type CalibrationFiles, openCalibration } from './calibration-files.js';
 import { InputFile } from './input-file.js';
 import type { SizedFile } from './open-file.js';
 import { OutputFile } from './output-file.js';
@@ -39,6 +45,7 @@ export {
 } from '../js/api/errors.js';
 export type { Model, Tensors } from '../js/api/model.js';
 export type {
+  CalibrateOptions,
   CompareOptions,
   ConvertOptions,
   DequantizeOptions,
@@ -69,8 +76,11 @@ async function openFile(
   throwIfAborted(run.signal);
   const input = InputFile.open(model);
   try {
-    const release = () => input.close();
-    return await openModel(startSession(run), input.file, opening, run, release, joinQuantized);
+    const host = {
+      openCalibration: async (inputs: readonly CalibrationInput[]) => openCalibration(inputs),
+      release: () => input.close(),
+    };
+    return await openModel(startSession(run), input.file, opening, run, host, joinQuantized);
   } catch (error) {
     input.close();
     throw error;
@@ -120,6 +130,36 @@ export async function dequantize(
   return writeModel(model, resolveDequantize(options, true));
 }
 
+/**
+ * Reads captured inputs of a model's layers: files of tensors named by module, and perhaps a calibration to go on
+ * from. What comes back can be stored as JSON and given to `quantize`.
+ */
+export async function calibrate(
+  model: string | URL,
+  data: CalibrationInput | readonly CalibrationInput[],
+  options: CalibrateOptions = {},
+): Promise<Calibration> {
+  const { run, opening, strict } = resolveCalibrate(options);
+  const inputs = resolveData(data);
+  throwIfAborted(run.signal);
+  const input = InputFile.open(model);
+  try {
+    const opened = openCalibration(inputs);
+    try {
+      const source = input.file;
+      const job = { source, parts: opened.parts, opening, strict, run };
+      const calibration = await calibrateModel(startSession(run), job);
+      input.checkUnchanged();
+      opened.checkUnchanged();
+      return calibration;
+    } finally {
+      opened.close();
+    }
+  } finally {
+    input.close();
+  }
+}
+
 /** Quantizes a model file. Writes to `options.output`, or keeps the result aside until `save`. */
 export async function quantize(
   model: string | URL,
@@ -162,28 +202,40 @@ async function writeModel(model: string | URL, request: QuantizeRequest): Promis
   throwIfAborted(request.run.signal);
   const input = InputFile.open(model);
   try {
-    return await quantizeFile(input, request);
+    const calibration = openCalibration(request.calibration);
+    try {
+      return await quantizeFile(input, request, calibration);
+    } finally {
+      calibration.close();
+    }
   } finally {
     input.close();
   }
 }
 
-async function quantizeFile(input: InputFile, request: QuantizeRequest): Promise<QuantizeResult> {
+async function quantizeFile(
+  input: InputFile,
+  request: QuantizeRequest,
+  calibration: CalibrationFiles,
+): Promise<QuantizeResult> {
   const { identity } = input;
   const { run, configuration, gates } = request;
   const folder = request.output === undefined ? new TemporaryFolder() : undefined;
   try {
     const path = request.output ?? join(folder?.path ?? '', `model.${configuration.container}`);
+    calibration.checkOutput(path);
     const output = OutputFile.create(path, { force: request.force, input: identity });
     try {
       const { report } = await quantizeWith(startSessions(run, input.file.size), {
         source: input.file,
         sink: output.file,
         configuration,
+        calibration: calibration.parts,
         gates,
         run,
       });
       input.checkUnchanged();
+      calibration.checkUnchanged();
       output.commit();
       const { key, stripPrefix } = configuration;
       const reference = {

@@ -9,11 +9,13 @@
 #include <string>
 
 #include "monoquant/base/json.h"
+#include "monoquant/calibration/calibration.h"
 #include "monoquant/catalog/inspector.h"
 #include "monoquant/catalog/problem_json.h"
 #include "monoquant/parallel/parallel_for.h"
 #include "monoquant/plan/config_check.h"
 #include "monoquant/plan/plan.h"
+#include "monoquant/run/calibrate_stage.h"
 #include "monoquant/run/compare_stage.h"
 #include "monoquant/run/encode_stage.h"
 #include "monoquant/run/seal_stage.h"
@@ -171,6 +173,7 @@ public:
 protected:
   const run::Stage &stage() const { return *stage_; }
   run::Stage &stage() { return *stage_; }
+  void fail(Error error) { error_ = std::move(error); }
 
 private:
   std::unique_ptr<run::Stage> stage_;
@@ -208,6 +211,32 @@ public:
   CompareStage(const Inspector &file, const Inspector &reference, size_t block_bytes)
       : Stage(std::make_unique<run::CompareStage>(file.catalog(), &reference.catalog(),
                                                   block_bytes)) {}
+};
+
+/// Both inspectors must outlive the stage. `so_far` is a calibration, or empty; ask for the error at once.
+class CalibrateStage : public Stage {
+public:
+  CalibrateStage(const Inspector &model, const Inspector &data, const std::string &so_far,
+                 size_t slots, size_t block_bytes)
+      : CalibrateStage(model, data, read(so_far), slots, block_bytes) {}
+
+private:
+  CalibrateStage(const Inspector &model, const Inspector &data,
+                 Result<calibration::Calibration> so_far, size_t slots, size_t block_bytes)
+      : Stage(std::make_unique<run::CalibrateStage>(
+            model.catalog(), data.catalog(),
+            so_far ? std::move(so_far.value()) : calibration::Calibration(), slots, block_bytes)) {
+    if (!so_far) {
+      fail(so_far.error());
+    }
+  }
+
+  static Result<calibration::Calibration> read(const std::string &text) {
+    if (text.empty()) {
+      return calibration::Calibration();
+    }
+    return calibration::read_calibration(Json::parse(text, nullptr, false));
+  }
 };
 
 size_t set_threads(size_t threads) {
@@ -258,6 +287,8 @@ EMSCRIPTEN_BINDINGS(monoquant) {
   emscripten::class_<CompareStage, emscripten::base<Stage>>("CompareStage")
       .constructor<const Inspector &, size_t>()
       .constructor<const Inspector &, const Inspector &, size_t>();
+  emscripten::class_<CalibrateStage, emscripten::base<Stage>>("CalibrateStage")
+      .constructor<const Inspector &, const Inspector &, const std::string &, size_t, size_t>();
   emscripten::function("setThreads", &set_threads);
   emscripten::function("version", &version);
 }

@@ -85,6 +85,7 @@ export interface TensorInfo {
 
 export const FILE_FORMATS = [
   'safetensors',
+  'npz',
   'torch-zip',
   'torch-legacy',
   'torch-tar',

@@ -3,6 +3,7 @@
  * It exists so that the command line, the API and the page check the same things with the same words.
  * Callers without types are caught here: an unknown key or a bad value never reaches the engine.
  */
+import type { CalibrationInput } from './calibration.js';
 import {
   checkBoolean,
   checkChoice,
@@ -70,6 +71,11 @@ export interface ValidateOptions<Source> extends OpenOptions, RunOptions {
   readonly failUnder?: number;
 }
 
+export interface CalibrateOptions extends OpenOptions, RunOptions {
+  /** Treat every warning as an error. */
+  readonly strict?: boolean;
+}
+
 export interface QuantizeOptions extends PlanOptions, OpenOptions, RunOptions, OutputOptions {
   /** Fail with `quality-gate` and write nothing when the model's SQNR in dB is below this. */
   readonly failUnder?: number;
@@ -105,6 +111,7 @@ export interface Gates {
 /** The options of a `quantize` call, checked and taken apart. */
 export interface QuantizeRequest {
   readonly configuration: Configuration;
+  readonly calibration: readonly CalibrationInput[];
   readonly run: RunOptions;
   readonly gates: Gates;
   readonly output: string | undefined;
@@ -114,9 +121,13 @@ export interface QuantizeRequest {
 /** Which part of a file: what `open` was asked for. */
 export type Opening = Pick<Configuration, 'key' | 'stripPrefix'>;
 
-export function resolveConfiguration(options: PlanOptions, opening: Opening): Configuration {
+export function resolvePlan(
+  options: PlanOptions,
+  opening: Opening,
+): Pick<QuantizeRequest, 'configuration' | 'calibration'> {
   const given = checkObject(options, 'options', [...PLAN_KEYS, ...OPEN_KEYS]);
-  const configuration = configurationOf({ ...opening, ...checkChoices(given) });
+  const choices = checkChoices(given);
+  const configuration = configurationOf({ ...opening, ...choices });
   for (const key of ['key', 'stripPrefix'] as const) {
     if (configuration[key] === opening[key]) continue;
     const [opened, asked] = [opening[key], configuration[key]].map((part) => JSON.stringify(part));
@@ -125,7 +136,7 @@ export function resolveConfiguration(options: PlanOptions, opening: Opening): Co
       `Open the model with that ${key}, or leave it out here.`,
     );
   }
-  return configuration;
+  return { configuration, calibration: choices.calibration ?? [] };
 }
 
 export function resolveOpen(options: OpenOptions & RunOptions): {
@@ -134,6 +145,23 @@ export function resolveOpen(options: OpenOptions & RunOptions): {
 } {
   const given = checkObject(options, 'options', [...RUN_KEYS, ...OPEN_KEYS]);
   return { run: runOf(given), opening: openingOf(given) };
+}
+
+export function resolveCalibrate(options: CalibrateOptions): {
+  readonly run: RunOptions;
+  readonly opening: Opening;
+  readonly strict: boolean;
+} {
+  const given = checkObject(options, 'options', [...RUN_KEYS, ...OPEN_KEYS, 'strict']);
+  const strict = checkBoolean(given.strict, 'strict') ?? false;
+  return { run: runOf(given), opening: openingOf(given), strict };
+}
+
+/** The data of a `calibrate` call: at least one file. */
+export function resolveData(data: unknown): readonly CalibrationInput[] {
+  const { calibration = [] } = checkChoices({ calibration: data }, () => 'data');
+  if (calibration.length > 0) return calibration;
+  throw unexpected('at least one file', 'data', data);
 }
 
 /** `hasPaths`: whether the host writes to paths, so that `output` and `force` mean something. */
@@ -198,6 +226,7 @@ function request(
   const named = output !== undefined && TORCH_NAME.test(output) ? { container: 'pt' } : {};
   return {
     configuration: configure({ ...named, ...given }),
+    calibration: checkChoices(given).calibration ?? [],
     run: runOf(given),
     gates: {
       failUnder: checkFiniteNumber(given.failUnder, 'failUnder'),

@@ -25,6 +25,8 @@ export interface PlanChoice {
   readonly configuration: Configuration;
   /** What an earlier run found in the weights. */
   readonly unfit: readonly UnfitTensor[];
+  /** JSON of a Calibration. */
+  readonly calibration: string | null;
   /** Indices of the only tensors that are wanted. */
   readonly only?: readonly number[];
 }
@@ -75,7 +77,8 @@ export class Quantizer<Output> {
 
   /** JSON of a Plan, without its configuration. */
   plan(choice: PlanChoice): string {
-    const plan = this.#engine.plan(this.#inspector, this.#engineOptions(choice));
+    const options = this.#engineOptions(choice);
+    const plan = this.#engine.plan(this.#inspector, options, choice.calibration);
     try {
       return plan.json();
     } finally {
@@ -94,7 +97,8 @@ export class Quantizer<Output> {
     await this.#drop();
     const sink = await openSink();
     this.#sink = sink;
-    this.#plan = this.#engine.plan(this.#inspector, this.#engineOptions(choice));
+    const options = this.#engineOptions(choice);
+    this.#plan = this.#engine.plan(this.#inspector, options, choice.calibration);
     this.#encode = this.#engine.encodeStage(this.#plan, share, this.#blocks);
     const { slots } = this.#blocks;
     return runStage(this.#encode, { sources: [this.#source], sink, slots, onProgress });
@@ -102,7 +106,11 @@ export class Quantizer<Output> {
 
   /** The elements of one tensor, one after the other. `choice` names it as the only one. */
   async tensor(choice: PlanChoice): Promise<Uint8Array> {
-    const plan = this.#engine.plan(this.#inspector, this.#engineOptions(choice));
+    const plan = this.#engine.plan(
+      this.#inspector,
+      this.#engineOptions(choice),
+      choice.calibration,
+    );
     let stage: WasmStage | undefined;
     try {
       const { sizes, tensors } = JSON.parse(plan.json()) as Plan;
@@ -136,6 +144,20 @@ export class Quantizer<Output> {
     } finally {
       deleteQuietly(stage);
       deleteQuietly(other);
+    }
+  }
+
+  /** Adds a file of captured inputs to a calibration, JSON or ''; answers JSON of a CalibrateResult. */
+  async calibrate(data: ByteSource, soFar: string, onProgress?: OnStageProgress): Promise<string> {
+    // All of the file is data: no part of it is a state dict.
+    const inspector = await this.#engine.inspect(data, { key: '' });
+    let stage: WasmStage | undefined;
+    try {
+      stage = this.#engine.calibrateStage(this.#inspector, inspector, soFar, this.#blocks);
+      return await runStage(stage, { sources: [data], slots: this.#blocks.slots, onProgress });
+    } finally {
+      deleteQuietly(stage);
+      deleteQuietly(inspector);
     }
   }
 
@@ -189,6 +211,7 @@ export class Quantizer<Output> {
 
   #engineOptions({ configuration, unfit, only }: PlanChoice): EngineOptions {
     const { container, duplicateTies, bits, mode, scheme, strategy, groupSize } = configuration;
+    const { observer, percentile, inputScheme } = configuration;
     const { method, floatType, layers, defaultIgnore, minElements, ignore, overrides } =
       configuration;
     const hasPatterns = ignore.length > 0 || overrides.length > 0;
@@ -201,6 +224,9 @@ export class Quantizer<Output> {
       strategy,
       groupSize,
       method,
+      observer,
+      percentile,
+      inputScheme,
       floatType,
       layers,
       defaultIgnore,

@@ -33,7 +33,7 @@ export function reportTensors(
 ): TensorReport[] {
   const sums = sumErrors(results);
   const reports: TensorReport[] = [];
-  for (const [index, { name, shape, decision, bytes, outputs }] of planned.entries()) {
+  for (const [index, { name, shape, decision, bytes, outputs, input }] of planned.entries()) {
     if (decision !== 'quantize' && decision !== 'convert') continue;
     const errors = sums.get(index) ?? { signal: 0, noise: 0, peak: 0 };
     reports.push({
@@ -44,6 +44,7 @@ export function reportTensors(
       maxError: errors.peak,
       sourceBytes: bytes,
       outputBytes: outputs.reduce((sum, output) => sum + output.bytes, 0),
+      ...(input === undefined ? {} : { input }),
     });
   }
   return reports.sort((a, b) => orderOf(a) - orderOf(b));

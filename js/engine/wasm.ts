@@ -4,6 +4,8 @@
  * Views of engine memory are valid until the next call into the engine and are never kept.
  */
 
+import type { Calibration } from '../api/calibration.js';
+
 /** Every handle lives in engine memory until it is deleted. */
 interface Handle {
   delete(): void;
@@ -93,6 +95,30 @@ export interface EngineOptions {
   readonly only?: readonly number[];
   /** What an earlier run found that no header shows: these tensors can only be copied. */
   readonly unfit: readonly UnfitTensor[];
+  /** How the inputs of layers are quantized where the mode is `static`. */
+  readonly observer: string;
+  readonly percentile: number;
+  readonly inputScheme: string;
+}
+
+/** What CalibrateStage makes: a Calibration, and what is wrong with the data. */
+export interface CalibrateResult {
+  readonly calibration: Calibration;
+  readonly problems: DataProblems;
+}
+
+export interface DataProblems {
+  /** Names that match no layer. */
+  readonly unmatched: readonly string[];
+  /** Tensors that their layer cannot take. */
+  readonly misfits: readonly {
+    readonly name: string;
+    readonly expected: string;
+    readonly found: string;
+  }[];
+  /** Layers without data, and with little of it. */
+  readonly missing: readonly string[];
+  readonly few: readonly string[];
 }
 
 export interface UnfitTensor {
@@ -190,6 +216,17 @@ export interface WasmModule {
     new (file: WasmInspector, blockBytes: number): WasmStage;
     new (file: WasmInspector, reference: WasmInspector, blockBytes: number): WasmStage;
   };
+  /**
+   * Adds a file of captured inputs to a calibration: JSON of the one so far, or ''. Ask for its error at once.
+   * Both inspectors must outlive it. Its result is JSON of a CalibrateResult.
+   */
+  readonly CalibrateStage: new (
+    model: WasmInspector,
+    data: WasmInspector,
+    calibrationJson: string,
+    slots: number,
+    blockBytes: number,
+  ) => WasmStage;
   version(): string;
   /** Starts `threads` - 1 helpers; a no-op in `st`. Returns the number of threads that will work. */
   setThreads(threads: number): number;

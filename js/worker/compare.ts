@@ -9,7 +9,7 @@ import type { Catalog, Comparison, Problem, Validation } from '../api/types.js';
 import { comparisonOf } from '../engine/comparison.js';
 import { unreadable, validationOf } from '../engine/validation.js';
 import type { CompareResult } from '../engine/wasm.js';
-import { openOptions } from './quantize.js';
+import { openOptions } from './open-options.js';
 import type { Session } from './session.js';
 import { StageProgress } from './stage-progress.js';
 

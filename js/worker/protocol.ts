@@ -18,6 +18,11 @@ export interface Calls<Source, Sink, Output> {
     parameters: { readonly source: Source; readonly options: OpenOptions };
     answer: string;
   };
+  /** Adds a file of captured inputs to a calibration, JSON or ''; answers JSON of a CalibrateResult. */
+  readonly calibrate: {
+    parameters: { readonly source: Source; readonly soFar: string };
+    answer: string;
+  };
   /** Answers JSON of a Plan, without its configuration. */
   readonly plan: { parameters: PlanChoice; answer: string };
   /** Answers JSON of a StageResult. */

@@ -61,6 +61,8 @@ class SessionWorker<Source, Sink, Output> {
         return this.#load(request.parameters.engine);
       case 'open':
         return this.#open(request.parameters);
+      case 'calibrate':
+        return this.#calibrate(request.parameters, onProgress);
       case 'plan':
         return this.#opened().plan(request.parameters);
       case 'encode':
@@ -97,6 +99,14 @@ class SessionWorker<Source, Sink, Output> {
     return this.#quantizer.catalog();
   }
 
+  async #calibrate(
+    { source, soFar }: Calls<Source, Sink, Output>['calibrate']['parameters'],
+    onProgress?: OnStageProgress,
+  ): Promise<string> {
+    const data = await this.#host.openSource(source);
+    return this.#opened().calibrate(data, soFar, onProgress);
+  }
+
   async #encode(
     { share, sink, size, ...choice }: Calls<Source, Sink, Output>['encode']['parameters'],
     onProgress?: OnStageProgress,
@@ -124,6 +134,7 @@ function oneTensor(index: number): PlanChoice {
   return {
     configuration: { ...copyingConfiguration({}), dequantize: 'F32' },
     unfit: [],
+    calibration: null,
     only: [index],
   };
 }

@@ -5,6 +5,7 @@
  */
 import { type Command, command } from './command.js';
 import {
+  CALIBRATE_FLAGS,
   COMPARE_FLAGS,
   CONVERT_FLAGS,
   DEQUANTIZE_FLAGS,
@@ -32,6 +33,21 @@ export const COMMANDS: readonly Command[] = [
       'monoquant quantize model.safetensors --config report.json',
     ],
     load: async () => (await import('./quantize.js')).runQuantize,
+  }),
+  command({
+    name: 'calibrate',
+    operand: 'MODEL DATA...',
+    summary: 'observe captured inputs of the layers',
+    sections: CALIBRATE_FLAGS,
+    notes: [
+      'DATA are .safetensors, .npz or PyTorch files of tensors named by module, batches',
+      'module#0, module#1, …, or a calibration to go on from, before others.',
+    ],
+    examples: [
+      'monoquant calibrate model.safetensors inputs.pt -o calibration.json',
+      'monoquant quantize model.safetensors -c calibration.json',
+    ],
+    load: async () => (await import('./calibrate.js')).runCalibrate,
   }),
   command({
     name: 'convert',

@@ -67,6 +67,7 @@ function catalogFacts(catalog: Catalog, model: string, verbose: boolean): Fact[]
 
 const FORMAT_WORDS: Readonly<Record<FileFormat, string>> = {
   safetensors: 'safetensors',
+  npz: 'NumPy archive (npz)',
   'torch-zip': 'PyTorch (zip)',
   'torch-legacy': 'PyTorch before 1.6 (pickle stream)',
   'torch-tar': 'PyTorch before 0.2 (tar)',

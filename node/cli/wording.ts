@@ -62,7 +62,7 @@ export function configurationWords(configuration: Configuration): string {
   if (bits === 16) return [floatType, ...exceptions].join(', ');
   const sharing =
     strategy === 'group' ? `one scale for ${groupSize} weights` : `one scale per ${strategy}`;
-  const activations = mode === 'dynamic' ? 'dynamic activations' : 'weights only';
+  const activations = mode === 'weights-only' ? 'weights only' : `${mode} activations`;
   const searched = method === 'mse' ? ['scales searched'] : [];
   return [`${bits} bits`, scheme, sharing, ...searched, activations, ...exceptions].join(', ');
 }

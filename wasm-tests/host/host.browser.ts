@@ -51,6 +51,9 @@ export const host: Host = {
       await result.close();
     }
   },
+  calibrate: (model, data, options) =>
+    monoquant.calibrate(new File([model], 'model'), data, options),
+  withData: (files, use) => use(files.map(({ name, bytes }) => new File([bytes], name))),
   leftovers: async () => {
     const names: string[] = [];
     const root = await navigator.storage.getDirectory();

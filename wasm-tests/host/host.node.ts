@@ -82,6 +82,21 @@ export const host: Host = {
         await result.close();
       }
     }),
+  calibrate: (model, data, options) =>
+    withFile(model, (path) => monoquant.calibrate(path, data, options)),
+  withData: async (files, use) => {
+    const data = mkdtempSync(join(folder, 'data-'));
+    try {
+      const paths = files.map(({ name, bytes }, index) => {
+        const path = join(data, `${index}-${name}`);
+        writeFileSync(path, bytes);
+        return path;
+      });
+      return await use(paths);
+    } finally {
+      rmSync(data, { recursive: true });
+    }
+  },
   leftovers: async () => readdirSync(results),
   engines: [
     ...[2, 3, 4, 5].map((threads) => ({

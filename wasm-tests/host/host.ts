@@ -4,6 +4,9 @@
  * Models go in as bytes and outputs come out as bytes; nothing is left behind when a call settles.
  */
 import type {
+  CalibrateOptions,
+  Calibration,
+  CalibrationInput,
   CompareOptions,
   Comparison,
   ConvertOptions,
@@ -41,6 +44,11 @@ export type AnyConvertOptions = Omit<ConvertOptions, 'output' | 'force'>;
 
 export type AnyDequantizeOptions = Omit<DequantizeOptions, 'output' | 'force'>;
 
+export interface DataFile {
+  readonly name: string;
+  readonly bytes: Bytes;
+}
+
 export interface EngineChoice {
   readonly run: Pick<RunOptions, 'threads' | 'engine'>;
   readonly engine: EngineInfo;
@@ -65,6 +73,16 @@ export interface Host {
     model: Bytes,
     options?: AnyOptions,
   ): Promise<{ readonly validation: Validation; readonly values: Bytes }>;
+  calibrate(
+    model: Bytes,
+    data: CalibrationInput | readonly CalibrationInput[],
+    options?: CalibrateOptions,
+  ): Promise<Calibration>;
+  /** Calls `use` with files as this host names them. */
+  withData<Result>(
+    files: readonly DataFile[],
+    use: (inputs: readonly CalibrationInput[]) => Promise<Result>,
+  ): Promise<Result>;
   /** Outputs, finished or not, that are somewhere although no result is open. */
   leftovers(): Promise<readonly string[]>;
   /** Ways to ask for an engine, each with the one that answers here. */

@@ -22,10 +22,12 @@ import {
   LAYER_KINDS,
   type LeftOut,
   METHODS,
+  OBSERVERS,
   OUTPUT_FORMATS,
   type OutputTensor,
   type PickleGlobal,
   type Plan,
+  type PlannedInput,
   type PlannedTensor,
   PROBLEM_CODES,
   type Problem,
@@ -102,7 +104,11 @@ const configuration = object<Configuration>({
   duplicateTies: flag,
   dequantize: nullable(oneOf(DEQUANTIZED_TYPES)),
   bits: oneOf([...BITS, 'none']),
-  mode: oneOf(['dynamic', 'weights-only']),
+  mode: oneOf(['dynamic', 'static', 'weights-only']),
+  calibration: list(text),
+  observer: oneOf(OBSERVERS),
+  percentile: number,
+  inputScheme: oneOf(SCHEMES),
   scheme: oneOf(SCHEMES),
   strategy: oneOf(STRATEGIES),
   groupSize: oneOf(GROUP_SIZES),
@@ -138,6 +144,24 @@ const warnings = list(
 
 const output = object<OutputTensor>({ name: text, dtype, shape, bytes: count });
 
+const input = object<PlannedInput>({
+  scheme: oneOf(SCHEMES),
+  observer: oneOf(OBSERVERS),
+  min: number,
+  max: number,
+  scale: number,
+  zeroPoint: number,
+  samples: count,
+  estimates: list(
+    object<PlannedInput['estimates'][number]>({
+      observer: oneOf(OBSERVERS),
+      min: nullable(number),
+      max: nullable(number),
+      meanSquaredError: nullable(number),
+    }),
+  ),
+});
+
 const plannedTensor = object<PlannedTensor>({
   name: text,
   kind: oneOf(LAYER_KINDS),
@@ -157,6 +181,7 @@ const plannedTensor = object<PlannedTensor>({
       method: oneOf(METHODS),
     }),
   ),
+  input: optional(input),
   outputs: list(output),
 });
 
@@ -242,6 +267,7 @@ const reportDocument = object<Report>({
       maxError: number,
       sourceBytes: count,
       outputBytes: count,
+      input: optional(input),
     }),
   ),
   copied: list(

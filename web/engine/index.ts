@@ -3,6 +3,7 @@
  * It exists as the one file that pages import.
  * Nothing leaves the machine, and nothing stays on it: close() removes what a result holds.
  */
+import type { Calibration, CalibrationInput } from '../../js/api/calibration.js';
 import { unexpected } from '../../js/api/check.js';
 import type { Model, Tensors } from '../../js/api/model.js';
 import {
@@ -10,10 +11,13 @@ import {
   type DequantizeOptions as AnyDequantizeOptions,
   type QuantizeOptions as AnyQuantizeOptions,
   type ValidateOptions as AnyValidateOptions,
+  type CalibrateOptions,
   type CompareOptions,
   type QuantizeRequest,
   type RunOptions,
+  resolveCalibrate,
   resolveConvert,
+  resolveData,
   resolveDequantize,
   resolveOpen,
   resolveQuantize,
@@ -21,10 +25,12 @@ import {
 } from '../../js/api/options.js';
 import type { OpenOptions } from '../../js/api/plan-options.js';
 import type { Comparison, Report, Validation, Warning } from '../../js/api/types.js';
+import { calibrateModel } from '../../js/worker/calibrate.js';
 import { compareWith, validateWith } from '../../js/worker/compare.js';
 import { openModel } from '../../js/worker/model.js';
 import { quantizeWith } from '../../js/worker/quantize.js';
 import { throwIfAborted } from '../../js/worker/session.js';
+import { openCalibration } from './calibration-blobs.js';
 import { PrivateFileName } from './private-file.js';
 import { startSession } from './worker-host.js';
 
@@ -35,7 +41,7 @@ export {
   MonoquantError,
 } from '../../js/api/errors.js';
 export type { Model, Tensors } from '../../js/api/model.js';
-export type { CompareOptions, RunOptions } from '../../js/api/options.js';
+export type { CalibrateOptions, CompareOptions, RunOptions } from '../../js/api/options.js';
 export type { OpenOptions, PlanOptions } from '../../js/api/plan-options.js';
 export type { TensorData, TensorValues } from '../../js/api/tensor-data.js';
 export * from '../../js/api/types.js';
@@ -74,7 +80,25 @@ async function openFile(
   const { run, opening } = resolveOpen(options);
   checkModel(model);
   throwIfAborted(run.signal);
-  return openModel(startSession(run), model, opening, run, () => {}, joinQuantized);
+  const host = { openCalibration, release: () => {} };
+  return openModel(startSession(run), model, opening, run, host, joinQuantized);
+}
+
+/**
+ * Reads captured inputs of a model's layers: files of tensors named by module, and perhaps a calibration to go on
+ * from. What comes back can be stored as JSON and given to `quantize`.
+ */
+export async function calibrate(
+  model: Blob,
+  data: CalibrationInput | readonly CalibrationInput[],
+  options: CalibrateOptions = {},
+): Promise<Calibration> {
+  const { run, opening, strict } = resolveCalibrate(options);
+  const inputs = resolveData(data);
+  checkModel(model);
+  throwIfAborted(run.signal);
+  const { parts } = await openCalibration(inputs);
+  return calibrateModel(startSession(run), { source: model, parts, opening, strict, run });
 }
 
 /** Quantizes a model file. Call `close` on the result when its blob has been saved. */
@@ -130,15 +154,16 @@ export async function dequantize(
 
 async function writeModel(
   model: Blob,
-  { run, configuration, gates }: QuantizeRequest,
+  { run, configuration, calibration, gates }: QuantizeRequest,
 ): Promise<QuantizeResult> {
   checkModel(model);
   throwIfAborted(run.signal);
+  const { parts } = await openCalibration(calibration);
   const file = await PrivateFileName.claim();
   try {
     const { key, stripPrefix } = configuration;
     const opening = { ...(key === null ? {} : { key }), stripPrefix };
-    const job = { source: model, sink: file.name, configuration, gates, run };
+    const job = { source: model, sink: file.name, configuration, calibration: parts, gates, run };
     const { report, output } = await quantizeWith([startSession(run)], job);
     return {
       report,

@@ -74,7 +74,7 @@ inline constexpr std::string_view kQuantizedBy = "quantized_by";
 
 struct Catalog {
   uint64_t file_bytes = 0;
-  std::string_view format = "safetensors"; // else one of torch::Checkpoint's
+  std::string_view format = "safetensors"; // "npz", or one of torch::Checkpoint's
   std::vector<std::pair<std::string, std::string>> metadata = {};
   std::vector<Tensor> tensors = {};
   // Only of PyTorch's files.

@@ -90,6 +90,9 @@ Result<Parsed<Catalog>> read_file(const ByteWindow &window, const Opening &openi
     return Parsed<Catalog>(Needs{{0, head_bytes}});
   }
   if (!container::looks_like_safetensors(*head, size)) {
+    if (looks_like_npz(*head)) {
+      return read_npz(window);
+    }
     if (container::looks_like_zip(*head)) {
       return read_checkpoint(torch::read_zip_checkpoint(window, opening.choice), size);
     }
