@@ -51,7 +51,7 @@ export function configurationOf(given: Given): Configuration {
   return completed(ownChoices(checkChoices(given)));
 }
 
-/** What `convert` does: the container changes and nothing else. */
+/** What `convert` and `dequantize` do: no value changes. */
 export function copyingConfiguration(given: Given): Configuration {
   return configurationOf({ ...given, bits: 'none' });
 }
@@ -79,10 +79,12 @@ function completed(choices: Choices): Configuration {
   const { bits = DEFAULT_BITS, overrides = [], scheme, method } = choices;
   const mode = modeOf(choices, bits);
   if (!hasScales(bits)) refuseScales(choices, bits);
+  if (bits !== 'none' && choices.dequantize != null) throw dequantizesAndQuantizes(bits);
   for (const override of overrides) checkOverrideFits(override);
   return {
     key: choices.key ?? null,
     stripPrefix: choices.stripPrefix ?? '',
+    dequantize: choices.dequantize ?? null,
     container: choices.container ?? 'safetensors',
     duplicateTies: choices.duplicateTies ?? false,
     bits,
@@ -242,4 +244,11 @@ function checkOverrideFits(override: LayerOverride): void {
 function withMethod(override: LayerOverride, method: Method | undefined): LayerOverride {
   const { bits = 'none' } = override;
   return method === undefined || !hasScales(bits) ? override : { method, ...override };
+}
+
+function dequantizesAndQuantizes(bits: Bits): Error {
+  return contradiction(
+    `dequantize writes codes as floats, but bits is ${bits}.`,
+    'Leave out dequantize, or dequantize first and quantize what comes out.',
+  );
 }

@@ -18,6 +18,7 @@ import type { OpenOptions, PlanOptions } from './plan-options.js';
 import {
   BITS,
   CONTAINERS,
+  DEQUANTIZED_TYPES,
   FLOAT_TYPES,
   GROUP_SIZES,
   LAYER_KINDS,
@@ -40,6 +41,7 @@ const OPEN_CHECKS = {
 } satisfies Readonly<Record<keyof OpenOptions, Check<unknown>>>;
 
 const PLAN_CHECKS = {
+  dequantize: (value, key) => (value === null ? null : choiceOf(DEQUANTIZED_TYPES)(value, key)),
   bits: choiceOf(BITS_OR_NONE),
   mode: choiceOf(MODES),
   dynamic: checkBoolean,

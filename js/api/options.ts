@@ -17,7 +17,14 @@ import {
 import { configurationOf, copyingConfiguration, openingOf } from './configuration.js';
 import { checkChoices, OPEN_KEYS, PLAN_KEYS } from './option-checks.js';
 import type { OpenOptions, PlanOptions } from './plan-options.js';
-import { type Configuration, ENGINE_KINDS, type EngineKind, type Progress } from './types.js';
+import {
+  type Configuration,
+  DEQUANTIZED_TYPES,
+  type DequantizedType,
+  ENGINE_KINDS,
+  type EngineKind,
+  type Progress,
+} from './types.js';
 
 /** How a long call runs. */
 export interface RunOptions {
@@ -47,6 +54,21 @@ export interface ConvertOptions
     Pick<PlanOptions, 'container' | 'duplicateTies'> {
   /** Treat every warning as an error and write nothing. */
   readonly strict?: boolean;
+}
+
+export interface DequantizeOptions extends ConvertOptions {
+  /** What codes become: `auto`, the dtype of their scales, by default. */
+  readonly dtype?: DequantizedType;
+}
+
+/** How files are compared. */
+export interface CompareOptions extends OpenOptions, RunOptions {}
+
+export interface ValidateOptions<Source> extends OpenOptions, RunOptions {
+  /** The model that the file was made from: `key` and `stripPrefix` are about this one. */
+  readonly reference?: Source;
+  /** A problem where the SQNR in dB against the reference is lower. */
+  readonly failUnder?: number;
 }
 
 export interface CalibrateOptions extends OpenOptions, RunOptions {
@@ -152,6 +174,44 @@ export function resolveConvert(options: ConvertOptions, hasPaths: boolean): Quan
   const repeats = checkObject(options, 'options').bits === 'none';
   const keys = repeats ? [...PLAN_KEYS, ...CONVERT_KEYS] : CONVERT_KEYS;
   return request(options, keys, hasPaths, copyingConfiguration);
+}
+
+export function resolveDequantize(options: DequantizeOptions, hasPaths: boolean): QuantizeRequest {
+  const { dtype, ...others } = checkObject(options, 'options', [
+    'dtype',
+    ...CONVERT_KEYS,
+    ...OPEN_KEYS,
+    ...RUN_KEYS,
+    ...(hasPaths ? OUTPUT_KEYS : []),
+  ]);
+  const dequantize = checkChoice(dtype, 'dtype', DEQUANTIZED_TYPES) ?? 'auto';
+  return request(others, CONVERT_KEYS, hasPaths, (given) => ({
+    ...copyingConfiguration(given),
+    dequantize,
+  }));
+}
+
+export function resolveValidate<Source>(options: ValidateOptions<Source>): {
+  readonly run: RunOptions;
+  readonly opening: Opening;
+  readonly reference: Source | undefined;
+  readonly failUnder: number | undefined;
+} {
+  const keys = ['reference', 'failUnder', ...RUN_KEYS, ...OPEN_KEYS];
+  const given = checkObject(options, 'options', keys);
+  const failUnder = checkFiniteNumber(given.failUnder, 'failUnder');
+  if (failUnder !== undefined && options.reference === undefined) {
+    throw contradiction(
+      'failUnder needs a reference: without one there is no SQNR.',
+      'Name the model that the file was made from as the reference.',
+    );
+  }
+  return {
+    run: runOf(given),
+    opening: openingOf(given),
+    reference: options.reference,
+    failUnder,
+  };
 }
 
 function request(

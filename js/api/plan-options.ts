@@ -7,6 +7,7 @@ import type { CalibrationInput, Observer } from './calibration.js';
 import type {
   Bits,
   Container,
+  DequantizedType,
   FloatType,
   GroupSize,
   LayerKind,
@@ -31,6 +32,8 @@ export interface OpenOptions {
  * repeats that run.
  */
 export interface PlanOptions {
+  /** With `bits: 'none'`: what stored codes become. */
+  readonly dequantize?: DequantizedType | null;
   /** 8 (default), 4 or 16; `none` copies every tensor, as `convert` does. */
   readonly bits?: Bits | 'none';
   /**

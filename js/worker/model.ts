@@ -4,9 +4,12 @@
  * What the host opened is released once, after the worker has ended.
  */
 import type { CalibrationInput } from '../api/calibration.js';
+import { MonoquantError } from '../api/errors.js';
 import type { Model } from '../api/model.js';
+import { nearest } from '../api/nearest.js';
 import { type Opening, type RunOptions, resolvePlan } from '../api/options.js';
 import type { PlanOptions } from '../api/plan-options.js';
+import { type TensorData, tensorData } from '../api/tensor-data.js';
 import type { Catalog, Plan } from '../api/types.js';
 import { calibrateWith, type OpenedCalibration } from './calibrate.js';
 import { openOptions } from './open-options.js';
@@ -27,9 +30,10 @@ export async function openModel<Source>(
   opening: Opening,
   run: RunOptions,
   host: ModelHost<Source>,
+  joinQuantized = false,
 ): Promise<Model> {
   try {
-    const options = openOptions(opening);
+    const options = openOptions(opening, joinQuantized);
     const catalog = await session.request('open', { source, options }, { signal: run.signal });
     return new SessionModel(session, JSON.parse(catalog) as Catalog, opening, host);
   } catch (error) {
@@ -69,6 +73,24 @@ class SessionModel<Source> implements Model {
     } finally {
       opened.close();
     }
+  }
+
+  async tensor(name: string): Promise<TensorData> {
+    const index = this.catalog.tensors.findIndex((candidate) => candidate.name === name);
+    const info = this.catalog.tensors[index];
+    if (info === undefined) {
+      const names = this.catalog.tensors.map((candidate) => candidate.name);
+      const meant = nearest(name, names);
+      throw new MonoquantError('pattern-unmatched', `There is no tensor "${name}" in the file.`, {
+        suggestion: meant === undefined ? undefined : `Did you mean "${meant}"?`,
+      });
+    }
+    const bytes = await this.#session.request('tensor', { index });
+    return tensorData(name, info.dtype, info.shape, bytes);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<TensorData> {
+    for (const { name } of this.catalog.tensors) yield await this.tensor(name);
   }
 
   async close(): Promise<void> {

@@ -6,6 +6,6 @@
 import type { Opening } from '../api/options.js';
 import type { OpenOptions } from '../engine/wasm.js';
 
-export function openOptions({ key, stripPrefix }: Opening): OpenOptions {
-  return { ...(key === null ? {} : { key }), stripPrefix };
+export function openOptions({ key, stripPrefix }: Opening, joinQuantized = false): OpenOptions {
+  return { ...(key === null ? {} : { key }), stripPrefix, joinQuantized };
 }

@@ -9,6 +9,7 @@ import type { Configuration, EngineInfo, Plan, Progress, Report, Warning } from 
 import {
   checkWritten,
   copiedTensors,
+  gateCodes,
   gateQuality,
   gateWarnings,
   gateWork,
@@ -77,7 +78,7 @@ class Run<Source, Sink, Output> {
     run.onProgress?.({ stage: 'plan', bytes: 0, totalBytes: 0, tensor: '' });
     const engines = await Promise.all(this.#sessions.map(({ engine }) => engine));
     const openStart = performance.now();
-    const options = openOptions(configuration);
+    const options = openOptions(configuration, configuration.dequantize !== null);
     await this.#ask('open', () => ({ source: this.#job.source, options }));
     this.#calibrated = await calibrateWith(this.#leader, this.#job.calibration, run);
     const plan = await this.#plan([]);
@@ -110,6 +111,7 @@ class Run<Source, Sink, Output> {
     const answer = await this.#leader.request('plan', parameters, this.#controls);
     const plan = parsePlan(configuration, answer, warnings);
     if (configuration.bits !== 'none') gateWork(plan.tensors);
+    if (configuration.dequantize !== null) gateCodes(plan.tensors);
     gateWarnings(plan.warnings, gates);
     return plan;
   }

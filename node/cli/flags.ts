@@ -5,6 +5,7 @@
  */
 import {
   BITS,
+  DEQUANTIZED_TYPES,
   FLOAT_TYPES,
   GROUP_SIZES,
   LAYER_KINDS,
@@ -267,6 +268,63 @@ export const CONVERT_FLAGS = [
   },
 ] as const satisfies readonly FlagSection[];
 export type ConvertFlag = FlagOf<typeof CONVERT_FLAGS>;
+
+export const DEQUANTIZE_FLAGS = [
+  {
+    title: 'Flags',
+    flags: [
+      {
+        kind: 'choice',
+        name: 'dtype',
+        choices: DEQUANTIZED_TYPES,
+        help: 'of the values; default: that of scales',
+      },
+      ...CONVERT_FLAGS[0].flags,
+    ],
+  },
+] as const satisfies readonly FlagSection[];
+export type DequantizeFlag = FlagOf<typeof DEQUANTIZE_FLAGS>;
+
+const JSON_OF = (document: string) =>
+  ({ kind: 'switch', name: 'json', help: `print ${document} as JSON` }) as const;
+
+export const COMPARE_FLAGS = [
+  {
+    title: 'Flags',
+    flags: [
+      KEY,
+      STRIP_PREFIX,
+      { kind: 'number', name: 'fail-under', value: 'DB', help: 'exit with 4 if the SQNR is lower' },
+      JSON_OF('the comparison'),
+      { kind: 'switch', name: 'verbose', short: 'v', help: 'every tensor' },
+      HELP,
+    ],
+  },
+] as const satisfies readonly FlagSection[];
+export type CompareFlag = FlagOf<typeof COMPARE_FLAGS>;
+
+export const VALIDATE_FLAGS = [
+  {
+    title: 'Flags',
+    flags: [
+      MODEL,
+      {
+        kind: 'text',
+        name: 'reference',
+        short: 'r',
+        value: 'FILE',
+        help: 'the model that it was made from',
+      },
+      KEY,
+      STRIP_PREFIX,
+      { kind: 'number', name: 'fail-under', value: 'DB', help: 'exit with 4 if the SQNR is lower' },
+      JSON_OF('the validation'),
+      { kind: 'switch', name: 'verbose', short: 'v', help: 'every tensor, every problem' },
+      HELP,
+    ],
+  },
+] as const satisfies readonly FlagSection[];
+export type ValidateFlag = FlagOf<typeof VALIDATE_FLAGS>;
 
 export const INFO_FLAGS = [
   {

@@ -7,7 +7,10 @@ import type {
   CalibrateOptions,
   Calibration,
   CalibrationInput,
+  CompareOptions,
+  Comparison,
   ConvertOptions,
+  DequantizeOptions,
   EngineInfo,
   Model,
   MonoquantError,
@@ -16,6 +19,9 @@ import type {
   QuantizeOptions,
   Report,
   RunOptions,
+  Tensors,
+  ValidateOptions,
+  Validation,
   Warning,
 } from '#package';
 
@@ -36,6 +42,8 @@ export type AnyOptions = PlanOptions &
 
 export type AnyConvertOptions = Omit<ConvertOptions, 'output' | 'force'>;
 
+export type AnyDequantizeOptions = Omit<DequantizeOptions, 'output' | 'force'>;
+
 export interface DataFile {
   readonly name: string;
   readonly bytes: Bytes;
@@ -55,6 +63,16 @@ export interface Host {
   open(model: Bytes, options?: OpenOptions & RunOptions): Promise<Model>;
   quantize(model: Bytes, options?: AnyOptions): Promise<Outcome>;
   convert(model: Bytes, options?: AnyConvertOptions): Promise<Outcome>;
+  dequantize(model: Bytes, options?: AnyDequantizeOptions): Promise<Outcome>;
+  load(model: Bytes, options?: OpenOptions & RunOptions): Promise<Tensors>;
+  compare(first: Bytes, second: Bytes, options?: CompareOptions): Promise<Comparison>;
+  /** `reference`: the bytes of the model that the file was made from. */
+  validate(file: Bytes, options?: ValidateOptions<Bytes>): Promise<Validation>;
+  /** Quantizes, and has the result validate and dequantize itself. */
+  checkedResult(
+    model: Bytes,
+    options?: AnyOptions,
+  ): Promise<{ readonly validation: Validation; readonly values: Bytes }>;
   calibrate(
     model: Bytes,
     data: CalibrationInput | readonly CalibrationInput[],

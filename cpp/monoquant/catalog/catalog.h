@@ -67,6 +67,11 @@ struct Opening {
   bool join_quantized = false; // codes, scales and zero points become one tensor of values
 };
 
+/// Keys of the metadata that speak of quantized tensors: the configuration that loaders read, as JSON text, and who
+/// made the codes.
+inline constexpr std::string_view kQuantizationConfig = "quantization_config";
+inline constexpr std::string_view kQuantizedBy = "quantized_by";
+
 struct Catalog {
   uint64_t file_bytes = 0;
   std::string_view format = "safetensors"; // "npz", or one of torch::Checkpoint's
@@ -79,7 +84,11 @@ struct Catalog {
   std::vector<torch::Candidate> candidates = {};
   // Where quantized tensors were joined.
   std::vector<Problem> problems = {};
-  std::string quantization_config = {}; // what the file says of them, as JSON text
+  // What the metadata said of them, taken out of these.
+  std::vector<std::pair<std::string, std::string>> quantization_metadata = {};
+
+  /// The configuration among it; empty where there is none.
+  [[nodiscard]] std::string_view quantization_config() const;
 };
 
 /// "module." or "_orig_mod." where every name begins with it, as wrappers of PyTorch leave them; else "".

@@ -95,6 +95,15 @@ std::string torch_json(const Catalog &catalog) {
 
 } // namespace
 
+std::string_view Catalog::quantization_config() const {
+  for (const auto &[key, value] : quantization_metadata) {
+    if (key == kQuantizationConfig) {
+      return value;
+    }
+  }
+  return {};
+}
+
 std::string_view wrapper_prefix(const Catalog &catalog) {
   for (const std::string_view prefix : {"module.", "_orig_mod."}) {
     const bool all =
@@ -118,8 +127,8 @@ std::string catalog_json(const Catalog &catalog) {
   }
   const std::string tensors = list_json(
       catalog.tensors, [&](const Tensor &tensor) { return tensor_json(tensor, catalog); });
-  if (!catalog.quantization_config.empty()) {
-    metadata["quantization_config"] = catalog.quantization_config;
+  for (const auto &[key, value] : catalog.quantization_metadata) {
+    metadata[key] = value;
   }
   const std::string problems =
       list_json(catalog.problems, [](const Problem &problem) { return problem_json(problem); });

@@ -15,7 +15,6 @@ constexpr std::string_view kPacked = "_packed";
 constexpr std::string_view kScale = "_scale";
 constexpr std::string_view kZeroPoint = "_zero_point";
 constexpr std::string_view kShape = "_shape";
-constexpr std::string_view kConfig = "quantization_config"; // of the metadata
 constexpr uint64_t kMostDimensions = 8;
 /// Shapes that lie no further apart are read together, up to so many bytes.
 constexpr uint64_t kShapeGap = 4096;
@@ -88,7 +87,7 @@ public:
   }
 
   void join() {
-    take_config();
+    take_metadata();
     joined_.resize(catalog_.tensors.size());
     consumed_.resize(catalog_.tensors.size());
     for (size_t i = 0; i < catalog_.tensors.size(); ++i) {
@@ -115,19 +114,19 @@ private:
     catalog_.problems.push_back({code, std::move(message), std::string(tensor)});
   }
 
-  void take_config() {
+  void take_metadata() {
     std::erase_if(catalog_.metadata, [&](const auto &entry) {
-      if (entry.first != kConfig) {
-        return false;
+      const bool speaks = entry.first == kQuantizationConfig || entry.first == kQuantizedBy;
+      if (speaks) {
+        catalog_.quantization_metadata.push_back(entry);
       }
-      catalog_.quantization_config = entry.second;
-      return true;
+      return speaks;
     });
   }
 
   /// The only number of bits that the file speaks of; 0 where there are several or none.
   [[nodiscard]] uint32_t configured_bits() const {
-    const Json config = Json::parse(catalog_.quantization_config, nullptr, false);
+    const Json config = Json::parse(catalog_.quantization_config(), nullptr, false);
     const auto groups = config.is_object() ? config.find("config_groups") : config.end();
     uint32_t bits = 0;
     if (groups == config.end() || !groups->is_object()) {
