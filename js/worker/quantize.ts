@@ -13,10 +13,9 @@ import {
   gateWarnings,
   gateWork,
   meanSqnr,
-  planWarnings,
-  qualityWarnings,
   reportTensors,
 } from '../engine/report.js';
+import { planWarnings, qualityWarnings } from '../engine/warnings.js';
 import type { OpenOptions, StageResult, UnfitTensor } from '../engine/wasm.js';
 import type { Calls, LoadedEngine } from './protocol.js';
 import type { RequestControls, Session } from './session.js';

@@ -168,6 +168,7 @@ const reportDocument = object<Report>({
       decision: oneOf(['quantize', 'convert']),
       sqnrDb: nullable(number),
       maxError: number,
+      edgeScales: optional(count),
       sourceBytes: count,
       outputBytes: count,
     }),
