@@ -65,12 +65,12 @@ std::vector<Variant> variants() {
 }
 
 bool same(const std::vector<BandErrors> &a, const std::vector<BandErrors> &b) {
-  return std::equal(
-      a.begin(), a.end(), b.begin(), b.end(), [](const BandErrors &x, const BandErrors &y) {
-        return x.tensor == y.tensor && x.band == y.band && x.sums.signal == y.sums.signal &&
-               x.sums.noise == y.sums.noise && x.sums.peak == y.sums.peak &&
-               x.edge_scales == y.edge_scales;
-      });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const BandErrors &x, const BandErrors &y) {
+                      return x.tensor == y.tensor && x.band == y.band &&
+                             x.sums.signal == y.sums.signal && x.sums.noise == y.sums.noise &&
+                             x.sums.peak == y.sums.peak && x.edge_scales == y.edge_scales;
+                    });
 }
 
 class AnyHost : public testing::TestWithParam<Variant> {
