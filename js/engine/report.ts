@@ -5,7 +5,7 @@
  */
 import { MonoquantError } from '../api/errors.js';
 import type { Gates } from '../api/options.js';
-import type { PlannedTensor, Report, TensorReport, Warning } from '../api/types.js';
+import type { PlannedTensor, Reason, Report, TensorReport, Warning } from '../api/types.js';
 import { decibels } from './warnings.js';
 import type { StageResult } from './wasm.js';
 
