@@ -77,6 +77,16 @@ std::optional<uint64_t> scope_of(const std::vector<uint64_t> &shape,
   return ones_behind ? std::optional(elements / count) : std::nullopt;
 }
 
+/// Rows of unpacked codes: the first extent; or the first two of a stack of matrices, which its scales show.
+uint64_t rows_of(const std::vector<uint64_t> &shape, const std::vector<uint64_t> &scales) {
+  if (shape.empty()) {
+    return 1;
+  }
+  const bool is_stack =
+      shape.size() == 3 && scales.size() == 3 && scales[0] == shape[0] && scales[1] == shape[1];
+  return is_stack ? shape[0] * shape[1] : shape[0];
+}
+
 class Joiner {
 public:
   Joiner(Catalog &catalog, const ByteWindow &window) : catalog_(catalog), window_(window) {
@@ -228,7 +238,7 @@ private:
       return; // nothing to compute, or no simple place to take it from
     }
     if (!codes.packed) {
-      codes.columns = found.shape.empty() ? 1 : codes.elements / found.shape[0];
+      codes.columns = codes.elements / rows_of(found.shape, scales.shape);
     }
     const bool crosses_rows = codes.packed && scope && *scope != codes.elements &&
                               (*scope > codes.columns || codes.columns % *scope != 0);
