@@ -4,21 +4,29 @@
  * Whatever a call opened or started has ended when its promise settles; results never stop an exit.
  */
 import { join } from 'node:path';
-import type { Model } from '../js/api/model.js';
+import type { Model, Tensors } from '../js/api/model.js';
 import {
+  type CompareOptions,
   type ConvertOptions,
+  type DequantizeOptions,
   type QuantizeOptions,
   type QuantizeRequest,
   type RunOptions,
   resolveConvert,
+  resolveDequantize,
   resolveOpen,
   resolveQuantize,
+  resolveValidate,
+  type ValidateOptions,
 } from '../js/api/options.js';
 import type { OpenOptions } from '../js/api/plan-options.js';
+import type { Comparison, Validation } from '../js/api/types.js';
+import { compareWith, validateWith } from '../js/worker/compare.js';
 import { openModel } from '../js/worker/model.js';
 import { quantizeWith } from '../js/worker/quantize.js';
 import { throwIfAborted } from '../js/worker/session.js';
 import { InputFile } from './input-file.js';
+import type { SizedFile } from './open-file.js';
 import { OutputFile } from './output-file.js';
 import { FileResult, type QuantizeResult, TemporaryFolder } from './result.js';
 import { startSession, startSessions } from './worker-host.js';
@@ -29,9 +37,17 @@ export {
   type ErrorDetails,
   MonoquantError,
 } from '../js/api/errors.js';
-export type { Model } from '../js/api/model.js';
-export type { ConvertOptions, QuantizeOptions, RunOptions } from '../js/api/options.js';
+export type { Model, Tensors } from '../js/api/model.js';
+export type {
+  CompareOptions,
+  ConvertOptions,
+  DequantizeOptions,
+  QuantizeOptions,
+  RunOptions,
+  ValidateOptions,
+} from '../js/api/options.js';
 export type { OpenOptions, PlanOptions } from '../js/api/plan-options.js';
+export type { TensorData, TensorValues } from '../js/api/tensor-data.js';
 export * from '../js/api/types.js';
 export { version } from '../js/api/version.js';
 export type { QuantizeResult, SaveOptions } from './result.js';
@@ -41,15 +57,67 @@ export async function open(
   model: string | URL,
   options: OpenOptions & RunOptions = {},
 ): Promise<Model> {
+  return openFile(model, options, false);
+}
+
+async function openFile(
+  model: string | URL,
+  options: OpenOptions & RunOptions,
+  joinQuantized: boolean,
+): Promise<Model> {
   const { run, opening } = resolveOpen(options);
   throwIfAborted(run.signal);
   const input = InputFile.open(model);
   try {
-    return await openModel(startSession(run), input.file, opening, run, () => input.close());
+    const release = () => input.close();
+    return await openModel(startSession(run), input.file, opening, run, release, joinQuantized);
   } catch (error) {
     input.close();
     throw error;
   }
+}
+
+/** Opens a file for its tensors: quantized ones come as the values that their codes stand for. */
+export async function load(
+  model: string | URL,
+  options: OpenOptions & RunOptions = {},
+): Promise<Tensors> {
+  return openFile(model, options, true);
+}
+
+/**
+ * Compares two files: sizes on disk, names, dtypes, shapes, and all values of the second with those of the first.
+ * Quantized tensors are compared as the values that their codes stand for.
+ */
+export async function compare(
+  first: string | URL,
+  second: string | URL,
+  options: CompareOptions = {},
+): Promise<Comparison> {
+  const { run, opening } = resolveOpen(options);
+  return withInputs([first, second], run, ([one, other]) =>
+    compareWith(startSession(run), { first: one, second: other, opening, run }),
+  );
+}
+
+/** Checks a quantized file: its structure, its codes and scales and, where there is a reference, its values. */
+export async function validate(
+  file: string | URL,
+  options: ValidateOptions<string | URL> = {},
+): Promise<Validation> {
+  const { run, opening, reference, failUnder } = resolveValidate(options);
+  const paths = reference === undefined ? [file] : [file, reference];
+  return withInputs(paths, run, ([one, other]) =>
+    validateWith(startSession(run), { file: one, reference: other, opening, failUnder, run }),
+  );
+}
+
+/** Writes quantized tensors as floats again, under their original names and shapes. */
+export async function dequantize(
+  model: string | URL,
+  options: DequantizeOptions = {},
+): Promise<QuantizeResult> {
+  return writeModel(model, resolveDequantize(options, true));
 }
 
 /** Quantizes a model file. Writes to `options.output`, or keeps the result aside until `save`. */
@@ -69,6 +137,25 @@ export async function convert(
   options: ConvertOptions = {},
 ): Promise<QuantizeResult> {
   return writeModel(model, resolveConvert(options, true));
+}
+
+/** Opens files for the time of some work on them. */
+async function withInputs<const Paths extends readonly (string | URL)[], Result>(
+  paths: Paths,
+  { signal }: RunOptions,
+  work: (files: { [Index in keyof Paths]: SizedFile }) => Promise<Result>,
+): Promise<Result> {
+  throwIfAborted(signal);
+  const inputs: InputFile[] = [];
+  try {
+    for (const path of paths) inputs.push(InputFile.open(path));
+    const files = inputs.map(({ file }) => file);
+    const result = await work(files as { [Index in keyof Paths]: SizedFile });
+    for (const input of inputs) input.checkUnchanged();
+    return result;
+  } finally {
+    for (const input of inputs) input.close();
+  }
 }
 
 async function writeModel(model: string | URL, request: QuantizeRequest): Promise<QuantizeResult> {
@@ -98,7 +185,16 @@ async function quantizeFile(input: InputFile, request: QuantizeRequest): Promise
       });
       input.checkUnchanged();
       output.commit();
-      return new FileResult(report, path, identity, folder);
+      const { key, stripPrefix } = configuration;
+      const reference = {
+        reference: input.file.path,
+        ...(key === null ? {} : { key }),
+        stripPrefix,
+      };
+      return new FileResult(report, path, identity, folder, {
+        validate: (file, options) => validate(file, { ...reference, ...options }),
+        dequantize,
+      });
     } finally {
       output.discard();
     }

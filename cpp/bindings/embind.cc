@@ -10,8 +10,11 @@
 
 #include "monoquant/base/json.h"
 #include "monoquant/catalog/inspector.h"
+#include "monoquant/catalog/problem_json.h"
 #include "monoquant/parallel/parallel_for.h"
+#include "monoquant/plan/config_check.h"
 #include "monoquant/plan/plan.h"
+#include "monoquant/run/compare_stage.h"
 #include "monoquant/run/encode_stage.h"
 #include "monoquant/run/seal_stage.h"
 #include "monoquant/run/verify_stage.h"
@@ -45,6 +48,7 @@ catalog::Opening read_opening(const std::string &json) {
       opening.choice.key = document["key"].get<std::string>();
     }
     opening.strip_prefix = document.value("stripPrefix", std::string());
+    opening.join_quantized = document.value("joinQuantized", false);
   }
   return opening;
 }
@@ -78,6 +82,13 @@ public:
   void filled() { inspector_.add(need_.offset, std::move(input_)); }
   std::string error() const { return error_text(error_); }
   std::string catalog_json() const { return catalog::catalog_json(catalog()); }
+  std::string problems_json() const {
+    Json problems = Json::array();
+    for (const catalog::Problem &problem : plan::check_config(catalog())) {
+      problems.push_back(catalog::problem_json(problem));
+    }
+    return json_text(problems);
+  }
 
   const catalog::Catalog &catalog() const { return inspector_.catalog(); }
 
@@ -136,6 +147,7 @@ public:
     return read.has_value();
   }
   double read_offset(size_t slot) const { return static_cast<double>(reads_[slot].offset); }
+  uint32_t read_source(size_t slot) const { return reads_[slot].source; }
   double read_length(size_t slot) const { return static_cast<double>(reads_[slot].length); }
   val input(size_t slot) const { return view(stage_->input(slot).first(reads_[slot].length)); }
   bool process(size_t slot) {
@@ -189,6 +201,15 @@ public:
                                                  block_bytes)) {}
 };
 
+class CompareStage : public Stage {
+public:
+  CompareStage(const Inspector &file, size_t block_bytes)
+      : Stage(std::make_unique<run::CompareStage>(file.catalog(), nullptr, block_bytes)) {}
+  CompareStage(const Inspector &file, const Inspector &reference, size_t block_bytes)
+      : Stage(std::make_unique<run::CompareStage>(file.catalog(), &reference.catalog(),
+                                                  block_bytes)) {}
+};
+
 size_t set_threads(size_t threads) {
   workers() = std::make_unique<parallel::Workers>(threads);
   return workers()->count();
@@ -207,13 +228,15 @@ EMSCRIPTEN_BINDINGS(monoquant) {
       .function("input", &Inspector::input)
       .function("filled", &Inspector::filled)
       .function("error", &Inspector::error)
-      .function("catalog", &Inspector::catalog_json);
+      .function("catalog", &Inspector::catalog_json)
+      .function("problems", &Inspector::problems_json);
   emscripten::class_<Plan>("Plan")
       .constructor<const Inspector &, const std::string &>()
       .function("error", &Plan::error)
       .function("json", &Plan::json);
   emscripten::class_<Stage>("Stage")
       .function("next", &Stage::next)
+      .function("readSource", &Stage::read_source)
       .function("readOffset", &Stage::read_offset)
       .function("readLength", &Stage::read_length)
       .function("input", &Stage::input)
@@ -232,6 +255,9 @@ EMSCRIPTEN_BINDINGS(monoquant) {
       .constructor<EncodeStage &, const std::string &>();
   emscripten::class_<VerifyStage, emscripten::base<Stage>>("VerifyStage")
       .constructor<const EncodeStage &, const Inspector &, size_t, size_t>();
+  emscripten::class_<CompareStage, emscripten::base<Stage>>("CompareStage")
+      .constructor<const Inspector &, size_t>()
+      .constructor<const Inspector &, const Inspector &, size_t>();
   emscripten::function("setThreads", &set_threads);
   emscripten::function("version", &version);
 }

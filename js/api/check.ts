@@ -6,17 +6,17 @@
 import { MonoquantError } from './errors.js';
 import { nearest } from './nearest.js';
 
-/** `value` as a plain object that has no keys but `keys`. */
+/** `value` as a plain object, one that has no keys but `keys` where these are given. */
 export function checkObject(
   value: unknown,
   what: string,
-  keys: readonly string[],
+  keys?: readonly string[],
 ): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw unexpected('an object', what, value);
   }
   for (const key of Object.keys(value)) {
-    if (keys.includes(key)) continue;
+    if (keys === undefined || keys.includes(key)) continue;
     const meant = nearest(key, keys);
     throw new MonoquantError('invalid-options', `Unknown key "${key}" in ${what}.`, {
       suggestion:

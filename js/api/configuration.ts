@@ -3,58 +3,18 @@
  * It exists so that what goes with what is decided in one place, before any file is opened.
  * A Configuration that leaves this file is valid and has every choice spelled out.
  */
-import {
-  checkBoolean,
-  checkChoice,
-  checkList,
-  checkObject,
-  checkString,
-  checkText,
-  checkWholeNumber,
-  contradiction,
-  unexpected,
-} from './check.js';
-import type { OpenOptions, PlanOptions } from './plan-options.js';
-import {
-  BITS,
-  type Bits,
-  CONTAINERS,
-  type Configuration,
-  FLOAT_TYPES,
-  type FloatType,
-  GROUP_SIZES,
-  type GroupSize,
-  LAYER_KINDS,
-  type LayerKind,
-  type LayerOverride,
-  METHODS,
-  type Method,
-  type Mode,
-  OUTPUT_FORMATS,
-  SCHEMES,
-  STRATEGIES,
+import { contradiction } from './check.js';
+import { type Choices, checkChoices } from './option-checks.js';
+import type {
+  Bits,
+  Configuration,
+  FloatType,
+  GroupSize,
+  LayerKind,
+  LayerOverride,
+  Method,
+  Mode,
 } from './types.js';
-
-export const PLAN_KEYS = [
-  'bits',
-  'dynamic',
-  'weightsOnly',
-  'scheme',
-  'strategy',
-  'groupSize',
-  'method',
-  'floatType',
-  'format',
-  'container',
-  'duplicateTies',
-  'layers',
-  'ignore',
-  'defaultIgnore',
-  'overrides',
-  'minElements',
-] as const satisfies readonly (keyof PlanOptions)[];
-export const OPEN_KEYS = ['key', 'stripPrefix'] as const satisfies readonly (keyof OpenOptions)[];
-const OVERRIDE_KEYS = ['pattern', 'bits', 'scheme', 'groupSize', 'method'] as const;
 
 const DEFAULT_LAYERS: readonly LayerKind[] = [
   'linear',
@@ -67,92 +27,132 @@ const DEFAULT_LAYERS: readonly LayerKind[] = [
   'experts',
   'conv-transpose',
 ];
+const DEFAULT_BITS: Bits = 8;
 const DEFAULT_GROUP_SIZE: GroupSize = 128;
 const DEFAULT_MIN_ELEMENTS = 512;
 
+/** Whose default depends on the bits: a Configuration holds them even where they mean nothing. */
+const FOLLOWING_BITS = ['mode', 'scheme', 'strategy', 'groupSize', 'method', 'floatType'] as const;
+
+type AnyBits = Configuration['bits'];
 type Given = Readonly<Record<string, unknown>>;
 
-/** `given` has been checked to have no keys but PLAN_KEYS, OPEN_KEYS and those of others. */
+/** `given` has been checked to have no keys but those of the choices and of others. */
 export function configurationOf(given: Given): Configuration {
-  const bits = checkChoice(given.bits, 'bits', BITS) ?? 8;
-  const mode = modeOf(given, bits);
-  const grouping = groupingOf(given, bits, mode);
-  const overrides = checkList(given.overrides, 'overrides', checkOverride) ?? [];
-  for (const override of overrides) checkOverrideFits(override, bits, mode);
-  const scheme = checkChoice(given.scheme, 'scheme', SCHEMES);
-  if (bits === 16 && scheme !== undefined) throw hasNoSixteenBitMeaning('scheme');
-  const method = checkChoice(given.method, 'method', METHODS);
-  if (bits === 16 && method !== undefined) throw hasNoSixteenBitMeaning('method');
-  return {
-    ...openingOf(given),
-    container: checkChoice(given.container, 'container', CONTAINERS) ?? 'safetensors',
-    duplicateTies: checkBoolean(given.duplicateTies, 'duplicateTies') ?? false,
-    bits,
-    mode,
-    scheme: scheme ?? 'symmetric',
-    ...grouping,
-    method: method ?? (bits === 4 ? 'mse' : 'rtn'),
-    floatType: floatTypeOf(given, bits, overrides),
-    format: checkChoice(given.format, 'format', OUTPUT_FORMATS) ?? 'compressed-tensors',
-    layers: layersOf(given),
-    ignore: checkList(given.ignore, 'ignore', checkText) ?? [],
-    defaultIgnore: checkBoolean(given.defaultIgnore, 'defaultIgnore') ?? true,
-    overrides: overrides.map((override) => withMethod(override, method)),
-    minElements: checkWholeNumber(given.minElements, 'minElements', 0) ?? DEFAULT_MIN_ELEMENTS,
-  };
+  return completed(ownChoices(checkChoices(given)));
 }
 
-/** What `convert` does: the container changes and nothing else. */
+/** What `convert` and `dequantize` do: no value changes. */
 export function copyingConfiguration(given: Given): Configuration {
-  return { ...configurationOf(given), bits: 'none' };
+  return configurationOf({ ...given, bits: 'none' });
 }
 
 export function openingOf(given: Given): Pick<Configuration, 'key' | 'stripPrefix'> {
+  const { key, stripPrefix } = checkChoices(given);
+  return { key: key ?? null, stripPrefix: stripPrefix ?? '' };
+}
+
+/**
+ * A Configuration, as a report holds it, without what it would have had anyway; other choices as they are.
+ * What is left are choices that somebody made, so that they can be told from what only spells them out.
+ */
+export function ownChoices(choices: Choices): Choices {
+  const isConfiguration = ['bits', ...FOLLOWING_BITS].every((key) => key in choices);
+  if (!isConfiguration) return choices;
+  const defaults = completed({ bits: choices.bits ?? DEFAULT_BITS });
+  const isDefault = (key: string) =>
+    FOLLOWING_BITS.some((name) => name === key && choices[name] === defaults[name]);
+  return Object.fromEntries(Object.entries(choices).filter(([key]) => !isDefault(key)));
+}
+
+function completed(choices: Choices): Configuration {
+  const { bits = DEFAULT_BITS, overrides = [], scheme, method } = choices;
+  const mode = modeOf(choices, bits);
+  if (!hasScales(bits)) refuseScales(choices, bits);
+  if (bits !== 'none' && choices.dequantize != null) throw dequantizesAndQuantizes(bits);
+  for (const override of overrides) checkOverrideFits(override);
   return {
-    key: checkString(given.key, 'key') ?? null,
-    stripPrefix: checkString(given.stripPrefix, 'stripPrefix') ?? '',
+    key: choices.key ?? null,
+    stripPrefix: choices.stripPrefix ?? '',
+    dequantize: choices.dequantize ?? null,
+    container: choices.container ?? 'safetensors',
+    duplicateTies: choices.duplicateTies ?? false,
+    bits,
+    mode,
+    scheme: scheme ?? 'symmetric',
+    ...groupingOf(choices, bits, mode),
+    method: method ?? (bits === 4 ? 'mse' : 'rtn'),
+    floatType: floatTypeOf(choices, bits, overrides),
+    format: choices.format ?? 'compressed-tensors',
+    layers: choices.layers === undefined ? DEFAULT_LAYERS : [...new Set(choices.layers)],
+    ignore: choices.ignore ?? [],
+    defaultIgnore: choices.defaultIgnore ?? true,
+    overrides: overrides.map((override) => withMethod(override, method)),
+    minElements: choices.minElements ?? DEFAULT_MIN_ELEMENTS,
   };
 }
 
-function modeOf(given: Given, bits: Bits): Mode {
-  const dynamic = checkBoolean(given.dynamic, 'dynamic');
-  const weightsOnly = checkBoolean(given.weightsOnly, 'weightsOnly');
-  if (dynamic === true && weightsOnly === true) {
+function hasScales(bits: AnyBits): bits is 4 | 8 {
+  return bits === 4 || bits === 8;
+}
+
+function refuseScales(choices: Choices, bits: 16 | 'none'): void {
+  const [key] = (['scheme', 'strategy', 'groupSize', 'method'] as const).filter(
+    (name) => choices[name] !== undefined,
+  );
+  const what = bits === 16 ? 'stores floats without scales' : 'copies every tensor';
+  if (key !== undefined) {
     throw contradiction(
-      'dynamic quantizes activations and weightsOnly leaves them alone: they exclude each other.',
-      'Give one of the two.',
+      `${key} has no meaning with bits: ${bits}, which ${what}.`,
+      `Leave out ${key}, or take bits: 8 or bits: 4.`,
     );
   }
-  if (bits !== 8) {
-    if (dynamic === true || weightsOnly === false) {
-      throw contradiction(
-        `Activations are quantized with 8 bits only, so bits: ${bits} is always weights-only.`,
-        `Leave out ${dynamic === true ? 'dynamic' : 'weightsOnly'}, or take bits: 8.`,
-      );
-    }
-    return 'weights-only';
-  }
-  if (dynamic === false && weightsOnly === false) {
+  if (bits === 'none' && choices.overrides?.length) {
     throw contradiction(
-      'With dynamic and weightsOnly both false, nothing says how activations are treated.',
+      'overrides have no meaning with bits: none, which copies every tensor.',
+      'Leave out overrides, or take bits: 8 or bits: 4.',
+    );
+  }
+}
+
+function modeOf({ mode, dynamic, weightsOnly }: Choices, bits: AnyBits): Mode {
+  if (dynamic !== undefined && dynamic === weightsOnly) {
+    throw dynamic
+      ? contradiction(
+          'dynamic quantizes activations and weightsOnly leaves them alone: they exclude each other.',
+          'Give one of the two.',
+        )
+      : contradiction(
+          'With dynamic and weightsOnly both false, nothing says how activations are treated.',
+          'Leave out one of the two.',
+        );
+  }
+  const switched = dynamic ?? (weightsOnly === undefined ? undefined : !weightsOnly);
+  const said = switched === undefined ? undefined : switched ? 'dynamic' : 'weights-only';
+  const word = dynamic === undefined ? 'weightsOnly' : 'dynamic';
+  if (mode !== undefined && said !== undefined && mode !== said) {
+    throw contradiction(
+      `mode: "${mode}" contradicts ${word}: ${dynamic ?? weightsOnly}.`,
       'Leave out one of the two.',
     );
   }
-  return weightsOnly === true || dynamic === false ? 'weights-only' : 'dynamic';
+  const wanted = mode ?? said;
+  if (bits === 8) return wanted ?? 'dynamic';
+  if (wanted !== undefined && wanted !== 'weights-only') {
+    throw contradiction(
+      `Activations are quantized with 8 bits only, so bits: ${bits} is always weights-only.`,
+      `Leave out ${mode === undefined ? word : 'mode'}, or take bits: 8.`,
+    );
+  }
+  return 'weights-only';
 }
 
 function groupingOf(
-  given: Given,
-  bits: Bits,
+  { strategy, groupSize }: Choices,
+  bits: AnyBits,
   mode: Mode,
 ): Pick<Configuration, 'strategy' | 'groupSize'> {
-  const strategy = checkChoice(given.strategy, 'strategy', STRATEGIES);
-  const groupSize = checkChoice(given.groupSize, 'groupSize', GROUP_SIZES);
-  if (bits === 16) {
-    if (strategy !== undefined) throw hasNoSixteenBitMeaning('strategy');
-    if (groupSize !== undefined) throw hasNoSixteenBitMeaning('groupSize');
-    return { strategy: 'channel', groupSize: -1 };
-  }
+  if (!hasScales(bits)) return { strategy: 'channel', groupSize: -1 };
   if (strategy === 'tensor') {
     if (bits === 4) {
       throw contradiction(
@@ -183,12 +183,20 @@ function groupingOf(
   const byDefault = strategy === 'group' || (strategy === undefined && bits === 4);
   const size = groupSize ?? (byDefault ? DEFAULT_GROUP_SIZE : -1);
   if (size === -1) return { strategy: 'channel', groupSize: -1 };
-  if (bits === 8 && mode === 'dynamic') throw needsWeightsOnly(size);
+  if (bits === 8 && mode === 'dynamic') {
+    throw contradiction(
+      `Groups of 8-bit weights (here of ${size}) are possible only where activations are not quantized.`,
+      'Add weightsOnly: true, or take one scale per channel.',
+    );
+  }
   return { strategy: 'group', groupSize: size };
 }
 
-function floatTypeOf(given: Given, bits: Bits, overrides: readonly LayerOverride[]): FloatType {
-  const floatType = checkChoice(given.floatType, 'floatType', FLOAT_TYPES);
+function floatTypeOf(
+  { floatType }: Choices,
+  bits: AnyBits,
+  overrides: readonly LayerOverride[],
+): FloatType {
   const isUsed = bits === 16 || overrides.some((override) => override.bits === 16);
   if (floatType !== undefined && !isUsed) {
     throw contradiction(
@@ -199,33 +207,9 @@ function floatTypeOf(given: Given, bits: Bits, overrides: readonly LayerOverride
   return floatType ?? 'F16';
 }
 
-function layersOf(given: Given): readonly LayerKind[] {
-  const layers = checkList(given.layers, 'layers', (element, key) =>
-    checkChoice(element, key, LAYER_KINDS),
-  );
-  if (layers?.length === 0) throw unexpected('at least one layer kind', 'layers', layers);
-  return layers === undefined ? DEFAULT_LAYERS : [...new Set(layers)];
-}
-
-function checkOverride(element: unknown, key: string): LayerOverride {
-  const given = checkObject(element, key, OVERRIDE_KEYS);
-  const pattern = checkText(given.pattern, `${key}.pattern`);
-  if (pattern === undefined) throw unexpected('a pattern', `${key}.pattern`, undefined);
-  const bits = checkChoice(given.bits, `${key}.bits`, [...BITS, 'none'] as const);
-  const scheme = checkChoice(given.scheme, `${key}.scheme`, SCHEMES);
-  const groupSize = checkChoice(given.groupSize, `${key}.groupSize`, GROUP_SIZES);
-  const method = checkChoice(given.method, `${key}.method`, METHODS);
-  return {
-    pattern,
-    ...(bits === undefined ? {} : { bits }),
-    ...(scheme === undefined ? {} : { scheme }),
-    ...(groupSize === undefined ? {} : { groupSize }),
-    ...(method === undefined ? {} : { method }),
-  };
-}
-
-function checkOverrideFits(override: LayerOverride, bits: Bits, mode: Mode): void {
-  const { pattern, groupSize } = override;
+/** Groups fit beside any mode: a layer that has them is packed, and its activations are left alone. */
+function checkOverrideFits(override: LayerOverride): void {
+  const { pattern } = override;
   const choices = (['scheme', 'groupSize', 'method'] as const).filter((key) => key in override);
   if (override.bits === undefined && choices.length === 0) {
     throw contradiction(
@@ -240,26 +224,17 @@ function checkOverrideFits(override: LayerOverride, bits: Bits, mode: Mode): voi
       `Leave out ${choices[0]}.`,
     );
   }
-  const isDynamic = mode === 'dynamic' && (override.bits ?? bits) === 8;
-  if (isDynamic && groupSize !== undefined && groupSize !== -1) throw needsWeightsOnly(groupSize);
 }
 
 /** Other bits bring their own default, unless the caller has chosen a method for all. */
 function withMethod(override: LayerOverride, method: Method | undefined): LayerOverride {
-  const hasScales = override.bits === 4 || override.bits === 8;
-  return method === undefined || !hasScales ? override : { method, ...override };
+  const { bits = 'none' } = override;
+  return method === undefined || !hasScales(bits) ? override : { method, ...override };
 }
 
-function hasNoSixteenBitMeaning(key: string): Error {
+function dequantizesAndQuantizes(bits: Bits): Error {
   return contradiction(
-    `${key} has no meaning with bits: 16, which stores floats without scales.`,
-    `Leave out ${key}, or take bits: 8 or bits: 4.`,
-  );
-}
-
-function needsWeightsOnly(groupSize: GroupSize): Error {
-  return contradiction(
-    `Groups of 8-bit weights (here of ${groupSize}) are possible only where activations are not quantized.`,
-    'Add weightsOnly: true, or take one scale per channel.',
+    `dequantize writes codes as floats, but bits is ${bits}.`,
+    'Leave out dequantize, or dequantize first and quantize what comes out.',
   );
 }

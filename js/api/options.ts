@@ -10,17 +10,20 @@ import {
   checkObject,
   checkText,
   checkWholeNumber,
+  contradiction,
   unexpected,
 } from './check.js';
-import {
-  configurationOf,
-  copyingConfiguration,
-  OPEN_KEYS,
-  openingOf,
-  PLAN_KEYS,
-} from './configuration.js';
+import { configurationOf, copyingConfiguration, openingOf } from './configuration.js';
+import { checkChoices, OPEN_KEYS, PLAN_KEYS } from './option-checks.js';
 import type { OpenOptions, PlanOptions } from './plan-options.js';
-import { type Configuration, ENGINE_KINDS, type EngineKind, type Progress } from './types.js';
+import {
+  type Configuration,
+  DEQUANTIZED_TYPES,
+  type DequantizedType,
+  ENGINE_KINDS,
+  type EngineKind,
+  type Progress,
+} from './types.js';
 
 /** How a long call runs. */
 export interface RunOptions {
@@ -50,6 +53,21 @@ export interface ConvertOptions
     Pick<PlanOptions, 'container' | 'duplicateTies'> {
   /** Treat every warning as an error and write nothing. */
   readonly strict?: boolean;
+}
+
+export interface DequantizeOptions extends ConvertOptions {
+  /** What codes become: `auto`, the dtype of their scales, by default. */
+  readonly dtype?: DequantizedType;
+}
+
+/** How files are compared. */
+export interface CompareOptions extends OpenOptions, RunOptions {}
+
+export interface ValidateOptions<Source> extends OpenOptions, RunOptions {
+  /** The model that the file was made from: `key` and `stripPrefix` are about this one. */
+  readonly reference?: Source;
+  /** A problem where the SQNR in dB against the reference is lower. */
+  readonly failUnder?: number;
 }
 
 export interface QuantizeOptions extends PlanOptions, OpenOptions, RunOptions, OutputOptions {
@@ -97,7 +115,17 @@ export interface QuantizeRequest {
 export type Opening = Pick<Configuration, 'key' | 'stripPrefix'>;
 
 export function resolveConfiguration(options: PlanOptions, opening: Opening): Configuration {
-  return { ...configurationOf(checkObject(options, 'options', PLAN_KEYS)), ...opening };
+  const given = checkObject(options, 'options', [...PLAN_KEYS, ...OPEN_KEYS]);
+  const configuration = configurationOf({ ...opening, ...checkChoices(given) });
+  for (const key of ['key', 'stripPrefix'] as const) {
+    if (configuration[key] === opening[key]) continue;
+    const [opened, asked] = [opening[key], configuration[key]].map((part) => JSON.stringify(part));
+    throw contradiction(
+      `The model was opened with ${key}: ${opened}, but the plan is to have ${key}: ${asked}.`,
+      `Open the model with that ${key}, or leave it out here.`,
+    );
+  }
+  return configuration;
 }
 
 export function resolveOpen(options: OpenOptions & RunOptions): {
@@ -114,7 +142,48 @@ export function resolveQuantize(options: QuantizeOptions, hasPaths: boolean): Qu
 }
 
 export function resolveConvert(options: ConvertOptions, hasPaths: boolean): QuantizeRequest {
-  return request(options, CONVERT_KEYS, hasPaths, copyingConfiguration);
+  // The configuration of an earlier conversion has all keys; without it most of them would be mistakes.
+  const repeats = checkObject(options, 'options').bits === 'none';
+  const keys = repeats ? [...PLAN_KEYS, ...CONVERT_KEYS] : CONVERT_KEYS;
+  return request(options, keys, hasPaths, copyingConfiguration);
+}
+
+export function resolveDequantize(options: DequantizeOptions, hasPaths: boolean): QuantizeRequest {
+  const { dtype, ...others } = checkObject(options, 'options', [
+    'dtype',
+    ...CONVERT_KEYS,
+    ...OPEN_KEYS,
+    ...RUN_KEYS,
+    ...(hasPaths ? OUTPUT_KEYS : []),
+  ]);
+  const dequantize = checkChoice(dtype, 'dtype', DEQUANTIZED_TYPES) ?? 'auto';
+  return request(others, CONVERT_KEYS, hasPaths, (given) => ({
+    ...copyingConfiguration(given),
+    dequantize,
+  }));
+}
+
+export function resolveValidate<Source>(options: ValidateOptions<Source>): {
+  readonly run: RunOptions;
+  readonly opening: Opening;
+  readonly reference: Source | undefined;
+  readonly failUnder: number | undefined;
+} {
+  const keys = ['reference', 'failUnder', ...RUN_KEYS, ...OPEN_KEYS];
+  const given = checkObject(options, 'options', keys);
+  const failUnder = checkFiniteNumber(given.failUnder, 'failUnder');
+  if (failUnder !== undefined && options.reference === undefined) {
+    throw contradiction(
+      'failUnder needs a reference: without one there is no SQNR.',
+      'Name the model that the file was made from as the reference.',
+    );
+  }
+  return {
+    run: runOf(given),
+    opening: openingOf(given),
+    reference: options.reference,
+    failUnder,
+  };
 }
 
 function request(

@@ -6,11 +6,13 @@
 import type {
   Bits,
   Container,
+  DequantizedType,
   FloatType,
   GroupSize,
   LayerKind,
   LayerOverride,
   Method,
+  Mode,
   OutputFormat,
   Scheme,
   Strategy,
@@ -18,16 +20,23 @@ import type {
 
 /** Which part of a file is meant, and under which names. */
 export interface OpenOptions {
-  /** A path in the file, such as `state_dict`; empty for everything. By default the largest state dict. */
-  readonly key?: string;
+  /** A path in the file, such as `state_dict`; empty for everything. By default, or null, the largest state dict. */
+  readonly key?: string | null;
   /** Taken off every name; each must begin with it. */
   readonly stripPrefix?: string;
 }
 
-/** The choices of a quantization; every one has a default. */
+/**
+ * The choices of a quantization; every one has a default. The `configuration` of a report, given as it is,
+ * repeats that run.
+ */
 export interface PlanOptions {
-  /** 8 (default), 4 or 16. */
-  readonly bits?: Bits;
+  /** With `bits: 'none'`: what stored codes become. */
+  readonly dequantize?: DequantizedType | null;
+  /** 8 (default), 4 or 16; `none` copies every tensor, as `convert` does. */
+  readonly bits?: Bits | 'none';
+  /** How activations are treated: `dynamic` for 8 bits. The two switches below say the same. */
+  readonly mode?: Mode;
   /** Quantize activations as they come (the default of 8 bits). Contradicts `weightsOnly`. */
   readonly dynamic?: boolean;
   /** Only weights are quantized (always so for 4 bits). */

@@ -6,6 +6,8 @@
 import type { Dtype, LayerKind } from './catalog.js';
 
 export * from './catalog.js';
+export * from './comparison.js';
+export * from './validation.js';
 
 export const BITS = [4, 8, 16] as const;
 export type Bits = (typeof BITS)[number];
@@ -36,6 +38,10 @@ export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 export const CONTAINERS = ['safetensors', 'pt'] as const;
 export type Container = (typeof CONTAINERS)[number];
 
+/** What codes become: `auto` is the dtype of their scales. */
+export const DEQUANTIZED_TYPES = ['auto', 'F32', 'F16', 'BF16'] as const;
+export type DequantizedType = (typeof DEQUANTIZED_TYPES)[number];
+
 /** Group sizes that loaders know; -1 means one scale per output channel. */
 export const GROUP_SIZES = [-1, 16, 32, 64, 128, 256] as const;
 export type GroupSize = (typeof GROUP_SIZES)[number];
@@ -62,6 +68,8 @@ export interface Configuration {
   readonly container: Container;
   /** Tied tensors are written once a name, instead of once with notes. */
   readonly duplicateTies: boolean;
+  /** What stored codes become where `bits` is `none`; null: they are copied as they are. */
+  readonly dequantize: DequantizedType | null;
   /** `none` copies every tensor bit for bit. */
   readonly bits: Bits | 'none';
   readonly mode: Mode;
@@ -109,6 +117,8 @@ export const REASONS = [
   'overflow',
   'tied',
   'not-representable',
+  'dequantized',
+  'not-selected',
 ] as const;
 export type Reason = (typeof REASONS)[number];
 

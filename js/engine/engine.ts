@@ -85,6 +85,16 @@ export class Engine {
   ): WasmStage {
     return new this.#module.VerifyStage(encode, output, slots, blockBytes);
   }
+
+  /** One slot; source 0 is the file, source 1 the reference. */
+  compareStage(
+    file: WasmInspector,
+    reference: WasmInspector | undefined,
+    { blockBytes }: BlockShape,
+  ): WasmStage {
+    if (reference === undefined) return new this.#module.CompareStage(file, blockBytes);
+    return new this.#module.CompareStage(file, reference, blockBytes);
+  }
 }
 
 /** `json` is what the engine's `error` functions return: an EngineError, or '' when all is well. */

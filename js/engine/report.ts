@@ -75,7 +75,9 @@ function orderOf({ sqnrDb }: TensorReport): number {
 }
 
 /** Mean SQNR of the tensors that lost anything, weighted by their elements. */
-export function meanSqnr(tensors: readonly TensorReport[]): number | null {
+export function meanSqnr(
+  tensors: readonly { readonly sqnrDb: number | null; readonly elements: number }[],
+): number | null {
   let sum = 0;
   let elements = 0;
   for (const tensor of tensors) {
@@ -158,6 +160,17 @@ export function gateWork(planned: readonly PlannedTensor[]): void {
     {
       suggestion: 'Look at the plan (dry run) for every reason; layers and overrides select more.',
     },
+  );
+}
+
+/** Dequantizing a file without codes is a mistake of its caller, too. */
+export function gateCodes(planned: readonly PlannedTensor[]): void {
+  const codes: readonly Reason[] = ['dequantized', 'overflow', 'non-finite'];
+  if (planned.some(({ reason }) => codes.includes(reason))) return;
+  throw new MonoquantError(
+    'nothing-to-dequantize',
+    'Expected tensors stored as codes with scales, found none that can be dequantized.',
+    { suggestion: 'Use convert to change only the kind of file.' },
   );
 }
 

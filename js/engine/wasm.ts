@@ -22,6 +22,8 @@ export interface WasmInspector extends Handle {
   error(): string;
   /** JSON of a Catalog. */
   catalog(): string;
+  /** JSON of all Problems that metadata alone show. */
+  problems(): string;
 }
 
 export interface WasmPlan extends Handle {
@@ -42,6 +44,8 @@ export interface WasmStage extends Handle {
    * depends: ask again after `process`.
    */
   next(slot: number): boolean;
+  /** Which of the stage's files the read is of. */
+  readSource(slot: number): number;
   readOffset(slot: number): number;
   /** 0 where a slice needs no input. */
   readLength(slot: number): number;
@@ -83,6 +87,10 @@ export interface EngineOptions {
     readonly groupSize?: number;
     readonly method?: string;
   }[];
+  /** What stored codes become, where `bits` is `none`. */
+  readonly dequantizedType?: string;
+  /** All other tensors are dropped. */
+  readonly only?: readonly number[];
   /** What an earlier run found that no header shows: these tensors can only be copied. */
   readonly unfit: readonly UnfitTensor[];
 }
@@ -109,6 +117,31 @@ export interface StageResult {
 export interface OpenOptions {
   readonly key?: string;
   readonly stripPrefix?: string;
+  /** Codes, scales and zero points become one tensor of values. */
+  readonly joinQuantized?: boolean;
+}
+
+/** Result of a CompareStage: of what was stored as codes, and of what both files have alike. */
+export interface CompareResult {
+  readonly tensors: readonly {
+    readonly name: string;
+    readonly compared: boolean;
+    /** Elements that are not equal, and of these the ones that are NaN or infinite in one file only. */
+    readonly different?: number;
+    readonly notFinite?: number;
+    /** Sum of squares of the reference, sum of squared errors, largest error. */
+    readonly signal?: number;
+    readonly noise?: number;
+    readonly peak?: number;
+    readonly codes?: {
+      readonly badScales: number;
+      readonly negativeScales: number;
+      readonly badZeroPoints: number;
+      readonly badCodes: number;
+      /** Not the nearest to the reference's value. */
+      readonly misrounded: number;
+    };
+  }[];
 }
 
 export interface EngineError {
@@ -152,6 +185,11 @@ export interface WasmModule {
     slots: number,
     blockBytes: number,
   ) => WasmStage;
+  /** Compares the values of `file` with those of `reference`, or only looks at its codes. Has one slot. */
+  readonly CompareStage: {
+    new (file: WasmInspector, blockBytes: number): WasmStage;
+    new (file: WasmInspector, reference: WasmInspector, blockBytes: number): WasmStage;
+  };
   version(): string;
   /** Starts `threads` - 1 helpers; a no-op in `st`. Returns the number of threads that will work. */
   setThreads(threads: number): number;

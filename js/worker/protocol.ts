@@ -5,7 +5,7 @@
  */
 import type { EngineInfo } from '../api/types.js';
 import type { Share } from '../engine/engine.js';
-import type { PlanChoice } from '../engine/quantizer.js';
+import type { Findings, PlanChoice } from '../engine/quantizer.js';
 import type { OpenOptions } from '../engine/wasm.js';
 import type { Failure } from './failure.js';
 
@@ -34,6 +34,13 @@ export interface Calls<Source, Sink, Output> {
   readonly seal: { parameters: { readonly results: readonly string[] }; answer: string };
   /** Reads back this worker's share, once all are written. */
   readonly verify: { parameters: null; answer: undefined };
+  /** The elements of one tensor, dequantized where it is stored as codes. */
+  readonly tensor: { parameters: { readonly index: number }; answer: Uint8Array };
+  /** Looks at what is stored as codes, beside a reference where there is one. */
+  readonly compare: {
+    parameters: { readonly reference: Source | undefined; readonly options: OpenOptions };
+    answer: Findings;
+  };
   readonly finish: { parameters: null; answer: Output };
 }
 

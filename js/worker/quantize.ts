@@ -9,6 +9,7 @@ import type { Configuration, EngineInfo, Plan, Progress, Report } from '../api/t
 import {
   checkWritten,
   copiedTensors,
+  gateCodes,
   gateQuality,
   gateWarnings,
   gateWork,
@@ -73,7 +74,7 @@ class Run<Source, Sink, Output> {
     run.onProgress?.({ stage: 'plan', bytes: 0, totalBytes: 0, tensor: '' });
     const engines = await Promise.all(this.#sessions.map(({ engine }) => engine));
     const openStart = performance.now();
-    const options = openOptions(configuration);
+    const options = openOptions(configuration, configuration.dequantize !== null);
     await this.#ask('open', () => ({ source: this.#job.source, options }));
     const plan = await this.#plan([]);
     const encodeStart = performance.now();
@@ -106,6 +107,7 @@ class Run<Source, Sink, Output> {
       await this.#leader.request('plan', parameters, this.#controls),
     );
     if (configuration.bits !== 'none') gateWork(plan.tensors);
+    if (configuration.dequantize !== null) gateCodes(plan.tensors);
     gateWarnings(plan.warnings, gates);
     return plan;
   }
@@ -165,8 +167,8 @@ class Run<Source, Sink, Output> {
 }
 
 /** What the engine is told about the source. */
-export function openOptions({ key, stripPrefix }: Opening): OpenOptions {
-  return { ...(key === null ? {} : { key }), stripPrefix };
+export function openOptions({ key, stripPrefix }: Opening, joinQuantized = false): OpenOptions {
+  return { ...(key === null ? {} : { key }), stripPrefix, joinQuantized };
 }
 
 /** `json` is the engine's answer to a request for a plan. */

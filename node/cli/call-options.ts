@@ -4,6 +4,7 @@
  * What was not given is left out, so that the package's own defaults hold.
  */
 import type { OpenOptions } from '../../js/api/plan-options.js';
+import type { Container } from '../../js/api/types.js';
 
 type Given<Options> = { [Name in keyof Options]?: Exclude<Options[Name], undefined> };
 
@@ -19,4 +20,11 @@ export function openOptions(values: {
   readonly 'strip-prefix'?: string;
 }): OpenOptions {
   return withoutUndefined({ key: values.key, stripPrefix: values['strip-prefix'] });
+}
+
+/** The kind of file that the name of an output asks for, where it asks for one. */
+export function containerOf(output: string): Container | undefined {
+  const extension = /\.(safetensors|pt|pth|bin|ckpt)$/i.exec(output)?.[1]?.toLowerCase();
+  if (extension === undefined) return undefined;
+  return extension === 'safetensors' ? 'safetensors' : 'pt';
 }

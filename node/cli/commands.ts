@@ -4,7 +4,15 @@
  * Help is made from this table and so always complete.
  */
 import { type Command, command } from './command.js';
-import { CONVERT_FLAGS, HELP_FLAGS, INFO_FLAGS, QUANTIZE_FLAGS } from './flags.js';
+import {
+  COMPARE_FLAGS,
+  CONVERT_FLAGS,
+  DEQUANTIZE_FLAGS,
+  HELP_FLAGS,
+  INFO_FLAGS,
+  QUANTIZE_FLAGS,
+  VALIDATE_FLAGS,
+} from './flags.js';
 
 export const COMMANDS: readonly Command[] = [
   command({
@@ -15,10 +23,13 @@ export const COMMANDS: readonly Command[] = [
     notes: [
       'PATTERN is the name of a tensor or module, with * for anything, or re: and a',
       'regex. CHOICES are bits:4|8|16|none, group:N, scheme:NAME and method:NAME.',
+      'Flags beside --config win: other --bits also bring back the defaults of what',
+      'depends on them (mode, strategy, group size, method), lists are replaced.',
     ],
     examples: [
       'monoquant quantize model.safetensors --bits 4 -o small.safetensors',
       "monoquant quantize model.safetensors --layer 'encoder=bits:4' --dry-run",
+      'monoquant quantize model.safetensors --config report.json',
     ],
     load: async () => (await import('./quantize.js')).runQuantize,
   }),
@@ -32,6 +43,33 @@ export const COMMANDS: readonly Command[] = [
       "monoquant convert checkpoint.ckpt model.pt --key ''",
     ],
     load: async () => (await import('./convert.js')).runConvert,
+  }),
+  command({
+    name: 'dequantize',
+    operand: 'MODEL OUTPUT',
+    summary: 'write quantized tensors as floats again',
+    sections: DEQUANTIZE_FLAGS,
+    examples: ['monoquant dequantize small.safetensors model.safetensors --dtype f16'],
+    load: async () => (await import('./dequantize.js')).runDequantize,
+  }),
+  command({
+    name: 'validate',
+    operand: 'MODEL',
+    summary: 'check a quantized file',
+    sections: VALIDATE_FLAGS,
+    examples: [
+      'monoquant validate small.safetensors',
+      'monoquant validate small.safetensors --reference model.safetensors',
+    ],
+    load: async () => (await import('./validate.js')).runValidate,
+  }),
+  command({
+    name: 'compare',
+    operand: 'MODEL OTHER',
+    summary: 'show how two files differ',
+    sections: COMPARE_FLAGS,
+    examples: ['monoquant compare model.safetensors small.safetensors'],
+    load: async () => (await import('./compare.js')).runCompare,
   }),
   command({
     name: 'info',

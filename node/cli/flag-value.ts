@@ -87,7 +87,7 @@ export function nearestFlag(name: string, flags: readonly Flag[]): string | unde
 /** What a flag takes, in few characters: `4|8|16`, `FILE`. */
 export function placeholder(flag: Flag): string | undefined {
   if (flag.kind === 'switch') return undefined;
-  return flag.kind === 'choice' ? flag.choices.join('|').toLowerCase() : flag.value;
+  return flag.value ?? (flag.kind === 'choice' ? flag.choices.join('|').toLowerCase() : '');
 }
 
 function textOf(flag: Flag, { rawName, value, inlineValue }: WrittenValue): string {

@@ -12,7 +12,10 @@ const CODES: readonly ErrorCode[] = [
   'strict-warnings',
 ];
 
-/** From the spelling in a message to that of a flag; `$1` and `$2` are the pattern's groups. */
+/**
+ * From the spelling in a message to that of a flag; `$1` and `$2` are the pattern's groups. What stands in
+ * quotes came from a file or was typed: it stays.
+ */
 const SPELLINGS: readonly (readonly [pattern: RegExp, words: string])[] = [
   [/\bweightsOnly(?:: true)?\b/g, '--weights-only'],
   [/\bgroupSize: (-?\d+)/g, '--group-size $1'],
@@ -22,6 +25,7 @@ const SPELLINGS: readonly (readonly [pattern: RegExp, words: string])[] = [
   [/\bfailUnder\b/g, '--fail-under'],
   [/\bstripPrefix\b/g, '--strip-prefix'],
   [/\bduplicateTies\b/g, '--duplicate-ties'],
+  [/\boverrides(?= have\b|,)/g, '--layer'],
   [/\bthreads: (\d+)/g, '--threads $1'],
   // "The override of … has bits: 16" speaks of --layer.
   [/(?<!has )\bbits: (\d+)/g, '--bits $1'],
@@ -38,5 +42,7 @@ export function inFlagWords(error: MonoquantError): MonoquantError {
 }
 
 function translate(text: string): string {
-  return SPELLINGS.reduce((result, [pattern, words]) => result.replace(pattern, words), text);
+  return SPELLINGS.reduce((result, [pattern, words]) => {
+    return result.replace(new RegExp(`(?<!")${pattern.source}`, pattern.flags), words);
+  }, text);
 }

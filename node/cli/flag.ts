@@ -37,6 +37,8 @@ interface TextsFlag extends FlagNames {
 /** One of a few. */
 interface ChoiceFlag extends FlagNames {
   readonly kind: 'choice';
+  /** Stands in the help where the choices themselves would take too much room. */
+  readonly value?: string;
   readonly choices: readonly (string | number)[];
 }
 
@@ -76,6 +78,8 @@ export type FlagValues<F extends Flag> = {
 /** Flags that belong together, under one heading of the help. */
 export interface FlagSection {
   readonly title: string;
+  /** 2: two flags a line, read across. */
+  readonly columns?: 2;
   readonly flags: readonly Flag[];
 }
 

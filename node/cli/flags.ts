@@ -1,10 +1,11 @@
 /**
  * Every flag of every command, with its words for the help.
  * It exists so that a new flag is one entry here: parsing, help and typo hints follow.
- * Help texts are at most 38 columns wide: a command's help stays on one screen.
+ * Help texts are at most 38 columns wide, 18 in sections of two columns: help stays on one screen.
  */
 import {
   BITS,
+  DEQUANTIZED_TYPES,
   FLOAT_TYPES,
   GROUP_SIZES,
   LAYER_KINDS,
@@ -38,6 +39,12 @@ const STRIP_PREFIX = {
   value: 'TEXT',
   help: 'taken off every name: module.',
 } as const;
+const CONFIG = {
+  kind: 'text',
+  name: 'config',
+  value: 'FILE',
+  help: 'choices as JSON, or an earlier report',
+} as const;
 const DUPLICATE_TIES = {
   kind: 'switch',
   name: 'duplicate-ties',
@@ -55,23 +62,6 @@ export const HELP_FLAGS = [
 export type HelpFlag = FlagOf<typeof HELP_FLAGS>;
 
 export const QUANTIZE_FLAGS = [
-  {
-    title: 'Files',
-    flags: [
-      MODEL,
-      {
-        kind: 'text',
-        name: 'output',
-        short: 'o',
-        value: 'FILE',
-        help: 'default: MODEL_quantized.safetensors',
-      },
-      FORCE,
-      KEY,
-      STRIP_PREFIX,
-      DUPLICATE_TIES,
-    ],
-  },
   {
     title: 'How to quantize',
     flags: [
@@ -113,12 +103,7 @@ export const QUANTIZE_FLAGS = [
         choices: FLOAT_TYPES,
         help: 'what --bits 16 writes, default: f16',
       },
-      {
-        kind: 'choice',
-        name: 'format',
-        choices: OUTPUT_FORMATS,
-        help: 'how the output is laid out',
-      },
+      CONFIG,
     ],
   },
   {
@@ -159,39 +144,54 @@ export const QUANTIZE_FLAGS = [
     ],
   },
   {
-    title: 'Results',
+    title: 'Files and results',
+    columns: 2,
     flags: [
-      { kind: 'switch', name: 'dry-run', help: 'show the plan, write nothing' },
-      { kind: 'switch', name: 'json', help: 'print the report as one JSON document' },
+      { ...MODEL, help: 'or as an argument' },
       {
         kind: 'text',
-        name: 'report',
+        name: 'output',
+        short: 'o',
         value: 'FILE',
-        help: 'write that document to a file as well',
+        help: 'where to write it',
+      },
+      { ...STRIP_PREFIX, help: 'off every name' },
+      { ...KEY, help: "a part; '' is all" },
+      { ...DUPLICATE_TIES, help: 'one copy a name' },
+      {
+        kind: 'choice',
+        name: 'format',
+        choices: OUTPUT_FORMATS,
+        value: 'NAME',
+        help: 'how it is laid out',
       },
       {
         kind: 'number',
         name: 'fail-under',
         value: 'DB',
-        help: 'write nothing if the SQNR is lower',
+        help: 'at least this SQNR',
       },
-      { kind: 'switch', name: 'strict', help: 'write nothing if there is a warning' },
+      { kind: 'text', name: 'report', value: 'FILE', help: 'the JSON as a file' },
+      { kind: 'switch', name: 'dry-run', help: 'show the plan' },
+      { kind: 'switch', name: 'json', help: 'the report as JSON' },
+      { kind: 'switch', name: 'strict', help: 'fail if it warns' },
+      { ...FORCE, help: 'overwrite' },
+      {
+        kind: 'switch',
+        name: 'verbose',
+        short: 'v',
+        excludes: 'quiet',
+        help: 'every tensor',
+      },
+      { kind: 'switch', name: 'quiet', short: 'q', help: 'print the path' },
       {
         kind: 'number',
         name: 'threads',
         value: 'N',
         whole: true,
         least: 1,
-        help: 'default: what is there, at most 4',
+        help: 'default: up to 4',
       },
-      {
-        kind: 'switch',
-        name: 'verbose',
-        short: 'v',
-        excludes: 'quiet',
-        help: 'every tensor, the engine, timings',
-      },
-      { kind: 'switch', name: 'quiet', short: 'q', help: "only warnings and the output's path" },
       HELP,
     ],
   },
@@ -206,6 +206,7 @@ export const CONVERT_FLAGS = [
       KEY,
       STRIP_PREFIX,
       DUPLICATE_TIES,
+      CONFIG,
       { kind: 'switch', name: 'json', help: 'print the report as one JSON document' },
       { kind: 'switch', name: 'strict', help: 'write nothing if there is a warning' },
       { kind: 'switch', name: 'quiet', short: 'q', help: "only warnings and the output's path" },
@@ -214,6 +215,63 @@ export const CONVERT_FLAGS = [
   },
 ] as const satisfies readonly FlagSection[];
 export type ConvertFlag = FlagOf<typeof CONVERT_FLAGS>;
+
+export const DEQUANTIZE_FLAGS = [
+  {
+    title: 'Flags',
+    flags: [
+      {
+        kind: 'choice',
+        name: 'dtype',
+        choices: DEQUANTIZED_TYPES,
+        help: 'of the values; default: that of scales',
+      },
+      ...CONVERT_FLAGS[0].flags,
+    ],
+  },
+] as const satisfies readonly FlagSection[];
+export type DequantizeFlag = FlagOf<typeof DEQUANTIZE_FLAGS>;
+
+const JSON_OF = (document: string) =>
+  ({ kind: 'switch', name: 'json', help: `print ${document} as JSON` }) as const;
+
+export const COMPARE_FLAGS = [
+  {
+    title: 'Flags',
+    flags: [
+      KEY,
+      STRIP_PREFIX,
+      { kind: 'number', name: 'fail-under', value: 'DB', help: 'exit with 4 if the SQNR is lower' },
+      JSON_OF('the comparison'),
+      { kind: 'switch', name: 'verbose', short: 'v', help: 'every tensor' },
+      HELP,
+    ],
+  },
+] as const satisfies readonly FlagSection[];
+export type CompareFlag = FlagOf<typeof COMPARE_FLAGS>;
+
+export const VALIDATE_FLAGS = [
+  {
+    title: 'Flags',
+    flags: [
+      MODEL,
+      {
+        kind: 'text',
+        name: 'reference',
+        short: 'r',
+        value: 'FILE',
+        help: 'the model that it was made from',
+      },
+      KEY,
+      STRIP_PREFIX,
+      { kind: 'number', name: 'fail-under', value: 'DB', help: 'exit with 4 if the SQNR is lower' },
+      JSON_OF('the validation'),
+      { kind: 'switch', name: 'verbose', short: 'v', help: 'every tensor, every problem' },
+      HELP,
+    ],
+  },
+] as const satisfies readonly FlagSection[];
+export type ValidateFlag = FlagOf<typeof VALIDATE_FLAGS>;
 
 export const INFO_FLAGS = [
   {

@@ -69,14 +69,33 @@ function section(title: string, lines: readonly string[], screen: Screen): strin
   return [screen.paint('bold', title), ...lines.map((line) => `  ${line}`)];
 }
 
-function flagSection({ title, flags }: FlagSection, left: number, screen: Screen): string[] {
-  const lines = flags.filter(isOffered).map((flag) => flagNames(flag).padEnd(left) + flag.help);
+function flagSection(given: FlagSection, left: number, screen: Screen): string[] {
+  const { title, flags, columns } = given;
+  const offered = flags.filter(isOffered);
+  if (columns === 2) return section(title, inTwoColumns(offered), screen);
+  const lines = offered.map((flag) => flagNames(flag).padEnd(left) + flag.help);
   return section(title, lines, screen);
+}
+
+/** Two flags a line, each half with a width of its own for the names. */
+function inTwoColumns(flags: readonly Flag[]): string[] {
+  const halves = [0, 1].map((half) => {
+    const own = flags.filter((_, index) => index % 2 === half);
+    const names = own.map((flag) => flagNames(flag, ''));
+    const left = Math.max(...names.map((name) => name.length)) + GAP;
+    return own.map(({ help }, index) => (names[index] ?? '').padEnd(left) + help);
+  });
+  const [first = [], second = []] = halves;
+  const width = Math.max(...first.map((cell) => cell.length)) + GAP;
+  return first.map((cell, index) => (cell.padEnd(width) + (second[index] ?? '')).trimEnd());
 }
 
 /** One width for all sections: their explanations stand below each other. */
 function leftWidth(sections: readonly FlagSection[]): number {
-  const names = sections.flatMap(({ flags }) => flags.filter(isOffered).map(flagNames));
+  const listed = sections.filter(({ columns }) => columns === undefined);
+  const names = listed.flatMap(({ flags }) =>
+    flags.filter(isOffered).map((flag) => flagNames(flag)),
+  );
   return Math.max(...names.map((name) => name.length)) + GAP;
 }
 
@@ -84,9 +103,9 @@ function isOffered(flag: Flag): boolean {
   return flag.kind !== 'switch' || flag.refusal === undefined;
 }
 
-/** `-b, --bits 4|8|16`. */
-function flagNames(flag: Flag): string {
-  const short = flag.short === undefined ? '    ' : `-${flag.short}, `;
+/** `-b, --bits 4|8|16`; where there is no short name, `indent` stands in its place. */
+function flagNames(flag: Flag, indent = '    '): string {
+  const short = flag.short === undefined ? indent : `-${flag.short}, `;
   const value = placeholder(flag);
   return `${short}--${flag.name}${value === undefined ? '' : ` ${value}`}`;
 }

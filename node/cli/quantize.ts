@@ -6,10 +6,11 @@
 import { basename, dirname, join } from 'node:path';
 import { MonoquantError } from '../../js/api/errors.js';
 import type { RunOptions } from '../../js/api/options.js';
-import type { PlanOptions } from '../../js/api/plan-options.js';
-import type { Plan, Report } from '../../js/api/types.js';
+import type { OpenOptions, PlanOptions } from '../../js/api/plan-options.js';
+import type { Container, Plan, Report } from '../../js/api/types.js';
 import { type Arguments, oneModel } from './arguments.js';
-import { openOptions, withoutUndefined } from './call-options.js';
+import { containerOf, openOptions, withoutUndefined } from './call-options.js';
+import { readConfig, withFlags } from './config-file.js';
 import type { FlagValues } from './flag.js';
 import type { QuantizeFlag } from './flags.js';
 import { formatPlural } from './format.js';
@@ -21,7 +22,7 @@ import { jsonText, printJson, printWarnings, type Session } from './session.js';
 interface Job {
   readonly model: string;
   readonly output: string;
-  readonly options: PlanOptions;
+  readonly options: PlanOptions & OpenOptions;
   readonly values: FlagValues<QuantizeFlag>;
   readonly session: Session;
 }
@@ -35,8 +36,11 @@ interface Outcome {
 export async function runQuantize(given: Arguments<QuantizeFlag>, session: Session): Promise<void> {
   const { values } = given;
   const model = oneModel('quantize', given);
-  const output = values.output ?? defaultOutput(model);
-  const job: Job = { model, output, options: planOptions(values), values, session };
+  const chosen = withFlags(readConfig(values.config), flagOptions(values));
+  const output = values.output ?? defaultOutput(model, chosen.container);
+  // The name that somebody gives the output says more than a configuration.
+  const options = { ...chosen, ...withoutUndefined({ container: containerOf(output) }) };
+  const job: Job = { model, output, options, values, session };
   const report = await beginReport(job);
   try {
     const outcome = await (values['dry-run'] ? dryRun(job) : fullRun(job));
@@ -57,13 +61,14 @@ async function beginReport({ model, output, values }: Job): Promise<ReportFile |
 const MODEL_EXTENSION = /\.(safetensors|pt|pth|bin|ckpt)$/i;
 
 /** Beside the model: `model.safetensors` becomes `model_quantized.safetensors`. */
-function defaultOutput(model: string): string {
+function defaultOutput(model: string, container: Container = 'safetensors'): string {
   const stem = basename(model).replace(MODEL_EXTENSION, '');
-  return join(dirname(model), `${stem}_quantized.safetensors`);
+  return join(dirname(model), `${stem}_quantized.${container}`);
 }
 
-function planOptions(values: FlagValues<QuantizeFlag>): PlanOptions {
+function flagOptions(values: FlagValues<QuantizeFlag>): PlanOptions & OpenOptions {
   return withoutUndefined({
+    ...openOptions(values),
     bits: values.bits,
     dynamic: values.dynamic,
     weightsOnly: values['weights-only'],
@@ -85,7 +90,8 @@ function planOptions(values: FlagValues<QuantizeFlag>): PlanOptions {
 async function dryRun(job: Job): Promise<Outcome> {
   const { open } = await import('../index.js');
   const document = await watched(job, async (run) => {
-    const model = await open(job.model, { ...run, ...openOptions(job.values) });
+    const { key, stripPrefix } = job.options;
+    const model = await open(job.model, { ...run, ...withoutUndefined({ key, stripPrefix }) });
     try {
       return await model.plan(job.options);
     } finally {
@@ -115,7 +121,6 @@ async function fullRun(job: Job): Promise<Outcome> {
   const document = await watched(job, async (run) => {
     const result = await quantize(model, {
       ...options,
-      ...openOptions(values),
       ...run,
       output,
       ...withoutUndefined({ force, strict, failUnder }),

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { open, quantize } from '#package/node';
+import { open, type PlanOptions, quantize } from '#package/node';
 import { type Finished, Folder, monoquant } from '../support/cli.js';
 import { filled, mixedModel } from '../support/models.js';
 import { parseCatalog, parsePlan, parseReport } from '../support/schema.js';
@@ -49,6 +49,31 @@ describe.each(CHOICES)('quantize $words', ({ words }) => {
     expect(plan.configuration).toEqual(report.configuration);
     expect(plan.tensors.length).toBe(report.tensors.length + report.copied.length);
   });
+});
+
+it.each([
+  ['--layers', 'conv2d,lstm', { layers: ['conv2d', 'lstm'] }],
+  ['--ignore', 're:.*hh_l0', { ignore: ['re:.*hh_l0'] }],
+  ['--min-elements', '5000', { minElements: 5000 }],
+  ['--no-default-ignore', undefined, { defaultIgnore: false }],
+  [
+    '--layer',
+    'lstm=bits:8,group:32,scheme:asymmetric,method:rtn',
+    {
+      overrides: [
+        { pattern: 'lstm', bits: 8, groupSize: 32, scheme: 'asymmetric', method: 'rtn' } as const,
+      ],
+    },
+  ],
+] as const)('%s %s chooses as the API does', async (flag, value, options) => {
+  const words = value === undefined ? [flag] : [flag, value];
+  const dry = await monoquant('quantize', model, ...words, '--dry-run', '--json');
+  const opened = await open(model);
+  const before = await opened.plan();
+  const expected = await opened.plan(options as PlanOptions);
+  await opened.close();
+  expect(parsePlan(dry.stdout)).toEqual(expected);
+  expect(expected.tensors).not.toEqual(before.tensors);
 });
 
 it('info prints a catalog: the one of the API', async () => {

@@ -82,6 +82,8 @@ const MISTAKES: readonly (readonly [words: readonly string[], answer: string])[]
   [['quantize', model, '--output', '--force'], '--output'],
   [['quantize', model, '-g', '64'], '--weights-only'],
   [['quantize', model, '--bits', '16', '--scheme', 'symmetric'], '--bits'],
+  [['quantize', model, '--dtype', 'f16'], '--bits 16'],
+  [['quantize', model, '--config', 'modle.safetensors'], 'no file'],
   [['quantize', folder.at('modle.safetensors')], 'model.safetensors'],
 ];
 

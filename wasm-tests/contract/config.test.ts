@@ -65,6 +65,7 @@ const CHOICES: readonly PlanOptions[] = [
   { bits: 4 },
   { bits: 4, strategy: 'channel', ignore: ['block.fc'] },
   { overrides: [{ pattern: 'block.fc', bits: 4, groupSize: 64 }] },
+  { overrides: [{ pattern: 'block.fc', groupSize: 64, scheme: 'asymmetric' }] },
   {
     bits: 4,
     overrides: [

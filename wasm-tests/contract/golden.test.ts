@@ -57,7 +57,7 @@ describe('PyTorch', () => {
     const quantized = readQuantized(file, plannedOf(plan, 'fc.weight'));
     expect([...quantized.scales]).toEqual([...numbers(fixture, `${prefix}.scale`)]);
     // PyTorch counts some of these codes from 0, the file format from the lowest.
-    const shift = prefix.includes('uint') ? 2 ** ((options.bits ?? 8) - 1) : 0;
+    const shift = prefix.includes('uint') ? 2 ** (Number(options.bits ?? 8) - 1) : 0;
     const zeroPoints = prefix.includes('sym')
       ? quantized.zeroPoints.map(() => 0)
       : Int16Array.from(numbers(fixture, `${prefix}.zero_point`)).map((point) => point - shift);

@@ -41,6 +41,12 @@ describe('effects', () => {
     [{}, { dynamic: false }, (plan) => plan.configuration.mode, ['dynamic', 'weights-only']],
     [
       {},
+      { mode: 'weights-only' },
+      (plan) => names(wide(plan))[0],
+      ['wide.weight', 'wide.weight_packed'],
+    ],
+    [
+      {},
       { weightsOnly: true },
       (plan) => names(wide(plan))[0],
       ['wide.weight', 'wide.weight_packed'],
@@ -132,6 +138,45 @@ describe('effects', () => {
       (plan) => wide(plan).reason,
       ['requested', 'override-none'],
     ],
+    // Where several speak of a tensor, the last one to say something of a choice wins.
+    [
+      { bits: 4, overrides: [{ pattern: '*.weight', scheme: 'asymmetric', groupSize: 64 }] },
+      {
+        overrides: [
+          { pattern: '*.weight', scheme: 'asymmetric', groupSize: 64 },
+          { pattern: 'wide', groupSize: 32, method: 'rtn' },
+        ],
+      },
+      (plan) => wide(plan).quantization,
+      [
+        {
+          bits: 4,
+          scheme: 'asymmetric',
+          strategy: 'group',
+          groupSize: 64,
+          scaleDtype: 'F32',
+          method: 'mse',
+        },
+        {
+          bits: 4,
+          scheme: 'asymmetric',
+          strategy: 'group',
+          groupSize: 32,
+          scaleDtype: 'F32',
+          method: 'rtn',
+        },
+      ],
+    ],
+    // Groups of one layer leave its activations alone, whatever the mode of the others.
+    [
+      {},
+      { overrides: [{ pattern: 'wide', groupSize: 64 }] },
+      (plan) => [names(wide(plan))[0], plan.configuration.mode],
+      [
+        ['wide.weight', 'dynamic'],
+        ['wide.weight_packed', 'dynamic'],
+      ],
+    ],
     [
       {},
       { minElements: 256 },
@@ -155,9 +200,10 @@ describe('effects', () => {
     const { suggestion } = await failureOf(model.plan({ zzzzzzzzz: 1 } as PlanOptions));
     const all = /The keys are (.*)\.$/.exec(suggestion ?? '')?.[1]?.split(/, | and /) ?? [];
     expect(all.length).toBeGreaterThan(10);
-    // There is only one format to choose; what the others change shows in other files (torch.test.ts).
-    const elsewhere = ['format', 'container', 'duplicateTies'];
-    expect(all.filter((key) => !tried.has(key))).toEqual(elsewhere);
+    // There is only one format to choose; what the others change shows in other files (torch.test.ts),
+    // and a model that is open has been opened with its key and its prefix.
+    const elsewhere = ['format', 'container', 'duplicateTies', 'key', 'stripPrefix'];
+    expect(all.filter((key) => !tried.has(key)).sort()).toEqual(elsewhere.sort());
   });
 });
 
@@ -167,7 +213,7 @@ describe('mistakes', () => {
       [{ bitz: 4 }, '"bitz"', '"bits"'],
       [{ groupsize: 64 }, '"groupsize"', '"groupSize"'],
       [{ weightOnly: true }, '"weightOnly"', '"weightsOnly"'],
-      [{ bits: 5 }, '4, 8 or 16'],
+      [{ bits: 5 }, '4, 8, 16'],
       [{ bits: '8' }, 'bits'],
       [{ scheme: 'symetric' }, '"symetric"', '"symmetric"'],
       [{ method: 'mes' }, '"mes"', '"mse"'],
@@ -186,6 +232,12 @@ describe('mistakes', () => {
       [{ minElements: 1.5 }, '1.5'],
       [{ defaultIgnore: 'no' }, '"no"'],
       [{ dynamic: true, weightsOnly: true }, 'exclude', 'one'],
+      [{ dynamic: false, weightsOnly: false }, 'both false', 'one'],
+      [{ mode: 'weight-only' }, '"weight-only"', '"weights-only"'],
+      [{ mode: 'dynamic', weightsOnly: true }, 'contradicts weightsOnly: true', 'one'],
+      [{ bits: 16, mode: 'dynamic' }, 'weights-only', 'mode'],
+      [{ bits: 'none', scheme: 'symmetric' }, 'copies', 'scheme'],
+      [{ bits: 'none', overrides: [{ pattern: 'fc', bits: 8 }] }, 'overrides', 'bits'],
       [{ bits: 4, dynamic: true }, 'weights-only', 'dynamic'],
       [{ bits: 4, strategy: 'tensor' }, '4 bits', 'group'],
       [{ bits: 8, groupSize: 128 }, '128', 'weightsOnly'],

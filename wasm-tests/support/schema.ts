@@ -8,9 +8,14 @@ import {
   BITS,
   type Candidate,
   type Catalog,
+  COMPARISON_VERDICTS,
   CONTAINERS,
+  type ComparedFile,
+  type ComparedTensor,
+  type Comparison,
   type Configuration,
   DANGERS,
+  DEQUANTIZED_TYPES,
   FILE_FORMATS,
   FLOAT_TYPES,
   GROUP_SIZES,
@@ -22,12 +27,18 @@ import {
   type PickleGlobal,
   type Plan,
   type PlannedTensor,
+  PROBLEM_CODES,
+  type Problem,
   REASONS,
   type Report,
   SCHEMES,
   STRATEGIES,
+  type StoredCodes,
+  type TensorComparison,
   type TensorInfo,
   type TensorReport,
+  type ValidatedTensor,
+  type Validation,
   WARNINGS,
   type Warning,
 } from '#package';
@@ -89,6 +100,7 @@ const configuration = object<Configuration>({
   stripPrefix: text,
   container: oneOf(CONTAINERS),
   duplicateTies: flag,
+  dequantize: nullable(oneOf(DEQUANTIZED_TYPES)),
   bits: oneOf([...BITS, 'none']),
   mode: oneOf(['dynamic', 'weights-only']),
   scheme: oneOf(SCHEMES),
@@ -148,6 +160,66 @@ const plannedTensor = object<PlannedTensor>({
   outputs: list(output),
 });
 
+const storedCodes = object<StoredCodes>({
+  bits: oneOf([4, 8]),
+  scheme: oneOf(SCHEMES),
+  strategy: oneOf(STRATEGIES),
+  groupSize: number,
+  scaleDtype: dtype,
+});
+
+const problem = object<Problem>({ code: oneOf(PROBLEM_CODES), message: text, tensor: text });
+
+const comparedTensor = object<ComparedTensor>({
+  dtype,
+  quantization: optional(storedCodes),
+  shape,
+  bytes: count,
+});
+
+const comparedFile = object<ComparedFile>({
+  format: oneOf(FILE_FORMATS),
+  bytes: count,
+  tensors: count,
+  parameters: count,
+});
+
+const comparisonDocument = object<Comparison>({
+  version: text,
+  first: comparedFile,
+  second: comparedFile,
+  sqnrDb: nullable(number),
+  tensors: list(
+    object<TensorComparison>({
+      name: text,
+      verdict: oneOf(COMPARISON_VERDICTS),
+      elements: count,
+      first: optional(comparedTensor),
+      second: optional(comparedTensor),
+      sqnrDb: nullable(number),
+      maxError: nullable(number),
+      differing: count,
+    }),
+  ),
+});
+
+const validationDocument = object<Validation>({
+  version: text,
+  valid: flag,
+  problems: list(problem),
+  hasReference: flag,
+  sqnrDb: nullable(number),
+  tensors: list(
+    object<ValidatedTensor>({
+      name: text,
+      elements: count,
+      quantization: storedCodes,
+      sqnrDb: nullable(number),
+      maxError: nullable(number),
+    }),
+  ),
+});
+
 const planDocument = object<Plan>({
   configuration,
   sizes,
@@ -196,6 +268,7 @@ const catalogDocument = object<Catalog>({
   wrapperPrefix: text,
   candidates: list(object<Candidate>({ key: text, tensors: count, bytes: count })),
   leftOut: list(object<LeftOut>({ name: text, reason: text, tensors: count, bytes: count })),
+  problems: list(problem),
   globals: list(object<PickleGlobal>({ module: text, name: text, danger: oneOf(DANGERS) })),
   tensors: list(
     object<TensorInfo>({
@@ -204,6 +277,7 @@ const catalogDocument = object<Catalog>({
       dtype,
       shape,
       bytes: count,
+      quantization: optional(storedCodes),
       offset: count,
       moduleType: optional(text),
       tiedTo: optional(text),
@@ -211,6 +285,16 @@ const catalogDocument = object<Catalog>({
     }),
   ),
 });
+
+export function checkComparison(document: Comparison): Comparison {
+  comparisonDocument(document, 'comparison');
+  return document;
+}
+
+export function checkValidation(document: Validation): Validation {
+  validationDocument(document, 'validation');
+  return document;
+}
 
 export function parsePlan(json: string): Plan {
   return parse<Plan>(json, planDocument, 'plan');

@@ -36,41 +36,6 @@ std::vector<uint64_t> row_shape(const catalog::Tensor &tensor, uint64_t rows, ui
   return shape;
 }
 
-/// The class that PyTorch has for a kind of layer; "" where modules must be named one by one.
-std::string_view class_name(const catalog::Tensor &tensor) {
-  switch (tensor.kind) {
-  case LayerKind::kLinear:
-  case LayerKind::kHead:
-  case LayerKind::kRouter:
-    return "Linear";
-  case LayerKind::kConv1d:
-    return "Conv1d";
-  case LayerKind::kConv2d:
-    return "Conv2d";
-  case LayerKind::kConv3d:
-    return "Conv3d";
-  case LayerKind::kLstm:
-    return "LSTM";
-  case LayerKind::kGru:
-    return "GRU";
-  case LayerKind::kRnn:
-    return "RNN";
-  case LayerKind::kEmbedding:
-    return "Embedding";
-  case LayerKind::kConvTranspose:
-    switch (tensor.shape.size()) {
-    case 3:
-      return "ConvTranspose1d";
-    case 4:
-      return "ConvTranspose2d";
-    default:
-      return "ConvTranspose3d";
-    }
-  default:
-    return "";
-  }
-}
-
 bool is_recurrent(LayerKind kind) {
   return kind == LayerKind::kLstm || kind == LayerKind::kGru || kind == LayerKind::kRnn;
 }
@@ -188,6 +153,40 @@ std::vector<ConfigGroup> collect_groups(const catalog::Catalog &catalog,
 }
 
 } // namespace
+
+std::string_view class_name(const catalog::Tensor &tensor) {
+  switch (tensor.kind) {
+  case LayerKind::kLinear:
+  case LayerKind::kHead:
+  case LayerKind::kRouter:
+    return "Linear";
+  case LayerKind::kConv1d:
+    return "Conv1d";
+  case LayerKind::kConv2d:
+    return "Conv2d";
+  case LayerKind::kConv3d:
+    return "Conv3d";
+  case LayerKind::kLstm:
+    return "LSTM";
+  case LayerKind::kGru:
+    return "GRU";
+  case LayerKind::kRnn:
+    return "RNN";
+  case LayerKind::kEmbedding:
+    return "Embedding";
+  case LayerKind::kConvTranspose:
+    switch (tensor.shape.size()) {
+    case 3:
+      return "ConvTranspose1d";
+    case 4:
+      return "ConvTranspose2d";
+    default:
+      return "ConvTranspose3d";
+    }
+  default:
+    return "";
+  }
+}
 
 std::vector<Output> quantized_outputs(const catalog::Tensor &tensor, const TensorPlan &plan) {
   const quant::Scheme &scheme = plan.scheme;

@@ -23,6 +23,9 @@ namespace monoquant::plan {
 ///              (I8 [1] where the whole tensor shares one)
 std::vector<Output> quantized_outputs(const catalog::Tensor &tensor, const TensorPlan &plan);
 
+/// The class that PyTorch has for a kind of layer; "" where modules must be named one by one.
+std::string_view class_name(const catalog::Tensor &tensor);
+
 /// The value of `quantization_config` as JSON text.
 std::string quantization_config(const catalog::Catalog &catalog,
                                 const std::vector<TensorPlan> &plans);

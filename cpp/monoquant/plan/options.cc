@@ -106,6 +106,9 @@ constexpr std::string_view kContainerWords[] = {"safetensors", "pt"};
 constexpr Container kContainerValues[] = {Container::kSafetensors, Container::kTorchZip};
 constexpr std::string_view kFloatWords[] = {"F16", "BF16"};
 constexpr Dtype kFloatValues[] = {Dtype::kF16, Dtype::kBF16};
+constexpr std::string_view kDequantizedWords[] = {"auto", "F32", "F16", "BF16"};
+constexpr std::optional<Dtype> kDequantizedValues[] = {std::nullopt, Dtype::kF32, Dtype::kF16,
+                                                       Dtype::kBF16};
 constexpr std::string_view kUnfitWords[] = {"non-finite", "overflow"};
 constexpr Reason kUnfitValues[] = {Reason::kNonFinite, Reason::kOverflow};
 // Powers of two, so that groups fit into the parts that long rows are cut into.
@@ -172,6 +175,13 @@ Result<Options> parse_options(std::string_view json, size_t tensor_count) {
   options.container = reader.choice("container", kContainerWords, kContainerValues);
   options.duplicate_ties = reader.boolean("duplicateTies");
   options.copy_all = document.value("bits", Json()) == "none";
+  if (reader.has("only")) {
+    options.only = reader.indices("only", tensor_count);
+  }
+  if (reader.has("dequantizedType")) {
+    options.dequantized_type =
+        reader.choice("dequantizedType", kDequantizedWords, kDequantizedValues);
+  }
   if (!options.copy_all) {
     options.treatment.bits = read_bits(reader);
   }

@@ -49,10 +49,13 @@ enum class Container : uint8_t {
 
 struct Options {
   Container container = Container::kSafetensors;
-  bool duplicate_ties = false; // write the bytes of tied tensors once a name
-  bool copy_all = false;       // only change the container: everything below is without meaning
+  bool duplicate_ties = false;             // write the bytes of tied tensors once a name
+  std::optional<std::vector<size_t>> only; // all other tensors are dropped
+  bool copy_all =
+      false; // change no value: of what is below, only the type of dequantized tensors matters
   Treatment treatment;
-  bool weights_only = false; // 8-bit codes are packed, activations stay float
+  std::optional<Dtype> dequantized_type; // of what was stored as codes; nothing: that of its scales
+  bool weights_only = false;             // 8-bit codes are packed, activations stay float
   Dtype float_type = Dtype::kF16;
   std::bitset<catalog::kLayerKindCount> layers;
   bool default_ignore = true;

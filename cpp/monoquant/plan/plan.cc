@@ -122,7 +122,7 @@ std::vector<Output> alias_outputs(const catalog::Tensor &tensor, const catalog::
   return outputs;
 }
 
-void add_outputs(Plan &plan, const Options &options) {
+void add_outputs(Plan &plan) {
   for (TensorPlan &entry : plan.tensors) {
     const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
     switch (entry.decision) {
@@ -130,7 +130,7 @@ void add_outputs(Plan &plan, const Options &options) {
       entry.outputs = quantized_outputs(tensor, entry);
       break;
     case Decision::kConvert:
-      entry.outputs = {same_name(tensor, options.float_type)};
+      entry.outputs = {same_name(tensor, entry.float_type)};
       break;
     case Decision::kCopy:
       entry.outputs = {same_name(tensor, tensor.dtype)};
@@ -219,7 +219,7 @@ void add_warnings(Plan &plan) {
              [](const TensorPlan &entry) { return entry.reason == Reason::kOverflow; });
   warn_about(plan, "dropped",
              "The output's container has no dtype for these tensors: they are missing in it.",
-             [](const TensorPlan &entry) { return entry.decision == Decision::kDrop; });
+             [](const TensorPlan &entry) { return entry.reason == Reason::kNotRepresentable; });
   warn_about_whole(plan);
 }
 
@@ -242,7 +242,7 @@ Result<Plan> make_plan(catalog::Catalog catalog, const Options &options) {
   refuse_taken_names(plan);
   align(plan);
   drop_what_does_not_fit(plan, options.container);
-  add_outputs(plan, options);
+  add_outputs(plan);
   if (auto laid_out = lay_out(plan, options.container); !laid_out) {
     return laid_out.error();
   }

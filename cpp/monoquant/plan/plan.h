@@ -48,6 +48,7 @@ struct TensorPlan {
   Decision decision = Decision::kCopy;
   Reason reason = Reason::kRequested;
   std::string explanation;
+  Dtype float_type = Dtype::kF16; // where the decision is to convert
   // Where the decision is to quantize. The tensor is a stack of matrices, usually of one.
   quant::Scheme scheme;
   uint64_t matrices = 1;

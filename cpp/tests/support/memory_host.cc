@@ -32,8 +32,8 @@ auto reader_of(const Bytes &file) {
 
 } // namespace
 
-Result<catalog::Catalog> inspect(const Bytes &file) {
-  catalog::Inspector inspector(file.size());
+Result<catalog::Catalog> inspect(const Bytes &file, catalog::Opening opening) {
+  catalog::Inspector inspector(file.size(), std::move(opening));
   const auto read = reader_of(file);
   while (true) {
     auto step = inspector.step();
