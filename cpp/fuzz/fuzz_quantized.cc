@@ -40,6 +40,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const Bytes file(data, data + size);
   catalog::Opening opening;
   opening.join_quantized = true;
+  opening.accepts_arrays = true;
   const auto catalog = inspect(file, opening);
   if (!catalog) {
     return 0;

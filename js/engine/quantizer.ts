@@ -150,7 +150,7 @@ export class Quantizer<Output> {
   /** Adds a file of captured inputs to a calibration, JSON or ''; answers JSON of a CalibrateResult. */
   async calibrate(data: ByteSource, soFar: string, onProgress?: OnStageProgress): Promise<string> {
     // All of the file is data: no part of it is a state dict.
-    const inspector = await this.#engine.inspect(data, { key: '' });
+    const inspector = await this.#engine.inspect(data, { key: '', acceptsArrays: true });
     let stage: WasmStage | undefined;
     try {
       stage = this.#engine.calibrateStage(this.#inspector, inspector, soFar, this.#blocks);

@@ -146,6 +146,8 @@ export interface StageResult {
 export interface OpenOptions {
   readonly key?: string;
   readonly stripPrefix?: string;
+  /** Data may come as NumPy's .npz; models do not. */
+  readonly acceptsArrays?: boolean;
   /** Codes, scales and zero points become one tensor of values. */
   readonly joinQuantized?: boolean;
 }

@@ -64,6 +64,7 @@ struct Problem {
 struct Opening {
   torch::Choice choice;
   std::string strip_prefix;    // taken off every name; each must have it
+  bool accepts_arrays = false; // data may come as NumPy's .npz; models do not
   bool join_quantized = false; // codes, scales and zero points become one tensor of values
 };
 

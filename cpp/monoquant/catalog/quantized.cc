@@ -48,10 +48,9 @@ bool holds_shape(const Tensor &tensor) {
 }
 
 /// How many consecutive elements share a scale; nothing where scales of that shape do not lie in the order of the
-/// elements. [1] or [] for all; [out]; or the rank of the tensor: leading extents, the number of groups in what is
-/// left, and ones.
-std::optional<uint64_t> scope_of(const std::vector<uint64_t> &shape,
-                                 const std::vector<uint64_t> &scales) {
+/// elements. [1] or [] for all; else leading extents, the number of groups in what is left, and ones, which may be
+/// missing.
+std::optional<uint64_t> scope_of(const std::vector<uint64_t> &shape, std::vector<uint64_t> scales) {
   const uint64_t elements = *checked_product(shape);
   const uint64_t count = *checked_product(scales);
   if (count == 1) {
@@ -60,13 +59,10 @@ std::optional<uint64_t> scope_of(const std::vector<uint64_t> &shape,
   if (count == 0 || elements % count != 0) {
     return std::nullopt;
   }
-  const bool one_a_row = scales.size() == 1 && !shape.empty() && scales[0] == shape[0];
-  if (one_a_row) {
-    return elements / count;
-  }
-  if (scales.size() != shape.size()) {
+  if (scales.size() > shape.size()) {
     return std::nullopt;
   }
+  scales.resize(shape.size(), 1);
   size_t i = 0;
   while (i < shape.size() && scales[i] == shape[i]) {
     ++i;

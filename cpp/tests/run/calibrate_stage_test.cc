@@ -60,7 +60,7 @@ Result<Calibration> calibrate(const catalog::Catalog &data, const Bytes &file, R
 
 Result<Calibration> calibrate(const Bytes &file, Reading reading = {}, Calibration so_far = {},
                               calibration::Problems *problems = nullptr) {
-  const auto catalog = test::inspect(file);
+  const auto catalog = test::inspect_data(file);
   EXPECT_TRUE(catalog) << catalog.error().message;
   return calibrate(catalog.value(), file, reading, std::move(so_far), problems);
 }
