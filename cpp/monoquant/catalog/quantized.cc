@@ -70,7 +70,8 @@ std::optional<uint64_t> scope_of(const std::vector<uint64_t> &shape, std::vector
   const bool ones_behind =
       std::all_of(scales.begin() + static_cast<std::ptrdiff_t>(std::min(i + 1, scales.size())),
                   scales.end(), [](uint64_t extent) { return extent == 1; });
-  return ones_behind ? std::optional(elements / count) : std::nullopt;
+  // Groups never cross rows.
+  return i > 0 && ones_behind ? std::optional(elements / count) : std::nullopt;
 }
 
 /// Rows of unpacked codes: the first extent; or the first two of a stack of matrices, which its scales show.

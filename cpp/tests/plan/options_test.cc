@@ -47,7 +47,7 @@ TEST(Options, every_choice_is_read) {
   const auto options = parse(Json::parse(R"({"container":"pt","duplicateTies":true,"bits":4,
     "mode":"weights-only","scheme":"asymmetric",
     "strategy":"group","groupSize":64,"method":"mse","floatType":"BF16","layers":["conv2d"],"defaultIgnore":false,
-    "observer":"histogram","percentile":99.5,"inputScheme":"asymmetric","dequantizedType":"BF16","only":[3],
+    "calibration":null,"observer":"histogram","percentile":99.5,"inputScheme":"asymmetric","dequantizedType":"BF16","only":[3],
     "minElements":0,"ignore":[0,4],"overrides":[
       {"tensors":[1,2],"bits":"none"},
       {"tensors":[3],"bits":16},
