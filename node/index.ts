@@ -4,21 +4,35 @@
  * Whatever a call opened or started has ended when its promise settles; results never stop an exit.
  */
 import { join } from 'node:path';
-import type { Model } from '../js/api/model.js';
+import type { Calibration, CalibrationInput } from '../js/api/calibration.js';
+import type { Model, Tensors } from '../js/api/model.js';
 import {
+  type CalibrateOptions,
+  type CompareOptions,
   type ConvertOptions,
+  type DequantizeOptions,
   type QuantizeOptions,
   type QuantizeRequest,
   type RunOptions,
+  resolveCalibrate,
   resolveConvert,
+  resolveData,
+  resolveDequantize,
   resolveOpen,
   resolveQuantize,
+  resolveValidate,
+  type ValidateOptions,
 } from '../js/api/options.js';
 import type { OpenOptions } from '../js/api/plan-options.js';
+import type { Comparison, Validation } from '../js/api/types.js';
+import { calibrateModel } from '../js/worker/calibrate.js';
+import { compareWith, validateWith } from '../js/worker/compare.js';
 import { openModel } from '../js/worker/model.js';
 import { quantizeWith } from '../js/worker/quantize.js';
 import { throwIfAborted } from '../js/worker/session.js';
+import { type CalibrationFiles, openCalibration } from './calibration-files.js';
 import { InputFile } from './input-file.js';
+import type { SizedFile } from './open-file.js';
 import { OutputFile } from './output-file.js';
 import { FileResult, type QuantizeResult, TemporaryFolder } from './result.js';
 import { startSession, startSessions } from './worker-host.js';
@@ -29,9 +43,18 @@ export {
   type ErrorDetails,
   MonoquantError,
 } from '../js/api/errors.js';
-export type { Model } from '../js/api/model.js';
-export type { ConvertOptions, QuantizeOptions, RunOptions } from '../js/api/options.js';
+export type { Model, Tensors } from '../js/api/model.js';
+export type {
+  CalibrateOptions,
+  CompareOptions,
+  ConvertOptions,
+  DequantizeOptions,
+  QuantizeOptions,
+  RunOptions,
+  ValidateOptions,
+} from '../js/api/options.js';
 export type { OpenOptions, PlanOptions } from '../js/api/plan-options.js';
+export type { TensorData, TensorValues } from '../js/api/tensor-data.js';
 export * from '../js/api/types.js';
 export { version } from '../js/api/version.js';
 export type { QuantizeResult, SaveOptions } from './result.js';
@@ -41,14 +64,99 @@ export async function open(
   model: string | URL,
   options: OpenOptions & RunOptions = {},
 ): Promise<Model> {
+  return openFile(model, options, false);
+}
+
+async function openFile(
+  model: string | URL,
+  options: OpenOptions & RunOptions,
+  joinQuantized: boolean,
+): Promise<Model> {
   const { run, opening } = resolveOpen(options);
   throwIfAborted(run.signal);
   const input = InputFile.open(model);
   try {
-    return await openModel(startSession(run), input.file, opening, run, () => input.close());
+    const host = {
+      openCalibration: async (inputs: readonly CalibrationInput[]) => openCalibration(inputs),
+      release: () => input.close(),
+    };
+    return await openModel(startSession(run), input.file, opening, run, host, joinQuantized);
   } catch (error) {
     input.close();
     throw error;
+  }
+}
+
+/** Opens a file for its tensors: quantized ones come as the values that their codes stand for. */
+export async function load(
+  model: string | URL,
+  options: OpenOptions & RunOptions = {},
+): Promise<Tensors> {
+  return openFile(model, options, true);
+}
+
+/**
+ * Compares two files: sizes on disk, names, dtypes, shapes, and all values of the second with those of the first.
+ * Quantized tensors are compared as the values that their codes stand for.
+ */
+export async function compare(
+  first: string | URL,
+  second: string | URL,
+  options: CompareOptions = {},
+): Promise<Comparison> {
+  const { run, opening } = resolveOpen(options);
+  return withInputs([first, second], run, ([one, other]) =>
+    compareWith(startSession(run), { first: one, second: other, opening, run }),
+  );
+}
+
+/** Checks a quantized file: its structure, its codes and scales and, where there is a reference, its values. */
+export async function validate(
+  file: string | URL,
+  options: ValidateOptions<string | URL> = {},
+): Promise<Validation> {
+  const { run, opening, reference, failUnder } = resolveValidate(options);
+  const paths = reference === undefined ? [file] : [file, reference];
+  return withInputs(paths, run, ([one, other]) =>
+    validateWith(startSession(run), { file: one, reference: other, opening, failUnder, run }),
+  );
+}
+
+/** Writes quantized tensors as floats again, under their original names and shapes. */
+export async function dequantize(
+  model: string | URL,
+  options: DequantizeOptions = {},
+): Promise<QuantizeResult> {
+  return writeModel(model, resolveDequantize(options, true));
+}
+
+/**
+ * Reads captured inputs of a model's layers: files of tensors named by module, and perhaps a calibration to go on
+ * from. What comes back can be stored as JSON and given to `quantize`.
+ */
+export async function calibrate(
+  model: string | URL,
+  data: CalibrationInput | readonly CalibrationInput[],
+  options: CalibrateOptions = {},
+): Promise<Calibration> {
+  const { run, opening, strict } = resolveCalibrate(options);
+  const inputs = resolveData(data);
+  throwIfAborted(run.signal);
+  const input = InputFile.open(model);
+  try {
+    const opened = openCalibration(inputs);
+    try {
+      const source = input.file;
+      const job = { source, parts: opened.parts, opening, strict, run };
+      const calibration = await calibrateModel(startSession(run), job);
+      input.checkUnchanged();
+      opened.checkUnchanged();
+      return calibration;
+    } finally {
+      opened.close();
+    }
+  } finally {
+    input.close();
   }
 }
 
@@ -71,34 +179,74 @@ export async function convert(
   return writeModel(model, resolveConvert(options, true));
 }
 
+/** Opens files for the time of some work on them. */
+async function withInputs<const Paths extends readonly (string | URL)[], Result>(
+  paths: Paths,
+  { signal }: RunOptions,
+  work: (files: { [Index in keyof Paths]: SizedFile }) => Promise<Result>,
+): Promise<Result> {
+  throwIfAborted(signal);
+  const inputs: InputFile[] = [];
+  try {
+    for (const path of paths) inputs.push(InputFile.open(path));
+    const files = inputs.map(({ file }) => file);
+    const result = await work(files as { [Index in keyof Paths]: SizedFile });
+    for (const input of inputs) input.checkUnchanged();
+    return result;
+  } finally {
+    for (const input of inputs) input.close();
+  }
+}
+
 async function writeModel(model: string | URL, request: QuantizeRequest): Promise<QuantizeResult> {
   throwIfAborted(request.run.signal);
   const input = InputFile.open(model);
   try {
-    return await quantizeFile(input, request);
+    const calibration = openCalibration(request.calibration);
+    try {
+      return await quantizeFile(input, request, calibration);
+    } finally {
+      calibration.close();
+    }
   } finally {
     input.close();
   }
 }
 
-async function quantizeFile(input: InputFile, request: QuantizeRequest): Promise<QuantizeResult> {
+async function quantizeFile(
+  input: InputFile,
+  request: QuantizeRequest,
+  calibration: CalibrationFiles,
+): Promise<QuantizeResult> {
   const { identity } = input;
   const { run, configuration, gates } = request;
   const folder = request.output === undefined ? new TemporaryFolder() : undefined;
   try {
     const path = request.output ?? join(folder?.path ?? '', `model.${configuration.container}`);
+    calibration.checkOutput(path);
     const output = OutputFile.create(path, { force: request.force, input: identity });
     try {
       const { report } = await quantizeWith(startSessions(run, input.file.size), {
         source: input.file,
         sink: output.file,
         configuration,
+        calibration: calibration.parts,
         gates,
         run,
       });
       input.checkUnchanged();
+      calibration.checkUnchanged();
       output.commit();
-      return new FileResult(report, path, identity, folder);
+      const { key, stripPrefix } = configuration;
+      const reference = {
+        reference: input.file.path,
+        ...(key === null ? {} : { key }),
+        stripPrefix,
+      };
+      return new FileResult(report, path, identity, folder, {
+        validate: (file, options) => validate(file, { ...reference, ...options }),
+        dequantize,
+      });
     } finally {
       output.discard();
     }

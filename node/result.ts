@@ -9,7 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkBoolean, checkObject, checkText, unexpected } from '../js/api/check.js';
 import { MonoquantError } from '../js/api/errors.js';
-import type { Report, Warning } from '../js/api/types.js';
+import type { DequantizeOptions, ValidateOptions } from '../js/api/options.js';
+import type { Report, Validation, Warning } from '../js/api/types.js';
 import { removeAtExit } from './leftovers.js';
 import type { FileIdentity } from './open-file.js';
 import { OutputFile } from './output-file.js';
@@ -26,10 +27,20 @@ export interface QuantizeResult {
   readonly warnings: readonly Warning[];
   /** Where it was written; undefined where no output was named. */
   readonly output: string | undefined;
+  /** Checks the output, by default with the model that it was made from as reference. */
+  validate(options?: ValidateOptions<string | URL>): Promise<Validation>;
+  /** Writes the output's quantized tensors as floats again. */
+  dequantize(options?: DequantizeOptions): Promise<QuantizeResult>;
   /** Writes the result to `path`: whole, or not at all. */
   save(path: string, options?: SaveOptions): Promise<void>;
   /** Removes what was not saved. A result that was written to `output` stays. */
   close(): Promise<void>;
+}
+
+/** What a result can have done with its file. */
+export interface ResultTools {
+  validate(path: string, options: ValidateOptions<string | URL>): Promise<Validation>;
+  dequantize(path: string, options: DequantizeOptions): Promise<QuantizeResult>;
 }
 
 /** A folder for an output without a name. */
@@ -59,6 +70,7 @@ export class FileResult implements QuantizeResult {
   readonly #input: FileIdentity;
   /** Only where there is no `output`. */
   readonly #folder: TemporaryFolder | undefined;
+  readonly #tools: ResultTools;
   #isShared = false;
   #isClosed = false;
 
@@ -67,12 +79,14 @@ export class FileResult implements QuantizeResult {
     path: string,
     input: FileIdentity,
     folder: TemporaryFolder | undefined,
+    tools: ResultTools,
   ) {
     this.report = report;
     this.output = folder === undefined ? path : undefined;
     this.#path = path;
     this.#input = input;
     this.#folder = folder;
+    this.#tools = tools;
   }
 
   get warnings(): readonly Warning[] {
@@ -82,11 +96,7 @@ export class FileResult implements QuantizeResult {
   async save(path: string, options: SaveOptions = {}): Promise<void> {
     if (checkText(path, 'path') === undefined) throw unexpected('a path', 'path', path);
     const force = checkBoolean(checkObject(options, 'options', ['force']).force, 'force') ?? false;
-    if (this.#isClosed && this.#folder !== undefined) {
-      throw new MonoquantError('file-not-found', 'The result was closed, and its file removed.', {
-        suggestion: 'Save it before close().',
-      });
-    }
+    this.#checkOpen('Save it before close().');
     const target = OutputFile.create(path, { force, input: this.#input });
     try {
       // Two names for one file would surprise whoever changes it: only the first copy shares its bytes.
@@ -97,6 +107,22 @@ export class FileResult implements QuantizeResult {
     } finally {
       target.discard();
     }
+  }
+
+  async validate(options: ValidateOptions<string | URL> = {}): Promise<Validation> {
+    this.#checkOpen('Validate it before close().');
+    return this.#tools.validate(this.#path, options);
+  }
+
+  async dequantize(options: DequantizeOptions = {}): Promise<QuantizeResult> {
+    this.#checkOpen('Dequantize it before close().');
+    return this.#tools.dequantize(this.#path, options);
+  }
+
+  #checkOpen(suggestion: string): void {
+    if (!this.#isClosed || this.#folder === undefined) return;
+    const message = 'The result was closed, and its file removed.';
+    throw new MonoquantError('file-not-found', message, { suggestion });
   }
 
   async close(): Promise<void> {

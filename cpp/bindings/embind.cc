@@ -9,9 +9,14 @@
 #include <string>
 
 #include "monoquant/base/json.h"
+#include "monoquant/calibration/calibration.h"
 #include "monoquant/catalog/inspector.h"
+#include "monoquant/catalog/problem_json.h"
 #include "monoquant/parallel/parallel_for.h"
+#include "monoquant/plan/config_check.h"
 #include "monoquant/plan/plan.h"
+#include "monoquant/run/calibrate_stage.h"
+#include "monoquant/run/compare_stage.h"
 #include "monoquant/run/encode_stage.h"
 #include "monoquant/run/seal_stage.h"
 #include "monoquant/run/verify_stage.h"
@@ -45,6 +50,7 @@ catalog::Opening read_opening(const std::string &json) {
       opening.choice.key = document["key"].get<std::string>();
     }
     opening.strip_prefix = document.value("stripPrefix", std::string());
+    opening.join_quantized = document.value("joinQuantized", false);
   }
   return opening;
 }
@@ -78,6 +84,13 @@ public:
   void filled() { inspector_.add(need_.offset, std::move(input_)); }
   std::string error() const { return error_text(error_); }
   std::string catalog_json() const { return catalog::catalog_json(catalog()); }
+  std::string problems_json() const {
+    Json problems = Json::array();
+    for (const catalog::Problem &problem : plan::check_config(catalog())) {
+      problems.push_back(catalog::problem_json(problem));
+    }
+    return json_text(problems);
+  }
 
   const catalog::Catalog &catalog() const { return inspector_.catalog(); }
 
@@ -136,6 +149,7 @@ public:
     return read.has_value();
   }
   double read_offset(size_t slot) const { return static_cast<double>(reads_[slot].offset); }
+  uint32_t read_source(size_t slot) const { return reads_[slot].source; }
   double read_length(size_t slot) const { return static_cast<double>(reads_[slot].length); }
   val input(size_t slot) const { return view(stage_->input(slot).first(reads_[slot].length)); }
   bool process(size_t slot) {
@@ -159,6 +173,7 @@ public:
 protected:
   const run::Stage &stage() const { return *stage_; }
   run::Stage &stage() { return *stage_; }
+  void fail(Error error) { error_ = std::move(error); }
 
 private:
   std::unique_ptr<run::Stage> stage_;
@@ -189,6 +204,41 @@ public:
                                                  block_bytes)) {}
 };
 
+class CompareStage : public Stage {
+public:
+  CompareStage(const Inspector &file, size_t block_bytes)
+      : Stage(std::make_unique<run::CompareStage>(file.catalog(), nullptr, block_bytes)) {}
+  CompareStage(const Inspector &file, const Inspector &reference, size_t block_bytes)
+      : Stage(std::make_unique<run::CompareStage>(file.catalog(), &reference.catalog(),
+                                                  block_bytes)) {}
+};
+
+/// Both inspectors must outlive the stage. `so_far` is a calibration, or empty; ask for the error at once.
+class CalibrateStage : public Stage {
+public:
+  CalibrateStage(const Inspector &model, const Inspector &data, const std::string &so_far,
+                 size_t slots, size_t block_bytes)
+      : CalibrateStage(model, data, read(so_far), slots, block_bytes) {}
+
+private:
+  CalibrateStage(const Inspector &model, const Inspector &data,
+                 Result<calibration::Calibration> so_far, size_t slots, size_t block_bytes)
+      : Stage(std::make_unique<run::CalibrateStage>(
+            model.catalog(), data.catalog(),
+            so_far ? std::move(so_far.value()) : calibration::Calibration(), slots, block_bytes)) {
+    if (!so_far) {
+      fail(so_far.error());
+    }
+  }
+
+  static Result<calibration::Calibration> read(const std::string &text) {
+    if (text.empty()) {
+      return calibration::Calibration();
+    }
+    return calibration::read_calibration(Json::parse(text, nullptr, false));
+  }
+};
+
 size_t set_threads(size_t threads) {
   workers() = std::make_unique<parallel::Workers>(threads);
   return workers()->count();
@@ -207,13 +257,15 @@ EMSCRIPTEN_BINDINGS(monoquant) {
       .function("input", &Inspector::input)
       .function("filled", &Inspector::filled)
       .function("error", &Inspector::error)
-      .function("catalog", &Inspector::catalog_json);
+      .function("catalog", &Inspector::catalog_json)
+      .function("problems", &Inspector::problems_json);
   emscripten::class_<Plan>("Plan")
       .constructor<const Inspector &, const std::string &>()
       .function("error", &Plan::error)
       .function("json", &Plan::json);
   emscripten::class_<Stage>("Stage")
       .function("next", &Stage::next)
+      .function("readSource", &Stage::read_source)
       .function("readOffset", &Stage::read_offset)
       .function("readLength", &Stage::read_length)
       .function("input", &Stage::input)
@@ -232,6 +284,11 @@ EMSCRIPTEN_BINDINGS(monoquant) {
       .constructor<EncodeStage &, const std::string &>();
   emscripten::class_<VerifyStage, emscripten::base<Stage>>("VerifyStage")
       .constructor<const EncodeStage &, const Inspector &, size_t, size_t>();
+  emscripten::class_<CompareStage, emscripten::base<Stage>>("CompareStage")
+      .constructor<const Inspector &, size_t>()
+      .constructor<const Inspector &, const Inspector &, size_t>();
+  emscripten::class_<CalibrateStage, emscripten::base<Stage>>("CalibrateStage")
+      .constructor<const Inspector &, const Inspector &, const std::string &, size_t, size_t>();
   emscripten::function("setThreads", &set_threads);
   emscripten::function("version", &version);
 }

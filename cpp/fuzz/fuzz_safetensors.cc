@@ -2,21 +2,18 @@
 // It exists because files come from strangers: no byte of one may lead outside of our memory.
 // The last byte chooses the options, so that one corpus reaches every scheme.
 #include <array>
-#include <cstdlib>
-#include <cstring>
 #include <string_view>
 #include <vector>
 
-#include "monoquant/catalog/inspector.h"
+#include "fuzz_file.h"
 #include "monoquant/plan/plan.h"
 #include "monoquant/run/encode_stage.h"
 #include "monoquant/run/verify_stage.h"
-#include "support/drive.h"
 
 namespace {
 
 using namespace monoquant;
-using Bytes = std::vector<uint8_t>;
+using namespace monoquant::fuzz;
 
 constexpr std::array<std::string_view, 8> kTreatments = {
     R"("bits":8,"mode":"dynamic","scheme":"symmetric","strategy":"channel","groupSize":-1,"method":"rtn")",
@@ -29,47 +26,9 @@ constexpr std::array<std::string_view, 8> kTreatments = {
     R"("bits":16,"mode":"weights-only","scheme":"symmetric","strategy":"channel","groupSize":-1,"method":"rtn")"};
 // Everything that may be quantized is, however small.
 constexpr std::string_view kRest =
-    R"(,"floatType":"F16","layers":["linear","conv1d","conv2d","conv3d","lstm","gru","rnn","experts",)"
+    R"(,"container":"safetensors","duplicateTies":false,"floatType":"F16","layers":["linear","conv1d","conv2d","conv3d","lstm","gru","rnn","experts",)"
     R"("embedding","head","router","other"],"defaultIgnore":false,"minElements":0,"ignore":[],)"
     R"("overrides":[],"unfit":[]})";
-
-void require(bool holds) {
-  if (!holds) {
-    std::abort();
-  }
-}
-
-/// The catalog of a file; nothing where it is refused, which must come with a reason.
-std::optional<catalog::Catalog> inspect(const Bytes &file) {
-  catalog::Inspector inspector(file.size());
-  while (true) {
-    auto need = inspector.step();
-    if (!need) {
-      require(!need.error().message.empty());
-      return std::nullopt;
-    }
-    if (!need.value()) {
-      return inspector.catalog();
-    }
-    const Need wanted = *need.value();
-    require(wanted.length > 0 && wanted.offset + wanted.length <= file.size());
-    const auto *begin = file.data() + wanted.offset;
-    inspector.add(wanted.offset, Bytes(begin, begin + wanted.length));
-  }
-}
-
-Result<void> run_stage(run::Stage &stage, const Bytes &from, Bytes &to) {
-  return test::drive(
-      stage,
-      [&](uint64_t offset, std::span<uint8_t> into) {
-        require(offset + into.size() <= from.size());
-        std::memcpy(into.data(), from.data() + offset, into.size());
-      },
-      [&](uint64_t offset, std::span<const uint8_t> bytes) {
-        require(offset + bytes.size() <= to.size());
-        std::memcpy(to.data() + offset, bytes.data(), bytes.size());
-      });
-}
 
 } // namespace
 

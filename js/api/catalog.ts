@@ -4,6 +4,8 @@
  * Always plain JSON, made by the engine from metadata alone.
  */
 
+import type { Problem } from './validation.js';
+
 /** Element types by their names in the safetensors format; C32 and C128 are only PyTorch's. */
 export type Dtype =
   | 'BOOL'
@@ -52,13 +54,25 @@ export const LAYER_KINDS = [
 ] as const;
 export type LayerKind = (typeof LAYER_KINDS)[number];
 
+/** How a tensor is stored as codes. */
+export interface StoredCodes {
+  readonly bits: 4 | 8;
+  readonly scheme: 'symmetric' | 'asymmetric';
+  readonly strategy: 'tensor' | 'channel' | 'group';
+  /** -1 where the strategy is not `group`. */
+  readonly groupSize: number;
+  readonly scaleDtype: Dtype;
+}
+
 export interface TensorInfo {
   readonly name: string;
   readonly kind: LayerKind;
   readonly dtype: Dtype;
   readonly shape: readonly number[];
-  /** Bytes in the file. */
+  /** Bytes in the file, scales and zero points included. */
   readonly bytes: number;
+  /** Where it is stored as codes, and the parts of quantized tensors were joined. */
+  readonly quantization?: StoredCodes;
   /** Where its bytes, or those that it is a view of, begin in the file. */
   readonly offset: number;
   /** The class that holds it, where the file says so: `torch.nn.modules.linear.Linear`. */
@@ -71,6 +85,7 @@ export interface TensorInfo {
 
 export const FILE_FORMATS = [
   'safetensors',
+  'npz',
   'torch-zip',
   'torch-legacy',
   'torch-tar',
@@ -123,6 +138,8 @@ export interface Catalog {
   readonly leftOut: readonly LeftOut[];
   /** Of a pickle; the dangerous ones first. */
   readonly globals: readonly PickleGlobal[];
+  /** Where parts of quantized tensors were joined: those that do not fit together. */
+  readonly problems: readonly Problem[];
   /** In the order of the file. */
   readonly tensors: readonly TensorInfo[];
 }

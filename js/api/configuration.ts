@@ -3,7 +3,9 @@
  * It exists so that what goes with what is decided in one place, before any file is opened.
  * A Configuration that leaves this file is valid and has every choice spelled out.
  */
+import { nameOfInput } from './calibration.js';
 import { contradiction } from './check.js';
+import { type AnyBits, modeOf } from './mode.js';
 import { type Choices, checkChoices } from './option-checks.js';
 import type {
   Bits,
@@ -30,11 +32,18 @@ const DEFAULT_LAYERS: readonly LayerKind[] = [
 const DEFAULT_BITS: Bits = 8;
 const DEFAULT_GROUP_SIZE: GroupSize = 128;
 const DEFAULT_MIN_ELEMENTS = 512;
+const DEFAULT_PERCENTILE = 99.99;
+
+/** What a Configuration says about inputs where no scales of them are stored. */
+const NO_INPUTS = {
+  observer: 'auto',
+  percentile: DEFAULT_PERCENTILE,
+  inputScheme: 'symmetric',
+} as const;
 
 /** Whose default depends on the bits: a Configuration holds them even where they mean nothing. */
 const FOLLOWING_BITS = ['mode', 'scheme', 'strategy', 'groupSize', 'method', 'floatType'] as const;
 
-type AnyBits = Configuration['bits'];
 type Given = Readonly<Record<string, unknown>>;
 
 /** `given` has been checked to have no keys but those of the choices and of others. */
@@ -42,7 +51,7 @@ export function configurationOf(given: Given): Configuration {
   return completed(ownChoices(checkChoices(given)));
 }
 
-/** What `convert` does: the container changes and nothing else. */
+/** What `convert` and `dequantize` do: no value changes. */
 export function copyingConfiguration(given: Given): Configuration {
   return configurationOf({ ...given, bits: 'none' });
 }
@@ -59,7 +68,8 @@ export function openingOf(given: Given): Pick<Configuration, 'key' | 'stripPrefi
 export function ownChoices(choices: Choices): Choices {
   const isConfiguration = ['bits', ...FOLLOWING_BITS].every((key) => key in choices);
   if (!isConfiguration) return choices;
-  const defaults = completed({ bits: choices.bits ?? DEFAULT_BITS });
+  const { bits = DEFAULT_BITS, calibration = [] } = choices;
+  const defaults = completed({ bits, ...(bits === 4 || bits === 8 ? { calibration } : {}) });
   const isDefault = (key: string) =>
     FOLLOWING_BITS.some((name) => name === key && choices[name] === defaults[name]);
   return Object.fromEntries(Object.entries(choices).filter(([key]) => !isDefault(key)));
@@ -69,14 +79,17 @@ function completed(choices: Choices): Configuration {
   const { bits = DEFAULT_BITS, overrides = [], scheme, method } = choices;
   const mode = modeOf(choices, bits);
   if (!hasScales(bits)) refuseScales(choices, bits);
+  if (bits !== 'none' && choices.dequantize != null) throw dequantizesAndQuantizes(bits);
   for (const override of overrides) checkOverrideFits(override);
   return {
     key: choices.key ?? null,
     stripPrefix: choices.stripPrefix ?? '',
+    dequantize: choices.dequantize ?? null,
     container: choices.container ?? 'safetensors',
     duplicateTies: choices.duplicateTies ?? false,
     bits,
     mode,
+    ...inputsOf(choices, mode),
     scheme: scheme ?? 'symmetric',
     ...groupingOf(choices, bits, mode),
     method: method ?? (bits === 4 ? 'mse' : 'rtn'),
@@ -105,6 +118,12 @@ function refuseScales(choices: Choices, bits: 16 | 'none'): void {
       `Leave out ${key}, or take bits: 8 or bits: 4.`,
     );
   }
+  if (choices.calibration?.length) {
+    throw contradiction(
+      `calibration has no meaning with bits: ${bits}, which ${what}.`,
+      'Leave out calibration, or take bits: 8 or bits: 4.',
+    );
+  }
   if (bits === 'none' && choices.overrides?.length) {
     throw contradiction(
       'overrides have no meaning with bits: none, which copies every tensor.',
@@ -113,36 +132,33 @@ function refuseScales(choices: Choices, bits: 16 | 'none'): void {
   }
 }
 
-function modeOf({ mode, dynamic, weightsOnly }: Choices, bits: AnyBits): Mode {
-  if (dynamic !== undefined && dynamic === weightsOnly) {
-    throw dynamic
-      ? contradiction(
-          'dynamic quantizes activations and weightsOnly leaves them alone: they exclude each other.',
-          'Give one of the two.',
-        )
-      : contradiction(
-          'With dynamic and weightsOnly both false, nothing says how activations are treated.',
-          'Leave out one of the two.',
-        );
-  }
-  const switched = dynamic ?? (weightsOnly === undefined ? undefined : !weightsOnly);
-  const said = switched === undefined ? undefined : switched ? 'dynamic' : 'weights-only';
-  const word = dynamic === undefined ? 'weightsOnly' : 'dynamic';
-  if (mode !== undefined && said !== undefined && mode !== said) {
+function inputsOf(
+  { calibration = [], observer, percentile, inputScheme }: Choices,
+  mode: Mode,
+): Pick<Configuration, 'calibration' | 'observer' | 'percentile' | 'inputScheme'> {
+  const inputs = {
+    observer: observer ?? NO_INPUTS.observer,
+    percentile: percentile ?? NO_INPUTS.percentile,
+    inputScheme: inputScheme ?? NO_INPUTS.inputScheme,
+  };
+  const key = (['observer', 'percentile', 'inputScheme'] as const).find(
+    (name) => inputs[name] !== NO_INPUTS[name],
+  );
+  if (key !== undefined && mode !== 'static') {
     throw contradiction(
-      `mode: "${mode}" contradicts ${word}: ${dynamic ?? weightsOnly}.`,
-      'Leave out one of the two.',
+      `${key} is about stored scales of activations, but the mode is ${mode}.`,
+      `Leave out ${key}, or take mode "static" with a calibration.`,
     );
   }
-  const wanted = mode ?? said;
-  if (bits === 8) return wanted ?? 'dynamic';
-  if (wanted !== undefined && wanted !== 'weights-only') {
+  const usesPercentile = inputs.observer === 'auto' || inputs.observer === 'percentile';
+  if (inputs.percentile !== NO_INPUTS.percentile && !usesPercentile) {
     throw contradiction(
-      `Activations are quantized with 8 bits only, so bits: ${bits} is always weights-only.`,
-      `Leave out ${mode === undefined ? word : 'mode'}, or take bits: 8.`,
+      `percentile has no meaning with observer "${inputs.observer}".`,
+      'Leave out percentile, or take observer "percentile".',
     );
   }
-  return 'weights-only';
+  const names = calibration.map(nameOfInput).filter((name) => name !== undefined);
+  return { calibration: names, ...inputs };
 }
 
 function groupingOf(
@@ -181,7 +197,7 @@ function groupingOf(
   const byDefault = strategy === 'group' || (strategy === undefined && bits === 4);
   const size = groupSize ?? (byDefault ? DEFAULT_GROUP_SIZE : -1);
   if (size === -1) return { strategy: 'channel', groupSize: -1 };
-  if (bits === 8 && mode === 'dynamic') {
+  if (bits === 8 && mode !== 'weights-only') {
     throw contradiction(
       `Groups of 8-bit weights (here of ${size}) are possible only where activations are not quantized.`,
       'Add weightsOnly: true, or take one scale per channel.',
@@ -228,4 +244,11 @@ function checkOverrideFits(override: LayerOverride): void {
 function withMethod(override: LayerOverride, method: Method | undefined): LayerOverride {
   const { bits = 'none' } = override;
   return method === undefined || !hasScales(bits) ? override : { method, ...override };
+}
+
+function dequantizesAndQuantizes(bits: Bits): Error {
+  return contradiction(
+    `dequantize writes codes as floats, but bits is ${bits}.`,
+    'Leave out dequantize, or dequantize first and quantize what comes out.',
+  );
 }

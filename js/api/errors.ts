@@ -16,6 +16,7 @@ export const ERROR_CODES = [
   'verification-failed',
   'internal',
   'pattern-unmatched',
+  'nothing-to-dequantize',
   'file-not-found',
   'read-failed',
   'write-failed',

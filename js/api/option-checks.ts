@@ -3,6 +3,7 @@
  * It exists as a table so that calls, files of options and lists of known keys cannot tell different things.
  * Single values only: what goes with what is for configuration.ts.
  */
+import { type BlobData, type CalibrationInput, isCalibration, OBSERVERS } from './calibration.js';
 import {
   checkBoolean,
   checkChoice,
@@ -17,6 +18,7 @@ import type { OpenOptions, PlanOptions } from './plan-options.js';
 import {
   BITS,
   CONTAINERS,
+  DEQUANTIZED_TYPES,
   FLOAT_TYPES,
   GROUP_SIZES,
   LAYER_KINDS,
@@ -39,10 +41,16 @@ const OPEN_CHECKS = {
 } satisfies Readonly<Record<keyof OpenOptions, Check<unknown>>>;
 
 const PLAN_CHECKS = {
+  dequantize: (value, key) => (value === null ? null : choiceOf(DEQUANTIZED_TYPES)(value, key)),
   bits: choiceOf(BITS_OR_NONE),
   mode: choiceOf(MODES),
   dynamic: checkBoolean,
   weightsOnly: checkBoolean,
+  static: checkBoolean,
+  calibration: checkCalibration,
+  observer: choiceOf(OBSERVERS),
+  percentile: checkPercentile,
+  inputScheme: choiceOf(SCHEMES),
   scheme: choiceOf(SCHEMES),
   strategy: choiceOf(STRATEGIES),
   groupSize: choiceOf(GROUP_SIZES),
@@ -97,6 +105,28 @@ function checked(
 
 function choiceOf<T extends string | number>(choices: readonly T[]): Check<T> {
   return (value, key) => checkChoice(value, key, choices);
+}
+
+/** One input or several; files that are not there are noticed where they are opened. */
+function checkCalibration(value: unknown, key: string): readonly CalibrationInput[] | undefined {
+  if (value === undefined) return undefined;
+  return checkList(Array.isArray(value) ? value : [value], key, checkInput);
+}
+
+function checkInput(value: unknown, key: string): CalibrationInput {
+  if (typeof value === 'string' && value !== '') return value;
+  if (value instanceof URL || isCalibration(value) || isBlob(value)) return value;
+  throw unexpected('a file or a calibration', key, value);
+}
+
+function isBlob(value: unknown): value is BlobData {
+  return typeof value === 'object' && value !== null && 'arrayBuffer' in value && 'size' in value;
+}
+
+function checkPercentile(value: unknown, key: string): number | undefined {
+  if (value === undefined || (typeof value === 'number' && value > 50 && value <= 100))
+    return value;
+  throw unexpected('a number above 50, at most 100,', key, value);
 }
 
 function checkLayers(value: unknown, key: string) {

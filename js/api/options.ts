@@ -3,6 +3,7 @@
  * It exists so that the command line, the API and the page check the same things with the same words.
  * Callers without types are caught here: an unknown key or a bad value never reaches the engine.
  */
+import type { CalibrationInput } from './calibration.js';
 import {
   checkBoolean,
   checkChoice,
@@ -16,7 +17,14 @@ import {
 import { configurationOf, copyingConfiguration, openingOf } from './configuration.js';
 import { checkChoices, OPEN_KEYS, PLAN_KEYS } from './option-checks.js';
 import type { OpenOptions, PlanOptions } from './plan-options.js';
-import { type Configuration, ENGINE_KINDS, type EngineKind, type Progress } from './types.js';
+import {
+  type Configuration,
+  DEQUANTIZED_TYPES,
+  type DequantizedType,
+  ENGINE_KINDS,
+  type EngineKind,
+  type Progress,
+} from './types.js';
 
 /** How a long call runs. */
 export interface RunOptions {
@@ -45,6 +53,26 @@ export interface ConvertOptions
     OutputOptions,
     Pick<PlanOptions, 'container' | 'duplicateTies'> {
   /** Treat every warning as an error and write nothing. */
+  readonly strict?: boolean;
+}
+
+export interface DequantizeOptions extends ConvertOptions {
+  /** What codes become: `auto`, the dtype of their scales, by default. */
+  readonly dtype?: DequantizedType;
+}
+
+/** How files are compared. */
+export interface CompareOptions extends OpenOptions, RunOptions {}
+
+export interface ValidateOptions<Source> extends OpenOptions, RunOptions {
+  /** The model that the file was made from: `key` and `stripPrefix` are about this one. */
+  readonly reference?: Source;
+  /** A problem where the SQNR in dB against the reference is lower. */
+  readonly failUnder?: number;
+}
+
+export interface CalibrateOptions extends OpenOptions, RunOptions {
+  /** Treat every warning as an error. */
   readonly strict?: boolean;
 }
 
@@ -83,6 +111,7 @@ export interface Gates {
 /** The options of a `quantize` call, checked and taken apart. */
 export interface QuantizeRequest {
   readonly configuration: Configuration;
+  readonly calibration: readonly CalibrationInput[];
   readonly run: RunOptions;
   readonly gates: Gates;
   readonly output: string | undefined;
@@ -92,9 +121,13 @@ export interface QuantizeRequest {
 /** Which part of a file: what `open` was asked for. */
 export type Opening = Pick<Configuration, 'key' | 'stripPrefix'>;
 
-export function resolveConfiguration(options: PlanOptions, opening: Opening): Configuration {
+export function resolvePlan(
+  options: PlanOptions,
+  opening: Opening,
+): Pick<QuantizeRequest, 'configuration' | 'calibration'> {
   const given = checkObject(options, 'options', [...PLAN_KEYS, ...OPEN_KEYS]);
-  const configuration = configurationOf({ ...opening, ...checkChoices(given) });
+  const choices = checkChoices(given);
+  const configuration = configurationOf({ ...opening, ...choices });
   for (const key of ['key', 'stripPrefix'] as const) {
     if (configuration[key] === opening[key]) continue;
     const [opened, asked] = [opening[key], configuration[key]].map((part) => JSON.stringify(part));
@@ -103,7 +136,7 @@ export function resolveConfiguration(options: PlanOptions, opening: Opening): Co
       `Open the model with that ${key}, or leave it out here.`,
     );
   }
-  return configuration;
+  return { configuration, calibration: choices.calibration ?? [] };
 }
 
 export function resolveOpen(options: OpenOptions & RunOptions): {
@@ -112,6 +145,23 @@ export function resolveOpen(options: OpenOptions & RunOptions): {
 } {
   const given = checkObject(options, 'options', [...RUN_KEYS, ...OPEN_KEYS]);
   return { run: runOf(given), opening: openingOf(given) };
+}
+
+export function resolveCalibrate(options: CalibrateOptions): {
+  readonly run: RunOptions;
+  readonly opening: Opening;
+  readonly strict: boolean;
+} {
+  const given = checkObject(options, 'options', [...RUN_KEYS, ...OPEN_KEYS, 'strict']);
+  const strict = checkBoolean(given.strict, 'strict') ?? false;
+  return { run: runOf(given), opening: openingOf(given), strict };
+}
+
+/** The data of a `calibrate` call: at least one file. */
+export function resolveData(data: unknown): readonly CalibrationInput[] {
+  const { calibration = [] } = checkChoices({ calibration: data }, () => 'data');
+  if (calibration.length > 0) return calibration;
+  throw unexpected('at least one file', 'data', data);
 }
 
 /** `hasPaths`: whether the host writes to paths, so that `output` and `force` mean something. */
@@ -126,6 +176,44 @@ export function resolveConvert(options: ConvertOptions, hasPaths: boolean): Quan
   return request(options, keys, hasPaths, copyingConfiguration);
 }
 
+export function resolveDequantize(options: DequantizeOptions, hasPaths: boolean): QuantizeRequest {
+  const { dtype, ...others } = checkObject(options, 'options', [
+    'dtype',
+    ...CONVERT_KEYS,
+    ...OPEN_KEYS,
+    ...RUN_KEYS,
+    ...(hasPaths ? OUTPUT_KEYS : []),
+  ]);
+  const dequantize = checkChoice(dtype, 'dtype', DEQUANTIZED_TYPES) ?? 'auto';
+  return request(others, CONVERT_KEYS, hasPaths, (given) => ({
+    ...copyingConfiguration(given),
+    dequantize,
+  }));
+}
+
+export function resolveValidate<Source>(options: ValidateOptions<Source>): {
+  readonly run: RunOptions;
+  readonly opening: Opening;
+  readonly reference: Source | undefined;
+  readonly failUnder: number | undefined;
+} {
+  const keys = ['reference', 'failUnder', ...RUN_KEYS, ...OPEN_KEYS];
+  const given = checkObject(options, 'options', keys);
+  const failUnder = checkFiniteNumber(given.failUnder, 'failUnder');
+  if (failUnder !== undefined && options.reference === undefined) {
+    throw contradiction(
+      'failUnder needs a reference: without one there is no SQNR.',
+      'Name the model that the file was made from as the reference.',
+    );
+  }
+  return {
+    run: runOf(given),
+    opening: openingOf(given),
+    reference: options.reference,
+    failUnder,
+  };
+}
+
 function request(
   options: object,
   keys: readonly string[],
@@ -138,6 +226,7 @@ function request(
   const named = output !== undefined && TORCH_NAME.test(output) ? { container: 'pt' } : {};
   return {
     configuration: configure({ ...named, ...given }),
+    calibration: checkChoices(given).calibration ?? [],
     run: runOf(given),
     gates: {
       failUnder: checkFiniteNumber(given.failUnder, 'failUnder'),

@@ -3,9 +3,11 @@
  * They exist apart from how a call runs, because a plan needs only these.
  * Each may be left out; configuration.ts spells out the defaults and what excludes what.
  */
+import type { CalibrationInput, Observer } from './calibration.js';
 import type {
   Bits,
   Container,
+  DequantizedType,
   FloatType,
   GroupSize,
   LayerKind,
@@ -30,14 +32,29 @@ export interface OpenOptions {
  * repeats that run.
  */
 export interface PlanOptions {
+  /** With `bits: 'none'`: what stored codes become. */
+  readonly dequantize?: DequantizedType | null;
   /** 8 (default), 4 or 16; `none` copies every tensor, as `convert` does. */
   readonly bits?: Bits | 'none';
-  /** How activations are treated: `dynamic` for 8 bits. The two switches below say the same. */
+  /**
+   * How activations are treated: `static` for 8 bits where there is a calibration, else `dynamic`. The three
+   * switches below say the same.
+   */
   readonly mode?: Mode;
   /** Quantize activations as they come (the default of 8 bits). Contradicts `weightsOnly`. */
   readonly dynamic?: boolean;
   /** Only weights are quantized (always so for 4 bits). */
   readonly weightsOnly?: boolean;
+  /** Quantize activations with scales that the calibration gives and the file stores. */
+  readonly static?: boolean;
+  /** Captured inputs of the model's layers, or a calibration made of them. Also weighs the errors of `mse`. */
+  readonly calibration?: CalibrationInput | readonly CalibrationInput[];
+  /** How a range follows from the data: `auto` by default. */
+  readonly observer?: Observer;
+  /** For the observers `percentile` and `auto`: above 50, at most 100; 99.99 by default. */
+  readonly percentile?: number;
+  /** Of activations with stored scales: `symmetric` by default. */
+  readonly inputScheme?: Scheme;
   /** `symmetric` by default. */
   readonly scheme?: Scheme;
   /** `channel` for 8 bits, `group` for 4 bits. */

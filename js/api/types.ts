@@ -3,9 +3,13 @@
  * They exist once so that the C++ core, the command line, the page and users agree on them.
  * Always plain JSON: `--json`, `--report` and the API hand out exactly these shapes.
  */
+import type { Observer, PlannedInput } from './calibration.js';
 import type { Dtype, LayerKind } from './catalog.js';
 
+export * from './calibration.js';
 export * from './catalog.js';
+export * from './comparison.js';
+export * from './validation.js';
 
 export const BITS = [4, 8, 16] as const;
 export type Bits = (typeof BITS)[number];
@@ -21,8 +25,8 @@ export type Strategy = (typeof STRATEGIES)[number];
 export const METHODS = ['rtn', 'mse'] as const;
 export type Method = (typeof METHODS)[number];
 
-/** How activations are treated by the loader: quantized as they come, or not at all. */
-export const MODES = ['dynamic', 'weights-only'] as const;
+/** How activations are treated by the loader: quantized as they come, with stored scales, or not at all. */
+export const MODES = ['dynamic', 'static', 'weights-only'] as const;
 export type Mode = (typeof MODES)[number];
 
 /** Sixteen-bit float types that `bits: 16` can write. */
@@ -35,6 +39,10 @@ export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 /** Kinds of files that are written: `pt` is what `torch.save` writes. */
 export const CONTAINERS = ['safetensors', 'pt'] as const;
 export type Container = (typeof CONTAINERS)[number];
+
+/** What codes become: `auto` is the dtype of their scales. */
+export const DEQUANTIZED_TYPES = ['auto', 'F32', 'F16', 'BF16'] as const;
+export type DequantizedType = (typeof DEQUANTIZED_TYPES)[number];
 
 /** Group sizes that loaders know; -1 means one scale per output channel. */
 export const GROUP_SIZES = [-1, 16, 32, 64, 128, 256] as const;
@@ -62,9 +70,18 @@ export interface Configuration {
   readonly container: Container;
   /** Tied tensors are written once a name, instead of once with notes. */
   readonly duplicateTies: boolean;
+  /** What stored codes become where `bits` is `none`; null: they are copied as they are. */
+  readonly dequantize: DequantizedType | null;
   /** `none` copies every tensor bit for bit. */
   readonly bits: Bits | 'none';
   readonly mode: Mode;
+  /** Files of captured inputs, or of calibrations, as they were named. */
+  readonly calibration: readonly string[];
+  /** The next three only where the mode is `static`. */
+  readonly observer: Observer;
+  /** Of the values, for the observer of that name: the rest is clipped at either end. */
+  readonly percentile: number;
+  readonly inputScheme: Scheme;
   readonly scheme: Scheme;
   readonly strategy: Strategy;
   /** Only where the strategy is `group`; -1 otherwise. */
@@ -109,6 +126,8 @@ export const REASONS = [
   'overflow',
   'tied',
   'not-representable',
+  'dequantized',
+  'not-selected',
 ] as const;
 export type Reason = (typeof REASONS)[number];
 
@@ -139,6 +158,8 @@ export interface PlannedTensor {
     /** `rtn` where a search was asked for but one scale serves more weights than a search can see. */
     readonly method: Method;
   };
+  /** Where the inputs of its layer are quantized with a stored scale. */
+  readonly input?: PlannedInput;
   readonly outputs: readonly OutputTensor[];
 }
 
@@ -156,6 +177,10 @@ export const WARNINGS = [
   'already-quantized',
   'activation-scheme',
   'dropped',
+  'calibration-small',
+  'calibration-unmatched',
+  'calibration-missing',
+  'calibration-nan',
 ] as const;
 export type WarningCode = (typeof WARNINGS)[number];
 
@@ -201,6 +226,8 @@ export interface TensorReport {
   readonly edgeScales?: number;
   readonly sourceBytes: number;
   readonly outputBytes: number;
+  /** How its layer's inputs are quantized, where a scale of them is stored. */
+  readonly input?: PlannedInput;
 }
 
 /** `st` has no shared memory and runs everywhere; `mt` has threads on shared memory. */
@@ -244,7 +271,7 @@ export interface Report {
 }
 
 export interface Progress {
-  readonly stage: 'plan' | 'encode' | 'verify';
+  readonly stage: 'plan' | 'calibrate' | 'encode' | 'verify';
   /** Bytes of this stage done so far and in all. */
   readonly bytes: number;
   readonly totalBytes: number;

@@ -57,8 +57,10 @@ export class Engine {
     }
   }
 
-  plan(inspector: WasmInspector, options: EngineOptions): WasmPlan {
-    const plan = new this.#module.Plan(inspector, JSON.stringify(options));
+  /** `calibration` is JSON of one; it may be long and is passed on as it is. */
+  plan(inspector: WasmInspector, options: EngineOptions, calibration: string | null): WasmPlan {
+    const text = `${JSON.stringify(options).slice(0, -1)},"calibration":${calibration}}`;
+    const plan = new this.#module.Plan(inspector, text);
     try {
       throwIfError(plan.error());
       return plan;
@@ -70,6 +72,23 @@ export class Engine {
 
   encodeStage(plan: WasmPlan, share: Share, { slots, blockBytes }: BlockShape): WasmStage {
     return new this.#module.EncodeStage(plan, share.index, share.count, slots, blockBytes);
+  }
+
+  /** Adds the data that `data` has inspected to a calibration, JSON or ''. */
+  calibrateStage(
+    model: WasmInspector,
+    data: WasmInspector,
+    soFar: string,
+    { slots, blockBytes }: BlockShape,
+  ): WasmStage {
+    const stage = new this.#module.CalibrateStage(model, data, soFar, slots, blockBytes);
+    try {
+      throwIfError(stage.error());
+      return stage;
+    } catch (error) {
+      deleteQuietly(stage);
+      throw error;
+    }
   }
 
   /** Ends what all shares have encoded: `results` are JSON of their StageResults. */
@@ -84,6 +103,16 @@ export class Engine {
     { slots, blockBytes }: BlockShape,
   ): WasmStage {
     return new this.#module.VerifyStage(encode, output, slots, blockBytes);
+  }
+
+  /** One slot; source 0 is the file, source 1 the reference. */
+  compareStage(
+    file: WasmInspector,
+    reference: WasmInspector | undefined,
+    { blockBytes }: BlockShape,
+  ): WasmStage {
+    if (reference === undefined) return new this.#module.CompareStage(file, blockBytes);
+    return new this.#module.CompareStage(file, reference, blockBytes);
   }
 }
 

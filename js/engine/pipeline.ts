@@ -12,7 +12,8 @@ import type { WasmStage } from './wasm.js';
 const PROGRESS_INTERVAL_MS = 100;
 
 export interface StageIo {
-  readonly source: ByteSource;
+  /** In the order in which the stage counts them: usually one. */
+  readonly sources: readonly ByteSource[];
   /** Absent where a stage writes nothing. */
   readonly sink?: ByteSink<unknown>;
   /** As many as the stage was made with. */
@@ -85,12 +86,15 @@ class StageRun {
     }
     this.#started++;
     if (this.#stage.readLength(slot) > 0) {
-      this.#track(
-        slot,
-        this.#io.source.read(this.#stage.readOffset(slot), this.#stage.input(slot)),
-      );
+      this.#track(slot, this.#read(slot));
     }
     return true;
+  }
+
+  #read(slot: number): Promise<void> {
+    const source = this.#io.sources[this.#stage.readSource(slot)];
+    if (source === undefined) throw new MonoquantError('internal', 'A stage has too few files.');
+    return source.read(this.#stage.readOffset(slot), this.#stage.input(slot));
   }
 
   #processNext(): void {

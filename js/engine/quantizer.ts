@@ -5,11 +5,12 @@
  */
 import { type ErrorCode, MonoquantError } from '../api/errors.js';
 import { resolvePatterns } from '../api/patterns.js';
-import type { Catalog, Configuration } from '../api/types.js';
+import type { Catalog, Configuration, Plan } from '../api/types.js';
 import type { ByteSink } from '../io/byte-sink.js';
 import type { ByteSource } from '../io/byte-source.js';
 import { type BlockShape, deleteQuietly, type Engine, type Share } from './engine.js';
 import { type OnStageProgress, runStage } from './pipeline.js';
+import { TensorSink } from './tensor-sink.js';
 import type {
   EngineOptions,
   OpenOptions,
@@ -24,6 +25,19 @@ export interface PlanChoice {
   readonly configuration: Configuration;
   /** What an earlier run found in the weights. */
   readonly unfit: readonly UnfitTensor[];
+  /** JSON of a Calibration. */
+  readonly calibration: string | null;
+  /** Indices of the only tensors that are wanted. */
+  readonly only?: readonly number[];
+}
+
+/** What was found beside another file, or in the file alone. All are JSON texts. */
+export interface Findings {
+  /** Of the reference; undefined where there is none. */
+  readonly catalog: string | undefined;
+  readonly result: string;
+  /** That the file's metadata show. */
+  readonly problems: string;
 }
 
 export class Quantizer<Output> {
@@ -63,7 +77,8 @@ export class Quantizer<Output> {
 
   /** JSON of a Plan, without its configuration. */
   plan(choice: PlanChoice): string {
-    const plan = this.#engine.plan(this.#inspector, this.#engineOptions(choice));
+    const options = this.#engineOptions(choice);
+    const plan = this.#engine.plan(this.#inspector, options, choice.calibration);
     try {
       return plan.json();
     } finally {
@@ -82,10 +97,68 @@ export class Quantizer<Output> {
     await this.#drop();
     const sink = await openSink();
     this.#sink = sink;
-    this.#plan = this.#engine.plan(this.#inspector, this.#engineOptions(choice));
+    const options = this.#engineOptions(choice);
+    this.#plan = this.#engine.plan(this.#inspector, options, choice.calibration);
     this.#encode = this.#engine.encodeStage(this.#plan, share, this.#blocks);
     const { slots } = this.#blocks;
-    return runStage(this.#encode, { source: this.#source, sink, slots, onProgress });
+    return runStage(this.#encode, { sources: [this.#source], sink, slots, onProgress });
+  }
+
+  /** The elements of one tensor, one after the other. `choice` names it as the only one. */
+  async tensor(choice: PlanChoice): Promise<Uint8Array> {
+    const plan = this.#engine.plan(
+      this.#inspector,
+      this.#engineOptions(choice),
+      choice.calibration,
+    );
+    let stage: WasmStage | undefined;
+    try {
+      const { sizes, tensors } = JSON.parse(plan.json()) as Plan;
+      const bytes = tensors.flatMap(({ outputs }) => outputs).reduce((sum, o) => sum + o.bytes, 0);
+      // The header comes first.
+      const sink = new TensorSink(sizes.outputBytes - bytes, bytes);
+      stage = this.#engine.encodeStage(plan, { index: 0, count: 1 }, this.#blocks);
+      const { slots } = this.#blocks;
+      await runStage(stage, { sources: [this.#source], sink, slots });
+      return sink.finish();
+    } finally {
+      deleteQuietly(stage);
+      deleteQuietly(plan);
+    }
+  }
+
+  /** Looks at what is stored as codes, beside a reference where there is one. */
+  async compare(
+    reference: ByteSource | undefined,
+    options: OpenOptions,
+    onProgress?: OnStageProgress,
+  ): Promise<Findings> {
+    let other: WasmInspector | undefined;
+    let stage: WasmStage | undefined;
+    try {
+      if (reference !== undefined) other = await this.#engine.inspect(reference, options);
+      stage = this.#engine.compareStage(this.#inspector, other, this.#blocks);
+      const sources = reference === undefined ? [this.#source] : [this.#source, reference];
+      const result = await runStage(stage, { sources, slots: 1, onProgress });
+      return { catalog: other?.catalog(), result, problems: this.#inspector.problems() };
+    } finally {
+      deleteQuietly(stage);
+      deleteQuietly(other);
+    }
+  }
+
+  /** Adds a file of captured inputs to a calibration, JSON or ''; answers JSON of a CalibrateResult. */
+  async calibrate(data: ByteSource, soFar: string, onProgress?: OnStageProgress): Promise<string> {
+    // All of the file is data: no part of it is a state dict.
+    const inspector = await this.#engine.inspect(data, { key: '' });
+    let stage: WasmStage | undefined;
+    try {
+      stage = this.#engine.calibrateStage(this.#inspector, inspector, soFar, this.#blocks);
+      return await runStage(stage, { sources: [data], slots: this.#blocks.slots, onProgress });
+    } finally {
+      deleteQuietly(stage);
+      deleteQuietly(inspector);
+    }
   }
 
   /** Ends the output when every share was encoded; `results` are JSON of all StageResults. */
@@ -93,7 +166,7 @@ export class Quantizer<Output> {
     if (this.#encode === undefined || this.#sink === undefined) throw outOfOrder('seal');
     const stage = this.#engine.sealStage(this.#encode, results);
     try {
-      return await runStage(stage, { source: this.#source, sink: this.#sink, slots: 1 });
+      return await runStage(stage, { sources: [this.#source], sink: this.#sink, slots: 1 });
     } finally {
       deleteQuietly(stage);
     }
@@ -106,7 +179,7 @@ export class Quantizer<Output> {
     let stage: WasmStage | undefined;
     try {
       stage = this.#engine.verifyStage(this.#encode, output, this.#blocks);
-      await runStage(stage, { source: this.#sink, slots: this.#blocks.slots, onProgress });
+      await runStage(stage, { sources: [this.#sink], slots: this.#blocks.slots, onProgress });
     } finally {
       deleteQuietly(stage);
       deleteQuietly(output);
@@ -136,8 +209,9 @@ export class Quantizer<Output> {
     this.#sink = undefined;
   }
 
-  #engineOptions({ configuration, unfit }: PlanChoice): EngineOptions {
+  #engineOptions({ configuration, unfit, only }: PlanChoice): EngineOptions {
     const { container, duplicateTies, bits, mode, scheme, strategy, groupSize } = configuration;
+    const { observer, percentile, inputScheme } = configuration;
     const { method, floatType, layers, defaultIgnore, minElements, ignore, overrides } =
       configuration;
     const hasPatterns = ignore.length > 0 || overrides.length > 0;
@@ -150,12 +224,17 @@ export class Quantizer<Output> {
       strategy,
       groupSize,
       method,
+      observer,
+      percentile,
+      inputScheme,
       floatType,
       layers,
       defaultIgnore,
       minElements,
       ...resolvePatterns(configuration, hasPatterns ? this.#names() : []),
       unfit,
+      ...(configuration.dequantize === null ? {} : { dequantizedType: configuration.dequantize }),
+      ...(only === undefined ? {} : { only }),
     };
   }
 

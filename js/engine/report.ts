@@ -5,7 +5,7 @@
  */
 import { MonoquantError } from '../api/errors.js';
 import type { Gates } from '../api/options.js';
-import type { PlannedTensor, Report, TensorReport, Warning } from '../api/types.js';
+import type { PlannedTensor, Reason, Report, TensorReport, Warning } from '../api/types.js';
 import { decibels } from './warnings.js';
 import type { StageResult } from './wasm.js';
 
@@ -26,7 +26,7 @@ export function reportTensors(
 ): TensorReport[] {
   const sums = sumErrors(results);
   const reports: TensorReport[] = [];
-  for (const [index, { name, shape, decision, bytes, outputs }] of planned.entries()) {
+  for (const [index, { name, shape, decision, bytes, outputs, input }] of planned.entries()) {
     if (decision !== 'quantize' && decision !== 'convert') continue;
     const errors = sums.get(index) ?? NO_ERRORS;
     reports.push({
@@ -38,6 +38,7 @@ export function reportTensors(
       ...(errors.edges === 0 ? {} : { edgeScales: errors.edges }),
       sourceBytes: bytes,
       outputBytes: outputs.reduce((sum, output) => sum + output.bytes, 0),
+      ...(input === undefined ? {} : { input }),
     });
   }
   return reports.sort((a, b) => orderOf(a) - orderOf(b));
@@ -70,7 +71,9 @@ function orderOf({ sqnrDb }: TensorReport): number {
 }
 
 /** Mean SQNR of the tensors that lost anything, weighted by their elements. */
-export function meanSqnr(tensors: readonly TensorReport[]): number | null {
+export function meanSqnr(
+  tensors: readonly { readonly sqnrDb: number | null; readonly elements: number }[],
+): number | null {
   let sum = 0;
   let elements = 0;
   for (const tensor of tensors) {
@@ -102,6 +105,17 @@ export function gateWork(planned: readonly PlannedTensor[]): void {
     {
       suggestion: 'Look at the plan (dry run) for every reason; layers and overrides select more.',
     },
+  );
+}
+
+/** Dequantizing a file without codes is a mistake of its caller, too. */
+export function gateCodes(planned: readonly PlannedTensor[]): void {
+  const codes: readonly Reason[] = ['dequantized', 'overflow', 'non-finite'];
+  if (planned.some(({ reason }) => codes.includes(reason))) return;
+  throw new MonoquantError(
+    'nothing-to-dequantize',
+    'Expected tensors stored as codes with scales, found none that can be dequantized.',
+    { suggestion: 'Use convert to change only the kind of file.' },
   );
 }
 

@@ -4,6 +4,8 @@
  * Views of engine memory are valid until the next call into the engine and are never kept.
  */
 
+import type { Calibration } from '../api/calibration.js';
+
 /** Every handle lives in engine memory until it is deleted. */
 interface Handle {
   delete(): void;
@@ -22,6 +24,8 @@ export interface WasmInspector extends Handle {
   error(): string;
   /** JSON of a Catalog. */
   catalog(): string;
+  /** JSON of all Problems that metadata alone show. */
+  problems(): string;
 }
 
 export interface WasmPlan extends Handle {
@@ -42,6 +46,8 @@ export interface WasmStage extends Handle {
    * depends: ask again after `process`.
    */
   next(slot: number): boolean;
+  /** Which of the stage's files the read is of. */
+  readSource(slot: number): number;
   readOffset(slot: number): number;
   /** 0 where a slice needs no input. */
   readLength(slot: number): number;
@@ -83,8 +89,36 @@ export interface EngineOptions {
     readonly groupSize?: number;
     readonly method?: string;
   }[];
+  /** What stored codes become, where `bits` is `none`. */
+  readonly dequantizedType?: string;
+  /** All other tensors are dropped. */
+  readonly only?: readonly number[];
   /** What an earlier run found that no header shows: these tensors can only be copied. */
   readonly unfit: readonly UnfitTensor[];
+  /** How the inputs of layers are quantized where the mode is `static`. */
+  readonly observer: string;
+  readonly percentile: number;
+  readonly inputScheme: string;
+}
+
+/** What CalibrateStage makes: a Calibration, and what is wrong with the data. */
+export interface CalibrateResult {
+  readonly calibration: Calibration;
+  readonly problems: DataProblems;
+}
+
+export interface DataProblems {
+  /** Names that match no layer. */
+  readonly unmatched: readonly string[];
+  /** Tensors that their layer cannot take. */
+  readonly misfits: readonly {
+    readonly name: string;
+    readonly expected: string;
+    readonly found: string;
+  }[];
+  /** Layers without data, and with little of it. */
+  readonly missing: readonly string[];
+  readonly few: readonly string[];
 }
 
 export interface UnfitTensor {
@@ -112,6 +146,31 @@ export interface StageResult {
 export interface OpenOptions {
   readonly key?: string;
   readonly stripPrefix?: string;
+  /** Codes, scales and zero points become one tensor of values. */
+  readonly joinQuantized?: boolean;
+}
+
+/** Result of a CompareStage: of what was stored as codes, and of what both files have alike. */
+export interface CompareResult {
+  readonly tensors: readonly {
+    readonly name: string;
+    readonly compared: boolean;
+    /** Elements that are not equal, and of these the ones that are NaN or infinite in one file only. */
+    readonly different?: number;
+    readonly notFinite?: number;
+    /** Sum of squares of the reference, sum of squared errors, largest error. */
+    readonly signal?: number;
+    readonly noise?: number;
+    readonly peak?: number;
+    readonly codes?: {
+      readonly badScales: number;
+      readonly negativeScales: number;
+      readonly badZeroPoints: number;
+      readonly badCodes: number;
+      /** Not the nearest to the reference's value. */
+      readonly misrounded: number;
+    };
+  }[];
 }
 
 export interface EngineError {
@@ -152,6 +211,22 @@ export interface WasmModule {
   readonly VerifyStage: new (
     encode: WasmStage,
     output: WasmInspector,
+    slots: number,
+    blockBytes: number,
+  ) => WasmStage;
+  /** Compares the values of `file` with those of `reference`, or only looks at its codes. Has one slot. */
+  readonly CompareStage: {
+    new (file: WasmInspector, blockBytes: number): WasmStage;
+    new (file: WasmInspector, reference: WasmInspector, blockBytes: number): WasmStage;
+  };
+  /**
+   * Adds a file of captured inputs to a calibration: JSON of the one so far, or ''. Ask for its error at once.
+   * Both inspectors must outlive it. Its result is JSON of a CalibrateResult.
+   */
+  readonly CalibrateStage: new (
+    model: WasmInspector,
+    data: WasmInspector,
+    calibrationJson: string,
     slots: number,
     blockBytes: number,
   ) => WasmStage;

@@ -3,12 +3,25 @@
  * It exists because opening and planning are the same in every host.
  * What the host opened is released once, after the worker has ended.
  */
+import type { CalibrationInput } from '../api/calibration.js';
+import { MonoquantError } from '../api/errors.js';
 import type { Model } from '../api/model.js';
-import { type Opening, type RunOptions, resolveConfiguration } from '../api/options.js';
+import { nearest } from '../api/nearest.js';
+import { type Opening, type RunOptions, resolvePlan } from '../api/options.js';
 import type { PlanOptions } from '../api/plan-options.js';
+import { type TensorData, tensorData } from '../api/tensor-data.js';
 import type { Catalog, Plan } from '../api/types.js';
-import { openOptions, parsePlan } from './quantize.js';
+import { calibrateWith, type OpenedCalibration } from './calibrate.js';
+import { openOptions } from './open-options.js';
+import { parsePlan } from './quantize.js';
 import type { Session } from './session.js';
+
+/** What a host does for a model. */
+export interface ModelHost<Source> {
+  openCalibration(inputs: readonly CalibrationInput[]): Promise<OpenedCalibration<Source>>;
+  /** Lets go of the model's file. */
+  release(): void;
+}
 
 /** Takes over the session: it is closed with the model, or here when this fails. */
 export async function openModel<Source>(
@@ -16,12 +29,13 @@ export async function openModel<Source>(
   source: Source,
   opening: Opening,
   run: RunOptions,
-  release: () => void,
+  host: ModelHost<Source>,
+  joinQuantized = false,
 ): Promise<Model> {
   try {
-    const options = openOptions(opening);
+    const options = openOptions(opening, joinQuantized);
     const catalog = await session.request('open', { source, options }, { signal: run.signal });
-    return new SessionModel(session, JSON.parse(catalog) as Catalog, opening, release);
+    return new SessionModel(session, JSON.parse(catalog) as Catalog, opening, host);
   } catch (error) {
     await session.close();
     throw error;
@@ -32,29 +46,56 @@ class SessionModel<Source> implements Model {
   readonly catalog: Catalog;
   readonly #session: Session<Source, unknown, unknown>;
   readonly #opening: Opening;
-  #release: (() => void) | undefined;
+  readonly #host: ModelHost<Source>;
+  #isOpen = true;
 
   constructor(
     session: Session<Source, unknown, unknown>,
     catalog: Catalog,
     opening: Opening,
-    release: () => void,
+    host: ModelHost<Source>,
   ) {
     this.catalog = catalog;
     this.#session = session;
     this.#opening = opening;
-    this.#release = release;
+    this.#host = host;
   }
 
   async plan(options: PlanOptions = {}): Promise<Plan> {
-    const configuration = resolveConfiguration(options, this.#opening);
-    const plan = await this.#session.request('plan', { configuration, unfit: [] });
-    return parsePlan(configuration, plan);
+    const { configuration, calibration } = resolvePlan(options, this.#opening);
+    const opened = await this.#host.openCalibration(calibration);
+    try {
+      const { json, warnings } = await calibrateWith(this.#session, opened.parts, {});
+      opened.checkUnchanged();
+      const parameters = { configuration, unfit: [], calibration: json };
+      const plan = await this.#session.request('plan', parameters);
+      return parsePlan(configuration, plan, warnings);
+    } finally {
+      opened.close();
+    }
+  }
+
+  async tensor(name: string): Promise<TensorData> {
+    const index = this.catalog.tensors.findIndex((candidate) => candidate.name === name);
+    const info = this.catalog.tensors[index];
+    if (info === undefined) {
+      const names = this.catalog.tensors.map((candidate) => candidate.name);
+      const meant = nearest(name, names);
+      throw new MonoquantError('pattern-unmatched', `There is no tensor "${name}" in the file.`, {
+        suggestion: meant === undefined ? undefined : `Did you mean "${meant}"?`,
+      });
+    }
+    const bytes = await this.#session.request('tensor', { index });
+    return tensorData(name, info.dtype, info.shape, bytes);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<TensorData> {
+    for (const { name } of this.catalog.tensors) yield await this.tensor(name);
   }
 
   async close(): Promise<void> {
     await this.#session.close();
-    this.#release?.();
-    this.#release = undefined;
+    if (this.#isOpen) this.#host.release();
+    this.#isOpen = false;
   }
 }

@@ -5,7 +5,7 @@
  */
 import type { EngineInfo } from '../api/types.js';
 import type { Share } from '../engine/engine.js';
-import type { PlanChoice } from '../engine/quantizer.js';
+import type { Findings, PlanChoice } from '../engine/quantizer.js';
 import type { OpenOptions } from '../engine/wasm.js';
 import type { Failure } from './failure.js';
 
@@ -16,6 +16,11 @@ export interface Calls<Source, Sink, Output> {
   /** Answers JSON of a Catalog. */
   readonly open: {
     parameters: { readonly source: Source; readonly options: OpenOptions };
+    answer: string;
+  };
+  /** Adds a file of captured inputs to a calibration, JSON or ''; answers JSON of a CalibrateResult. */
+  readonly calibrate: {
+    parameters: { readonly source: Source; readonly soFar: string };
     answer: string;
   };
   /** Answers JSON of a Plan, without its configuration. */
@@ -34,6 +39,13 @@ export interface Calls<Source, Sink, Output> {
   readonly seal: { parameters: { readonly results: readonly string[] }; answer: string };
   /** Reads back this worker's share, once all are written. */
   readonly verify: { parameters: null; answer: undefined };
+  /** The elements of one tensor, dequantized where it is stored as codes. */
+  readonly tensor: { parameters: { readonly index: number }; answer: Uint8Array };
+  /** Looks at what is stored as codes, beside a reference where there is one. */
+  readonly compare: {
+    parameters: { readonly reference: Source | undefined; readonly options: OpenOptions };
+    answer: Findings;
+  };
   readonly finish: { parameters: null; answer: Output };
 }
 

@@ -4,11 +4,12 @@
  * Nothing counts as done that was not read back; what comes out does not depend on how many share it.
  */
 import { MonoquantError } from '../api/errors.js';
-import type { Gates, Opening, RunOptions } from '../api/options.js';
-import type { Configuration, EngineInfo, Plan, Progress, Report } from '../api/types.js';
+import type { Gates, RunOptions } from '../api/options.js';
+import type { Configuration, EngineInfo, Plan, Progress, Report, Warning } from '../api/types.js';
 import {
   checkWritten,
   copiedTensors,
+  gateCodes,
   gateQuality,
   gateWarnings,
   gateWork,
@@ -16,7 +17,9 @@ import {
   reportTensors,
 } from '../engine/report.js';
 import { planWarnings, qualityWarnings } from '../engine/warnings.js';
-import type { OpenOptions, StageResult, UnfitTensor } from '../engine/wasm.js';
+import type { StageResult, UnfitTensor } from '../engine/wasm.js';
+import { type Calibrated, type CalibrationPart, calibrateWith } from './calibrate.js';
+import { openOptions } from './open-options.js';
 import type { Calls, LoadedEngine } from './protocol.js';
 import type { RequestControls, Session } from './session.js';
 import { StageProgress } from './stage-progress.js';
@@ -25,6 +28,7 @@ export interface QuantizeJob<Source, Sink> {
   readonly source: Source;
   readonly sink: Sink;
   readonly configuration: Configuration;
+  readonly calibration: readonly CalibrationPart<Source>[];
   readonly gates: Gates;
   readonly run: RunOptions;
 }
@@ -58,6 +62,7 @@ class Run<Source, Sink, Output> {
   readonly #sessions: readonly Session<Source, Sink, Output>[];
   readonly #leader: Session<Source, Sink, Output>;
   readonly #job: QuantizeJob<Source, Sink>;
+  #calibrated: Calibrated = { json: null, warnings: [], problems: undefined };
 
   constructor(sessions: readonly Session<Source, Sink, Output>[], job: QuantizeJob<Source, Sink>) {
     const [leader] = sessions;
@@ -72,8 +77,9 @@ class Run<Source, Sink, Output> {
     run.onProgress?.({ stage: 'plan', bytes: 0, totalBytes: 0, tensor: '' });
     const engines = await Promise.all(this.#sessions.map(({ engine }) => engine));
     const openStart = performance.now();
-    const options = openOptions(configuration);
+    const options = openOptions(configuration, configuration.dequantize !== null);
     await this.#ask('open', () => ({ source: this.#job.source, options }));
+    this.#calibrated = await calibrateWith(this.#leader, this.#job.calibration, run);
     const plan = await this.#plan([]);
     const encodeStart = performance.now();
     const encoded = await this.#encode(plan);
@@ -99,12 +105,12 @@ class Run<Source, Sink, Output> {
 
   async #plan(unfit: readonly UnfitTensor[]): Promise<Plan> {
     const { configuration, gates } = this.#job;
-    const parameters = { configuration, unfit };
-    const plan = parsePlan(
-      configuration,
-      await this.#leader.request('plan', parameters, this.#controls),
-    );
+    const { json: calibration, warnings } = this.#calibrated;
+    const parameters = { configuration, unfit, calibration };
+    const answer = await this.#leader.request('plan', parameters, this.#controls);
+    const plan = parsePlan(configuration, answer, warnings);
     if (configuration.bits !== 'none') gateWork(plan.tensors);
+    if (configuration.dequantize !== null) gateCodes(plan.tensors);
     gateWarnings(plan.warnings, gates);
     return plan;
   }
@@ -125,11 +131,12 @@ class Run<Source, Sink, Output> {
 
   async #encodeShares(plan: Plan, unfit: readonly UnfitTensor[]): Promise<Omit<Encoded, 'plan'>> {
     const { configuration, sink } = this.#job;
+    const { json: calibration } = this.#calibrated;
     const count = this.#sessions.length;
     const size = plan.sizes.outputBytes;
     const answers = await this.#ask(
       'encode',
-      (index) => ({ configuration, unfit, share: { index, count }, sink, size }),
+      (index) => ({ configuration, unfit, calibration, share: { index, count }, sink, size }),
       'encode',
     );
     return { answers, results: answers.map((answer) => JSON.parse(answer) as StageResult) };
@@ -163,15 +170,14 @@ class Run<Source, Sink, Output> {
   }
 }
 
-/** What the engine is told about the source. */
-export function openOptions({ key, stripPrefix }: Opening): OpenOptions {
-  return { ...(key === null ? {} : { key }), stripPrefix };
-}
-
 /** `json` is the engine's answer to a request for a plan. */
-export function parsePlan(configuration: Configuration, json: string): Plan {
+export function parsePlan(
+  configuration: Configuration,
+  json: string,
+  dataWarnings: readonly Warning[],
+): Plan {
   const document = JSON.parse(json) as Omit<Plan, 'configuration'>;
-  const warnings = planWarnings(document.tensors, document.warnings);
+  const warnings = [...planWarnings(document.tensors, document.warnings), ...dataWarnings];
   return { configuration, ...document, warnings };
 }
 

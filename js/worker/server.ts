@@ -3,11 +3,12 @@
  * It exists so that a host only says how files are opened and where the engine is.
  * Every request is answered exactly once, with a value or a failure.
  */
+import { copyingConfiguration } from '../api/configuration.js';
 import { MonoquantError } from '../api/errors.js';
 import type { EngineInfo } from '../api/types.js';
 import type { BlockShape, Engine } from '../engine/engine.js';
 import type { OnStageProgress } from '../engine/pipeline.js';
-import { Quantizer } from '../engine/quantizer.js';
+import { type Findings, type PlanChoice, Quantizer } from '../engine/quantizer.js';
 import type { ByteSink } from '../io/byte-sink.js';
 import type { ByteSource } from '../io/byte-source.js';
 import { toFailure } from './failure.js';
@@ -60,6 +61,8 @@ class SessionWorker<Source, Sink, Output> {
         return this.#load(request.parameters.engine);
       case 'open':
         return this.#open(request.parameters);
+      case 'calibrate':
+        return this.#calibrate(request.parameters, onProgress);
       case 'plan':
         return this.#opened().plan(request.parameters);
       case 'encode':
@@ -68,6 +71,10 @@ class SessionWorker<Source, Sink, Output> {
         return this.#opened().seal(request.parameters.results);
       case 'verify':
         return this.#opened().verify(onProgress);
+      case 'tensor':
+        return this.#opened().tensor(oneTensor(request.parameters.index));
+      case 'compare':
+        return this.#compare(request.parameters, onProgress);
       case 'finish':
         return this.#opened().finish();
     }
@@ -92,6 +99,14 @@ class SessionWorker<Source, Sink, Output> {
     return this.#quantizer.catalog();
   }
 
+  async #calibrate(
+    { source, soFar }: Calls<Source, Sink, Output>['calibrate']['parameters'],
+    onProgress?: OnStageProgress,
+  ): Promise<string> {
+    const data = await this.#host.openSource(source);
+    return this.#opened().calibrate(data, soFar, onProgress);
+  }
+
   async #encode(
     { share, sink, size, ...choice }: Calls<Source, Sink, Output>['encode']['parameters'],
     onProgress?: OnStageProgress,
@@ -100,8 +115,26 @@ class SessionWorker<Source, Sink, Output> {
     return this.#opened().encode(choice, share, openSink, onProgress);
   }
 
+  async #compare(
+    { reference, options }: Calls<Source, Sink, Output>['compare']['parameters'],
+    onProgress?: OnStageProgress,
+  ): Promise<Findings> {
+    const other = reference === undefined ? undefined : await this.#host.openSource(reference);
+    return this.#opened().compare(other, options, onProgress);
+  }
+
   #opened(): Quantizer<Output> {
     if (this.#quantizer === undefined) throw new MonoquantError('internal', 'No file is open.');
     return this.#quantizer;
   }
+}
+
+/** Exact values: F32 holds every code times its scale. */
+function oneTensor(index: number): PlanChoice {
+  return {
+    configuration: { ...copyingConfiguration({}), dequantize: 'F32' },
+    unfit: [],
+    calibration: null,
+    only: [index],
+  };
 }

@@ -4,7 +4,16 @@
  * Help is made from this table and so always complete.
  */
 import { type Command, command } from './command.js';
-import { CONVERT_FLAGS, HELP_FLAGS, INFO_FLAGS, QUANTIZE_FLAGS } from './flags.js';
+import {
+  CALIBRATE_FLAGS,
+  COMPARE_FLAGS,
+  CONVERT_FLAGS,
+  DEQUANTIZE_FLAGS,
+  HELP_FLAGS,
+  INFO_FLAGS,
+  QUANTIZE_FLAGS,
+  VALIDATE_FLAGS,
+} from './flags.js';
 
 export const COMMANDS: readonly Command[] = [
   command({
@@ -26,6 +35,21 @@ export const COMMANDS: readonly Command[] = [
     load: async () => (await import('./quantize.js')).runQuantize,
   }),
   command({
+    name: 'calibrate',
+    operand: 'MODEL DATA...',
+    summary: 'observe captured inputs of the layers',
+    sections: CALIBRATE_FLAGS,
+    notes: [
+      'DATA are .safetensors, .npz or PyTorch files of tensors named by module, batches',
+      'module#0, module#1, …, or a calibration to go on from, before others.',
+    ],
+    examples: [
+      'monoquant calibrate model.safetensors inputs.pt -o calibration.json',
+      'monoquant quantize model.safetensors -c calibration.json',
+    ],
+    load: async () => (await import('./calibrate.js')).runCalibrate,
+  }),
+  command({
     name: 'convert',
     operand: 'MODEL OUTPUT',
     summary: 'copy all tensors, bit for bit',
@@ -35,6 +59,33 @@ export const COMMANDS: readonly Command[] = [
       "monoquant convert checkpoint.ckpt model.pt --key ''",
     ],
     load: async () => (await import('./convert.js')).runConvert,
+  }),
+  command({
+    name: 'dequantize',
+    operand: 'MODEL OUTPUT',
+    summary: 'write quantized tensors as floats again',
+    sections: DEQUANTIZE_FLAGS,
+    examples: ['monoquant dequantize small.safetensors model.safetensors --dtype f16'],
+    load: async () => (await import('./dequantize.js')).runDequantize,
+  }),
+  command({
+    name: 'validate',
+    operand: 'MODEL',
+    summary: 'check a quantized file',
+    sections: VALIDATE_FLAGS,
+    examples: [
+      'monoquant validate small.safetensors',
+      'monoquant validate small.safetensors --reference model.safetensors',
+    ],
+    load: async () => (await import('./validate.js')).runValidate,
+  }),
+  command({
+    name: 'compare',
+    operand: 'MODEL OTHER',
+    summary: 'show how two files differ',
+    sections: COMPARE_FLAGS,
+    examples: ['monoquant compare model.safetensors small.safetensors'],
+    load: async () => (await import('./compare.js')).runCompare,
   }),
   command({
     name: 'info',

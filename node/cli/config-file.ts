@@ -15,7 +15,19 @@ import { usageError } from './failure.js';
 /** More than any configuration with all its patterns; a model given by mistake is not read whole. */
 const MOST_BYTES = 64 * 1024 * 1024;
 
-const MODE_KEYS = ['mode', 'dynamic', 'weightsOnly'] as const satisfies readonly (keyof Choices)[];
+const MODE_KEYS = [
+  'mode',
+  'dynamic',
+  'weightsOnly',
+  'static',
+] as const satisfies readonly (keyof Choices)[];
+
+/** What is said about stored scales of activations. */
+const STATIC_KEYS = [
+  'observer',
+  'percentile',
+  'inputScheme',
+] as const satisfies readonly (keyof Choices)[];
 
 /** What was chosen for the file's bits: with other bits it falls back to their defaults. */
 const FOLLOWING_BITS: readonly (keyof Choices)[] = [
@@ -23,6 +35,7 @@ const FOLLOWING_BITS: readonly (keyof Choices)[] = [
   'strategy',
   'groupSize',
   'method',
+  ...STATIC_KEYS,
 ];
 
 /** The choices in the file at `path`, or none without a path. */
@@ -53,13 +66,14 @@ function contradicted(file: Choices, flags: Choices): (keyof Choices)[] {
   const hasGroups = flags.strategy === 'group';
   const dropped: (keyof Choices)[] = [];
   if (MODE_KEYS.some((key) => flags[key] !== undefined)) dropped.push(...MODE_KEYS);
+  if (flags.dynamic || flags.weightsOnly) dropped.push(...STATIC_KEYS);
   if (flags.groupSize !== undefined) dropped.push('strategy');
   // One scale for a channel or a tensor has no group size, and groups have one that is not -1.
   if (flags.strategy !== undefined && hasGroups === (file.groupSize === -1)) {
     dropped.push('groupSize');
   }
   if (changesBits) dropped.push(...FOLLOWING_BITS);
-  if (changesBits && bits === 16) dropped.push('scheme');
+  if (changesBits && bits === 16) dropped.push('scheme', 'calibration');
   const changesFloats = changesBits || flags.overrides !== undefined;
   if (changesFloats && !writesFloats) dropped.push('floatType');
   return dropped;

@@ -18,6 +18,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   'pattern-unmatched': USAGE_EXIT,
   'output-exists': USAGE_EXIT,
   'nothing-to-quantize': 3,
+  'nothing-to-dequantize': 3,
   'non-finite-weights': 3,
   'quality-gate': 4,
   'strict-warnings': 4,

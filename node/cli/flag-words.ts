@@ -18,6 +18,10 @@ const CODES: readonly ErrorCode[] = [
  */
 const SPELLINGS: readonly (readonly [pattern: RegExp, words: string])[] = [
   [/\bweightsOnly(?:: true)?\b/g, '--weights-only'],
+  [/\bcalibration: "inputs.pt"/g, '-c inputs.pt'],
+  [/\binputScheme\b/g, '--input-scheme'],
+  [/^(observer|percentile|calibration)\b(?= (is|has))/g, '--$1'],
+  [/\bmode "static" with a calibration\b/g, '-c'],
   [/\bgroupSize: (-?\d+)/g, '--group-size $1'],
   [/\bgroupSize\b/g, '--group-size'],
   [/\bfloatType\b/g, '--dtype'],
@@ -30,7 +34,10 @@ const SPELLINGS: readonly (readonly [pattern: RegExp, words: string])[] = [
   // "The override of … has bits: 16" speaks of --layer.
   [/(?<!has )\bbits: (\d+)/g, '--bits $1'],
   [/\bstrategy "(\w+)"/g, '--strategy $1'],
-  [/\b(with|out) (force|strict|ignore|dynamic|scheme|strategy|method)\b/gi, '$1 --$2'],
+  [
+    /\b(with|out) (force|strict|ignore|dynamic|static|observer|percentile|calibration|scheme|strategy|method)\b/gi,
+    '$1 --$2',
+  ],
 ];
 
 export function inFlagWords(error: MonoquantError): MonoquantError {

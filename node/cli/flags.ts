@@ -5,10 +5,12 @@
  */
 import {
   BITS,
+  DEQUANTIZED_TYPES,
   FLOAT_TYPES,
   GROUP_SIZES,
   LAYER_KINDS,
   METHODS,
+  OBSERVERS,
   OUTPUT_FORMATS,
   SCHEMES,
   STRATEGIES,
@@ -65,22 +67,6 @@ export const QUANTIZE_FLAGS = [
     title: 'How to quantize',
     flags: [
       { kind: 'choice', name: 'bits', short: 'b', choices: BITS, help: 'default: 8' },
-      {
-        kind: 'switch',
-        name: 'dynamic',
-        excludes: 'weights-only',
-        help: 'activations too, as they come (default)',
-      },
-      {
-        kind: 'switch',
-        name: 'static',
-        help: '',
-        refusal: {
-          message: 'Static quantization needs calibration data, which this version does not take.',
-          suggestion: 'Use --dynamic: the loader then quantizes activations at run time.',
-        },
-      },
-      { kind: 'switch', name: 'weights-only', help: 'weights alone (always so with 4 bits)' },
       { kind: 'choice', name: 'scheme', short: 's', choices: SCHEMES, help: 'default: symmetric' },
       { kind: 'choice', name: 'strategy', choices: STRATEGIES, help: 'what shares one scale' },
       {
@@ -103,6 +89,51 @@ export const QUANTIZE_FLAGS = [
         help: 'what --bits 16 writes, default: f16',
       },
       CONFIG,
+    ],
+  },
+  {
+    title: 'Activations (-c takes captured inputs of layers, or a calibration)',
+    columns: 2,
+    flags: [
+      {
+        kind: 'texts',
+        name: 'calibration',
+        short: 'c',
+        value: 'FILE',
+        help: 'repeatable',
+      },
+      {
+        kind: 'switch',
+        name: 'static',
+        help: 'stored scales (-c)',
+      },
+      {
+        kind: 'choice',
+        name: 'observer',
+        choices: OBSERVERS,
+        value: 'NAME',
+        help: 'default: auto',
+      },
+      {
+        kind: 'switch',
+        name: 'dynamic',
+        excludes: 'weights-only',
+        help: 'as they come',
+      },
+      {
+        kind: 'number',
+        name: 'percentile',
+        value: 'N',
+        help: 'default: 99.99',
+      },
+      { kind: 'switch', name: 'weights-only', help: 'left alone' },
+      {
+        kind: 'choice',
+        name: 'input-scheme',
+        choices: SCHEMES,
+        value: 'NAME',
+        help: 'as --scheme',
+      },
     ],
   },
   {
@@ -197,6 +228,29 @@ export const QUANTIZE_FLAGS = [
 ] as const satisfies readonly FlagSection[];
 export type QuantizeFlag = FlagOf<typeof QUANTIZE_FLAGS>;
 
+export const CALIBRATE_FLAGS = [
+  {
+    title: 'Flags',
+    flags: [
+      {
+        kind: 'text',
+        name: 'output',
+        short: 'o',
+        value: 'FILE',
+        help: 'default: MODEL_calibration.json',
+      },
+      FORCE,
+      KEY,
+      STRIP_PREFIX,
+      { kind: 'switch', name: 'strict', help: 'write nothing if there is a warning' },
+      { kind: 'switch', name: 'json', help: 'print the calibration as well' },
+      { kind: 'switch', name: 'quiet', short: 'q', help: "only warnings and the output's path" },
+      HELP,
+    ],
+  },
+] as const satisfies readonly FlagSection[];
+export type CalibrateFlag = FlagOf<typeof CALIBRATE_FLAGS>;
+
 export const CONVERT_FLAGS = [
   {
     title: 'Flags',
@@ -214,6 +268,63 @@ export const CONVERT_FLAGS = [
   },
 ] as const satisfies readonly FlagSection[];
 export type ConvertFlag = FlagOf<typeof CONVERT_FLAGS>;
+
+export const DEQUANTIZE_FLAGS = [
+  {
+    title: 'Flags',
+    flags: [
+      {
+        kind: 'choice',
+        name: 'dtype',
+        choices: DEQUANTIZED_TYPES,
+        help: 'of the values; default: that of scales',
+      },
+      ...CONVERT_FLAGS[0].flags,
+    ],
+  },
+] as const satisfies readonly FlagSection[];
+export type DequantizeFlag = FlagOf<typeof DEQUANTIZE_FLAGS>;
+
+const JSON_OF = (document: string) =>
+  ({ kind: 'switch', name: 'json', help: `print ${document} as JSON` }) as const;
+
+export const COMPARE_FLAGS = [
+  {
+    title: 'Flags',
+    flags: [
+      KEY,
+      STRIP_PREFIX,
+      { kind: 'number', name: 'fail-under', value: 'DB', help: 'exit with 4 if the SQNR is lower' },
+      JSON_OF('the comparison'),
+      { kind: 'switch', name: 'verbose', short: 'v', help: 'every tensor' },
+      HELP,
+    ],
+  },
+] as const satisfies readonly FlagSection[];
+export type CompareFlag = FlagOf<typeof COMPARE_FLAGS>;
+
+export const VALIDATE_FLAGS = [
+  {
+    title: 'Flags',
+    flags: [
+      MODEL,
+      {
+        kind: 'text',
+        name: 'reference',
+        short: 'r',
+        value: 'FILE',
+        help: 'the model that it was made from',
+      },
+      KEY,
+      STRIP_PREFIX,
+      { kind: 'number', name: 'fail-under', value: 'DB', help: 'exit with 4 if the SQNR is lower' },
+      JSON_OF('the validation'),
+      { kind: 'switch', name: 'verbose', short: 'v', help: 'every tensor, every problem' },
+      HELP,
+    ],
+  },
+] as const satisfies readonly FlagSection[];
+export type ValidateFlag = FlagOf<typeof VALIDATE_FLAGS>;
 
 export const INFO_FLAGS = [
   {

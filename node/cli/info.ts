@@ -14,9 +14,9 @@ import { renderCatalog } from './text-catalog.js';
 export async function runInfo(given: Arguments<InfoFlag>, { out, signal }: Session): Promise<void> {
   const { values } = given;
   const path = oneModel('info', given);
-  const { open } = await import('../index.js');
+  const { load } = await import('../index.js');
   // Nothing is computed: the engine without threads starts soonest.
-  const model = await open(path, { signal, threads: 1, ...openOptions(values) });
+  const model = await load(path, { signal, threads: 1, ...openOptions(values) });
   try {
     if (values.json) printJson(out, model.catalog);
     else out.write(renderCatalog(model.catalog, path, out, values.verbose === true));

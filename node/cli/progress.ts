@@ -106,7 +106,9 @@ class ProgressLines implements ProgressView {
     const now = performance.now();
     const share = shareDone(bytes, totalBytes);
     this.pace.add(progress, now);
-    const label = `[${STAGES.indexOf(stage) + 1}/${STAGES.length}] ${stage}`;
+    // Calibrating is a part of planning that not every run has.
+    const step = Math.max(STAGES.indexOf(stage), 0) + 1;
+    const label = `[${step}/${STAGES.length}] ${stage}`;
     // A run that starts over, because the weights forced another plan, says so.
     if (stage !== this.stage || share < this.lastShare) {
       this.stage = stage;

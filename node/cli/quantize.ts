@@ -5,6 +5,7 @@
  */
 import { basename, dirname, join } from 'node:path';
 import { MonoquantError } from '../../js/api/errors.js';
+import type { Choices } from '../../js/api/option-checks.js';
 import type { RunOptions } from '../../js/api/options.js';
 import type { OpenOptions, PlanOptions } from '../../js/api/plan-options.js';
 import type { Container, Plan, Report } from '../../js/api/types.js';
@@ -66,12 +67,17 @@ function defaultOutput(model: string, container: Container = 'safetensors'): str
   return join(dirname(model), `${stem}_quantized.${container}`);
 }
 
-function flagOptions(values: FlagValues<QuantizeFlag>): PlanOptions & OpenOptions {
+function flagOptions(values: FlagValues<QuantizeFlag>): Choices {
   return withoutUndefined({
     ...openOptions(values),
     bits: values.bits,
     dynamic: values.dynamic,
     weightsOnly: values['weights-only'],
+    static: values.static,
+    calibration: values.calibration,
+    observer: values.observer,
+    percentile: values.percentile,
+    inputScheme: values['input-scheme'],
     scheme: values.scheme,
     strategy: values.strategy,
     groupSize: values['group-size'],

@@ -4,13 +4,14 @@
  * A stream that is no terminal gets plain text of any width.
  */
 
-export type Style = 'plain' | 'bold' | 'dim' | 'red' | 'yellow';
+export type Style = 'plain' | 'bold' | 'dim' | 'red' | 'green' | 'yellow';
 
 const STYLE_CODES: Readonly<Record<Style, readonly [on: number, off: number]>> = {
   plain: [0, 0],
   bold: [1, 22],
   dim: [2, 22],
   red: [31, 39],
+  green: [32, 39],
   yellow: [33, 39],
 };
 

@@ -17,6 +17,7 @@ import {
 import type { Screen } from './screen.js';
 import { type Column, renderTable } from './table.js';
 import { elide, printable, printableName } from './text.js';
+import { codesWords } from './wording.js';
 
 /** More tensors than this lose their middle. */
 const TENSORS_SHOWN = 40;
@@ -39,11 +40,7 @@ export function renderCatalog(
 function catalogFacts(catalog: Catalog, model: string, verbose: boolean): Fact[] {
   const { format, bytes, parameters, tensors, metadata } = catalog;
   const dataBytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
-  const dtypes = countBy(
-    tensors,
-    ({ dtype }) => dtype,
-    (tensor) => tensor.bytes,
-  );
+  const dtypes = countBy(tensors, typeText, (tensor) => tensor.bytes);
   const kinds = countBy(tensors, ({ kind }) => kind);
   const keys = Object.keys(metadata).map(printable);
   return [
@@ -63,12 +60,14 @@ function catalogFacts(catalog: Catalog, model: string, verbose: boolean): Fact[]
       ? ['kinds', kinds.map(([kind, count]) => `${kind} ${formatCount(count)}`).join(', ')]
       : undefined,
     keys.length > 0 ? ['metadata', keys.join(', ')] : undefined,
+    ...catalog.problems.map(({ message }, index): Fact => [index === 0 ? 'PROBLEM' : '', message]),
     ...pickleFacts(catalog, verbose),
   ];
 }
 
 const FORMAT_WORDS: Readonly<Record<FileFormat, string>> = {
   safetensors: 'safetensors',
+  npz: 'NumPy archive (npz)',
   'torch-zip': 'PyTorch (zip)',
   'torch-legacy': 'PyTorch before 1.6 (pickle stream)',
   'torch-tar': 'PyTorch before 0.2 (tar)',
@@ -132,6 +131,11 @@ function metadataLines(entries: readonly (readonly [string, string])[], screen: 
   });
 }
 
+/** The dtype, or what codes the tensor is stored as. */
+function typeText({ dtype, quantization }: TensorInfo): string {
+  return quantization === undefined ? dtype : codesWords(quantization);
+}
+
 const COLUMNS: readonly Column[] = [
   { title: 'tensor', shrink: 'middle' },
   { title: 'kind' },
@@ -144,9 +148,10 @@ function tensorLines(tensors: readonly TensorInfo[], screen: Screen, verbose: bo
   const hidden = verbose || tensors.length <= TENSORS_SHOWN ? 0 : tensors.length - TENSORS_SHOWN;
   const half = TENSORS_SHOWN / 2;
   const shown = hidden === 0 ? tensors : [...tensors.slice(0, half), ...tensors.slice(-half)];
-  const rows = shown.map(({ name, kind, dtype, shape, bytes, tiedTo }) => {
+  const rows = shown.map((tensor) => {
+    const { name, kind, shape, bytes, tiedTo } = tensor;
     const size = tiedTo === undefined ? formatBytes(bytes) : `= ${printableName(tiedTo)}`;
-    return [printableName(name), kind, dtype, formatShape(shape), size];
+    return [printableName(name), kind, typeText(tensor), formatShape(shape), size];
   });
   const lines = renderTable(COLUMNS, rows, { screen });
   if (hidden > 0) {

@@ -4,7 +4,7 @@
  * Numbers are those of the report; nothing is worked out that it does not say.
  */
 import type { Report, TensorReport } from '../../js/api/types.js';
-import { type Fact, reasonsText, renderFacts, sizesText } from './facts.js';
+import { countBy, type Fact, reasonsText, renderFacts, sizesText } from './facts.js';
 import {
   formatBytes,
   formatDecibels,
@@ -50,6 +50,7 @@ function reportFacts(report: Report, output: string, verbose: boolean): Fact[] {
       ? ['quantized', `${formatPlural(quantized.length, 'tensor')}, ${share} of all parameters`]
       : undefined,
     quantized.length > 0 ? ['', configurationWords(configuration)] : undefined,
+    inputsFact(quantized),
     converted.length > 0
       ? ['converted', `${formatPlural(converted.length, 'tensor')} to ${configuration.floatType}`]
       : undefined,
@@ -62,6 +63,17 @@ function reportFacts(report: Report, output: string, verbose: boolean): Fact[] {
     verbose ? ['', timingsText(report)] : undefined,
     verbose ? ['engine', `${engine.kind}, ${formatPlural(engine.threads, 'thread')}`] : undefined,
   ];
+}
+
+/** `5 layers with stored scales: 3 percentile, 2 minmax, from 64 samples`. */
+function inputsFact(tensors: readonly TensorReport[]): Fact {
+  const inputs = tensors.flatMap(({ input }) => input ?? []);
+  if (inputs.length === 0) return undefined;
+  const observers = countBy(inputs, ({ observer }) => observer);
+  const list = observers.map(([observer, count]) => `${count} ${observer}`).join(', ');
+  const least = Math.min(...inputs.map(({ samples }) => samples));
+  const scales = `${formatPlural(inputs.length, 'weight')} with a stored scale of inputs`;
+  return ['activations', `${scales}: ${list}; from ${formatPlural(least, 'sample')}`];
 }
 
 function timingsText({ timings }: Report): string {

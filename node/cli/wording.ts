@@ -3,7 +3,7 @@
  * It exists so that the dry run and the report say the same thing with the same words.
  * Full sentences, with numbers and names, come from the engine (`explanation`).
  */
-import type { Configuration, PlannedTensor, Reason } from '../../js/api/types.js';
+import type { Configuration, PlannedTensor, Reason, StoredCodes } from '../../js/api/types.js';
 
 export const REASON_WORDS: Readonly<Record<Reason, string>> = {
   requested: 'as requested',
@@ -29,6 +29,8 @@ export const REASON_WORDS: Readonly<Record<Reason, string>> = {
   overflow: 'out of range',
   tied: 'tied',
   'not-representable': 'no such dtype',
+  dequantized: 'dequantized',
+  'not-selected': 'not asked for',
 };
 
 /** `int8 channel`, `int4 group 64 mse`, `F16`, `copy: one-dimensional`. */
@@ -47,6 +49,12 @@ export function decisionWords({ decision, reason, quantization, outputs }: Plann
   return `${words.filter(Boolean).join(' ')}${because}`;
 }
 
+/** `INT4 group 64`, `INT8 channel asymmetric`. */
+export function codesWords({ bits, scheme, strategy, groupSize }: StoredCodes): string {
+  const sharing = strategy === 'group' ? `group ${groupSize}` : strategy;
+  return `INT${bits} ${sharing}${scheme === 'asymmetric' ? ' asymmetric' : ''}`;
+}
+
 /** `8 bits, symmetric, one scale per channel, dynamic activations`. */
 export function configurationWords(configuration: Configuration): string {
   const { bits, mode, scheme, strategy, groupSize, method, floatType, overrides } = configuration;
@@ -54,7 +62,7 @@ export function configurationWords(configuration: Configuration): string {
   if (bits === 16) return [floatType, ...exceptions].join(', ');
   const sharing =
     strategy === 'group' ? `one scale for ${groupSize} weights` : `one scale per ${strategy}`;
-  const activations = mode === 'dynamic' ? 'dynamic activations' : 'weights only';
+  const activations = mode === 'weights-only' ? 'weights only' : `${mode} activations`;
   const searched = method === 'mse' ? ['scales searched'] : [];
   return [`${bits} bits`, scheme, sharing, ...searched, activations, ...exceptions].join(', ');
 }

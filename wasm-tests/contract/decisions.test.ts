@@ -26,7 +26,7 @@ interface Case {
 }
 
 /** The tensors that get the reason; everywhere, another layer is quantized as requested. */
-type OfAnyTensors = Exclude<Reason, 'tied' | 'not-representable'>;
+type OfAnyTensors = Exclude<Reason, 'tied' | 'not-representable' | 'dequantized' | 'not-selected'>;
 const CASES: Readonly<Record<OfAnyTensors, Case>> = {
   requested: {
     decision: 'quantize',

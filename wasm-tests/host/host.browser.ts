@@ -31,6 +31,29 @@ export const host: Host = {
   open: (model, options) => monoquant.open(new Blob([model]), options),
   quantize: (model, options) => outcomeOf(monoquant.quantize(new File([model], 'model'), options)),
   convert: (model, options) => outcomeOf(monoquant.convert(new File([model], 'model'), options)),
+  dequantize: (model, options) =>
+    outcomeOf(monoquant.dequantize(new File([model], 'model'), options)),
+  load: (model, options) => monoquant.load(new Blob([model]), options),
+  compare: (first, second, options) =>
+    monoquant.compare(new Blob([first]), new Blob([second]), options),
+  validate: (file, { reference, ...options } = {}) =>
+    monoquant.validate(new Blob([file]), {
+      ...options,
+      ...(reference === undefined ? {} : { reference: new Blob([reference]) }),
+    }),
+  checkedResult: async (model, options) => {
+    const result = await monoquant.quantize(new File([model], 'model'), options);
+    try {
+      const validation = await result.validate();
+      const { output } = await outcomeOf(result.dequantize({ dtype: 'F32' }));
+      return { validation, values: output };
+    } finally {
+      await result.close();
+    }
+  },
+  calibrate: (model, data, options) =>
+    monoquant.calibrate(new File([model], 'model'), data, options),
+  withData: (files, use) => use(files.map(({ name, bytes }) => new File([bytes], name))),
   leftovers: async () => {
     const names: string[] = [];
     const root = await navigator.storage.getDirectory();

@@ -58,6 +58,45 @@ export const host: Host = {
     withFile(model, (path) => outcomeOf(monoquant.quantize(path, options))),
   convert: (model, options) =>
     withFile(model, (path) => outcomeOf(monoquant.convert(path, options))),
+  dequantize: (model, options) =>
+    withFile(model, (path) => outcomeOf(monoquant.dequantize(path, options))),
+  load: (model, options) => withFile(model, (path) => monoquant.load(path, options)),
+  compare: (first, second, options) =>
+    withFile(first, (one) => withFile(second, (other) => monoquant.compare(one, other, options))),
+  validate: (file, { reference, ...options } = {}) =>
+    withFile(file, (path) =>
+      reference === undefined
+        ? monoquant.validate(path, options)
+        : withFile(reference, (other) =>
+            monoquant.validate(path, { ...options, reference: other }),
+          ),
+    ),
+  checkedResult: (model, options) =>
+    withFile(model, async (path) => {
+      const result = await monoquant.quantize(path, options);
+      try {
+        const validation = await result.validate();
+        const { output } = await outcomeOf(result.dequantize({ dtype: 'F32' }));
+        return { validation, values: output };
+      } finally {
+        await result.close();
+      }
+    }),
+  calibrate: (model, data, options) =>
+    withFile(model, (path) => monoquant.calibrate(path, data, options)),
+  withData: async (files, use) => {
+    const data = mkdtempSync(join(folder, 'data-'));
+    try {
+      const paths = files.map(({ name, bytes }, index) => {
+        const path = join(data, `${index}-${name}`);
+        writeFileSync(path, bytes);
+        return path;
+      });
+      return await use(paths);
+    } finally {
+      rmSync(data, { recursive: true });
+    }
+  },
   leftovers: async () => readdirSync(results),
   engines: [
     ...[2, 3, 4, 5].map((threads) => ({

@@ -4,7 +4,13 @@
  * Models go in as bytes and outputs come out as bytes; nothing is left behind when a call settles.
  */
 import type {
+  CalibrateOptions,
+  Calibration,
+  CalibrationInput,
+  CompareOptions,
+  Comparison,
   ConvertOptions,
+  DequantizeOptions,
   EngineInfo,
   Model,
   MonoquantError,
@@ -13,6 +19,9 @@ import type {
   QuantizeOptions,
   Report,
   RunOptions,
+  Tensors,
+  ValidateOptions,
+  Validation,
   Warning,
 } from '#package';
 
@@ -33,6 +42,13 @@ export type AnyOptions = PlanOptions &
 
 export type AnyConvertOptions = Omit<ConvertOptions, 'output' | 'force'>;
 
+export type AnyDequantizeOptions = Omit<DequantizeOptions, 'output' | 'force'>;
+
+export interface DataFile {
+  readonly name: string;
+  readonly bytes: Bytes;
+}
+
 export interface EngineChoice {
   readonly run: Pick<RunOptions, 'threads' | 'engine'>;
   readonly engine: EngineInfo;
@@ -47,6 +63,26 @@ export interface Host {
   open(model: Bytes, options?: OpenOptions & RunOptions): Promise<Model>;
   quantize(model: Bytes, options?: AnyOptions): Promise<Outcome>;
   convert(model: Bytes, options?: AnyConvertOptions): Promise<Outcome>;
+  dequantize(model: Bytes, options?: AnyDequantizeOptions): Promise<Outcome>;
+  load(model: Bytes, options?: OpenOptions & RunOptions): Promise<Tensors>;
+  compare(first: Bytes, second: Bytes, options?: CompareOptions): Promise<Comparison>;
+  /** `reference`: the bytes of the model that the file was made from. */
+  validate(file: Bytes, options?: ValidateOptions<Bytes>): Promise<Validation>;
+  /** Quantizes, and has the result validate and dequantize itself. */
+  checkedResult(
+    model: Bytes,
+    options?: AnyOptions,
+  ): Promise<{ readonly validation: Validation; readonly values: Bytes }>;
+  calibrate(
+    model: Bytes,
+    data: CalibrationInput | readonly CalibrationInput[],
+    options?: CalibrateOptions,
+  ): Promise<Calibration>;
+  /** Calls `use` with files as this host names them. */
+  withData<Result>(
+    files: readonly DataFile[],
+    use: (inputs: readonly CalibrationInput[]) => Promise<Result>,
+  ): Promise<Result>;
   /** Outputs, finished or not, that are somewhere although no result is open. */
   leftovers(): Promise<readonly string[]>;
   /** Ways to ask for an engine, each with the one that answers here. */

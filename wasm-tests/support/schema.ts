@@ -8,26 +8,39 @@ import {
   BITS,
   type Candidate,
   type Catalog,
+  COMPARISON_VERDICTS,
   CONTAINERS,
+  type ComparedFile,
+  type ComparedTensor,
+  type Comparison,
   type Configuration,
   DANGERS,
+  DEQUANTIZED_TYPES,
   FILE_FORMATS,
   FLOAT_TYPES,
   GROUP_SIZES,
   LAYER_KINDS,
   type LeftOut,
   METHODS,
+  OBSERVERS,
   OUTPUT_FORMATS,
   type OutputTensor,
   type PickleGlobal,
   type Plan,
+  type PlannedInput,
   type PlannedTensor,
+  PROBLEM_CODES,
+  type Problem,
   REASONS,
   type Report,
   SCHEMES,
   STRATEGIES,
+  type StoredCodes,
+  type TensorComparison,
   type TensorInfo,
   type TensorReport,
+  type ValidatedTensor,
+  type Validation,
   WARNINGS,
   type Warning,
 } from '#package';
@@ -89,8 +102,13 @@ const configuration = object<Configuration>({
   stripPrefix: text,
   container: oneOf(CONTAINERS),
   duplicateTies: flag,
+  dequantize: nullable(oneOf(DEQUANTIZED_TYPES)),
   bits: oneOf([...BITS, 'none']),
-  mode: oneOf(['dynamic', 'weights-only']),
+  mode: oneOf(['dynamic', 'static', 'weights-only']),
+  calibration: list(text),
+  observer: oneOf(OBSERVERS),
+  percentile: number,
+  inputScheme: oneOf(SCHEMES),
   scheme: oneOf(SCHEMES),
   strategy: oneOf(STRATEGIES),
   groupSize: oneOf(GROUP_SIZES),
@@ -126,6 +144,24 @@ const warnings = list(
 
 const output = object<OutputTensor>({ name: text, dtype, shape, bytes: count });
 
+const input = object<PlannedInput>({
+  scheme: oneOf(SCHEMES),
+  observer: oneOf(OBSERVERS),
+  min: number,
+  max: number,
+  scale: number,
+  zeroPoint: number,
+  samples: count,
+  estimates: list(
+    object<PlannedInput['estimates'][number]>({
+      observer: oneOf(OBSERVERS),
+      min: nullable(number),
+      max: nullable(number),
+      meanSquaredError: nullable(number),
+    }),
+  ),
+});
+
 const plannedTensor = object<PlannedTensor>({
   name: text,
   kind: oneOf(LAYER_KINDS),
@@ -145,7 +181,68 @@ const plannedTensor = object<PlannedTensor>({
       method: oneOf(METHODS),
     }),
   ),
+  input: optional(input),
   outputs: list(output),
+});
+
+const storedCodes = object<StoredCodes>({
+  bits: oneOf([4, 8]),
+  scheme: oneOf(SCHEMES),
+  strategy: oneOf(STRATEGIES),
+  groupSize: number,
+  scaleDtype: dtype,
+});
+
+const problem = object<Problem>({ code: oneOf(PROBLEM_CODES), message: text, tensor: text });
+
+const comparedTensor = object<ComparedTensor>({
+  dtype,
+  quantization: optional(storedCodes),
+  shape,
+  bytes: count,
+});
+
+const comparedFile = object<ComparedFile>({
+  format: oneOf(FILE_FORMATS),
+  bytes: count,
+  tensors: count,
+  parameters: count,
+});
+
+const comparisonDocument = object<Comparison>({
+  version: text,
+  first: comparedFile,
+  second: comparedFile,
+  sqnrDb: nullable(number),
+  tensors: list(
+    object<TensorComparison>({
+      name: text,
+      verdict: oneOf(COMPARISON_VERDICTS),
+      elements: count,
+      first: optional(comparedTensor),
+      second: optional(comparedTensor),
+      sqnrDb: nullable(number),
+      maxError: nullable(number),
+      differing: count,
+    }),
+  ),
+});
+
+const validationDocument = object<Validation>({
+  version: text,
+  valid: flag,
+  problems: list(problem),
+  hasReference: flag,
+  sqnrDb: nullable(number),
+  tensors: list(
+    object<ValidatedTensor>({
+      name: text,
+      elements: count,
+      quantization: storedCodes,
+      sqnrDb: nullable(number),
+      maxError: nullable(number),
+    }),
+  ),
 });
 
 const planDocument = object<Plan>({
@@ -171,6 +268,7 @@ const reportDocument = object<Report>({
       edgeScales: optional(count),
       sourceBytes: count,
       outputBytes: count,
+      input: optional(input),
     }),
   ),
   copied: list(
@@ -197,6 +295,7 @@ const catalogDocument = object<Catalog>({
   wrapperPrefix: text,
   candidates: list(object<Candidate>({ key: text, tensors: count, bytes: count })),
   leftOut: list(object<LeftOut>({ name: text, reason: text, tensors: count, bytes: count })),
+  problems: list(problem),
   globals: list(object<PickleGlobal>({ module: text, name: text, danger: oneOf(DANGERS) })),
   tensors: list(
     object<TensorInfo>({
@@ -205,6 +304,7 @@ const catalogDocument = object<Catalog>({
       dtype,
       shape,
       bytes: count,
+      quantization: optional(storedCodes),
       offset: count,
       moduleType: optional(text),
       tiedTo: optional(text),
@@ -212,6 +312,16 @@ const catalogDocument = object<Catalog>({
     }),
   ),
 });
+
+export function checkComparison(document: Comparison): Comparison {
+  comparisonDocument(document, 'comparison');
+  return document;
+}
+
+export function checkValidation(document: Validation): Validation {
+  validationDocument(document, 'validation');
+  return document;
+}
 
 export function parsePlan(json: string): Plan {
   return parse<Plan>(json, planDocument, 'plan');

@@ -3,22 +3,34 @@
  * It exists as the one file that pages import.
  * Nothing leaves the machine, and nothing stays on it: close() removes what a result holds.
  */
+import type { Calibration, CalibrationInput } from '../../js/api/calibration.js';
 import { unexpected } from '../../js/api/check.js';
-import type { Model } from '../../js/api/model.js';
+import type { Model, Tensors } from '../../js/api/model.js';
 import {
   type ConvertOptions as AnyConvertOptions,
+  type DequantizeOptions as AnyDequantizeOptions,
   type QuantizeOptions as AnyQuantizeOptions,
+  type ValidateOptions as AnyValidateOptions,
+  type CalibrateOptions,
+  type CompareOptions,
   type QuantizeRequest,
   type RunOptions,
+  resolveCalibrate,
   resolveConvert,
+  resolveData,
+  resolveDequantize,
   resolveOpen,
   resolveQuantize,
+  resolveValidate,
 } from '../../js/api/options.js';
 import type { OpenOptions } from '../../js/api/plan-options.js';
-import type { Report, Warning } from '../../js/api/types.js';
+import type { Comparison, Report, Validation, Warning } from '../../js/api/types.js';
+import { calibrateModel } from '../../js/worker/calibrate.js';
+import { compareWith, validateWith } from '../../js/worker/compare.js';
 import { openModel } from '../../js/worker/model.js';
 import { quantizeWith } from '../../js/worker/quantize.js';
 import { throwIfAborted } from '../../js/worker/session.js';
+import { openCalibration } from './calibration-blobs.js';
 import { PrivateFileName } from './private-file.js';
 import { startSession } from './worker-host.js';
 
@@ -28,20 +40,27 @@ export {
   type ErrorDetails,
   MonoquantError,
 } from '../../js/api/errors.js';
-export type { Model } from '../../js/api/model.js';
-export type { RunOptions } from '../../js/api/options.js';
+export type { Model, Tensors } from '../../js/api/model.js';
+export type { CalibrateOptions, CompareOptions, RunOptions } from '../../js/api/options.js';
 export type { OpenOptions, PlanOptions } from '../../js/api/plan-options.js';
+export type { TensorData, TensorValues } from '../../js/api/tensor-data.js';
 export * from '../../js/api/types.js';
 export { version } from '../../js/api/version.js';
 
 /** Those of Node without the ones that speak of paths. */
 export type QuantizeOptions = Omit<AnyQuantizeOptions, 'output' | 'force'>;
 export type ConvertOptions = Omit<AnyConvertOptions, 'output' | 'force'>;
+export type DequantizeOptions = Omit<AnyDequantizeOptions, 'output' | 'force'>;
+export type ValidateOptions = AnyValidateOptions<Blob>;
 
 export interface QuantizeResult {
   readonly report: Report;
   /** Those of the report. */
   readonly warnings: readonly Warning[];
+  /** Checks the output, by default with the model that it was made from as reference. */
+  validate(options?: ValidateOptions): Promise<Validation>;
+  /** Writes the output's quantized tensors as floats again. */
+  dequantize(options?: DequantizeOptions): Promise<QuantizeResult>;
   /** The output file. Large ones are on disk, and readable until close(). */
   blob(): Blob;
   /** Removes the output from where it was kept; what was saved from it stays. */
@@ -50,10 +69,36 @@ export interface QuantizeResult {
 
 /** Opens a model file and reads its metadata. */
 export async function open(model: Blob, options: OpenOptions & RunOptions = {}): Promise<Model> {
+  return openFile(model, options, false);
+}
+
+async function openFile(
+  model: Blob,
+  options: OpenOptions & RunOptions,
+  joinQuantized: boolean,
+): Promise<Model> {
   const { run, opening } = resolveOpen(options);
   checkModel(model);
   throwIfAborted(run.signal);
-  return openModel(startSession(run), model, opening, run, () => {});
+  const host = { openCalibration, release: () => {} };
+  return openModel(startSession(run), model, opening, run, host, joinQuantized);
+}
+
+/**
+ * Reads captured inputs of a model's layers: files of tensors named by module, and perhaps a calibration to go on
+ * from. What comes back can be stored as JSON and given to `quantize`.
+ */
+export async function calibrate(
+  model: Blob,
+  data: CalibrationInput | readonly CalibrationInput[],
+  options: CalibrateOptions = {},
+): Promise<Calibration> {
+  const { run, opening, strict } = resolveCalibrate(options);
+  const inputs = resolveData(data);
+  checkModel(model);
+  throwIfAborted(run.signal);
+  const { parts } = await openCalibration(inputs);
+  return calibrateModel(startSession(run), { source: model, parts, opening, strict, run });
 }
 
 /** Quantizes a model file. Call `close` on the result when its blob has been saved. */
@@ -69,19 +114,62 @@ export async function convert(model: Blob, options: ConvertOptions = {}): Promis
   return writeModel(model, resolveConvert(options, false));
 }
 
+/** Opens a file for its tensors: quantized ones come as the values that their codes stand for. */
+export async function load(model: Blob, options: OpenOptions & RunOptions = {}): Promise<Tensors> {
+  return openFile(model, options, true);
+}
+
+/**
+ * Compares two files: sizes, names, dtypes, shapes, and all values of the second with those of the first.
+ * Quantized tensors are compared as the values that their codes stand for.
+ */
+export async function compare(
+  first: Blob,
+  second: Blob,
+  options: CompareOptions = {},
+): Promise<Comparison> {
+  const { run, opening } = resolveOpen(options);
+  checkModel(first);
+  checkModel(second);
+  throwIfAborted(run.signal);
+  return compareWith(startSession(run), { first, second, opening, run });
+}
+
+/** Checks a quantized file: its structure, its codes and scales and, where there is a reference, its values. */
+export async function validate(file: Blob, options: ValidateOptions = {}): Promise<Validation> {
+  const { run, opening, reference, failUnder } = resolveValidate(options);
+  checkModel(file);
+  if (reference !== undefined) checkModel(reference);
+  throwIfAborted(run.signal);
+  return validateWith(startSession(run), { file, reference, opening, failUnder, run });
+}
+
+/** Writes quantized tensors as floats again, under their original names and shapes. */
+export async function dequantize(
+  model: Blob,
+  options: DequantizeOptions = {},
+): Promise<QuantizeResult> {
+  return writeModel(model, resolveDequantize(options, false));
+}
+
 async function writeModel(
   model: Blob,
-  { run, configuration, gates }: QuantizeRequest,
+  { run, configuration, calibration, gates }: QuantizeRequest,
 ): Promise<QuantizeResult> {
   checkModel(model);
   throwIfAborted(run.signal);
+  const { parts } = await openCalibration(calibration);
   const file = await PrivateFileName.claim();
   try {
-    const job = { source: model, sink: file.name, configuration, gates, run };
+    const { key, stripPrefix } = configuration;
+    const opening = { ...(key === null ? {} : { key }), stripPrefix };
+    const job = { source: model, sink: file.name, configuration, calibration: parts, gates, run };
     const { report, output } = await quantizeWith([startSession(run)], job);
     return {
       report,
       warnings: report.warnings,
+      validate: (options) => validate(output, { reference: model, ...opening, ...options }),
+      dequantize: (options) => dequantize(output, options),
       blob: () => output,
       close: () => file.release(),
     };

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "monoquant/base/dtype.h"
+#include "monoquant/catalog/codes.h"
 #include "monoquant/catalog/layer_kind.h"
 #include "monoquant/torch/checkpoint.h"
 
@@ -42,20 +43,38 @@ struct Tensor {
   LayerKind kind = LayerKind::kOther;
   std::string module_type = {};          // the class that holds it, where the file says so
   std::shared_ptr<const View> view = {}; // nothing: `bytes` little-endian bytes from `offset` on
-  std::optional<uint32_t> crc32 = {};    // of these bytes, where the container has one
+  std::shared_ptr<const Codes> codes =
+      {}; // its values are stored as codes, the first of them at `offset`
+  std::optional<uint32_t> crc32 = {}; // of these bytes, where the container has one
   std::optional<size_t> tied_to =
       {}; // the tensor, not tied itself, that it shares all its bytes with
+
+  /// Whether its bytes have to be put together, instead of lying in the file one after the other.
+  [[nodiscard]] bool is_assembled() const { return view != nullptr || codes != nullptr; }
+};
+
+/// Something about the tensors that cannot be as it is.
+struct Problem {
+  std::string_view code; // ProblemCode in js/api/validation.ts
+  std::string message;
+  std::string tensor;
 };
 
 /// What a file is to be opened as.
 struct Opening {
   torch::Choice choice;
-  std::string strip_prefix; // taken off every name; each must have it
+  std::string strip_prefix;    // taken off every name; each must have it
+  bool join_quantized = false; // codes, scales and zero points become one tensor of values
 };
+
+/// Keys of the metadata that speak of quantized tensors: the configuration that loaders read, as JSON text, and who
+/// made the codes.
+inline constexpr std::string_view kQuantizationConfig = "quantization_config";
+inline constexpr std::string_view kQuantizedBy = "quantized_by";
 
 struct Catalog {
   uint64_t file_bytes = 0;
-  std::string_view format = "safetensors"; // else one of torch::Checkpoint's
+  std::string_view format = "safetensors"; // "npz", or one of torch::Checkpoint's
   std::vector<std::pair<std::string, std::string>> metadata = {};
   std::vector<Tensor> tensors = {};
   // Only of PyTorch's files.
@@ -63,6 +82,13 @@ struct Catalog {
   std::vector<torch::Global> globals = {};
   std::string key = {};
   std::vector<torch::Candidate> candidates = {};
+  // Where quantized tensors were joined.
+  std::vector<Problem> problems = {};
+  // What the metadata said of them, taken out of these.
+  std::vector<std::pair<std::string, std::string>> quantization_metadata = {};
+
+  /// The configuration among it; empty where there is none.
+  [[nodiscard]] std::string_view quantization_config() const;
 };
 
 /// "module." or "_orig_mod." where every name begins with it, as wrappers of PyTorch leave them; else "".

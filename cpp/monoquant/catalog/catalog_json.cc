@@ -3,6 +3,7 @@
 #include "monoquant/base/json.h"
 #include "monoquant/base/text.h"
 #include "monoquant/catalog/catalog.h"
+#include "monoquant/catalog/problem_json.h"
 
 namespace monoquant::catalog {
 
@@ -20,6 +21,17 @@ std::string_view danger_name(torch::Danger danger) {
   return "unknown";
 }
 
+/// The same members as those of a planned tensor.
+Json codes_json(const Codes &codes) {
+  const bool per_tensor = codes.scope == codes.elements;
+  const bool grouped = !per_tensor && codes.scope != codes.columns;
+  return {{"bits", codes.bits},
+          {"scheme", codes.zero_point ? "asymmetric" : "symmetric"},
+          {"strategy", per_tensor ? "tensor" : (grouped ? "group" : "channel")},
+          {"groupSize", grouped ? static_cast<int64_t>(codes.scope) : -1},
+          {"scaleDtype", dtype_name(codes.scale.dtype)}};
+}
+
 Json tensor_json(const Tensor &tensor, const Catalog &catalog) {
   Json json{{"name", tensor.name},
             {"kind", layer_kind_name(tensor.kind)},
@@ -32,6 +44,10 @@ Json tensor_json(const Tensor &tensor, const Catalog &catalog) {
   }
   if (tensor.tied_to) {
     json["tiedTo"] = catalog.tensors[*tensor.tied_to].name;
+  }
+  if (tensor.codes) {
+    json["quantization"] = codes_json(*tensor.codes);
+    json["bytes"] = tensor.codes->stored_bytes();
   }
   if (tensor.view && !tensor.view->deflated) {
     json["strides"] = tensor.view->strides;
@@ -79,6 +95,15 @@ std::string torch_json(const Catalog &catalog) {
 
 } // namespace
 
+std::string_view Catalog::quantization_config() const {
+  for (const auto &[key, value] : quantization_metadata) {
+    if (key == kQuantizationConfig) {
+      return value;
+    }
+  }
+  return {};
+}
+
 std::string_view wrapper_prefix(const Catalog &catalog) {
   for (const std::string_view prefix : {"module.", "_orig_mod."}) {
     const bool all =
@@ -102,9 +127,14 @@ std::string catalog_json(const Catalog &catalog) {
   }
   const std::string tensors = list_json(
       catalog.tensors, [&](const Tensor &tensor) { return tensor_json(tensor, catalog); });
+  for (const auto &[key, value] : catalog.quantization_metadata) {
+    metadata[key] = value;
+  }
+  const std::string problems =
+      list_json(catalog.problems, [](const Problem &problem) { return problem_json(problem); });
   return concat(R"({"format":")", catalog.format, R"(","bytes":)", catalog.file_bytes,
                 R"(,"parameters":)", parameters, R"(,"metadata":)", json_text(metadata),
-                torch_json(catalog), R"(,"tensors":)", tensors, "}");
+                torch_json(catalog), R"(,"problems":)", problems, R"(,"tensors":)", tensors, "}");
 }
 
 } // namespace monoquant::catalog

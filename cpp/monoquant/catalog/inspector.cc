@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "monoquant/base/text.h"
+#include "monoquant/catalog/quantized.h"
 #include "monoquant/catalog/sources.h"
 #include "monoquant/container/tar.h"
 #include "monoquant/container/zip.h"
@@ -89,6 +90,9 @@ Result<Parsed<Catalog>> read_file(const ByteWindow &window, const Opening &openi
     return Parsed<Catalog>(Needs{{0, head_bytes}});
   }
   if (!container::looks_like_safetensors(*head, size)) {
+    if (looks_like_npz(*head)) {
+      return read_npz(window);
+    }
     if (container::looks_like_zip(*head)) {
       return read_checkpoint(torch::read_zip_checkpoint(window, opening.choice), size);
     }
@@ -119,27 +123,53 @@ Result<Parsed<Catalog>> read_file(const ByteWindow &window, const Opening &openi
 
 } // namespace
 
+/// Makes the catalog, or finds out what is needed for it.
+Result<void> Inspector::read() {
+  auto parsed = read_file(window_, opening_);
+  if (!parsed) {
+    return parsed.error();
+  }
+  if (Needs *needs = std::get_if<Needs>(&parsed.value())) {
+    needs_.assign(needs->begin(), needs->end());
+    return {};
+  }
+  catalog_ = std::move(*std::get_if<Catalog>(&parsed.value()));
+  is_read_ = true;
+  if (opening_.join_quantized) {
+    const Needs shapes = shape_needs(catalog_, window_);
+    needs_.assign(shapes.begin(), shapes.end());
+  }
+  return {};
+}
+
+/// Everything that needs no more bytes.
+Result<void> Inspector::finish() {
+  if (opening_.join_quantized) {
+    join_quantized(catalog_, window_);
+  }
+  window_ = ByteWindow(window_.file_size()); // the metadata's bytes are not needed any more
+  if (auto stripped = strip_prefix(catalog_, opening_.strip_prefix); !stripped) {
+    return stripped;
+  }
+  classify(catalog_.tensors);
+  return {};
+}
+
 Result<std::optional<Need>> Inspector::step() {
-  if (needs_.empty()) {
-    auto parsed = read_file(window_, opening_);
-    if (!parsed) {
-      return parsed.error();
-    }
-    if (const Needs *needs = std::get_if<Needs>(&parsed.value())) {
-      needs_.assign(needs->begin(), needs->end());
-    } else {
-      catalog_ = std::move(*std::get_if<Catalog>(&parsed.value()));
-      window_ = ByteWindow(window_.file_size()); // the metadata's bytes are not needed any more
-      if (auto stripped = strip_prefix(catalog_, opening_.strip_prefix); !stripped) {
-        return stripped.error();
-      }
-      classify(catalog_.tensors);
-      return std::optional<Need>();
+  if (needs_.empty() && !is_read_) {
+    if (auto done = read(); !done) {
+      return done.error();
     }
   }
-  const Need need = needs_.front();
-  needs_.pop_front();
-  return std::optional(need);
+  if (!needs_.empty()) {
+    const Need need = needs_.front();
+    needs_.pop_front();
+    return std::optional(need);
+  }
+  if (auto done = finish(); !done) {
+    return done.error();
+  }
+  return std::optional<Need>();
 }
 
 } // namespace monoquant::catalog

@@ -27,9 +27,13 @@ public:
   [[nodiscard]] const Catalog &catalog() const { return catalog_; }
 
 private:
+  Result<void> read();
+  Result<void> finish();
+
   ByteWindow window_;
   Opening opening_;
   std::deque<Need> needs_; // found by the last parse, not handed out yet
+  bool is_read_ = false;   // whether the catalog holds what the file has
   Catalog catalog_;
 };
 

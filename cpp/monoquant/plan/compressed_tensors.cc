@@ -36,41 +36,6 @@ std::vector<uint64_t> row_shape(const catalog::Tensor &tensor, uint64_t rows, ui
   return shape;
 }
 
-/// The class that PyTorch has for a kind of layer; "" where modules must be named one by one.
-std::string_view class_name(const catalog::Tensor &tensor) {
-  switch (tensor.kind) {
-  case LayerKind::kLinear:
-  case LayerKind::kHead:
-  case LayerKind::kRouter:
-    return "Linear";
-  case LayerKind::kConv1d:
-    return "Conv1d";
-  case LayerKind::kConv2d:
-    return "Conv2d";
-  case LayerKind::kConv3d:
-    return "Conv3d";
-  case LayerKind::kLstm:
-    return "LSTM";
-  case LayerKind::kGru:
-    return "GRU";
-  case LayerKind::kRnn:
-    return "RNN";
-  case LayerKind::kEmbedding:
-    return "Embedding";
-  case LayerKind::kConvTranspose:
-    switch (tensor.shape.size()) {
-    case 3:
-      return "ConvTranspose1d";
-    case 4:
-      return "ConvTranspose2d";
-    default:
-      return "ConvTranspose3d";
-    }
-  default:
-    return "";
-  }
-}
-
 bool is_recurrent(LayerKind kind) {
   return kind == LayerKind::kLstm || kind == LayerKind::kGru || kind == LayerKind::kRnn;
 }
@@ -97,9 +62,16 @@ Json weights_json(const quant::Scheme &scheme) {
   return weights;
 }
 
-Json activations_json(const quant::Scheme &scheme) {
+Json activations_json(const quant::Scheme &scheme, const InputPlan *input) {
   if (scheme.packed) {
     return nullptr; // weights only
+  }
+  if (input != nullptr) {
+    return {{"num_bits", 8},
+            {"type", "int"},
+            {"symmetric", input->symmetric},
+            {"strategy", "tensor"},
+            {"dynamic", false}};
   }
   return {{"num_bits", 8},
           {"type", "int"},
@@ -111,12 +83,13 @@ Json activations_json(const quant::Scheme &scheme) {
 /// Tensors of one scheme: one entry of config_groups.
 struct ConfigGroup {
   quant::Scheme scheme;
-  std::vector<size_t> members; // tensors of the catalog
+  const InputPlan *input = nullptr; // of its first member; all have one, or none has
+  std::vector<size_t> members;      // tensors of the catalog
 
-  [[nodiscard]] bool takes(const quant::Scheme &other) const {
-    return scheme.bits == other.bits && scheme.symmetric == other.symmetric &&
-           scheme.strategy == other.strategy && scheme.group_size == other.group_size &&
-           scheme.packed == other.packed;
+  [[nodiscard]] bool takes(const quant::Scheme &other, const InputPlan *other_input) const {
+    return (input == nullptr) == (other_input == nullptr) && scheme.bits == other.bits &&
+           scheme.symmetric == other.symmetric && scheme.strategy == other.strategy &&
+           scheme.group_size == other.group_size && scheme.packed == other.packed;
   }
 };
 
@@ -176,10 +149,10 @@ std::vector<ConfigGroup> collect_groups(const catalog::Catalog &catalog,
       continue;
     }
     auto group = std::find_if(groups.begin(), groups.end(), [&](const ConfigGroup &candidate) {
-      return candidate.takes(plan.scheme);
+      return candidate.takes(plan.scheme, entry.input.get());
     });
     if (group == groups.end()) {
-      groups.push_back({plan.scheme, {}});
+      groups.push_back({plan.scheme, entry.input.get(), {}});
       group = groups.end() - 1;
     }
     group->members.push_back(entry.source);
@@ -188,6 +161,40 @@ std::vector<ConfigGroup> collect_groups(const catalog::Catalog &catalog,
 }
 
 } // namespace
+
+std::string_view class_name(const catalog::Tensor &tensor) {
+  switch (tensor.kind) {
+  case LayerKind::kLinear:
+  case LayerKind::kHead:
+  case LayerKind::kRouter:
+    return "Linear";
+  case LayerKind::kConv1d:
+    return "Conv1d";
+  case LayerKind::kConv2d:
+    return "Conv2d";
+  case LayerKind::kConv3d:
+    return "Conv3d";
+  case LayerKind::kLstm:
+    return "LSTM";
+  case LayerKind::kGru:
+    return "GRU";
+  case LayerKind::kRnn:
+    return "RNN";
+  case LayerKind::kEmbedding:
+    return "Embedding";
+  case LayerKind::kConvTranspose:
+    switch (tensor.shape.size()) {
+    case 3:
+      return "ConvTranspose1d";
+    case 4:
+      return "ConvTranspose2d";
+    default:
+      return "ConvTranspose3d";
+    }
+  default:
+    return "";
+  }
+}
 
 std::vector<Output> quantized_outputs(const catalog::Tensor &tensor, const TensorPlan &plan) {
   const quant::Scheme &scheme = plan.scheme;
@@ -222,6 +229,25 @@ std::vector<Output> quantized_outputs(const catalog::Tensor &tensor, const Tenso
   return outputs;
 }
 
+std::vector<std::string> input_names(const catalog::Tensor &tensor, bool symmetric) {
+  const std::string_view module = catalog::module_name(tensor.name);
+  const std::string stem = concat(module, module.empty() ? "" : ".", "input");
+  std::vector<std::string> names{stem + "_scale"};
+  if (!symmetric) {
+    names.push_back(stem + "_zero_point");
+  }
+  return names;
+}
+
+std::vector<Output> input_outputs(const catalog::Tensor &tensor, const InputPlan &input) {
+  const std::vector<std::string> names = input_names(tensor, input.symmetric);
+  std::vector<Output> outputs{make_output(Role::kInputScale, names[0], Dtype::kF32, {1})};
+  if (!input.symmetric) {
+    outputs.push_back(make_output(Role::kInputZeroPoint, names[1], Dtype::kI8, {1}));
+  }
+  return outputs;
+}
+
 std::string quantization_config(const catalog::Catalog &catalog,
                                 const std::vector<TensorPlan> &plans) {
   const std::vector<ConfigGroup> groups = collect_groups(catalog, plans);
@@ -247,7 +273,7 @@ std::string quantization_config(const catalog::Catalog &catalog,
     }
     Json group{{"targets", targets},
                {"weights", weights_json(groups[g].scheme)},
-               {"input_activations", activations_json(groups[g].scheme)},
+               {"input_activations", activations_json(groups[g].scheme, groups[g].input)},
                {"output_activations", nullptr}};
     if (!one_format) {
       group["format"] = format_name(groups[g].scheme);

@@ -1,6 +1,7 @@
 #include "monoquant/plan/layout.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "monoquant/base/checked.h"
 #include "monoquant/base/json.h"
@@ -30,7 +31,10 @@ container::Metadata output_metadata(const Plan &plan) {
       std::any_of(plan.tensors.begin(), plan.tensors.end(),
                   [](const auto &entry) { return entry.decision == Decision::kQuantize; });
   if (quantized) {
-    set(metadata, "quantization_config", quantization_config(plan.catalog, plan.tensors), true);
+    set(metadata, std::string(catalog::kQuantizationConfig),
+        quantization_config(plan.catalog, plan.tensors), true);
+    // Whoever checks the file may then expect of each code that no other one is nearer.
+    set(metadata, std::string(catalog::kQuantizedBy), "monoquant", true);
   }
   return metadata;
 }
@@ -42,7 +46,8 @@ template <typename Visit> void for_each_alias(Plan &plan, const Visit &visit) {
       continue;
     }
     const TensorPlan &owner = plan.tensors[*plan.catalog.tensors[entry.source].tied_to];
-    for (size_t i = 0; i < entry.outputs.size(); ++i) {
+    // Aliases come first, in the owner's order.
+    for (size_t i = 0; i < entry.outputs.size() && entry.outputs[i].alias; ++i) {
       visit(entry.outputs[i], owner.outputs[i]);
     }
   }
@@ -141,6 +146,26 @@ Result<void> lay_out_zip(Plan &plan) {
   return {};
 }
 
+template <typename T> std::string bytes_of(T value) {
+  std::string bytes(sizeof(T), '\0');
+  std::memcpy(bytes.data(), &value, sizeof(T)); // little-endian, as all targets are
+  return bytes;
+}
+
+/// How inputs are quantized does not depend on the weights.
+void fix_inputs(Plan &plan) {
+  for (const TensorPlan &entry : plan.tensors) {
+    for (const Output &output : entry.outputs) {
+      if (output.role == Role::kInputScale) {
+        plan.fixed.push_back({output.offset, bytes_of(entry.input->params.scale)});
+      } else if (output.role == Role::kInputZeroPoint) {
+        const auto zero_point = static_cast<int8_t>(entry.input->params.zero_point);
+        plan.fixed.push_back({output.offset, bytes_of(zero_point)});
+      }
+    }
+  }
+}
+
 } // namespace
 
 bool can_hold(Container container, Dtype dtype) {
@@ -155,6 +180,7 @@ Result<void> lay_out(Plan &plan, Container container) {
   auto done = container == Container::kSafetensors ? lay_out_safetensors(plan) : lay_out_zip(plan);
   if (done) {
     for_each_alias(plan, [](Output &alias, const Output &kept) { alias.offset = kept.offset; });
+    fix_inputs(plan);
   }
   return done;
 }

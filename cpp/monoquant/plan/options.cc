@@ -33,6 +33,17 @@ public:
     return value->get<int64_t>();
   }
 
+  double number(const char *key, double above, double highest) {
+    const Json *value = find(key);
+    if (value == nullptr || !value->is_number() || !(value->get<double>() > above) ||
+        value->get<double>() > highest) {
+      const auto from = static_cast<int64_t>(above);
+      const auto to = static_cast<int64_t>(highest);
+      return fail(key, concat("a number above ", from, " and at most ", to)), highest;
+    }
+    return value->get<double>();
+  }
+
   bool boolean(const char *key) {
     const Json *value = find(key);
     if (value == nullptr || !value->is_boolean()) {
@@ -73,6 +84,22 @@ public:
     return fail(key, "a known word"), values[0];
   }
 
+  /// Any value.
+  const Json &value(const char *key) {
+    static const Json kNothing;
+    const Json *value = find(key);
+    if (value == nullptr) {
+      return fail(key, "a value"), kNothing;
+    }
+    return *value;
+  }
+
+  void fail(Error error) {
+    if (!error_) {
+      error_ = std::move(error);
+    }
+  }
+
   void fail(std::string_view key, std::string_view expected) {
     if (!error_) {
       error_ = Error{ErrorCode::kInvalidOptions,
@@ -100,12 +127,21 @@ constexpr quant::Strategy kStrategyValues[] = {quant::Strategy::kChannel, quant:
                                                quant::Strategy::kGroup};
 constexpr std::string_view kMethodWords[] = {"rtn", "mse"};
 constexpr quant::Method kMethodValues[] = {quant::Method::kRtn, quant::Method::kMse};
-constexpr std::string_view kModeWords[] = {"dynamic", "weights-only"};
-constexpr bool kModeValues[] = {false, true};
+enum class Mode : uint8_t { kDynamic, kWeightsOnly, kStatic };
+constexpr std::string_view kModeWords[] = {"dynamic", "weights-only", "static"};
+constexpr Mode kModeValues[] = {Mode::kDynamic, Mode::kWeightsOnly, Mode::kStatic};
+constexpr std::string_view kObserverWords[] = {"auto", "minmax", "moving-average", "histogram",
+                                               "percentile"};
+constexpr std::optional<quant::RangeMethod> kObserverValues[] = {
+    std::nullopt, quant::RangeMethod::kMinMax, quant::RangeMethod::kMovingAverage,
+    quant::RangeMethod::kHistogram, quant::RangeMethod::kPercentile};
 constexpr std::string_view kContainerWords[] = {"safetensors", "pt"};
 constexpr Container kContainerValues[] = {Container::kSafetensors, Container::kTorchZip};
 constexpr std::string_view kFloatWords[] = {"F16", "BF16"};
 constexpr Dtype kFloatValues[] = {Dtype::kF16, Dtype::kBF16};
+constexpr std::string_view kDequantizedWords[] = {"auto", "F32", "F16", "BF16"};
+constexpr std::optional<Dtype> kDequantizedValues[] = {std::nullopt, Dtype::kF32, Dtype::kF16,
+                                                       Dtype::kBF16};
 constexpr std::string_view kUnfitWords[] = {"non-finite", "overflow"};
 constexpr Reason kUnfitValues[] = {Reason::kNonFinite, Reason::kOverflow};
 // Powers of two, so that groups fit into the parts that long rows are cut into.
@@ -158,6 +194,31 @@ Unfit read_unfit(const Json &json, size_t tensor_count, std::optional<Error> &er
   return result;
 }
 
+/// How inputs are quantized, and what is known of them.
+void read_inputs(OptionReader &reader, Mode mode, Options &options) {
+  options.static_inputs = mode == Mode::kStatic;
+  options.observer = reader.choice("observer", kObserverWords, kObserverValues);
+  options.percentile = reader.number("percentile", 50, 100);
+  options.symmetric_inputs = reader.choice("inputScheme", kSchemeWords, kSchemeValues);
+  const Json &document = reader.value("calibration");
+  if (!document.is_null()) {
+    auto calibration = calibration::read_calibration(document);
+    if (!calibration) {
+      return reader.fail(calibration.error());
+    }
+    options.calibration =
+        std::make_shared<const calibration::Calibration>(std::move(calibration.value()));
+  } else if (options.static_inputs) {
+    reader.fail(
+        {ErrorCode::kInvalidOptions,
+         "Expected calibration data for static activations, found none.",
+         "Capture the inputs of the model's layers (README: Calibration) and name the file, or "
+         "let loaders quantize activations as they come: dynamic.",
+         {},
+         {}});
+  }
+}
+
 } // namespace
 
 Result<Options> parse_options(std::string_view json, size_t tensor_count) {
@@ -172,6 +233,13 @@ Result<Options> parse_options(std::string_view json, size_t tensor_count) {
   options.container = reader.choice("container", kContainerWords, kContainerValues);
   options.duplicate_ties = reader.boolean("duplicateTies");
   options.copy_all = document.value("bits", Json()) == "none";
+  if (reader.has("only")) {
+    options.only = reader.indices("only", tensor_count);
+  }
+  if (reader.has("dequantizedType")) {
+    options.dequantized_type =
+        reader.choice("dequantizedType", kDequantizedWords, kDequantizedValues);
+  }
   if (!options.copy_all) {
     options.treatment.bits = read_bits(reader);
   }
@@ -185,7 +253,9 @@ Result<Options> parse_options(std::string_view json, size_t tensor_count) {
     options.treatment.group_size = static_cast<uint64_t>(group);
   }
   options.treatment.method = reader.choice("method", kMethodWords, kMethodValues);
-  options.weights_only = reader.choice("mode", kModeWords, kModeValues);
+  const Mode mode = reader.choice("mode", kModeWords, kModeValues);
+  options.weights_only = mode == Mode::kWeightsOnly;
+  read_inputs(reader, mode, options);
   options.float_type = reader.choice("floatType", kFloatWords, kFloatValues);
   for (const Json &item : reader.array("layers")) {
     const auto kind = item.is_string()

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <bitset>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 
 #include "monoquant/base/dtype.h"
 #include "monoquant/base/result.h"
+#include "monoquant/calibration/calibration.h"
 #include "monoquant/catalog/layer_kind.h"
 #include "monoquant/plan/reason.h"
 #include "monoquant/quant/scheme.h"
@@ -49,10 +51,18 @@ enum class Container : uint8_t {
 
 struct Options {
   Container container = Container::kSafetensors;
-  bool duplicate_ties = false; // write the bytes of tied tensors once a name
-  bool copy_all = false;       // only change the container: everything below is without meaning
+  bool duplicate_ties = false;             // write the bytes of tied tensors once a name
+  std::optional<std::vector<size_t>> only; // all other tensors are dropped
+  bool copy_all =
+      false; // change no value: of what is below, only the type of dequantized tensors matters
   Treatment treatment;
-  bool weights_only = false; // 8-bit codes are packed, activations stay float
+  std::optional<Dtype> dequantized_type; // of what was stored as codes; nothing: that of its scales
+  bool weights_only = false;             // 8-bit codes are packed, activations stay float
+  bool static_inputs = false;            // activations are quantized with scales that are stored
+  std::shared_ptr<const calibration::Calibration> calibration; // null: no data
+  std::optional<quant::RangeMethod> observer;                  // nothing: whichever loses least
+  double percentile = 99.99;
+  bool symmetric_inputs = true;
   Dtype float_type = Dtype::kF16;
   std::bitset<catalog::kLayerKindCount> layers;
   bool default_ignore = true;

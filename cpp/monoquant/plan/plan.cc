@@ -6,6 +6,7 @@
 #include "monoquant/base/checked.h"
 #include "monoquant/base/text.h"
 #include "monoquant/plan/compressed_tensors.h"
+#include "monoquant/plan/inputs.h"
 #include "monoquant/plan/layout.h"
 #include "monoquant/plan/rules.h"
 #include "monoquant/plan/siblings.h"
@@ -42,11 +43,15 @@ void leave_alone_together(Plan &plan, const std::vector<size_t> &group, Reason r
 
 /// A tensor whose new names are taken stays as it is: the file has most likely been quantized before, and
 /// overwriting its scales would destroy it.
-void refuse_taken_names(Plan &plan) {
+void refuse_taken_names(Plan &plan, const Options &options) {
   std::unordered_set<std::string> taken;
   for (const catalog::Tensor &tensor : plan.catalog.tensors) {
     taken.insert(tensor.name);
   }
+  const auto refuse = [&](const std::vector<size_t> &group, const std::string &name) {
+    leave_alone_together(plan, group, Reason::kNameTaken,
+                         concat(name, " is already in the file: it seems to be quantized already"));
+  };
   for (const std::vector<size_t> &group : tied_groups(plan.catalog)) {
     if (group.empty() || plan.tensors[group[0]].decision != Decision::kQuantize) {
       continue;
@@ -57,9 +62,14 @@ void refuse_taken_names(Plan &plan) {
       for (const size_t i : group) {
         const std::string name = plan.catalog.tensors[i].name + suffix;
         if (!suffix.empty() && taken.contains(name)) {
-          leave_alone_together(
-              plan, group, Reason::kNameTaken,
-              concat(name, " is already in the file: it seems to be quantized already"));
+          refuse(group, name);
+        }
+      }
+    }
+    for (const size_t i : group) {
+      for (const std::string &name : wanted_input_names(plan, options, i)) {
+        if (taken.contains(name)) {
+          refuse(group, name);
         }
       }
     }
@@ -125,7 +135,7 @@ std::vector<Output> alias_outputs(const catalog::Tensor &tensor, const catalog::
   return outputs;
 }
 
-void add_outputs(Plan &plan, const Options &options) {
+void add_outputs(Plan &plan) {
   for (TensorPlan &entry : plan.tensors) {
     const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
     switch (entry.decision) {
@@ -133,7 +143,7 @@ void add_outputs(Plan &plan, const Options &options) {
       entry.outputs = quantized_outputs(tensor, entry);
       break;
     case Decision::kConvert:
-      entry.outputs = {same_name(tensor, options.float_type)};
+      entry.outputs = {same_name(tensor, entry.float_type)};
       break;
     case Decision::kCopy:
       entry.outputs = {same_name(tensor, tensor.dtype)};
@@ -149,6 +159,16 @@ void add_outputs(Plan &plan, const Options &options) {
       const size_t owner = *tensor.tied_to;
       entry.outputs =
           alias_outputs(tensor, plan.catalog.tensors[owner], plan.tensors[owner].outputs);
+    }
+  }
+  // Tied layers share their weights and not their inputs: these are never aliases. Once a module.
+  std::unordered_set<std::string_view> modules;
+  for (TensorPlan &entry : plan.tensors) {
+    const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
+    if (entry.input && modules.insert(catalog::module_name(tensor.name)).second) {
+      for (Output &output : input_outputs(tensor, *entry.input)) {
+        entry.outputs.push_back(std::move(output));
+      }
     }
   }
 }
@@ -243,7 +263,7 @@ void add_warnings(Plan &plan) {
       plan, "dropped",
       "The output's container has no dtype for these tensors: they are missing in it. Another "
       "kind of file (.pt, .safetensors) may have one.",
-      [](const TensorPlan &entry) { return entry.decision == Decision::kDrop; });
+      [](const TensorPlan &entry) { return entry.reason == Reason::kNotRepresentable; });
   warn_about_whole(plan);
 }
 
@@ -263,10 +283,11 @@ Result<Plan> make_plan(catalog::Catalog catalog, const Options &options) {
   Plan plan;
   plan.catalog = std::move(catalog);
   plan.tensors = decide(plan.catalog, options);
-  refuse_taken_names(plan);
+  refuse_taken_names(plan, options);
   align(plan);
   drop_what_does_not_fit(plan, options.container);
-  add_outputs(plan, options);
+  plan_inputs(plan, options);
+  add_outputs(plan);
   if (auto laid_out = lay_out(plan, options.container); !laid_out) {
     return laid_out.error();
   }

@@ -13,6 +13,7 @@
 #include "monoquant/container/zip_writer.h"
 #include "monoquant/plan/options.h"
 #include "monoquant/plan/reason.h"
+#include "monoquant/quant/observers/range_choice.h"
 #include "monoquant/quant/scheme.h"
 
 namespace monoquant::plan {
@@ -30,7 +31,9 @@ enum class Role : uint8_t {
   kData, // the copied or converted values, or the codes
   kScale,
   kZeroPoint,
-  kShape, // the original shape, where packing hides it
+  kShape,      // the original shape, where packing hides it
+  kInputScale, // of the layer's inputs, where they are quantized statically
+  kInputZeroPoint,
 };
 
 struct Output {
@@ -43,11 +46,22 @@ struct Output {
   bool alias = false; // has no bytes of its own: those at `offset` are another output's
 };
 
+/// How the inputs of a layer are quantized, where that is known before it runs.
+struct InputPlan {
+  quant::RangeMethod method = quant::RangeMethod::kMinMax; // that was asked for, or chosen
+  quant::ObservedRange range;
+  quant::ActivationQparams params;
+  bool symmetric = true;
+  uint64_t samples = 0;
+  std::vector<quant::RangeEstimate> estimates; // of all methods, where one of them was to be chosen
+};
+
 struct TensorPlan {
   size_t source = 0; // index in the catalog
   Decision decision = Decision::kCopy;
   Reason reason = Reason::kRequested;
   std::string explanation;
+  Dtype float_type = Dtype::kF16; // where the decision is to convert
   // Where the decision is to quantize. The tensor is a stack of matrices, usually of one.
   quant::Scheme scheme;
   uint64_t matrices = 1;
@@ -56,6 +70,8 @@ struct TensorPlan {
   uint64_t asked_group = 0; // the group size that was asked for, where it differs from the scheme's
   // How much errors count, column by column: finite and not negative. Only for searches; null: all alike.
   std::shared_ptr<const std::vector<float>> importance;
+  // Of the module that the tensor belongs to; null: inputs are quantized as they come, or not at all.
+  std::shared_ptr<const InputPlan> input;
   std::vector<Output> outputs;
 
   [[nodiscard]] const Output *output(Role role) const;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "monoquant/base/json.h"
 #include "monoquant/base/text.h"
@@ -51,6 +52,31 @@ Json scheme_json(const quant::Scheme &scheme) {
           {"method", method_name(scheme.method)}};
 }
 
+std::string_view observer_name(quant::RangeMethod method) {
+  constexpr std::string_view kNames[] = {"minmax", "moving-average", "histogram", "percentile"};
+  return kNames[static_cast<size_t>(method)];
+}
+
+/// PlannedInput of js/api/calibration.ts.
+Json input_json(const InputPlan &input) {
+  Json estimates = Json::array();
+  for (const quant::RangeEstimate &estimate : input.estimates) {
+    const double error = estimate.mean_squared_error;
+    estimates.push_back({{"observer", observer_name(estimate.method)},
+                         {"min", estimate.range.min},
+                         {"max", estimate.range.max},
+                         {"meanSquaredError", std::isfinite(error) ? Json(error) : Json()}});
+  }
+  return {{"scheme", input.symmetric ? "symmetric" : "asymmetric"},
+          {"observer", observer_name(input.method)},
+          {"min", input.range.min},
+          {"max", input.range.max},
+          {"scale", input.params.scale},
+          {"zeroPoint", input.params.zero_point},
+          {"samples", input.samples},
+          {"estimates", std::move(estimates)}};
+}
+
 Json tensor_json(const catalog::Tensor &tensor, const TensorPlan &entry) {
   Json json{{"name", tensor.name},
             {"kind", layer_kind_name(tensor.kind)},
@@ -62,6 +88,9 @@ Json tensor_json(const catalog::Tensor &tensor, const TensorPlan &entry) {
             {"explanation", entry.explanation}};
   if (entry.decision == Decision::kQuantize) {
     json["quantization"] = scheme_json(entry.scheme);
+  }
+  if (entry.input) {
+    json["input"] = input_json(*entry.input);
   }
   Json outputs = Json::array();
   for (const Output &output : entry.outputs) {

@@ -28,7 +28,9 @@ std::string_view reason_name(Reason reason) {
                                                                         "non-finite",
                                                                         "overflow",
                                                                         "tied",
-                                                                        "not-representable"};
+                                                                        "not-representable",
+                                                                        "dequantized",
+                                                                        "not-selected"};
   return kNames[static_cast<size_t>(reason)];
 }
 

@@ -32,8 +32,10 @@ enum class Reason : uint8_t {
   kOverflow,         // a value is too large for the type asked for
   kTied,             // shares its bytes with another tensor
   kNotRepresentable, // the output's container has no such dtype
+  kDequantized,      // was stored as codes, comes out as values
+  kNotSelected,      // only other tensors were asked for
 };
-inline constexpr int kReasonCount = 23;
+inline constexpr int kReasonCount = 25;
 
 std::string_view reason_name(Reason reason);
 

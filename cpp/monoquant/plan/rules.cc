@@ -19,7 +19,8 @@ struct Wish {
   Treatment treatment;
   bool is_explicit = false; // an override speaks of this tensor
   bool ignored = false;
-  bool shared = false; // other names are tied to it
+  bool shared = false;  // other names are tied to it
+  bool dropped = false; // not among the only ones that are wanted
   const Unfit *unfit = nullptr;
 };
 
@@ -32,6 +33,12 @@ std::vector<Wish> collect_wishes(const catalog::Catalog &catalog, const Options 
   const auto owner = [&](size_t index) { return catalog.tensors[index].tied_to.value_or(index); };
   for (size_t i = 0; i < wishes.size(); ++i) {
     wishes[owner(i)].shared = wishes[owner(i)].shared || owner(i) != i;
+  }
+  for (Wish &wish : wishes) {
+    wish.dropped = options.only.has_value();
+  }
+  for (const size_t index : options.only.value_or(std::vector<size_t>())) {
+    wishes[owner(index)].dropped = false;
   }
   for (const size_t index : options.ignore) {
     wishes[owner(index)].ignored = true;
@@ -228,12 +235,39 @@ void quantize(TensorPlan &plan, const Tensor &tensor, const Treatment &treatment
   set_method(plan, treatment.method);
 }
 
+/// As it is, or, of codes, the values that they stand for.
+void copy(TensorPlan &plan, const Tensor &tensor, const Wish &wish, const Options &options) {
+  if (!tensor.codes) {
+    plan.explanation = "copied bit for bit";
+    return;
+  }
+  plan.reason = Reason::kDequantized;
+  if (wish.unfit != nullptr) { // too large for the type asked for: F32 holds everything
+    plan.reason = wish.unfit->reason;
+    plan.explanation = wish.unfit->explanation;
+    return;
+  }
+  const Dtype stored = tensor.codes->scale.dtype;
+  const bool half = stored == Dtype::kF16 || stored == Dtype::kBF16;
+  plan.float_type = options.dequantized_type.value_or(half ? stored : Dtype::kF32);
+  if (plan.float_type != tensor.dtype) {
+    plan.decision = Decision::kConvert;
+  }
+  plan.explanation = concat("INT", tensor.codes->bits, " codes to ", dtype_name(plan.float_type));
+}
+
 TensorPlan decide_one(size_t index, const Tensor &tensor, const Wish &wish,
                       const Options &options) {
   TensorPlan plan;
   plan.source = index;
+  if (wish.dropped) {
+    plan.decision = Decision::kDrop;
+    plan.reason = Reason::kNotSelected;
+    plan.explanation = "only other tensors were asked for";
+    return plan;
+  }
   if (options.copy_all) {
-    plan.explanation = "copied bit for bit";
+    copy(plan, tensor, wish, options);
     return plan;
   }
   if (auto refusal = refuse(tensor, wish, options)) {
@@ -243,6 +277,7 @@ TensorPlan decide_one(size_t index, const Tensor &tensor, const Wish &wish,
   plan.reason = wish.is_explicit ? Reason::kOverride : Reason::kRequested;
   if (wish.treatment.bits == 16) {
     plan.decision = Decision::kConvert;
+    plan.float_type = options.float_type;
     plan.explanation = concat("to ", dtype_name(options.float_type));
   } else {
     quantize(plan, tensor, wish.treatment, options.weights_only);
@@ -275,7 +310,7 @@ std::vector<TensorPlan> decide(const catalog::Catalog &catalog, const Options &o
   plans.reserve(wishes.size());
   for (size_t i = 0; i < wishes.size(); ++i) {
     const std::optional<size_t> owner = catalog.tensors[i].tied_to;
-    if (owner && !options.duplicate_ties) {
+    if (owner && !options.duplicate_ties && !wishes[*owner].dropped) {
       plans.push_back(tie_to(i, catalog.tensors[*owner].name));
     } else {
       plans.push_back(decide_one(i, catalog.tensors[i], wishes[owner.value_or(i)], options));

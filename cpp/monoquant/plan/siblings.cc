@@ -57,14 +57,24 @@ bool is_explicit(const TensorPlan &plan) {
 
 } // namespace
 
-bool align_siblings(const catalog::Catalog &catalog, std::vector<TensorPlan> &plans,
-                    std::vector<std::string> &split) {
-  std::map<std::string, std::vector<size_t>> families; // of those who decide
-  for (size_t i = 0; i < plans.size(); ++i) {
+std::map<std::string, std::vector<size_t>> fused_families(const catalog::Catalog &catalog) {
+  std::map<std::string, std::vector<size_t>> families;
+  for (size_t i = 0; i < catalog.tensors.size(); ++i) {
     std::string name = fused_name(catalog.tensors[i]);
     if (!name.empty()) {
-      const bool tie = plans[i].decision == Decision::kTie;
-      families[std::move(name)].push_back(tie ? *catalog.tensors[i].tied_to : i);
+      families[std::move(name)].push_back(i);
+    }
+  }
+  return families;
+}
+
+bool align_siblings(const catalog::Catalog &catalog, std::vector<TensorPlan> &plans,
+                    std::vector<std::string> &split) {
+  std::map<std::string, std::vector<size_t>> families = fused_families(catalog);
+  for (auto &[name, members] : families) {
+    for (size_t &member : members) { // those who decide
+      const bool tie = plans[member].decision == Decision::kTie;
+      member = tie ? *catalog.tensors[member].tied_to : member;
     }
   }
   bool changed = false;

@@ -3,6 +3,7 @@
 // Differences that defaults make are evened out; differences that the user asked for are kept and warned about.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,9 @@
 #include "monoquant/plan/plan.h"
 
 namespace monoquant::plan {
+
+/// Tensors of the catalog that become one layer, by its name: every family of one or more that fusing speaks of.
+std::map<std::string, std::vector<size_t>> fused_families(const catalog::Catalog &catalog);
 
 /// Leaves alone what would be fused with something that is; true where that has changed a decision. A tied tensor
 /// counts as the one that it is tied to. `split`: fused layers whose parts differ because the user wants it so.

@@ -56,12 +56,12 @@ std::optional<Read> EncodeStage::next(size_t slot_index) {
     return std::nullopt;
   }
   const catalog::Tensor &tensor = source(pending_->tensor);
-  if (tensor.view && under_way_ > 0) {
+  if (tensor.is_assembled() && under_way_ > 0) {
     return std::nullopt; // the strip may be in use
   }
   slot.slice = *pending_;
   ++under_way_;
-  if (tensor.view) {
+  if (tensor.is_assembled()) {
     return next_of_view(slot, tensor);
   }
   slot.step = Step::kSlice;

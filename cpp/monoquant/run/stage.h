@@ -18,7 +18,8 @@ namespace monoquant::run {
 
 struct Read {
   uint64_t offset = 0;
-  size_t length = 0; // 0: this step needs no bytes
+  size_t length = 0;   // 0: this step needs no bytes
+  uint32_t source = 0; // which file, where a stage has several
 };
 
 /// Order of calls: `next` gives a slot its read; when the bytes are in `input`, `process`, in the order of

@@ -34,13 +34,17 @@ void negate(std::span<uint8_t> bytes, size_t width, size_t from, size_t step) {
 } // namespace
 
 Strip::Strip(const catalog::Catalog &catalog, size_t block_bytes)
-    : block_bytes_(std::max<size_t>(block_bytes / kWidest * kWidest, kWidest)) {
+    : block_bytes_(std::max<size_t>(block_bytes / kWidest * kWidest, kWidest)),
+      decoder_(block_bytes_) {
   uint64_t bytes = 0;
   bool deflated = false;
   for (const catalog::Tensor &tensor : catalog.tensors) {
-    if (tensor.view) {
+    if (tensor.is_assembled()) {
       bytes = std::max(bytes, std::min(tensor.bytes, kStripBytes));
-      deflated = deflated || tensor.view->deflated;
+      deflated = deflated || (tensor.view && tensor.view->deflated);
+    }
+    if (tensor.codes) {
+      decoder_.reserve(*tensor.codes, std::min(tensor.bytes, kStripBytes) / sizeof(float));
     }
   }
   bytes_ = Buffer(static_cast<size_t>(bytes));
@@ -48,11 +52,18 @@ Strip::Strip(const catalog::Catalog &catalog, size_t block_bytes)
 }
 
 void Strip::begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t end) {
-  const catalog::View &view = *tensor.view;
-  const uint32_t width = element_bytes(tensor);
   tensor_ = &tensor;
   begin_ = begin;
   end_ = end;
+  if (tensor.codes) {
+    // A buffer is aligned for any element type.
+    decoder_.begin(*tensor.codes, begin / sizeof(float), end / sizeof(float),
+                   {reinterpret_cast<float *>(bytes_.data()),
+                    static_cast<size_t>((end - begin) / sizeof(float))});
+    return;
+  }
+  const catalog::View &view = *tensor.view;
+  const uint32_t width = element_bytes(tensor);
   gather_ = Gather(tensor.shape, view.strides, view.first, width, begin / width, end / width);
   position_ = gather_.source_begin();
   source_end_ = gather_.source_end();
@@ -70,6 +81,9 @@ void Strip::begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t end) {
 }
 
 std::optional<Read> Strip::next() {
+  if (tensor_->codes) {
+    return decoder_.next();
+  }
   if (is_complete()) {
     return std::nullopt;
   }
@@ -84,6 +98,10 @@ std::optional<Read> Strip::next() {
 }
 
 Result<void> Strip::fill(std::span<const uint8_t> bytes) {
+  if (tensor_->codes) {
+    decoder_.fill(bytes);
+    return {};
+  }
   if (tensor_->view->deflated) {
     if (auto inflated = inflate(bytes); !inflated) {
       return inflated;

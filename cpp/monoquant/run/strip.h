@@ -1,5 +1,5 @@
 // The bytes of a part of a tensor, put together from where they lie in the file.
-// It exists for tensors that are no plain run of the file: strided, compressed, or of another byte order.
+// It exists for tensors that are no plain run of the file: strided, compressed, of another byte order, or codes.
 // It holds one part at a time, of bounded size; reading it again from another place is always possible.
 #pragma once
 
@@ -11,6 +11,7 @@
 #include "monoquant/base/result.h"
 #include "monoquant/catalog/catalog.h"
 #include "monoquant/container/deflate.h"
+#include "monoquant/run/decoder.h"
 #include "monoquant/run/gather.h"
 #include "monoquant/run/stage.h"
 
@@ -25,7 +26,7 @@ public:
   Strip(const catalog::Catalog &catalog, size_t block_bytes);
 
   /// Begins a strip of bytes [begin, end) of the tensor, at most kStripBytes; both are multiples of an element's
-  /// width. `tensor` must have a view and outlive the strip.
+  /// width. `tensor` must be an assembled one and outlive the strip.
   void begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t end);
 
   /// The next read that the strip needs; nothing when it is complete. `fill` comes before the next call.
@@ -43,6 +44,9 @@ public:
     return bytes_.span().subspan(static_cast<size_t>(begin - begin_),
                                  static_cast<size_t>(end - begin));
   }
+
+  /// What codes were found to be; of the strip that was begun last.
+  [[nodiscard]] const Decoder &decoder() const { return decoder_; }
 
 private:
   /// A piece of the inflated content.
@@ -69,6 +73,8 @@ private:
   Gather gather_;
   uint64_t position_ = 0; // bytes of the storage's content that were seen
   uint64_t source_end_ = 0;
+
+  Decoder decoder_; // of codes
 
   // The compressed stream at work; it outlives a strip.
   container::Inflater inflater_;

@@ -7,12 +7,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <span>
+#include <type_traits>
 
 #include "monoquant/run/stage.h"
 
 namespace monoquant::test {
 
-/// `read(offset, span)` fills; `write(offset, span)` takes.
+/// `read(offset, span)`, or `read(Read, span)` where there are several files, fills; `write(offset, span)` takes.
 template <typename ReadBytes, typename WriteBytes>
 Result<void> drive(run::Stage &stage, ReadBytes read, WriteBytes write) {
   const size_t slots = stage.slots();
@@ -36,7 +37,11 @@ Result<void> drive(run::Stage &stage, ReadBytes read, WriteBytes write) {
       }
       const std::span<uint8_t> input = stage.input(started % slots);
       std::fill(input.begin(), input.end(), uint8_t{0xA5});
-      read(next->offset, input.first(next->length));
+      if constexpr (std::is_invocable_v<ReadBytes, const run::Read &, std::span<uint8_t>>) {
+        read(*next, input.first(next->length));
+      } else {
+        read(next->offset, input.first(next->length));
+      }
       ++started;
     }
     if (processed == started) {

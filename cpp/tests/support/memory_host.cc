@@ -32,8 +32,8 @@ auto reader_of(const Bytes &file) {
 
 } // namespace
 
-Result<catalog::Catalog> inspect(const Bytes &file) {
-  catalog::Inspector inspector(file.size());
+Result<catalog::Catalog> inspect(const Bytes &file, catalog::Opening opening) {
+  catalog::Inspector inspector(file.size(), std::move(opening));
   const auto read = reader_of(file);
   while (true) {
     auto step = inspector.step();
@@ -52,6 +52,7 @@ Result<catalog::Catalog> inspect(const Bytes &file) {
 Json default_options() {
   return Json::parse(
       R"({"container":"safetensors","duplicateTies":false,"bits":8,"mode":"dynamic","scheme":"symmetric","strategy":"channel",
+    "calibration":null,"observer":"auto","percentile":99.99,"inputScheme":"symmetric",
     "groupSize":-1,"method":"rtn","floatType":"F16","layers":["linear","conv1d","conv2d","conv3d","lstm","gru","rnn",
     "experts"],"defaultIgnore":true,"minElements":512,"ignore":[],"overrides":[],"unfit":[]})");
 }

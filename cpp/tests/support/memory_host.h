@@ -18,7 +18,7 @@ namespace monoquant::test {
 using Bytes = std::vector<uint8_t>;
 
 /// The catalog of a file, or why there is none.
-Result<catalog::Catalog> inspect(const Bytes &file);
+Result<catalog::Catalog> inspect(const Bytes &file, catalog::Opening opening = {});
 
 /// EngineOptions of js/engine/wasm.ts with the defaults of js/api/configuration.ts: INT8, dynamic, symmetric,
 /// one scale a channel.

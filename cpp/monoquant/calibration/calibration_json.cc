@@ -1,0 +1,270 @@
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include "monoquant/base/text.h"
+#include "monoquant/calibration/calibration.h"
+
+namespace monoquant::calibration {
+namespace {
+
+constexpr std::string_view kFormat = "monoquant-calibration";
+constexpr uint64_t kVersion = 1;
+constexpr uint64_t kMostExact = 1ULL << 53U; // integers that JavaScript keeps
+
+constexpr std::string_view kNan = "NaN";
+constexpr std::string_view kInfinity = "Infinity";
+constexpr std::string_view kNegativeInfinity = "-Infinity";
+
+/// JSON has no such numbers: they are written as JavaScript names them.
+Json number_json(float value) {
+  if (std::isnan(value)) {
+    return kNan;
+  }
+  if (std::isinf(value)) {
+    return value > 0 ? kInfinity : kNegativeInfinity;
+  }
+  return static_cast<double>(value);
+}
+
+/// null where nothing was observed.
+Json range_json(quant::ObservedRange range) {
+  return range.is_observed() ? Json{number_json(range.min), number_json(range.max)} : Json();
+}
+
+Json module_json(const ModuleStatistics &module) {
+  const quant::ObserverState &state = module.observer;
+  Json histogram;
+  if (!state.histogram.is_empty()) {
+    histogram = {{"range", range_json(state.histogram.range)}, {"counts", state.histogram.counts}};
+  }
+  return {{"samples", module.samples},
+          {"batches", state.batches},
+          {"values", state.counts.values},
+          {"infinities", {state.counts.negative_infinities, state.counts.positive_infinities}},
+          {"range", range_json(state.min_max)},
+          {"movingAverage", range_json(state.moving_average)},
+          {"histogram", std::move(histogram)},
+          {"valuesPerChannel", module.per_channel},
+          {"squares", module.squares}};
+}
+
+/// Reads one document; what is wrong first is remembered.
+class Reader {
+public:
+  /// The member of an object, or a null where it has none.
+  const Json &member(const Json &object, const char *key) {
+    static const Json kNothing;
+    const auto found = object.find(key);
+    if (found == object.end()) {
+      fail(concat("\"", key, "\""), "nothing");
+      return kNothing;
+    }
+    return *found;
+  }
+
+  /// True for an object that has `count` members: all that are asked for, and no others.
+  bool object(const Json &value, size_t count, std::string_view what) {
+    if (!value.is_object()) {
+      return fail(concat(what, " to be an object"), "something else"), false;
+    }
+    if (value.size() > count) {
+      return fail(concat(count, " members of ", what), concat(value.size())), false;
+    }
+    return true;
+  }
+
+  uint64_t count(const Json &object, const char *key) {
+    return number_of(key, member(object, key));
+  }
+
+  uint64_t number_of(std::string_view what, const Json &value) {
+    if (!value.is_number_unsigned() || value.get<uint64_t>() > kMostExact) {
+      return fail(concat("a number of ", what), "something else"), 0;
+    }
+    return value.get<uint64_t>();
+  }
+
+  quant::ObservedRange range(const Json &object, const char *key) {
+    const Json &value = member(object, key);
+    if (value.is_null()) {
+      return {};
+    }
+    if (!value.is_array() || value.size() != 2) {
+      return fail(concat("two numbers as ", key), "something else"), quant::ObservedRange();
+    }
+    return {number(value[0], key), number(value[1], key)};
+  }
+
+  std::vector<float> counts(const Json &object) {
+    const Json &value = member(object, "counts");
+    if (!value.is_array() || value.size() != quant::kHistogramBins) {
+      return fail(concat(quant::kHistogramBins, " counts"), "something else"), std::vector<float>();
+    }
+    std::vector<float> counts;
+    for (const Json &item : value) {
+      counts.push_back(item.is_number() ? number(item, "counts") : -1.0F);
+      if (!(counts.back() >= 0)) {
+        return fail("counts of at least 0", "something else"), counts;
+      }
+    }
+    return counts;
+  }
+
+  std::vector<double> squares(const Json &object) {
+    const Json &value = member(object, "squares");
+    std::vector<double> squares;
+    for (const Json &item : value.is_array() ? value : Json::array()) {
+      squares.push_back(item.is_number() ? item.get<double>() : -1.0);
+      if (!(squares.back() >= 0 && std::isfinite(squares.back()))) {
+        return fail("squares of at least 0", "something else"), squares;
+      }
+    }
+    if (squares.empty()) {
+      fail("squares of at least one channel", "none");
+    }
+    return squares;
+  }
+
+  void fail(std::string_view expected, std::string_view found) {
+    if (!error_) {
+      error_ = Error{ErrorCode::kInvalidOptions,
+                     concat("Expected ", expected, " in the calibration",
+                            module_.empty() ? "" : concat(" of ", module_), ", found ", found, "."),
+                     "Make it again with `monoquant calibrate`.",
+                     module_,
+                     {}};
+    }
+  }
+  void fail(Error error) {
+    if (!error_) {
+      error_ = std::move(error);
+      error_->tensor = module_;
+    }
+  }
+
+  void set_module(std::string name) { module_ = std::move(name); }
+  [[nodiscard]] const std::optional<Error> &error() const { return error_; }
+
+private:
+  float number(const Json &value, std::string_view what) {
+    constexpr double kLargest = std::numeric_limits<float>::max();
+    if (value.is_number() && std::fabs(value.get<double>()) <= kLargest) {
+      return static_cast<float>(value.get<double>());
+    }
+    if (value == kNan) {
+      return std::numeric_limits<float>::quiet_NaN();
+    }
+    if (value == kInfinity || value == kNegativeInfinity) {
+      const float infinity = std::numeric_limits<float>::infinity();
+      return value == kInfinity ? infinity : -infinity;
+    }
+    return fail(concat("numbers as ", what), "something else"), 0.0F;
+  }
+
+  std::string module_;
+  std::optional<Error> error_;
+};
+
+ModuleStatistics read_module(const Json &json, Reader &reader) {
+  ModuleStatistics module;
+  constexpr size_t kMembers = 9;
+  if (!reader.object(json, kMembers, "its statistics")) {
+    return module;
+  }
+  quant::ObserverState &state = module.observer;
+  module.samples = reader.count(json, "samples");
+  state.batches = reader.count(json, "batches");
+  state.counts.values = reader.count(json, "values");
+  const Json &infinities = reader.member(json, "infinities");
+  if (infinities.is_array() && infinities.size() == 2) {
+    state.counts.negative_infinities = reader.number_of("infinities", infinities[0]);
+    state.counts.positive_infinities = reader.number_of("infinities", infinities[1]);
+  } else {
+    reader.fail("two numbers of infinities", "something else");
+  }
+  if (state.counts.infinities() > state.counts.values) {
+    reader.fail("no more infinities than values", concat(state.counts.infinities()));
+  }
+  state.min_max = reader.range(json, "range");
+  state.moving_average = reader.range(json, "movingAverage");
+  const Json &histogram = reader.member(json, "histogram");
+  if (!histogram.is_null() && reader.object(histogram, 2, "the histogram")) {
+    state.histogram.range = reader.range(histogram, "range");
+    state.histogram.counts = reader.counts(histogram);
+  }
+  module.per_channel = reader.count(json, "valuesPerChannel");
+  module.squares = reader.squares(json);
+  const uint64_t channels = module.squares.size();
+  if (channels != 0 && (state.counts.values % channels != 0 ||
+                        state.counts.values / channels != module.per_channel)) {
+    reader.fail(concat(state.counts.values, " values in ", channels, " channels"),
+                concat(module.per_channel, " in each"));
+  }
+  if (!reader.error()) {
+    if (auto restored = quant::TensorObserver::restore(state); !restored) {
+      reader.fail(restored.error());
+    }
+  }
+  return module;
+}
+
+} // namespace
+
+std::string calibration_json(const Calibration &calibration) {
+  std::string modules; // one small document at a time
+  for (const auto &[name, module] : calibration.modules) {
+    modules += concat(modules.empty() ? "" : ",", json_text(Json(name)), ":",
+                      json_text(module_json(module)));
+  }
+  return concat(R"({"format":")", kFormat, R"(","version":)", kVersion, R"(,"leftOut":)",
+                json_text(Json(calibration.left_out)), R"(,"modules":{)", modules, "}}");
+}
+
+Result<Calibration> read_calibration(const Json &document) {
+  Reader reader;
+  Calibration calibration;
+  if (!document.is_object() || document.value("format", Json()) != kFormat ||
+      document.value("version", Json()) != kVersion) {
+    return Error{ErrorCode::kInvalidOptions,
+                 concat("Expected a calibration (", kFormat, ", version ", kVersion,
+                        "), found something else."),
+                 "Make one with `monoquant calibrate MODEL DATA -o calibration.json`.",
+                 {},
+                 {}};
+  }
+  // What was said when it was made may be there and is of no concern here.
+  const size_t members = document.contains("warnings") ? 5 : 4;
+  const Json &left_out = reader.member(document, "leftOut");
+  const Json &modules = reader.member(document, "modules");
+  reader.object(document, members, "it");
+  if (!left_out.is_array() || !modules.is_object()) {
+    reader.fail("leftOut and modules", "something else");
+  }
+  for (const Json &name : left_out.is_array() ? left_out : Json::array()) {
+    if (!name.is_string()) {
+      reader.fail("names in leftOut", "something else");
+      break;
+    }
+    calibration.left_out.insert(name.get<std::string>());
+  }
+  if (modules.is_object()) {
+    for (const auto &[name, module] : modules.items()) {
+      reader.set_module(name);
+      ModuleStatistics statistics = read_module(module, reader);
+      if (!calibration.modules.emplace(name, std::move(statistics)).second ||
+          calibration.left_out.contains(name)) {
+        reader.fail("every module once", "it twice");
+      }
+      if (reader.error()) {
+        break;
+      }
+    }
+  }
+  if (reader.error()) {
+    return *reader.error();
+  }
+  return calibration;
+}
+
+} // namespace monoquant::calibration

@@ -1,0 +1,49 @@
+// How a tensor is stored as codes: what is needed to compute its values again.
+// It exists so that a quantized tensor can be opened as one tensor of values, under its original name and shape.
+// All extents were checked to lie in the file, and all counts to agree with each other.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "monoquant/base/dtype.h"
+
+namespace monoquant::catalog {
+
+/// value = (code - zero_point) * scale, in f32. Elements in row-major order; `scope` of them, one after the other,
+/// share a scale and a zero point.
+struct Codes {
+  struct Part {
+    Dtype dtype = Dtype::kF32;
+    uint64_t offset = 0; // in the file
+    uint64_t bytes = 0;
+    std::vector<uint8_t> literal; // the bytes themselves, where they are not in the file
+  };
+
+  uint32_t bits = 8;        // 4 or 8
+  bool packed = false;      // in 32-bit words, row by row, lowest bits first, 2^(bits-1) added
+  bool is_unsigned = false; // 0 to 255, only where not packed
+  uint64_t elements = 0;
+  uint64_t columns = 0; // of a row; packed rows begin at a word
+  uint64_t scope = 0;
+  uint64_t matrix_rows =
+      0; // of one of the stacked matrices, where zero points are packed along them
+  Part data;
+  Part scale;
+  std::optional<Part> zero_point;  // of integers, one a scope, or packed
+  bool packed_zero_points = false; // as pack_zero_points of run/zero_points.h does
+
+  [[nodiscard]] uint64_t scopes() const { return elements / scope; }
+  [[nodiscard]] uint64_t stored_bytes() const {
+    return data.bytes + scale.bytes + (zero_point ? zero_point->bytes : 0);
+  }
+  /// Bytes of one row of codes.
+  [[nodiscard]] uint64_t row_bytes() const {
+    return packed ? (columns * bits + 31) / 32 * 4 : columns;
+  }
+  [[nodiscard]] int32_t lowest() const { return is_unsigned ? 0 : -(1 << (bits - 1)); }
+  [[nodiscard]] int32_t highest() const { return lowest() + (1 << bits) - 1; }
+};
+
+} // namespace monoquant::catalog

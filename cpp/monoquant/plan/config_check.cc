@@ -1,0 +1,245 @@
+#include "monoquant/plan/config_check.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <unordered_set>
+
+#include "monoquant/base/json.h"
+#include "monoquant/base/text.h"
+#include "monoquant/plan/compressed_tensors.h"
+
+namespace monoquant::plan {
+namespace {
+
+using catalog::Problem;
+using catalog::Tensor;
+
+constexpr std::array<std::string_view, 4> kParts = {"_packed", "_scale", "_zero_point", "_shape"};
+
+/// A list of targets: classes, modules or tensors by name, and regular expressions.
+class Targets {
+public:
+  explicit Targets(const Json &list) {
+    for (const Json &item : list.is_array() ? list : Json::array()) {
+      if (item.is_string()) {
+        const auto &text = item.get_ref<const std::string &>();
+        has_expressions_ = has_expressions_ || text.starts_with("re:");
+        names_.insert(text);
+      }
+    }
+  }
+
+  /// By a name or a class, for certain.
+  [[nodiscard]] bool name(const Tensor &tensor) const {
+    return names_.contains(std::string(catalog::module_name(tensor.name))) ||
+           names_.contains(tensor.name) || names_.contains(std::string(class_name(tensor)));
+  }
+  [[nodiscard]] bool may_name(const Tensor &tensor) const {
+    return has_expressions_ || name(tensor);
+  }
+
+private:
+  std::set<std::string> names_;
+  bool has_expressions_ = false;
+};
+
+struct Group {
+  Targets targets;
+  std::string format;
+  uint64_t bits = 0;
+  bool symmetric = true;
+  std::string strategy;
+  uint64_t group_size = 0;
+};
+
+template <typename T> T value_or(const Json &object, const char *key, T fallback) {
+  const auto found = object.is_object() ? object.find(key) : object.end();
+  if (!object.is_object() || found == object.end()) {
+    return fallback;
+  }
+  if constexpr (std::is_same_v<T, std::string>) {
+    return found->is_string() ? found->template get<std::string>() : fallback;
+  } else if constexpr (std::is_same_v<T, bool>) {
+    return found->is_boolean() ? found->template get<bool>() : fallback;
+  } else {
+    return found->is_number_unsigned() ? found->template get<T>() : fallback;
+  }
+}
+
+Json member(const Json &object, const char *key) {
+  const auto found = object.is_object() ? object.find(key) : object.end();
+  return !object.is_object() || found == object.end() ? Json() : *found;
+}
+
+std::vector<Group> read_groups(const Json &config) {
+  std::vector<Group> groups;
+  const auto format = value_or<std::string>(config, "format", "");
+  const Json list = member(config, "config_groups");
+  for (const Json &item : list.is_object() ? list : Json::object()) {
+    const Json weights = member(item, "weights");
+    groups.push_back(
+        {Targets(member(item, "targets")), value_or<std::string>(item, "format", format),
+         value_or<uint64_t>(weights, "num_bits", 0), value_or<bool>(weights, "symmetric", true),
+         value_or<std::string>(weights, "strategy", "tensor"),
+         value_or<uint64_t>(weights, "group_size", 0)});
+  }
+  return groups;
+}
+
+std::string_view strategy_of(const catalog::Codes &codes) {
+  if (codes.scope == codes.elements) {
+    return "tensor";
+  }
+  return codes.scope == codes.columns ? "channel" : "group";
+}
+
+/// Where there is one scope in all, several strategies mean the same.
+bool has_strategy(const catalog::Codes &codes, const Group &group) {
+  if (group.strategy == "group") {
+    return codes.scope == group.group_size;
+  }
+  if (group.strategy == "channel") {
+    return codes.scope == codes.columns;
+  }
+  return strategy_of(codes) == group.strategy;
+}
+
+bool describes(const Group &group, const catalog::Codes &codes) {
+  const bool packed_format = group.format == "pack-quantized";
+  const bool mixed = group.format == "mixed-precision" || group.format.empty();
+  return group.bits == codes.bits && group.symmetric == !codes.zero_point.has_value() &&
+         has_strategy(codes, group) && (mixed || packed_format == codes.packed);
+}
+
+std::string scheme_text(uint64_t bits, bool symmetric, std::string_view strategy, uint64_t group) {
+  return concat("INT", bits, symmetric ? " symmetric" : " asymmetric", " per ", strategy,
+                strategy == "group" ? concat(" of ", group) : std::string());
+}
+
+class Check {
+public:
+  explicit Check(const catalog::Catalog &catalog) : catalog_(catalog) {}
+
+  std::vector<Problem> run() {
+    find_leftovers();
+    if (catalog_.quantization_config().empty()) {
+      return std::move(problems_);
+    }
+    const Json config = Json::parse(catalog_.quantization_config(), nullptr, false);
+    const std::vector<Group> groups = read_groups(config);
+    if (groups.empty()) {
+      add("config-invalid",
+          "Expected config_groups in the quantization_config of the metadata, found none.", {});
+      return std::move(problems_);
+    }
+    const Targets ignore(member(config, "ignore"));
+    for (const Tensor &tensor : catalog_.tensors) {
+      if (tensor.codes) {
+        check_quantized(tensor, groups, ignore);
+      } else {
+        check_unquantized(tensor, groups, ignore);
+      }
+    }
+    return std::move(problems_);
+  }
+
+private:
+  void add(std::string_view code, std::string message, std::string tensor) {
+    problems_.push_back({code, std::move(message), std::move(tensor)});
+  }
+
+  void check_quantized(const Tensor &tensor, const std::vector<Group> &groups,
+                       const Targets &ignore) {
+    const catalog::Codes &codes = *tensor.codes;
+    if (ignore.name(tensor)) {
+      add("config-mismatch",
+          concat("Expected ", tensor.name,
+                 " not to be quantized, as the config's ignore list says, "
+                 "found codes."),
+          tensor.name);
+      return;
+    }
+    const auto candidate = [&](const Group &group) { return group.targets.may_name(tensor); };
+    const auto first = std::find_if(groups.begin(), groups.end(), candidate);
+    if (first == groups.end()) {
+      add("config-mismatch",
+          concat("Expected a target for ", tensor.name, " in the config, found none."),
+          tensor.name);
+      return;
+    }
+    const bool fits = std::any_of(groups.begin(), groups.end(), [&](const Group &group) {
+      return candidate(group) && describes(group, codes);
+    });
+    if (!fits) {
+      add("config-mismatch",
+          concat("Expected ", tensor.name, " to be ",
+                 scheme_text(first->bits, first->symmetric, first->strategy, first->group_size),
+                 " as the config says, found ",
+                 scheme_text(codes.bits, !codes.zero_point, strategy_of(codes), codes.scope),
+                 codes.packed ? " (packed)." : "."),
+          tensor.name);
+    }
+  }
+
+  /// A weight that a target names for certain must be quantized, unless it may be meant to be ignored.
+  void check_unquantized(const Tensor &tensor, const std::vector<Group> &groups,
+                         const Targets &ignore) {
+    const bool is_weight = tensor.name.ends_with(".weight") && tensor.shape.size() > 1;
+    const bool targeted = std::any_of(groups.begin(), groups.end(), [&](const Group &group) {
+      return group.targets.name(tensor);
+    });
+    if (!is_weight || !targeted || ignore.may_name(tensor)) {
+      return;
+    }
+    if (tensor.dtype == Dtype::kI8) {
+      add("missing-scale", concat("Expected scales in ", tensor.name, "_scale, found none."),
+          tensor.name);
+    } else {
+      add("config-mismatch",
+          concat("Expected ", tensor.name, " to be quantized, as the config says, found ",
+                 dtype_name(tensor.dtype), "."),
+          tensor.name);
+    }
+  }
+
+  /// Scales and the like of weights that are not there.
+  void find_leftovers() {
+    std::unordered_set<std::string_view> names;
+    for (const Tensor &tensor : catalog_.tensors) {
+      names.insert(tensor.name);
+    }
+    for (const Tensor &tensor : catalog_.tensors) {
+      const std::string_view name = tensor.name;
+      for (const std::string_view part : kParts) {
+        const std::string_view base =
+            name.substr(0, name.size() - std::min(name.size(), part.size()));
+        const size_t dot = base.rfind('.');
+        const bool of_weight =
+            name.ends_with(part) &&
+            base.substr(dot == std::string_view::npos ? 0 : dot + 1).starts_with("weight");
+        const bool is_known =
+            std::any_of(catalog_.problems.begin(), catalog_.problems.end(),
+                        [&](const Problem &problem) { return problem.tensor == base; });
+        if (of_weight && !names.contains(base) && !is_known) {
+          add("leftover-part", concat("Expected the codes that ", name, " belongs to, found none."),
+              std::string(name));
+        }
+      }
+    }
+  }
+
+  const catalog::Catalog &catalog_;
+  std::vector<Problem> problems_;
+};
+
+} // namespace
+
+std::vector<Problem> check_config(const catalog::Catalog &catalog) {
+  std::vector<Problem> problems = catalog.problems;
+  const std::vector<Problem> more = Check(catalog).run();
+  problems.insert(problems.end(), more.begin(), more.end());
+  return problems;
+}
+
+} // namespace monoquant::plan

@@ -1,0 +1,285 @@
+#include "monoquant/plan/inputs.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <unordered_map>
+
+#include "monoquant/base/text.h"
+#include "monoquant/calibration/layers.h"
+#include "monoquant/plan/compressed_tensors.h"
+#include "monoquant/plan/siblings.h"
+
+namespace monoquant::plan {
+namespace {
+
+using calibration::Calibration;
+using calibration::Layer;
+using calibration::ModuleStatistics;
+using catalog::LayerKind;
+using catalog::Tensor;
+
+/// What is decided about a tensor's codes: for a tied one, about the tensor that it is tied to.
+const TensorPlan &decided(const Plan &plan, size_t tensor) {
+  const TensorPlan &entry = plan.tensors[tensor];
+  return entry.decision == Decision::kTie ? plan.tensors[*plan.catalog.tensors[tensor].tied_to]
+                                          : entry;
+}
+
+/// Loaders know stored scales of inputs beside unpacked codes only.
+bool can_be_static(const TensorPlan &entry) {
+  return entry.decision == Decision::kQuantize && entry.scheme.bits == 8 && !entry.scheme.packed;
+}
+
+/// The scale and zero point of a layer's inputs; nothing where their range is not finite.
+std::shared_ptr<const InputPlan> choose_input(const ModuleStatistics &statistics,
+                                              const Options &options) {
+  quant::ObserverOptions observer_options;
+  observer_options.percentile = options.percentile;
+  const auto observer = quant::TensorObserver::restore(statistics.observer, observer_options);
+  if (!observer) {
+    return nullptr;
+  }
+  InputPlan input;
+  input.symmetric = options.symmetric_inputs;
+  input.samples = statistics.samples;
+  const quant::ActivationScheme scheme = quant::signed_8_bit(options.symmetric_inputs);
+  if (options.observer) {
+    const auto range = observer.value().range(*options.observer);
+    if (!range || !range.value().is_observed()) {
+      return nullptr;
+    }
+    input.method = *options.observer;
+    input.range = range.value();
+    input.params = quant::choose_activation_qparams(input.range, scheme);
+  } else {
+    auto choice = quant::choose_range(observer.value(), scheme);
+    if (!choice || !choice.value().chosen().range.is_observed()) {
+      return nullptr;
+    }
+    input.method = choice.value().chosen().method;
+    input.range = choice.value().chosen().range;
+    input.params = choice.value().chosen().params;
+    input.estimates = std::move(choice.value().estimates);
+  }
+  const bool finite = input.range.is_finite() && std::isfinite(input.params.scale);
+  return finite ? std::make_shared<const InputPlan>(std::move(input)) : nullptr;
+}
+
+/// How much an error in each column counts: the second moment of what it is multiplied with, the largest being 1.
+/// Null where columns are not multiplied with the module's input.
+std::shared_ptr<const std::vector<float>> column_importance(const Tensor &tensor,
+                                                            const TensorPlan &entry,
+                                                            const ModuleStatistics &statistics) {
+  const bool is_transposed = // rows are inputs
+      tensor.kind == LayerKind::kConvTranspose || tensor.kind == LayerKind::kGpt2Conv1d;
+  if (!calibration::takes_module_input(tensor) || is_transposed || tensor.shape[1] == 0) {
+    return nullptr;
+  }
+  const uint64_t width = tensor.shape[1]; // of one group
+  const uint64_t groups = statistics.squares.size() / width;
+  const uint64_t kernel = entry.columns / width;
+  std::vector<double> moments;
+  double largest = 0;
+  for (uint64_t channel = 0; channel < width; ++channel) {
+    double sum = 0;
+    for (uint64_t group = 0; group < groups; ++group) {
+      sum += statistics.second_moment(static_cast<size_t>(group * width + channel));
+    }
+    moments.push_back(sum / static_cast<double>(groups));
+    largest = std::max(largest, moments.back());
+  }
+  if (largest == 0) {
+    return nullptr; // nothing was ever put in: all columns alike
+  }
+  std::vector<float> importance;
+  importance.reserve(static_cast<size_t>(entry.columns));
+  for (const double moment : moments) {
+    importance.insert(importance.end(), static_cast<size_t>(kernel),
+                      static_cast<float>(moment / largest));
+  }
+  return std::make_shared<const std::vector<float>>(std::move(importance));
+}
+
+/// Names that warnings are about, each once, in the catalog's order.
+class Names {
+public:
+  void add(std::string_view name) {
+    if (seen_.insert(name).second) {
+      names_.emplace_back(name);
+    }
+  }
+  void warn(Plan &plan, std::string_view code, std::string message) {
+    if (!names_.empty()) {
+      plan.warnings.push_back({code, std::move(message), std::move(names_)});
+    }
+  }
+
+private:
+  std::set<std::string_view> seen_;
+  std::vector<std::string> names_;
+};
+
+class InputPlanner {
+public:
+  InputPlanner(Plan &plan, const Options &options)
+      : plan_(plan), options_(options), calibration_(*options.calibration),
+        layers_(calibration::layers_of(plan.catalog)) {}
+
+  void run() {
+    check_modules();
+    for (size_t i = 0; i < plan_.tensors.size(); ++i) {
+      set_importance(i);
+      if (options_.static_inputs) {
+        set_input(i);
+      }
+    }
+    if (options_.static_inputs) {
+      keep_siblings_together();
+    }
+    warn();
+  }
+
+private:
+  /// Modules of the calibration that this model cannot use.
+  void check_modules() {
+    for (const auto &[name, statistics] : calibration_.modules) {
+      const auto layer = layers_.find(name);
+      if (layer == layers_.end()) {
+        unmatched_.add(name);
+      } else if (!calibration::takes_channels(layer->second, statistics.squares.size())) {
+        misfits_.add(name);
+      } else {
+        usable_.emplace(name, &statistics);
+        if (statistics.samples < calibration::kFewSamples) {
+          few_.add(name);
+        }
+      }
+    }
+    for (const std::string &name : calibration_.left_out) {
+      nan_.add(name);
+    }
+  }
+
+  [[nodiscard]] const ModuleStatistics *statistics_of(std::string_view module) const {
+    const auto found = usable_.find(module);
+    return found == usable_.end() ? nullptr : found->second;
+  }
+
+  void set_importance(size_t index) {
+    TensorPlan &entry = plan_.tensors[index];
+    const Tensor &tensor = plan_.catalog.tensors[index];
+    if (entry.decision != Decision::kQuantize || entry.scheme.method != quant::Method::kMse) {
+      return;
+    }
+    const std::string_view module = catalog::module_name(tensor.name);
+    if (const ModuleStatistics *statistics = statistics_of(module)) {
+      entry.importance = column_importance(tensor, entry, *statistics);
+      entry.explanation += entry.importance ? " by its inputs" : "";
+    } else {
+      unweighted_.add(tensor.name);
+    }
+  }
+
+  void set_input(size_t index) {
+    if (!can_be_static(decided(plan_, index))) {
+      return;
+    }
+    const Tensor &tensor = plan_.catalog.tensors[index];
+    const std::string_view module = catalog::module_name(tensor.name);
+    const ModuleStatistics *statistics = statistics_of(module);
+    if (statistics == nullptr) {
+      missing_.add(tensor.name);
+      return;
+    }
+    const auto [input, is_new] = inputs_.try_emplace(module);
+    if (is_new) {
+      input->second = choose_input(*statistics, options_);
+    }
+    plan_.tensors[index].input = input->second;
+    if (!input->second) {
+      infinite_.add(module);
+    }
+  }
+
+  /// A fused layer has one scheme: without data for all of it, none of it is static.
+  void keep_siblings_together() {
+    for (const auto &[name, members] : fused_families(plan_.catalog)) {
+      const auto is_static = [&](size_t i) { return plan_.tensors[i].input != nullptr; };
+      const auto is_dynamic = [&](size_t i) {
+        return can_be_static(decided(plan_, i)) && plan_.tensors[i].input == nullptr;
+      };
+      if (std::none_of(members.begin(), members.end(), is_dynamic)) {
+        continue;
+      }
+      for (const size_t i : members) {
+        if (is_static(i)) {
+          plan_.tensors[i].input = nullptr;
+          held_back_.add(plan_.catalog.tensors[i].name);
+        }
+      }
+    }
+  }
+
+  void warn() {
+    unmatched_.warn(plan_, "calibration-unmatched",
+                    "The calibration has data of these modules, which are no layers of the model.");
+    misfits_.warn(plan_, "calibration-unmatched",
+                  "The calibration's data of these layers have another width than the layers.");
+    few_.warn(plan_, "calibration-small",
+              concat("The calibration has less than ", calibration::kFewSamples,
+                     " samples of these layers' inputs."));
+    nan_.warn(plan_, "calibration-nan",
+              "The inputs of these layers had NaN among them and were left out.");
+    infinite_.warn(plan_, "calibration-nan",
+                   "The inputs of these layers have no finite range: they are quantized as they "
+                   "come.");
+    missing_.warn(plan_, "calibration-missing",
+                  "The calibration has no data of these weights' layers: their inputs are "
+                  "quantized as they come.");
+    held_back_.warn(plan_, "calibration-missing",
+                    "These are fused with layers that have no data: their inputs are quantized as "
+                    "they come.");
+    unweighted_.warn(plan_, "calibration-missing",
+                     "The calibration has no data of these weights' layers: the search takes all "
+                     "columns alike.");
+  }
+
+  Plan &plan_;
+  const Options &options_;
+  const Calibration &calibration_;
+  std::map<std::string_view, Layer> layers_;
+  std::unordered_map<std::string_view, const ModuleStatistics *> usable_;
+  std::unordered_map<std::string_view, std::shared_ptr<const InputPlan>> inputs_; // by module
+  Names unmatched_;
+  Names misfits_;
+  Names few_;
+  Names nan_;
+  Names infinite_;
+  Names missing_;
+  Names held_back_;
+  Names unweighted_;
+};
+
+} // namespace
+
+std::vector<std::string> wanted_input_names(const Plan &plan, const Options &options,
+                                            size_t tensor) {
+  const Tensor &weight = plan.catalog.tensors[tensor];
+  const bool has_data = options.calibration &&
+                        options.calibration->find(catalog::module_name(weight.name)) != nullptr;
+  if (!options.static_inputs || !has_data || !can_be_static(decided(plan, tensor))) {
+    return {};
+  }
+  std::vector<std::string> names = input_names(weight, options.symmetric_inputs);
+  names.push_back(names[0].substr(0, names[0].size() - std::string_view("_scale").size()));
+  return names;
+}
+
+void plan_inputs(Plan &plan, const Options &options) {
+  if (options.calibration) {
+    InputPlanner(plan, options).run();
+  }
+}
+
+} // namespace monoquant::plan

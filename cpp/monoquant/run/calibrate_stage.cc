@@ -1,0 +1,251 @@
+#include "monoquant/run/calibrate_stage.h"
+
+#include <algorithm>
+
+#include "monoquant/base/text.h"
+#include "monoquant/calibration/square_sums.h"
+#include "monoquant/container/deflate.h"
+#include "monoquant/run/unit_encoder.h"
+
+namespace monoquant::run {
+namespace {
+
+constexpr size_t kValuesAtOnce = 16384; // decoded to 64 KiB, which stays in a core's cache
+constexpr uint64_t kWidest = 8;         // bytes of the widest float
+
+/// What observers take from the heap while they work: a histogram a module, and some room of their own. In
+/// WebAssembly a heap that grows while blocks are being read would move them away from under the reader.
+constexpr size_t kObserverRoom = quant::kHistogramBins * 8;
+constexpr size_t kWorkingRoom = size_t{1} << 20U;
+
+uint64_t most_bytes(const catalog::Catalog &catalog) {
+  uint64_t most = 0;
+  for (const catalog::Tensor &tensor : catalog.tensors) {
+    most = std::max(most, tensor.bytes);
+  }
+  return std::max(most, catalog.file_bytes);
+}
+
+Error damaged(const catalog::Tensor &tensor) {
+  return {ErrorCode::kMalformedFile,
+          concat("Expected the data of ", tensor.name,
+                 " to have the checksum that the file's directory says, found another one."),
+          "The file is damaged: get it again.", tensor.name, tensor.offset};
+}
+
+} // namespace
+
+CalibrateStage::CalibrateStage(const catalog::Catalog &model, const catalog::Catalog &data,
+                               calibration::Calibration so_far, size_t slots, size_t block_bytes)
+    : Stage(slots, block_bytes, most_bytes(data)), calibration_(std::move(so_far)), model_(model),
+      strip_(data, this->block_bytes()), slots_(this->slots()), scratch_(kValuesAtOnce) {
+  auto matched = calibration::match(model, data, calibration_);
+  if (!matched) {
+    error_ = matched.error();
+    return;
+  }
+  problems_ = std::move(matched.value().problems);
+  for (const calibration::ModuleBatches &module : matched.value().modules) {
+    for (const calibration::Batch &batch : module.batches) {
+      jobs_.push_back({names_.size(), &data.tensors[batch.tensor], batch.shape, false});
+      total_bytes_ += jobs_.back().tensor->bytes * (is_one_chunk(jobs_.back()) ? 1 : 2);
+    }
+    jobs_.back().last_of_module = true;
+    names_.push_back(module.module);
+    calibration::ModuleStatistics &statistics = calibration_.modules[module.module];
+    statistics.squares.resize(static_cast<size_t>(jobs_.back().shape.channels));
+  }
+  if (jobs_.empty()) {
+    calibration::complete(problems_, model_, calibration_);
+  }
+  // Taken once and given back, so that the heap is large enough from here on.
+  const Buffer room(names_.size() * kObserverRoom + kWorkingRoom);
+  room.data()[0] = 0;
+}
+
+/// How much of a tensor is looked at in one go.
+uint64_t CalibrateStage::chunk_bytes(const catalog::Tensor &tensor) const {
+  return tensor.view ? kStripBytes : block_bytes() / kWidest * kWidest;
+}
+
+std::optional<Read> CalibrateStage::next(size_t slot_index) {
+  Slot &slot = slots_[slot_index];
+  if (owes_check_) {
+    owes_check_ = false;
+    slot.step = Step::kCheck;
+    ++under_way_;
+    return Read{0, 0};
+  }
+  while (cursor_.job < jobs_.size() && cursor_.position == jobs_[cursor_.job].tensor->bytes) {
+    if (cursor_.pass == 0 && !is_one_chunk(jobs_[cursor_.job])) {
+      if (under_way_ > 0) {
+        return std::nullopt; // the first pass says whether there is a second one
+      }
+      if (wants_second_pass_) {
+        cursor_ = {cursor_.job, 1, 0};
+        continue;
+      }
+    }
+    cursor_ = {cursor_.job + 1, 0, 0};
+  }
+  if (cursor_.job == jobs_.size()) {
+    return std::nullopt;
+  }
+  const catalog::Tensor &tensor = *jobs_[cursor_.job].tensor;
+  if (tensor.view && under_way_ > 0) {
+    return std::nullopt; // the strip may be in use
+  }
+  const uint64_t bytes = std::min(chunk_bytes(tensor), tensor.bytes - cursor_.position);
+  slot.job = cursor_.job;
+  slot.pass = cursor_.pass;
+  slot.begin = cursor_.position;
+  ++under_way_;
+  if (tensor.view) {
+    return next_of_view(slot, tensor, bytes);
+  }
+  slot.step = Step::kChunk;
+  slot.length = static_cast<size_t>(bytes);
+  cursor_.position += bytes;
+  return Read{tensor.offset + slot.begin, slot.length};
+}
+
+/// A part of the strip that holds the next chunk, or the chunk when the strip is complete.
+Read CalibrateStage::next_of_view(Slot &slot, const catalog::Tensor &tensor, uint64_t bytes) {
+  if (!strip_.covers(tensor, slot.begin, slot.begin + bytes)) {
+    strip_.begin(tensor, slot.begin, slot.begin + bytes);
+  }
+  if (const auto read = strip_.next()) {
+    slot.step = Step::kStrip;
+    slot.length = read->length;
+    return *read;
+  }
+  slot.step = Step::kGathered;
+  slot.length = static_cast<size_t>(bytes);
+  cursor_.position += bytes;
+  return Read{0, 0};
+}
+
+Result<void> CalibrateStage::process(size_t slot_index) {
+  const Slot &slot = slots_[slot_index];
+  --under_way_;
+  switch (slot.step) {
+  case Step::kCheck:
+    return error_ ? Result<void>(*error_) : Result<void>();
+  case Step::kStrip:
+    return strip_.fill(input(slot_index).first(slot.length));
+  case Step::kChunk:
+    return take(slot, input(slot_index).first(slot.length));
+  case Step::kGathered:
+    return take(slot, strip_.bytes(slot.begin, slot.begin + slot.length));
+  }
+  return {};
+}
+
+Result<void> CalibrateStage::take(const Slot &slot, std::span<const uint8_t> bytes) {
+  const Job &job = jobs_[slot.job];
+  job_ = slot.job;
+  add_done(bytes.size());
+  const bool last = slot.begin + bytes.size() == job.tensor->bytes;
+  if (slot.pass == 0) {
+    if (slot.begin == 0) {
+      begin_batch(job);
+    }
+    if (job.tensor->crc32) {
+      crc32_ = container::crc32(crc32_, bytes);
+      if (last && crc32_ != *job.tensor->crc32) {
+        return damaged(*job.tensor);
+      }
+    }
+    look(job, bytes, slot.begin);
+    if (!last) {
+      return {};
+    }
+    wants_second_pass_ = !has_nan_ && observer_.wants_second_pass();
+    if (wants_second_pass_ && !is_one_chunk(job)) {
+      return {};
+    }
+    if (!is_one_chunk(job)) {
+      add_done(job.tensor->bytes); // the pass that is not needed
+    }
+  }
+  if (wants_second_pass_) {
+    count(job, bytes);
+  }
+  if (last) {
+    end_batch(job);
+  }
+  return {};
+}
+
+void CalibrateStage::begin_batch(const Job &job) {
+  if (!module_begun_) {
+    module_begun_ = true;
+    has_nan_ = false;
+    statistics_ = &calibration_.modules.find(names_[job.module])->second;
+    // The state was checked when it was read.
+    auto restored = quant::TensorObserver::restore(std::move(statistics_->observer));
+    observer_ = restored ? std::move(restored.value()) : quant::TensorObserver();
+  }
+  observer_.begin_batch();
+  crc32_ = 0;
+}
+
+template <typename Visit>
+void CalibrateStage::visit_values(const Job &job, std::span<const uint8_t> bytes,
+                                  const Visit &visit) {
+  const size_t step = kValuesAtOnce * (dtype_bits(job.tensor->dtype) / 8);
+  while (!bytes.empty()) {
+    const auto part = bytes.first(std::min(step, bytes.size()));
+    visit(decode_unit(job.tensor->dtype, part, scratch_));
+    bytes = bytes.subspan(part.size());
+  }
+}
+
+void CalibrateStage::look(const Job &job, std::span<const uint8_t> bytes, uint64_t position) {
+  uint64_t element = position / (dtype_bits(job.tensor->dtype) / 8);
+  visit_values(job, bytes, [&](std::span<const float> values) {
+    observer_.look(values);
+    calibration::add_squares(values, element, job.shape.inner, statistics_->squares);
+    element += values.size();
+  });
+}
+
+void CalibrateStage::count(const Job &job, std::span<const uint8_t> bytes) {
+  visit_values(job, bytes, [&](std::span<const float> values) { observer_.count(values); });
+}
+
+void CalibrateStage::end_batch(const Job &job) {
+  if (!observer_.end_batch()) {
+    has_nan_ = true; // its only error: the module is of no use any more
+  }
+  statistics_->samples += job.shape.samples;
+  statistics_->per_channel += job.tensor->elements / job.shape.channels;
+  if (job.last_of_module) {
+    end_module(job);
+  }
+}
+
+void CalibrateStage::end_module(const Job &job) {
+  const std::string &name = names_[job.module];
+  if (has_nan_) {
+    calibration_.modules.erase(name);
+    calibration_.left_out.insert(name);
+  } else {
+    statistics_->observer = observer_.state();
+  }
+  module_begun_ = false;
+  if (job_ + 1 == jobs_.size()) {
+    calibration::complete(problems_, model_, calibration_);
+  }
+}
+
+std::string_view CalibrateStage::tensor() const {
+  return jobs_.empty() ? std::string_view() : jobs_[job_].tensor->name;
+}
+
+std::string CalibrateStage::result_json() const {
+  return concat(R"({"calibration":)", calibration::calibration_json(calibration_),
+                R"(,"problems":)", calibration::problems_json(problems_), "}");
+}
+
+} // namespace monoquant::run

@@ -1,0 +1,214 @@
+#include "monoquant/run/compare_stage.h"
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+
+#include "monoquant/base/json.h"
+#include "monoquant/base/text.h"
+
+namespace monoquant::run {
+namespace {
+
+// A code is the nearest where its value is no further away than half a step. Codes are found by multiplying with
+// the reciprocal of the scale in f32, and their values by multiplying again: among 256 codes that makes at most
+// 256 * 3 * 2^-24 steps of difference, 4.6e-5.
+constexpr double kHalfStep = 0.5 + 1e-4;
+
+const catalog::Catalog &or_nothing(const catalog::Catalog *catalog) {
+  static const catalog::Catalog kNothing;
+  return catalog == nullptr ? kNothing : *catalog;
+}
+
+uint64_t largest(const catalog::Catalog &file, const catalog::Catalog &reference) {
+  return std::max<uint64_t>({file.file_bytes, reference.file_bytes, 1});
+}
+
+} // namespace
+
+CompareStage::CompareStage(const catalog::Catalog &file, const catalog::Catalog *reference,
+                           size_t block_bytes)
+    : Stage(1, block_bytes, largest(file, or_nothing(reference))),
+      file_(file, this->block_bytes(), 0),
+      reference_(or_nothing(reference), this->block_bytes(), 1) {
+  std::unordered_map<std::string_view, const catalog::Tensor *> by_name;
+  for (const catalog::Tensor &tensor : or_nothing(reference).tensors) {
+    by_name.emplace(tensor.name, &tensor);
+  }
+  for (const catalog::Tensor &tensor : file.tensors) {
+    Pair pair;
+    pair.file = &tensor;
+    const auto found = by_name.find(tensor.name);
+    if (found != by_name.end() && found->second->shape == tensor.shape) {
+      const catalog::Tensor &other = *found->second;
+      pair.as_values = dtype_is_quantizable(tensor.dtype) && dtype_is_quantizable(other.dtype);
+      pair.reference = pair.as_values || tensor.dtype == other.dtype ? &other : nullptr;
+    }
+    const bool has_work = pair.reference != nullptr || (tensor.codes && !tensor.tied_to);
+    if (has_work && tensor.elements > 0) {
+      total_bytes_ += tensor.bytes;
+      pairs_.push_back(std::move(pair));
+    }
+  }
+  begin_part();
+}
+
+std::string_view CompareStage::tensor() const {
+  return pair_ < pairs_.size() ? std::string_view(pairs_[pair_].file->name) : std::string_view();
+}
+
+/// Begins the part from `end_` on, in the next tensor where this one has no more.
+void CompareStage::begin_part() {
+  if (pair_ < pairs_.size() && end_ == pairs_[pair_].file->elements) {
+    ++pair_;
+    end_ = 0;
+  }
+  if (pair_ == pairs_.size()) {
+    return;
+  }
+  const Pair &pair = pairs_[pair_];
+  begin_ = end_;
+  end_ = std::min(pair.file->elements, begin_ + kPartElements);
+  file_.begin(*pair.file, begin_, end_);
+  if (pair.reference != nullptr) {
+    reference_.begin(*pair.reference, begin_, end_);
+  }
+}
+
+std::optional<Read> CompareStage::next_read() {
+  of_reference_ = false;
+  if (const auto read = file_.next()) {
+    return read;
+  }
+  of_reference_ = true;
+  return pairs_[pair_].reference == nullptr ? std::nullopt : reference_.next();
+}
+
+std::optional<Read> CompareStage::next(size_t /*slot*/) {
+  if (under_way_) {
+    return std::nullopt;
+  }
+  while (pair_ < pairs_.size()) {
+    if (const auto read = next_read()) {
+      under_way_ = true;
+      length_ = read->length;
+      return read;
+    }
+    finish_part();
+    begin_part();
+  }
+  return std::nullopt;
+}
+
+Result<void> CompareStage::process(size_t slot) {
+  under_way_ = false;
+  const std::span<const uint8_t> bytes = input(slot).first(length_);
+  return of_reference_ ? reference_.fill(bytes) : file_.fill(bytes);
+}
+
+void CompareStage::finish_part() {
+  Pair &pair = pairs_[pair_];
+  if (pair.file->codes) {
+    const DecodeFindings &found = file_.decoder().findings();
+    pair.findings.bad_scales += found.bad_scales;
+    pair.findings.negative_scales += found.negative_scales;
+    pair.findings.bad_zero_points += found.bad_zero_points;
+    pair.findings.bad_codes += found.bad_codes;
+  }
+  if (pair.reference != nullptr && pair.as_values) {
+    const std::span<const float> values = file_.values();
+    const std::span<const float> expected = reference_.values();
+    compare_values(pair, values, expected);
+    if (pair.file->codes) {
+      check_codes(pair, values, expected);
+    }
+  } else if (pair.reference != nullptr) {
+    compare_bytes(pair);
+  }
+  add_done(end_ == pair.file->elements
+               ? pair.file->bytes - begin_ * (pair.file->bytes / pair.file->elements)
+               : (end_ - begin_) * (pair.file->bytes / pair.file->elements));
+}
+
+void CompareStage::compare_values(Pair &pair, std::span<const float> values,
+                                  std::span<const float> expected) {
+  quant::ErrorSums sums;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const float value = values[i];
+    const float wanted = expected[i];
+    if (std::isfinite(value) && std::isfinite(wanted)) {
+      const double error = static_cast<double>(wanted) - static_cast<double>(value);
+      sums.signal += static_cast<double>(wanted) * static_cast<double>(wanted);
+      sums.noise += error * error;
+      sums.peak = std::max(sums.peak, static_cast<float>(std::fabs(error)));
+      pair.different += value != wanted ? 1 : 0;
+    } else if (value != wanted && !(std::isnan(value) && std::isnan(wanted))) {
+      ++pair.different;
+      ++pair.not_finite;
+    }
+  }
+  pair.errors.add(sums);
+}
+
+void CompareStage::compare_bytes(Pair &pair) {
+  const std::span<const uint8_t> found = file_.bytes();
+  const std::span<const uint8_t> expected = reference_.bytes();
+  const size_t width = std::max<size_t>(1, dtype_bits(pair.file->dtype) / 8);
+  for (size_t at = 0; at < found.size(); at += width) {
+    const bool same = std::equal(found.begin() + static_cast<std::ptrdiff_t>(at),
+                                 found.begin() + static_cast<std::ptrdiff_t>(at + width),
+                                 expected.begin() + static_cast<std::ptrdiff_t>(at));
+    pair.different += same ? 0 : 1;
+  }
+}
+
+/// Counts the codes that rounding to the nearest would not have made.
+void CompareStage::check_codes(Pair &pair, std::span<const float> values,
+                               std::span<const float> expected) {
+  const catalog::Codes &codes = *pair.file->codes;
+  for (uint64_t at = begin_; at < end_;) {
+    const uint64_t stop = std::min(end_, (at / codes.scope + 1) * codes.scope);
+    const auto scale = static_cast<double>(file_.decoder().scale(at));
+    const int32_t zero_point = file_.decoder().zero_point(at);
+    const double lowest = codes.lowest() - zero_point;
+    const double highest = codes.highest() - zero_point;
+    for (; at < stop && scale != 0 && std::isfinite(scale); ++at) {
+      const auto i = static_cast<size_t>(at - begin_);
+      // In steps of the scale, from the zero point.
+      const double stored = static_cast<double>(values[i]) / scale;
+      const double wanted = static_cast<double>(expected[i]) / scale;
+      const bool clamped =
+          (stored > highest - 0.5 && wanted > stored) || (stored < lowest + 0.5 && wanted < stored);
+      pair.misrounded += !clamped && !(std::fabs(wanted - stored) <= kHalfStep) ? 1 : 0;
+    }
+    at = stop;
+  }
+}
+
+std::string CompareStage::result_json() const {
+  std::string tensors; // one small document at a time
+  for (const Pair &pair : pairs_) {
+    Json json{{"name", pair.file->name}, {"compared", pair.reference != nullptr}};
+    if (pair.reference != nullptr) {
+      json["different"] = pair.different;
+      json["notFinite"] = pair.not_finite;
+    }
+    if (pair.reference != nullptr && pair.as_values) {
+      json["signal"] = pair.errors.signal;
+      json["noise"] = pair.errors.noise;
+      json["peak"] = pair.errors.peak;
+    }
+    if (pair.file->codes) {
+      json["codes"] = {{"badScales", pair.findings.bad_scales},
+                       {"negativeScales", pair.findings.negative_scales},
+                       {"badZeroPoints", pair.findings.bad_zero_points},
+                       {"badCodes", pair.findings.bad_codes},
+                       {"misrounded", pair.misrounded}};
+    }
+    tensors += tensors.empty() ? "" : ",";
+    tensors += json_text(json);
+  }
+  return concat(R"({"tensors":[)", tensors, "]}");
+}
+
+} // namespace monoquant::run

@@ -1,0 +1,268 @@
+#include "monoquant/run/decoder.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "monoquant/base/bytes.h"
+#include "monoquant/base/checked.h"
+#include "monoquant/base/float_convert.h"
+
+namespace monoquant::run {
+namespace {
+
+using catalog::Codes;
+
+float load_scale(const uint8_t *from, Dtype dtype) {
+  switch (dtype) {
+  case Dtype::kF16:
+    return f16_to_f32(load_le<uint16_t>(from));
+  case Dtype::kBF16:
+    return bf16_to_f32(load_le<uint16_t>(from));
+  case Dtype::kF64:
+    return static_cast<float>(load_le<double>(from));
+  default:
+    return load_le<float>(from);
+  }
+}
+
+int64_t load_integer(const uint8_t *from, Dtype dtype) {
+  switch (dtype) {
+  case Dtype::kU8:
+    return *from;
+  case Dtype::kI32:
+    return load_le<int32_t>(from);
+  case Dtype::kI64:
+    return load_le<int64_t>(from);
+  default:
+    return static_cast<int8_t>(*from);
+  }
+}
+
+uint64_t groups(const Codes &codes) { return codes.columns / std::min(codes.scope, codes.columns); }
+
+/// The word that holds the packed zero point of a row's first group.
+uint64_t first_word(const Codes &codes, uint64_t row) {
+  const uint64_t per_word = 32 / codes.bits;
+  const uint64_t words = divide_up(codes.matrix_rows, per_word);
+  return (row / codes.matrix_rows * words + row % codes.matrix_rows / per_word) * groups(codes);
+}
+
+} // namespace
+
+void Decoder::reserve(const Codes &codes, uint64_t elements) {
+  const uint64_t scopes = std::min(codes.scopes(), elements / codes.scope + 2);
+  scales_.reserve(static_cast<size_t>(scopes));
+  zero_points_.reserve(static_cast<size_t>(scopes));
+  if (codes.packed_zero_points) {
+    const uint64_t rows = elements / codes.columns + 2;
+    words_.reserve(
+        static_cast<size_t>(std::min(codes.zero_point->bytes / 4, rows * groups(codes))));
+  }
+}
+
+void Decoder::begin(const Codes &codes, uint64_t begin, uint64_t end, std::span<float> values) {
+  codes_ = &codes;
+  begin_ = begin;
+  end_ = end;
+  values_ = values;
+  first_scope_ = begin / codes.scope;
+  scopes_ = (end - 1) / codes.scope - first_scope_ + 1;
+  scales_.resize(static_cast<size_t>(scopes_));
+  zero_points_.assign(static_cast<size_t>(scopes_), 0);
+  findings_ = {};
+  enter(Step::kScales);
+}
+
+const Codes::Part &Decoder::part() const {
+  switch (step_) {
+  case Step::kScales:
+    return codes_->scale;
+  case Step::kZeroPoints:
+    return *codes_->zero_point;
+  default:
+    return codes_->data;
+  }
+}
+
+void Decoder::enter(Step step) {
+  step_ = step;
+  taken_ = 0;
+  if (step == Step::kZeroPoints && !codes_->zero_point) {
+    return enter(Step::kCodes);
+  }
+  const uint64_t first_row = begin_ / codes_->columns;
+  const uint64_t last_row = (end_ - 1) / codes_->columns;
+  if (step == Step::kCodes && codes_->packed) {
+    const uint64_t bits = codes_->bits;
+    const uint64_t last_column = (end_ - 1) % codes_->columns;
+    position_ = first_row * codes_->row_bytes() + begin_ % codes_->columns * bits / 32 * 4;
+    last_ = last_row * codes_->row_bytes() + (last_column * bits / 32 + 1) * 4;
+  } else if (step == Step::kCodes) {
+    position_ = begin_;
+    last_ = end_;
+  } else if (step == Step::kZeroPoints && codes_->packed_zero_points) {
+    position_ = first_word(*codes_, first_row) * 4;
+    last_ = (first_word(*codes_, last_row) + groups(*codes_)) * 4;
+    words_.resize(static_cast<size_t>((last_ - position_) / 4));
+  } else if (step != Step::kDone) {
+    const uint32_t width = dtype_bits(part().dtype) / 8;
+    position_ = first_scope_ * width;
+    last_ = (first_scope_ + scopes_) * width;
+  }
+  if (step != Step::kDone && !part().literal.empty()) {
+    const auto literal = std::span(part().literal);
+    take(literal.subspan(static_cast<size_t>(position_), static_cast<size_t>(last_ - position_)));
+  }
+}
+
+std::optional<Read> Decoder::next() {
+  if (step_ == Step::kDone) {
+    return std::nullopt;
+  }
+  return Read{part().offset + position_,
+              static_cast<size_t>(std::min<uint64_t>(last_ - position_, block_bytes_))};
+}
+
+void Decoder::fill(std::span<const uint8_t> bytes) { take(bytes); }
+
+void Decoder::take(std::span<const uint8_t> bytes) {
+  switch (step_) {
+  case Step::kScales:
+    take_scales(bytes);
+    break;
+  case Step::kZeroPoints:
+    take_zero_points(bytes);
+    break;
+  default:
+    decode(bytes);
+    break;
+  }
+  position_ += bytes.size();
+  if (position_ < last_) {
+    return;
+  }
+  if (step_ == Step::kZeroPoints && codes_->packed_zero_points) {
+    unpack_zero_points();
+  }
+  switch (step_) {
+  case Step::kScales:
+    return enter(Step::kZeroPoints);
+  case Step::kZeroPoints:
+    return enter(Step::kCodes);
+  default:
+    return enter(Step::kDone);
+  }
+}
+
+void Decoder::take_scales(std::span<const uint8_t> bytes) {
+  const uint32_t width = dtype_bits(codes_->scale.dtype) / 8;
+  for (size_t at = 0; at < bytes.size(); at += width) {
+    const float scale = load_scale(bytes.data() + at, codes_->scale.dtype);
+    // One that begins in an earlier part was looked at there.
+    const bool is_new = (first_scope_ + taken_) * codes_->scope >= begin_;
+    findings_.bad_scales += is_new && (scale == 0 || !std::isfinite(scale)) ? 1 : 0;
+    findings_.negative_scales += is_new && scale < 0 ? 1 : 0;
+    scales_[taken_++] = scale;
+  }
+}
+
+void Decoder::take_zero_points(std::span<const uint8_t> bytes) {
+  if (codes_->packed_zero_points) {
+    for (size_t at = 0; at < bytes.size(); at += 4) {
+      words_[taken_++] = load_le<uint32_t>(bytes.data() + at);
+    }
+    return;
+  }
+  const Dtype dtype = codes_->zero_point->dtype;
+  for (size_t at = 0; at < bytes.size(); at += dtype_bits(dtype) / 8) {
+    const int64_t zero_point = load_integer(bytes.data() + at, dtype);
+    const bool is_new = (first_scope_ + taken_) * codes_->scope >= begin_;
+    const bool is_code = zero_point >= codes_->lowest() && zero_point <= codes_->highest();
+    findings_.bad_zero_points += is_new && !is_code ? 1 : 0;
+    zero_points_[taken_++] =
+        static_cast<int32_t>(std::clamp<int64_t>(zero_point, codes_->lowest(), codes_->highest()));
+  }
+}
+
+void Decoder::unpack_zero_points() {
+  const uint64_t per_word = 32 / codes_->bits;
+  const uint64_t in_row = groups(*codes_);
+  const uint64_t base = first_word(*codes_, begin_ / codes_->columns);
+  const uint32_t mask = (1U << codes_->bits) - 1;
+  for (uint64_t i = 0; i < scopes_; ++i) {
+    const uint64_t row = (first_scope_ + i) / in_row;
+    const uint64_t group = (first_scope_ + i) % in_row;
+    const uint32_t word = words_[static_cast<size_t>(first_word(*codes_, row) + group - base)];
+    const auto shift = static_cast<uint32_t>(row % codes_->matrix_rows % per_word) * codes_->bits;
+    zero_points_[static_cast<size_t>(i)] =
+        static_cast<int32_t>(word >> shift & mask) + codes_->lowest();
+  }
+}
+
+void Decoder::decode(std::span<const uint8_t> bytes) {
+  if (!codes_->packed) {
+    decode_codes(position_, position_ + bytes.size(), bytes.data(), 0);
+    return;
+  }
+  const uint64_t row_bytes = codes_->row_bytes();
+  const uint64_t bits = codes_->bits;
+  uint64_t position = position_;
+  while (!bytes.empty()) {
+    const uint64_t row = position / row_bytes;
+    const uint64_t within = position % row_bytes;
+    const auto taken = static_cast<size_t>(std::min<uint64_t>(bytes.size(), row_bytes - within));
+    const uint64_t first_column = within * 8 / bits;
+    const uint64_t end_column = std::min(codes_->columns, (within + taken) * 8 / bits);
+    const uint64_t row_begin = row * codes_->columns;
+    const uint64_t begin = std::max(begin_, row_begin + first_column);
+    decode_codes(begin, std::min(end_, row_begin + end_column), bytes.data(),
+                 begin - row_begin - first_column);
+    if (within + taken == row_bytes) { // what is left of the last word
+      for (uint64_t column = codes_->columns; column < row_bytes * 8 / bits; ++column) {
+        const uint64_t bit = (column - first_column) * bits;
+        const uint32_t code =
+            static_cast<uint32_t>(bytes[static_cast<size_t>(bit / 8)]) >> (bit % 8) &
+            ((1U << bits) - 1);
+        findings_.bad_codes += code != 0 ? 1 : 0;
+      }
+    }
+    bytes = bytes.subspan(taken);
+    position += taken;
+  }
+}
+
+/// Elements [begin, end) of the tensor; the first of them is code number `skip` of `codes`.
+void Decoder::decode_codes(uint64_t begin, uint64_t end, const uint8_t *codes, uint64_t skip) {
+  while (begin < end) {
+    const size_t scope = scope_index(begin);
+    const uint64_t stop = std::min(end, (begin / codes_->scope + 1) * codes_->scope);
+    const float scale = scales_[scope];
+    const int32_t zero_point = zero_points_[scope];
+    float *to = values_.data() + (begin - begin_);
+    const auto count = static_cast<size_t>(stop - begin);
+    const auto value = [&](int32_t code) { return static_cast<float>(code - zero_point) * scale; };
+    const auto from = static_cast<size_t>(skip);
+    if (!codes_->packed && codes_->is_unsigned) {
+      for (size_t i = 0; i < count; ++i) {
+        to[i] = value(codes[from + i]);
+      }
+    } else if (!codes_->packed) {
+      for (size_t i = 0; i < count; ++i) {
+        to[i] = value(static_cast<int8_t>(codes[from + i]));
+      }
+    } else if (codes_->bits == 8) {
+      for (size_t i = 0; i < count; ++i) {
+        to[i] = value(codes[from + i] - 128);
+      }
+    } else {
+      for (size_t i = 0; i < count; ++i) {
+        const size_t at = from + i;
+        to[i] = value((codes[at / 2] >> (at % 2 * 4) & 15) - 8);
+      }
+    }
+    begin = stop;
+    skip += count;
+  }
+}
+
+} // namespace monoquant::run

@@ -1,0 +1,75 @@
+#include "monoquant/run/tensor_reader.h"
+
+#include <algorithm>
+
+#include "monoquant/run/unit_encoder.h"
+
+namespace monoquant::run {
+namespace {
+
+uint32_t element_bytes(const catalog::Tensor &tensor) {
+  return std::max<uint32_t>(1, dtype_bits(tensor.dtype) / 8);
+}
+
+} // namespace
+
+TensorReader::TensorReader(const catalog::Catalog &catalog, size_t block_bytes, uint32_t source)
+    : strip_(catalog, block_bytes), block_bytes_(block_bytes), source_(source) {
+  uint64_t plain = 0;
+  uint64_t elements = 0;
+  for (const catalog::Tensor &tensor : catalog.tensors) {
+    const uint64_t most = std::min(tensor.elements, kPartElements);
+    plain = std::max(plain, tensor.is_assembled() ? 0 : most * element_bytes(tensor));
+    elements = std::max(elements, dtype_is_quantizable(tensor.dtype) ? most : 0);
+  }
+  plain_ = Buffer(static_cast<size_t>(plain));
+  values_.resize(static_cast<size_t>(elements));
+}
+
+void TensorReader::begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t end) {
+  tensor_ = &tensor;
+  begin_ = begin * element_bytes(tensor);
+  end_ =
+      std::min(end * element_bytes(tensor), tensor.bytes); // types of less than a byte have fewer
+  begin_ = std::min(begin_, end_);
+  position_ = begin_;
+  if (tensor.is_assembled()) {
+    strip_.begin(tensor, begin_, end_);
+  }
+}
+
+std::optional<Read> TensorReader::next() {
+  std::optional<Read> read;
+  if (tensor_->is_assembled()) {
+    read = strip_.next();
+  } else if (position_ < end_) {
+    read = Read{tensor_->offset + position_,
+                static_cast<size_t>(std::min<uint64_t>(end_ - position_, block_bytes_))};
+  }
+  if (read) {
+    read->source = source_;
+  }
+  return read;
+}
+
+Result<void> TensorReader::fill(std::span<const uint8_t> bytes) {
+  if (tensor_->is_assembled()) {
+    return strip_.fill(bytes);
+  }
+  std::copy(bytes.begin(), bytes.end(), plain_.data() + (position_ - begin_));
+  position_ += bytes.size();
+  return {};
+}
+
+std::span<const uint8_t> TensorReader::bytes() const {
+  if (tensor_->is_assembled()) {
+    return strip_.bytes(begin_, end_);
+  }
+  return plain_.span().first(static_cast<size_t>(end_ - begin_));
+}
+
+std::span<const float> TensorReader::values() {
+  return decode_unit(tensor_->dtype, bytes(), values_);
+}
+
+} // namespace monoquant::run

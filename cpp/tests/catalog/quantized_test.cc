@@ -1,0 +1,192 @@
+#include "monoquant/catalog/quantized.h"
+
+#include <gtest/gtest.h>
+
+#include "monoquant/base/bytes.h"
+#include "support/memory_host.h"
+#include "support/sample_tensors.h"
+
+namespace monoquant::catalog {
+namespace {
+
+using test::Bytes;
+using test::FileTensor;
+using test::Random;
+
+FileTensor codes(std::string name, Dtype dtype, std::vector<uint64_t> shape) {
+  Random random(1);
+  return test::random_bytes(random, std::move(name), dtype, std::move(shape));
+}
+
+FileTensor scales(std::string name, std::vector<uint64_t> shape, Dtype dtype = Dtype::kF32) {
+  const std::vector<double> values(test::element_count(shape), 0.5);
+  return test::make_tensor(std::move(name), dtype, std::move(shape), values);
+}
+
+FileTensor shape_of(std::string name, const std::vector<int64_t> &extents) {
+  FileTensor tensor{std::move(name), Dtype::kI64, {extents.size()}, Bytes(extents.size() * 8)};
+  for (size_t i = 0; i < extents.size(); ++i) {
+    store_le(tensor.bytes.data() + i * 8, extents[i]);
+  }
+  return tensor;
+}
+
+Catalog joined(const std::vector<FileTensor> &tensors, const test::Metadata &metadata = {}) {
+  auto catalog = test::inspect(test::make_file(tensors, metadata), {{}, {}, true});
+  EXPECT_TRUE(catalog);
+  return catalog ? catalog.value() : Catalog{};
+}
+
+const Tensor *find(const Catalog &catalog, std::string_view name) {
+  for (const Tensor &tensor : catalog.tensors) {
+    if (tensor.name == name) {
+      return &tensor;
+    }
+  }
+  return nullptr;
+}
+
+TEST(JoinQuantized, TellsWhatSharesAScale) {
+  struct Row {
+    std::vector<uint64_t> shape;
+    std::vector<uint64_t> scale;
+    uint64_t scope; // 0: no quantized tensor
+  };
+  const std::vector<Row> rows = {
+      {{6, 8}, {1}, 48},         {{6, 8}, {}, 48},          {{6, 8}, {1, 1}, 48},
+      {{6, 8}, {6, 1}, 8},       {{6, 8}, {6}, 8},          {{6, 8}, {6, 2}, 4},
+      {{6, 8}, {6, 8}, 1},       {{6, 8}, {6, 3}, 0},       {{6, 8}, {1, 8}, 0},
+      {{6, 8}, {8}, 0},          {{6, 8}, {5, 1}, 0},       {{6, 4, 3}, {6, 1, 1}, 12},
+      {{6, 4, 3}, {6, 2, 1}, 6}, {{6, 4, 3}, {6, 4, 1}, 3}, {{6, 4, 3}, {1, 4, 1}, 0},
+      {{6, 4, 3}, {6, 1, 3}, 0}, {{6, 4, 3}, {6, 1}, 0},
+  };
+  for (const Row &row : rows) {
+    const Catalog catalog =
+        joined({codes("a.weight", Dtype::kI8, row.shape), scales("a.weight_scale", row.scale)});
+    const Tensor *tensor = find(catalog, "a.weight");
+    ASSERT_NE(tensor, nullptr);
+    const std::string title = testing::PrintToString(row.shape) + testing::PrintToString(row.scale);
+    if (row.scope == 0) {
+      EXPECT_EQ(tensor->codes, nullptr) << title;
+      EXPECT_NE(find(catalog, "a.weight_scale"), nullptr) << title << ": nothing may be lost";
+      ASSERT_EQ(catalog.problems.size(), 1U) << title;
+      EXPECT_EQ(catalog.problems[0].code, "wrong-shape");
+      EXPECT_EQ(catalog.problems[0].tensor, "a.weight");
+    } else {
+      ASSERT_NE(tensor->codes, nullptr) << title;
+      EXPECT_EQ(tensor->codes->scope, row.scope) << title;
+      EXPECT_EQ(tensor->dtype, Dtype::kF32);
+      EXPECT_EQ(tensor->shape, row.shape);
+      EXPECT_EQ(tensor->bytes, tensor->elements * 4);
+      EXPECT_EQ(catalog.tensors.size(), 1U) << title;
+      EXPECT_TRUE(catalog.problems.empty()) << title;
+    }
+  }
+}
+
+TEST(JoinQuantized, LeavesAloneWhatIsNoneOfIt) {
+  const Catalog catalog = joined({
+      codes("mask", Dtype::kU8, {4}),
+      codes("b.weight", Dtype::kF16, {4, 4}),
+      scales("b.weight_scale", {4, 1}),
+      codes("c.weight", Dtype::kI8, {4, 4}),
+      codes("c.weight_scale", Dtype::kU8, {4, 1}), // as other formats have them
+      codes("d_packed", Dtype::kF32, {4, 4}),
+      scales("logit_scale", {}),
+  });
+  EXPECT_EQ(catalog.tensors.size(), 7U);
+  EXPECT_TRUE(catalog.problems.empty());
+  for (const Tensor &tensor : catalog.tensors) {
+    EXPECT_EQ(tensor.codes, nullptr) << tensor.name;
+  }
+}
+
+TEST(JoinQuantized, BelievesNoShape) {
+  const auto packed = codes("a.weight_packed", Dtype::kI32, {6, 4});
+  const auto scale = scales("a.weight_scale", {6, 1});
+  const std::vector<std::vector<int64_t>> wrong = {{6, 33}, // five words of 4 bits, nine of 8
+                                                   {5, 32},
+                                                   {7, 32},
+                                                   {6, 0},
+                                                   {6, -32},
+                                                   {0, 32},
+                                                   {-6, -32},
+                                                   {32},
+                                                   {},
+                                                   {6, 32, 2},
+                                                   {6, 1LL << 62},
+                                                   {1LL << 62, 1LL << 62}};
+  for (const auto &extents : wrong) {
+    const Catalog catalog = joined({shape_of("a.weight_shape", extents), packed, scale});
+    ASSERT_EQ(catalog.problems.size(), 1U) << testing::PrintToString(extents);
+    EXPECT_EQ(catalog.tensors.size(), 3U) << "nothing may be lost";
+  }
+  for (const auto &[extents, bits] : std::vector<std::pair<std::vector<int64_t>, uint32_t>>{
+           {{6, 32}, 4}, {{6, 25}, 4}, {{6, 16}, 8}, {{6, 13}, 8}, {{6, 4, 4, 2}, 4}}) {
+    const Catalog catalog = joined({shape_of("a.weight_shape", extents), packed, scale});
+    ASSERT_TRUE(catalog.problems.empty()) << catalog.problems[0].message;
+    ASSERT_EQ(catalog.tensors.size(), 1U);
+    EXPECT_EQ(catalog.tensors[0].name, "a.weight");
+    EXPECT_EQ(catalog.tensors[0].codes->bits, bits);
+    EXPECT_EQ(catalog.tensors[0].codes->data.bytes, 96U);
+  }
+}
+
+TEST(JoinQuantized, AsksTheConfigurationWhereOneWordMayBeEither) {
+  const std::vector<FileTensor> tensors = {shape_of("a.weight_shape", {6, 3}),
+                                           codes("a.weight_packed", Dtype::kI32, {6, 1}),
+                                           scales("a.weight_scale", {6, 1})};
+  EXPECT_EQ(joined(tensors).problems.size(), 1U);
+  for (const uint32_t bits : {4U, 8U}) {
+    const std::string config =
+        R"({"config_groups":{"g":{"weights":{"num_bits":)" + std::to_string(bits) + "}}}}";
+    const Catalog catalog = joined(tensors, {{"quantization_config", config}});
+    ASSERT_TRUE(catalog.problems.empty());
+    EXPECT_EQ(catalog.tensors[0].codes->bits, bits);
+    EXPECT_EQ(catalog.quantization_config(), config);
+    EXPECT_TRUE(catalog.metadata.empty());
+  }
+}
+
+TEST(JoinQuantized, WantsAsManyZeroPointsAsThereAreScales) {
+  const auto data = codes("a.weight", Dtype::kI8, {6, 8});
+  const auto scale = scales("a.weight_scale", {6, 1});
+  for (const auto &[dtype, count, fits] :
+       std::vector<std::tuple<Dtype, uint64_t, bool>>{{Dtype::kI8, 6, true},
+                                                      {Dtype::kI64, 6, true},
+                                                      {Dtype::kI8, 5, false},
+                                                      {Dtype::kF32, 6, false}}) {
+    const Catalog catalog = joined({data, scale, codes("a.weight_zero_point", dtype, {count, 1})});
+    EXPECT_EQ(catalog.problems.empty(), fits);
+    EXPECT_EQ(catalog.tensors.size(), fits ? 1U : 3U);
+  }
+  const auto packed = codes("b.weight_packed", Dtype::kI32, {10, 4});
+  const auto shape = shape_of("b.weight_shape", {10, 32});
+  const auto groups = scales("b.weight_scale", {10, 2});
+  for (const auto &[rows, columns, fits] : std::vector<std::tuple<uint64_t, uint64_t, bool>>{
+           {2, 2, true}, {1, 2, false}, {10, 2, false}, {3, 2, false}}) {
+    const Catalog catalog =
+        joined({shape, packed, groups, codes("b.weight_zero_point", Dtype::kI32, {rows, columns})});
+    EXPECT_EQ(catalog.problems.empty(), fits) << rows;
+  }
+}
+
+TEST(JoinQuantized, ReadsManyShapesWithFewReads) {
+  std::vector<FileTensor> tensors;
+  for (int i = 0; i < 500; ++i) {
+    tensors.push_back(shape_of("l" + std::to_string(i) + ".weight_shape", {2, 8}));
+  }
+  for (int i = 0; i < 500; ++i) {
+    const std::string name = "l" + std::to_string(i) + ".weight";
+    tensors.push_back(codes(name + "_packed", Dtype::kI32, {2, 1}));
+    tensors.push_back(scales(name + "_scale", {2, 1}));
+  }
+  const Catalog catalog = joined(tensors);
+  EXPECT_EQ(catalog.tensors.size(), 500U);
+  auto plain = test::inspect(test::make_file(tensors));
+  ASSERT_TRUE(plain);
+  EXPECT_EQ(shape_needs(plain.value(), ByteWindow(plain.value().file_bytes)).size(), 1U);
+}
+
+} // namespace
+} // namespace monoquant::catalog

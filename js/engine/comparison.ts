@@ -1,0 +1,108 @@
+/**
+ * From what the engine has measured of two files to the document of `compare`.
+ * It exists so that names, shapes and values are judged in one place.
+ * The first file is the measure: SQNR is that of the second against it.
+ */
+import type {
+  Catalog,
+  ComparedFile,
+  ComparedTensor,
+  Comparison,
+  ComparisonVerdict,
+  TensorComparison,
+  TensorInfo,
+} from '../api/types.js';
+import { meanSqnr } from './report.js';
+import type { CompareResult } from './wasm.js';
+
+type Measured = CompareResult['tensors'][number];
+
+/** SQNR in dB; null where nothing differs. */
+export function sqnrOf({ signal = 0, noise = 0 }: Measured): number | null {
+  return noise === 0 ? null : 10 * Math.log10(signal / noise);
+}
+
+export function comparisonOf(
+  version: string,
+  first: Catalog,
+  second: Catalog,
+  { tensors: measured }: CompareResult,
+): Comparison {
+  const byName = new Map(measured.map((tensor) => [tensor.name, tensor]));
+  const others = new Map(second.tensors.map((tensor) => [tensor.name, tensor]));
+  const tensors = first.tensors.map((tensor) =>
+    compareTensor(tensor, others.get(tensor.name), byName.get(tensor.name)),
+  );
+  const names = new Set(first.tensors.map(({ name }) => name));
+  for (const tensor of second.tensors) {
+    if (!names.has(tensor.name)) tensors.push(compareTensor(undefined, tensor, undefined));
+  }
+  const order = (tensor: TensorComparison) => VERDICT_ORDER.indexOf(tensor.verdict);
+  tensors.sort(
+    (a, b) =>
+      order(a) - order(b) ||
+      (a.sqnrDb ?? Number.POSITIVE_INFINITY) - (b.sqnrDb ?? Number.POSITIVE_INFINITY) ||
+      0,
+  );
+  return {
+    version,
+    first: fileOf(first),
+    second: fileOf(second),
+    sqnrDb: meanSqnr(tensors),
+    tensors,
+  };
+}
+
+const VERDICT_ORDER: readonly ComparisonVerdict[] = [
+  'only-first',
+  'only-second',
+  'other-shape',
+  'other-dtype',
+  'different',
+  'identical',
+];
+
+function compareTensor(
+  first: TensorInfo | undefined,
+  second: TensorInfo | undefined,
+  measured: Measured | undefined,
+): TensorComparison {
+  const verdict = verdictOf(first, second, measured);
+  const isCompared = verdict === 'identical' || verdict === 'different';
+  const shape = (first ?? second)?.shape ?? [];
+  return {
+    name: (first ?? second)?.name ?? '',
+    verdict,
+    elements: shape.reduce((product, extent) => product * extent, 1),
+    ...(first === undefined ? {} : { first: describe(first) }),
+    ...(second === undefined ? {} : { second: describe(second) }),
+    sqnrDb: measured === undefined || !isCompared ? null : sqnrOf(measured),
+    maxError: isCompared && measured?.peak !== undefined ? measured.peak : null,
+    differing: measured?.different ?? 0,
+  };
+}
+
+function verdictOf(
+  first: TensorInfo | undefined,
+  second: TensorInfo | undefined,
+  measured: Measured | undefined,
+): ComparisonVerdict {
+  if (first === undefined) return 'only-second';
+  if (second === undefined) return 'only-first';
+  if (!haveSameShape(first, second)) return 'other-shape';
+  if (first.shape.includes(0) && first.dtype === second.dtype) return 'identical';
+  if (measured === undefined || !measured.compared) return 'other-dtype';
+  return measured.different === 0 ? 'identical' : 'different';
+}
+
+export function haveSameShape(a: TensorInfo, b: TensorInfo): boolean {
+  return a.shape.length === b.shape.length && a.shape.every((extent, i) => extent === b.shape[i]);
+}
+
+function describe({ dtype, quantization, shape, bytes }: TensorInfo): ComparedTensor {
+  return { dtype, ...(quantization === undefined ? {} : { quantization }), shape, bytes };
+}
+
+function fileOf({ format, bytes, tensors, parameters }: Catalog): ComparedFile {
+  return { format, bytes, tensors: tensors.length, parameters };
+}

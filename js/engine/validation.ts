@@ -1,0 +1,180 @@
+/**
+ * From what the engine has found in a quantized file to a verdict.
+ * It exists so that every rule of what a valid file is stands in one place.
+ * What the file's metadata show, the engine has already told as problems.
+ */
+import type {
+  Catalog,
+  Problem,
+  ProblemCode,
+  StoredCodes,
+  TensorInfo,
+  ValidatedTensor,
+  Validation,
+} from '../api/types.js';
+import { haveSameShape, sqnrOf } from './comparison.js';
+import { meanSqnr } from './report.js';
+import type { CompareResult } from './wasm.js';
+
+type Measured = CompareResult['tensors'][number];
+type Quantized = TensorInfo & { readonly quantization: StoredCodes };
+
+/** What is known of a file. */
+export interface Evidence {
+  readonly version: string;
+  readonly file: Catalog;
+  readonly reference: Catalog | undefined;
+  readonly problems: readonly Problem[];
+  readonly measured: CompareResult;
+  readonly failUnder: number | undefined;
+}
+
+/** Says in its metadata that its codes are the nearest ones. */
+const NEAREST = 'monoquant';
+const MADE_BY = 'quantized_by';
+
+export function validationOf(evidence: Evidence): Validation {
+  const { version, file, reference, measured } = evidence;
+  const byName = new Map(measured.tensors.map((tensor) => [tensor.name, tensor]));
+  const quantized = file.tensors.filter(isQuantized);
+  const tensors = quantized.map((tensor) => validated(tensor, byName.get(tensor.name)));
+  tensors.sort((a, b) => (a.sqnrDb ?? Infinity) - (b.sqnrDb ?? Infinity) || 0);
+  const sqnrDb = meanSqnr(tensors);
+  const problems = [
+    ...evidence.problems,
+    ...(quantized.length === 0 && evidence.problems.length === 0 ? [NOTHING] : []),
+    ...quantized.flatMap((tensor) => codeProblems(tensor, byName.get(tensor.name))),
+    ...(reference === undefined ? [] : referenceProblems(file, reference, byName)),
+    ...gateProblems(sqnrDb, evidence.failUnder),
+  ];
+  return {
+    version,
+    valid: problems.length === 0,
+    problems,
+    hasReference: reference !== undefined,
+    sqnrDb,
+    tensors,
+  };
+}
+
+/** Of a file that cannot even be opened. */
+export function unreadable(version: string, message: string, tensor = ''): Validation {
+  return {
+    version,
+    valid: false,
+    problems: [{ code: 'unreadable', message, tensor }],
+    hasReference: false,
+    sqnrDb: null,
+    tensors: [],
+  };
+}
+
+const NOTHING: Problem = {
+  code: 'not-quantized',
+  message: 'Expected tensors stored as codes with scales, found none.',
+  tensor: '',
+};
+
+function isQuantized(tensor: TensorInfo): tensor is Quantized {
+  return tensor.quantization !== undefined;
+}
+
+function validated({ name, shape, quantization }: Quantized, found?: Measured): ValidatedTensor {
+  return {
+    name,
+    elements: shape.reduce((product, extent) => product * extent, 1),
+    quantization,
+    sqnrDb: found?.compared ? sqnrOf(found) : null,
+    maxError: found?.peak ?? null,
+  };
+}
+
+function codeProblems({ name, quantization }: Quantized, found?: Measured): Problem[] {
+  const { bits, scheme } = quantization;
+  const problem = (code: ProblemCode, count: number, message: string): Problem[] =>
+    count === 0 ? [] : [{ code, message, tensor: name }];
+  const { badScales = 0, negativeScales = 0, badZeroPoints = 0, badCodes = 0 } = found?.codes ?? {};
+  // Only the search of symmetric 4-bit codes chooses signs.
+  const negative = bits === 4 && scheme === 'symmetric' ? 0 : negativeScales;
+  return [
+    ...problem(
+      'bad-scale',
+      badScales,
+      `Expected finite scales other than 0 in ${name}, found ${badScales} that are not.`,
+    ),
+    ...problem(
+      'negative-scale',
+      negative,
+      `Expected positive scales in ${name}, found ${negative} negative ones.`,
+    ),
+    ...problem(
+      'bad-zero-point',
+      badZeroPoints,
+      `Expected zero points among the ${bits}-bit codes in ${name}, found ${badZeroPoints} outside.`,
+    ),
+    ...problem(
+      'bad-code',
+      badCodes,
+      `Expected zeros behind the last code of each row of ${name}, found ${badCodes} other codes.`,
+    ),
+  ];
+}
+
+function referenceProblems(
+  file: Catalog,
+  reference: Catalog,
+  measured: ReadonlyMap<string, Measured>,
+): Problem[] {
+  const found = new Map(file.tensors.map((tensor) => [tensor.name, tensor]));
+  const expected = new Set(reference.tensors.map(({ name }) => name));
+  const isNearest = file.metadata[MADE_BY] === NEAREST;
+  const missing = reference.tensors.flatMap((tensor): Problem[] => {
+    const other = found.get(tensor.name);
+    if (other === undefined) {
+      const message = `Expected ${tensor.name} of the reference, found no such tensor.`;
+      return [{ code: 'missing-tensor', message, tensor: tensor.name }];
+    }
+    if (!haveSameShape(tensor, other)) {
+      const message = `Expected ${tensor.name} to have the shape [${tensor.shape.join(', ')}] of the reference, found [${other.shape.join(', ')}].`;
+      return [{ code: 'reference-mismatch', message, tensor: tensor.name }];
+    }
+    return valueProblems(tensor, other, measured.get(tensor.name), isNearest);
+  });
+  const extra = file.tensors
+    .filter(({ name }) => !expected.has(name))
+    .map(
+      ({ name }): Problem => ({
+        code: 'extra-tensor',
+        message: `Expected only tensors of the reference, found ${name}.`,
+        tensor: name,
+      }),
+    );
+  return [...missing, ...extra];
+}
+
+function valueProblems(
+  expected: TensorInfo,
+  tensor: TensorInfo,
+  found: Measured | undefined,
+  isNearest: boolean,
+): Problem[] {
+  const { name } = tensor;
+  const { different = 0, notFinite = 0, codes } = found ?? {};
+  const wasCopied = tensor.quantization === undefined && tensor.dtype === expected.dtype;
+  if (wasCopied && different > 0) {
+    const message = `Expected ${name} as it is in the reference, found ${different} other elements.`;
+    return [{ code: 'changed-tensor', message, tensor: name }];
+  }
+  const wrong = (codes?.misrounded ?? 0) + (codes === undefined ? 0 : notFinite);
+  if (wrong > 0 && isNearest) {
+    const message = `Expected the codes of ${name} to be the nearest to the reference's values, found ${wrong} others: codes or scales were changed, or it is another model.`;
+    return [{ code: 'wrong-code', message, tensor: name }];
+  }
+  return [];
+}
+
+function gateProblems(sqnrDb: number | null, failUnder: number | undefined): Problem[] {
+  if (failUnder === undefined || sqnrDb === null || sqnrDb >= failUnder) return [];
+  const message = `Expected an SQNR of at least ${failUnder} dB, found ${sqnrDb.toFixed(2)} dB.`;
+  return [{ code: 'low-quality', message, tensor: '' }];
+}

@@ -1,0 +1,85 @@
+/**
+ * Calibration files in Node: captured inputs are opened, calibrations are read.
+ * It exists because what a path means shows its ending: `.json` is a calibration, anything else data.
+ * Everything is open at once, before any work: a name that is wrong is told first.
+ */
+import { readFileSync } from 'node:fs';
+import { type CalibrationInput, isCalibration } from '../js/api/calibration.js';
+import { contradiction, unexpected } from '../js/api/check.js';
+import { MonoquantError } from '../js/api/errors.js';
+import type { CalibrationPart, OpenedCalibration } from '../js/worker/calibrate.js';
+import { InputFile } from './input-file.js';
+import { leadsTo, type SizedFile } from './open-file.js';
+import { reasonOf } from './reason.js';
+
+/** A calibration of the largest models has some 50 MB; a string cannot have much more than this. */
+const MOST_JSON_BYTES = 256 * 1024 * 1024;
+
+export interface CalibrationFiles extends OpenedCalibration<SizedFile> {
+  /** Throws where one of the files would be overwritten. */
+  checkOutput(path: string): void;
+}
+
+export function openCalibration(inputs: readonly CalibrationInput[]): CalibrationFiles {
+  const files: InputFile[] = [];
+  const close = () => {
+    for (const file of files) file.close();
+  };
+  try {
+    const parts = inputs.map((input) => openPart(input, files));
+    return {
+      parts,
+      close,
+      checkOutput: (path) => {
+        if (!files.some(({ identity }) => leadsTo(path, identity))) return;
+        throw contradiction(`The output "${path}" is one of the inputs.`, 'Choose another name.');
+      },
+      checkUnchanged: () => {
+        for (const file of files) file.checkUnchanged();
+      },
+    };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+function openPart(input: CalibrationInput, files: InputFile[]): CalibrationPart<SizedFile> {
+  if (isCalibration(input)) return { kind: 'calibration', json: JSON.stringify(input) };
+  if (typeof input !== 'string' && !(input instanceof URL)) {
+    throw unexpected('a path, a file: URL or a calibration', 'calibration', input);
+  }
+  const file = InputFile.open(input);
+  files.push(file);
+  if (!/\.json$/i.test(file.file.path)) return { kind: 'data', source: file.file };
+  return { kind: 'calibration', json: readJson(file.file) };
+}
+
+/** Read as it is: the engine checks what it says. */
+function readJson({ descriptor, path, size }: SizedFile): string {
+  if (size > MOST_JSON_BYTES) {
+    throw new MonoquantError('limit-exceeded', `"${path}" is too large for a calibration.`, {
+      suggestion: 'Captured inputs are .safetensors, .npz or PyTorch files.',
+    });
+  }
+  let text: string;
+  try {
+    text = readFileSync(descriptor, 'utf8');
+  } catch (cause) {
+    const message = `Could not read "${path}": ${reasonOf(cause)}.`;
+    throw new MonoquantError('read-failed', message, { cause });
+  }
+  try {
+    JSON.parse(text);
+    return text;
+  } catch (cause) {
+    throw new MonoquantError(
+      'malformed-file',
+      `Expected a calibration in "${path}", found no JSON.`,
+      {
+        suggestion: 'Make one with monoquant calibrate MODEL DATA.',
+        cause,
+      },
+    );
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * `monoquant calibrate`: observes captured inputs of a model's layers and stores what they were like.
+ * It exists because data are read once, and a model may be quantized many times.
+ * The output appears whole or not at all; a NaN, a name or a width that does not fit is told by name.
+ */
+import { writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { Calibration } from '../../js/api/calibration.js';
+import { InputFile } from '../input-file.js';
+import { leadsTo } from '../open-file.js';
+import { OutputFile } from '../output-file.js';
+import { writeFailed } from '../write-failed.js';
+import type { Arguments } from './arguments.js';
+import { openOptions, withoutUndefined } from './call-options.js';
+import { type Fact, renderFacts } from './facts.js';
+import { usageError } from './failure.js';
+import type { CalibrateFlag } from './flags.js';
+import { formatCount, formatPlural } from './format.js';
+import { showProgress } from './progress.js';
+import { printJson, printWarnings, type Session } from './session.js';
+import { printable } from './text.js';
+
+export async function runCalibrate(
+  { values, operands }: Arguments<CalibrateFlag>,
+  session: Session,
+): Promise<void> {
+  const [model, ...data] = operands;
+  if (model === undefined || data.length === 0) {
+    throw usageError(
+      `Expected a model and captured inputs but received ${formatPlural(operands.length, 'file')}.`,
+      'For example: monoquant calibrate model.safetensors inputs.pt -o calibration.json',
+    );
+  }
+  const output = values.output ?? defaultOutput(model);
+  const file = claim(output, values.force === true, [model, ...data]);
+  let calibration: Calibration;
+  try {
+    calibration = await observe(model, data, values, session);
+    write(file, output, `${JSON.stringify(calibration)}\n`);
+  } finally {
+    file.discard();
+  }
+  const warnings = calibration.warnings ?? [];
+  if (values.json) printJson(session.out, calibration);
+  else if (values.quiet) session.out.write(`${output}\n`);
+  else session.out.write(`${renderFacts(facts(calibration, output), session.out).join('\n')}\n`);
+  printWarnings(session.err, warnings);
+}
+
+async function observe(
+  model: string,
+  data: readonly string[],
+  values: Arguments<CalibrateFlag>['values'],
+  session: Session,
+): Promise<Calibration> {
+  const { calibrate } = await import('../index.js');
+  const progress = showProgress(session.err, { quiet: values.quiet === true, lines: !values.json });
+  try {
+    return await calibrate(model, data, {
+      ...openOptions(values),
+      ...withoutUndefined({ strict: values.strict }),
+      signal: session.signal,
+      onProgress: (step) => progress.update(step),
+    });
+  } finally {
+    progress.end();
+  }
+}
+
+/** Beside the model: `model.safetensors` becomes `model_calibration.json`. */
+function defaultOutput(model: string): string {
+  const stem = basename(model).replace(/\.(safetensors|pt|pth|bin|ckpt)$/i, '');
+  return join(dirname(model), `${stem}_calibration.json`);
+}
+
+/** Takes the output's place before any work; it must be none of the inputs. */
+function claim(path: string, force: boolean, inputs: readonly string[]): OutputFile {
+  const [model, ...data] = inputs.map((input) => {
+    const file = InputFile.open(input);
+    file.close();
+    return file.identity;
+  });
+  if (model === undefined || data.some((identity) => leadsTo(path, identity))) {
+    throw usageError(`The output "${path}" is one of the inputs.`, 'Choose another name.');
+  }
+  return OutputFile.create(path, { force, input: model });
+}
+
+function write(file: OutputFile, path: string, text: string): void {
+  try {
+    writeFileSync(file.file.descriptor, text);
+  } catch (error) {
+    throw writeFailed(path, error);
+  }
+  file.commit();
+}
+
+function facts({ modules, leftOut }: Calibration, output: string): Fact[] {
+  const samples = Object.values(modules).map((module) => module.samples);
+  const values = Object.values(modules).reduce((sum, module) => sum + module.values, 0);
+  const [least, most] = [Math.min(...samples), Math.max(...samples)];
+  return [
+    ['output', printable(output)],
+    ['observed', `${formatPlural(samples.length, 'layer')}, ${formatCount(values)} values`],
+    samples.length === 0
+      ? undefined
+      : [
+          'samples',
+          least === most
+            ? formatCount(least)
+            : `${formatCount(least)} to ${formatCount(most)} a layer`,
+        ],
+    leftOut.length > 0
+      ? ['left out', `${formatPlural(leftOut.length, 'layer')} with NaN`]
+      : undefined,
+  ];
+}

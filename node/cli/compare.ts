@@ -1,0 +1,56 @@
+/**
+ * `monoquant compare`: what two files have in common, tensor by tensor.
+ * It exists to see what a quantization, or anybody else, has done to a model.
+ * Both files are only read; the first is the measure of the second.
+ */
+import { MonoquantError } from '../../js/api/errors.js';
+import type { Comparison } from '../../js/api/types.js';
+import type { Arguments } from './arguments.js';
+import { openOptions } from './call-options.js';
+import type { CompareFlag } from './flags.js';
+import { formatDecibels } from './format.js';
+import { showProgress } from './progress.js';
+import { printJson, type Session } from './session.js';
+import { renderComparison } from './text-comparison.js';
+import { twoFiles } from './two-files.js';
+
+export async function runCompare(
+  { values, operands }: Arguments<CompareFlag>,
+  session: Session,
+): Promise<void> {
+  const example = 'monoquant compare model.safetensors model_quantized.safetensors';
+  const [first, second] = twoFiles(operands, 'two models', example);
+  const { compare } = await import('../index.js');
+  const progress = showProgress(session.err, { quiet: false, lines: !values.json });
+  let comparison: Comparison;
+  try {
+    comparison = await compare(first, second, {
+      ...openOptions(values),
+      threads: 1,
+      signal: session.signal,
+      onProgress: (step) => progress.update(step),
+    });
+  } finally {
+    progress.end();
+  }
+  if (values.json) printJson(session.out, comparison);
+  else {
+    const text = renderComparison(
+      comparison,
+      [first, second],
+      session.out,
+      values.verbose === true,
+    );
+    session.out.write(text);
+  }
+  gate(comparison, values['fail-under']);
+}
+
+function gate({ sqnrDb, tensors }: Comparison, failUnder: number | undefined): void {
+  if (failUnder === undefined || sqnrDb === null || sqnrDb >= failUnder) return;
+  throw new MonoquantError(
+    'quality-gate',
+    `The SQNR is ${formatDecibels(sqnrDb)}, below the ${failUnder} dB that --fail-under asks for.`,
+    { tensor: tensors.find((tensor) => tensor.verdict === 'different')?.name },
+  );
+}

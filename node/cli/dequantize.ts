@@ -1,0 +1,38 @@
+/**
+ * `monoquant dequantize`: writes quantized tensors as floats again, under their original names and shapes.
+ * It exists for tools that know no codes, and for looking at what quantizing has done.
+ * What was lost stays lost: the values are those that the codes stand for.
+ */
+import type { Report } from '../../js/api/types.js';
+import type { Arguments } from './arguments.js';
+import { withoutUndefined } from './call-options.js';
+import type { DequantizeFlag } from './flags.js';
+import { formatPlural } from './format.js';
+import { countDecisions, rewrite } from './rewrite.js';
+import type { Session } from './session.js';
+import { modelAndOutput } from './two-files.js';
+
+export async function runDequantize(
+  { values, operands }: Arguments<DequantizeFlag>,
+  session: Session,
+): Promise<void> {
+  const { model, output } = modelAndOutput(
+    operands,
+    'monoquant dequantize model_quantized.safetensors model.safetensors',
+  );
+  const { dequantize } = await import('../index.js');
+  const dtype = withoutUndefined({ dtype: values.dtype });
+  const call = (options: object) => dequantize(model, { ...options, ...dtype });
+  await rewrite({ output, values, call, facts }, session);
+}
+
+function facts(report: Report): [string, string][] {
+  const exact = countDecisions(report, 'copy', 'dequantized');
+  const decoded = exact + report.tensors.length;
+  const copied = countDecisions(report, 'copy') - exact;
+  const rounded = report.tensors.length === 0 ? 'exact values (F32)' : 'rounded to 16 bits';
+  return [
+    ['decoded', `${formatPlural(decoded, 'tensor')}, ${rounded}`],
+    ['copied', `${formatPlural(copied, 'tensor')}, bit for bit`],
+  ];
+}

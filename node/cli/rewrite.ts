@@ -1,0 +1,87 @@
+/**
+ * What `convert` and `dequantize` have in common: a model is written as another file, with a short report.
+ * It exists so that both show progress, results and warnings alike.
+ * The name of the output says what it becomes.
+ */
+import type { ConvertOptions } from '../../js/api/options.js';
+import type { Report } from '../../js/api/types.js';
+import type { QuantizeResult } from '../index.js';
+import { containerOf, openOptions, withoutUndefined } from './call-options.js';
+import { readConfig, withFlags } from './config-file.js';
+import { renderFacts } from './facts.js';
+import { usageError } from './failure.js';
+import type { FlagValues } from './flag.js';
+import type { ConvertFlag } from './flags.js';
+import { formatDuration, formatExactBytes } from './format.js';
+import { showProgress } from './progress.js';
+import { printJson, printWarnings, type Session } from './session.js';
+import { printable } from './text.js';
+
+export interface Rewriting {
+  readonly output: string;
+  readonly values: FlagValues<ConvertFlag>;
+  /** The call of the package. */
+  readonly call: (options: ConvertOptions) => Promise<QuantizeResult>;
+  /** What became of the tensors. */
+  readonly facts: (report: Report) => readonly (readonly [string, string])[];
+}
+
+export async function rewrite(
+  { output, values, call, facts }: Rewriting,
+  session: Session,
+): Promise<void> {
+  const options = rewriteOptions(values, output);
+  const progress = showProgress(session.err, { quiet: values.quiet === true, lines: !values.json });
+  let report: Report;
+  try {
+    const result = await call({
+      ...options,
+      output,
+      ...withoutUndefined({ force: values.force, strict: values.strict }),
+      signal: session.signal,
+      onProgress: (step) => progress.update(step),
+    });
+    await result.close();
+    report = result.report;
+  } finally {
+    progress.end();
+  }
+  const { sizes, timings, warnings } = report;
+  const total = timings.planMs + timings.encodeMs + timings.verifyMs;
+  if (values.json) printJson(session.out, report);
+  else if (values.quiet) session.out.write(`${output}\n`);
+  else {
+    const lines = [
+      ['output', printable(output)],
+      ['size', formatExactBytes(sizes.outputBytes)],
+      ...facts(report),
+      ['time', formatDuration(total)],
+    ] as const;
+    session.out.write(`${renderFacts(lines, session.out).join('\n')}\n`);
+  }
+  printWarnings(session.err, warnings);
+}
+
+function rewriteOptions(values: FlagValues<ConvertFlag>, output: string): ConvertOptions {
+  const { config } = values;
+  const file = readConfig(config);
+  if (file.bits !== undefined && file.bits !== 'none') {
+    throw usageError(
+      `The configuration in "${config}" quantizes to ${file.bits} bits, but this command changes no value.`,
+      'Take it with monoquant quantize, or take the configuration of a conversion.',
+    );
+  }
+  const { key, stripPrefix, duplicateTies } = withFlags(
+    file,
+    withoutUndefined({ ...openOptions(values), duplicateTies: values['duplicate-ties'] }),
+  );
+  const container = containerOf(output);
+  return withoutUndefined({ key, stripPrefix, duplicateTies, container });
+}
+
+/** How many tensors of a report were only copied, tied or dropped. */
+export function countDecisions({ copied }: Report, decision: string, reason?: string): number {
+  return copied.filter(
+    (tensor) => tensor.decision === decision && (reason === undefined || tensor.reason === reason),
+  ).length;
+}

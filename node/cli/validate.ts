@@ -1,0 +1,45 @@
+/**
+ * `monoquant validate`: whether a quantized file is what it should be.
+ * It exists to be believed in pipelines: any problem ends it with exit code 4.
+ * Files are only read.
+ */
+import { MonoquantError } from '../../js/api/errors.js';
+import type { Validation } from '../../js/api/types.js';
+import { type Arguments, oneModel } from './arguments.js';
+import { openOptions, withoutUndefined } from './call-options.js';
+import type { ValidateFlag } from './flags.js';
+import { formatPlural } from './format.js';
+import { showProgress } from './progress.js';
+import { printJson, type Session } from './session.js';
+import { renderValidation } from './text-validation.js';
+
+export async function runValidate(given: Arguments<ValidateFlag>, session: Session): Promise<void> {
+  const { values } = given;
+  const file = oneModel('validate', given);
+  const { validate } = await import('../index.js');
+  const progress = showProgress(session.err, { quiet: false, lines: !values.json });
+  let validation: Validation;
+  try {
+    validation = await validate(file, {
+      ...openOptions(values),
+      ...withoutUndefined({ reference: values.reference, failUnder: values['fail-under'] }),
+      threads: 1,
+      signal: session.signal,
+      onProgress: (step) => progress.update(step),
+    });
+  } finally {
+    progress.end();
+  }
+  if (values.json) printJson(session.out, validation);
+  else {
+    const text = renderValidation(validation, file, session.out, values.verbose === true);
+    session.out.write(text);
+  }
+  const [first] = validation.problems;
+  if (first === undefined) return;
+  throw new MonoquantError(
+    'verification-failed',
+    `"${file}" is not valid: ${formatPlural(validation.problems.length, 'problem')}.`,
+    { suggestion: 'Quantize the model again, or get the file again.', tensor: first.tensor },
+  );
+}
