@@ -60,11 +60,13 @@ void Decoder::reserve(const Codes &codes, uint64_t elements) {
   }
 }
 
-void Decoder::begin(const Codes &codes, uint64_t begin, uint64_t end, std::span<float> values) {
+void Decoder::begin(const Codes &codes, uint64_t begin, uint64_t end, std::span<float> values,
+                    std::span<int8_t> steps) {
   codes_ = &codes;
   begin_ = begin;
   end_ = end;
   values_ = values;
+  steps_ = steps;
   first_scope_ = begin / codes.scope;
   scopes_ = (end - 1) / codes.scope - first_scope_ + 1;
   scales_.resize(static_cast<size_t>(scopes_));
@@ -231,34 +233,47 @@ void Decoder::decode(std::span<const uint8_t> bytes) {
   }
 }
 
+/// Elements of one scope, from `begin` on; code_at(i) is the code of element begin + i.
+template <typename CodeAt>
+void Decoder::put(uint64_t begin, size_t count, const CodeAt &code_at, int32_t moved) {
+  const size_t scope = scope_index(begin);
+  const auto first = static_cast<size_t>(begin - begin_);
+  const float scale = scales_[scope];
+  const int32_t zero_point = zero_points_[scope];
+  float *values = values_.data() + first;
+  for (size_t i = 0; i < count; ++i) {
+    values[i] = static_cast<float>(code_at(i) - zero_point) * scale;
+  }
+  if (!steps_.empty()) {
+    int8_t *steps = steps_.data() + first;
+    for (size_t i = 0; i < count; ++i) {
+      steps[i] = static_cast<int8_t>(code_at(i) - moved);
+    }
+  }
+}
+
 /// Elements [begin, end) of the tensor; the first of them is code number `skip` of `codes`.
 void Decoder::decode_codes(uint64_t begin, uint64_t end, const uint8_t *codes, uint64_t skip) {
   while (begin < end) {
-    const size_t scope = scope_index(begin);
     const uint64_t stop = std::min(end, (begin / codes_->scope + 1) * codes_->scope);
-    const float scale = scales_[scope];
-    const int32_t zero_point = zero_points_[scope];
-    float *to = values_.data() + (begin - begin_);
     const auto count = static_cast<size_t>(stop - begin);
-    const auto value = [&](int32_t code) { return static_cast<float>(code - zero_point) * scale; };
     const auto from = static_cast<size_t>(skip);
     if (!codes_->packed && codes_->is_unsigned) {
-      for (size_t i = 0; i < count; ++i) {
-        to[i] = value(codes[from + i]);
-      }
+      put(
+          begin, count, [&](size_t i) -> int32_t { return codes[from + i]; }, 128);
     } else if (!codes_->packed) {
-      for (size_t i = 0; i < count; ++i) {
-        to[i] = value(static_cast<int8_t>(codes[from + i]));
-      }
+      put(
+          begin, count, [&](size_t i) -> int32_t { return static_cast<int8_t>(codes[from + i]); },
+          0);
     } else if (codes_->bits == 8) {
-      for (size_t i = 0; i < count; ++i) {
-        to[i] = value(codes[from + i] - 128);
-      }
+      put(
+          begin, count, [&](size_t i) { return codes[from + i] - 128; }, 0);
     } else {
-      for (size_t i = 0; i < count; ++i) {
+      const auto nibble = [&](size_t i) {
         const size_t at = from + i;
-        to[i] = value((codes[at / 2] >> (at % 2 * 4) & 15) - 8);
-      }
+        return (codes[at / 2] >> (at % 2 * 4) & 15) - 8;
+      };
+      put(begin, count, nibble, 0);
     }
     begin = stop;
     skip += count;

@@ -31,7 +31,10 @@ public:
   void reserve(const catalog::Codes &codes, uint64_t elements);
 
   /// Begins elements [begin, end) of the tensor, whose values `fill` puts into `values`. Both must outlive the part.
-  void begin(const catalog::Codes &codes, uint64_t begin, uint64_t end, std::span<float> values);
+  /// `steps`: room for the codes of as many elements as they are stored, or none. Unsigned codes are moved to those of
+  /// a signed byte: 128 is taken off them (see signed_zero_point).
+  void begin(const catalog::Codes &codes, uint64_t begin, uint64_t end, std::span<float> values,
+             std::span<int8_t> steps = {});
 
   /// The next read; nothing when all values are there.
   std::optional<Read> next();
@@ -45,6 +48,10 @@ public:
   [[nodiscard]] int32_t zero_point(uint64_t element) const {
     return zero_points_[scope_index(element)];
   }
+  /// The same, moved as the codes in `steps` are: code - zero point stays what it is.
+  [[nodiscard]] int32_t signed_zero_point(uint64_t element) const {
+    return zero_point(element) - (codes_->is_unsigned ? 128 : 0);
+  }
 
 private:
   enum class Step : uint8_t { kScales, kZeroPoints, kCodes, kDone };
@@ -56,6 +63,8 @@ private:
   void unpack_zero_points();
   void decode(std::span<const uint8_t> bytes);
   void decode_codes(uint64_t begin, uint64_t end, const uint8_t *codes, uint64_t skip);
+  template <typename CodeAt>
+  void put(uint64_t begin, size_t count, const CodeAt &code_at, int32_t moved);
   [[nodiscard]] const catalog::Codes::Part &part() const;
   [[nodiscard]] size_t scope_index(uint64_t element) const {
     return static_cast<size_t>(element / codes_->scope - first_scope_);
@@ -72,6 +81,7 @@ private:
   uint64_t begin_ = 0; // elements
   uint64_t end_ = 0;
   std::span<float> values_;
+  std::span<int8_t> steps_; // or none
   uint64_t first_scope_ = 0;
   uint64_t scopes_ = 0;
   Step step_ = Step::kDone;

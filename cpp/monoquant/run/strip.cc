@@ -51,7 +51,8 @@ Strip::Strip(const catalog::Catalog &catalog, size_t block_bytes)
   inflated_ = Buffer(deflated ? kChunkBytes + 1 : 0);
 }
 
-void Strip::begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t end) {
+void Strip::begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t end,
+                  std::span<int8_t> steps) {
   tensor_ = &tensor;
   begin_ = begin;
   end_ = end;
@@ -59,7 +60,8 @@ void Strip::begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t end) {
     // A buffer is aligned for any element type.
     decoder_.begin(*tensor.codes, begin / sizeof(float), end / sizeof(float),
                    {reinterpret_cast<float *>(bytes_.data()),
-                    static_cast<size_t>((end - begin) / sizeof(float))});
+                    static_cast<size_t>((end - begin) / sizeof(float))},
+                   steps);
     return;
   }
   const catalog::View &view = *tensor.view;

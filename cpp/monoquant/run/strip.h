@@ -26,8 +26,10 @@ public:
   Strip(const catalog::Catalog &catalog, size_t block_bytes);
 
   /// Begins a strip of bytes [begin, end) of the tensor, at most kStripBytes; both are multiples of an element's
-  /// width. `tensor` must be an assembled one and outlive the strip.
-  void begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t end);
+  /// width. `tensor` must be an assembled one and outlive the strip. `steps`: where the codes of a quantized one are
+  /// put as well, or none (Decoder::begin).
+  void begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t end,
+             std::span<int8_t> steps = {});
 
   /// The next read that the strip needs; nothing when it is complete. `fill` comes before the next call.
   std::optional<Read> next();

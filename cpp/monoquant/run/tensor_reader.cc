@@ -26,7 +26,8 @@ TensorReader::TensorReader(const catalog::Catalog &catalog, size_t block_bytes, 
   values_.resize(static_cast<size_t>(elements));
 }
 
-void TensorReader::begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t end) {
+void TensorReader::begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t end,
+                         std::span<int8_t> steps) {
   tensor_ = &tensor;
   begin_ = begin * element_bytes(tensor);
   end_ =
@@ -34,7 +35,7 @@ void TensorReader::begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t
   begin_ = std::min(begin_, end_);
   position_ = begin_;
   if (tensor.is_assembled()) {
-    strip_.begin(tensor, begin_, end_);
+    strip_.begin(tensor, begin_, end_, steps);
   }
 }
 

@@ -20,8 +20,10 @@ public:
   /// All memory is allocated here. `block_bytes`: of the largest read. `source`: the number of the file.
   TensorReader(const catalog::Catalog &catalog, size_t block_bytes, uint32_t source);
 
-  /// Begins elements [begin, end) of a tensor of the catalog, at least one and at most kPartElements.
-  void begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t end);
+  /// Begins elements [begin, end) of a tensor of the catalog, at least one and at most kPartElements. `steps`: where
+  /// the codes of a quantized one are put as well, or none (Decoder::begin).
+  void begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t end,
+             std::span<int8_t> steps = {});
 
   /// The next read; nothing when the part is complete.
   std::optional<Read> next();

@@ -1,0 +1,255 @@
+#include "monoquant/run/layer_trial.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "monoquant/base/text.h"
+#include "monoquant/execute/recurrent_run.h"
+
+namespace monoquant::run {
+namespace {
+
+std::string_view mode_name(execute::ActivationMode mode) {
+  constexpr std::array<std::string_view, 3> kNames = {"dynamic", "static", "weights-only"};
+  return kNames[static_cast<size_t>(mode)];
+}
+
+execute::CodedRows coded_rows(const Stretch &stretch) {
+  return {stretch.codes, stretch.scales, stretch.zero_points};
+}
+
+bool is_zero_point(const catalog::Tensor &tensor) {
+  return tensor.elements == 1 && tensor.dtype == Dtype::kI8 && !tensor.codes;
+}
+
+} // namespace
+
+LayerTrial::LayerTrial(const TrialLayer &layer, const catalog::Catalog *data)
+    : layer_(layer), source_(layer, data), rule_{layer.mode, 1.0F, 0},
+      bands_(layer.matrices.size()), left_out_(layer.left_out) {
+  if (!left_out_.empty()) {
+    step_ = Step::kDone;
+  } else if (layer.mode != execute::ActivationMode::kStatic) {
+    step_ = Step::kInputs;
+  } else if (layer.input_zero_point != nullptr && !is_zero_point(*layer.input_zero_point)) {
+    failure_ = concat("Expected one zero point (I8) in ", layer.input_zero_point->name, ", found ",
+                      shape_text(layer.input_zero_point->shape), " of ",
+                      dtype_name(layer.input_zero_point->dtype), ".");
+    step_ = Step::kDone;
+  }
+}
+
+bool LayerTrial::has_reference() const {
+  return std::all_of(layer_.matrices.begin(), layer_.matrices.end(), [](const TrialMatrix &m) {
+    return m.reference != nullptr || !m.weight->codes;
+  });
+}
+
+uint64_t LayerTrial::band_end() const {
+  const uint64_t rows =
+      is_recurrent() ? matrix().rows : std::max<uint64_t>(1, kPartElements / matrix().columns);
+  return std::min(matrix().rows, row_ + rows);
+}
+
+Fetch LayerTrial::weights(bool of_reference) const {
+  const TrialMatrix &of = matrix();
+  const uint64_t begin = row_ * of.columns;
+  const uint64_t end = band_end() * of.columns;
+  if (of_reference) {
+    return {1, of.reference, begin, end};
+  }
+  return {0, of.weight, begin, end, of.reference == nullptr, of.weight->codes ? of.group() : 0};
+}
+
+Result<std::optional<Fetch>> LayerTrial::next() {
+  while (step_ != Step::kDone) {
+    if (step_ == Step::kScale) {
+      return std::optional(Fetch{0, layer_.input_scale, 0, 1});
+    }
+    if (step_ == Step::kZeroPoint) {
+      if (layer_.input_zero_point != nullptr) {
+        return std::optional(Fetch{0, layer_.input_zero_point, 0, 1});
+      }
+      step_ = Step::kInputs;
+    } else if (step_ == Step::kInputs) {
+      if (auto fetch = source_.next()) {
+        return fetch;
+      }
+      if (auto begun = begin_run(); !begun) {
+        return begun.error();
+      }
+    } else if (step_ == Step::kBias) {
+      if (matrix().bias != nullptr) {
+        return std::optional(Fetch{0, matrix().bias, 0, matrix().rows});
+      }
+      step_ = Step::kWeights;
+    } else if (step_ == Step::kWeights &&
+               (matrix().weight->codes || matrix().reference == nullptr)) {
+      return std::optional(weights(false));
+    } else {
+      step_ = Step::kReference;
+      return std::optional(weights(true));
+    }
+  }
+  return std::optional<Fetch>();
+}
+
+Result<void> LayerTrial::take(Stretch &stretch) {
+  Band &band = bands_[matrix_];
+  switch (step_) {
+  case Step::kScale:
+    rule_.scale = stretch.values[0];
+    step_ = Step::kZeroPoint;
+    return {};
+  case Step::kZeroPoint:
+    rule_.zero_point = static_cast<int32_t>(stretch.values[0]); // of I8
+    step_ = Step::kInputs;
+    return {};
+  case Step::kInputs:
+    if (auto taken = source_.take(stretch); !taken) {
+      return give_up(taken.error(), left_out_);
+    }
+    return {};
+  case Step::kBias:
+    std::swap(band.bias, stretch.values);
+    step_ = Step::kWeights;
+    return {};
+  case Step::kWeights:
+    std::swap(band.coded, stretch);
+    if (matrix().reference != nullptr) {
+      step_ = Step::kReference;
+      return {};
+    }
+    std::swap(band.reference, band.coded.values);
+    return execute_band();
+  case Step::kReference:
+    std::swap(band.reference, stretch.values);
+    return execute_band();
+  case Step::kDone:
+    break;
+  }
+  return {};
+}
+
+Result<void> LayerTrial::begin_run() {
+  if (auto checked = execute::check_activation_rule(rule_); !checked) {
+    return give_up(checked.error(), failure_);
+  }
+  auto inputs = source_.finish();
+  if (!inputs) {
+    return give_up(inputs.error(), left_out_);
+  }
+  if (is_recurrent()) {
+    inputs_ = std::move(inputs.value());
+  } else {
+    auto run = execute::LinearRun::begin(inputs.value(), source_.shape(), rule_);
+    if (!run) {
+      return give_up(run.error(), left_out_);
+    }
+    run_ = std::move(run.value());
+  }
+  step_ = Step::kBias;
+  return {};
+}
+
+Result<void> LayerTrial::execute_band() {
+  const uint64_t end = band_end();
+  elements_done_ += (end - row_) * matrix().columns;
+  if (is_recurrent()) {
+    if (++matrix_ < layer_.matrices.size()) {
+      step_ = Step::kBias;
+      return {};
+    }
+    return execute_recurrent();
+  }
+  const Band &band = bands_[matrix_];
+  execute::LinearRows rows{band.reference, coded_rows(band.coded), {}};
+  if (!band.bias.empty()) {
+    rows.bias =
+        std::span(band.bias).subspan(static_cast<size_t>(row_), static_cast<size_t>(end - row_));
+  }
+  if (auto added = run_->add_rows(rows); !added) {
+    return give_up(added.error(), left_out_);
+  }
+  row_ = end;
+  step_ = Step::kWeights;
+  return row_ == matrix().rows ? finish(run_->finish()) : Result<void>();
+}
+
+Result<void> LayerTrial::execute_recurrent() {
+  execute::RecurrentLayer layer;
+  layer.kind = layer_.form == TrialForm::kLstm ? execute::CellKind::kLstm : execute::CellKind::kGru;
+  layer.inputs = layer_.matrices[0].columns;
+  layer.hidden = layer_.matrices[1].columns;
+  for (size_t i = 0; i < 2; ++i) {
+    execute::GateWeights &gates = i == 0 ? layer.input : layer.state;
+    gates.reference = bands_[i].reference;
+    gates.coded = coded_rows(bands_[i].coded);
+    gates.group_size = layer_.matrices[i].group();
+    gates.bias = bands_[i].bias;
+  }
+  return finish(execute::run_recurrent(layer, *inputs_, source_.sequences(), rule_));
+}
+
+Result<void> LayerTrial::finish(const Result<execute::RunResult> &result) {
+  if (!result) {
+    return give_up(result.error(), left_out_);
+  }
+  step_ = Step::kDone;
+  result_ = result.value();
+  if (result_.not_finite > 0) {
+    failure_ = concat("Expected finite outputs, found ", result_.not_finite, " that are not.");
+  } else if (result_.undefined > 0 && !has_reference()) {
+    failure_ = concat("Expected finite outputs, found ", result_.undefined,
+                      " that are not, of its values as floats.");
+  } else if (std::isnan(result_.sqnr_db) && result_.undefined > 0) {
+    left_out_ = "No output of the reference is finite.";
+  } else if (!std::isfinite(result_.sqnr_db) && !(result_.sqnr_db > 0)) {
+    failure_ = "Expected outputs near those of the reference, found none of them.";
+  }
+  return {};
+}
+
+Result<void> LayerTrial::give_up(const Error &error, std::string &where) {
+  step_ = Step::kDone;
+  if (error.code == ErrorCode::kInternal) {
+    return error;
+  }
+  where = error.message;
+  return {};
+}
+
+Json LayerTrial::json() const {
+  Json tensors = Json::array();
+  for (const TrialMatrix &matrix : layer_.matrices) {
+    if (matrix.weight->codes) {
+      tensors.push_back(matrix.weight->name);
+    }
+  }
+  Json json{{"tensors", std::move(tensors)}};
+  if (!left_out_.empty()) {
+    json["leftOut"] = left_out_;
+    return json;
+  }
+  json["form"] = trial_form_name(layer_.form);
+  json["mode"] = mode_name(layer_.mode);
+  if (!layer_.note.empty()) {
+    json["note"] = layer_.note;
+  }
+  if (!failure_.empty()) {
+    json["failure"] = failure_;
+    return json;
+  }
+  json["inputs"] = source_.is_captured() ? "captured" : "seeded";
+  json["samples"] = result_.samples;
+  json["outputs"] = result_.outputs;
+  json["reference"] = has_reference();
+  json["sqnrDb"] = std::isfinite(result_.sqnr_db) ? Json(result_.sqnr_db) : Json();
+  json["cosine"] = result_.cosine;
+  json["peak"] = result_.peak;
+  return json;
+}
+
+} // namespace monoquant::run

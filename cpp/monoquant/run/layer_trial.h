@@ -1,0 +1,75 @@
+// Executes one quantized layer beside the float one, on what it asks to be read.
+// It exists so that the pass over a file knows nothing of layers: it reads what is wanted until nothing is.
+// Linear layers and convolutions go band by band; recurrent ones hold their matrices (kMostRecurrentBytes).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "monoquant/base/json.h"
+#include "monoquant/base/result.h"
+#include "monoquant/execute/linear_run.h"
+#include "monoquant/run/stretch.h"
+#include "monoquant/run/trial_inputs.h"
+#include "monoquant/run/trial_layers.h"
+
+namespace monoquant::run {
+
+class LayerTrial {
+public:
+  /// Both outlive this. `data`: the catalog of captured inputs, where the layer has any.
+  LayerTrial(const TrialLayer &layer, const catalog::Catalog *data);
+
+  /// What is to be read next; nothing when the layer is over. Errors: kInternal alone. What a layer cannot be
+  /// executed for is in its result.
+  Result<std::optional<Fetch>> next();
+  /// Takes what was asked for, and may keep its memory.
+  Result<void> take(Stretch &stretch);
+
+  /// Weights of the file that were executed, or need not be any more.
+  [[nodiscard]] uint64_t elements_done() const { return elements_done_; }
+
+  /// TrialLayer of js/engine/wasm.ts, when the layer is over.
+  [[nodiscard]] Json json() const;
+
+private:
+  enum class Step : uint8_t { kScale, kZeroPoint, kInputs, kBias, kWeights, kReference, kDone };
+  /// Some rows of a matrix, or all.
+  struct Band {
+    std::vector<float> reference;
+    Stretch coded;
+    std::vector<float> bias; // of all rows
+  };
+
+  [[nodiscard]] const TrialMatrix &matrix() const { return layer_.matrices[matrix_]; }
+  [[nodiscard]] bool is_recurrent() const { return layer_.form >= TrialForm::kLstm; }
+  [[nodiscard]] bool has_reference() const;
+  [[nodiscard]] uint64_t band_end() const;
+  [[nodiscard]] Fetch weights(bool of_reference) const;
+  Result<void> begin_run();
+  Result<void> execute_band();
+  Result<void> execute_recurrent();
+  Result<void> finish(const Result<execute::RunResult> &result);
+  /// The layer is over; internal errors are those of the caller.
+  Result<void> give_up(const Error &error, std::string &where);
+
+  const TrialLayer &layer_;
+  TrialInputs source_;
+  execute::ActivationRule rule_;
+  Step step_ = Step::kScale;
+  size_t matrix_ = 0;
+  uint64_t row_ = 0;                      // where the band at work begins
+  std::vector<Band> bands_;               // one a matrix
+  std::optional<execute::Inputs> inputs_; // of recurrent layers
+  std::optional<execute::LinearRun> run_;
+  uint64_t elements_done_ = 0;
+
+  // What came out: one of these.
+  execute::RunResult result_;
+  std::string left_out_;
+  std::string failure_;
+};
+
+} // namespace monoquant::run

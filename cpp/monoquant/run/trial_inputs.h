@@ -1,0 +1,72 @@
+// Collects what a layer is executed on: captured inputs where there are any, else seeded ones.
+// It exists because each form of layer takes its samples from a captured tensor in its own way.
+// Only the parts of the data that samples are taken from are read, and the samples do not depend on blocks.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "monoquant/base/result.h"
+#include "monoquant/execute/inputs.h"
+#include "monoquant/execute/linear_run.h"
+#include "monoquant/run/stretch.h"
+#include "monoquant/run/trial_layers.h"
+
+namespace monoquant::run {
+
+/// Steps of a sequence, and sequences, of a recurrent layer.
+inline constexpr size_t kMostSteps = 16;
+inline constexpr size_t kMostSequences = 4;
+/// Batches of images that patches are cut out of, and values that are read of each (64 MiB).
+inline constexpr size_t kMostImageBatches = 8;
+inline constexpr uint64_t kMostImageValues = uint64_t{16} << 20U;
+
+class TrialInputs {
+public:
+  /// `data`: the catalog of the captured inputs; nothing where the layer has none. Both outlive this.
+  TrialInputs(const TrialLayer &layer, const catalog::Catalog *data);
+
+  /// What is to be read next; nothing when no more is wanted.
+  std::optional<Fetch> next();
+  Result<void> take(const Stretch &stretch);
+
+  /// When all is read: the samples, at least one. An error where the layer is too wide, or its shape contradicts
+  /// itself or the data.
+  Result<execute::Inputs> finish();
+
+  /// Of linear layers and convolutions: the matrix. Ask behind `finish`.
+  [[nodiscard]] const execute::LinearShape &shape() const { return shape_; }
+  /// Of recurrent layers: sequences, one after the other.
+  [[nodiscard]] size_t sequences() const { return sequences_; }
+  [[nodiscard]] bool is_captured() const { return is_captured_; }
+
+private:
+  Result<void> begin();
+  [[nodiscard]] const catalog::Tensor &captured() const {
+    return data_->tensors[layer_.batches[batch_].tensor];
+  }
+  [[nodiscard]] bool is_recurrent() const {
+    return layer_.form == TrialForm::kLstm || layer_.form == TrialForm::kGru;
+  }
+  std::optional<Fetch> next_rows();
+  std::optional<Fetch> next_images();
+  std::optional<Fetch> next_sequence();
+  Result<void> take_images(std::span<const float> values);
+
+  const TrialLayer &layer_;
+  const catalog::Catalog *data_;
+  execute::LinearShape shape_;
+  std::optional<execute::Inputs> inputs_;
+  std::optional<Error> error_;
+  size_t batch_ = 0; // at work
+  size_t tries_ = 0; // sequences that were read
+  uint64_t position_ = 0;
+  uint64_t images_ = 0; // that are read of the batch
+  uint64_t channels_ = 0;
+  size_t steps_ = 0; // of each sequence
+  size_t sequences_ = 0;
+  bool is_captured_ = false;
+};
+
+} // namespace monoquant::run

@@ -1,0 +1,241 @@
+#include "monoquant/run/trial_layers.h"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "monoquant/base/checked.h"
+#include "monoquant/base/text.h"
+#include "monoquant/execute/recurrent_run.h"
+
+namespace monoquant::run {
+namespace {
+
+using catalog::LayerKind;
+using catalog::Tensor;
+using execute::ActivationMode;
+
+constexpr std::string_view kInputMatrix = "weight_ih";
+constexpr std::string_view kStateMatrix = "weight_hh";
+constexpr std::string_view kTwoLinear = "Its two matrices are executed as linear layers of their "
+                                        "own: they do not have the shapes of one recurrent layer, "
+                                        "are stored in two ways, or are too large to be held.";
+
+bool is_recurrent(LayerKind kind) { return kind == LayerKind::kLstm || kind == LayerKind::kGru; }
+
+bool is_float(const Tensor &tensor) {
+  return !tensor.codes && dtype_is_quantizable(tensor.dtype) && dtype_bits(tensor.dtype) >= 16;
+}
+
+/// Why a tensor of this kind is not executed; nothing where it is.
+std::string_view reason_against(const Tensor &tensor) {
+  switch (tensor.kind) {
+  case LayerKind::kConvTranspose:
+    return "What it stores as a row belongs to an input of a transposed convolution, and to no "
+           "output.";
+  case LayerKind::kGpt2Conv1d:
+    return "What it stores as a row belongs to an input of the layer, and to no output.";
+  case LayerKind::kEmbedding:
+    return "Rows of an embedding are looked up, not multiplied with.";
+  case LayerKind::kNorm:
+  case LayerKind::kBias:
+  case LayerKind::kOther:
+    return "What computes with this tensor is not known.";
+  default:
+    return tensor.shape.size() < 2 ? "It is no matrix." : std::string_view();
+  }
+}
+
+bool is_convolution(LayerKind kind) {
+  return kind == LayerKind::kConv1d || kind == LayerKind::kConv2d || kind == LayerKind::kConv3d;
+}
+
+/// Codes and scales of the matrix, and reference values.
+uint64_t held_bytes(const TrialMatrix &matrix) {
+  const uint64_t elements = matrix.weight->elements;
+  const uint64_t scales = matrix.weight->codes ? elements / matrix.group() : 0;
+  return elements * 5 + scales * 8; // a tensor of 2^61 elements fits into no file
+}
+
+class Finder {
+public:
+  Finder(const catalog::Catalog &file, const catalog::Catalog *reference,
+         const std::vector<calibration::ModuleBatches> &captured)
+      : file_(file) {
+    for (const Tensor &tensor : file.tensors) {
+      by_name_.emplace(tensor.name, &tensor);
+    }
+    if (reference != nullptr) {
+      for (const Tensor &tensor : reference->tensors) {
+        references_.emplace(tensor.name, &tensor);
+      }
+    }
+    for (const calibration::ModuleBatches &module : captured) {
+      captured_.emplace(module.module, &module);
+    }
+  }
+
+  std::vector<TrialLayer> run() {
+    for (const Tensor &tensor : file_.tensors) {
+      if (tensor.codes && !tensor.tied_to && !done_.contains(&tensor)) {
+        add(tensor);
+      }
+    }
+    return std::move(layers_);
+  }
+
+private:
+  [[nodiscard]] const Tensor *find(const std::string &name) const {
+    const auto found = by_name_.find(name);
+    return found == by_name_.end() ? nullptr : found->second;
+  }
+
+  void add(const Tensor &tensor) {
+    if (is_recurrent(tensor.kind) && tensor.shape.size() == 2) {
+      if (add_pair(tensor)) {
+        return;
+      }
+    }
+    TrialLayer layer;
+    layer.form = is_convolution(tensor.kind) ? TrialForm::kConvolution : TrialForm::kLinear;
+    layer.left_out = reason_against(tensor);
+    layer.matrices.push_back(matrix_of(tensor));
+    layer.note = is_recurrent(tensor.kind) ? kTwoLinear : std::string_view();
+    choose_mode(layer);
+    layers_.push_back(std::move(layer));
+  }
+
+  [[nodiscard]] TrialMatrix matrix_of(const Tensor &tensor) const {
+    TrialMatrix matrix;
+    matrix.weight = &tensor;
+    // Of a convolution, a row is all that an output sees; else the last dimension is.
+    const bool rows_first = is_convolution(tensor.kind) || tensor.shape.size() < 2;
+    matrix.rows = tensor.shape.empty() ? 1 : tensor.shape[0];
+    if (!rows_first) {
+      matrix.rows = tensor.elements / tensor.shape.back();
+    }
+    matrix.columns = tensor.elements / matrix.rows;
+    const auto reference = references_.find(tensor.name);
+    if (reference != references_.end() && reference->second->shape == tensor.shape &&
+        dtype_is_quantizable(reference->second->dtype)) {
+      matrix.reference = reference->second;
+    }
+    matrix.bias = bias_of(tensor, matrix.rows);
+    return matrix;
+  }
+
+  /// weight → bias, in_proj_weight → in_proj_bias, weight_ih_l0 → bias_ih_l0.
+  [[nodiscard]] const Tensor *bias_of(const Tensor &tensor, uint64_t rows) const {
+    const size_t at = tensor.name.rfind("weight");
+    if (at == std::string::npos) {
+      return nullptr;
+    }
+    const Tensor *bias =
+        find(concat(tensor.name.substr(0, at), "bias", tensor.name.substr(at + 6)));
+    const bool fits = bias != nullptr && is_float(*bias) && bias->shape.size() == 1 &&
+                      bias->elements == rows && rows <= kPartElements;
+    return fits ? bias : nullptr;
+  }
+
+  /// False where the tensor is to be executed by itself.
+  bool add_pair(const Tensor &tensor) {
+    const size_t dot = tensor.name.rfind('.') + 1; // 0 where there is none
+    const std::string_view parameter = std::string_view(tensor.name).substr(dot);
+    if (!parameter.starts_with(kInputMatrix) && !parameter.starts_with(kStateMatrix)) {
+      return false;
+    }
+    const std::string_view suffix = parameter.substr(kInputMatrix.size());
+    const std::string stem = tensor.name.substr(0, dot);
+    const Tensor *input = find(concat(stem, kInputMatrix, suffix));
+    const Tensor *state = find(concat(stem, kStateMatrix, suffix));
+    if (input == nullptr || state == nullptr || input->shape.size() != 2 ||
+        state->shape.size() != 2 || input->elements == 0 || state->elements == 0) {
+      return false;
+    }
+    TrialLayer layer;
+    layer.form = tensor.kind == LayerKind::kLstm ? TrialForm::kLstm : TrialForm::kGru;
+    layer.matrices = {matrix_of(*input), matrix_of(*state)};
+    if (!fits_together(layer)) {
+      return false;
+    }
+    choose_mode(layer);
+    done_.insert(input);
+    done_.insert(state);
+    layers_.push_back(std::move(layer));
+    return true;
+  }
+
+  static bool fits_together(const TrialLayer &layer) {
+    const TrialMatrix &input = layer.matrices[0];
+    const TrialMatrix &state = layer.matrices[1];
+    const size_t gates = execute::gate_count(
+        layer.form == TrialForm::kLstm ? execute::CellKind::kLstm : execute::CellKind::kGru);
+    for (const TrialMatrix &matrix : layer.matrices) {
+      if (matrix.rows != checked_mul(gates, state.columns) || matrix.weight->tied_to ||
+          (!matrix.weight->codes && !is_float(*matrix.weight))) {
+        return false;
+      }
+    }
+    const auto &first = input.weight->codes;
+    const auto &second = state.weight->codes;
+    return (!first || !second || first->packed == second->packed) &&
+           held_bytes(input) <= kMostRecurrentBytes &&
+           held_bytes(input) + held_bytes(state) <= kMostRecurrentBytes;
+  }
+
+  void choose_mode(TrialLayer &layer) const {
+    if (!layer.left_out.empty()) {
+      return;
+    }
+    const bool is_packed =
+        std::any_of(layer.matrices.begin(), layer.matrices.end(), [](const TrialMatrix &matrix) {
+          return matrix.weight->codes && matrix.weight->codes->packed;
+        });
+    layer.mode = is_packed ? ActivationMode::kWeightsOnly : ActivationMode::kDynamic;
+    const Tensor &weight = *layer.matrices[0].weight;
+    if (!calibration::takes_module_input(weight)) {
+      return;
+    }
+    const std::string module(catalog::module_name(weight.name));
+    if (const auto found = captured_.find(module); found != captured_.end()) {
+      layer.batches = found->second->batches;
+    }
+    const std::string stem = module.empty() ? std::string() : concat(module, ".");
+    const Tensor *scale = find(concat(stem, "input_scale"));
+    // Where the input's matrix was left in float, no loader quantizes what it meets.
+    if (!is_packed && weight.codes && scale != nullptr && scale->elements == 1 &&
+        is_float(*scale)) {
+      layer.mode = ActivationMode::kStatic;
+      layer.input_scale = scale;
+      layer.input_zero_point = find(concat(stem, "input_zero_point"));
+    }
+  }
+
+  const catalog::Catalog &file_;
+  std::unordered_map<std::string_view, const Tensor *> by_name_;
+  std::unordered_map<std::string_view, const Tensor *> references_;
+  std::unordered_map<std::string_view, const calibration::ModuleBatches *> captured_;
+  std::unordered_set<const Tensor *> done_;
+  std::vector<TrialLayer> layers_;
+};
+
+} // namespace
+
+std::string_view trial_form_name(TrialForm form) {
+  constexpr std::array<std::string_view, 4> kNames = {"linear", "convolution", "lstm", "gru"};
+  return kNames[static_cast<size_t>(form)];
+}
+
+uint64_t TrialMatrix::group() const {
+  return weight->codes ? std::gcd(weight->codes->scope, columns) : columns;
+}
+
+std::vector<TrialLayer> trial_layers(const catalog::Catalog &file,
+                                     const catalog::Catalog *reference,
+                                     const std::vector<calibration::ModuleBatches> &captured) {
+  return Finder(file, reference, captured).run();
+}
+
+} // namespace monoquant::run

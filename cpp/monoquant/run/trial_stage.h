@@ -1,0 +1,63 @@
+// Executes the quantized layers of a file, beside those of a reference where there is one.
+// It exists to say what quantization does to outputs, as the runtimes that load the file will compute them.
+// Three files are read, none is written; results do not depend on the host's blocks.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "monoquant/calibration/match.h"
+#include "monoquant/run/layer_trial.h"
+#include "monoquant/run/stage.h"
+#include "monoquant/run/stretch.h"
+#include "monoquant/run/trial_layers.h"
+
+namespace monoquant::run {
+
+/// One slot, so that no block is under way while memory is taken: parts of weights and samples come and go with
+/// their layers.
+///
+/// Memory beside the readers' (44 MiB a file at most): a layer's samples and their copies (16 + 24 MiB) and a band of
+/// its rows (5 MiB, or a row), or a recurrent layer's matrices (64 MiB); while inputs are taken, 64 MiB of images.
+class TrialStage final : public Stage {
+public:
+  /// All catalogs must outlive the stage; those of the file and the reference with quantized tensors joined. Reads of
+  /// source 0 are of the file, of 1 of the reference, of 2 of captured inputs; both may be missing. That nothing among
+  /// the inputs fits the file is an error of the first `process`.
+  TrialStage(const catalog::Catalog &file, const catalog::Catalog *reference,
+             const catalog::Catalog *data, size_t block_bytes);
+
+  std::optional<Read> next(size_t slot) override;
+  /// Errors: kInvalidOptions (see calibration::match), kMalformedFile (compressed data that are broken).
+  Result<void> process(size_t slot) override;
+  [[nodiscard]] std::span<const Piece> writes(size_t /*slot*/) const override { return {}; }
+  [[nodiscard]] std::string_view tensor() const override;
+  [[nodiscard]] uint64_t total_bytes() const override { return total_bytes_; }
+  /// js/engine/wasm.ts' TrialResult.
+  [[nodiscard]] std::string result_json() const override;
+
+private:
+  void begin_layer();
+  void end_layer();
+  void add_work(uint64_t elements);
+  Result<void> go_on();
+
+  const catalog::Catalog *data_;
+  calibration::Problems problems_; // of the captured inputs
+  std::vector<TrialLayer> layers_;
+  StretchReader reader_;
+  uint64_t total_bytes_ = 0;
+
+  size_t layer_ = 0; // at work
+  std::optional<LayerTrial> trial_;
+  bool is_reading_ = false;  // a stretch
+  uint64_t layer_done_ = 0;  // elements
+  std::optional<Read> read_; // wanted next
+  bool under_way_ = false;
+  Result<void> begun_;  // told by the first `process`
+  std::string results_; // JSON of the layers that are over
+};
+
+} // namespace monoquant::run

@@ -1,0 +1,117 @@
+// Codes, scales and zero points of stretches are those that the values come from.
+#include "monoquant/run/stretch.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <numeric>
+
+#include "support/memory_host.h"
+#include "support/sample_tensors.h"
+
+namespace monoquant::run {
+namespace {
+
+using test::Bytes;
+using test::Random;
+
+Stretch read(const Bytes &file, const catalog::Catalog &catalog, const Fetch &fetch,
+             size_t block_bytes) {
+  StretchReader reader({&catalog, nullptr, nullptr}, block_bytes);
+  reader.begin(fetch);
+  while (const auto read = reader.next()) {
+    EXPECT_LE(read->length, block_bytes);
+    EXPECT_TRUE(
+        reader.fill(std::span(file).subspan(static_cast<size_t>(read->offset), read->length)));
+  }
+  return reader.stretch();
+}
+
+void expect_consistent(const Stretch &stretch, const Fetch &fetch) {
+  ASSERT_EQ(stretch.values.size(), fetch.end - fetch.begin);
+  ASSERT_EQ(stretch.codes.size(), stretch.values.size());
+  ASSERT_EQ(stretch.scales.size(), stretch.values.size() / fetch.group);
+  ASSERT_EQ(stretch.zero_points.size(), stretch.scales.size());
+  for (size_t i = 0; i < stretch.values.size(); ++i) {
+    const size_t scope = i / static_cast<size_t>(fetch.group);
+    const float value =
+        static_cast<float>(stretch.codes[i] - stretch.zero_points[scope]) * stretch.scales[scope];
+    ASSERT_EQ(std::bit_cast<uint32_t>(stretch.values[i]), std::bit_cast<uint32_t>(value)) << i;
+  }
+}
+
+std::vector<Json> all_options() {
+  std::vector<Json> all;
+  for (const char *scheme : {"symmetric", "asymmetric"}) {
+    for (Json options : {test::int4_options(32), test::int4_options(-1), test::default_options(),
+                         test::packed_8_options()}) {
+      options["scheme"] = scheme;
+      all.push_back(options);
+      if (options["bits"] == 8) {
+        options["strategy"] = "tensor";
+        all.push_back(options);
+      }
+    }
+  }
+  return all;
+}
+
+TEST(Stretch, GivesTheCodesThatTheValuesAreMadeOf) {
+  Random random(11);
+  const Bytes source =
+      test::make_file({test::random_weights(random, "a.weight", Dtype::kF32, {37, 96}),
+                       test::random_weights(random, "odd.weight", Dtype::kF32, {21, 101}),
+                       test::random_weights(random, "conv.weight", Dtype::kF32, {24, 10, 3, 3}),
+                       test::random_weights(random, "long.weight", Dtype::kBF16, {3, 700'000})});
+  for (const Json &options : all_options()) {
+    SCOPED_TRACE(options.dump());
+    const test::MemoryRun run(test::plan_for(source, options), source);
+    const catalog::Catalog catalog = test::inspect(run.output(), {{}, {}, true}).value();
+    for (const catalog::Tensor &tensor : catalog.tensors) {
+      ASSERT_TRUE(tensor.codes) << tensor.name;
+      const uint64_t rows = tensor.shape[0];
+      const uint64_t columns = tensor.elements / rows;
+      const uint64_t group = std::gcd(tensor.codes->scope, columns);
+      const uint64_t begin = random.below(rows);
+      const uint64_t end = begin + 1 + random.below(rows - begin);
+      const Fetch fetch{0, &tensor, begin * columns, end * columns, true, group};
+      const Stretch stretch = read(run.output(), catalog, fetch, size_t{1} << 20U);
+      expect_consistent(stretch, fetch);
+      const Stretch small = read(run.output(), catalog, fetch, 4096);
+      EXPECT_EQ(small.codes, stretch.codes);
+      EXPECT_EQ(small.scales, stretch.scales);
+      EXPECT_EQ(small.zero_points, stretch.zero_points);
+    }
+  }
+}
+
+TEST(Stretch, MovesUnsignedCodesToSignedOnes) {
+  const test::FileTensor codes{"a.weight", Dtype::kU8, {2, 3}, {0, 1, 127, 128, 254, 255}};
+  const test::FileTensor zero{"a.weight_zero_point", Dtype::kU8, {2}, {0, 255}};
+  const Bytes file = test::make_file(
+      {codes, test::make_tensor("a.weight_scale", Dtype::kF32, {2}, {0.5, 0.25}), zero});
+  const catalog::Catalog catalog = test::inspect(file, {{}, {}, true}).value();
+  ASSERT_EQ(catalog.tensors.size(), 1U);
+  const Fetch fetch{0, &catalog.tensors[0], 0, 6, true, 3};
+  const Stretch stretch = read(file, catalog, fetch, 4096);
+  EXPECT_EQ(stretch.codes, (std::vector<int8_t>{-128, -127, -1, 0, 126, 127}));
+  EXPECT_EQ(stretch.zero_points, (std::vector<int32_t>{-128, 127}));
+  expect_consistent(stretch, fetch);
+}
+
+TEST(Stretch, HasScalesForGroupsThatDivideScopesAcrossRows) {
+  // Scales [3, 1] of a matrix [4, 6]: each for eight elements, a row and a third.
+  Random random(5);
+  const Bytes file =
+      test::make_file({test::random_bytes(random, "a.weight", Dtype::kI8, {4, 6}),
+                       test::make_tensor("a.weight_scale", Dtype::kF32, {3, 1}, {0.5, 0.25, 2})});
+  const catalog::Catalog catalog = test::inspect(file, {{}, {}, true}).value();
+  ASSERT_EQ(catalog.tensors.size(), 1U);
+  const Fetch fetch{0, &catalog.tensors[0], 6, 24, true, 2};
+  const Stretch stretch = read(file, catalog, fetch, 4096);
+  expect_consistent(stretch, fetch);
+  EXPECT_EQ(stretch.scales, (std::vector<float>{0.5F, 0.25F, 0.25F, 0.25F, 0.25F, 2, 2, 2, 2}));
+}
+
+} // namespace
+} // namespace monoquant::run
