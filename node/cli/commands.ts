@@ -37,7 +37,7 @@ export const COMMANDS: readonly Command[] = [
   command({
     name: 'calibrate',
     operand: 'MODEL DATA...',
-    summary: 'observe captured inputs of the layers',
+    summary: 'observe captured inputs of layers',
     sections: CALIBRATE_FLAGS,
     notes: [
       'DATA are .safetensors, .npz or PyTorch files of tensors named by module, batches',
