@@ -85,6 +85,8 @@ struct Catalog {
   std::vector<torch::Candidate> candidates = {};
   // Where quantized tensors were joined.
   std::vector<Problem> problems = {};
+  std::vector<Tensor> input_parameters =
+      {}; // X.input_scale and X.input_zero_point of their modules X
   // What the metadata said of them, taken out of these.
   std::vector<std::pair<std::string, std::string>> quantization_metadata = {};
 

@@ -15,6 +15,8 @@ constexpr std::string_view kPacked = "_packed";
 constexpr std::string_view kScale = "_scale";
 constexpr std::string_view kZeroPoint = "_zero_point";
 constexpr std::string_view kShape = "_shape";
+constexpr std::string_view kInputScale = "input_scale";
+constexpr std::string_view kInputZeroPoint = "input_zero_point";
 constexpr uint64_t kMostDimensions = 8;
 /// Shapes that lie no further apart are read together, up to so many bytes.
 constexpr uint64_t kShapeGap = 4096;
@@ -41,6 +43,9 @@ Codes::Part part_of(const Tensor &tensor) {
   return {tensor.dtype, tensor.offset, tensor.bytes,
           is_plain(tensor) ? std::vector<uint8_t>() : tensor.view->literal};
 }
+
+/// One number that lies in the file as it is.
+bool is_single(const Tensor &tensor) { return tensor.elements == 1 && is_plain(tensor); }
 
 bool holds_shape(const Tensor &tensor) {
   return tensor.dtype == Dtype::kI64 && tensor.shape.size() == 1 && tensor.elements > 0 &&
@@ -100,6 +105,7 @@ public:
     for (size_t i = 0; i < catalog_.tensors.size(); ++i) {
       look_at(i);
     }
+    take_input_parameters();
     replace();
   }
 
@@ -278,6 +284,24 @@ private:
              tensor.elements == matrices * divide_up(codes.matrix_rows * codes.bits, 32) * groups;
     }
     return tensor.elements == codes.scopes();
+  }
+
+  /// What is stored about the inputs of a module goes with its codes.
+  void take_input_parameters() {
+    for (size_t i = 0; i < joined_.size(); ++i) {
+      if (!joined_[i]) {
+        continue;
+      }
+      const std::string_view module = module_name(joined_[i]->name);
+      const std::string stem = module.empty() ? std::string() : concat(module, ".");
+      for (const std::string_view name : {kInputScale, kInputZeroPoint}) {
+        const auto found = find(stem, name);
+        if (found && !consumed_[*found] && is_single(catalog_.tensors[*found])) {
+          consumed_[*found] = true;
+          catalog_.input_parameters.push_back(catalog_.tensors[*found]);
+        }
+      }
+    }
   }
 
   /// Puts the joined tensors where their codes were, and leaves away their parts.

@@ -9,6 +9,7 @@
 #include "monoquant/base/checked.h"
 #include "monoquant/base/text.h"
 #include "monoquant/execute/recurrent_run.h"
+#include "monoquant/run/tensor_reader.h"
 
 namespace monoquant::run {
 namespace {
@@ -64,6 +65,9 @@ public:
   Finder(const catalog::Catalog &file, const catalog::Catalog *reference,
          const std::vector<calibration::ModuleBatches> &captured)
       : file_(file) {
+    for (const Tensor &tensor : file.input_parameters) {
+      by_name_.emplace(tensor.name, &tensor);
+    }
     for (const Tensor &tensor : file.tensors) {
       by_name_.emplace(tensor.name, &tensor);
     }
