@@ -63,7 +63,7 @@ export const COMMANDS: readonly Command[] = [
   command({
     name: 'dequantize',
     operand: 'MODEL OUTPUT',
-    summary: 'write quantized tensors as floats again',
+    summary: 'write codes as floats again',
     sections: DEQUANTIZE_FLAGS,
     examples: ['monoquant dequantize small.safetensors model.safetensors --dtype f16'],
     load: async () => (await import('./dequantize.js')).runDequantize,
