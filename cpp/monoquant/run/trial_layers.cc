@@ -9,6 +9,7 @@
 #include "monoquant/base/checked.h"
 #include "monoquant/base/text.h"
 #include "monoquant/execute/recurrent_run.h"
+#include "monoquant/run/tensor_reader.h"
 
 namespace monoquant::run {
 namespace {
