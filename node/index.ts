@@ -110,16 +110,27 @@ export async function compare(
   );
 }
 
-/** Checks a quantized file: its structure, its codes and scales and, where there is a reference, its values. */
+/**
+ * Checks a quantized file: its structure, its codes and scales and, where there is a reference, its values; executes
+ * its layers.
+ */
 export async function validate(
   file: string | URL,
   options: ValidateOptions<string | URL> = {},
 ): Promise<Validation> {
-  const { run, opening, reference, failUnder } = resolveValidate(options);
+  const { reference, calibration, run, ...choices } = resolveValidate(options);
   const paths = reference === undefined ? [file] : [file, reference];
-  return withInputs(paths, run, ([one, other]) =>
-    validateWith(startSession(run), { file: one, reference: other, opening, failUnder, run }),
-  );
+  return withInputs(paths, run, async ([one, other]) => {
+    const data = openCalibration(calibration);
+    try {
+      const job = { ...choices, file: one, reference: other, calibration: data.parts, run };
+      const validation = await validateWith(startSession(run), job);
+      data.checkUnchanged();
+      return validation;
+    } finally {
+      data.close();
+    }
+  });
 }
 
 /** Writes quantized tensors as floats again, under their original names and shapes. */

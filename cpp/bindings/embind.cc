@@ -19,6 +19,7 @@
 #include "monoquant/run/compare_stage.h"
 #include "monoquant/run/encode_stage.h"
 #include "monoquant/run/seal_stage.h"
+#include "monoquant/run/trial_stage.h"
 #include "monoquant/run/verify_stage.h"
 
 namespace monoquant::bindings {
@@ -214,6 +215,19 @@ public:
                                                   block_bytes)) {}
 };
 
+const catalog::Catalog *catalog_of(const Inspector *inspector) {
+  return inspector == nullptr ? nullptr : &inspector->catalog();
+}
+
+/// `reference` and `data` may be null; all inspectors must outlive the stage.
+class TrialStage : public Stage {
+public:
+  TrialStage(const Inspector &file, const Inspector *reference, const Inspector *data,
+             size_t block_bytes)
+      : Stage(std::make_unique<run::TrialStage>(file.catalog(), catalog_of(reference),
+                                                catalog_of(data), block_bytes)) {}
+};
+
 /// Both inspectors must outlive the stage. `so_far` is a calibration, or empty; ask for the error at once.
 class CalibrateStage : public Stage {
 public:
@@ -290,6 +304,9 @@ EMSCRIPTEN_BINDINGS(monoquant) {
       .constructor<const Inspector &, const Inspector &, size_t>();
   emscripten::class_<CalibrateStage, emscripten::base<Stage>>("CalibrateStage")
       .constructor<const Inspector &, const Inspector &, const std::string &, size_t, size_t>();
+  emscripten::class_<TrialStage, emscripten::base<Stage>>("TrialStage")
+      .constructor<const Inspector &, const Inspector *, const Inspector *, size_t>(
+          emscripten::allow_raw_pointers());
   emscripten::function("setThreads", &set_threads);
   emscripten::function("version", &version);
 }

@@ -67,8 +67,12 @@ export interface CompareOptions extends OpenOptions, RunOptions {}
 export interface ValidateOptions<Source> extends OpenOptions, RunOptions {
   /** The model that the file was made from: `key` and `stripPrefix` are about this one. */
   readonly reference?: Source;
-  /** A problem where the SQNR in dB against the reference is lower. */
+  /** A problem where the SQNR in dB of the weights against the reference is lower. */
   readonly failUnder?: number;
+  /** Captured inputs that layers are executed on: one file, no calibration made of it. */
+  readonly calibration?: CalibrationInput;
+  /** Execute every quantized layer as a runtime would; true by default. */
+  readonly run?: boolean;
 }
 
 export interface CalibrateOptions extends OpenOptions, RunOptions {
@@ -196,8 +200,10 @@ export function resolveValidate<Source>(options: ValidateOptions<Source>): {
   readonly opening: Opening;
   readonly reference: Source | undefined;
   readonly failUnder: number | undefined;
+  readonly executes: boolean;
+  readonly calibration: readonly CalibrationInput[];
 } {
-  const keys = ['reference', 'failUnder', ...RUN_KEYS, ...OPEN_KEYS];
+  const keys = ['reference', 'failUnder', 'calibration', 'run', ...RUN_KEYS, ...OPEN_KEYS];
   const given = checkObject(options, 'options', keys);
   const failUnder = checkFiniteNumber(given.failUnder, 'failUnder');
   if (failUnder !== undefined && options.reference === undefined) {
@@ -206,11 +212,21 @@ export function resolveValidate<Source>(options: ValidateOptions<Source>): {
       'Name the model that the file was made from as the reference.',
     );
   }
+  const executes = checkBoolean(given.run, 'run') ?? true;
+  const { calibration = [] } = checkChoices({ calibration: given.calibration });
+  if (!executes && calibration.length > 0) {
+    throw contradiction(
+      'calibration has no meaning where no layer is executed.',
+      'Leave out calibration, or execute layers: run: true.',
+    );
+  }
   return {
     run: runOf(given),
     opening: openingOf(given),
     reference: options.reference,
     failUnder,
+    executes,
+    calibration,
   };
 }
 

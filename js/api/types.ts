@@ -271,7 +271,7 @@ export interface Report {
 }
 
 export interface Progress {
-  readonly stage: 'plan' | 'calibrate' | 'encode' | 'verify';
+  readonly stage: 'plan' | 'calibrate' | 'encode' | 'verify' | 'run';
   /** Bytes of this stage done so far and in all. */
   readonly bytes: number;
   readonly totalBytes: number;

@@ -28,6 +28,8 @@ export const PROBLEM_CODES = [
   'reference-mismatch',
   'changed-tensor',
   'wrong-code',
+  // Executed.
+  'bad-output',
   // The gate.
   'low-quality',
 ] as const;
@@ -42,6 +44,22 @@ export interface Problem {
   readonly tensor: string;
 }
 
+export const ACTIVATION_MODES = ['dynamic', 'static', 'weights-only'] as const;
+/** How a runtime treats the inputs of a layer: as INT8 by each sample, as INT8 by a stored scale, or as floats. */
+export type ActivationMode = (typeof ACTIVATION_MODES)[number];
+
+/** A layer that was executed as a runtime would, beside the float layer. */
+export interface LayerRun {
+  readonly mode: ActivationMode;
+  /** `seeded`: random ones, the same in every run. */
+  readonly inputs: 'captured' | 'seeded';
+  readonly samples: number;
+  /** Of its outputs; null where nothing was lost. */
+  readonly sqnrDb: number | null;
+  /** Cosine of the angle between both layers' outputs. */
+  readonly cosine: number;
+}
+
 export interface ValidatedTensor {
   readonly name: string;
   readonly elements: number;
@@ -49,6 +67,11 @@ export interface ValidatedTensor {
   /** Against the reference; null where there is none, or where nothing was lost. */
   readonly sqnrDb: number | null;
   readonly maxError: number | null;
+  /**
+   * Of the layer that it is a weight of; missing where layers are not executed, or not this one. Without a reference
+   * the float layer has the dequantized weights, so that only what quantizing the inputs costs shows.
+   */
+  readonly run?: LayerRun;
 }
 
 export interface Validation {
@@ -59,6 +82,8 @@ export interface Validation {
   readonly hasReference: boolean;
   /** Mean SQNR in dB of the quantized tensors, weighted by their elements. */
   readonly sqnrDb: number | null;
+  /** Mean SQNR in dB of the executed layers' outputs, weighted by the elements of their weights. */
+  readonly outputSqnrDb: number | null;
   /** Those that are quantized, worst first. */
   readonly tensors: readonly ValidatedTensor[];
 }

@@ -114,6 +114,16 @@ export class Engine {
     if (reference === undefined) return new this.#module.CompareStage(file, blockBytes);
     return new this.#module.CompareStage(file, reference, blockBytes);
   }
+
+  /** One slot; source 0 is the file, source 1 the reference, source 2 captured inputs. */
+  trialStage(
+    file: WasmInspector,
+    reference: WasmInspector | undefined,
+    data: WasmInspector | undefined,
+    { blockBytes }: BlockShape,
+  ): WasmStage {
+    return new this.#module.TrialStage(file, reference ?? null, data ?? null, blockBytes);
+  }
 }
 
 /** `json` is what the engine's `error` functions return: an EngineError, or '' when all is well. */

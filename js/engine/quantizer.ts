@@ -31,6 +31,13 @@ export interface PlanChoice {
   readonly only?: readonly number[];
 }
 
+/** What layers are executed beside, and on. */
+export interface TrialSources {
+  readonly reference: ByteSource | undefined;
+  /** Captured inputs. */
+  readonly data: ByteSource | undefined;
+}
+
 /** What was found beside another file, or in the file alone. All are JSON texts. */
 export interface Findings {
   /** Of the reference; undefined where there is none. */
@@ -143,6 +150,30 @@ export class Quantizer<Output> {
       return { catalog: other?.catalog(), result, problems: this.#inspector.problems() };
     } finally {
       deleteQuietly(stage);
+      deleteQuietly(other);
+    }
+  }
+
+  /** Executes the quantized layers; answers JSON of a TrialResult. */
+  async trial(
+    { reference, data }: TrialSources,
+    options: OpenOptions,
+    onProgress?: OnStageProgress,
+  ): Promise<string> {
+    let other: WasmInspector | undefined;
+    let inputs: WasmInspector | undefined;
+    let stage: WasmStage | undefined;
+    try {
+      if (reference !== undefined) other = await this.#engine.inspect(reference, options);
+      // All of the file is data: no part of it is a state dict.
+      if (data !== undefined) inputs = await this.#engine.inspect(data, { key: '' });
+      stage = this.#engine.trialStage(this.#inspector, other, inputs, this.#blocks);
+      // By the numbers that the engine gives them; what is not there is never read.
+      const sources = [this.#source, reference ?? this.#source, data ?? this.#source];
+      return await runStage(stage, { sources, slots: 1, onProgress });
+    } finally {
+      deleteQuietly(stage);
+      deleteQuietly(inputs);
       deleteQuietly(other);
     }
   }

@@ -5,6 +5,7 @@
  */
 import type {
   Catalog,
+  LayerRun,
   Problem,
   ProblemCode,
   StoredCodes,
@@ -13,8 +14,9 @@ import type {
   Validation,
 } from '../api/types.js';
 import { haveSameShape, sqnrOf } from './comparison.js';
+import { layerRuns, runProblems } from './layer-runs.js';
 import { meanSqnr } from './report.js';
-import type { CompareResult } from './wasm.js';
+import type { CompareResult, TrialResult } from './wasm.js';
 
 type Measured = CompareResult['tensors'][number];
 type Quantized = TensorInfo & { readonly quantization: StoredCodes };
@@ -26,6 +28,8 @@ export interface Evidence {
   readonly reference: Catalog | undefined;
   readonly problems: readonly Problem[];
   readonly measured: CompareResult;
+  /** Missing where nothing was executed. */
+  readonly trial: TrialResult | undefined;
   readonly failUnder: number | undefined;
 }
 
@@ -37,14 +41,19 @@ export function validationOf(evidence: Evidence): Validation {
   const { version, file, reference, measured } = evidence;
   const byName = new Map(measured.tensors.map((tensor) => [tensor.name, tensor]));
   const quantized = file.tensors.filter(isQuantized);
-  const tensors = quantized.map((tensor) => validated(tensor, byName.get(tensor.name)));
+  const runs = layerRuns(evidence.trial);
+  const tensors = quantized.map((tensor) =>
+    validated(tensor, byName.get(tensor.name), runs.get(tensor.name)),
+  );
   tensors.sort((a, b) => (a.sqnrDb ?? Infinity) - (b.sqnrDb ?? Infinity) || 0);
   const sqnrDb = meanSqnr(tensors);
+  const ofCodes = quantized.flatMap((tensor) => codeProblems(tensor, byName.get(tensor.name)));
   const problems = [
     ...evidence.problems,
     ...(quantized.length === 0 && evidence.problems.length === 0 ? [NOTHING] : []),
-    ...quantized.flatMap((tensor) => codeProblems(tensor, byName.get(tensor.name))),
+    ...ofCodes,
     ...(reference === undefined ? [] : referenceProblems(file, reference, byName)),
+    ...runProblems(evidence.trial, ofCodes),
     ...gateProblems(sqnrDb, evidence.failUnder),
   ];
   return {
@@ -53,6 +62,9 @@ export function validationOf(evidence: Evidence): Validation {
     problems,
     hasReference: reference !== undefined,
     sqnrDb,
+    outputSqnrDb: meanSqnr(
+      tensors.map(({ elements, run }) => ({ elements, sqnrDb: run?.sqnrDb ?? null })),
+    ),
     tensors,
   };
 }
@@ -65,6 +77,7 @@ export function unreadable(version: string, message: string, tensor = ''): Valid
     problems: [{ code: 'unreadable', message, tensor }],
     hasReference: false,
     sqnrDb: null,
+    outputSqnrDb: null,
     tensors: [],
   };
 }
@@ -79,13 +92,18 @@ function isQuantized(tensor: TensorInfo): tensor is Quantized {
   return tensor.quantization !== undefined;
 }
 
-function validated({ name, shape, quantization }: Quantized, found?: Measured): ValidatedTensor {
+function validated(
+  { name, shape, quantization }: Quantized,
+  found?: Measured,
+  run?: LayerRun,
+): ValidatedTensor {
   return {
     name,
     elements: shape.reduce((product, extent) => product * extent, 1),
     quantization,
     sqnrDb: found?.compared ? sqnrOf(found) : null,
     maxError: found?.peak ?? null,
+    ...(run === undefined ? {} : { run }),
   };
 }
 

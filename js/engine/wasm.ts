@@ -5,6 +5,7 @@
  */
 
 import type { Calibration } from '../api/calibration.js';
+import type { ActivationMode } from '../api/validation.js';
 
 /** Every handle lives in engine memory until it is deleted. */
 interface Handle {
@@ -175,6 +176,36 @@ export interface CompareResult {
   }[];
 }
 
+/** Result of a TrialStage; `problems` are of the captured inputs: names and shapes that fit no layer. */
+export interface TrialResult {
+  readonly layers: readonly TrialLayer[];
+  readonly problems: DataProblems;
+}
+
+/** A layer that was executed, or is left out, or failed. */
+export interface TrialLayer {
+  /** Those of its tensors that are quantized. */
+  readonly tensors: readonly string[];
+  /** Why it was not executed. */
+  readonly leftOut?: string;
+  /** What is wrong with its outputs, or with the stored scale of its input. */
+  readonly failure?: string;
+  readonly form?: 'linear' | 'convolution' | 'lstm' | 'gru';
+  readonly mode?: ActivationMode;
+  /** What is unusual about how it was executed. */
+  readonly note?: string;
+  readonly inputs?: 'captured' | 'seeded';
+  readonly samples?: number;
+  /** Of one sample. */
+  readonly outputs?: number;
+  /** Whether the float layer has the reference's weights; else the stored ones, dequantized. */
+  readonly reference?: boolean;
+  /** Null where nothing was lost. */
+  readonly sqnrDb?: number | null;
+  readonly cosine?: number;
+  readonly peak?: number;
+}
+
 export interface EngineError {
   readonly code: string;
   readonly message: string;
@@ -230,6 +261,16 @@ export interface WasmModule {
     data: WasmInspector,
     calibrationJson: string,
     slots: number,
+    blockBytes: number,
+  ) => WasmStage;
+  /**
+   * Executes the quantized layers of `file` beside those of `reference`, on inputs from `data`: source 2. Has one
+   * slot; the inspectors must outlive it. Its result is JSON of a TrialResult.
+   */
+  readonly TrialStage: new (
+    file: WasmInspector,
+    reference: WasmInspector | null,
+    data: WasmInspector | null,
     blockBytes: number,
   ) => WasmStage;
   version(): string;

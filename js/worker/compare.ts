@@ -3,12 +3,14 @@
  * It exists so that both are the same in every host.
  * Nothing is written, and the session ends here.
  */
+import { contradiction } from '../api/check.js';
 import { type ErrorCode, MonoquantError } from '../api/errors.js';
 import type { Opening, RunOptions } from '../api/options.js';
 import type { Catalog, Comparison, Problem, Validation } from '../api/types.js';
 import { comparisonOf } from '../engine/comparison.js';
 import { unreadable, validationOf } from '../engine/validation.js';
-import type { CompareResult } from '../engine/wasm.js';
+import type { CompareResult, TrialResult } from '../engine/wasm.js';
+import type { CalibrationPart } from './calibrate.js';
 import { openOptions } from './open-options.js';
 import type { Session } from './session.js';
 import { StageProgress } from './stage-progress.js';
@@ -26,6 +28,9 @@ export interface ValidateJob<Source> {
   /** Of the reference. */
   readonly opening: Opening;
   readonly failUnder: number | undefined;
+  /** Whether layers are executed, and on which captured inputs: one file, or none. */
+  readonly executes: boolean;
+  readonly calibration: readonly CalibrationPart<Source>[];
   readonly run: RunOptions;
 }
 
@@ -60,19 +65,24 @@ export async function compareWith<Source>(
 
 export async function validateWith<Source>(
   session: Session<Source, unknown, unknown>,
-  { file, reference, opening, failUnder, run }: ValidateJob<Source>,
+  { file, reference, opening, failUnder, executes, calibration, run }: ValidateJob<Source>,
 ): Promise<Validation> {
   try {
+    const data = dataOf(calibration);
     const { version } = await session.engine;
     const opened = await openFile(session, file, run, version);
     if ('valid' in opened) return opened;
     const found = await measure(session, reference, opening, run);
+    const hasLayers = opened.tensors.some(({ quantization }) => quantization !== undefined);
+    const sources = { reference, data };
+    const trial = executes && hasLayers ? await execute(session, sources, opening, run) : undefined;
     return validationOf({
       version,
       file: opened,
       reference: found.reference,
       problems: found.problems,
       measured: found.result,
+      trial,
       failUnder,
     });
   } finally {
@@ -100,6 +110,36 @@ interface Found {
   readonly reference: Catalog | undefined;
   readonly result: CompareResult;
   readonly problems: readonly Problem[];
+}
+
+/** Captured inputs are read as they are; what a calibration keeps of them cannot be fed to a layer. */
+function dataOf<Source>(parts: readonly CalibrationPart<Source>[]): Source | undefined {
+  const [first] = parts;
+  if (first === undefined) return undefined;
+  if (first.kind === 'data' && parts.length === 1) return first.source;
+  throw contradiction(
+    first.kind === 'data'
+      ? 'Layers are executed on captured inputs from one file, not from several.'
+      : 'Layers are executed on captured inputs, not on a calibration.',
+    'Give one file of captured inputs, or none: layers without any are executed on random ones.',
+  );
+}
+
+/** Executes the layers of the open file. */
+async function execute<Source>(
+  session: Session<Source, unknown, unknown>,
+  sources: { readonly reference: Source | undefined; readonly data: Source | undefined },
+  opening: Opening,
+  { signal, onProgress }: RunOptions,
+): Promise<TrialResult> {
+  const progress = onProgress === undefined ? undefined : new StageProgress('run', 1, onProgress);
+  const result: string = await session.request(
+    'trial',
+    { ...sources, options: openOptions(opening, true) },
+    { signal, onProgress: progress?.of(0) },
+  );
+  progress?.end();
+  return JSON.parse(result) as TrialResult;
 }
 
 /** Reads the open file, and the reference beside it. */

@@ -46,6 +46,15 @@ export interface Calls<Source, Sink, Output> {
     parameters: { readonly reference: Source | undefined; readonly options: OpenOptions };
     answer: Findings;
   };
+  /** Executes the quantized layers; answers JSON of a TrialResult. */
+  readonly trial: {
+    parameters: {
+      readonly reference: Source | undefined;
+      readonly data: Source | undefined;
+      readonly options: OpenOptions;
+    };
+    answer: string;
+  };
   readonly finish: { parameters: null; answer: Output };
 }
 

@@ -75,6 +75,8 @@ class SessionWorker<Source, Sink, Output> {
         return this.#opened().tensor(oneTensor(request.parameters.index));
       case 'compare':
         return this.#compare(request.parameters, onProgress);
+      case 'trial':
+        return this.#trial(request.parameters, onProgress);
       case 'finish':
         return this.#opened().finish();
     }
@@ -121,6 +123,16 @@ class SessionWorker<Source, Sink, Output> {
   ): Promise<Findings> {
     const other = reference === undefined ? undefined : await this.#host.openSource(reference);
     return this.#opened().compare(other, options, onProgress);
+  }
+
+  async #trial(
+    { reference, data, options }: Calls<Source, Sink, Output>['trial']['parameters'],
+    onProgress?: OnStageProgress,
+  ): Promise<string> {
+    const open = async (source: Source | undefined) =>
+      source === undefined ? undefined : this.#host.openSource(source);
+    const sources = { reference: await open(reference), data: await open(data) };
+    return this.#opened().trial(sources, options, onProgress);
   }
 
   #opened(): Quantizer<Output> {

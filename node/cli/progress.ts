@@ -32,6 +32,12 @@ const REDRAW_MS = 100;
 const FIRST_DRAW_MS = 200;
 const CLEAR_LINE = '\r\u001b[K';
 
+/** Calibrating is a part of planning that not every run has; validating verifies, and perhaps runs layers. */
+function labelOf(stage: Progress['stage']): string {
+  const step = Math.max(STAGES.indexOf(stage), 0) + 1;
+  return stage === 'run' ? stage : `[${step}/${STAGES.length}] ${stage}`;
+}
+
 class ProgressBar implements ProgressView {
   private readonly screen: Screen;
   private readonly pace = new Pace();
@@ -106,9 +112,7 @@ class ProgressLines implements ProgressView {
     const now = performance.now();
     const share = shareDone(bytes, totalBytes);
     this.pace.add(progress, now);
-    // Calibrating is a part of planning that not every run has.
-    const step = Math.max(STAGES.indexOf(stage), 0) + 1;
-    const label = `[${step}/${STAGES.length}] ${stage}`;
+    const label = labelOf(stage);
     // A run that starts over, because the weights forced another plan, says so.
     if (stage !== this.stage || share < this.lastShare) {
       this.stage = stage;

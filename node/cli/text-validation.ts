@@ -11,6 +11,9 @@ import { renderTable } from './table.js';
 import { printable, printableName, wrap } from './text.js';
 import { codesWords } from './wording.js';
 
+const SQNR = { title: 'SQNR', align: 'right' } as const;
+const MAX_ERROR = { title: 'max error', align: 'right' } as const;
+const OUTPUT_SQNR = { title: 'output SQNR', align: 'right' } as const;
 const PROBLEMS_SHOWN = 10;
 const TENSORS_SHOWN = 5;
 
@@ -32,21 +35,24 @@ export function renderValidation(
     if (hidden > 0) lines.push(screen.paint('dim', `… ${formatCount(hidden)} more (--verbose)`));
     blocks.push(lines);
   }
-  if (hasReference && tensors.length > 0) {
+  const hasRun = tensors.some(({ run }) => run !== undefined);
+  if ((hasReference || hasRun) && tensors.length > 0) {
     const shown = verbose ? tensors : tensors.slice(0, TENSORS_SHOWN);
-    const rows = shown.map(({ name, quantization, sqnrDb, maxError }) => [
+    const rows = shown.map(({ name, quantization, sqnrDb, maxError, run }) => [
       printableName(name),
       codesWords(quantization),
-      formatDecibels(sqnrDb),
-      maxError === null ? '' : formatError(maxError),
+      ...(hasReference
+        ? [formatDecibels(sqnrDb), maxError === null ? '' : formatError(maxError)]
+        : []),
+      ...(hasRun ? [run === undefined ? '' : formatDecibels(run.sqnrDb)] : []),
     ]);
     blocks.push(
       renderTable(
         [
           { title: verbose ? 'tensor, the worst first' : 'worst tensors', shrink: 'middle' },
           { title: 'stored as' },
-          { title: 'SQNR', align: 'right' },
-          { title: 'max error', align: 'right' },
+          ...(hasReference ? ([SQNR, MAX_ERROR] as const) : []),
+          ...(hasRun ? [OUTPUT_SQNR] : []),
         ],
         rows,
         { screen },
@@ -57,7 +63,7 @@ export function renderValidation(
 }
 
 function facts(
-  { valid, problems, tensors, sqnrDb, hasReference }: Validation,
+  { valid, problems, tensors, sqnrDb, outputSqnrDb, hasReference }: Validation,
   file: string,
   screen: Screen,
 ): Fact[] {
@@ -74,5 +80,18 @@ function facts(
     hasReference && tensors.length > 0
       ? ['quality', sqnrDb === null ? 'nothing was lost' : `SQNR ${formatDecibels(sqnrDb)}`]
       : undefined,
+    outputSqnrDb === null
+      ? undefined
+      : ['outputs', `SQNR ${formatDecibels(outputSqnrDb)}${runWords(tensors, hasReference)}`],
   ];
+}
+
+/** What the layers were executed on, and beside. */
+function runWords(tensors: Validation['tensors'], hasReference: boolean): string {
+  const runs = tensors.flatMap(({ run }) => run ?? []);
+  const captured = runs.filter(({ inputs }) => inputs === 'captured').length;
+  const random = captured === 0 ? 'random' : 'captured and random';
+  const inputs = captured === runs.length ? 'captured' : random;
+  const beside = hasReference ? '' : ', beside the dequantized weights';
+  return ` (${formatPlural(runs.length, 'executed tensor')}, ${inputs} inputs${beside})`;
 }

@@ -22,7 +22,12 @@ export async function runValidate(given: Arguments<ValidateFlag>, session: Sessi
   try {
     validation = await validate(file, {
       ...openOptions(values),
-      ...withoutUndefined({ reference: values.reference, failUnder: values['fail-under'] }),
+      ...withoutUndefined({
+        reference: values.reference,
+        failUnder: values['fail-under'],
+        calibration: values.calibration,
+        run: values['no-run'] === true ? false : undefined,
+      }),
       threads: 1,
       signal: session.signal,
       onProgress: (step) => progress.update(step),

@@ -5,6 +5,7 @@
  */
 import { expect } from 'vitest';
 import {
+  ACTIVATION_MODES,
   BITS,
   type Candidate,
   type Catalog,
@@ -20,6 +21,7 @@ import {
   FLOAT_TYPES,
   GROUP_SIZES,
   LAYER_KINDS,
+  type LayerRun,
   type LeftOut,
   METHODS,
   OBSERVERS,
@@ -234,6 +236,7 @@ const validationDocument = object<Validation>({
   problems: list(problem),
   hasReference: flag,
   sqnrDb: nullable(number),
+  outputSqnrDb: nullable(number),
   tensors: list(
     object<ValidatedTensor>({
       name: text,
@@ -241,6 +244,15 @@ const validationDocument = object<Validation>({
       quantization: storedCodes,
       sqnrDb: nullable(number),
       maxError: nullable(number),
+      run: optional(
+        object<LayerRun>({
+          mode: oneOf(ACTIVATION_MODES),
+          inputs: oneOf(['captured', 'seeded']),
+          samples: count,
+          sqnrDb: nullable(number),
+          cosine: number,
+        }),
+      ),
     }),
   ),
 });

@@ -135,13 +135,17 @@ export async function compare(
   return compareWith(startSession(run), { first, second, opening, run });
 }
 
-/** Checks a quantized file: its structure, its codes and scales and, where there is a reference, its values. */
+/**
+ * Checks a quantized file: its structure, its codes and scales and, where there is a reference, its values; executes
+ * its layers.
+ */
 export async function validate(file: Blob, options: ValidateOptions = {}): Promise<Validation> {
-  const { run, opening, reference, failUnder } = resolveValidate(options);
+  const { reference, calibration, run, ...choices } = resolveValidate(options);
   checkModel(file);
   if (reference !== undefined) checkModel(reference);
   throwIfAborted(run.signal);
-  return validateWith(startSession(run), { file, reference, opening, failUnder, run });
+  const { parts } = await openCalibration(calibration);
+  return validateWith(startSession(run), { ...choices, file, reference, calibration: parts, run });
 }
 
 /** Writes quantized tensors as floats again, under their original names and shapes. */
