@@ -320,7 +320,7 @@ export const VALIDATE_FLAGS = [
         name: 'calibration',
         short: 'c',
         value: 'FILE',
-        help: 'captured inputs to execute layers on; default: random ones',
+        help: 'inputs to execute layers on',
       },
       { kind: 'switch', name: 'no-run', help: 'do not execute the layers' },
       KEY,

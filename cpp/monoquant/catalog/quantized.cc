@@ -288,11 +288,11 @@ private:
 
   /// What is stored about the inputs of a module goes with its codes.
   void take_input_parameters() {
-    for (size_t i = 0; i < joined_.size(); ++i) {
-      if (!joined_[i]) {
+    for (const std::optional<Found> &quantized : joined_) {
+      if (!quantized) {
         continue;
       }
-      const std::string_view module = module_name(joined_[i]->name);
+      const std::string_view module = module_name(quantized->name);
       const std::string stem = module.empty() ? std::string() : concat(module, ".");
       for (const std::string_view name : {kInputScale, kInputZeroPoint}) {
         const auto found = find(stem, name);
