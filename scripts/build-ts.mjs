@@ -65,7 +65,8 @@ async function bundle(root, platform, dist) {
       format: 'esm',
       entryFileNames: '[name].js',
       chunkFileNames: 'chunk-[name].js',
-      sourcemap: true,
+      // Those for Node are readable as they are.
+      sourcemap: platform === 'browser',
       minify: platform === 'browser',
     });
   } finally {

@@ -51,6 +51,7 @@ catalog::Opening read_opening(const std::string &json) {
       opening.choice.key = document["key"].get<std::string>();
     }
     opening.strip_prefix = document.value("stripPrefix", std::string());
+    opening.accepts_arrays = document.value("acceptsArrays", false);
     opening.join_quantized = document.value("joinQuantized", false);
   }
   return opening;

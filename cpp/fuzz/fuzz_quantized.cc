@@ -18,7 +18,8 @@ using namespace monoquant::fuzz;
 
 constexpr std::array<std::string_view, 4> kTypes = {"auto", "F32", "F16", "BF16"};
 constexpr std::string_view kRest =
-    R"(","bits":"none","container":"safetensors","duplicateTies":false,"mode":"dynamic",)"
+    R"(","bits":"none","container":"safetensors","duplicateTies":false,"calibration":null,"observer":"auto","percentile":99.99,)"
+    R"("inputScheme":"symmetric","mode":"dynamic",)"
     R"("scheme":"symmetric","strategy":"channel","groupSize":-1,"method":"rtn","floatType":"F16",)"
     R"("layers":[],"defaultIgnore":true,"minElements":0,"ignore":[],"overrides":[],"unfit":[]})";
 
@@ -40,6 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const Bytes file(data, data + size);
   catalog::Opening opening;
   opening.join_quantized = true;
+  opening.accepts_arrays = true;
   const auto catalog = inspect(file, opening);
   if (!catalog) {
     return 0;

@@ -170,6 +170,8 @@ export const WARNINGS = [
   'siblings-split',
   'low-sqnr',
   'very-low-sqnr',
+  'sensitive-4-bit',
+  'scale-edge',
   'non-finite',
   'overflow',
   'already-quantized',
@@ -217,6 +219,11 @@ export interface TensorReport {
   readonly sqnrDb: number | null;
   /** Largest absolute difference of a weight to its stored value. */
   readonly maxError: number;
+  /**
+   * Stored scales at the edge of their dtype (2^-23, the smallest that there is; subnormal in F16) whose weights
+   * are not all zero. Only where there are any.
+   */
+  readonly edgeScales?: number;
   readonly sourceBytes: number;
   readonly outputBytes: number;
   /** How its layer's inputs are quantized, where a scale of them is stored. */

@@ -11,6 +11,7 @@ export const PROBLEM_CODES = [
   // Its parts do not fit together.
   'missing-scale',
   'missing-shape',
+  'missing-input-scale',
   'wrong-shape',
   'leftover-part',
   'config-invalid',

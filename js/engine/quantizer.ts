@@ -166,7 +166,8 @@ export class Quantizer<Output> {
     try {
       if (reference !== undefined) other = await this.#engine.inspect(reference, options);
       // All of the file is data: no part of it is a state dict.
-      if (data !== undefined) inputs = await this.#engine.inspect(data, { key: '' });
+      if (data !== undefined)
+        inputs = await this.#engine.inspect(data, { key: '', acceptsArrays: true });
       stage = this.#engine.trialStage(this.#inspector, other, inputs, this.#blocks);
       // By the numbers that the engine gives them; what is not there is never read.
       const sources = [this.#source, reference ?? this.#source, data ?? this.#source];
@@ -181,7 +182,7 @@ export class Quantizer<Output> {
   /** Adds a file of captured inputs to a calibration, JSON or ''; answers JSON of a CalibrateResult. */
   async calibrate(data: ByteSource, soFar: string, onProgress?: OnStageProgress): Promise<string> {
     // All of the file is data: no part of it is a state dict.
-    const inspector = await this.#engine.inspect(data, { key: '' });
+    const inspector = await this.#engine.inspect(data, { key: '', acceptsArrays: true });
     let stage: WasmStage | undefined;
     try {
       stage = this.#engine.calibrateStage(this.#inspector, inspector, soFar, this.#blocks);

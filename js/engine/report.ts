@@ -1,30 +1,23 @@
 /**
- * The Report of a run, its warnings about quality, and the gates that a caller set.
+ * The Report of a run, and the gates that a caller set.
  * It exists so that numbers from the engine become statements in one place.
  * Pure functions of the plan and the stages' results; only the gates throw.
  */
 import { MonoquantError } from '../api/errors.js';
 import type { Gates } from '../api/options.js';
-import type {
-  PlannedTensor,
-  Reason,
-  Report,
-  TensorReport,
-  Warning,
-  WarningCode,
-} from '../api/types.js';
+import type { PlannedTensor, Reason, Report, TensorReport, Warning } from '../api/types.js';
+import { decibels } from './warnings.js';
 import type { StageResult } from './wasm.js';
-
-const LOW_SQNR_DB = 20;
-const VERY_LOW_SQNR_DB = 10;
-const TENSORS_IN_WARNING = 20;
 
 /** Errors of one tensor, summed over its bands. */
 interface ErrorSums {
   signal: number;
   noise: number;
   peak: number;
+  edges: number;
 }
+
+const NO_ERRORS: Readonly<ErrorSums> = { signal: 0, noise: 0, peak: 0, edges: 0 };
 
 /** What was lost in each tensor that is not a copy, worst first. `results` are those of all shares. */
 export function reportTensors(
@@ -35,13 +28,14 @@ export function reportTensors(
   const reports: TensorReport[] = [];
   for (const [index, { name, shape, decision, bytes, outputs, input }] of planned.entries()) {
     if (decision !== 'quantize' && decision !== 'convert') continue;
-    const errors = sums.get(index) ?? { signal: 0, noise: 0, peak: 0 };
+    const errors = sums.get(index) ?? NO_ERRORS;
     reports.push({
       name,
       elements: shape.reduce((product, extent) => product * extent, 1),
       decision,
       sqnrDb: sqnrOf(errors),
       maxError: errors.peak,
+      ...(errors.edges === 0 ? {} : { edgeScales: errors.edges }),
       sourceBytes: bytes,
       outputBytes: outputs.reduce((sum, output) => sum + output.bytes, 0),
       ...(input === undefined ? {} : { input }),
@@ -55,11 +49,12 @@ function sumErrors(results: readonly StageResult[]): Map<number, ErrorSums> {
   const errors = results.flatMap((result) => result.errors ?? []);
   errors.sort(([tensorA, bandA], [tensorB, bandB]) => tensorA - tensorB || bandA - bandB);
   const sums = new Map<number, ErrorSums>();
-  for (const [tensor, , signal, noise, peak] of errors) {
-    const sum = sums.get(tensor) ?? { signal: 0, noise: 0, peak: 0 };
+  for (const [tensor, , signal, noise, peak, edges] of errors) {
+    const sum = sums.get(tensor) ?? { ...NO_ERRORS };
     sum.signal += signal;
     sum.noise += noise;
     sum.peak = Math.max(sum.peak, peak);
+    sum.edges += edges;
     sums.set(tensor, sum);
   }
   return sums;
@@ -93,57 +88,6 @@ export function copiedTensors(planned: readonly PlannedTensor[]): Report['copied
   return planned
     .filter(({ decision }) => decision !== 'quantize' && decision !== 'convert')
     .map(({ name, decision, reason, explanation }) => ({ name, decision, reason, explanation }));
-}
-
-/** A plan's own warnings, and one each for what an earlier run found in the weights. */
-export function planWarnings(
-  planned: readonly PlannedTensor[],
-  given: readonly Warning[],
-): readonly Warning[] {
-  const found = [
-    ...unfitWarning(planned, 'non-finite', 'NaN or infinity'),
-    ...unfitWarning(planned, 'overflow', 'values beyond the range of the output type'),
-  ].filter(({ code }) => !given.some((warning) => warning.code === code));
-  return [...given, ...found];
-}
-
-function unfitWarning(
-  planned: readonly PlannedTensor[],
-  code: WarningCode & Reason,
-  content: string,
-): Warning[] {
-  const tensors = planned.filter(({ reason }) => reason === code).map(({ name }) => name);
-  const [first, ...others] = tensors;
-  if (first === undefined) return [];
-  const message =
-    others.length === 0
-      ? `"${first}" is copied as it is because it holds ${content}.`
-      : `"${first}" and ${others.length} more are copied as they are because they hold ${content}.`;
-  return [{ code, message, tensors: tensors.slice(0, TENSORS_IN_WARNING) }];
-}
-
-/** `tensors` are sorted, worst first. */
-export function qualityWarnings(tensors: readonly TensorReport[]): readonly Warning[] {
-  return [
-    ...sqnrWarning(tensors, 'very-low-sqnr', Number.NEGATIVE_INFINITY, VERY_LOW_SQNR_DB),
-    ...sqnrWarning(tensors, 'low-sqnr', VERY_LOW_SQNR_DB, LOW_SQNR_DB),
-  ];
-}
-
-function sqnrWarning(
-  tensors: readonly TensorReport[],
-  code: WarningCode,
-  from: number,
-  limit: number,
-): Warning[] {
-  const low = tensors.filter(({ sqnrDb }) => sqnrDb !== null && sqnrDb >= from && sqnrDb < limit);
-  const worst = low[0];
-  if (worst === undefined) return [];
-  const message =
-    low.length === 1
-      ? `"${worst.name}" has an SQNR of ${decibels(worst.sqnrDb)}, below ${limit} dB.`
-      : `${low.length} tensors have an SQNR below ${limit} dB; the worst is "${worst.name}" with ${decibels(worst.sqnrDb)}.`;
-  return [{ code, message, tensors: low.slice(0, TENSORS_IN_WARNING).map(({ name }) => name) }];
 }
 
 /** A run that would only copy is a mistake of its caller. */
@@ -223,9 +167,4 @@ export function gateQuality(
       tensor: worst?.name,
     },
   );
-}
-
-/** Two digits, so that 19.96 is not shown as 20.0 next to "below 20". */
-function decibels(sqnrDb: number | null): string {
-  return sqnrDb === null ? 'no error' : `${sqnrDb.toFixed(2)} dB`;
 }

@@ -136,14 +136,19 @@ export interface StageResult {
   /** Encode: checksums of source and output; the engine's own business, for `SealStage`. */
   readonly source?: unknown;
   readonly output?: unknown;
-  /** Encode: tensor, number of the band in it, sum of squares, sum of squared errors, largest error. */
-  readonly errors?: readonly (readonly [number, number, number, number, number])[];
+  /**
+   * Encode: tensor, number of the band in it, sum of squares, sum of squared errors, largest error, scales at
+   * the edge of their dtype.
+   */
+  readonly errors?: readonly (readonly [number, number, number, number, number, number])[];
 }
 
 /** What a file is to be opened as. */
 export interface OpenOptions {
   readonly key?: string;
   readonly stripPrefix?: string;
+  /** Data may come as NumPy's .npz; models do not. */
+  readonly acceptsArrays?: boolean;
   /** Codes, scales and zero points become one tensor of values. */
   readonly joinQuantized?: boolean;
 }

@@ -14,10 +14,9 @@ import {
   gateWarnings,
   gateWork,
   meanSqnr,
-  planWarnings,
-  qualityWarnings,
   reportTensors,
 } from '../engine/report.js';
+import { planWarnings, qualityWarnings } from '../engine/warnings.js';
 import type { StageResult, UnfitTensor } from '../engine/wasm.js';
 import { type Calibrated, type CalibrationPart, calibrateWith } from './calibrate.js';
 import { openOptions } from './open-options.js';

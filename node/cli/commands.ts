@@ -37,7 +37,7 @@ export const COMMANDS: readonly Command[] = [
   command({
     name: 'calibrate',
     operand: 'MODEL DATA...',
-    summary: 'observe captured inputs of the layers',
+    summary: 'observe captured inputs of layers',
     sections: CALIBRATE_FLAGS,
     notes: [
       'DATA are .safetensors, .npz or PyTorch files of tensors named by module, batches',
@@ -63,7 +63,7 @@ export const COMMANDS: readonly Command[] = [
   command({
     name: 'dequantize',
     operand: 'MODEL OUTPUT',
-    summary: 'write quantized tensors as floats again',
+    summary: 'write codes as floats again',
     sections: DEQUANTIZE_FLAGS,
     examples: ['monoquant dequantize small.safetensors model.safetensors --dtype f16'],
     load: async () => (await import('./dequantize.js')).runDequantize,

@@ -21,6 +21,7 @@ const SPELLINGS: readonly (readonly [pattern: RegExp, words: string])[] = [
   [/\bcalibration: "inputs.pt"/g, '-c inputs.pt'],
   [/\binputScheme\b/g, '--input-scheme'],
   [/^(observer|percentile|calibration)\b(?= (is|has))/g, '--$1'],
+  [/\bfor percentile\b/g, 'for --percentile'],
   [/\bmode "static" with a calibration\b/g, '-c'],
   [/\bgroupSize: (-?\d+)/g, '--group-size $1'],
   [/\bgroupSize\b/g, '--group-size'],

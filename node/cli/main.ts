@@ -62,7 +62,9 @@ function reportFailure(
       : new MonoquantError('aborted', 'Interrupted; nothing was written.');
   const has = (...flags: string[]) => words.some((word) => flags.includes(word));
   session.err.write(failureText(error, session.err, has('--verbose', '-v')));
-  if (has('--json')) printJson(session.out, failureDocument(error));
+  // A gate closes behind the document that it judges: that one says why.
+  const isTold = session.out.hasWritten();
+  if (has('--json') && !isTold) printJson(session.out, failureDocument(error));
   return interrupted ?? exitCodeOf(error);
 }
 

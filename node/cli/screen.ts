@@ -23,6 +23,7 @@ export interface Screen {
   columns(): number;
   paint(style: Style, text: string): string;
   write(text: string): void;
+  hasWritten(): boolean;
 }
 
 /** Terminals that do not say how wide they are. */
@@ -33,6 +34,7 @@ const LEAST_COLUMNS = 40;
 export function screenOf(stream: NodeJS.WriteStream): Screen {
   const isTerminal = stream.isTTY === true;
   // hasColors knows NO_COLOR, FORCE_COLOR and TERM=dumb.
+  let hasWritten = false;
   const colours = isTerminal && stream.hasColors();
   return {
     isTerminal,
@@ -45,7 +47,9 @@ export function screenOf(stream: NodeJS.WriteStream): Screen {
       return `\u001b[${on}m${text}\u001b[${off}m`;
     },
     write: (text) => {
+      hasWritten = true;
       stream.write(text);
     },
+    hasWritten: () => hasWritten,
   };
 }

@@ -385,7 +385,7 @@ describe('options', () => {
     ]) {
       const changed = { ...calibration.modules, fc: { ...fc, ...change } };
       const failure = await fails({ calibration: { ...calibration, modules: changed } });
-      expect(failure.message).toContain('fc');
+      expect(failure).toMatchObject({ tensor: 'fc', message: expect.stringContaining('fc') });
     }
   });
 });

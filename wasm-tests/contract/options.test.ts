@@ -200,9 +200,12 @@ describe('effects', () => {
     const { suggestion } = await failureOf(model.plan({ zzzzzzzzz: 1 } as PlanOptions));
     const all = /The keys are (.*)\.$/.exec(suggestion ?? '')?.[1]?.split(/, | and /) ?? [];
     expect(all.length).toBeGreaterThan(10);
-    // There is only one format to choose; what the others change shows in other files (torch.test.ts),
-    // and a model that is open has been opened with its key and its prefix.
-    const elsewhere = ['format', 'container', 'duplicateTies', 'key', 'stripPrefix'];
+    // There is only one format to choose; a model that is open has been opened with its key and its prefix;
+    // and what the others change shows where files of their kind are: PyTorch's, of codes, of captured inputs.
+    const elsewhere = [
+      ...['format', 'key', 'stripPrefix', 'container', 'duplicateTies', 'dequantize'],
+      ...['static', 'calibration', 'observer', 'percentile', 'inputScheme'],
+    ];
     expect(all.filter((key) => !tried.has(key)).sort()).toEqual(elsewhere.sort());
   });
 });

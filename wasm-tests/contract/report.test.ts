@@ -6,9 +6,10 @@
 import { describe, expect, it } from 'vitest';
 import { host } from '#host';
 import type { PlanOptions, WarningCode } from '#package';
+import { failureOf } from '../support/failures.js';
 import { filled, mixedModel, weights } from '../support/models.js';
 import { Random } from '../support/random.js';
-import { runOn } from '../support/runs.js';
+import { modelOf, runOn } from '../support/runs.js';
 import { elementsOf, type Tensor } from '../support/safetensors.js';
 
 describe('summary', () => {
@@ -87,6 +88,13 @@ describe('warnings', () => {
     ],
     'low-sqnr': [[noisy('fc.weight', 100), head], { bits: 4 }, ['fc.weight']],
     'very-low-sqnr': [[noisy('fc.weight', 25), head], { bits: 4 }, ['fc.weight']],
+    'sensitive-4-bit': [
+      [good, weights('lm_head.weight', 'F32', [8, 128]), weights('embed.weight', 'F32', [8, 128])],
+      { bits: 4, layers: ['linear', 'embedding', 'head'] },
+      ['lm_head.weight', 'embed.weight'],
+    ],
+    // Rows of 2^-17 / 127.5 and less get the smallest scale that there is.
+    'scale-edge': [[filled('fc.weight', 'F32', [8, 128], () => 2 ** -17), head], {}, ['fc.weight']],
     'non-finite': [[nan, good, head], {}, ['nan.weight']],
     overflow: [
       [filled('big.weight', 'F32', [8, 128], () => 1e6), good],
@@ -113,6 +121,61 @@ describe('warnings', () => {
     expect(report.warnings.map((candidate) => candidate.code)).toContain(code);
     expect(warning?.tensors).toEqual(names);
     expect(warning?.message).toMatch(/^\S.*\.$/);
+  });
+
+  it('say what to do', async () => {
+    for (const [tensors, options] of Object.values(cases)) {
+      const { report } = await runOn(tensors, options);
+      for (const { code, message } of report.warnings) {
+        expect(message, code).toMatch(
+          /alone|ignore|help|choose|Give|begin with|more layer kinds|says what is wanted|wider/i,
+        );
+      }
+    }
+  });
+
+  describe('scales at the edge of their dtype', () => {
+    const F16_EDGE = 2 ** -14 * 127.5;
+    const rows = (dtype: 'F32' | 'F16' | 'BF16', magnitudes: readonly number[]) =>
+      filled('fc.weight', dtype, [magnitudes.length, 128], (index) => {
+        const magnitude = magnitudes[Math.floor(index / 128)] ?? 0;
+        return index % 2 === 0 ? magnitude : -magnitude / 2;
+      });
+    const usual = [0.1, 0.2, 0.3, 0.4];
+    const tiny = 2 ** -21;
+    const cases: readonly (readonly [Tensor, PlanOptions, number | undefined])[] = [
+      [rows('F32', usual), {}, undefined],
+      [rows('F32', [...usual, tiny, 0, tiny]), {}, 2],
+      [rows('BF16', [...usual, tiny, 0, tiny]), {}, 2],
+      // All zeros want no scale at all.
+      [rows('F32', [...usual, 0, 0]), {}, undefined],
+      [rows('F32', [...usual, tiny]), { bits: 4, groupSize: 32 }, 4],
+      [rows('F32', [...usual, tiny]), { bits: 4, groupSize: 32, method: 'rtn' }, 4],
+      [rows('F32', [...usual, tiny]), { scheme: 'asymmetric' }, 1],
+      [rows('F32', [tiny, tiny, tiny, 0]), { strategy: 'tensor' }, 1],
+      [rows('F32', [...usual, tiny]), { strategy: 'tensor' }, undefined],
+      [rows('F32', [0, 0, 0, 0]), { strategy: 'tensor' }, undefined],
+      // F16 has fewer digits below 2^-14.
+      [rows('F16', [...usual, F16_EDGE / 1.1, F16_EDGE * 1.1]), {}, 1],
+      [rows('BF16', [...usual, F16_EDGE / 1.1]), {}, undefined],
+      // A row that is read in parts has one scale all the same.
+      [filled('fc.weight', 'F32', [2, 600_000], () => tiny), {}, 2],
+    ];
+
+    it.each(cases)('%#', async (tensor, options, edges) => {
+      const { report } = await runOn([tensor, head], { ...options, minElements: 0 });
+      const found = report.tensors.find(({ name }) => name === tensor.name);
+      expect(found?.edgeScales).toBe(edges);
+      const warning = report.warnings.find(({ code }) => code === 'scale-edge');
+      expect(warning?.tensors).toEqual(edges === undefined ? undefined : ['fc.weight']);
+      if (warning !== undefined && edges !== 1) expect(warning.message).toContain(String(edges));
+    });
+
+    it('are errors with strict', async () => {
+      const model = modelOf([rows('F32', [...usual, tiny]), head]);
+      const error = await failureOf(host.quantize(model, { strict: true }), 'strict-warnings');
+      expect(error.tensor).toBe('fc.weight');
+    });
   });
 
   it('are not raised without a cause', async () => {

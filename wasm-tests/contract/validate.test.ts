@@ -8,7 +8,7 @@ import { host } from '#host';
 import type { PlanOptions, ProblemCode, Validation } from '#package';
 import type { Bytes } from '../host/host.js';
 import { failureOf } from '../support/failures.js';
-import { mixedModel, weights } from '../support/models.js';
+import { filled, mixedModel, weights } from '../support/models.js';
 import { modelOf } from '../support/runs.js';
 import { readSafetensors, type Tensor, writeSafetensors } from '../support/safetensors.js';
 import { checkValidation } from '../support/schema.js';
@@ -300,4 +300,25 @@ it('a gate closes below its decibels', async () => {
 
 it('a file of floats has nothing to validate', async () => {
   expect(await problemsOf(model)).toEqual(['not-quantized']);
+});
+
+describe('static inputs', () => {
+  const data = writeSafetensors([
+    filled('fc#0', 'F32', [60, 160], (index) => Math.sin(index) * 3),
+    filled('image#0', 'F32', [50, 32, 4, 4], (index) => Math.cos(index)),
+  ]);
+
+  it('are valid, missing ones are not, and dequantizing leaves none behind', async () => {
+    const { output } = await host.withData([{ name: 'inputs.safetensors', bytes: data }], (files) =>
+      host.quantize(model, { bits: 8, calibration: files, threads: 1 }),
+    );
+    expect(readSafetensors(output).tensors.has('fc.input_scale')).toBe(true);
+    expect(await problemsOf(output, model)).toEqual([]);
+    const without = changed(output, { 'fc.input_scale': () => undefined });
+    expect(await problemsOf(without)).toEqual(['missing-input-scale']);
+    const { output: floats } = await host.dequantize(output, { threads: 1 });
+    expect([...readSafetensors(floats).tensors.keys()].sort()).toEqual(
+      [...readSafetensors(model).tensors.keys()].sort(),
+    );
+  });
 });

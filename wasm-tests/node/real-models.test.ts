@@ -1,5 +1,5 @@
 /**
- * Published models come out as PyTorch reads them.
+ * Published models come out as PyTorch reads them, and searched scales are worth their time on them.
  * It exists because files made for tests never show what years of releases have left in real ones.
  * The models are not kept here: MONOQUANT_REAL_MODELS names a folder of them, each with a .json of its tensors.
  */
@@ -39,4 +39,23 @@ describe.skipIf(sidecars.length === 0)('models in MONOQUANT_REAL_MODELS', () => 
       }
     },
   );
+
+  it.each(
+    sidecars.flatMap(({ file }) =>
+      (['symmetric', 'asymmetric'] as const).map((scheme) => ({ file, scheme })),
+    ),
+  )('searches are better than rtn in every tensor: $file, $scheme', async ({ file, scheme }) => {
+    const model = new Uint8Array(readFileSync(join(FOLDER, file)));
+    const options = { bits: 4, scheme, minElements: 0, threads: 1 } as const;
+    const [rtn, mse] = [
+      (await host.quantize(model, { ...options, method: 'rtn' })).report,
+      (await host.quantize(model, options)).report,
+    ];
+    const before = new Map(rtn.tensors.map(({ name, sqnrDb }) => [name, sqnrDb]));
+    expect(mse.tensors.length).toBeGreaterThan(0);
+    for (const { name, sqnrDb } of mse.tensors) {
+      if (sqnrDb !== null) expect(sqnrDb, name).toBeGreaterThan(before.get(name) ?? Infinity);
+    }
+    expect(mse.sqnrDb).toBeGreaterThan(rtn.sqnrDb ?? Infinity);
+  });
 });

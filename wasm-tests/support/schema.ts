@@ -277,6 +277,7 @@ const reportDocument = object<Report>({
       decision: oneOf(['quantize', 'convert']),
       sqnrDb: nullable(number),
       maxError: number,
+      edgeScales: optional(count),
       sourceBytes: count,
       outputBytes: count,
       input: optional(input),

@@ -139,6 +139,7 @@ public:
   void fail(Error error) {
     if (!error_) {
       error_ = std::move(error);
+      error_->message = concat("In the calibration of ", module_, ": ", error_->message);
       error_->tensor = module_;
     }
   }

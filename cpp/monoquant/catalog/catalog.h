@@ -64,6 +64,7 @@ struct Problem {
 struct Opening {
   torch::Choice choice;
   std::string strip_prefix;    // taken off every name; each must have it
+  bool accepts_arrays = false; // data may come as NumPy's .npz; models do not
   bool join_quantized = false; // codes, scales and zero points become one tensor of values
 };
 
@@ -84,6 +85,8 @@ struct Catalog {
   std::vector<torch::Candidate> candidates = {};
   // Where quantized tensors were joined.
   std::vector<Problem> problems = {};
+  std::vector<Tensor> input_parameters =
+      {}; // X.input_scale and X.input_zero_point of their modules X
   // What the metadata said of them, taken out of these.
   std::vector<std::pair<std::string, std::string>> quantization_metadata = {};
 

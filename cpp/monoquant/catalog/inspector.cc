@@ -91,7 +91,9 @@ Result<Parsed<Catalog>> read_file(const ByteWindow &window, const Opening &openi
   }
   if (!container::looks_like_safetensors(*head, size)) {
     if (looks_like_npz(*head)) {
-      return read_npz(window);
+      return opening.accepts_arrays
+                 ? read_npz(window)
+                 : Result<Parsed<Catalog>>(unsupported("an archive of NumPy arrays (.npz)"));
     }
     if (container::looks_like_zip(*head)) {
       return read_checkpoint(torch::read_zip_checkpoint(window, opening.choice), size);

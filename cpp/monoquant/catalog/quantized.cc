@@ -15,6 +15,8 @@ constexpr std::string_view kPacked = "_packed";
 constexpr std::string_view kScale = "_scale";
 constexpr std::string_view kZeroPoint = "_zero_point";
 constexpr std::string_view kShape = "_shape";
+constexpr std::string_view kInputScale = "input_scale";
+constexpr std::string_view kInputZeroPoint = "input_zero_point";
 constexpr uint64_t kMostDimensions = 8;
 /// Shapes that lie no further apart are read together, up to so many bytes.
 constexpr uint64_t kShapeGap = 4096;
@@ -42,16 +44,18 @@ Codes::Part part_of(const Tensor &tensor) {
           is_plain(tensor) ? std::vector<uint8_t>() : tensor.view->literal};
 }
 
+/// One number that lies in the file as it is.
+bool is_single(const Tensor &tensor) { return tensor.elements == 1 && is_plain(tensor); }
+
 bool holds_shape(const Tensor &tensor) {
   return tensor.dtype == Dtype::kI64 && tensor.shape.size() == 1 && tensor.elements > 0 &&
          tensor.elements <= kMostDimensions && is_plain(tensor);
 }
 
 /// How many consecutive elements share a scale; nothing where scales of that shape do not lie in the order of the
-/// elements. [1] or [] for all; [out]; or the rank of the tensor: leading extents, the number of groups in what is
-/// left, and ones.
-std::optional<uint64_t> scope_of(const std::vector<uint64_t> &shape,
-                                 const std::vector<uint64_t> &scales) {
+/// elements. [1] or [] for all; else leading extents, the number of groups in what is left, and ones, which may be
+/// missing.
+std::optional<uint64_t> scope_of(const std::vector<uint64_t> &shape, std::vector<uint64_t> scales) {
   const uint64_t elements = *checked_product(shape);
   const uint64_t count = *checked_product(scales);
   if (count == 1) {
@@ -60,13 +64,10 @@ std::optional<uint64_t> scope_of(const std::vector<uint64_t> &shape,
   if (count == 0 || elements % count != 0) {
     return std::nullopt;
   }
-  const bool one_a_row = scales.size() == 1 && !shape.empty() && scales[0] == shape[0];
-  if (one_a_row) {
-    return elements / count;
-  }
-  if (scales.size() != shape.size()) {
+  if (scales.size() > shape.size()) {
     return std::nullopt;
   }
+  scales.resize(shape.size(), 1);
   size_t i = 0;
   while (i < shape.size() && scales[i] == shape[i]) {
     ++i;
@@ -74,7 +75,18 @@ std::optional<uint64_t> scope_of(const std::vector<uint64_t> &shape,
   const bool ones_behind =
       std::all_of(scales.begin() + static_cast<std::ptrdiff_t>(std::min(i + 1, scales.size())),
                   scales.end(), [](uint64_t extent) { return extent == 1; });
-  return ones_behind ? std::optional(elements / count) : std::nullopt;
+  // Groups never cross rows.
+  return i > 0 && ones_behind ? std::optional(elements / count) : std::nullopt;
+}
+
+/// Rows of unpacked codes: the first extent; or the first two of a stack of matrices, which its scales show.
+uint64_t rows_of(const std::vector<uint64_t> &shape, const std::vector<uint64_t> &scales) {
+  if (shape.empty()) {
+    return 1;
+  }
+  const bool is_stack =
+      shape.size() == 3 && scales.size() == 3 && scales[0] == shape[0] && scales[1] == shape[1];
+  return is_stack ? shape[0] * shape[1] : shape[0];
 }
 
 class Joiner {
@@ -93,6 +105,7 @@ public:
     for (size_t i = 0; i < catalog_.tensors.size(); ++i) {
       look_at(i);
     }
+    take_input_parameters();
     replace();
   }
 
@@ -228,7 +241,7 @@ private:
       return; // nothing to compute, or no simple place to take it from
     }
     if (!codes.packed) {
-      codes.columns = found.shape.empty() ? 1 : codes.elements / found.shape[0];
+      codes.columns = codes.elements / rows_of(found.shape, scales.shape);
     }
     const bool crosses_rows = codes.packed && scope && *scope != codes.elements &&
                               (*scope > codes.columns || codes.columns % *scope != 0);
@@ -271,6 +284,24 @@ private:
              tensor.elements == matrices * divide_up(codes.matrix_rows * codes.bits, 32) * groups;
     }
     return tensor.elements == codes.scopes();
+  }
+
+  /// What is stored about the inputs of a module goes with its codes.
+  void take_input_parameters() {
+    for (size_t i = 0; i < joined_.size(); ++i) {
+      if (!joined_[i]) {
+        continue;
+      }
+      const std::string_view module = module_name(joined_[i]->name);
+      const std::string stem = module.empty() ? std::string() : concat(module, ".");
+      for (const std::string_view name : {kInputScale, kInputZeroPoint}) {
+        const auto found = find(stem, name);
+        if (found && !consumed_[*found] && is_single(catalog_.tensors[*found])) {
+          consumed_[*found] = true;
+          catalog_.input_parameters.push_back(catalog_.tensors[*found]);
+        }
+      }
+    }
   }
 
   /// Puts the joined tensors where their codes were, and leaves away their parts.

@@ -13,7 +13,8 @@ Needs shape_needs(const Catalog &catalog, const ByteWindow &window);
 
 /// Replaces the parts of each quantized tensor by one tensor of its values (F32, Tensor::codes), where the codes
 /// were. What seems to be a part, but does not fit together, stays as it is and is noted in Catalog::problems.
-/// Metadata that speak of the parts go into Catalog::quantization_metadata.
+/// Metadata that speak of the parts go into Catalog::quantization_metadata, scales and zero points of the inputs of
+/// their modules into Catalog::input_parameters.
 void join_quantized(Catalog &catalog, const ByteWindow &window);
 
 } // namespace monoquant::catalog

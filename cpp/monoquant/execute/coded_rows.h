@@ -22,10 +22,10 @@ struct RowShape {
   [[nodiscard]] size_t groups() const { return (columns + group() - 1) / group(); }
 };
 
-/// A run of whole rows.
+/// A run of whole rows. Unsigned codes are handed over less 128, as are their zero points: only differences count.
 struct CodedRows {
   std::span<const int8_t> codes;        // rows * columns; those of 4 bits from -8 to 7
-  std::span<const float> scales;        // one for all, or rows * groups
+  std::span<const float> scales;        // one for all of the run, or rows * groups
   std::span<const int32_t> zero_points; // as many as scales, -128 to 127, or none: all 0
 
   [[nodiscard]] bool is_empty() const { return codes.empty(); }

@@ -51,6 +51,7 @@ struct Group {
   bool symmetric = true;
   std::string strategy;
   uint64_t group_size = 0;
+  bool static_inputs = false;
 };
 
 template <typename T> T value_or(const Json &object, const char *key, T fallback) {
@@ -78,11 +79,13 @@ std::vector<Group> read_groups(const Json &config) {
   const Json list = member(config, "config_groups");
   for (const Json &item : list.is_object() ? list : Json::object()) {
     const Json weights = member(item, "weights");
+    const Json inputs = member(item, "input_activations");
     groups.push_back(
         {Targets(member(item, "targets")), value_or<std::string>(item, "format", format),
          value_or<uint64_t>(weights, "num_bits", 0), value_or<bool>(weights, "symmetric", true),
          value_or<std::string>(weights, "strategy", "tensor"),
-         value_or<uint64_t>(weights, "group_size", 0)});
+         value_or<uint64_t>(weights, "group_size", 0),
+         inputs.is_object() && !value_or<bool>(inputs, "dynamic", false)});
   }
   return groups;
 }
@@ -171,6 +174,14 @@ private:
     const bool fits = std::any_of(groups.begin(), groups.end(), [&](const Group &group) {
       return candidate(group) && describes(group, codes);
     });
+    // Of a recurrent module only the first layer's input is the module's.
+    const bool is_static = tensor.name.ends_with(".weight") && first->static_inputs;
+    if (fits && is_static && !has_input_scale(catalog::module_name(tensor.name))) {
+      add("missing-input-scale",
+          concat("Expected ", catalog::module_name(tensor.name),
+                 ".input_scale, since the config says that its inputs are static, found none."),
+          tensor.name);
+    }
     if (!fits) {
       add("config-mismatch",
           concat("Expected ", tensor.name, " to be ",
@@ -180,6 +191,14 @@ private:
                  codes.packed ? " (packed)." : "."),
           tensor.name);
     }
+  }
+
+  [[nodiscard]] bool has_input_scale(std::string_view module) const {
+    return std::any_of(catalog_.input_parameters.begin(), catalog_.input_parameters.end(),
+                       [&](const Tensor &tensor) {
+                         return catalog::module_name(tensor.name) == module &&
+                                tensor.name.ends_with("input_scale");
+                       });
   }
 
   /// A weight that a target names for certain must be quantized, unless it may be meant to be ignored.

@@ -14,6 +14,8 @@
 namespace monoquant::plan {
 namespace {
 
+using catalog::LayerKind;
+
 Output same_name(const catalog::Tensor &tensor, Dtype dtype) {
   return {
       Role::kData, tensor.name,
@@ -94,10 +96,11 @@ bool align_ties(Plan &plan) {
 
 /// What is left alone for one reason may be why something else is to be left alone for the other.
 void align(Plan &plan) {
-  Warning split{
-      "siblings-split",
-      "These layers are fused by runtimes such as vLLM, which then refuse different schemes.",
-      {}};
+  Warning split{"siblings-split",
+                "These layers are fused by runtimes such as vLLM, which then refuse different "
+                "schemes. Give all "
+                "parts of each the same choices, or leave all of them alone.",
+                {}};
   bool changed = true;
   while (changed) {
     changed = align_siblings(plan.catalog, plan.tensors, split.tensors);
@@ -211,9 +214,12 @@ void warn_about_whole(Plan &plan) {
          {}});
   }
   if (changed_layers > 0 && copied > bytes / 2) {
-    plan.warnings.push_back({"mostly-unquantized",
-                             concat(copied * 100 / bytes, " % of the bytes are left unquantized."),
-                             {}});
+    plan.warnings.push_back(
+        {"mostly-unquantized",
+         concat(copied * 100 / bytes, " % of the bytes are left unquantized. The plan has the "
+                                      "reasons; more layer kinds, or choices for single layers, "
+                                      "select more."),
+         {}});
   }
 }
 
@@ -221,25 +227,43 @@ void add_warnings(Plan &plan) {
   const auto quantized = [](const TensorPlan &entry) {
     return entry.decision == Decision::kQuantize;
   };
-  warn_about(plan, "group-fallback",
-             "The group size asked for does not divide these tensors' rows.",
-             [](const TensorPlan &entry) { return entry.asked_group != 0; });
+  warn_about(
+      plan, "group-fallback",
+      "The group size asked for does not divide these tensors' rows: they get smaller groups, "
+      "or one scale a row. A size that divides them, or -1, says what is wanted.",
+      [](const TensorPlan &entry) { return entry.asked_group != 0; });
   warn_about(
       plan, "activation-scheme",
-      "vLLM's INT8 kernels take symmetric weights only; other loaders read these zero points.",
+      "vLLM's INT8 kernels take symmetric weights only; other loaders read these zero points. "
+      "For vLLM, choose the symmetric scheme or weights only.",
       [&](const TensorPlan &entry) {
         return quantized(entry) && !entry.scheme.packed && !entry.scheme.symmetric;
       });
-  warn_about(plan, "already-quantized", "The file seems to be quantized already.",
+  warn_about(plan, "sensitive-4-bit",
+             "Embeddings and heads lose the most by 4 bits. Give them bits:8, or leave them alone.",
+             [&](const TensorPlan &entry) {
+               const LayerKind kind = plan.catalog.tensors[entry.source].kind;
+               return quantized(entry) && entry.scheme.bits == 4 &&
+                      (kind == LayerKind::kEmbedding || kind == LayerKind::kHead);
+             });
+  warn_about(plan, "already-quantized",
+             "The file seems to be quantized already: begin with the original model.",
              [](const TensorPlan &entry) { return entry.reason == Reason::kNameTaken; });
-  warn_about(plan, "non-finite",
-             "These tensors contain NaN or infinity and are copied unquantized.",
-             [](const TensorPlan &entry) { return entry.reason == Reason::kNonFinite; });
-  warn_about(plan, "overflow", "Values in these tensors are too large for the 16-bit type.",
-             [](const TensorPlan &entry) { return entry.reason == Reason::kOverflow; });
-  warn_about(plan, "dropped",
-             "The output's container has no dtype for these tensors: they are missing in it.",
-             [](const TensorPlan &entry) { return entry.reason == Reason::kNotRepresentable; });
+  warn_about(
+      plan, "non-finite",
+      "These tensors contain NaN or infinity and are copied unquantized: look for what broke "
+      "them, or ignore them by name.",
+      [](const TensorPlan &entry) { return entry.reason == Reason::kNonFinite; });
+  warn_about(
+      plan, "overflow",
+      "Values in these tensors are too large for the 16-bit type, so they are copied as they "
+      "are: BF16 has a wider range, or ignore them by name.",
+      [](const TensorPlan &entry) { return entry.reason == Reason::kOverflow; });
+  warn_about(
+      plan, "dropped",
+      "The output's container has no dtype for these tensors: they are missing in it. Another "
+      "kind of file (.pt, .safetensors) may have one.",
+      [](const TensorPlan &entry) { return entry.reason == Reason::kNotRepresentable; });
   warn_about_whole(plan);
 }
 

@@ -41,6 +41,11 @@ inline float round_scale(float scale, Dtype dtype) {
   }
 }
 
+/// Scales up to this magnitude are at the edge of what is stored: 2^-23, below which none is chosen; for F16 the
+/// largest subnormal, because those have fewer digits the smaller they are. The upper edge is out of reach: the
+/// largest value of a source is at least 7.5 scales.
+inline float edge_scale(Dtype dtype) { return dtype == Dtype::kF16 ? 0x3FFp-24F : kSmallestScale; }
+
 // Inline, and simple enough for compilers to vectorize: they run once for every few dozen weights.
 
 /// Symmetric: the largest magnitude over half the number of steps between the codes.

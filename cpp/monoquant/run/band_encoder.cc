@@ -106,7 +106,9 @@ std::optional<plan::Unfit> BandEncoder::encode(const Slice &slice, std::span<con
       return std::nullopt;
     }
     for (uint64_t unit = slice.begin; unit < slice.end; ++unit) {
-      errors_.add(results_[static_cast<size_t>(unit - slice.begin)].sums);
+      const UnitResult &result = results_[static_cast<size_t>(unit - slice.begin)];
+      errors_.add(result.sums);
+      edge_scales_ += result.edge_scales;
     }
     piece.bytes =
         data.first(static_cast<size_t>(data_offset(slice.end) - data_offset(slice.begin)));
@@ -149,6 +151,7 @@ void BandEncoder::begin(const Slice &slice) {
   data_ = {tensor_->output(Role::kData)->offset + data_offset(slice.begin), 0, 0, index_};
   checksum_.reset();
   errors_ = {};
+  edge_scales_ = 0;
 }
 
 template <typename Work>
@@ -180,7 +183,11 @@ void BandEncoder::merge_ranges(const Slice &slice) {
     range.max = std::max(range.max, seen.max);
   }
   for (size_t i = 0; slice.last_of_band && i < scopes_; ++i) {
-    qparams().set(i, quant::choose_qparams(ranges_[i], tensor_->scheme));
+    const quant::Qparams chosen = quant::choose_qparams(ranges_[i], tensor_->scheme);
+    const bool zeros = ranges_[i].min == 0 && ranges_[i].max == 0;
+    const bool edge = chosen.scale <= quant::edge_scale(tensor_->scheme.scale_dtype);
+    edge_scales_ += edge && !zeros ? 1 : 0;
+    qparams().set(i, chosen);
   }
 }
 

@@ -54,6 +54,8 @@ public:
 
   /// Of the band at work, complete after its last slice.
   [[nodiscard]] const quant::ErrorSums &errors() const { return errors_; }
+  /// Scales at the edge of their dtype, likewise.
+  [[nodiscard]] uint64_t edge_scales() const { return edge_scales_; }
 
 private:
   void select(size_t tensor);
@@ -103,6 +105,7 @@ private:
   Extent data_;                      // what was written so far, without its digest
   Checksum checksum_;                // of it
   quant::ErrorSums errors_;
+  uint64_t edge_scales_ = 0;
 };
 
 } // namespace monoquant::run

@@ -169,7 +169,7 @@ void EncodeStage::encode(Slot &slot, std::span<const uint8_t> input) {
   if (slice.last_of_band && slice.pass + 1 == slicer_.cut(tensor_).passes) {
     encoder_.finish(slot.tail.span(), slot.pieces, extents_);
     if (plan_.tensors[tensor_].decision != plan::Decision::kCopy) {
-      errors_.push_back({tensor_, slice.band, encoder_.errors()});
+      errors_.push_back({tensor_, slice.band, encoder_.errors(), encoder_.edge_scales()});
     }
   }
 }
@@ -207,7 +207,7 @@ std::string EncodeStage::result_json() const {
   for (const BandErrors &band : errors_) {
     errors += errors.empty() ? "" : ",";
     errors += json_text({plan_.tensors[band.tensor].source, band.band, band.sums.signal,
-                         band.sums.noise, band.sums.peak});
+                         band.sums.noise, band.sums.peak, band.edge_scales});
   }
   Json source = Json::array();
   for (const SourceCrc &band : source_crcs_) {

@@ -16,6 +16,7 @@ struct BandErrors {
   size_t tensor = 0; // index of a TensorPlan
   uint64_t band = 0; // of this tensor
   quant::ErrorSums sums;
+  uint64_t edge_scales = 0; // see UnitResult
 };
 
 /// CRC-32 of one band of the source, where the container has one of the whole tensor.

@@ -22,6 +22,10 @@ TensorReader::TensorReader(const catalog::Catalog &catalog, size_t block_bytes, 
     plain = std::max(plain, tensor.is_assembled() ? 0 : most * element_bytes(tensor));
     elements = std::max(elements, dtype_is_quantizable(tensor.dtype) ? most : 0);
   }
+  if (!catalog.input_parameters.empty()) { // of one element each
+    plain = std::max<uint64_t>(plain, 16);
+    elements = std::max<uint64_t>(elements, 1);
+  }
   plain_ = Buffer(static_cast<size_t>(plain));
   values_.resize(static_cast<size_t>(elements));
 }

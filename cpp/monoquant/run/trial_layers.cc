@@ -65,6 +65,9 @@ public:
   Finder(const catalog::Catalog &file, const catalog::Catalog *reference,
          const std::vector<calibration::ModuleBatches> &captured)
       : file_(file) {
+    for (const Tensor &tensor : file.input_parameters) {
+      by_name_.emplace(tensor.name, &tensor);
+    }
     for (const Tensor &tensor : file.tensors) {
       by_name_.emplace(tensor.name, &tensor);
     }

@@ -77,6 +77,21 @@ uint32_t choose_batch(const Kernels &kernels, const float *x, size_t size, size_
   return largest;
 }
 
+/// How many of `count` scopes have got a scale at the edge of its dtype. Zeros need no scale at all.
+uint64_t count_edges(const Kernels &kernels, const float *x, size_t size, size_t count,
+                     const quant::Scheme &scheme, const QparamsArrays &chosen) {
+  const float edge = quant::edge_scale(scheme.scale_dtype);
+  uint64_t edges = 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (std::fabs(chosen.scales[i]) <= edge) {
+      uint32_t magnitude = 0;
+      kernels.magnitudes(x + i * size, size, 1, &magnitude);
+      edges += magnitude == 0 ? 0 : 1;
+    }
+  }
+  return edges;
+}
+
 /// Makes the codes of `count` scopes.
 void encode_batch(const Kernels &kernels, const float *x, size_t size, size_t count,
                   const quant::Scheme &scheme, const QparamsArrays &qparams, uint8_t *codes,
@@ -164,6 +179,7 @@ UnitResult encode_unit(std::span<const float> values, const quant::Scheme &schem
         if (result.magnitude >= kInfinityBits) {
           return result;
         }
+        result.edge_scales += count_edges(kernels, x, size, count, scheme, qparams);
       }
       encode_batch(kernels, x, size, count, scheme, qparams, codes, result.sums);
       codes += (count * size * scheme.bits + 7) / 8;

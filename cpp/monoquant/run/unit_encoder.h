@@ -17,6 +17,8 @@ struct UnitResult {
   uint32_t magnitude = 0; // bits of the largest |value|; 0x7F800000 and above: not finite
   quant::Range range;     // only from `measure`
   quant::ErrorSums sums;
+  uint64_t edge_scales =
+      0; // scales chosen at the edge of their dtype, for scopes that are not all zeros
 };
 
 /// The values of a unit as f32: `from` itself where it holds F32, else decoded into `scratch`.

@@ -25,7 +25,7 @@ Bytes archive_of(const std::string &name, const Bytes &npy) {
 test::TensorFile copied(const Bytes &file) {
   Json options = test::default_options();
   options["bits"] = "none";
-  MemoryRun run(test::plan_for(file, options), file);
+  MemoryRun run(test::plan_for(test::inspect_data(file).value(), options), file);
   const auto sealed = run.seal(); // compares the checksums
   EXPECT_TRUE(sealed) << sealed.error().message;
   return test::parse_file(run.output());
@@ -43,7 +43,7 @@ TEST(Npz, every_storing_gives_the_same_tensors) {
         const FileTensor other = test::random_bytes(random, "other", dtype, {2, 2});
         const Bytes file = test::make_zip(
             {test::npz_entry(tensor, how, random), test::npz_entry(other, how, random)});
-        const auto catalog = test::inspect(file);
+        const auto catalog = test::inspect_data(file);
         ASSERT_TRUE(catalog) << catalog.error().message;
         EXPECT_EQ(catalog.value().format, "npz");
         const test::TensorFile copy = copied(file);
@@ -60,7 +60,7 @@ TEST(Npz, every_version_and_alignment_is_read) {
   for (const uint8_t version : {uint8_t{1}, uint8_t{2}, uint8_t{3}}) {
     for (const size_t alignment : {16, 64}) {
       const NpyShape shape{"<i2", false, "(3,)", version, alignment};
-      const auto catalog = test::inspect(archive_of("x.npy", test::make_npy(shape, data)));
+      const auto catalog = test::inspect_data(archive_of("x.npy", test::make_npy(shape, data)));
       ASSERT_TRUE(catalog) << catalog.error().message;
       EXPECT_EQ(catalog.value().tensors[0].shape, std::vector<uint64_t>{3});
       EXPECT_EQ(catalog.value().tensors[0].dtype, Dtype::kI16);
@@ -76,7 +76,8 @@ TEST(Npz, headers_are_read_however_they_are_written) {
         "{'shape': (2L, 2L), 'fortran_order': False, 'descr': '<i2', }\n",
         "{'shape': (4), "
         "'fortran_order': False, 'descr': '<i2'}"}) {
-    const auto catalog = test::inspect(archive_of("x.npy", test::npy_with_header(header, data)));
+    const auto catalog =
+        test::inspect_data(archive_of("x.npy", test::npy_with_header(header, data)));
     ASSERT_TRUE(catalog) << header << ": " << catalog.error().message;
     EXPECT_EQ(catalog.value().tensors[0].elements, 4U) << header;
   }
@@ -126,7 +127,7 @@ TEST(Npz, what_is_no_array_of_numbers_is_refused_by_name) {
   };
   for (const Refusal &row : rows) {
     const Bytes npy = test::npy_with_header(row.header, Bytes(4));
-    const auto catalog = test::inspect(archive_of("conv.weight.npy", npy));
+    const auto catalog = test::inspect_data(archive_of("conv.weight.npy", npy));
     ASSERT_FALSE(catalog) << row.header;
     EXPECT_EQ(catalog.error().code, row.code) << row.header;
     EXPECT_NE(catalog.error().message.find(row.says), std::string::npos) << catalog.error().message;
@@ -139,7 +140,7 @@ TEST(Npz, a_header_that_is_cut_anywhere_is_an_error) {
   const Bytes npy = test::make_npy({"<f4", false, "(2, 2)"}, Bytes(16));
   for (size_t length = 0; length < npy.size(); ++length) {
     const auto end = npy.begin() + static_cast<std::ptrdiff_t>(length);
-    EXPECT_FALSE(test::inspect(archive_of("x.npy", Bytes(npy.begin(), end)))) << length;
+    EXPECT_FALSE(test::inspect_data(archive_of("x.npy", Bytes(npy.begin(), end)))) << length;
   }
 }
 
@@ -152,7 +153,7 @@ TEST(Npz, headers_of_any_bytes_are_read_or_refused) {
     for (size_t flips = 1 + random.index(3); flips > 0; --flips) {
       damaged[random.index(80)] = static_cast<uint8_t>(random.bits());
     }
-    const auto catalog = test::inspect(archive_of("x.npy", damaged));
+    const auto catalog = test::inspect_data(archive_of("x.npy", damaged));
     if (!catalog) {
       EXPECT_FALSE(catalog.error().message.empty());
       continue;
@@ -166,7 +167,7 @@ TEST(Npz, headers_of_any_bytes_are_read_or_refused) {
 TEST(Npz, members_that_are_no_arrays_are_left_out_by_name) {
   Random random(44);
   const FileTensor tensor = test::random_bytes(random, "a", Dtype::kF32, {2});
-  const auto catalog = test::inspect(
+  const auto catalog = test::inspect_data(
       test::make_zip({test::npz_entry(tensor, {}, random),
                       test::stored_entry("notes.txt", test::bytes_from_text("hello"))}));
   ASSERT_TRUE(catalog) << catalog.error().message;
@@ -184,7 +185,7 @@ TEST(Npz, damage_to_the_data_is_found) {
     Json options = test::default_options();
     options["bits"] = "none";
     if (!deflated) {
-      MemoryRun run(test::plan_for(file, options), file);
+      MemoryRun run(test::plan_for(test::inspect_data(file).value(), options), file);
       const auto sealed = run.seal();
       ASSERT_FALSE(sealed);
       EXPECT_EQ(sealed.error().code, ErrorCode::kMalformedFile);
@@ -201,11 +202,20 @@ TEST(Npz, encrypted_and_foreign_compression_are_refused) {
   bzip2.method = 12;
   bzip2.bytes = bzip2.stored.size();
   for (const ZipEntry &entry : {encrypted, bzip2}) {
-    const auto catalog = test::inspect(test::make_zip({entry}));
+    const auto catalog = test::inspect_data(test::make_zip({entry}));
     ASSERT_FALSE(catalog);
     EXPECT_EQ(catalog.error().code, ErrorCode::kUnsupportedFormat);
     EXPECT_NE(catalog.error().message.find("a.npy"), std::string::npos);
   }
+}
+
+TEST(Npz, IsDataAndNoModel) {
+  const Bytes file = archive_of("x.npy", test::make_npy({"<f4", false, "(2,)"}, Bytes(8)));
+  const auto as_model = test::inspect(file);
+  ASSERT_FALSE(as_model);
+  EXPECT_EQ(as_model.error().code, ErrorCode::kUnsupportedFormat);
+  EXPECT_NE(as_model.error().message.find("NumPy"), std::string::npos);
+  EXPECT_TRUE(test::inspect_data(file));
 }
 
 } // namespace

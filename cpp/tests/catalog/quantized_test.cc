@@ -32,7 +32,7 @@ FileTensor shape_of(std::string name, const std::vector<int64_t> &extents) {
 }
 
 Catalog joined(const std::vector<FileTensor> &tensors, const test::Metadata &metadata = {}) {
-  auto catalog = test::inspect(test::make_file(tensors, metadata), {{}, {}, true});
+  auto catalog = test::inspect(test::make_file(tensors, metadata), {{}, {}, false, true});
   EXPECT_TRUE(catalog);
   return catalog ? catalog.value() : Catalog{};
 }
@@ -58,7 +58,7 @@ TEST(JoinQuantized, TellsWhatSharesAScale) {
       {{6, 8}, {6, 8}, 1},       {{6, 8}, {6, 3}, 0},       {{6, 8}, {1, 8}, 0},
       {{6, 8}, {8}, 0},          {{6, 8}, {5, 1}, 0},       {{6, 4, 3}, {6, 1, 1}, 12},
       {{6, 4, 3}, {6, 2, 1}, 6}, {{6, 4, 3}, {6, 4, 1}, 3}, {{6, 4, 3}, {1, 4, 1}, 0},
-      {{6, 4, 3}, {6, 1, 3}, 0}, {{6, 4, 3}, {6, 1}, 0},
+      {{6, 4, 3}, {6, 1, 3}, 0}, {{6, 4, 3}, {6, 1}, 12},
   };
   for (const Row &row : rows) {
     const Catalog catalog =

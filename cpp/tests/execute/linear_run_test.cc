@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 
 #include "support/naive_layer.h"
@@ -84,7 +85,7 @@ TEST(LinearRun, is_the_naive_layer_to_the_bit) {
       {.rows = 7, .columns = 1, .has_zero_points = true},
   };
   for (const NaiveOptions &options : kinds) {
-    for (const size_t samples : {1, 7, 8, 9, 64}) {
+    for (const size_t samples : std::initializer_list<size_t>{1, 7, 8, 9, 64}) {
       const NaiveMatrix matrix = test::random_matrix(random, options);
       const Inputs inputs =
           inputs_of(test::random_values(random, samples * options.columns), options.columns);
@@ -103,7 +104,7 @@ TEST(LinearRun, does_not_depend_on_how_rows_are_cut) {
   const Inputs inputs = inputs_of(test::random_values(random, size_t{11} * 96), 96);
   for (const ActivationRule &rule : {kDynamic, kStatic, kWeightsOnly}) {
     const RunResult whole = run(matrix, inputs, rule, 23);
-    for (const size_t cut : {1, 2, 5, 22}) {
+    for (const size_t cut : std::initializer_list<size_t>{1, 2, 5, 22}) {
       expect_same(run(matrix, inputs, rule, cut), whole);
     }
   }

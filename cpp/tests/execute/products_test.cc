@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <initializer_list>
+
 namespace monoquant::execute {
 namespace {
 
 TEST(Products, of_integers_are_exact_at_every_block) {
-  for (const size_t count : {0, 1, 32767, 32768, 32769, 65536, 65537, 200'000}) {
+  for (const size_t count :
+       std::initializer_list<size_t>{0, 1, 32767, 32768, 32769, 65536, 65537, 200'000}) {
     const std::vector<int16_t> low(count, -255);
     const std::vector<int16_t> high(count, 255);
     const auto n = static_cast<int64_t>(count);

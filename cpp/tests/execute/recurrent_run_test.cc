@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 
 #include "support/naive_layer.h"
@@ -99,7 +100,7 @@ TEST(RecurrentRun, is_the_naive_layer) {
   constexpr size_t kSequences = 3;
   constexpr size_t kSteps = 9;
   for (const CellKind kind : {CellKind::kLstm, CellKind::kGru}) {
-    for (const size_t group_size : {0, 8}) {
+    for (const size_t group_size : std::initializer_list<size_t>{0, 8}) {
       const NaiveCell cell = random_cell(random, kind, 24, 16, group_size);
       const Inputs inputs = Inputs::seeded("lstm", 24, kSequences * kSteps).value();
       for (const ActivationRule &rule : {kDynamic, kStatic, kWeightsOnly}) {
@@ -221,7 +222,7 @@ TEST(RecurrentRun, refuses_what_does_not_fit) {
       [](RecurrentLayer &layer) { layer.input.coded.scales = layer.input.coded.scales.first(2); }));
   EXPECT_TRUE(
       refuses([](RecurrentLayer &layer) { layer.input.bias = layer.input.bias.first(47); }));
-  for (const size_t sequences : {0, 3, 32}) {
+  for (const size_t sequences : std::initializer_list<size_t>{0, 3, 32}) {
     EXPECT_FALSE(run_recurrent(cell.layer(), inputs, sequences, kDynamic).has_value());
   }
   EXPECT_FALSE(run_recurrent(cell.layer(), inputs, 2, {ActivationMode::kStatic, 0, 0}).has_value());

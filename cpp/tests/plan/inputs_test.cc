@@ -72,6 +72,13 @@ Json static_options(const Calibration &calibration, std::string_view observer = 
   return options;
 }
 
+/// INT4 in groups, with searched scales.
+Json searching_options(const Calibration &calibration) {
+  Json options = options_with(calibration, test::int4_options(32));
+  options["method"] = "mse";
+  return options;
+}
+
 const TensorPlan &entry_of(const Plan &plan, std::string_view name) {
   return plan.tensors[test::index_of(plan.catalog, name)];
 }
@@ -316,7 +323,7 @@ TEST(Inputs, second_moments_weigh_the_columns_of_searches) {
 TEST(Inputs, a_search_without_data_says_so) {
   Calibration calibration = full_calibration();
   calibration.modules.erase("fc2");
-  const Plan plan = test::plan_for(model(), options_with(calibration, test::int4_options(32)));
+  const Plan plan = test::plan_for(model(), searching_options(calibration));
   EXPECT_EQ(warned(plan).at("calibration-missing"), std::vector<std::string>{"fc2.weight"});
 }
 
@@ -380,7 +387,7 @@ TEST(Inputs, stored_scales_are_written_and_verified) {
 
 TEST(Inputs, importance_changes_the_codes) {
   const Calibration calibration = full_calibration();
-  Json weighted = options_with(calibration, test::int4_options(32));
+  Json weighted = searching_options(calibration);
   Json plain = weighted;
   plain["calibration"] = nullptr;
   EXPECT_NE(static_run(weighted, 1).output(), static_run(plain, 1).output());

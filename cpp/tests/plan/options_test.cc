@@ -47,6 +47,7 @@ TEST(Options, every_choice_is_read) {
   const auto options = parse(Json::parse(R"({"container":"pt","duplicateTies":true,"bits":4,
     "mode":"weights-only","scheme":"asymmetric",
     "strategy":"group","groupSize":64,"method":"mse","floatType":"BF16","layers":["conv2d"],"defaultIgnore":false,
+    "calibration":null,"observer":"histogram","percentile":99.5,"inputScheme":"asymmetric","dequantizedType":"BF16","only":[3],
     "minElements":0,"ignore":[0,4],"overrides":[
       {"tensors":[1,2],"bits":"none"},
       {"tensors":[3],"bits":16},
@@ -56,6 +57,8 @@ TEST(Options, every_choice_is_read) {
   ASSERT_TRUE(options) << options.error().message;
   const Options &read = options.value();
   EXPECT_EQ(read.container, Container::kTorchZip);
+  EXPECT_EQ(read.dequantized_type, Dtype::kBF16);
+  EXPECT_EQ(read.only, std::vector<size_t>{3});
   EXPECT_TRUE(read.duplicate_ties);
   EXPECT_EQ(read.treatment.bits, 4U);
   EXPECT_FALSE(read.treatment.symmetric);
@@ -103,7 +106,10 @@ TEST(Options, wrong_values_are_named) {
       {"strategy", {"block", "Group", 2}},
       {"groupSize", {-2, 257, "64", 1.5}},
       {"method", {"gptq", "", 1, nullptr}},
-      {"mode", {"static", nullptr}},
+      {"mode", {"other", nullptr}},
+      {"observer", {"max", "", 1, nullptr}},
+      {"percentile", {50, 100.5, "99", nullptr}},
+      {"inputScheme", {"both", nullptr}},
       {"floatType", {"F32", "f16"}},
       {"layers", {"linear", Json::array({"linear", "dense"}), Json::array({1}), nullptr}},
       {"defaultIgnore", {0, "true", nullptr}},

@@ -218,8 +218,9 @@ std::vector<Row> rows() {
 }
 
 TEST(Rules, decision_and_reason_of_each_rule) {
-  // What follows from several tensors, or from the container, has tests of its own.
-  std::set<Reason> seen{Reason::kTied, Reason::kNotRepresentable};
+  // What follows from several tensors, from the container or from codes has tests of its own.
+  std::set<Reason> seen{Reason::kTied, Reason::kNotRepresentable, Reason::kDequantized,
+                        Reason::kNotSelected};
   for (const Row &row : rows()) {
     const TensorPlan entry = decide_first(row.entries, row.options);
     EXPECT_EQ(static_cast<int>(entry.decision), static_cast<int>(row.decision)) << row.title;

@@ -18,7 +18,7 @@ using test::MemoryRun;
 using test::Random;
 
 catalog::Catalog joined(const Bytes &file) {
-  auto catalog = test::inspect(file, {{}, {}, true});
+  auto catalog = test::inspect(file, {{}, {}, false, true});
   EXPECT_TRUE(catalog);
   return catalog ? catalog.value() : catalog::Catalog{};
 }

@@ -72,7 +72,7 @@ Json dequantize_options(const char *type) {
 }
 
 catalog::Catalog joined_catalog(const Bytes &file) {
-  auto catalog = test::inspect(file, {{}, {}, true});
+  auto catalog = test::inspect(file, {{}, {}, false, true});
   EXPECT_TRUE(catalog) << (catalog ? "" : catalog.error().message);
   return catalog ? catalog.value() : catalog::Catalog{};
 }

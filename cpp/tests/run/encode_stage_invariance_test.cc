@@ -28,6 +28,7 @@ Bytes model() {
       test::random_weights(random, "moe.experts.w", Dtype::kBF16, {3, 21, 1024}),
       test::random_weights(random, "conv.weight", Dtype::kF32, {40, 100, 3, 3}),
       test::random_weights(random, "wide.weight", Dtype::kF64, {10, 3000}),
+      test::random_weights(random, "tiny.weight", Dtype::kF32, {300, 1024}, 1e-6F), // edges
       test::random_weights(random, "norm.weight", Dtype::kF32, {4096}),
       test::random_bytes(random, "table", Dtype::kI8, {600'000}),
       test::random_bytes(random, "odd", Dtype::kU8, {3}),
@@ -64,11 +65,12 @@ std::vector<Variant> variants() {
 }
 
 bool same(const std::vector<BandErrors> &a, const std::vector<BandErrors> &b) {
-  return std::equal(
-      a.begin(), a.end(), b.begin(), b.end(), [](const BandErrors &x, const BandErrors &y) {
-        return x.tensor == y.tensor && x.band == y.band && x.sums.signal == y.sums.signal &&
-               x.sums.noise == y.sums.noise && x.sums.peak == y.sums.peak;
-      });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const BandErrors &x, const BandErrors &y) {
+                      return x.tensor == y.tensor && x.band == y.band &&
+                             x.sums.signal == y.sums.signal && x.sums.noise == y.sums.noise &&
+                             x.sums.peak == y.sums.peak && x.edge_scales == y.edge_scales;
+                    });
 }
 
 class AnyHost : public testing::TestWithParam<Variant> {

@@ -531,7 +531,7 @@ TEST(EncodeStage, results_as_json_have_every_band) {
   const Json result = Json::parse(run.stages()[0]->result_json());
   EXPECT_EQ(result["unfit"], Json::array());
   const quant::ErrorSums sums = run.tensor_errors(1);
-  const Json expected = Json::array({Json::array({1, 0, sums.signal, sums.noise, sums.peak})});
+  const Json expected = Json::array({Json::array({1, 0, sums.signal, sums.noise, sums.peak, 0})});
   EXPECT_EQ(result["errors"], expected);
   EXPECT_EQ(result["bytes"], run.output().size());
 }

@@ -49,6 +49,12 @@ Result<catalog::Catalog> inspect(const Bytes &file, catalog::Opening opening) {
   }
 }
 
+Result<catalog::Catalog> inspect_data(const Bytes &file) {
+  catalog::Opening opening;
+  opening.accepts_arrays = true;
+  return inspect(file, std::move(opening));
+}
+
 Json default_options() {
   return Json::parse(
       R"({"container":"safetensors","duplicateTies":false,"bits":8,"mode":"dynamic","scheme":"symmetric","strategy":"channel",

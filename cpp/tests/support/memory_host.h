@@ -19,6 +19,8 @@ using Bytes = std::vector<uint8_t>;
 
 /// The catalog of a file, or why there is none.
 Result<catalog::Catalog> inspect(const Bytes &file, catalog::Opening opening = {});
+/// The catalog of a file of data, which may be NumPy's.
+Result<catalog::Catalog> inspect_data(const Bytes &file);
 
 /// EngineOptions of js/engine/wasm.ts with the defaults of js/api/configuration.ts: INT8, dynamic, symmetric,
 /// one scale a channel.
