@@ -16,11 +16,9 @@ StretchReader::StretchReader(const std::array<const catalog::Catalog *, kSources
 void StretchReader::begin(const Fetch &fetch) {
   fetch_ = fetch;
   const auto count = static_cast<size_t>(fetch.end - fetch.begin);
-  stretch_.values.clear();
+  stretch_ = {}; // gives back what a large one took
   stretch_.values.reserve(fetch.values ? count : 0);
   stretch_.codes.resize(fetch.group == 0 ? 0 : count);
-  stretch_.scales.clear();
-  stretch_.zero_points.clear();
   end_ = fetch.begin;
   begin_part();
 }

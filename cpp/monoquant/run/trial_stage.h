@@ -19,8 +19,9 @@ namespace monoquant::run {
 /// One slot, so that no block is under way while memory is taken: parts of weights and samples come and go with
 /// their layers.
 ///
-/// Memory beside the readers' (44 MiB a file at most): a layer's samples and their copies (16 + 24 MiB) and a band of
-/// its rows (5 MiB, or a row), or a recurrent layer's matrices (64 MiB); while inputs are taken, 64 MiB of images.
+/// Memory beside the readers' (36 MiB a file at most, and the scales of a part): a layer's samples and their copies
+/// (16 + 24 MiB) and a band of its rows (5 MiB, or a row), or a recurrent layer's matrices (64 MiB); while inputs are
+/// taken, 64 MiB of images.
 class TrialStage final : public Stage {
 public:
   /// All catalogs must outlive the stage; those of the file and the reference with quantized tensors joined. Reads of
