@@ -47,7 +47,7 @@ CompareStage::CompareStage(const catalog::Catalog &file, const catalog::Catalog 
     const bool has_work = pair.reference != nullptr || (tensor.codes && !tensor.tied_to);
     if (has_work && tensor.elements > 0) {
       total_bytes_ += tensor.bytes;
-      pairs_.push_back(std::move(pair));
+      pairs_.push_back(pair);
     }
   }
   begin_part();

@@ -110,7 +110,7 @@ Result<void> TrialInputs::take(const Stretch &stretch) {
     ++sequences_;
     return inputs_->add(values);
   }
-  const Result<void> taken =
+  Result<void> taken =
       layer_.form == TrialForm::kConvolution ? take_images(values) : inputs_->add(values);
   ++batch_;
   return taken;

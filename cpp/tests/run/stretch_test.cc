@@ -66,7 +66,7 @@ TEST(Stretch, GivesTheCodesThatTheValuesAreMadeOf) {
   for (const Json &options : all_options()) {
     SCOPED_TRACE(options.dump());
     const test::MemoryRun run(test::plan_for(source, options), source);
-    const catalog::Catalog catalog = test::inspect(run.output(), {{}, {}, true}).value();
+    const catalog::Catalog catalog = test::inspect(run.output(), {{}, {}, false, true}).value();
     for (const catalog::Tensor &tensor : catalog.tensors) {
       ASSERT_TRUE(tensor.codes) << tensor.name;
       const uint64_t rows = tensor.shape[0];
@@ -90,7 +90,7 @@ TEST(Stretch, MovesUnsignedCodesToSignedOnes) {
   const test::FileTensor zero{"a.weight_zero_point", Dtype::kU8, {2}, {0, 255}};
   const Bytes file = test::make_file(
       {codes, test::make_tensor("a.weight_scale", Dtype::kF32, {2}, {0.5, 0.25}), zero});
-  const catalog::Catalog catalog = test::inspect(file, {{}, {}, true}).value();
+  const catalog::Catalog catalog = test::inspect(file, {{}, {}, false, true}).value();
   ASSERT_EQ(catalog.tensors.size(), 1U);
   const Fetch fetch{0, &catalog.tensors[0], 0, 6, true, 3};
   const Stretch stretch = read(file, catalog, fetch, 4096);
@@ -105,7 +105,7 @@ TEST(Stretch, HasScalesForGroupsThatDivideScopesAcrossRows) {
   const Bytes file =
       test::make_file({test::random_bytes(random, "a.weight", Dtype::kI8, {4, 6}),
                        test::make_tensor("a.weight_scale", Dtype::kF32, {3, 1}, {0.5, 0.25, 2})});
-  const catalog::Catalog catalog = test::inspect(file, {{}, {}, true}).value();
+  const catalog::Catalog catalog = test::inspect(file, {{}, {}, false, true}).value();
   ASSERT_EQ(catalog.tensors.size(), 1U);
   const Fetch fetch{0, &catalog.tensors[0], 6, 24, true, 2};
   const Stretch stretch = read(file, catalog, fetch, 4096);

@@ -34,7 +34,7 @@ inline Result<Json> try_trial(const Bytes &file, TrialFiles files = {},
     if (bytes == nullptr) {
       return std::nullopt;
     }
-    auto catalog = inspect(*bytes, {{}, {}, joined});
+    auto catalog = inspect(*bytes, {{}, {}, false, joined});
     EXPECT_TRUE(catalog);
     return catalog ? std::optional(std::move(catalog.value())) : std::nullopt;
   };
