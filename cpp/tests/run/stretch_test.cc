@@ -99,19 +99,5 @@ TEST(Stretch, MovesUnsignedCodesToSignedOnes) {
   expect_consistent(stretch, fetch);
 }
 
-TEST(Stretch, HasScalesForGroupsThatDivideScopesAcrossRows) {
-  // Scales [3, 1] of a matrix [4, 6]: each for eight elements, a row and a third.
-  Random random(5);
-  const Bytes file =
-      test::make_file({test::random_bytes(random, "a.weight", Dtype::kI8, {4, 6}),
-                       test::make_tensor("a.weight_scale", Dtype::kF32, {3, 1}, {0.5, 0.25, 2})});
-  const catalog::Catalog catalog = test::inspect(file, {{}, {}, false, true}).value();
-  ASSERT_EQ(catalog.tensors.size(), 1U);
-  const Fetch fetch{0, &catalog.tensors[0], 6, 24, true, 2};
-  const Stretch stretch = read(file, catalog, fetch, 4096);
-  expect_consistent(stretch, fetch);
-  EXPECT_EQ(stretch.scales, (std::vector<float>{0.5F, 0.25F, 0.25F, 0.25F, 0.25F, 2, 2, 2, 2}));
-}
-
 } // namespace
 } // namespace monoquant::run
