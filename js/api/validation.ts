@@ -14,6 +14,7 @@ export const PROBLEM_CODES = [
   'missing-input-scale',
   'wrong-shape',
   'leftover-part',
+  'name-taken',
   'config-invalid',
   'config-mismatch',
   'not-quantized',

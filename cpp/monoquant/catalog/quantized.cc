@@ -178,6 +178,11 @@ private:
     const Tensor &packed = catalog_.tensors[index];
     const auto scale = find(name, kScale);
     const auto shape = find(name, kShape);
+    if (find(name, "")) {
+      return problem("name-taken",
+                     concat("Expected no tensor ", name, " beside its packed codes, found one."),
+                     name);
+    }
     if (!scale || !holds_scales(catalog_.tensors[*scale].dtype)) {
       return problem("missing-scale", concat("Expected scales in ", name, kScale, ", found none."),
                      name);

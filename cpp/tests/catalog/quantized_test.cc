@@ -148,6 +148,15 @@ TEST(JoinQuantized, AsksTheConfigurationWhereOneWordMayBeEither) {
   }
 }
 
+TEST(JoinQuantized, GivesNoNameTwice) {
+  const Catalog catalog =
+      joined({shape_of("a.weight_shape", {6, 32}), scales("a.weight_scale", {6, 1}),
+              codes("a.weight", Dtype::kF32, {5}), codes("a.weight_packed", Dtype::kI32, {6, 4})});
+  EXPECT_EQ(catalog.tensors.size(), 4U);
+  ASSERT_EQ(catalog.problems.size(), 1U);
+  EXPECT_EQ(catalog.problems[0].code, "name-taken");
+}
+
 TEST(JoinQuantized, WantsAsManyZeroPointsAsThereAreScales) {
   const auto data = codes("a.weight", Dtype::kI8, {6, 8});
   const auto scale = scales("a.weight_scale", {6, 1});
