@@ -3,7 +3,8 @@
  * It exists because a calibration is made once, stored as JSON, and quantized with many times.
  * Always plain JSON; the engine checks all of it when it is given back.
  */
-import type { Scheme, Warning } from './types.js';
+import type { Scheme } from './schemes.js';
+import type { Warning } from './warning.js';
 
 /** How the range of a layer's inputs follows from the data; `auto` takes what loses least, layer by layer. */
 export const OBSERVERS = ['auto', 'minmax', 'moving-average', 'histogram', 'percentile'] as const;

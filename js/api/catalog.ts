@@ -4,7 +4,8 @@
  * Always plain JSON, made by the engine from metadata alone.
  */
 
-import type { Problem } from './validation.js';
+import type { Problem } from './problem.js';
+import type { Scheme, Strategy } from './schemes.js';
 
 /** Element types by their names in the safetensors format; C32 and C128 are only PyTorch's. */
 export type Dtype =
@@ -57,8 +58,8 @@ export type LayerKind = (typeof LAYER_KINDS)[number];
 /** How a tensor is stored as codes. */
 export interface StoredCodes {
   readonly bits: 4 | 8;
-  readonly scheme: 'symmetric' | 'asymmetric';
-  readonly strategy: 'tensor' | 'channel' | 'group';
+  readonly scheme: Scheme;
+  readonly strategy: Strategy;
   /** -1 where the strategy is not `group`. */
   readonly groupSize: number;
   readonly scaleDtype: Dtype;

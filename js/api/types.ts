@@ -5,25 +5,19 @@
  */
 import type { Observer, PlannedInput } from './calibration.js';
 import type { Dtype, LayerKind } from './catalog.js';
+import type { Method, Scheme, Strategy } from './schemes.js';
+import type { Warning } from './warning.js';
 
 export * from './calibration.js';
 export * from './catalog.js';
 export * from './comparison.js';
+export * from './problem.js';
+export * from './schemes.js';
 export * from './validation.js';
+export * from './warning.js';
 
 export const BITS = [4, 8, 16] as const;
 export type Bits = (typeof BITS)[number];
-
-export const SCHEMES = ['symmetric', 'asymmetric'] as const;
-export type Scheme = (typeof SCHEMES)[number];
-
-/** What shares one scale: the tensor, an output channel, or a group of consecutive inputs. */
-export const STRATEGIES = ['tensor', 'channel', 'group'] as const;
-export type Strategy = (typeof STRATEGIES)[number];
-
-/** How scales are chosen: from the extremes (round to nearest), or searched for the smallest squared error. */
-export const METHODS = ['rtn', 'mse'] as const;
-export type Method = (typeof METHODS)[number];
 
 /** How activations are treated by the loader: quantized as they come, with stored scales, or not at all. */
 export const MODES = ['dynamic', 'static', 'weights-only'] as const;
@@ -161,34 +155,6 @@ export interface PlannedTensor {
   /** Where the inputs of its layer are quantized with a stored scale. */
   readonly input?: PlannedInput;
   readonly outputs: readonly OutputTensor[];
-}
-
-export const WARNINGS = [
-  'everything-quantized',
-  'mostly-unquantized',
-  'group-fallback',
-  'siblings-split',
-  'low-sqnr',
-  'very-low-sqnr',
-  'sensitive-4-bit',
-  'scale-edge',
-  'non-finite',
-  'overflow',
-  'already-quantized',
-  'activation-scheme',
-  'dropped',
-  'calibration-small',
-  'calibration-unmatched',
-  'calibration-missing',
-  'calibration-nan',
-] as const;
-export type WarningCode = (typeof WARNINGS)[number];
-
-export interface Warning {
-  readonly code: WarningCode;
-  readonly message: string;
-  /** The tensors that it speaks of, at most the first twenty. */
-  readonly tensors: readonly string[];
 }
 
 export interface Sizes {

@@ -4,46 +4,7 @@
  * A file is valid when there is no problem; warnings do not make it invalid.
  */
 import type { StoredCodes } from './catalog.js';
-
-export const PROBLEM_CODES = [
-  // The file cannot be read.
-  'unreadable',
-  // Its parts do not fit together.
-  'missing-scale',
-  'missing-shape',
-  'missing-input-scale',
-  'wrong-shape',
-  'leftover-part',
-  'name-taken',
-  'config-invalid',
-  'config-mismatch',
-  'not-quantized',
-  // Its codes, scales and zero points.
-  'bad-scale',
-  'negative-scale',
-  'bad-zero-point',
-  'bad-code',
-  // Beside the reference.
-  'missing-tensor',
-  'extra-tensor',
-  'reference-mismatch',
-  'changed-tensor',
-  'wrong-code',
-  // Executed.
-  'bad-output',
-  // The gate.
-  'low-quality',
-] as const;
-export type ProblemCode = (typeof PROBLEM_CODES)[number];
-
-/** Something that cannot be as it is. */
-export interface Problem {
-  readonly code: ProblemCode;
-  /** One sentence: what was expected, what was found. */
-  readonly message: string;
-  /** The tensor that it is about; empty for the whole file. */
-  readonly tensor: string;
-}
+import type { Problem } from './problem.js';
 
 export const ACTIVATION_MODES = ['dynamic', 'static', 'weights-only'] as const;
 /** How a runtime treats the inputs of a layer: as INT8 by each sample, as INT8 by a stored scale, or as floats. */

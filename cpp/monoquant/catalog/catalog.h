@@ -55,7 +55,7 @@ struct Tensor {
 
 /// Something about the tensors that cannot be as it is.
 struct Problem {
-  std::string_view code; // ProblemCode in js/api/validation.ts
+  std::string_view code; // ProblemCode in js/api/problem.ts
   std::string message;
   std::string tensor;
 };

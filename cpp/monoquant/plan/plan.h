@@ -84,7 +84,7 @@ struct TensorPlan {
 };
 
 struct Warning {
-  std::string_view code; // WarningCode in js/api/types.ts
+  std::string_view code; // WarningCode in js/api/warning.ts
   std::string message;
   std::vector<std::string> tensors;
 };

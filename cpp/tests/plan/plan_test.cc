@@ -213,7 +213,7 @@ TEST(Plan, is_a_function_of_catalog_and_options) {
 }
 
 TEST(Plan, warnings_are_words_that_typescript_knows) {
-  const std::set<std::string> known = test::words_of("js/api/types.ts", "WARNINGS");
+  const std::set<std::string> known = test::words_of("js/api/warning.ts", "WARNINGS");
   std::set<std::string> seen;
   Random random(74);
   for (int round = 0; round < 1200; ++round) {

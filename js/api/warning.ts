@@ -1,0 +1,33 @@
+/**
+ * What somebody should know although the work is done.
+ * It exists apart because calibrations, plans and reports all carry warnings.
+ * Every message says what to do.
+ */
+
+export const WARNINGS = [
+  'everything-quantized',
+  'mostly-unquantized',
+  'group-fallback',
+  'siblings-split',
+  'low-sqnr',
+  'very-low-sqnr',
+  'sensitive-4-bit',
+  'scale-edge',
+  'non-finite',
+  'overflow',
+  'already-quantized',
+  'activation-scheme',
+  'dropped',
+  'calibration-small',
+  'calibration-unmatched',
+  'calibration-missing',
+  'calibration-nan',
+] as const;
+export type WarningCode = (typeof WARNINGS)[number];
+
+export interface Warning {
+  readonly code: WarningCode;
+  readonly message: string;
+  /** The tensors that it speaks of, at most the first twenty. */
+  readonly tensors: readonly string[];
+}
