@@ -101,7 +101,7 @@ TEST(CompareStage, CountsEachCodeThatIsNotTheNearest) {
   Bytes damaged = run.output();
   for (const catalog::Tensor &tensor : plain.tensors) {
     if (tensor.name == "a.weight") {
-      for (const size_t at : {0, 95, 96, 37 * 96 - 1}) {
+      for (const size_t at : {size_t{0}, size_t{95}, size_t{96}, size_t{37} * 96 - 1}) {
         damaged[static_cast<size_t>(tensor.offset) + at] ^= 0x08U;
       }
     }
