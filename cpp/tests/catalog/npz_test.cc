@@ -58,7 +58,7 @@ TEST(Npz, every_storing_gives_the_same_tensors) {
 TEST(Npz, every_version_and_alignment_is_read) {
   const Bytes data = test::bytes_from_hex("000102030405");
   for (const uint8_t version : {uint8_t{1}, uint8_t{2}, uint8_t{3}}) {
-    for (const size_t alignment : {16, 64}) {
+    for (const size_t alignment : {size_t{16}, size_t{64}}) {
       const NpyShape shape{"<i2", false, "(3,)", version, alignment};
       const auto catalog = test::inspect_data(archive_of("x.npy", test::make_npy(shape, data)));
       ASSERT_TRUE(catalog) << catalog.error().message;
