@@ -119,7 +119,7 @@ TEST(TrialInputs, CutsPatchesForConvolutions) {
   const std::vector<uint64_t> shape{12, 2, 3, 3};
   const Bytes file = test::make_file(coded_tensors("conv.weight", weights, shape));
   const Bytes reference = test::make_file({float_tensor("conv.weight", weights.reference, shape)});
-  for (const uint64_t channels : {2, 4}) { // one group, and two
+  for (const uint64_t channels : {2U, 4U}) { // one group, and two
     const std::vector<uint64_t> images{80, channels, 6, 5};
     const std::vector<float> values = captured(static_cast<size_t>(80 * channels * 30));
     const Bytes data = test::make_file({float_tensor("conv", values, images)});
@@ -156,7 +156,7 @@ TEST(TrialInputs, TakesWholeSequencesForRecurrentLayers) {
   const Json result = trial(file, {&reference, &data})[0];
   EXPECT_EQ(result["inputs"], "captured");
   auto inputs = Inputs::of_width(10);
-  for (const size_t sequence : {0, 2, 3, 4}) {
+  for (const size_t sequence : {0U, 2U, 3U, 4U}) {
     ASSERT_TRUE(inputs.value().add(std::span(values).subspan(sequence * 200, 160)));
   }
   const execute::RecurrentLayer layer{execute::CellKind::kLstm,
