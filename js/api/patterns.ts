@@ -18,11 +18,6 @@ export interface ResolvedPatterns {
   })[];
 }
 
-/** Whether `pattern` names the tensor `name`; see Configuration for the language. */
-export function matchPattern(pattern: string, name: string): boolean {
-  return compilePattern(pattern, 'pattern')(name);
-}
-
 export function resolvePatterns(
   configuration: Configuration,
   names: readonly string[],

@@ -237,7 +237,7 @@ export interface Report {
 }
 
 export interface Progress {
-  readonly stage: 'plan' | 'calibrate' | 'encode' | 'verify' | 'run';
+  readonly stage: 'plan' | 'calibrate' | 'encode' | 'verify' | 'compare' | 'run';
   /** Bytes of this stage done so far and in all. */
   readonly bytes: number;
   readonly totalBytes: number;

@@ -150,7 +150,7 @@ async function measure<Source>(
   { signal, onProgress }: RunOptions,
 ): Promise<Found> {
   const progress =
-    onProgress === undefined ? undefined : new StageProgress('verify', 1, onProgress);
+    onProgress === undefined ? undefined : new StageProgress('compare', 1, onProgress);
   const options = openOptions(opening, true);
   const findings = await session.request(
     'compare',

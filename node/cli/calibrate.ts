@@ -16,7 +16,7 @@ import { type Fact, renderFacts } from './facts.js';
 import { usageError } from './failure.js';
 import type { CalibrateFlag } from './flags.js';
 import { formatCount, formatPlural } from './format.js';
-import { showProgress } from './progress.js';
+import { withProgress } from './progress.js';
 import { printJson, printWarnings, type Session } from './session.js';
 import { printable } from './text.js';
 
@@ -54,17 +54,15 @@ async function observe(
   session: Session,
 ): Promise<Calibration> {
   const { calibrate } = await import('../index.js');
-  const progress = showProgress(session.err, { quiet: values.quiet === true, lines: !values.json });
-  try {
-    return await calibrate(model, data, {
+  const choices = { quiet: values.quiet === true, lines: !values.json };
+  return withProgress(session.err, choices, (onProgress) =>
+    calibrate(model, data, {
       ...openOptions(values),
       ...withoutUndefined({ strict: values.strict }),
       signal: session.signal,
-      onProgress: (step) => progress.update(step),
-    });
-  } finally {
-    progress.end();
-  }
+      onProgress,
+    }),
+  );
 }
 
 /** Beside the model: `model.safetensors` becomes `model_calibration.json`. */

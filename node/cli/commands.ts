@@ -11,9 +11,9 @@ import {
   DEQUANTIZE_FLAGS,
   HELP_FLAGS,
   INFO_FLAGS,
-  QUANTIZE_FLAGS,
   VALIDATE_FLAGS,
 } from './flags.js';
+import { QUANTIZE_FLAGS } from './quantize-flags.js';
 
 export const COMMANDS: readonly Command[] = [
   command({

@@ -9,7 +9,7 @@ import type { Arguments } from './arguments.js';
 import { openOptions } from './call-options.js';
 import type { CompareFlag } from './flags.js';
 import { formatDecibels } from './format.js';
-import { showProgress } from './progress.js';
+import { withProgress } from './progress.js';
 import { printJson, type Session } from './session.js';
 import { renderComparison } from './text-comparison.js';
 import { twoFiles } from './two-files.js';
@@ -21,18 +21,10 @@ export async function runCompare(
   const example = 'monoquant compare model.safetensors model_quantized.safetensors';
   const [first, second] = twoFiles(operands, 'two models', example);
   const { compare } = await import('../index.js');
-  const progress = showProgress(session.err, { quiet: false, lines: !values.json });
-  let comparison: Comparison;
-  try {
-    comparison = await compare(first, second, {
-      ...openOptions(values),
-      threads: 1,
-      signal: session.signal,
-      onProgress: (step) => progress.update(step),
-    });
-  } finally {
-    progress.end();
-  }
+  const { err, signal } = session;
+  const comparison = await withProgress(err, { quiet: false, lines: !values.json }, (onProgress) =>
+    compare(first, second, { ...openOptions(values), threads: 1, signal, onProgress }),
+  );
   if (values.json) printJson(session.out, comparison);
   else {
     const text = renderComparison(

@@ -9,16 +9,17 @@ import { Pace } from './pace.js';
 import type { Screen } from './screen.js';
 import { elide, printable } from './text.js';
 
-export interface ProgressView {
+interface ProgressView {
   update(progress: Progress): void;
   /** Clears the line; nothing is drawn afterwards. */
   end(): void;
 }
 
-const STAGES: readonly Progress['stage'][] = ['plan', 'encode', 'verify'];
+/** The steps of a run; what comes alone has no number. */
+const STEPS: { readonly [Stage in Progress['stage']]?: number } = { plan: 1, encode: 2, verify: 3 };
 
 /** `quiet` shows nothing; without `lines`, nothing is shown where a line cannot be drawn over. */
-export function showProgress(
+function showProgress(
   screen: Screen,
   choices: { readonly quiet: boolean; readonly lines: boolean },
 ): ProgressView {
@@ -27,15 +28,28 @@ export function showProgress(
   return { update: () => {}, end: () => {} };
 }
 
+/** Does some work with its progress on screen, which is clear again before anything else is printed. */
+export async function withProgress<Result>(
+  screen: Screen,
+  choices: { readonly quiet: boolean; readonly lines: boolean },
+  work: (onProgress: (progress: Progress) => void) => Promise<Result>,
+): Promise<Result> {
+  const view = showProgress(screen, choices);
+  try {
+    return await work((progress) => view.update(progress));
+  } finally {
+    view.end();
+  }
+}
+
 const REDRAW_MS = 100;
 /** Short runs draw no bar at all: it would only flash. */
 const FIRST_DRAW_MS = 200;
 const CLEAR_LINE = '\r\u001b[K';
 
-/** Calibrating is a part of planning that not every run has; validating verifies, and perhaps runs layers. */
 function labelOf(stage: Progress['stage']): string {
-  const step = Math.max(STAGES.indexOf(stage), 0) + 1;
-  return stage === 'run' ? stage : `[${step}/${STAGES.length}] ${stage}`;
+  const step = STEPS[stage];
+  return step === undefined ? stage : `[${step}/3] ${stage}`;
 }
 
 class ProgressBar implements ProgressView {

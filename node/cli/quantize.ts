@@ -13,10 +13,10 @@ import { type Arguments, oneModel } from './arguments.js';
 import { containerOf, openOptions, withoutUndefined } from './call-options.js';
 import { readConfig, withFlags } from './config-file.js';
 import type { FlagValues } from './flag.js';
-import type { QuantizeFlag } from './flags.js';
 import { formatPlural } from './format.js';
 import { parseLayerOverride } from './layer-override.js';
-import { type ProgressView, showProgress } from './progress.js';
+import { withProgress } from './progress.js';
+import type { QuantizeFlag } from './quantize-flags.js';
 import type { ReportFile } from './report-file.js';
 import { jsonText, printJson, printWarnings, type Session } from './session.js';
 
@@ -141,25 +141,19 @@ async function fullRun(job: Job): Promise<Outcome> {
   return { document, render };
 }
 
-/** Does the work with its progress on screen; the line is cleared before anything else is printed. */
-async function watched<Result>(
+/** Does the work with its progress on screen. */
+function watched<Result>(
   { values, session }: Job,
   work: (run: RunOptions) => Promise<Result>,
 ): Promise<Result> {
-  const progress: ProgressView = showProgress(session.err, {
+  const { threads } = values;
+  const choices = {
     quiet: values.quiet === true,
     lines: !values.json && !values['dry-run'],
-  });
-  try {
-    const { threads } = values;
-    return await work({
-      signal: session.signal,
-      onProgress: (step) => progress.update(step),
-      ...withoutUndefined({ threads }),
-    });
-  } finally {
-    progress.end();
-  }
+  };
+  return withProgress(session.err, choices, (onProgress) =>
+    work({ signal: session.signal, onProgress, ...withoutUndefined({ threads }) }),
+  );
 }
 
 async function present(

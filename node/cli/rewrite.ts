@@ -13,7 +13,7 @@ import { usageError } from './failure.js';
 import type { FlagValues } from './flag.js';
 import type { ConvertFlag } from './flags.js';
 import { formatDuration, formatExactBytes } from './format.js';
-import { showProgress } from './progress.js';
+import { withProgress } from './progress.js';
 import { printJson, printWarnings, type Session } from './session.js';
 import { printable } from './text.js';
 
@@ -31,21 +31,18 @@ export async function rewrite(
   session: Session,
 ): Promise<void> {
   const options = rewriteOptions(values, output);
-  const progress = showProgress(session.err, { quiet: values.quiet === true, lines: !values.json });
-  let report: Report;
-  try {
+  const choices = { quiet: values.quiet === true, lines: !values.json };
+  const report = await withProgress(session.err, choices, async (onProgress) => {
     const result = await call({
       ...options,
       output,
       ...withoutUndefined({ force: values.force, strict: values.strict }),
       signal: session.signal,
-      onProgress: (step) => progress.update(step),
+      onProgress,
     });
     await result.close();
-    report = result.report;
-  } finally {
-    progress.end();
-  }
+    return result.report;
+  });
   const { sizes, timings, warnings } = report;
   const total = timings.planMs + timings.encodeMs + timings.verifyMs;
   if (values.json) printJson(session.out, report);

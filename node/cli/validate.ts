@@ -4,12 +4,11 @@
  * Files are only read.
  */
 import { MonoquantError } from '../../js/api/errors.js';
-import type { Validation } from '../../js/api/types.js';
 import { type Arguments, oneModel } from './arguments.js';
 import { openOptions, withoutUndefined } from './call-options.js';
 import type { ValidateFlag } from './flags.js';
 import { formatPlural } from './format.js';
-import { showProgress } from './progress.js';
+import { withProgress } from './progress.js';
 import { printJson, type Session } from './session.js';
 import { renderValidation } from './text-validation.js';
 
@@ -17,10 +16,9 @@ export async function runValidate(given: Arguments<ValidateFlag>, session: Sessi
   const { values } = given;
   const file = oneModel('validate', given);
   const { validate } = await import('../index.js');
-  const progress = showProgress(session.err, { quiet: false, lines: !values.json });
-  let validation: Validation;
-  try {
-    validation = await validate(file, {
+  const { err, signal } = session;
+  const validation = await withProgress(err, { quiet: false, lines: !values.json }, (onProgress) =>
+    validate(file, {
       ...openOptions(values),
       ...withoutUndefined({
         reference: values.reference,
@@ -29,12 +27,10 @@ export async function runValidate(given: Arguments<ValidateFlag>, session: Sessi
         run: values['no-run'] === true ? false : undefined,
       }),
       threads: 1,
-      signal: session.signal,
-      onProgress: (step) => progress.update(step),
-    });
-  } finally {
-    progress.end();
-  }
+      signal,
+      onProgress,
+    }),
+  );
   if (values.json) printJson(session.out, validation);
   else {
     const text = renderValidation(validation, file, session.out, values.verbose === true);
