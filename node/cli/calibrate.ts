@@ -6,6 +6,7 @@
 import { writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Calibration } from '../../js/api/calibration.js';
+import { formatCount, formatPlural } from '../../js/words/format.js';
 import { InputFile } from '../input-file.js';
 import { leadsTo } from '../open-file.js';
 import { OutputFile } from '../output-file.js';
@@ -15,7 +16,6 @@ import { openOptions, withoutUndefined } from './call-options.js';
 import { type Fact, renderFacts } from './facts.js';
 import { usageError } from './failure.js';
 import type { CalibrateFlag } from './flags.js';
-import { formatCount, formatPlural } from './format.js';
 import { withProgress } from './progress.js';
 import { printJson, printWarnings, type Session } from './session.js';
 import { printable } from './text.js';

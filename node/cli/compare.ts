@@ -5,10 +5,10 @@
  */
 import { MonoquantError } from '../../js/api/errors.js';
 import type { Comparison } from '../../js/api/types.js';
+import { formatDecibels } from '../../js/words/format.js';
 import type { Arguments } from './arguments.js';
 import { openOptions } from './call-options.js';
 import type { CompareFlag } from './flags.js';
-import { formatDecibels } from './format.js';
 import { withProgress } from './progress.js';
 import { printJson, type Session } from './session.js';
 import { renderComparison } from './text-comparison.js';

@@ -3,9 +3,9 @@
  * It exists as the safe way out of pickles: what reads the output needs to trust nobody.
  */
 import type { Report } from '../../js/api/types.js';
+import { formatPlural } from '../../js/words/format.js';
 import type { Arguments } from './arguments.js';
 import type { ConvertFlag } from './flags.js';
-import { formatPlural } from './format.js';
 import { countDecisions, rewrite } from './rewrite.js';
 import type { Session } from './session.js';
 import { modelAndOutput } from './two-files.js';

@@ -4,10 +4,10 @@
  * What was lost stays lost: the values are those that the codes stand for.
  */
 import type { Report } from '../../js/api/types.js';
+import { formatPlural } from '../../js/words/format.js';
 import type { Arguments } from './arguments.js';
 import { withoutUndefined } from './call-options.js';
 import type { DequantizeFlag } from './flags.js';
-import { formatPlural } from './format.js';
 import { countDecisions, rewrite } from './rewrite.js';
 import type { Session } from './session.js';
 import { modelAndOutput } from './two-files.js';

@@ -4,10 +4,11 @@
  * Long facts are wrapped under themselves, labels stand in their own column.
  */
 import type { Reason, Sizes } from '../../js/api/types.js';
-import { formatBytes, formatCount, formatPlural, formatRatio } from './format.js';
+import { countBy } from '../../js/words/counts.js';
+import { formatBytes, formatCount, formatPlural, formatRatio } from '../../js/words/format.js';
+import { REASON_WORDS } from '../../js/words/wording.js';
 import type { Screen } from './screen.js';
 import { wrap } from './text.js';
-import { REASON_WORDS } from './wording.js';
 
 /** A fact without a label goes on with the one above. Undefined lines are left out. */
 export type Fact = readonly [label: string, text: string] | undefined;
@@ -34,15 +35,4 @@ export function reasonsText(tensors: readonly { readonly reason: Reason }[]): st
   const counts = countBy(tensors, ({ reason }) => REASON_WORDS[reason]);
   const list = counts.map(([words, count]) => `${formatCount(count)} ${words}`).join(', ');
   return `${formatPlural(tensors.length, 'tensor')}: ${list}`;
-}
-
-/** How often each key occurs, the commonest first. */
-export function countBy<Item>(
-  items: readonly Item[],
-  key: (item: Item) => string,
-  weight = (_: Item) => 1,
-): [string, number][] {
-  const counts = new Map<string, number>();
-  for (const item of items) counts.set(key(item), (counts.get(key(item)) ?? 0) + weight(item));
-  return [...counts].sort(([, a], [, b]) => b - a);
 }

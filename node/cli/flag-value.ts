@@ -4,9 +4,9 @@
  * A value that leaves here is one that the flag takes.
  */
 import { nearest } from '../../js/api/nearest.js';
+import { formatChoices } from '../../js/words/format.js';
 import { usageError } from './failure.js';
 import type { Flag } from './flag.js';
-import { formatChoices } from './format.js';
 
 interface WrittenValue {
   readonly rawName: string;

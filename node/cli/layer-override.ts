@@ -5,9 +5,9 @@
  */
 import { nearest } from '../../js/api/nearest.js';
 import { BITS, GROUP_SIZES, type LayerOverride, METHODS, SCHEMES } from '../../js/api/types.js';
+import { formatChoices } from '../../js/words/format.js';
 import { usageError } from './failure.js';
 import { matchChoice } from './flag-value.js';
-import { formatChoices } from './format.js';
 
 const EXAMPLE = "For example: --layer 'encoder=bits:4,group:64', or bits:none to leave it alone.";
 

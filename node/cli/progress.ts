@@ -4,8 +4,8 @@
  * What is drawn on a terminal is gone when `end` returns.
  */
 import type { Progress } from '../../js/api/types.js';
-import { formatBytes, formatClock, formatRate } from './format.js';
-import { Pace } from './pace.js';
+import { formatBytes, formatClock, formatRate } from '../../js/words/format.js';
+import { Pace } from '../../js/words/pace.js';
 import type { Screen } from './screen.js';
 import { elide, printable } from './text.js';
 

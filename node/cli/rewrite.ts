@@ -5,6 +5,7 @@
  */
 import type { ConvertOptions } from '../../js/api/options.js';
 import type { Report } from '../../js/api/types.js';
+import { formatDuration, formatExactBytes } from '../../js/words/format.js';
 import type { QuantizeResult } from '../index.js';
 import { containerOf, openOptions, withoutUndefined } from './call-options.js';
 import { readConfig, withFlags } from './config-file.js';
@@ -12,7 +13,6 @@ import { renderFacts } from './facts.js';
 import { usageError } from './failure.js';
 import type { FlagValues } from './flag.js';
 import type { ConvertFlag } from './flags.js';
-import { formatDuration, formatExactBytes } from './format.js';
 import { withProgress } from './progress.js';
 import { printJson, printWarnings, type Session } from './session.js';
 import { printable } from './text.js';

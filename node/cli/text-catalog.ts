@@ -3,8 +3,8 @@
  * It exists for `info`; programs take the catalog itself with `--json`.
  * Long lists lose their middle, never their ends, and say how much is missing.
  */
-import type { Catalog, Danger, FileFormat, TensorInfo } from '../../js/api/types.js';
-import { countBy, type Fact, renderFacts } from './facts.js';
+import type { Catalog, Danger, TensorInfo } from '../../js/api/types.js';
+import { countBy } from '../../js/words/counts.js';
 import {
   formatBytes,
   formatCount,
@@ -13,11 +13,12 @@ import {
   formatPlural,
   formatShape,
   formatShare,
-} from './format.js';
+} from '../../js/words/format.js';
+import { codesWords, FORMAT_WORDS } from '../../js/words/wording.js';
+import { type Fact, renderFacts } from './facts.js';
 import type { Screen } from './screen.js';
 import { type Column, renderTable } from './table.js';
 import { elide, printable, printableName } from './text.js';
-import { codesWords } from './wording.js';
 
 /** More tensors than this lose their middle. */
 const TENSORS_SHOWN = 40;
@@ -64,16 +65,6 @@ function catalogFacts(catalog: Catalog, model: string, verbose: boolean): Fact[]
     ...pickleFacts(catalog, verbose),
   ];
 }
-
-const FORMAT_WORDS: Readonly<Record<FileFormat, string>> = {
-  safetensors: 'safetensors',
-  npz: 'NumPy archive (npz)',
-  'torch-zip': 'PyTorch (zip)',
-  'torch-legacy': 'PyTorch before 1.6 (pickle stream)',
-  'torch-tar': 'PyTorch before 0.2 (tar)',
-  torchscript: 'TorchScript',
-  'torch-export': 'torch.export (.pt2)',
-};
 
 function tensorsText(tensors: readonly TensorInfo[]): string {
   const tied = tensors.filter(({ tiedTo }) => tiedTo !== undefined).length;

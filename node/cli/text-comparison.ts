@@ -10,7 +10,7 @@ import type {
   ComparisonVerdict,
   TensorComparison,
 } from '../../js/api/types.js';
-import { countBy, renderFacts } from './facts.js';
+import { countBy } from '../../js/words/counts.js';
 import {
   formatBytes,
   formatCount,
@@ -19,11 +19,12 @@ import {
   formatExactBytes,
   formatRatio,
   formatShape,
-} from './format.js';
+} from '../../js/words/format.js';
+import { codesWords } from '../../js/words/wording.js';
+import { renderFacts } from './facts.js';
 import type { Screen } from './screen.js';
 import { renderTable } from './table.js';
 import { printable, printableName } from './text.js';
-import { codesWords } from './wording.js';
 
 const TENSORS_SHOWN = 20;
 

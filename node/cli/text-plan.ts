@@ -4,12 +4,12 @@
  * Every tensor is listed; only long names are shortened, and not where the output is no terminal.
  */
 import type { Plan } from '../../js/api/types.js';
+import { formatBytes, formatPlural, formatShape, formatShare } from '../../js/words/format.js';
+import { configurationWords, decisionWords } from '../../js/words/wording.js';
 import { type Fact, reasonsText, renderFacts, sizesText } from './facts.js';
-import { formatBytes, formatPlural, formatShape, formatShare } from './format.js';
 import type { Screen } from './screen.js';
 import { type Column, renderTable } from './table.js';
 import { printable, printableName } from './text.js';
-import { configurationWords, decisionWords } from './wording.js';
 
 export function renderPlan(plan: Plan, output: string, screen: Screen, verbose: boolean): string {
   const lines = [

@@ -4,7 +4,7 @@
  * Numbers are those of the report; nothing is worked out that it does not say.
  */
 import type { Report, TensorReport } from '../../js/api/types.js';
-import { countBy, type Fact, reasonsText, renderFacts, sizesText } from './facts.js';
+import { countBy } from '../../js/words/counts.js';
 import {
   formatBytes,
   formatDecibels,
@@ -13,11 +13,12 @@ import {
   formatPlural,
   formatRate,
   formatShare,
-} from './format.js';
+} from '../../js/words/format.js';
+import { configurationWords } from '../../js/words/wording.js';
+import { type Fact, reasonsText, renderFacts, sizesText } from './facts.js';
 import type { Screen, Style } from './screen.js';
 import { type Column, renderTable } from './table.js';
 import { printable, printableName } from './text.js';
-import { configurationWords } from './wording.js';
 
 const WORST_SHOWN = 5;
 

@@ -3,9 +3,10 @@
  * It exists so that one too few or too many is told alike.
  * Names of outputs say what kind of file they become.
  */
+
+import { formatPlural } from '../../js/words/format.js';
 import { containerOf } from './call-options.js';
 import { usageError } from './failure.js';
-import { formatPlural } from './format.js';
 
 /** `what` they are, such as "a model and an output". */
 export function twoFiles(

@@ -4,10 +4,10 @@
  * Files are only read.
  */
 import { MonoquantError } from '../../js/api/errors.js';
+import { formatPlural } from '../../js/words/format.js';
 import { type Arguments, oneModel } from './arguments.js';
 import { openOptions, withoutUndefined } from './call-options.js';
 import type { ValidateFlag } from './flags.js';
-import { formatPlural } from './format.js';
 import { withProgress } from './progress.js';
 import { printJson, type Session } from './session.js';
 import { renderValidation } from './text-validation.js';

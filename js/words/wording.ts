@@ -1,15 +1,21 @@
 /**
  * Plain words for what a plan decides, and why.
- * It exists so that the dry run and the report say the same thing with the same words.
+ * It exists so that the dry run, the report and the page say the same thing with the same words.
  * Full sentences, with numbers and names, come from the engine (`explanation`).
  */
-import type { Configuration, PlannedTensor, Reason, StoredCodes } from '../../js/api/types.js';
+import type {
+  Configuration,
+  FileFormat,
+  PlannedTensor,
+  Reason,
+  StoredCodes,
+} from '../api/types.js';
 
 export const REASON_WORDS: Readonly<Record<Reason, string>> = {
   requested: 'as requested',
-  override: 'by --layer',
-  ignored: 'by --ignore',
-  'override-none': 'by --layer',
+  override: 'by override',
+  ignored: 'ignore pattern',
+  'override-none': 'by override',
   'not-float': 'not floating point',
   'one-dimensional': 'one-dimensional',
   small: 'small',
@@ -31,6 +37,16 @@ export const REASON_WORDS: Readonly<Record<Reason, string>> = {
   'not-representable': 'no such dtype',
   dequantized: 'dequantized',
   'not-selected': 'not asked for',
+};
+
+export const FORMAT_WORDS: Readonly<Record<FileFormat, string>> = {
+  safetensors: 'safetensors',
+  npz: 'NumPy archive (npz)',
+  'torch-zip': 'PyTorch (zip)',
+  'torch-legacy': 'PyTorch before 1.6 (pickle stream)',
+  'torch-tar': 'PyTorch before 0.2 (tar)',
+  torchscript: 'TorchScript',
+  'torch-export': 'torch.export (.pt2)',
 };
 
 /** `int8 channel`, `int4 group 64 mse`, `F16`, `copy: one-dimensional`. */
@@ -58,7 +74,7 @@ export function codesWords({ bits, scheme, strategy, groupSize }: StoredCodes): 
 /** `8 bits, symmetric, one scale per channel, dynamic activations`. */
 export function configurationWords(configuration: Configuration): string {
   const { bits, mode, scheme, strategy, groupSize, method, floatType, overrides } = configuration;
-  const exceptions = overrides.length === 0 ? [] : ['except by --layer'];
+  const exceptions = overrides.length === 0 ? [] : ['except by overrides'];
   if (bits === 16) return [floatType, ...exceptions].join(', ');
   const sharing =
     strategy === 'group' ? `one scale for ${groupSize} weights` : `one scale per ${strategy}`;

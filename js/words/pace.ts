@@ -3,7 +3,7 @@
  * It exists because the raw speed between two reports jumps: what is shown should be calm.
  * Both numbers are undefined until they mean something.
  */
-import type { Progress } from '../../js/api/types.js';
+import type { Progress } from '../api/types.js';
 
 /** Closer reports are taken together. */
 const SAMPLE_MS = 100;
