@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Calibration } from '../../js/api/calibration.js';
 import { formatCount, formatPlural } from '../../js/words/format.js';
+import { printable } from '../../js/words/printable.js';
 import { InputFile } from '../input-file.js';
 import { leadsTo } from '../open-file.js';
 import { OutputFile } from '../output-file.js';
@@ -18,7 +19,6 @@ import { usageError } from './failure.js';
 import type { CalibrateFlag } from './flags.js';
 import { withProgress } from './progress.js';
 import { printJson, printWarnings, type Session } from './session.js';
-import { printable } from './text.js';
 
 export async function runCalibrate(
   { values, operands }: Arguments<CalibrateFlag>,

@@ -4,9 +4,10 @@
  * Each error code has its exit code here; scripts rely on them.
  */
 import { type ErrorCode, MonoquantError } from '../../js/api/errors.js';
+import { printable } from '../../js/words/printable.js';
 import { inFlagWords } from './flag-words.js';
 import type { Screen } from './screen.js';
-import { printable, wrap } from './text.js';
+import { wrap } from './text.js';
 
 export const USAGE_EXIT = 2;
 

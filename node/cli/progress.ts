@@ -6,8 +6,9 @@
 import type { Progress } from '../../js/api/types.js';
 import { formatBytes, formatClock, formatRate } from '../../js/words/format.js';
 import { Pace } from '../../js/words/pace.js';
+import { printable } from '../../js/words/printable.js';
 import type { Screen } from './screen.js';
-import { elide, printable } from './text.js';
+import { elide } from './text.js';
 
 interface ProgressView {
   update(progress: Progress): void;

@@ -6,6 +6,7 @@
 import type { ConvertOptions } from '../../js/api/options.js';
 import type { Report } from '../../js/api/types.js';
 import { formatDuration, formatExactBytes } from '../../js/words/format.js';
+import { printable } from '../../js/words/printable.js';
 import type { QuantizeResult } from '../index.js';
 import { containerOf, openOptions, withoutUndefined } from './call-options.js';
 import { readConfig, withFlags } from './config-file.js';
@@ -15,7 +16,6 @@ import type { FlagValues } from './flag.js';
 import type { ConvertFlag } from './flags.js';
 import { withProgress } from './progress.js';
 import { printJson, printWarnings, type Session } from './session.js';
-import { printable } from './text.js';
 
 export interface Rewriting {
   readonly output: string;

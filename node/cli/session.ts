@@ -4,8 +4,9 @@
  * Results go to `out` and everything else to `err`.
  */
 import type { Warning } from '../../js/api/types.js';
+import { printable, printableName } from '../../js/words/printable.js';
 import { type Screen, screenOf } from './screen.js';
-import { printable, printableName, wrap } from './text.js';
+import { wrap } from './text.js';
 
 export interface Session {
   readonly out: Screen;

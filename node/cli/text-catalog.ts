@@ -14,11 +14,12 @@ import {
   formatShape,
   formatShare,
 } from '../../js/words/format.js';
+import { printable, printableName } from '../../js/words/printable.js';
 import { codesWords, FORMAT_WORDS } from '../../js/words/wording.js';
 import { type Fact, renderFacts } from './facts.js';
 import type { Screen } from './screen.js';
 import { type Column, renderTable } from './table.js';
-import { elide, printable, printableName } from './text.js';
+import { elide } from './text.js';
 
 /** More tensors than this lose their middle. */
 const TENSORS_SHOWN = 40;

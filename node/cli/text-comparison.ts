@@ -20,11 +20,11 @@ import {
   formatRatio,
   formatShape,
 } from '../../js/words/format.js';
+import { printable, printableName } from '../../js/words/printable.js';
 import { codesWords } from '../../js/words/wording.js';
 import { renderFacts } from './facts.js';
 import type { Screen } from './screen.js';
 import { renderTable } from './table.js';
-import { printable, printableName } from './text.js';
 
 const TENSORS_SHOWN = 20;
 

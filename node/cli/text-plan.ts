@@ -5,11 +5,11 @@
  */
 import type { Plan } from '../../js/api/types.js';
 import { formatBytes, formatPlural, formatShape, formatShare } from '../../js/words/format.js';
+import { printable, printableName } from '../../js/words/printable.js';
 import { configurationWords, decisionWords } from '../../js/words/wording.js';
 import { type Fact, reasonsText, renderFacts, sizesText } from './facts.js';
 import type { Screen } from './screen.js';
 import { type Column, renderTable } from './table.js';
-import { printable, printableName } from './text.js';
 
 export function renderPlan(plan: Plan, output: string, screen: Screen, verbose: boolean): string {
   const lines = [

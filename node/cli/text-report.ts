@@ -14,11 +14,11 @@ import {
   formatRate,
   formatShare,
 } from '../../js/words/format.js';
+import { printable, printableName } from '../../js/words/printable.js';
 import { configurationWords } from '../../js/words/wording.js';
 import { type Fact, reasonsText, renderFacts, sizesText } from './facts.js';
 import type { Screen, Style } from './screen.js';
 import { type Column, renderTable } from './table.js';
-import { printable, printableName } from './text.js';
 
 const WORST_SHOWN = 5;
 

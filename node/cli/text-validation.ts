@@ -6,11 +6,12 @@
 import type { Validation } from '../../js/api/types.js';
 import { countBy } from '../../js/words/counts.js';
 import { formatCount, formatDecibels, formatError, formatPlural } from '../../js/words/format.js';
+import { printable, printableName } from '../../js/words/printable.js';
 import { codesWords } from '../../js/words/wording.js';
 import { type Fact, renderFacts } from './facts.js';
 import type { Screen } from './screen.js';
 import { renderTable } from './table.js';
-import { printable, printableName, wrap } from './text.js';
+import { wrap } from './text.js';
 
 const SQNR = { title: 'SQNR', align: 'right' } as const;
 const MAX_ERROR = { title: 'max error', align: 'right' } as const;

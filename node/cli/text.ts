@@ -1,12 +1,8 @@
 /**
- * Text as it stands on a screen: how wide it is, cut to fit, wrapped, and safe to print.
- * It exists because names and messages come from files: a control character in one could drive the terminal.
+ * Text as it stands on a screen: how wide it is, cut to fit, wrapped.
+ * It exists because names and messages are longer than lines.
  * Widths are columns of the screen, never UTF-16 units.
  */
-
-/** What may not reach a terminal: controls, direction overrides and other invisible marks, lone surrogates. */
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
-const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
 const PLAIN = /^[\x20-\x7e]*$/;
 const MARK = /\p{M}/u;
@@ -15,18 +11,6 @@ const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
 
 const ELLIPSIS = '…';
-
-/** The text with every unprintable character spelled out, as `\n` or `\u{1b}`. */
-export function printable(text: string): string {
-  return text.replace(UNPRINTABLE, (character) => {
-    return ESCAPES[character] ?? `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
-  });
-}
-
-/** The name of a tensor; names may be empty. */
-export function printableName(name: string): string {
-  return name === '' ? '""' : printable(name);
-}
 
 export function displayWidth(text: string): number {
   if (PLAIN.test(text)) return text.length;
