@@ -3,14 +3,14 @@
  * It exists to translate flags into a call of the package, and its result into text or JSON.
  * An existing file is overwritten only with --force, and the model never.
  */
-import { basename, dirname, join } from 'node:path';
 import { MonoquantError } from '../../js/api/errors.js';
 import type { Choices } from '../../js/api/option-checks.js';
 import type { RunOptions } from '../../js/api/options.js';
 import type { OpenOptions, PlanOptions } from '../../js/api/plan-options.js';
-import type { Container, Plan, Report } from '../../js/api/types.js';
+import type { Plan, Report } from '../../js/api/types.js';
 import { formatPlural } from '../../js/words/format.js';
 import { type Arguments, oneModel } from './arguments.js';
+import { besideModel } from './beside-model.js';
 import { containerOf, openOptions, withoutUndefined } from './call-options.js';
 import { readConfig, withFlags } from './config-file.js';
 import type { FlagValues } from './flag.js';
@@ -38,7 +38,8 @@ export async function runQuantize(given: Arguments<QuantizeFlag>, session: Sessi
   const { values } = given;
   const model = oneModel('quantize', given);
   const chosen = withFlags(readConfig(values.config), flagOptions(values));
-  const output = values.output ?? defaultOutput(model, chosen.container);
+  const output =
+    values.output ?? besideModel(model, `_quantized.${chosen.container ?? 'safetensors'}`);
   // The name that somebody gives the output says more than a configuration.
   const options = { ...chosen, ...withoutUndefined({ container: containerOf(output) }) };
   const job: Job = { model, output, options, values, session };
@@ -57,14 +58,6 @@ async function beginReport({ model, output, values }: Job): Promise<ReportFile |
   if (path === undefined) return undefined;
   const { ReportFile } = await import('./report-file.js');
   return ReportFile.begin({ path, force, model, output });
-}
-
-const MODEL_EXTENSION = /\.(safetensors|pt|pth|bin|ckpt)$/i;
-
-/** Beside the model: `model.safetensors` becomes `model_quantized.safetensors`. */
-function defaultOutput(model: string, container: Container = 'safetensors'): string {
-  const stem = basename(model).replace(MODEL_EXTENSION, '');
-  return join(dirname(model), `${stem}_quantized.${container}`);
 }
 
 function flagOptions(values: FlagValues<QuantizeFlag>): Choices {

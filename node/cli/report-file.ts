@@ -5,7 +5,7 @@
  */
 import { realpathSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { InputFile } from '../input-file.js';
+import { ModelInput } from '../model-input.js';
 import { OutputFile } from '../output-file.js';
 import { writeFailed } from '../write-failed.js';
 import { usageError } from './failure.js';
@@ -30,10 +30,10 @@ export class ReportFile {
     if (realPath(path) === realPath(output)) {
       throw usageError(`--report "${path}" is the output itself.`, 'Choose another name.');
     }
-    // Opened for its identity; a model that is not there is the first thing to tell.
-    const input = InputFile.open(model);
+    // Opened for its identities; a model that is not there is the first thing to tell.
+    const input = ModelInput.open(model);
     try {
-      return new ReportFile(path, OutputFile.create(path, { force, input: input.identity }));
+      return new ReportFile(path, OutputFile.create(path, { force, inputs: input.identities }));
     } finally {
       input.close();
     }
