@@ -15,6 +15,7 @@ import { containerOf, openOptions, withoutUndefined } from './call-options.js';
 import { readConfig, withFlags } from './config-file.js';
 import type { FlagValues } from './flag.js';
 import { parseLayerOverride } from './layer-override.js';
+import { ModelFolder, modelIn, namesFolder } from './model-folder.js';
 import { withProgress } from './progress.js';
 import type { QuantizeFlag } from './quantize-flags.js';
 import type { ReportFile } from './report-file.js';
@@ -38,26 +39,40 @@ export async function runQuantize(given: Arguments<QuantizeFlag>, session: Sessi
   const { values } = given;
   const model = oneModel('quantize', given);
   const chosen = withFlags(readConfig(values.config), flagOptions(values));
-  const output =
+  const place =
     values.output ?? besideModel(model, `_quantized.${chosen.container ?? 'safetensors'}`);
+  const output = namesFolder(place) ? modelIn(place, chosen.container) : place;
   // The name that somebody gives the output says more than a configuration.
   const options = { ...chosen, ...withoutUndefined({ container: containerOf(output) }) };
   const job: Job = { model, output, options, values, session };
-  const report = await beginReport(job);
+  const folder = beginFolder(job, place);
+  let report: ReportFile | undefined;
   try {
+    report = await beginReport(job, folder);
     const outcome = await (values['dry-run'] ? dryRun(job) : fullRun(job));
+    await folder?.finish(output);
     report?.finish(jsonText(outcome.document));
     await present(outcome, job);
   } finally {
     report?.discard();
+    folder?.discard();
   }
 }
 
-async function beginReport({ model, output, values }: Job): Promise<ReportFile | undefined> {
+/** Where the output is a folder that is to be written. */
+function beginFolder({ model, output, values }: Job, place: string): ModelFolder | undefined {
+  if (place === output || values['dry-run']) return undefined;
+  return ModelFolder.begin({ folder: place, model, force: values.force === true });
+}
+
+async function beginReport(
+  { model, output, values }: Job,
+  folder: ModelFolder | undefined,
+): Promise<ReportFile | undefined> {
   const { report: path, force = false } = values;
   if (path === undefined) return undefined;
   const { ReportFile } = await import('./report-file.js');
-  return ReportFile.begin({ path, force, model, output });
+  return ReportFile.begin({ path, force, model, outputs: [output, ...(folder?.files ?? [])] });
 }
 
 function flagOptions(values: FlagValues<QuantizeFlag>): Choices {

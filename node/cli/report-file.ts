@@ -14,7 +14,7 @@ export interface ReportPlace {
   readonly path: string;
   readonly force: boolean;
   readonly model: string;
-  readonly output: string;
+  readonly outputs: readonly string[];
 }
 
 export class ReportFile {
@@ -26,8 +26,8 @@ export class ReportFile {
     this.#file = file;
   }
 
-  static begin({ path, force, model, output }: ReportPlace): ReportFile {
-    if (realPath(path) === realPath(output)) {
+  static begin({ path, force, model, outputs }: ReportPlace): ReportFile {
+    if (outputs.some((output) => realPath(path) === realPath(output))) {
       throw usageError(`--report "${path}" is the output itself.`, 'Choose another name.');
     }
     // Opened for its identities; a model that is not there is the first thing to tell.
