@@ -118,7 +118,8 @@ function completeSet(names: readonly string[], where: string): readonly string[]
   const missing = wanted.filter((name) => !names.includes(name));
   if (missing.length > 0) throw incomplete(count, missing, `"${first}" speaks of`, where);
   const odd = names.find((name) => !wanted.includes(name));
-  if (odd === undefined) return wanted;
+  // As an index has them: by name, whatever the number of digits.
+  if (odd === undefined) return names;
   throw new MonoquantError(
     'invalid-options',
     `Expected files numbered from 1 to ${count}, found "${odd}" in ${where}.`,

@@ -1,7 +1,7 @@
 /**
  * The files of one model as one safetensors file that nobody had to write.
  * It exists so that a model of many files is planned, compared and calibrated like any other.
- * Files follow one another by name, whatever the order they came in: the same files, the same bytes.
+ * Files follow one another by name, whoever listed them: the same files, the same bytes.
  */
 
 import { MonoquantError } from '../api/errors.js';
@@ -13,6 +13,7 @@ import { deleteQuietly, type Engine } from './engine.js';
 
 /** Files that are one model, as a host names its files. */
 export interface Shards<Source> {
+  /** Sorted by name, so that what comes out does not depend on who listed them. */
   readonly shards: readonly { readonly name: string; readonly source: Source }[];
   /** Where an index says what is in which of them. */
   readonly weightMap?: WeightMap | undefined;
@@ -47,7 +48,7 @@ export async function joinShards(
   weightMap: WeightMap | undefined,
 ): Promise<ByteSource> {
   const read: ReadShard[] = [];
-  for (const shard of [...shards].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+  for (const shard of shards) {
     read.push({ ...shard, catalog: await readShard(engine, shard) });
   }
   checkNames(read, weightMap);
