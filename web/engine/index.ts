@@ -24,7 +24,7 @@ import {
   resolveValidate,
 } from '../../js/api/options.js';
 import type { OpenOptions } from '../../js/api/plan-options.js';
-import type { Comparison, Report, Validation, Warning } from '../../js/api/types.js';
+import type { Comparison, EngineInfo, Report, Validation, Warning } from '../../js/api/types.js';
 import { calibrateModel } from '../../js/worker/calibrate.js';
 import { compareWith, validateWith } from '../../js/worker/compare.js';
 import { openModel } from '../../js/worker/model.js';
@@ -65,6 +65,22 @@ export interface QuantizeResult {
   blob(): Blob;
   /** Removes the output from where it was kept; what was saved from it stays. */
   close(): Promise<void>;
+}
+
+/**
+ * Loads the engine that calls with these options will run on, and says which it is. Nothing has to wait for it:
+ * it is for pages that want its files in the browser's cache before the first model is there.
+ */
+export async function preload(options: RunOptions = {}): Promise<EngineInfo> {
+  const { run } = resolveOpen(options);
+  throwIfAborted(run.signal);
+  const session = startSession(run);
+  try {
+    const { info } = await session.engine;
+    return info;
+  } finally {
+    await session.close();
+  }
 }
 
 /** Opens a model file and reads its metadata. */
