@@ -22,8 +22,8 @@ using test::MemoryRun;
 using test::Random;
 using test::ViewFile;
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kLargest = std::numeric_limits<float>::max();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kLargest = 0x1.FFFFFEp+127; // f32
 constexpr size_t kBlock = size_t{1} << 20U;
 
 /// A file with the catalog that a reader makes of it.
@@ -70,53 +70,51 @@ Json distribution(const Opened &file, const Opened &reference, std::string_view 
   return Json::parse(stage.result_json());
 }
 
-/// Which bin an edge-by-edge search finds, in wider numbers than the engine's.
-size_t slow_bin(double value, double low, double high) {
-  size_t bin = 0;
+/// Counts by a search among the bins' edges, in wider numbers than the engine's.
+std::vector<uint64_t> slow_counts(const std::vector<double> &values, double low, double high) {
+  std::vector<long double> edges; // lower ones
   const auto width = (static_cast<long double>(high) - low) / Bins::kCount;
-  while (low < high && bin + 1 < Bins::kCount &&
-         low + static_cast<long double>(bin + 1) * width <= value) {
-    ++bin;
+  for (size_t bin = 0; bin < (low < high ? Bins::kCount : 1); ++bin) {
+    edges.push_back(low + static_cast<long double>(bin) * width);
   }
-  return bin;
+  std::vector<uint64_t> counts(Bins::kCount);
+  for (const double value : values) {
+    const auto above = std::upper_bound(edges.begin(), edges.end(), value);
+    ++counts[static_cast<size_t>(above - edges.begin()) - 1];
+  }
+  return counts;
 }
 
 /// The whole document from the values.
 Json slow_distribution(std::string_view name, const std::vector<float> &after,
                        const std::vector<float> &before) {
-  std::vector<double> values;
+  std::vector<double> olds;
+  std::vector<double> news;
   std::vector<double> errors;
   for (size_t i = 0; i < after.size(); ++i) {
     if (std::isfinite(after[i]) && std::isfinite(before[i])) {
-      values.insert(values.end(), {before[i], after[i]});
+      olds.push_back(before[i]);
+      news.push_back(after[i]);
       errors.push_back(static_cast<double>(after[i]) - static_cast<double>(before[i]));
     }
   }
   double low = 0;
   double high = 0;
   double largest = 0;
-  if (!values.empty()) {
-    low = *std::min_element(values.begin(), values.end());
-    high = *std::max_element(values.begin(), values.end());
-  }
-  for (const double error : errors) {
-    largest = std::max(largest, std::fabs(error));
-  }
-  std::vector<uint64_t> before_counts(Bins::kCount);
-  std::vector<uint64_t> after_counts(Bins::kCount);
-  std::vector<uint64_t> error_counts(Bins::kCount);
   for (size_t i = 0; i < errors.size(); ++i) {
-    ++before_counts[slow_bin(values[2 * i], low, high)];
-    ++after_counts[slow_bin(values[2 * i + 1], low, high)];
-    ++error_counts[slow_bin(errors[i], -largest, largest)];
+    low = i == 0 ? std::min(olds[i], news[i]) : std::min({low, olds[i], news[i]});
+    high = i == 0 ? std::max(olds[i], news[i]) : std::max({high, olds[i], news[i]});
+    largest = std::max(largest, std::fabs(errors[i]));
   }
-  return {{"tensor", name},
-          {"elements", after.size()},
-          {"notFinite", after.size() - errors.size()},
-          {"weights", {{"low", low}, {"high", high}}},
-          {"before", before_counts},
-          {"after", after_counts},
-          {"error", {{"low", -largest}, {"high", largest}, {"counts", error_counts}}}};
+  return {
+      {"tensor", name},
+      {"elements", after.size()},
+      {"notFinite", after.size() - errors.size()},
+      {"weights", {{"low", low}, {"high", high}}},
+      {"before", slow_counts(olds, low, high)},
+      {"after", slow_counts(news, low, high)},
+      {"error",
+       {{"low", -largest}, {"high", largest}, {"counts", slow_counts(errors, -largest, largest)}}}};
 }
 
 FileTensor f32(std::string name, const std::vector<double> &values) {
@@ -149,11 +147,13 @@ std::pair<FileTensor, FileTensor> moved_pair(Random &random, Dtype before, Dtype
 
 TEST(DistributionStage, CountsAsASlowComputationDoes) {
   Random random(21);
-  // The last ones have more than one part, and parts that end within a row.
-  const std::vector<std::vector<uint64_t>> shapes = {{7}, {37, 93}, {5, 3, 3, 3}, {3, 699'051}};
   for (const auto &[before, after] :
        {std::pair{Dtype::kF32, Dtype::kF32}, std::pair{Dtype::kF64, Dtype::kF16},
         std::pair{Dtype::kBF16, Dtype::kF32}, std::pair{Dtype::kF8E4M3, Dtype::kBF16}}) {
+    std::vector<std::vector<uint64_t>> shapes = {{7}, {37, 93}, {5, 3, 3, 3}};
+    if (before == Dtype::kBF16) { // three parts that end within a row, and one element
+      shapes.push_back({3, 699'051});
+    }
     for (const std::vector<uint64_t> &shape : shapes) {
       SCOPED_TRACE(concat(dtype_name(before), " ", dtype_name(after), " ", shape_text(shape)));
       const auto [first, second] = moved_pair(random, before, after, shape);
@@ -162,7 +162,7 @@ TEST(DistributionStage, CountsAsASlowComputationDoes) {
           opened(test::make_file({test::random_weights(random, "w", before, {11}), first,
                                   test::random_weights(random, "y", before, {11})}));
       const Opened file = opened(
-          test::make_file({second, test::random_weights(random, "w", Dtype::kF32, {2, 500'000})}));
+          test::make_file({second, test::random_weights(random, "w", Dtype::kF32, {2, 50'000})}));
       const Json expected = slow_distribution("x", test::values_of(second), test::values_of(first));
       EXPECT_EQ(distribution(file, reference, "x"), expected);
     }
@@ -182,7 +182,7 @@ TEST(DistributionStage, TakesCodesAsTheirValues) {
   Random random(23);
   const Bytes source =
       test::make_file({test::random_weights(random, "a.weight", Dtype::kF32, {37, 96}),
-                       test::random_weights(random, "long.weight", Dtype::kBF16, {3, 700'000})});
+                       test::random_weights(random, "long.weight", Dtype::kBF16, {3, 350'000})});
   Json asymmetric = test::int4_options(32);
   asymmetric["scheme"] = "asymmetric";
   Json back = test::default_options();
@@ -221,9 +221,9 @@ TEST(DistributionStage, EveryEdgeBelongsToTheBinAboveIt) {
   std::vector<uint64_t> one_each(Bins::kCount, 1);
   one_each.back() = 2; // the upper end, too
   for (const double step : {1.0, 3.0, 0x1p-140}) {
-    std::vector<double> values;
-    for (const double edge : edges) {
-      values.push_back(edge * step);
+    std::vector<double> values = edges;
+    for (double &value : values) {
+      value *= step;
     }
     const Json result = of_values(values, values);
     EXPECT_EQ(result["before"], Json(one_each)) << step;
@@ -251,7 +251,7 @@ TEST(DistributionStage, LeavesOutWhatIsNotFiniteInOneOfThem) {
 }
 
 TEST(DistributionStage, RangesWithoutWidthHaveAllInTheFirstBin) {
-  for (const double value : {0.0, -0.0, 0.3, -5.0, 0x1p-149, static_cast<double>(kLargest)}) {
+  for (const double value : {0.0, -0.0, 0.3, -5.0, 0x1p-149, kLargest}) {
     for (const size_t elements : {size_t{1}, size_t{5}}) {
       const std::vector<double> values(elements, value);
       const Json result = of_values(values, values);
@@ -278,11 +278,10 @@ TEST(DistributionStage, TheSignOfAnErrorIsThatOfTheChange) {
 }
 
 TEST(DistributionStage, HasNoOverflowAtTheEdgesOfF32) {
-  const double large = kLargest;
-  const Json wide = of_values({large, -large, 0}, {-large, large, 0});
-  EXPECT_EQ(wide["weights"], (Json{{"low", -large}, {"high", large}}));
+  const Json wide = of_values({kLargest, -kLargest, 0}, {-kLargest, kLargest, 0});
+  EXPECT_EQ(wide["weights"], (Json{{"low", -kLargest}, {"high", kLargest}}));
   EXPECT_EQ(wide["before"], Json(counts({{0, 1}, {64, 1}, {127, 1}})));
-  EXPECT_EQ(wide["error"]["high"], 2 * large);
+  EXPECT_EQ(wide["error"]["high"], 2 * kLargest);
   EXPECT_EQ(wide["error"]["counts"], Json(counts({{0, 1}, {64, 1}, {127, 1}})));
   const Json narrow = of_values({0, 0x1p-149}, {0, 0});
   EXPECT_EQ(
@@ -330,7 +329,7 @@ TEST(DistributionStage, ReportsCompressedDataThatAreDamaged) {
   ViewFile file(28);
   file.add(tensor, {.deflated = true});
   Opened damaged = opened(file);
-  damaged.bytes.back() ^= 0xFFU;
+  damaged.bytes[3] |= 0x06U; // no kind of block
   EXPECT_EQ(distribution(damaged, opened(tensor), "x").value("code", ""), "malformed-file");
 }
 
