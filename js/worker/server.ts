@@ -75,6 +75,8 @@ class SessionWorker<Source, Sink, Output> {
         return this.#opened().tensor(oneTensor(request.parameters.index));
       case 'compare':
         return this.#compare(request.parameters, onProgress);
+      case 'distribution':
+        return this.#distribution(request.parameters, onProgress);
       case 'trial':
         return this.#trial(request.parameters, onProgress);
       case 'finish':
@@ -123,6 +125,14 @@ class SessionWorker<Source, Sink, Output> {
   ): Promise<Findings> {
     const other = reference === undefined ? undefined : await this.#host.openSource(reference);
     return this.#opened().compare(other, options, onProgress);
+  }
+
+  async #distribution(
+    { reference, options, tensor }: Calls<Source, Sink, Output>['distribution']['parameters'],
+    onProgress?: OnStageProgress,
+  ): Promise<string> {
+    const other = await this.#host.openSource(reference);
+    return this.#opened().distribution(other, options, tensor, onProgress);
   }
 
   async #trial(

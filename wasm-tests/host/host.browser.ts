@@ -36,6 +36,8 @@ export const host: Host = {
   load: (model, options) => monoquant.load(new Blob([model]), options),
   compare: (first, second, options) =>
     monoquant.compare(new Blob([first]), new Blob([second]), options),
+  distribution: (first, second, tensor, options) =>
+    monoquant.distribution(new Blob([first]), new Blob([second]), tensor, options),
   validate: (file, { reference, ...options } = {}) =>
     monoquant.validate(new Blob([file]), {
       ...options,

@@ -11,6 +11,7 @@ import type {
   Comparison,
   ConvertOptions,
   DequantizeOptions,
+  Distribution,
   EngineInfo,
   Model,
   MonoquantError,
@@ -66,6 +67,12 @@ export interface Host {
   dequantize(model: Bytes, options?: AnyDequantizeOptions): Promise<Outcome>;
   load(model: Bytes, options?: OpenOptions & RunOptions): Promise<Tensors>;
   compare(first: Bytes, second: Bytes, options?: CompareOptions): Promise<Comparison>;
+  distribution(
+    first: Bytes,
+    second: Bytes,
+    tensor: string,
+    options?: CompareOptions,
+  ): Promise<Distribution>;
   /** `reference`: the bytes of the model that the file was made from. */
   validate(file: Bytes, options?: ValidateOptions<Bytes>): Promise<Validation>;
   /** Quantizes, and has the result validate and dequantize itself. */

@@ -21,12 +21,21 @@ import {
   resolveDequantize,
   resolveOpen,
   resolveQuantize,
+  resolveTensor,
   resolveValidate,
 } from '../../js/api/options.js';
 import type { OpenOptions } from '../../js/api/plan-options.js';
-import type { Comparison, EngineInfo, Report, Validation, Warning } from '../../js/api/types.js';
+import type {
+  Comparison,
+  Distribution,
+  EngineInfo,
+  Report,
+  Validation,
+  Warning,
+} from '../../js/api/types.js';
 import { calibrateModel } from '../../js/worker/calibrate.js';
 import { compareWith, validateWith } from '../../js/worker/compare.js';
+import { distributionWith } from '../../js/worker/distribution.js';
 import { openModel } from '../../js/worker/model.js';
 import { quantizeWith } from '../../js/worker/quantize.js';
 import { throwIfAborted } from '../../js/worker/session.js';
@@ -149,6 +158,24 @@ export async function compare(
   checkModel(second);
   throwIfAborted(run.signal);
   return compareWith(startSession(run), { first, second, opening, run });
+}
+
+/**
+ * Counts the values of one tensor in a model and in what was made from it, and the errors between the two, in bins
+ * that a chart can be drawn from. Quantized tensors are counted as the values that their codes stand for.
+ */
+export async function distribution(
+  first: Blob,
+  second: Blob,
+  tensor: string,
+  options: CompareOptions = {},
+): Promise<Distribution> {
+  const { run, opening } = resolveOpen(options);
+  checkModel(first);
+  checkModel(second);
+  const name = resolveTensor(tensor);
+  throwIfAborted(run.signal);
+  return distributionWith(startSession(run), { first, second, tensor: name, opening, run });
 }
 
 /**
