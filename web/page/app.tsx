@@ -42,9 +42,9 @@ export function App({ workbench }: ViewProps) {
             <div class="column">
               <ModelCard workbench={workbench} />
               <OptionsForm workbench={workbench} />
-              <ForecastCard workbench={workbench} />
             </div>
-            <div class="column wide">
+            <div class="column">
+              <ForecastCard workbench={workbench} />
               <OutcomeCard workbench={workbench} />
               <TensorTable workbench={workbench} />
               <TensorDetails workbench={workbench} />

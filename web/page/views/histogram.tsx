@@ -98,7 +98,7 @@ function optionsOf(
       { ...axis, size: 56, values: (_, splits) => splits.map(shortCount) },
     ],
     series: [
-      { label: 'value', value: (_, value) => (value === null ? '' : formatError(value)) },
+      { label: 'value', value: (_, value) => (value == null ? '–' : formatError(value)) },
       ...series.map(({ label, colour: name }, index) => ({
         label,
         stroke: colour(name),
@@ -107,7 +107,7 @@ function optionsOf(
         width: 1.5,
         points: { show: false },
         ...(bars === undefined || index > 0 ? {} : { paths: bars({ size: [1], gap: 0 }) }),
-        value: (_: uPlot, value: number | null) => (value === null ? '' : formatCount(value)),
+        value: (_: uPlot, value: number | null) => (value == null ? '–' : formatCount(value)),
       })),
     ],
   };

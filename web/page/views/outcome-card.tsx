@@ -3,6 +3,7 @@
  * It exists as the end of the way that begins with a drop.
  * All numbers are the report's.
  */
+import { useEffect, useRef } from 'preact/hooks';
 import {
   formatDecibels,
   formatDuration,
@@ -23,6 +24,10 @@ import { WorkProgress } from './work-progress.js';
 
 export function OutcomeCard({ workbench }: ViewProps) {
   const outcome = workbench.outcome.value;
+  const title = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    if (outcome !== undefined) title.current?.focus();
+  }, [outcome]);
   if (outcome === undefined) return null;
   const { report } = outcome;
   const { timings, engine, sizes } = report;
@@ -30,7 +35,9 @@ export function OutcomeCard({ workbench }: ViewProps) {
   const rate = timings.encodeMs > 0 ? (1000 * sizes.sourceBytes) / timings.encodeMs : 0;
   return (
     <section class="card outcome" aria-labelledby="outcome-title">
-      <h2 id="outcome-title">Done</h2>
+      <h2 id="outcome-title" tabIndex={-1} ref={title}>
+        Done
+      </h2>
       <SizeBars sizes={sizes} />
       <Facts
         facts={[

@@ -84,10 +84,15 @@ function Head({ order, onOrder }: { order: Order; onOrder: (order: Order) => voi
       : { column, isDescending: true };
   };
   return (
-    <div role="rowgroup" class="head">
+    <div role="rowgroup" class="table-head">
       <div role="row" class="tensor-row" aria-rowindex={1}>
         {COLUMNS.map((column) => (
-          <div role="columnheader" class={column} key={column} aria-sort={sortOf(column)}>
+          <div
+            role="columnheader"
+            class={column === 'bytes' ? 'bytes' : ''}
+            key={column}
+            aria-sort={sortOf(column)}
+          >
             <button type="button" onClick={() => onOrder(next(column))}>
               {TITLES[column]}
               <span aria-hidden="true" class="arrow" data-sort={sortOf(column)} />
