@@ -20,13 +20,15 @@ import {
   resolveDequantize,
   resolveOpen,
   resolveQuantize,
+  resolveTensor,
   resolveValidate,
   type ValidateOptions,
 } from '../js/api/options.js';
 import type { OpenOptions } from '../js/api/plan-options.js';
-import type { Comparison, Validation } from '../js/api/types.js';
+import type { Comparison, Distribution, Validation } from '../js/api/types.js';
 import { calibrateModel } from '../js/worker/calibrate.js';
 import { compareWith, validateWith } from '../js/worker/compare.js';
+import { distributionWith } from '../js/worker/distribution.js';
 import { openModel } from '../js/worker/model.js';
 import { quantizeWith } from '../js/worker/quantize.js';
 import { throwIfAborted } from '../js/worker/session.js';
@@ -109,6 +111,23 @@ export async function compare(
   const { run, opening } = resolveOpen(options);
   return withInputs([first, second], run, ([one, other]) =>
     compareWith(startSession(run), { first: one, second: other, opening, run }),
+  );
+}
+
+/**
+ * Counts the values of one tensor in a model and in what was made from it, and the errors between the two, in bins
+ * that a chart can be drawn from. Quantized tensors are counted as the values that their codes stand for.
+ */
+export async function distribution(
+  first: string | URL,
+  second: string | URL,
+  tensor: string,
+  options: CompareOptions = {},
+): Promise<Distribution> {
+  const { run, opening } = resolveOpen(options);
+  const name = resolveTensor(tensor);
+  return withInputs([first, second], run, ([one, other]) =>
+    distributionWith(startSession(run), { first: one, second: other, tensor: name, opening, run }),
   );
 }
 

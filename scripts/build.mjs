@@ -1,8 +1,8 @@
-// Builds dist/: the two WebAssembly artifacts, the bundles for Node and browsers, the declarations.
+// Builds dist/: the two WebAssembly artifacts, the bundles for Node and browsers, the declarations, the site.
 // Why: npm's `prepare` runs it, so that `npm install` in a checkout leaves a package that works.
 // Always: dist/ is swapped in whole when every part is built; what did not change is not rebuilt.
 //
-// node scripts/build.mjs [--only wasm|ts] [--force] [--verbose]
+// node scripts/build.mjs [--only wasm|ts|site] [--force] [--verbose]
 
 import {
   cpSync,
@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { buildSite } from './build-site.mjs';
 import { buildTypescript } from './build-ts.mjs';
 import { buildWasm } from './build-wasm.mjs';
 import { hashFiles } from './hash.mjs';
@@ -24,8 +25,8 @@ const ROOT = join(import.meta.dirname, '..');
 const DIST = join(ROOT, 'dist');
 const STAMP = '.stamp';
 
-// The halves of dist/: what each is made from, and the folders it owns.
-const HALVES = {
+// The parts of dist/: what each is made from, and the folders it owns. Later ones are made from earlier ones, too.
+const PARTS = {
   wasm: {
     inputs: ['cpp/monoquant', 'cpp/bindings', 'cpp/CMakeLists.txt', 'cmake', 'CMakeLists.txt']
       .concat(['CMakePresets.json', 'package.json', 'package-lock.json'])
@@ -35,11 +36,17 @@ const HALVES = {
     build: buildWasm,
   },
   ts: {
-    inputs: ['js', 'node', 'web', 'tsconfig.base.json', 'tsconfig.build.json']
+    inputs: ['js', 'node', 'web/engine', 'web/globals.d.ts', 'web/tsconfig.json']
+      .concat(['tsconfig.base.json', 'tsconfig.build.json'])
       .concat(['package.json', 'package-lock.json'])
       .concat(['build', 'build-ts'].map(script)),
     outputs: ['node', 'browser', 'types'],
     build: buildTypescript,
+  },
+  site: {
+    inputs: ['web/page', 'vite.config.ts', script('build-site')],
+    outputs: ['site'],
+    build: buildSite,
   },
 };
 
@@ -53,17 +60,19 @@ async function main() {
       verbose: { type: 'boolean' },
     },
   });
-  if (options.only !== undefined && !Object.hasOwn(HALVES, options.only)) {
-    throw new BuildError('--only takes wasm or ts.');
+  if (options.only !== undefined && !Object.hasOwn(PARTS, options.only)) {
+    throw new BuildError('--only takes wasm, ts or site.');
   }
   const before = readStamp();
   const after = {};
   const stale = [];
-  for (const [name, half] of Object.entries(HALVES)) {
-    const hash = hashFiles(ROOT, half.inputs);
+  const inputs = [];
+  for (const [name, part] of Object.entries(PARTS)) {
+    inputs.push(...part.inputs);
+    const hash = hashFiles(ROOT, inputs);
     const isWanted = options.only === undefined || options.only === name;
     const isFresh =
-      before[name] === hash && half.outputs.every((folder) => existsSync(dist(folder)));
+      before[name] === hash && part.outputs.every((folder) => existsSync(dist(folder)));
     if (isWanted && (options.force || !isFresh)) stale.push(name);
     after[name] = isWanted ? hash : before[name];
   }
@@ -72,7 +81,7 @@ async function main() {
 }
 
 /**
- * @param {string[]} stale the halves to build; the others are taken over from dist/
+ * @param {string[]} stale the parts to build; the others are taken over from dist/
  * @param {Record<string, string | undefined>} stamp
  */
 async function rebuild(stale, stamp) {
@@ -80,9 +89,9 @@ async function rebuild(stale, stamp) {
   const fresh = join(work, 'fresh');
   mkdirSync(fresh, { recursive: true });
   try {
-    for (const [name, half] of Object.entries(HALVES)) {
-      if (stale.includes(name)) await half.build(ROOT, fresh);
-      else keep(half.outputs, fresh);
+    for (const [name, part] of Object.entries(PARTS)) {
+      if (stale.includes(name)) await part.build(ROOT, fresh);
+      else keep(part.outputs, fresh);
     }
     writeFileSync(join(fresh, STAMP), JSON.stringify(stamp));
     if (existsSync(DIST)) renameSync(DIST, join(work, 'old'));

@@ -1,4 +1,4 @@
-// What browsers have and TypeScript's DOM library leaves out: worker-only interfaces, file pickers.
+// What browsers have and TypeScript's DOM library leaves out: interfaces of workers.
 // Why: one project holds page and worker code, and the worker library cannot be loaded beside the DOM.
 // Always: what is not in every browser is optional here, so that the compiler asks for a check.
 
@@ -20,20 +20,3 @@ interface FileSystemFileHandle {
   /** Workers only. */
   createSyncAccessHandle?(): Promise<FileSystemSyncAccessHandle>;
 }
-
-interface SaveFilePickerOptions {
-  suggestedName?: string;
-  types?: { description?: string; accept: Record<string, string[]> }[];
-}
-
-interface Window {
-  /** Chromium only; needs a user gesture. */
-  showSaveFilePicker?(options?: SaveFilePickerOptions): Promise<FileSystemFileHandle>;
-}
-
-interface DataTransferItem {
-  /** Chromium only. */
-  getAsFileSystemHandle?(): Promise<FileSystemHandle | null>;
-}
-
-declare module '*.css';

@@ -17,6 +17,7 @@
 #include "monoquant/plan/plan.h"
 #include "monoquant/run/calibrate_stage.h"
 #include "monoquant/run/compare_stage.h"
+#include "monoquant/run/distribution_stage.h"
 #include "monoquant/run/encode_stage.h"
 #include "monoquant/run/seal_stage.h"
 #include "monoquant/run/trial_stage.h"
@@ -215,6 +216,26 @@ public:
                                                   block_bytes)) {}
 };
 
+/// Both inspectors must outlive the stage. Ask for the error at once.
+class DistributionStage : public Stage {
+public:
+  DistributionStage(const Inspector &file, const Inspector &reference, const std::string &tensor,
+                    size_t block_bytes)
+      : DistributionStage(file, reference,
+                          run::pair_of(file.catalog(), reference.catalog(), tensor), block_bytes) {}
+
+private:
+  DistributionStage(const Inspector &file, const Inspector &reference,
+                    const Result<run::TensorPair> &pair, size_t block_bytes)
+      : Stage(std::make_unique<run::DistributionStage>(file.catalog(), reference.catalog(),
+                                                       pair ? pair.value() : run::TensorPair(),
+                                                       block_bytes)) {
+    if (!pair) {
+      fail(pair.error());
+    }
+  }
+};
+
 const catalog::Catalog *catalog_of(const Inspector *inspector) {
   return inspector == nullptr ? nullptr : &inspector->catalog();
 }
@@ -302,6 +323,8 @@ EMSCRIPTEN_BINDINGS(monoquant) {
   emscripten::class_<CompareStage, emscripten::base<Stage>>("CompareStage")
       .constructor<const Inspector &, size_t>()
       .constructor<const Inspector &, const Inspector &, size_t>();
+  emscripten::class_<DistributionStage, emscripten::base<Stage>>("DistributionStage")
+      .constructor<const Inspector &, const Inspector &, const std::string &, size_t>();
   emscripten::class_<CalibrateStage, emscripten::base<Stage>>("CalibrateStage")
       .constructor<const Inspector &, const Inspector &, const std::string &, size_t, size_t>();
   emscripten::class_<TrialStage, emscripten::base<Stage>>("TrialStage")

@@ -66,13 +66,9 @@ export function readIndex(text: string, name: string): WeightMap {
   const entries = Object.entries(weightMapOf(text, name));
   if (entries.length === 0) throw badIndex(name, 'a weight_map with tensors', 'an empty one');
   for (const [tensor, file] of entries) {
-    if (typeof file !== 'string') {
-      throw badIndex(name, `the name of a file for "${tensor}"`, kindOf(file));
-    }
-    if (!SAFETENSORS.test(file) || /[/\\]/.test(file)) {
-      const expected = `the name of a .safetensors file beside it for "${tensor}"`;
-      throw badIndex(name, expected, JSON.stringify(file));
-    }
+    if (typeof file === 'string' && SAFETENSORS.test(file) && !/[/\\]/.test(file)) continue;
+    const found = typeof file === 'string' ? JSON.stringify(file) : kindOf(file);
+    throw badIndex(name, `the name of a .safetensors file beside it for "${tensor}"`, found);
   }
   return new Map(entries as [string, string][]);
 }

@@ -9,6 +9,7 @@ import {
   checkChoice,
   checkFiniteNumber,
   checkObject,
+  checkString,
   checkText,
   checkWholeNumber,
   contradiction,
@@ -166,6 +167,13 @@ export function resolveData(data: unknown): readonly CalibrationInput[] {
   const { calibration = [] } = checkChoices({ calibration: data }, () => 'data');
   if (calibration.length > 0) return calibration;
   throw unexpected('at least one file', 'data', data);
+}
+
+/** The name of a tensor: whether there is one, its file says. */
+export function resolveTensor(name: unknown): string {
+  const checked = checkString(name, 'tensor');
+  if (checked === undefined) throw unexpected('the name of one', 'tensor', name);
+  return checked;
 }
 
 /** `hasPaths`: whether the host writes to paths, so that `output` and `force` mean something. */

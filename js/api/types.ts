@@ -11,6 +11,7 @@ import type { Warning } from './warning.js';
 export * from './calibration.js';
 export * from './catalog.js';
 export * from './comparison.js';
+export * from './distribution.js';
 export * from './problem.js';
 export * from './schemes.js';
 export * from './validation.js';

@@ -60,14 +60,7 @@ export class Engine {
   /** `calibration` is JSON of one; it may be long and is passed on as it is. */
   plan(inspector: WasmInspector, options: EngineOptions, calibration: string | null): WasmPlan {
     const text = `${JSON.stringify(options).slice(0, -1)},"calibration":${calibration}}`;
-    const plan = new this.#module.Plan(inspector, text);
-    try {
-      throwIfError(plan.error());
-      return plan;
-    } catch (error) {
-      deleteQuietly(plan);
-      throw error;
-    }
+    return withoutError(new this.#module.Plan(inspector, text));
   }
 
   encodeStage(plan: WasmPlan, share: Share, { slots, blockBytes }: BlockShape): WasmStage {
@@ -81,14 +74,7 @@ export class Engine {
     soFar: string,
     { slots, blockBytes }: BlockShape,
   ): WasmStage {
-    const stage = new this.#module.CalibrateStage(model, data, soFar, slots, blockBytes);
-    try {
-      throwIfError(stage.error());
-      return stage;
-    } catch (error) {
-      deleteQuietly(stage);
-      throw error;
-    }
+    return withoutError(new this.#module.CalibrateStage(model, data, soFar, slots, blockBytes));
   }
 
   /** Ends what all shares have encoded: `results` are JSON of their StageResults. */
@@ -115,6 +101,16 @@ export class Engine {
     return new this.#module.CompareStage(file, reference, blockBytes);
   }
 
+  /** One slot; source 0 is the file, source 1 the reference. */
+  distributionStage(
+    file: WasmInspector,
+    reference: WasmInspector,
+    tensor: string,
+    { blockBytes }: BlockShape,
+  ): WasmStage {
+    return withoutError(new this.#module.DistributionStage(file, reference, tensor, blockBytes));
+  }
+
   /** One slot; source 0 is the file, source 1 the reference, source 2 captured inputs. */
   trialStage(
     file: WasmInspector,
@@ -123,6 +119,17 @@ export class Engine {
     { blockBytes }: BlockShape,
   ): WasmStage {
     return new this.#module.TrialStage(file, reference ?? null, data ?? null, blockBytes);
+  }
+}
+
+/** What was just made, or what was wrong with its parameters. */
+function withoutError<Made extends { error(): string; delete(): void }>(made: Made): Made {
+  try {
+    throwIfError(made.error());
+    return made;
+  } catch (error) {
+    deleteQuietly(made);
+    throw error;
   }
 }
 

@@ -8,6 +8,7 @@ import { resolvePatterns } from '../api/patterns.js';
 import type { Catalog, Configuration, Plan } from '../api/types.js';
 import type { ByteSink } from '../io/byte-sink.js';
 import type { ByteSource } from '../io/byte-source.js';
+import { countDistribution } from './distribution.js';
 import { type BlockShape, deleteQuietly, type Engine, type Share } from './engine.js';
 import { type OnStageProgress, runStage } from './pipeline.js';
 import { TensorSink } from './tensor-sink.js';
@@ -151,6 +152,23 @@ export class Quantizer<Output> {
     } finally {
       deleteQuietly(stage);
       deleteQuietly(other);
+    }
+  }
+
+  /** Counts the values of one tensor, here and in the reference; answers JSON of a Distribution. */
+  async distribution(
+    reference: ByteSource,
+    options: OpenOptions,
+    tensor: string,
+    onProgress?: OnStageProgress,
+  ): Promise<string> {
+    const inspector = await this.#engine.inspect(reference, options);
+    try {
+      const file = { source: this.#source, inspector: this.#inspector };
+      const other = { source: reference, inspector };
+      return await countDistribution(this.#engine, this.#blocks, file, other, tensor, onProgress);
+    } finally {
+      deleteQuietly(inspector);
     }
   }
 

@@ -253,6 +253,16 @@ export interface WasmModule {
     new (file: WasmInspector, reference: WasmInspector, blockBytes: number): WasmStage;
   };
   /**
+   * Counts the values of one tensor in both files; has one slot. Ask for its error at once. Both inspectors must
+   * outlive it. Its result is JSON of a Distribution.
+   */
+  readonly DistributionStage: new (
+    file: WasmInspector,
+    reference: WasmInspector,
+    tensor: string,
+    blockBytes: number,
+  ) => WasmStage;
+  /**
    * Adds a file of captured inputs to a calibration: JSON of the one so far, or ''. Ask for its error at once.
    * Both inspectors must outlive it. Its result is JSON of a CalibrateResult.
    */

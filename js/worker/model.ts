@@ -4,13 +4,12 @@
  * What the host opened is released once, after the worker has ended.
  */
 import type { CalibrationInput } from '../api/calibration.js';
-import { MonoquantError } from '../api/errors.js';
 import type { Model } from '../api/model.js';
-import { nearest } from '../api/nearest.js';
 import { type Opening, type RunOptions, resolvePlan } from '../api/options.js';
 import type { PlanOptions } from '../api/plan-options.js';
 import { type TensorData, tensorData } from '../api/tensor-data.js';
 import type { Catalog, Plan } from '../api/types.js';
+import { unknownTensor } from '../api/unknown-tensor.js';
 import { isShards, type OneOrShards } from '../engine/shards.js';
 import { calibrateWith, type OpenedCalibration } from './calibrate.js';
 import { openOptions } from './open-options.js';
@@ -87,10 +86,7 @@ class SessionModel<Source> implements Model {
     const info = this.catalog.tensors[index];
     if (info === undefined) {
       const names = this.catalog.tensors.map((candidate) => candidate.name);
-      const meant = nearest(name, names);
-      throw new MonoquantError('pattern-unmatched', `There is no tensor "${name}" in the file.`, {
-        suggestion: meant === undefined ? undefined : `Did you mean "${meant}"?`,
-      });
+      throw unknownTensor(name, names);
     }
     const bytes = await this.#session.request('tensor', { index });
     return tensorData(name, info.dtype, info.shape, bytes);

@@ -46,6 +46,15 @@ export interface Calls<Source, Sink, Output> {
     parameters: { readonly reference: Source | undefined; readonly options: OpenOptions };
     answer: Findings;
   };
+  /** Counts the values of one tensor, here and in the reference; answers JSON of a Distribution. */
+  readonly distribution: {
+    parameters: {
+      readonly reference: Source;
+      readonly options: OpenOptions;
+      readonly tensor: string;
+    };
+    answer: string;
+  };
   /** Executes the quantized layers; answers JSON of a TrialResult. */
   readonly trial: {
     parameters: {

@@ -79,6 +79,8 @@ class SessionWorker<Source, Sink, Output> {
         return this.#opened().tensor(oneTensor(request.parameters.index));
       case 'compare':
         return this.#compare(request.parameters, onProgress);
+      case 'distribution':
+        return this.#distribution(request.parameters, onProgress);
       case 'trial':
         return this.#trial(request.parameters, onProgress);
       case 'finish':
@@ -131,6 +133,18 @@ class SessionWorker<Source, Sink, Output> {
   ): Promise<Findings> {
     const other = reference === undefined ? undefined : await this.#openSource(reference);
     return this.#opened().compare(other, options, onProgress);
+  }
+
+  async #distribution(
+    {
+      reference,
+      options,
+      tensor,
+    }: Calls<OneOrShards<Source>, Sink, Output>['distribution']['parameters'],
+    onProgress?: OnStageProgress,
+  ): Promise<string> {
+    const other = await this.#openSource(reference);
+    return this.#opened().distribution(other, options, tensor, onProgress);
   }
 
   async #trial(

@@ -40,6 +40,8 @@ export const host: Host = {
   load: (model, options) => monoquant.load(modelFile(model), options),
   compare: (first, second, options) =>
     monoquant.compare(modelFile(first), modelFile(second), options),
+  distribution: (first, second, tensor, options) =>
+    monoquant.distribution(modelFile(first), modelFile(second), tensor, options),
   validate: (file, { reference, ...options } = {}) =>
     monoquant.validate(modelFile(file), {
       ...options,

@@ -68,6 +68,10 @@ export const host: Host = {
   load: (model, options) => withFile(model, (path) => monoquant.load(path, options)),
   compare: (first, second, options) =>
     withFile(first, (one) => withFile(second, (other) => monoquant.compare(one, other, options))),
+  distribution: (first, second, tensor, options) =>
+    withFile(first, (one) =>
+      withFile(second, (other) => monoquant.distribution(one, other, tensor, options)),
+    ),
   validate: (file, { reference, ...options } = {}) =>
     withFile(file, (path) =>
       reference === undefined

@@ -11,6 +11,7 @@ import type {
   Comparison,
   ConvertOptions,
   DequantizeOptions,
+  Distribution,
   EngineInfo,
   Model,
   MonoquantError,
@@ -69,6 +70,12 @@ export interface Host {
   dequantize(model: AnyModel, options?: AnyDequantizeOptions): Promise<Outcome>;
   load(model: AnyModel, options?: OpenOptions & RunOptions): Promise<Tensors>;
   compare(first: AnyModel, second: AnyModel, options?: CompareOptions): Promise<Comparison>;
+  distribution(
+    first: AnyModel,
+    second: AnyModel,
+    tensor: string,
+    options?: CompareOptions,
+  ): Promise<Distribution>;
   /** `reference`: the model that the file was made from. */
   validate(file: AnyModel, options?: ValidateOptions<AnyModel>): Promise<Validation>;
   /** Quantizes, and has the result validate and dequantize itself. */

@@ -17,6 +17,7 @@ import {
   type Configuration,
   DANGERS,
   DEQUANTIZED_TYPES,
+  type Distribution,
   FILE_FORMATS,
   FLOAT_TYPES,
   GROUP_SIZES,
@@ -326,8 +327,28 @@ const catalogDocument = object<Catalog>({
   ),
 });
 
+const bins: Check = (value, path) => {
+  list(count)(value, path);
+  expect(value, path).toHaveLength(128);
+};
+
+const distributionDocument = object<Distribution>({
+  tensor: text,
+  elements: count,
+  notFinite: count,
+  weights: object<Distribution['weights']>({ low: number, high: number }),
+  before: bins,
+  after: bins,
+  error: object<Distribution['error']>({ low: number, high: number, counts: bins }),
+});
+
 export function checkComparison(document: Comparison): Comparison {
   comparisonDocument(document, 'comparison');
+  return document;
+}
+
+export function checkDistribution(document: Distribution): Distribution {
+  distributionDocument(document, 'distribution');
   return document;
 }
 

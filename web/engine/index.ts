@@ -20,12 +20,21 @@ import {
   resolveDequantize,
   resolveOpen,
   resolveQuantize,
+  resolveTensor,
   resolveValidate,
 } from '../../js/api/options.js';
 import type { OpenOptions } from '../../js/api/plan-options.js';
-import type { Comparison, Report, Validation, Warning } from '../../js/api/types.js';
+import type {
+  Comparison,
+  Distribution,
+  EngineInfo,
+  Report,
+  Validation,
+  Warning,
+} from '../../js/api/types.js';
 import { calibrateModel } from '../../js/worker/calibrate.js';
 import { compareWith, validateWith } from '../../js/worker/compare.js';
+import { distributionWith } from '../../js/worker/distribution.js';
 import { openModel } from '../../js/worker/model.js';
 import { quantizeWith } from '../../js/worker/quantize.js';
 import { throwIfAborted } from '../../js/worker/session.js';
@@ -66,6 +75,22 @@ export interface QuantizeResult {
   blob(): Blob;
   /** Removes the output from where it was kept; what was saved from it stays. */
   close(): Promise<void>;
+}
+
+/**
+ * Loads the engine that calls with these options will run on, and says which it is. Nothing has to wait for it:
+ * it is for pages that want its files in the browser's cache before the first model is there.
+ */
+export async function preload(options: RunOptions = {}): Promise<EngineInfo> {
+  const { run } = resolveOpen(options);
+  throwIfAborted(run.signal);
+  const session = startSession(run);
+  try {
+    const { info } = await session.engine;
+    return info;
+  } finally {
+    await session.close();
+  }
 }
 
 /** Opens a model and reads its metadata. */
@@ -140,8 +165,25 @@ export async function compare(
 ): Promise<Comparison> {
   const { run, opening } = resolveOpen(options);
   throwIfAborted(run.signal);
-  const [one, other] = [await sourceOf(first), await sourceOf(second)];
-  return compareWith(startSession(run), { first: one, second: other, opening, run });
+  const files = { first: await sourceOf(first), second: await sourceOf(second) };
+  return compareWith(startSession(run), { ...files, opening, run });
+}
+
+/**
+ * Counts the values of one tensor in a model and in what was made from it, and the errors between the two, in bins
+ * that a chart can be drawn from. Quantized tensors are counted as the values that their codes stand for.
+ */
+export async function distribution(
+  first: ModelSource,
+  second: ModelSource,
+  tensor: string,
+  options: CompareOptions = {},
+): Promise<Distribution> {
+  const { run, opening } = resolveOpen(options);
+  const name = resolveTensor(tensor);
+  throwIfAborted(run.signal);
+  const files = { first: await sourceOf(first), second: await sourceOf(second) };
+  return distributionWith(startSession(run), { ...files, tensor: name, opening, run });
 }
 
 /**

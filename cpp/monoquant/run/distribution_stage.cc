@@ -1,0 +1,205 @@
+#include "monoquant/run/distribution_stage.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "monoquant/base/json.h"
+#include "monoquant/base/text.h"
+
+namespace monoquant::run {
+namespace {
+
+const catalog::Tensor *find(const catalog::Catalog &catalog, std::string_view name) {
+  const auto found =
+      std::find_if(catalog.tensors.begin(), catalog.tensors.end(),
+                   [&](const catalog::Tensor &tensor) { return tensor.name == name; });
+  return found == catalog.tensors.end() ? nullptr : &*found;
+}
+
+/// A catalog of one tensor, so that a reader takes no more memory than that one needs.
+catalog::Catalog alone(const catalog::Tensor *tensor) {
+  catalog::Catalog catalog;
+  if (tensor != nullptr) {
+    catalog.tensors.push_back(*tensor);
+  }
+  return catalog;
+}
+
+bool both_finite(float a, float b) { return std::isfinite(a) && std::isfinite(b); }
+
+double error_of(float after, float before) {
+  return static_cast<double>(after) - static_cast<double>(before);
+}
+
+/// Zero has no sign here.
+std::string number_text(double value) { return json_text(Json(value + 0.0)); }
+
+std::string range_text(double low, double high) {
+  return concat(R"("low":)", number_text(low), R"(,"high":)", number_text(high));
+}
+
+std::string counts_text(const Bins &bins) {
+  std::string text = "[";
+  for (const uint64_t count : bins.counts()) {
+    text += text.size() == 1 ? "" : ",";
+    append_text(text, count);
+  }
+  return text + "]";
+}
+
+} // namespace
+
+Result<TensorPair> pair_of(const catalog::Catalog &file, const catalog::Catalog &reference,
+                           std::string_view name) {
+  const TensorPair pair{find(file, name), find(reference, name)};
+  if (pair.file == nullptr || pair.reference == nullptr) {
+    return Error{ErrorCode::kInvalidOptions,
+                 concat("Expected a tensor ", name, " in both files, found none in the ",
+                        pair.file == nullptr ? "quantized file." : "model."),
+                 "Name a tensor that both files have.", std::string(name), std::nullopt};
+  }
+  if (pair.file->shape != pair.reference->shape) {
+    return Error{ErrorCode::kInvalidOptions,
+                 concat("Expected ", name, " to have one shape in both files, found ",
+                        shape_text(pair.reference->shape), " in the model and ",
+                        shape_text(pair.file->shape), " in the quantized file."),
+                 "Give a quantized file and the model that it was made from.", std::string(name),
+                 std::nullopt};
+  }
+  if (!dtype_is_quantizable(pair.file->dtype) || !dtype_is_quantizable(pair.reference->dtype)) {
+    return Error{ErrorCode::kInvalidOptions,
+                 concat("Expected floats in ", name, ", found ", dtype_name(pair.reference->dtype),
+                        " in the model and ", dtype_name(pair.file->dtype),
+                        " in the quantized file."),
+                 "Name a tensor of floats, or one that was quantized from them.", std::string(name),
+                 std::nullopt};
+  }
+  return pair;
+}
+
+DistributionStage::DistributionStage(const catalog::Catalog &file,
+                                     const catalog::Catalog &reference, TensorPair pair,
+                                     size_t block_bytes)
+    : Stage(1, block_bytes, std::max<uint64_t>({file.file_bytes, reference.file_bytes, 1})),
+      pair_(pair), file_(alone(pair.file), this->block_bytes(), 0),
+      reference_(alone(pair.reference), this->block_bytes(), 1) {
+  if (pair_.file == nullptr || pair_.file->elements == 0) {
+    pass_ = Pass::kDone;
+    low_ = 0;
+    high_ = 0;
+    return;
+  }
+  begin_part();
+}
+
+std::string_view DistributionStage::tensor() const {
+  return pair_.file == nullptr ? std::string_view() : std::string_view(pair_.file->name);
+}
+
+uint64_t DistributionStage::total_bytes() const {
+  return pair_.file == nullptr ? 0 : 2 * (pair_.file->bytes + pair_.reference->bytes);
+}
+
+/// Begins the part from `end_` on, in the next pass where this one has no more.
+void DistributionStage::begin_part() {
+  const uint64_t elements = pair_.file->elements;
+  if (end_ == elements) {
+    end_ = 0;
+    if (pass_ == Pass::kCounts) {
+      pass_ = Pass::kDone;
+      return;
+    }
+    begin_counts();
+  }
+  begin_ = end_;
+  end_ = std::min(elements, begin_ + kPartElements);
+  file_.begin(*pair_.file, begin_, end_);
+  reference_.begin(*pair_.reference, begin_, end_);
+}
+
+void DistributionStage::begin_counts() {
+  pass_ = Pass::kCounts;
+  if (low_ > high_) { // not one pair of finite values
+    low_ = 0;
+    high_ = 0;
+  }
+  before_ = Bins(low_, high_);
+  after_ = Bins(low_, high_);
+  error_ = Bins(-largest_error_, largest_error_);
+}
+
+std::optional<Read> DistributionStage::next(size_t /*slot*/) {
+  if (under_way_) {
+    return std::nullopt;
+  }
+  while (pass_ != Pass::kDone) {
+    auto read = file_.next();
+    of_reference_ = !read;
+    if (!read) {
+      read = reference_.next();
+    }
+    if (read) {
+      under_way_ = true;
+      length_ = read->length;
+      return read;
+    }
+    finish_part();
+    begin_part();
+  }
+  return std::nullopt;
+}
+
+Result<void> DistributionStage::process(size_t slot) {
+  under_way_ = false;
+  const std::span<const uint8_t> bytes = input(slot).first(length_);
+  return of_reference_ ? reference_.fill(bytes) : file_.fill(bytes);
+}
+
+void DistributionStage::finish_part() {
+  const std::span<const float> after = file_.values();
+  const std::span<const float> before = reference_.values();
+  if (pass_ == Pass::kRanges) {
+    widen(after, before);
+  } else {
+    count(after, before);
+  }
+  // Floats have whole bytes.
+  const uint64_t elements = pair_.file->elements;
+  add_done((end_ - begin_) * (pair_.file->bytes / elements + pair_.reference->bytes / elements));
+}
+
+void DistributionStage::widen(std::span<const float> after, std::span<const float> before) {
+  for (size_t i = 0; i < after.size(); ++i) {
+    if (!both_finite(after[i], before[i])) {
+      ++not_finite_;
+      continue;
+    }
+    const auto [low, high] = std::minmax(after[i], before[i]);
+    low_ = std::min(low_, static_cast<double>(low));
+    high_ = std::max(high_, static_cast<double>(high));
+    largest_error_ = std::max(largest_error_, std::fabs(error_of(after[i], before[i])));
+  }
+}
+
+void DistributionStage::count(std::span<const float> after, std::span<const float> before) {
+  for (size_t i = 0; i < after.size(); ++i) {
+    if (both_finite(after[i], before[i])) {
+      before_.add(before[i]);
+      after_.add(after[i]);
+      error_.add(error_of(after[i], before[i]));
+    }
+  }
+}
+
+std::string DistributionStage::result_json() const {
+  if (pair_.file == nullptr) {
+    return "{}";
+  }
+  return concat(R"({"tensor":)", json_text(Json(pair_.file->name)), R"(,"elements":)",
+                pair_.file->elements, R"(,"notFinite":)", not_finite_, R"(,"weights":{)",
+                range_text(low_, high_), R"(},"before":)", counts_text(before_), R"(,"after":)",
+                counts_text(after_), R"(,"error":{)", range_text(-largest_error_, largest_error_),
+                R"(,"counts":)", counts_text(error_), "}}");
+}
+
+} // namespace monoquant::run

@@ -1,0 +1,42 @@
+/**
+ * The engine's pass that counts the values of one tensor of two files.
+ * It exists so that names are looked up before anything is read.
+ * Both files were inspected with quantized tensors joined: codes are values.
+ */
+import type { Catalog } from '../api/types.js';
+import { unknownTensor } from '../api/unknown-tensor.js';
+import type { ByteSource } from '../io/byte-source.js';
+import { type BlockShape, deleteQuietly, type Engine } from './engine.js';
+import { type OnStageProgress, runStage } from './pipeline.js';
+import type { WasmInspector } from './wasm.js';
+
+export interface InspectedFile {
+  readonly source: ByteSource;
+  readonly inspector: WasmInspector;
+}
+
+/** JSON of a Distribution of the file's tensor, beside the model that it was made from. */
+export async function countDistribution(
+  engine: Engine,
+  blocks: BlockShape,
+  file: InspectedFile,
+  reference: InspectedFile,
+  tensor: string,
+  onProgress?: OnStageProgress,
+): Promise<string> {
+  checkName(reference, tensor, 'the model');
+  checkName(file, tensor, 'the quantized file');
+  const stage = engine.distributionStage(file.inspector, reference.inspector, tensor, blocks);
+  try {
+    const sources = [file.source, reference.source];
+    return await runStage(stage, { sources, slots: 1, onProgress });
+  } finally {
+    deleteQuietly(stage);
+  }
+}
+
+function checkName({ inspector }: InspectedFile, tensor: string, file: string): void {
+  const { tensors } = JSON.parse(inspector.catalog()) as Catalog;
+  const names = tensors.map(({ name }) => name);
+  if (!names.includes(tensor)) throw unknownTensor(tensor, names, file);
+}

@@ -1,0 +1,27 @@
+// Builds the static site from web/page and the package that was built before it.
+// Why: the page is the package's first consumer, so it takes what ships and not the sources.
+// Always: whole or an error; what Vite warns of is an error, too.
+
+import { join } from 'node:path';
+import { BuildError, step } from './run.mjs';
+
+/**
+ * @param {string} root the checkout
+ * @param {string} dist the folder that has browser/ and wasm/, and gets site/
+ */
+export async function buildSite(root, dist) {
+  await step('building the site', async () => {
+    // Loaded only here: when nothing changed, the build must not wait for it.
+    const { build, createLogger } = await import('vite');
+    const logger = createLogger('warn');
+    logger.warn = (message) => {
+      throw new BuildError(`vite: ${message}`);
+    };
+    await build({
+      configFile: join(root, 'vite.config.ts'),
+      customLogger: logger,
+      resolve: { alias: { monoquant: join(dist, 'browser', 'index.js') } },
+      build: { outDir: join(dist, 'site') },
+    });
+  });
+}

@@ -1,0 +1,118 @@
+/**
+ * The site: web/page and the package's browser entry, as static files for any host and any folder of it.
+ * It exists as the one place that says how the site is built and which headers it is served with.
+ * The built page has no inline script and may talk to nobody but where it came from.
+ */
+import { join } from 'node:path';
+import { defineConfig, type Plugin } from 'vite';
+
+const ROOT = import.meta.dirname;
+const PAGE = join(ROOT, 'web/page');
+
+/** 'wasm-unsafe-eval' lets WebAssembly compile, and nothing else. */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "worker-src 'self'",
+  "manifest-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+
+/** With these, the engine may have threads on shared memory. */
+const ISOLATION = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+};
+
+const HEADERS = {
+  ...ISOLATION,
+  // A page cannot forbid frames by itself, only its server can.
+  'Content-Security-Policy': `${CONTENT_SECURITY_POLICY}; frame-ancestors 'none'`,
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff',
+};
+
+/** Names of files in assets/ change with their content. */
+const FOR_EVER = 'public, max-age=31536000, immutable';
+
+const SERVICE_WORKER = 'service-worker';
+
+export default defineConfig({
+  root: PAGE,
+  base: './',
+  resolve: { alias: { monoquant: join(ROOT, 'dist/browser/index.js') } },
+  plugins: [contentSecurityPolicy(), headersFile(), offlineFiles()],
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  worker: {
+    format: 'es',
+    rolldownOptions: { output: { entryFileNames: 'assets/[name]-[hash].js' } },
+  },
+  build: {
+    outDir: join(ROOT, 'dist/site'),
+    emptyOutDir: true,
+    target: 'es2022',
+    // Small files stay files: what is inlined would be compressed badly and forbidden by the policy.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    rolldownOptions: {
+      input: {
+        index: join(PAGE, 'index.html'),
+        [SERVICE_WORKER]: join(PAGE, 'service-worker.ts'),
+      },
+      output: {
+        // A service worker rules the folder that it lies in, and is known by its name.
+        entryFileNames: ({ name }) =>
+          name === SERVICE_WORKER ? '[name].js' : 'assets/[name]-[hash].js',
+      },
+    },
+  },
+  server: { host: '127.0.0.1', headers: ISOLATION, fs: { allow: [ROOT] } },
+  preview: { host: '127.0.0.1', headers: HEADERS },
+});
+
+/** For hosts that send no headers. Not while developing, where Vite adds scripts of its own. */
+function contentSecurityPolicy(): Plugin {
+  return {
+    name: 'content-security-policy',
+    apply: 'build',
+    transformIndexHtml: () => [
+      {
+        tag: 'meta',
+        attrs: { 'http-equiv': 'Content-Security-Policy', content: CONTENT_SECURITY_POLICY },
+        injectTo: 'head-prepend',
+      },
+    ],
+  };
+}
+
+/** `_headers`, as several static hosts read it. */
+function headersFile(): Plugin {
+  return {
+    name: 'headers-file',
+    apply: 'build',
+    generateBundle() {
+      const lines = Object.entries(HEADERS).map(([name, value]) => `  ${name}: ${value}`);
+      const source = ['/*', ...lines, '/assets/*', `  Cache-Control: ${FOR_EVER}`, ''].join('\n');
+      this.emitFile({ type: 'asset', fileName: '_headers', source });
+    },
+  };
+}
+
+/** Tells the service worker what the site is made of. */
+function offlineFiles(): Plugin {
+  return {
+    name: 'offline-files',
+    apply: 'build',
+    enforce: 'post',
+    generateBundle(_, bundle) {
+      const worker = bundle[`${SERVICE_WORKER}.js`];
+      if (worker?.type !== 'chunk') this.error('There is no service worker in the bundle.');
+      const files = Object.keys(bundle).filter((file) => file.startsWith('assets/'));
+      worker.code = worker.code.replace('__SITE_FILES__', JSON.stringify(files.sort()));
+    },
+  };
+}

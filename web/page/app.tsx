@@ -1,0 +1,63 @@
+/**
+ * The page from top to bottom.
+ * It exists as its table of contents: every part is a view of the workbench.
+ * What needs a model is there only with one.
+ */
+import { DropZone } from './views/drop-zone.js';
+import { EngineBadge } from './views/engine-badge.js';
+import { ForecastCard } from './views/forecast-card.js';
+import { ModelCard } from './views/model-card.js';
+import { OptionsForm } from './views/options-form.js';
+import { OutcomeCard } from './views/outcome-card.js';
+import { TensorDetails } from './views/tensor-details.js';
+import { TensorTable } from './views/tensor-table.js';
+import type { Workbench } from './workbench.js';
+
+export interface ViewProps {
+  readonly workbench: Workbench;
+}
+
+export function App({ workbench }: ViewProps) {
+  const isOpen = workbench.model.value !== undefined;
+  return (
+    <>
+      <header class="top">
+        <p class="brand">
+          <img src="./icon.svg" alt="" width="28" height="28" />
+          monoquant
+        </p>
+        <EngineBadge workbench={workbench} />
+      </header>
+      <main class={isOpen ? 'open' : 'empty'}>
+        <h1 class={isOpen ? 'hidden' : ''}>Make model weights small</h1>
+        {!isOpen && (
+          <p class="lead">
+            INT8, INT4 or 16-bit floats from any PyTorch or safetensors checkpoint, ready for vLLM,
+            transformers and PyTorch. It runs on this device: nothing is uploaded.
+          </p>
+        )}
+        <DropZone workbench={workbench} />
+        {isOpen && (
+          <div class="columns">
+            <div class="column">
+              <ModelCard workbench={workbench} />
+              <OptionsForm workbench={workbench} />
+            </div>
+            <div class="column">
+              <ForecastCard workbench={workbench} />
+              <OutcomeCard workbench={workbench} />
+              <TensorTable workbench={workbench} />
+              <TensorDetails workbench={workbench} />
+            </div>
+          </div>
+        )}
+      </main>
+      <footer>
+        <p>
+          No upload, no account, no tracking: after loading, this page talks to nobody. Pickle files
+          are read, never run.
+        </p>
+      </footer>
+    </>
+  );
+}

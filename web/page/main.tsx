@@ -1,0 +1,27 @@
+/**
+ * Starts the page.
+ * It exists to say in words what is missing where the page cannot run.
+ * Whatever fails on the way, something readable is on the screen.
+ */
+import { render } from 'preact';
+import './style/tokens.css';
+import './style/page.css';
+import './style/controls.css';
+import './style/tables.css';
+import { App } from './app.js';
+import { keepOffline } from './offline.js';
+import { missingFeature } from './support.js';
+import { loadCharts } from './views/histogram.js';
+import { Workbench } from './workbench.js';
+
+const root = document.querySelector('#page');
+const missing = missingFeature();
+if (root !== null && missing !== undefined) {
+  root.textContent = `This browser has no ${missing}, which monoquant needs. A version of Chrome, Edge, Firefox or Safari from 2023 or later has it.`;
+} else if (root !== null) {
+  const workbench = new Workbench();
+  root.replaceChildren();
+  render(<App workbench={workbench} />, root);
+  // First what is needed at once, then what may be needed later.
+  void workbench.prepare().then(keepOffline).then(loadCharts);
+}

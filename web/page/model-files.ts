@@ -1,0 +1,65 @@
+/**
+ * The files that somebody dropped or picked.
+ * It exists because folders come in another way than files, and only for as long as the event lasts.
+ * Only the files of a folder itself: what lies in folders within it belongs to something else.
+ */
+
+/** Has to be called before the event's handler returns: afterwards the items are empty. */
+export function droppedFiles({ items, files }: DataTransfer): Promise<readonly File[]> {
+  const entries = Array.from(items, (item) => item.webkitGetAsEntry());
+  if (!entries.some((entry) => entry?.isDirectory)) return Promise.resolve(Array.from(files));
+  return Promise.all(entries.map(filesOf)).then((lists) => lists.flat());
+}
+
+/** As `<input webkitdirectory>` gives them: with all folders below. */
+export function filesOfFolder(files: Iterable<File>): readonly File[] {
+  return Array.from(files).filter((file) => file.webkitRelativePath.split('/').length <= 2);
+}
+
+/** What a model is called: its folder's name where it is one. */
+export function nameOfModel(files: readonly File[]): string {
+  const [first] = files;
+  if (first === undefined) return '';
+  const [folder, ...rest] = (folders.get(first) ?? first.webkitRelativePath).split('/');
+  if (rest.length > 0 && folder !== undefined) return `${folder}/`;
+  return files.length === 1 ? first.name : commonName(files);
+}
+
+/** Files that were dropped do not say which folder they were in. */
+const folders = new WeakMap<File, string>();
+
+async function filesOf(entry: FileSystemEntry | null): Promise<readonly File[]> {
+  if (entry === null) return [];
+  if (entry.isFile) return [await fileOf(entry as FileSystemFileEntry)];
+  const files: File[] = [];
+  for (const child of await entriesOf(entry as FileSystemDirectoryEntry)) {
+    if (!child.isFile) continue;
+    const file = await fileOf(child as FileSystemFileEntry);
+    folders.set(file, `${entry.name}/${file.name}`);
+    files.push(file);
+  }
+  return files;
+}
+
+function fileOf(entry: FileSystemFileEntry): Promise<File> {
+  return new Promise((resolve, reject) => entry.file(resolve, reject));
+}
+
+/** Browsers hand them out in batches, the last of which is empty. */
+async function entriesOf(directory: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
+  const reader = directory.createReader();
+  const all: FileSystemEntry[] = [];
+  for (;;) {
+    const batch = await new Promise<FileSystemEntry[]>((resolve, reject) => {
+      reader.readEntries(resolve, reject);
+    });
+    if (batch.length === 0) return all;
+    all.push(...batch);
+  }
+}
+
+/** `model` of `model-00001-of-00002.safetensors` and its kin. */
+function commonName(files: readonly File[]): string {
+  const shard = files.find(({ name }) => /-\d+-of-\d+\.\w+$/.test(name)) ?? files[0];
+  return (shard?.name ?? 'model').replace(/-\d+-of-\d+(?=\.\w+$)/, '');
+}

@@ -1,0 +1,113 @@
+/**
+ * A finished run and what can be done with it: save it, check it, look at its tensors.
+ * It exists apart from the workbench because it goes as a whole when the next run begins.
+ * The output is where the browser keeps it until close(); what was saved stays.
+ */
+import { signal } from '@preact/signals';
+import {
+  type Distribution,
+  distribution,
+  open,
+  type QuantizeResult,
+  type Report,
+  type Validation,
+} from 'monoquant';
+import { commandOf, type Options, outputName } from './command.js';
+import { isAborted } from './fault.js';
+import { saveBlob } from './save.js';
+import { Work } from './work.js';
+import type { OpenModel } from './workbench.js';
+
+/** Where the output was saved: a file that can be read again, or wherever downloads go. */
+export type Saved = File | 'download';
+
+export class Outcome {
+  readonly report: Report;
+  readonly name: string;
+  readonly command: string;
+  readonly saving = new Work();
+  readonly validating = new Work();
+  readonly saved = signal<Saved | undefined>(undefined);
+  readonly validation = signal<Validation | undefined>(undefined);
+  readonly #result: QuantizeResult;
+  readonly #model: OpenModel;
+
+  constructor(
+    result: QuantizeResult,
+    model: OpenModel,
+    options: Options,
+    calibration: readonly string[],
+  ) {
+    this.#result = result;
+    this.#model = model;
+    this.report = {
+      ...result.report,
+      // The page calibrates once and plans often: the report names the files, as the command does.
+      configuration: { ...result.report.configuration, calibration },
+    };
+    this.name = outputName(model.name, result.report.configuration.container);
+    this.command = commandOf(options, { model: model.name, calibration });
+  }
+
+  /** Asks for a place where the browser can, and downloads elsewhere. */
+  async save(): Promise<void> {
+    try {
+      this.saved.value = await this.saving.run((run) =>
+        saveBlob(this.#result.blob(), this.name, run),
+      );
+    } catch {
+      // The work has kept what went wrong.
+    }
+  }
+
+  /** Reads the output back beside the model: what was saved where it can be read, else what was kept. */
+  async validate(): Promise<void> {
+    this.validation.value = undefined;
+    try {
+      this.validation.value = await this.validating.run((run) => this.#result.validate(run));
+    } catch {
+      // The work has kept what went wrong.
+    }
+  }
+
+  /** Of a tensor's weights before and after. */
+  async distribution(tensor: string, signal: AbortSignal): Promise<Distribution | undefined> {
+    const { key, stripPrefix } = this.report.configuration;
+    const opening = { ...(key === null ? {} : { key }), stripPrefix };
+    try {
+      return await distribution(this.#model.source, this.#result.blob(), tensor, {
+        ...opening,
+        signal,
+      });
+    } catch (error) {
+      if (isAborted(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Saves a model folder's config.json with what loaders need to know of the output: `quantization_config`, which the
+   * output's own metadata hold as JSON.
+   */
+  async saveConfig(config: File): Promise<void> {
+    try {
+      await this.saving.run(async (run) => {
+        const described = await open(this.#result.blob(), { signal: run.signal });
+        await described.close();
+        const text = described.catalog.metadata.quantization_config;
+        const quantization = text === undefined ? {} : { quantization_config: JSON.parse(text) };
+        const merged = { ...(JSON.parse(await config.text()) as object), ...quantization };
+        const json = `${JSON.stringify(merged, null, 2)}\n`;
+        return saveBlob(new Blob([json], { type: 'application/json' }), 'config.json', run);
+      });
+    } catch {
+      // The work has kept what went wrong.
+    }
+  }
+
+  close(): Promise<void> {
+    this.saving.cancel();
+    this.validating.cancel();
+    return this.#result.close();
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * From a Blob to a file of the user's: a chosen place where the browser writes to one, a download elsewhere.
+ * It exists because large outputs must reach the disk without passing through memory.
+ * A file that was written is complete, or an error says that it is not.
+ */
+import type { RunControls } from './work.js';
+
+/** The file that was written, or word that the browser is downloading it. */
+export async function saveBlob(
+  blob: Blob,
+  name: string,
+  { signal, onProgress }: RunControls,
+): Promise<File | 'download'> {
+  if (window.showSaveFilePicker === undefined) {
+    download(blob, name);
+    return 'download';
+  }
+  const handle = await window.showSaveFilePicker({ suggestedName: name });
+  let bytes = 0;
+  const counted = new TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>({
+    transform(chunk, controller) {
+      bytes += chunk.length;
+      onProgress({ stage: 'encode', bytes, totalBytes: blob.size, tensor: '' });
+      controller.enqueue(chunk as Uint8Array<ArrayBuffer>);
+    },
+  });
+  const writable = await handle.createWritable();
+  await blob.stream().pipeThrough(counted).pipeTo(writable, { signal });
+  const file = await handle.getFile();
+  if (file.size === blob.size) return file;
+  throw new Error(
+    `Expected a file of ${blob.size} bytes, found ${file.size} in "${name}": save it again.`,
+  );
+}
+
+export function download(blob: Blob, name: string): void {
+  const url = URL.createObjectURL(blob);
+  const link = document.createElement('a');
+  link.href = url;
+  link.download = name;
+  link.click();
+  // Some browsers begin to read only later; and the Blob is on disk or small.
+  setTimeout(() => URL.revokeObjectURL(url), DOWNLOAD_MS);
+}
+
+/** However large, a download has begun by then. */
+const DOWNLOAD_MS = 60_000;

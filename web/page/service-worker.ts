@@ -1,0 +1,110 @@
+/**
+ * Keeps the site on the device, and can answer with the headers that threads need.
+ * It exists for visitors without a network, and for hosts that send no headers of their own.
+ * Only files of this site and only while it is visited: models never pass through here.
+ */
+import type { WorkerMessage } from './offline.js';
+
+/** Filled in by the build: the files in assets/, whose names change with their content. */
+declare const __SITE_FILES__: readonly string[];
+
+interface Scope extends EventTarget {
+  readonly registration: ServiceWorkerRegistration;
+  readonly clients: { claim(): Promise<void> };
+  skipWaiting(): Promise<void>;
+}
+interface LifeEvent extends Event {
+  waitUntil(done: Promise<unknown>): void;
+}
+interface RequestEvent extends LifeEvent {
+  readonly request: Request;
+  respondWith(response: Promise<Response>): void;
+}
+
+const scope = globalThis as unknown as Scope;
+const CACHE = 'monoquant';
+const FILES: readonly string[] = [...__SITE_FILES__, './', 'icon.svg'];
+/** An entry that stands for the visitor's wish; no such file is served. */
+const ISOLATE = 'isolate';
+
+scope.addEventListener('install', (event) => {
+  (event as LifeEvent).waitUntil(keepFiles().then(() => scope.skipWaiting()));
+});
+
+scope.addEventListener('activate', (event) => {
+  (event as LifeEvent).waitUntil(dropOldFiles().then(() => scope.clients.claim()));
+});
+
+scope.addEventListener('fetch', (event) => {
+  const { request } = event as RequestEvent;
+  const isOurs = request.method === 'GET' && request.url.startsWith(scope.registration.scope);
+  if (isOurs) (event as RequestEvent).respondWith(answer(request));
+});
+
+scope.addEventListener('message', (event) => {
+  const { data, ports } = event as MessageEvent<WorkerMessage>;
+  (event as unknown as LifeEvent).waitUntil(
+    remember(data === 'isolate').then(() => ports[0]?.postMessage('done')),
+  );
+});
+
+/** The engine with threads is left for pages that are isolated: they keep it when they load it. */
+async function keepFiles(): Promise<void> {
+  const cache = await caches.open(CACHE);
+  await cache.addAll(FILES.filter((file) => !file.includes('monoquant-mt')).map(urlOf));
+}
+
+async function dropOldFiles(): Promise<void> {
+  const cache = await caches.open(CACHE);
+  const current = new Set([...FILES, ISOLATE].map(urlOf));
+  const old = (await cache.keys()).filter(({ url }) => !current.has(url));
+  await Promise.all(old.map((request) => cache.delete(request)));
+}
+
+async function answer(request: Request): Promise<Response> {
+  const cache = await caches.open(CACHE);
+  const isPage = request.mode === 'navigate';
+  const response = isPage ? await latest(request, cache) : await kept(request, cache);
+  return (await cache.match(urlOf(ISOLATE))) === undefined ? response : isolated(response);
+}
+
+/** The page itself may have changed; the last one that was seen serves where there is no network. */
+async function latest(request: Request, cache: Cache): Promise<Response> {
+  try {
+    const response = await fetch(request);
+    if (response.ok) await cache.put(urlOf('./'), response.clone());
+    return response;
+  } catch (error) {
+    const response = await cache.match(urlOf('./'));
+    if (response === undefined) throw error;
+    return response;
+  }
+}
+
+/** What has its content in its name never changes. */
+async function kept(request: Request, cache: Cache): Promise<Response> {
+  const found = await cache.match(request, { ignoreSearch: true });
+  if (found !== undefined) return found;
+  const response = await fetch(request);
+  const isFile = FILES.some((file) => urlOf(file) === request.url);
+  if (isFile && response.ok) await cache.put(request, response.clone());
+  return response;
+}
+
+function isolated(response: Response): Response {
+  const headers = new Headers(response.headers);
+  headers.set('Cross-Origin-Opener-Policy', 'same-origin');
+  headers.set('Cross-Origin-Embedder-Policy', 'require-corp');
+  const { status, statusText, body } = response;
+  return new Response(body, { status, statusText, headers });
+}
+
+async function remember(isWished: boolean): Promise<void> {
+  const cache = await caches.open(CACHE);
+  if (isWished) await cache.put(urlOf(ISOLATE), new Response('yes'));
+  else await cache.delete(urlOf(ISOLATE));
+}
+
+function urlOf(file: string): string {
+  return new URL(file, scope.registration.scope).href;
+}

@@ -1,0 +1,78 @@
+/**
+ * Where models come in: dropped anywhere on the page, picked, or made up.
+ * It exists as one view because all ways lead to the same call.
+ * Large while there is no model, one line afterwards.
+ */
+import { useEffect, useState } from 'preact/hooks';
+import type { ViewProps } from '../app.js';
+import { droppedFiles, filesOfFolder } from '../model-files.js';
+import type { Workbench } from '../workbench.js';
+import { FileButton } from './file-button.js';
+import { FaultNotice } from './notice.js';
+
+const ACCEPTED = '.safetensors,.pt,.pth,.bin,.ckpt,.pt2,.json';
+
+export function DropZone({ workbench }: ViewProps) {
+  const isOver = useDropAnywhere(workbench);
+  const name = workbench.opening.value;
+  const isOpen = workbench.model.value !== undefined;
+  return (
+    <section class={`drop ${isOpen ? 'slim' : ''} ${isOver ? 'over' : ''}`} aria-label="Model">
+      <p class="invitation">
+        {name !== undefined ? `Opening ${name} …` : isOpen ? 'Another model?' : 'Drop a model here'}
+      </p>
+      {!isOpen && (
+        <p class="quiet">
+          .safetensors, .pt, .pth, .bin, .ckpt, .pt2, or a Hugging Face folder, of any size
+        </p>
+      )}
+      <div class="buttons">
+        <FileButton
+          class="button primary"
+          accept={ACCEPTED}
+          multiple
+          onFiles={(files) => workbench.openFiles(files)}
+        >
+          Choose files
+        </FileButton>
+        <FileButton
+          class="button"
+          folder
+          onFiles={(files) => workbench.openFiles(filesOfFolder(files))}
+        >
+          Choose a folder
+        </FileButton>
+        <button type="button" class="button" onClick={() => workbench.openExample()}>
+          Try an example
+        </button>
+      </div>
+      <FaultNotice fault={workbench.openFault.value} title="This could not be opened." />
+    </section>
+  );
+}
+
+/** Whether something is held above the page. */
+function useDropAnywhere(workbench: Workbench): boolean {
+  const [isOver, setOver] = useState(false);
+  useEffect(() => {
+    const listening = new AbortController();
+    const listen = (type: 'dragover' | 'dragleave' | 'drop', act: (event: DragEvent) => void) => {
+      document.addEventListener(type, act, { signal: listening.signal });
+    };
+    listen('dragover', (event) => {
+      event.preventDefault();
+      setOver(true);
+    });
+    listen('dragleave', (event) => {
+      if (event.relatedTarget === null) setOver(false);
+    });
+    listen('drop', (event) => {
+      event.preventDefault();
+      setOver(false);
+      if (event.dataTransfer === null) return;
+      void droppedFiles(event.dataTransfer).then((files) => workbench.openFiles(files));
+    });
+    return () => listening.abort();
+  }, [workbench]);
+  return isOver;
+}

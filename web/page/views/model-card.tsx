@@ -1,0 +1,160 @@
+/**
+ * What is in the model: size, types, kinds, and what somebody should be warned of.
+ * It exists so that all this is there at once, before anything was chosen.
+ * All numbers are the catalog's.
+ */
+import type { Catalog, PickleGlobal } from 'monoquant';
+import { countBy } from '../../../js/words/counts.js';
+import {
+  formatBytes,
+  formatCount,
+  formatExactBytes,
+  formatLargeCount,
+  formatPlural,
+  formatShare,
+} from '../../../js/words/format.js';
+import { printable } from '../../../js/words/printable.js';
+import { codesWords, FORMAT_WORDS } from '../../../js/words/wording.js';
+import type { ViewProps } from '../app.js';
+import { Facts } from './facts.js';
+
+export function ModelCard({ workbench }: ViewProps) {
+  const model = workbench.model.value;
+  if (model === undefined) return null;
+  const { catalog, name } = model;
+  const { tensors } = catalog;
+  const dtypes = countBy(
+    tensors,
+    ({ dtype, quantization }) => (quantization === undefined ? dtype : codesWords(quantization)),
+    ({ bytes }) => bytes,
+  );
+  const stored = tensors.reduce((sum, { bytes }) => sum + bytes, 0);
+  const kinds = countBy(tensors, ({ kind }) => kind);
+  const tied = tensors.filter(({ tiedTo }) => tiedTo !== undefined);
+  return (
+    <section class="card" aria-labelledby="model-title">
+      <h2 id="model-title" class="model-name">
+        <bdi>{printable(name)}</bdi>
+      </h2>
+      <Facts
+        facts={[
+          ['Format', FORMAT_WORDS[catalog.format]],
+          ['Size', formatExactBytes(catalog.bytes)],
+          ['Parameters', formatLargeCount(catalog.parameters)],
+          ['Tensors', formatCount(tensors.length)],
+          dtypes.length > 0 && [
+            'Types',
+            dtypes.map(([dtype, bytes]) => `${dtype} ${formatShare(bytes, stored)}`).join(', '),
+          ],
+          kinds.length > 0 && [
+            'Layers',
+            kinds.map(([kind, count]) => `${formatCount(count)} ${kind}`).join(', '),
+          ],
+          tied.length > 0 && [
+            'Tied',
+            tied
+              .map(({ name, tiedTo }) => `${printable(name)} = ${printable(tiedTo ?? '')}`)
+              .join(', '),
+          ],
+        ]}
+      />
+      <Parts workbench={workbench} />
+      <Pickle globals={catalog.globals} />
+      {catalog.problems.map(({ message }) => (
+        <p class="notice warning" key={message}>
+          {printable(message)}
+        </p>
+      ))}
+      <LeftOut leftOut={catalog.leftOut} />
+    </section>
+  );
+}
+
+/** Which part of a checkpoint this is, and the others that could be taken. */
+function Parts({ workbench }: ViewProps) {
+  const catalog = workbench.model.value?.catalog;
+  if (catalog === undefined) return null;
+  const { candidates, key, wrapperPrefix } = catalog;
+  return (
+    <>
+      {candidates.length > 1 && (
+        <label class="field">
+          <span>Part of the file</span>
+          <select
+            value={key}
+            onChange={({ currentTarget }) =>
+              workbench.reopen({ key: currentTarget.value, stripPrefix: '' })
+            }
+          >
+            {candidates.map((candidate) => (
+              <option value={candidate.key} key={candidate.key}>
+                {printable(candidate.key) || 'all of it'}:{' '}
+                {formatPlural(candidate.tensors, 'tensor')}, {formatBytes(candidate.bytes)}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
+      {wrapperPrefix !== '' && (
+        <p class="notice">
+          All names begin with <code>{printable(wrapperPrefix)}</code>, which a wrapper of PyTorch
+          left there.{' '}
+          <button
+            type="button"
+            class="link"
+            onClick={() => workbench.reopen({ stripPrefix: wrapperPrefix })}
+          >
+            Take it off
+          </button>
+        </p>
+      )}
+    </>
+  );
+}
+
+/** What a pickle names. It is never run here, but elsewhere it might be. */
+function Pickle({ globals }: { globals: readonly PickleGlobal[] }) {
+  if (globals.length === 0) return null;
+  const named = (danger: PickleGlobal['danger']) =>
+    globals
+      .filter((global) => global.danger === danger)
+      .map(({ module, name }) => printable(`${module}.${name}`));
+  const [dangerous, unknown, safe] = [named('dangerous'), named('unknown'), named('safe')];
+  return (
+    <>
+      {dangerous.length > 0 && (
+        <div class="notice error">
+          <strong>
+            This pickle is not safe to load in Python: it names {dangerous.join(', ')}.
+          </strong>
+          <p>
+            Nothing of it was run here, and what monoquant writes is free of it. Do not open the
+            original with <code>torch.load(weights_only=False)</code>.
+          </p>
+        </div>
+      )}
+      <details class="quiet">
+        <summary>{formatPlural(globals.length, 'name')} in its pickle</summary>
+        {unknown.length > 0 && <p>Unknown: {unknown.join(', ')}</p>}
+        {safe.length > 0 && <p>Safe: {safe.join(', ')}</p>}
+      </details>
+    </>
+  );
+}
+
+function LeftOut({ leftOut }: Pick<Catalog, 'leftOut'>) {
+  if (leftOut.length === 0) return null;
+  return (
+    <details class="quiet">
+      <summary>{formatPlural(leftOut.length, 'part')} left out</summary>
+      <ul>
+        {leftOut.map(({ name, reason, bytes }) => (
+          <li key={name}>
+            {printable(name)}: {printable(reason)}
+            {bytes > 0 && `, ${formatBytes(bytes)}`}
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}

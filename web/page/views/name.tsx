@@ -1,0 +1,20 @@
+/**
+ * The name of a tensor, on one line.
+ * It exists because names are long and differ at their ends: what does not fit is cut in the middle.
+ * Names come from files: controls are spelled out, and the direction of the line stays.
+ */
+import { printableName } from '../../../js/words/printable.js';
+
+/** Characters at the end that are always shown. */
+const TAIL = 22;
+
+export function Name({ name }: { name: string }) {
+  const text = printableName(name);
+  const cut = Math.max(0, text.length - TAIL);
+  return (
+    <bdi class="name" dir="ltr">
+      <span class="head">{text.slice(0, cut)}</span>
+      <span class="tail">{text.slice(cut)}</span>
+    </bdi>
+  );
+}

@@ -1,0 +1,88 @@
+/**
+ * How much of each tensor's signal is left, as bars, the worst first.
+ * It exists because a mean hides the one layer that spoils a model.
+ * A list and no picture: every bar has its number, and any number of tensors has room.
+ */
+import type { Report, TensorReport } from 'monoquant';
+import { formatDecibels, formatError } from '../../../js/words/format.js';
+import { printableName } from '../../../js/words/printable.js';
+import type { Workbench } from '../workbench.js';
+import { Name } from './name.js';
+import { Windowed } from './windowed.js';
+
+/** Where bars end: beyond, nobody can tell a difference. */
+const FULL_DB = 60;
+
+type Quality = 'good' | 'low' | 'very-low';
+
+export function QualityList({ report, workbench }: { report: Report; workbench: Workbench }) {
+  const lossy = report.tensors.filter(({ sqnrDb }) => sqnrDb !== null);
+  if (lossy.length === 0) return null;
+  return (
+    <div class="qualities">
+      <h3>Quality of each tensor, the worst first</h3>
+      <p class="quiet">
+        SQNR in decibels: 20 is an error of a tenth of the weights, 40 of a hundredth. Choose one
+        for its histograms.
+      </p>
+      <Windowed
+        items={lossy}
+        label="Quality of each tensor, the worst first"
+        head={
+          <div role="rowgroup" class="hidden">
+            <div role="row" aria-rowindex={1}>
+              <div role="columnheader">Tensor</div>
+              <div role="columnheader">SQNR</div>
+              <div role="columnheader">Largest error</div>
+            </div>
+          </div>
+        }
+        row={(tensor, index, style) => {
+          const isChosen = workbench.chosenTensor.value === tensor.name;
+          const decibels = tensor.sqnrDb ?? FULL_DB;
+          const share = Math.min(Math.max(decibels / FULL_DB, 0.01), 1);
+          return (
+            <div
+              role="row"
+              key={tensor.name}
+              class={`quality-row ${isChosen ? 'chosen' : ''} ${qualityOf(report, tensor)}`}
+              aria-rowindex={index + 2}
+              style={style}
+            >
+              <div role="cell" class="name-cell">
+                <button
+                  type="button"
+                  class="plain"
+                  aria-pressed={isChosen}
+                  title={printableName(tensor.name)}
+                  onClick={() => {
+                    workbench.chosenTensor.value = isChosen ? undefined : tensor.name;
+                  }}
+                >
+                  <Name name={tensor.name} />
+                </button>
+              </div>
+              <div role="cell" class="decibels">
+                <span class="track" aria-hidden="true">
+                  <span class="bar" style={{ width: `${100 * share}%` }} />
+                </span>
+                <span class="value">{formatDecibels(tensor.sqnrDb)}</span>
+              </div>
+              <div role="cell" class="largest" title="Largest error of a weight">
+                ±{formatError(tensor.maxError)}
+              </div>
+            </div>
+          );
+        }}
+      />
+    </div>
+  );
+}
+
+/** As the warnings of the report say. */
+function qualityOf({ warnings }: Report, { name }: TensorReport): Quality {
+  const isIn = (code: string) =>
+    warnings.some((warning) => warning.code === code && warning.tensors.includes(name));
+  if (isIn('very-low-sqnr')) return 'very-low';
+  return isIn('low-sqnr') ? 'low' : 'good';
+}

@@ -1,0 +1,236 @@
+/**
+ * The state of the page and everything that can be done to it; views only show and call it.
+ * It exists so that what happens to a model can be read in one place, without any markup.
+ * An error is kept where it happened and changes nothing else: models, choices and results stay.
+ */
+import { computed, effect, signal } from '@preact/signals';
+import {
+  type Calibration,
+  type Catalog,
+  calibrate,
+  type EngineInfo,
+  type Model,
+  open,
+  type Plan,
+  preload,
+  type QuantizeResult,
+  quantize,
+} from 'monoquant';
+import { type Choice, FIRST_CHOICE, forAnotherModel, withMode } from './choice.js';
+import type { Options } from './command.js';
+import { exampleModel } from './example.js';
+import { type Fault, faultOf, isAborted } from './fault.js';
+import { nameOfModel } from './model-files.js';
+import { Outcome } from './outcome.js';
+import { Work } from './work.js';
+
+export interface OpenModel {
+  readonly name: string;
+  readonly source: Blob;
+  readonly handle: Model;
+  readonly catalog: Catalog;
+  /** A config.json that came with it. */
+  readonly config: File | undefined;
+}
+
+export interface Forecast {
+  /** Of the latest choices that were possible. */
+  readonly plan?: Plan;
+  readonly fault?: Fault;
+}
+
+export interface CalibrationData {
+  readonly names: readonly string[];
+  readonly calibration: Calibration;
+}
+
+export class Workbench {
+  readonly engine = signal<EngineInfo | Fault | undefined>(undefined);
+  readonly opening = signal<string | undefined>(undefined);
+  readonly openFault = signal<Fault | undefined>(undefined);
+  readonly model = signal<OpenModel | undefined>(undefined);
+  readonly choice = signal<Choice>(FIRST_CHOICE);
+  readonly data = signal<CalibrationData | undefined>(undefined);
+  readonly dataFault = signal<Fault | undefined>(undefined);
+  readonly forecast = signal<Forecast>({});
+  /** A tensor whose details are shown. */
+  readonly chosenTensor = signal<string | undefined>(undefined);
+  readonly quantizing = new Work();
+  readonly calibrating = new Work();
+  readonly outcome = signal<Outcome | undefined>(undefined);
+  /** What the package is called with. */
+  readonly options = computed<Options>(() => {
+    const data = this.data.value;
+    const choice = this.choice.value;
+    if (data === undefined || choice.bits === 16) return choice;
+    return { ...choice, calibration: data.calibration };
+  });
+  #turn = 0;
+  #isPlanning = false;
+
+  constructor() {
+    effect(() => {
+      if (this.model.value !== undefined && this.options.value !== undefined) this.#planSoon();
+    });
+  }
+
+  /** Has the engine in the browser's cache before a model comes. */
+  async prepare(): Promise<void> {
+    try {
+      this.engine.value = await preload();
+    } catch (error) {
+      this.engine.value = faultOf(error);
+    }
+  }
+
+  openExample(): Promise<void> {
+    return this.openFiles([exampleModel()]);
+  }
+
+  /** Opens a model; the one before stays where this one cannot be opened. */
+  async openFiles(files: readonly File[]): Promise<void> {
+    if (files.length === 0) return;
+    const turn = ++this.#turn;
+    this.openFault.value = undefined;
+    const choice = forAnotherModel(this.choice.peek());
+    try {
+      const source = files.length === 1 ? files[0] : undefined;
+      if (source === undefined) throw new Error('several files');
+      const name = nameOfModel(files);
+      this.opening.value = name;
+      await this.#replaceModel({ name, source, files }, choice, turn);
+    } catch (error) {
+      if (turn === this.#turn) this.openFault.value = faultOf(error);
+    } finally {
+      if (turn === this.#turn) this.opening.value = undefined;
+    }
+  }
+
+  /** Takes another part of the same file, or its names without a prefix. */
+  async reopen(part: { readonly key?: string; readonly stripPrefix?: string }): Promise<void> {
+    const model = this.model.peek();
+    if (model === undefined) return;
+    const turn = ++this.#turn;
+    const { key, stripPrefix } = this.choice.peek();
+    const others = forAnotherModel(this.choice.peek());
+    const opening = {
+      ...(key == null ? {} : { key }),
+      ...(stripPrefix === undefined ? {} : { stripPrefix }),
+      ...part,
+    };
+    this.openFault.value = undefined;
+    try {
+      const { name, source, config } = model;
+      await this.#replaceModel({ name, source, config }, { ...others, ...opening }, turn);
+    } catch (error) {
+      if (turn === this.#turn) this.openFault.value = faultOf(error);
+    }
+  }
+
+  async #replaceModel(
+    {
+      name,
+      source,
+      files,
+      config,
+    }: {
+      readonly name: string;
+      readonly source: Blob;
+      readonly files?: readonly File[];
+      readonly config?: File | undefined;
+    },
+    choice: Choice,
+    turn: number,
+  ): Promise<void> {
+    const { key, stripPrefix } = choice;
+    const handle = await open(source, { key: key ?? null, stripPrefix: stripPrefix ?? '' });
+    if (turn !== this.#turn) return handle.close();
+    this.quantizing.cancel();
+    const [before, outcome] = [this.model.peek(), this.outcome.peek()];
+    this.outcome.value = undefined;
+    this.chosenTensor.value = undefined;
+    this.data.value = undefined;
+    this.dataFault.value = undefined;
+    this.forecast.value = {};
+    this.choice.value = choice;
+    const found = config ?? files?.find((file) => file.name === 'config.json');
+    this.model.value = { name, source, handle, catalog: handle.catalog, config: found };
+    await Promise.all([before?.handle.close(), outcome?.close()]);
+  }
+
+  /** Plans with the latest choices; those that change meanwhile are next. */
+  async #planSoon(): Promise<void> {
+    if (this.#isPlanning) return;
+    this.#isPlanning = true;
+    try {
+      let planned: Options | undefined;
+      while (planned !== this.options.peek()) {
+        planned = this.options.peek();
+        await this.#plan(this.model.peek(), planned);
+      }
+    } finally {
+      this.#isPlanning = false;
+    }
+  }
+
+  async #plan(model: OpenModel | undefined, options: Options): Promise<void> {
+    try {
+      const plan = await model?.handle.plan(options);
+      if (model === this.model.peek() && plan !== undefined) this.forecast.value = { plan };
+    } catch (error) {
+      if (model !== this.model.peek()) return;
+      this.forecast.value = { ...this.forecast.peek(), fault: faultOf(error) };
+    }
+  }
+
+  /** Reads captured inputs, or a calibration made of them. */
+  async calibrate(files: readonly File[]): Promise<void> {
+    const model = this.model.peek();
+    if (model === undefined || files.length === 0) return;
+    this.dataFault.value = undefined;
+    try {
+      const { key, stripPrefix } = this.choice.peek();
+      const calibration = await this.calibrating.run((run) =>
+        calibrate(model.source, files, {
+          key: key ?? null,
+          stripPrefix: stripPrefix ?? '',
+          ...run,
+        }),
+      );
+      if (model !== this.model.peek()) return;
+      this.data.value = { names: files.map(({ name }) => name), calibration };
+    } catch (error) {
+      if (!isAborted(error)) this.dataFault.value = faultOf(error);
+    }
+  }
+
+  dropCalibration(): void {
+    if (this.choice.peek().mode === 'static') {
+      this.choice.value = withMode(this.choice.peek(), undefined);
+    }
+    this.data.value = undefined;
+    this.dataFault.value = undefined;
+  }
+
+  async quantize(): Promise<void> {
+    const model = this.model.peek();
+    if (model === undefined || this.quantizing.isRunning.peek()) return;
+    const [options, data] = [this.options.peek(), this.data.peek()];
+    const before = this.outcome.peek();
+    this.outcome.value = undefined;
+    await before?.close();
+    const result = await this.#encode(model, options);
+    if (result === undefined) return;
+    if (model !== this.model.peek()) return result.close();
+    this.outcome.value = new Outcome(result, model, options, data?.names ?? []);
+  }
+
+  async #encode(model: OpenModel, options: Options): Promise<QuantizeResult | undefined> {
+    try {
+      return await this.quantizing.run((run) => quantize(model.source, { ...options, ...run }));
+    } catch {
+      // The work has kept what went wrong.
+      return undefined;
+    }
+  }
+}
