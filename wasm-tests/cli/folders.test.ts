@@ -161,7 +161,9 @@ describe('a folder as output', () => {
     writeFileSync(root.at('model/config.json'), '{"quantization_config":{"old":true},"a":1}');
     expect((await quantize('--bits', '4')).code).toBe(0);
     expect(config()).toMatchObject({ a: 1, quantization_config: { format: 'pack-quantized' } });
-    expect(config().quantization_config).not.toHaveProperty('old');
+    // Readers differ in which of two they take.
+    const text = readFileSync(root.at('out/config.json'), 'utf8');
+    expect(text.split('"quantization_config"')).toHaveLength(2);
   });
 
   it('takes the configuration as it is where nothing becomes codes', async () => {
