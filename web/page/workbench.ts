@@ -158,15 +158,16 @@ export class Workbench {
     await Promise.all([before?.handle.close(), outcome?.close()]);
   }
 
-  /** Plans with the latest choices; those that change meanwhile are next. */
+  /** Plans the latest model with the latest choices; those that change meanwhile are next. */
   async #planSoon(): Promise<void> {
     if (this.#isPlanning) return;
     this.#isPlanning = true;
     try {
-      let planned: Options | undefined;
-      while (planned !== this.options.peek()) {
-        planned = this.options.peek();
-        await this.#plan(this.model.peek(), planned);
+      let planned: readonly [OpenModel | undefined, Options | undefined] = [undefined, undefined];
+      while (planned[0] !== this.model.peek() || planned[1] !== this.options.peek()) {
+        const [model, options] = [this.model.peek(), this.options.peek()];
+        await this.#plan(model, options);
+        planned = [model, options];
       }
     } finally {
       this.#isPlanning = false;
