@@ -109,9 +109,9 @@ export function SizeBars({ sizes }: { sizes: Sizes }) {
 }
 
 function Repeat({ workbench, plan }: { workbench: Workbench; plan: Plan }) {
-  const name = workbench.model.value?.name ?? '';
+  const model = workbench.model.value?.path ?? '';
   const calibration = workbench.choice.value.bits === 16 ? [] : (workbench.data.value?.names ?? []);
-  const command = commandOf(workbench.choice.value, { model: name, calibration });
+  const command = commandOf(workbench.choice.value, { model, calibration });
   const configuration = { ...plan.configuration, calibration };
   return (
     <div class="repeat">
