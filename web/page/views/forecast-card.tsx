@@ -3,7 +3,7 @@
  * It exists so that a choice shows its price at once.
  * The size is the plan's, to the byte.
  */
-import type { Plan, Sizes } from 'monoquant';
+import type { Decision, Plan, Sizes } from 'monoquant';
 import { countBy } from '../../../js/words/counts.js';
 import {
   formatBytes,
@@ -19,22 +19,32 @@ import type { Workbench } from '../workbench.js';
 import { CopyButton } from './copy-button.js';
 import { Facts } from './facts.js';
 import { FaultNotice, Warnings } from './notice.js';
+import { SpaceNotice } from './space-notice.js';
 import { WorkProgress } from './work-progress.js';
+
+const CHANGING: readonly Decision[] = ['quantize', 'convert'];
 
 export function ForecastCard({ workbench }: ViewProps) {
   const { plan, fault } = workbench.forecast.value;
   const isRunning = workbench.quantizing.isRunning.value;
+  const changes = plan?.tensors.some(({ decision }) => CHANGING.includes(decision)) ?? true;
   const wasCancelled = workbench.quantizing.wasCancelled.value;
   return (
     <section class="card forecast" aria-labelledby="forecast-title">
       <h2 id="forecast-title">Result, as planned</h2>
       {plan !== undefined && <Planned plan={plan} isStale={fault !== undefined} />}
       <FaultNotice fault={fault} title="These choices do not work." />
+      {plan !== undefined && <SpaceNotice outputBytes={plan.sizes.outputBytes} />}
+      {!changes && (
+        <p class="notice warning" role="status">
+          With these choices no tensor would change. The table below says why of each.
+        </p>
+      )}
       {!isRunning && (
         <button
           type="button"
           class="button primary large"
-          disabled={plan === undefined || fault !== undefined}
+          disabled={plan === undefined || fault !== undefined || !changes}
           onClick={() => workbench.quantize()}
         >
           Quantize
