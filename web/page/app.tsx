@@ -11,11 +11,7 @@ import { OptionsForm } from './views/options-form.js';
 import { OutcomeCard } from './views/outcome-card.js';
 import { TensorDetails } from './views/tensor-details.js';
 import { TensorTable } from './views/tensor-table.js';
-import type { Workbench } from './workbench.js';
-
-export interface ViewProps {
-  readonly workbench: Workbench;
-}
+import type { ViewProps } from './views/view-props.js';
 
 export function App({ workbench }: ViewProps) {
   const isOpen = workbench.model.value !== undefined;

@@ -6,11 +6,8 @@
 import { batch, computed, effect, signal } from '@preact/signals';
 import {
   type Calibration,
-  type Catalog,
   calibrate,
   type EngineInfo,
-  type Model,
-  type ModelSource,
   open,
   type Plan,
   preload,
@@ -21,17 +18,10 @@ import { type Choice, FIRST_CHOICE, forAnotherModel, withMode } from './choice.j
 import type { Options } from './command.js';
 import { exampleModel } from './example.js';
 import { type Fault, faultOf, isAborted } from './fault.js';
-import { type ModelName, nameOfModel } from './model-files.js';
+import { nameOfModel } from './model-files.js';
+import type { OpenModel } from './open-model.js';
 import { Outcome } from './outcome.js';
 import { Work } from './work.js';
-
-export interface OpenModel extends ModelName {
-  readonly source: ModelSource;
-  readonly handle: Model;
-  readonly catalog: Catalog;
-  /** A config.json that came with it. */
-  readonly config: File | undefined;
-}
 
 export interface Forecast {
   /** Of the latest choices that were possible. */

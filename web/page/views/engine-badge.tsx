@@ -4,7 +4,6 @@
  * Threads are never forced: the page works without.
  */
 import { formatPlural } from '../../../js/words/format.js';
-import type { ViewProps } from '../app.js';
 import {
   canEnableThreads,
   disableThreads,
@@ -12,6 +11,7 @@ import {
   isOffline,
   threadsAreOurs,
 } from '../offline.js';
+import type { ViewProps } from './view-props.js';
 
 export function EngineBadge({ workbench }: ViewProps) {
   const engine = workbench.engine.value;

@@ -13,13 +13,13 @@ import {
   formatShare,
 } from '../../../js/words/format.js';
 import { configurationWords, REASON_WORDS } from '../../../js/words/wording.js';
-import type { ViewProps } from '../app.js';
 import { commandOf } from '../command.js';
 import type { Workbench } from '../workbench.js';
 import { CopyButton } from './copy-button.js';
 import { Facts } from './facts.js';
 import { FaultNotice, Warnings } from './notice.js';
 import { SpaceNotice } from './space-notice.js';
+import type { ViewProps } from './view-props.js';
 import { WorkProgress } from './work-progress.js';
 
 const CHANGING: readonly Decision[] = ['quantize', 'convert'];

@@ -4,9 +4,9 @@
  * What was not chosen shows what it follows from the rest.
  */
 import type { Bits } from 'monoquant';
-import type { ViewProps } from '../app.js';
 import { withBits } from '../choice.js';
 import { MoreOptions } from './more-options.js';
+import type { ViewProps } from './view-props.js';
 
 const PRESETS: readonly {
   readonly bits: Bits;
