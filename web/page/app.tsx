@@ -3,6 +3,7 @@
  * It exists as its table of contents: every part is a view of the workbench.
  * What needs a model is there only with one.
  */
+import { formatPlural } from '../../js/words/format.js';
 import { DropZone } from './views/drop-zone.js';
 import { EngineBadge } from './views/engine-badge.js';
 import { ForecastCard } from './views/forecast-card.js';
@@ -24,6 +25,9 @@ export function App({ workbench }: ViewProps) {
         </p>
         <EngineBadge workbench={workbench} />
       </header>
+      <p class="hidden" role="status">
+        {spoken(workbench)}
+      </p>
       <main class={isOpen ? 'open' : 'empty'}>
         <h1 class={isOpen ? 'hidden' : ''}>Make model weights small</h1>
         {!isOpen && (
@@ -56,4 +60,11 @@ export function App({ workbench }: ViewProps) {
       </footer>
     </>
   );
+}
+
+/** For those who do not see that a model is there. */
+function spoken({ opening, model }: ViewProps['workbench']): string {
+  if (opening.value !== undefined) return `Opening ${opening.value}.`;
+  if (model.value === undefined) return '';
+  return `${model.value.name} is open: ${formatPlural(model.value.catalog.tensors.length, 'tensor')}.`;
 }

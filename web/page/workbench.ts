@@ -201,12 +201,11 @@ export class Workbench {
     const model = this.model.peek();
     if (model === undefined || this.quantizing.isRunning.peek()) return;
     const [options, data] = [this.options.peek(), this.data.peek()];
-    const before = this.outcome.peek();
-    this.outcome.value = undefined;
-    await before?.close();
     const result = await this.#encode(model, options);
     if (result === undefined) return;
     if (model !== this.model.peek()) return result.close();
+    // Until here the result before can still be saved.
+    void this.outcome.peek()?.close();
     this.outcome.value = new Outcome(result, model, options, data?.names ?? []);
   }
 
