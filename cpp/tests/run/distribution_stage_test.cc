@@ -319,8 +319,12 @@ TEST(DistributionStage, RefusesWhatIsNoPairOfFloats) {
             "Expected floats in c, found F32 in the model and I32 in the quantized file.");
   EXPECT_EQ(refused("d"),
             "Expected floats in d, found I64 in the model and F32 in the quantized file.");
-  EXPECT_EQ(refused("e"), "Expected a tensor e in both files, found none in the quantized file.");
-  EXPECT_EQ(refused("f"), "Expected a tensor f in both files, found none in the model.");
+  EXPECT_EQ(
+      refused("e"),
+      "Expected a tensor e in both files, found one in the model and none in the quantized file.");
+  EXPECT_EQ(
+      refused("f"),
+      "Expected a tensor f in both files, found none in the model and one in the quantized file.");
 }
 
 TEST(DistributionStage, ReportsCompressedDataThatAreDamaged) {
