@@ -46,6 +46,8 @@ export default defineConfig({
   base: './',
   resolve: { alias: { monoquant: join(ROOT, 'dist/browser/index.js') } },
   plugins: [contentSecurityPolicy(), headersFile(), offlineFiles()],
+  // Known to the page and to its service worker, which share no code.
+  define: { __SITE_CACHE__: '"monoquant"', __ISOLATE_MARK__: '"isolate"' },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   worker: {
     format: 'es',

@@ -33,8 +33,7 @@ import { openModel } from '../js/worker/model.js';
 import { quantizeWith } from '../js/worker/quantize.js';
 import { throwIfAborted } from '../js/worker/session.js';
 import { type CalibrationFiles, openCalibration } from './calibration-files.js';
-import { InputFile } from './input-file.js';
-import type { SizedFile } from './open-file.js';
+import { type ModelFile, ModelInput } from './model-input.js';
 import { OutputFile } from './output-file.js';
 import { FileResult, type QuantizeResult, TemporaryFolder } from './result.js';
 import { startSession, startSessions } from './worker-host.js';
@@ -61,7 +60,10 @@ export * from '../js/api/types.js';
 export { version } from '../js/api/version.js';
 export type { QuantizeResult, SaveOptions } from './result.js';
 
-/** Opens a model file and reads its metadata. */
+/**
+ * Opens a model and reads its metadata. Here and wherever a model is named: the path of a file, of a folder
+ * with one model in it, or of the index of a model of several files.
+ */
 export async function open(
   model: string | URL,
   options: OpenOptions & RunOptions = {},
@@ -76,13 +78,13 @@ async function openFile(
 ): Promise<Model> {
   const { run, opening } = resolveOpen(options);
   throwIfAborted(run.signal);
-  const input = InputFile.open(model);
+  const input = ModelInput.open(model);
   try {
     const host = {
       openCalibration: async (inputs: readonly CalibrationInput[]) => openCalibration(inputs),
       release: () => input.close(),
     };
-    return await openModel(startSession(run), input.file, opening, run, host, joinQuantized);
+    return await openModel(startSession(run), input.source, opening, run, host, joinQuantized);
   } catch (error) {
     input.close();
     throw error;
@@ -172,11 +174,11 @@ export async function calibrate(
   const { run, opening, strict } = resolveCalibrate(options);
   const inputs = resolveData(data);
   throwIfAborted(run.signal);
-  const input = InputFile.open(model);
+  const input = ModelInput.open(model);
   try {
     const opened = openCalibration(inputs);
     try {
-      const source = input.file;
+      const { source } = input;
       const job = { source, parts: opened.parts, opening, strict, run };
       const calibration = await calibrateModel(startSession(run), job);
       input.checkUnchanged();
@@ -213,14 +215,14 @@ export async function convert(
 async function withInputs<const Paths extends readonly (string | URL)[], Result>(
   paths: Paths,
   { signal }: RunOptions,
-  work: (files: { [Index in keyof Paths]: SizedFile }) => Promise<Result>,
+  work: (files: { [Index in keyof Paths]: ModelFile }) => Promise<Result>,
 ): Promise<Result> {
   throwIfAborted(signal);
-  const inputs: InputFile[] = [];
+  const inputs: ModelInput[] = [];
   try {
-    for (const path of paths) inputs.push(InputFile.open(path));
-    const files = inputs.map(({ file }) => file);
-    const result = await work(files as { [Index in keyof Paths]: SizedFile });
+    for (const path of paths) inputs.push(ModelInput.open(path));
+    const files = inputs.map(({ source }) => source);
+    const result = await work(files as { [Index in keyof Paths]: ModelFile });
     for (const input of inputs) input.checkUnchanged();
     return result;
   } finally {
@@ -230,7 +232,7 @@ async function withInputs<const Paths extends readonly (string | URL)[], Result>
 
 async function writeModel(model: string | URL, request: QuantizeRequest): Promise<QuantizeResult> {
   throwIfAborted(request.run.signal);
-  const input = InputFile.open(model);
+  const input = ModelInput.open(model);
   try {
     const calibration = openCalibration(request.calibration);
     try {
@@ -244,20 +246,20 @@ async function writeModel(model: string | URL, request: QuantizeRequest): Promis
 }
 
 async function quantizeFile(
-  input: InputFile,
+  input: ModelInput,
   request: QuantizeRequest,
   calibration: CalibrationFiles,
 ): Promise<QuantizeResult> {
-  const { identity } = input;
+  const { identities } = input;
   const { run, configuration, gates } = request;
   const folder = request.output === undefined ? new TemporaryFolder() : undefined;
   try {
     const path = request.output ?? join(folder?.path ?? '', `model.${configuration.container}`);
     calibration.checkOutput(path);
-    const output = OutputFile.create(path, { force: request.force, input: identity });
+    const output = OutputFile.create(path, { force: request.force, inputs: identities });
     try {
-      const { report } = await quantizeWith(startSessions(run, input.file.size), {
-        source: input.file,
+      const { report } = await quantizeWith(startSessions(run, input.bytes), {
+        source: input.source,
         sink: output.file,
         configuration,
         calibration: calibration.parts,
@@ -269,11 +271,11 @@ async function quantizeFile(
       output.commit();
       const { key, stripPrefix } = configuration;
       const reference = {
-        reference: input.file.path,
+        reference: input.path,
         ...(key === null ? {} : { key }),
         stripPrefix,
       };
-      return new FileResult(report, path, identity, folder, {
+      return new FileResult(report, path, identities, folder, {
         validate: (file, options) => validate(file, { ...reference, ...options }),
         dequantize,
       });

@@ -53,7 +53,7 @@ export class InputFile {
   }
 }
 
-function pathOf(model: unknown): string {
+export function pathOf(model: unknown): string {
   if (typeof model === 'string' && model !== '') return model;
   if (model instanceof URL && model.protocol === 'file:') return fileURLToPath(model);
   const received = model instanceof URL ? model.href : model;

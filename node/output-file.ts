@@ -25,8 +25,8 @@ import { writeFailed } from './write-failed.js';
 export interface OutputChoices {
   /** Whether an existing file may be replaced. */
   readonly force: boolean;
-  /** The file that must not be replaced even so. */
-  readonly input: FileIdentity;
+  /** The files that must not be replaced even so. */
+  readonly inputs: readonly FileIdentity[];
 }
 
 export class OutputFile {
@@ -50,11 +50,11 @@ export class OutputFile {
   }
 
   /** Throws before anything is touched where `path` cannot be taken. */
-  static create(path: string, { force, input }: OutputChoices): OutputFile {
+  static create(path: string, { force, inputs }: OutputChoices): OutputFile {
     try {
       const exists = lstatSync(path, { throwIfNoEntry: false }) !== undefined;
       const target = exists ? behindLinks(path) : path;
-      if (leadsTo(target, input) || leadsTo(`${target}.partial`, input)) {
+      if (inputs.some((input) => leadsTo(target, input) || leadsTo(`${target}.partial`, input))) {
         throw contradiction(`The output "${path}" is the model itself.`, 'Choose another name.');
       }
       if (exists) checkReplaceable(path, target);

@@ -67,7 +67,7 @@ export class FileResult implements QuantizeResult {
   readonly report: Report;
   readonly output: string | undefined;
   readonly #path: string;
-  readonly #input: FileIdentity;
+  readonly #inputs: readonly FileIdentity[];
   /** Only where there is no `output`. */
   readonly #folder: TemporaryFolder | undefined;
   readonly #tools: ResultTools;
@@ -77,14 +77,14 @@ export class FileResult implements QuantizeResult {
   constructor(
     report: Report,
     path: string,
-    input: FileIdentity,
+    inputs: readonly FileIdentity[],
     folder: TemporaryFolder | undefined,
     tools: ResultTools,
   ) {
     this.report = report;
     this.output = folder === undefined ? path : undefined;
     this.#path = path;
-    this.#input = input;
+    this.#inputs = inputs;
     this.#folder = folder;
     this.#tools = tools;
   }
@@ -97,7 +97,7 @@ export class FileResult implements QuantizeResult {
     if (checkText(path, 'path') === undefined) throw unexpected('a path', 'path', path);
     const force = checkBoolean(checkObject(options, 'options', ['force']).force, 'force') ?? false;
     this.#checkOpen('Save it before close().');
-    const target = OutputFile.create(path, { force, input: this.#input });
+    const target = OutputFile.create(path, { force, inputs: this.#inputs });
     try {
       // Two names for one file would surprise whoever changes it: only the first copy shares its bytes.
       const mayShare = this.#folder !== undefined && !this.#isShared;

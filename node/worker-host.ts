@@ -8,12 +8,13 @@ import { Worker } from 'node:worker_threads';
 import { MOST_THREADS_BY_DEFAULT, type RunOptions } from '../js/api/options.js';
 import type { EngineInfo } from '../js/api/types.js';
 import { Session } from '../js/worker/session.js';
-import type { OpenFile, SizedFile } from './open-file.js';
+import type { ModelFile } from './model-input.js';
+import type { OpenFile } from './open-file.js';
 
 /** Bytes of a model that make up for starting a thread. */
 const BYTES_PER_THREAD = 16 << 20;
 
-export type NodeSession = Session<SizedFile, OpenFile, undefined>;
+export type NodeSession = Session<ModelFile, OpenFile, undefined>;
 
 /**
  * A session for each thread. Each thread has an engine of its own that reads and writes for itself:

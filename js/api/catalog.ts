@@ -125,7 +125,9 @@ export interface PickleGlobal {
 /** What is in a file. Made from its metadata alone. */
 export interface Catalog {
   readonly format: FileFormat;
-  /** Size of the file in bytes. */
+  /** Of a model of several files: their names, in the order in which they are read as one. */
+  readonly files?: readonly string[];
+  /** Size of the file in bytes; of several, that of the one file that they are read as. */
   readonly bytes: number;
   /** Elements in all tensors; those that share their bytes count once. */
   readonly parameters: number;

@@ -159,7 +159,7 @@ export interface PlannedTensor {
 }
 
 export interface Sizes {
-  /** The whole source file. */
+  /** The whole source file; where it is several, the one file that they are read as. */
   readonly sourceBytes: number;
   /** The whole output file. */
   readonly outputBytes: number;

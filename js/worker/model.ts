@@ -10,6 +10,7 @@ import type { PlanOptions } from '../api/plan-options.js';
 import { type TensorData, tensorData } from '../api/tensor-data.js';
 import type { Catalog, Plan } from '../api/types.js';
 import { unknownTensor } from '../api/unknown-tensor.js';
+import { isShards, type OneOrShards } from '../engine/shards.js';
 import { calibrateWith, type OpenedCalibration } from './calibrate.js';
 import { openOptions } from './open-options.js';
 import { parsePlan } from './quantize.js';
@@ -24,8 +25,8 @@ export interface ModelHost<Source> {
 
 /** Takes over the session: it is closed with the model, or here when this fails. */
 export async function openModel<Source>(
-  session: Session<Source, unknown, unknown>,
-  source: Source,
+  session: Session<OneOrShards<Source>, unknown, unknown>,
+  source: OneOrShards<Source>,
   opening: Opening,
   run: RunOptions,
   host: ModelHost<Source>,
@@ -34,22 +35,28 @@ export async function openModel<Source>(
   try {
     const options = openOptions(opening, joinQuantized);
     const catalog = await session.request('open', { source, options }, { signal: run.signal });
-    return new SessionModel(session, JSON.parse(catalog) as Catalog, opening, host);
+    return new SessionModel(session, withFiles(JSON.parse(catalog), source), opening, host);
   } catch (error) {
     await session.close();
     throw error;
   }
 }
 
+/** The engine knows of one file only. */
+function withFiles<Source>({ format, ...facts }: Catalog, source: OneOrShards<Source>): Catalog {
+  if (!isShards(source)) return { format, ...facts };
+  return { format, files: source.shards.map(({ name }) => name), ...facts };
+}
+
 class SessionModel<Source> implements Model {
   readonly catalog: Catalog;
-  readonly #session: Session<Source, unknown, unknown>;
+  readonly #session: Session<OneOrShards<Source>, unknown, unknown>;
   readonly #opening: Opening;
   readonly #host: ModelHost<Source>;
   #isOpen = true;
 
   constructor(
-    session: Session<Source, unknown, unknown>,
+    session: Session<OneOrShards<Source>, unknown, unknown>,
     catalog: Catalog,
     opening: Opening,
     host: ModelHost<Source>,

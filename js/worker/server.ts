@@ -9,6 +9,7 @@ import type { EngineInfo } from '../api/types.js';
 import type { BlockShape, Engine } from '../engine/engine.js';
 import type { OnStageProgress } from '../engine/pipeline.js';
 import { type Findings, type PlanChoice, Quantizer } from '../engine/quantizer.js';
+import { isShards, joinShards, type OneOrShards } from '../engine/shards.js';
 import type { ByteSink } from '../io/byte-sink.js';
 import type { ByteSource } from '../io/byte-source.js';
 import { toFailure } from './failure.js';
@@ -28,7 +29,7 @@ export interface WorkerHost<Source, Sink, Output> {
 export function serve<Source, Sink, Output>(
   host: WorkerHost<Source, Sink, Output>,
   post: (reply: Reply) => void,
-): (request: Request<Source, Sink>) => void {
+): (request: Request<OneOrShards<Source>, Sink>) => void {
   const worker = new SessionWorker(host);
   let last = Promise.resolve();
   return (request) => {
@@ -55,7 +56,10 @@ class SessionWorker<Source, Sink, Output> {
     this.#host = host;
   }
 
-  async answer(request: Request<Source, Sink>, onProgress?: OnStageProgress): Promise<unknown> {
+  async answer(
+    request: Request<OneOrShards<Source>, Sink>,
+    onProgress?: OnStageProgress,
+  ): Promise<unknown> {
     switch (request.kind) {
       case 'load':
         return this.#load(request.parameters.engine);
@@ -93,26 +97,30 @@ class SessionWorker<Source, Sink, Output> {
   async #open({
     source,
     options,
-  }: Calls<Source, Sink, Output>['open']['parameters']): Promise<string> {
-    if (this.#engine === undefined) throw new MonoquantError('internal', 'No engine was loaded.');
+  }: Calls<OneOrShards<Source>, Sink, Output>['open']['parameters']): Promise<string> {
     await this.#quantizer?.close();
     this.#quantizer = undefined;
-    const bytes = await this.#host.openSource(source);
-    const engine = await this.#engine;
+    const bytes = await this.#openSource(source);
+    const engine = await this.#loaded();
     this.#quantizer = await Quantizer.open<Output>(engine, this.#host.blocks, bytes, options);
     return this.#quantizer.catalog();
   }
 
   async #calibrate(
-    { source, soFar }: Calls<Source, Sink, Output>['calibrate']['parameters'],
+    { source, soFar }: Calls<OneOrShards<Source>, Sink, Output>['calibrate']['parameters'],
     onProgress?: OnStageProgress,
   ): Promise<string> {
-    const data = await this.#host.openSource(source);
+    const data = await this.#openSource(source);
     return this.#opened().calibrate(data, soFar, onProgress);
   }
 
   async #encode(
-    { share, sink, size, ...choice }: Calls<Source, Sink, Output>['encode']['parameters'],
+    {
+      share,
+      sink,
+      size,
+      ...choice
+    }: Calls<OneOrShards<Source>, Sink, Output>['encode']['parameters'],
     onProgress?: OnStageProgress,
   ): Promise<string> {
     const openSink = () => this.#host.openSink(sink, size);
@@ -120,29 +128,48 @@ class SessionWorker<Source, Sink, Output> {
   }
 
   async #compare(
-    { reference, options }: Calls<Source, Sink, Output>['compare']['parameters'],
+    { reference, options }: Calls<OneOrShards<Source>, Sink, Output>['compare']['parameters'],
     onProgress?: OnStageProgress,
   ): Promise<Findings> {
-    const other = reference === undefined ? undefined : await this.#host.openSource(reference);
+    const other = reference === undefined ? undefined : await this.#openSource(reference);
     return this.#opened().compare(other, options, onProgress);
   }
 
   async #distribution(
-    { reference, options, tensor }: Calls<Source, Sink, Output>['distribution']['parameters'],
+    {
+      reference,
+      options,
+      tensor,
+    }: Calls<OneOrShards<Source>, Sink, Output>['distribution']['parameters'],
     onProgress?: OnStageProgress,
   ): Promise<string> {
-    const other = await this.#host.openSource(reference);
+    const other = await this.#openSource(reference);
     return this.#opened().distribution(other, options, tensor, onProgress);
   }
 
   async #trial(
-    { reference, data, options }: Calls<Source, Sink, Output>['trial']['parameters'],
+    { reference, data, options }: Calls<OneOrShards<Source>, Sink, Output>['trial']['parameters'],
     onProgress?: OnStageProgress,
   ): Promise<string> {
-    const open = async (source: Source | undefined) =>
-      source === undefined ? undefined : this.#host.openSource(source);
+    const open = async (source: OneOrShards<Source> | undefined) =>
+      source === undefined ? undefined : this.#openSource(source);
     const sources = { reference: await open(reference), data: await open(data) };
     return this.#opened().trial(sources, options, onProgress);
+  }
+
+  /** Several files of one model are one source to all the rest. */
+  async #openSource(source: OneOrShards<Source>): Promise<ByteSource> {
+    if (!isShards(source)) return this.#host.openSource(source);
+    const files = source.shards.map(async (shard) => ({
+      name: shard.name,
+      source: await this.#host.openSource(shard.source),
+    }));
+    return joinShards(await this.#loaded(), await Promise.all(files), source.weightMap);
+  }
+
+  #loaded(): Promise<Engine> {
+    if (this.#engine === undefined) throw new MonoquantError('internal', 'No engine was loaded.');
+    return this.#engine;
   }
 
   #opened(): Quantizer<Output> {

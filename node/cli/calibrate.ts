@@ -4,15 +4,16 @@
  * The output appears whole or not at all; a NaN, a name or a width that does not fit is told by name.
  */
 import { writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
 import type { Calibration } from '../../js/api/calibration.js';
 import { formatCount, formatPlural } from '../../js/words/format.js';
 import { printable } from '../../js/words/printable.js';
 import { InputFile } from '../input-file.js';
+import { ModelInput } from '../model-input.js';
 import { leadsTo } from '../open-file.js';
 import { OutputFile } from '../output-file.js';
 import { writeFailed } from '../write-failed.js';
 import type { Arguments } from './arguments.js';
+import { besideModel } from './beside-model.js';
 import { openOptions, withoutUndefined } from './call-options.js';
 import { type Fact, renderFacts } from './facts.js';
 import { usageError } from './failure.js';
@@ -31,8 +32,8 @@ export async function runCalibrate(
       'For example: monoquant calibrate model.safetensors inputs.pt -o calibration.json',
     );
   }
-  const output = values.output ?? defaultOutput(model);
-  const file = claim(output, values.force === true, [model, ...data]);
+  const output = values.output ?? besideModel(model, '_calibration.json');
+  const file = claim(output, values.force === true, model, data);
   let calibration: Calibration;
   try {
     calibration = await observe(model, data, values, session);
@@ -65,23 +66,17 @@ async function observe(
   );
 }
 
-/** Beside the model: `model.safetensors` becomes `model_calibration.json`. */
-function defaultOutput(model: string): string {
-  const stem = basename(model).replace(/\.(safetensors|pt|pth|bin|ckpt)$/i, '');
-  return join(dirname(model), `${stem}_calibration.json`);
-}
-
 /** Takes the output's place before any work; it must be none of the inputs. */
-function claim(path: string, force: boolean, inputs: readonly string[]): OutputFile {
-  const [model, ...data] = inputs.map((input) => {
-    const file = InputFile.open(input);
+function claim(path: string, force: boolean, model: string, data: readonly string[]): OutputFile {
+  const input = ModelInput.open(model);
+  input.close();
+  for (const name of data) {
+    const file = InputFile.open(name);
     file.close();
-    return file.identity;
-  });
-  if (model === undefined || data.some((identity) => leadsTo(path, identity))) {
+    if (!leadsTo(path, file.identity)) continue;
     throw usageError(`The output "${path}" is one of the inputs.`, 'Choose another name.');
   }
-  return OutputFile.create(path, { force, input: model });
+  return OutputFile.create(path, { force, inputs: input.identities });
 }
 
 function write(file: OutputFile, path: string, text: string): void {

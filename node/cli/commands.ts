@@ -28,7 +28,7 @@ export const COMMANDS: readonly Command[] = [
       'depends on them (mode, strategy, group size, method), lists are replaced.',
     ],
     examples: [
-      'monoquant quantize model.safetensors --bits 4 -o small.safetensors',
+      'monoquant quantize models/llama --bits 4 -o models/llama-int4/',
       "monoquant quantize model.safetensors --layer 'encoder=bits:4' --dry-run",
       'monoquant quantize model.safetensors --config report.json',
     ],
@@ -92,7 +92,7 @@ export const COMMANDS: readonly Command[] = [
     operand: 'MODEL',
     summary: 'show what is in a model',
     sections: INFO_FLAGS,
-    examples: ['monoquant info model.safetensors', 'monoquant info checkpoint.pt --strict'],
+    examples: ['monoquant info models/llama', 'monoquant info checkpoint.pt --strict'],
     load: async () => (await import('./info.js')).runInfo,
   }),
   command({

@@ -3,18 +3,19 @@
  * It exists to translate flags into a call of the package, and its result into text or JSON.
  * An existing file is overwritten only with --force, and the model never.
  */
-import { basename, dirname, join } from 'node:path';
 import { MonoquantError } from '../../js/api/errors.js';
 import type { Choices } from '../../js/api/option-checks.js';
 import type { RunOptions } from '../../js/api/options.js';
 import type { OpenOptions, PlanOptions } from '../../js/api/plan-options.js';
-import type { Container, Plan, Report } from '../../js/api/types.js';
+import type { Plan, Report } from '../../js/api/types.js';
 import { formatPlural } from '../../js/words/format.js';
 import { type Arguments, oneModel } from './arguments.js';
+import { besideModel } from './beside-model.js';
 import { containerOf, openOptions, withoutUndefined } from './call-options.js';
 import { readConfig, withFlags } from './config-file.js';
 import type { FlagValues } from './flag.js';
 import { parseLayerOverride } from './layer-override.js';
+import { ModelFolder, modelIn, namesFolder } from './model-folder.js';
 import { withProgress } from './progress.js';
 import type { QuantizeFlag } from './quantize-flags.js';
 import type { ReportFile } from './report-file.js';
@@ -38,33 +39,40 @@ export async function runQuantize(given: Arguments<QuantizeFlag>, session: Sessi
   const { values } = given;
   const model = oneModel('quantize', given);
   const chosen = withFlags(readConfig(values.config), flagOptions(values));
-  const output = values.output ?? defaultOutput(model, chosen.container);
+  const place =
+    values.output ?? besideModel(model, `_quantized.${chosen.container ?? 'safetensors'}`);
+  const output = namesFolder(place) ? modelIn(place, chosen.container) : place;
   // The name that somebody gives the output says more than a configuration.
   const options = { ...chosen, ...withoutUndefined({ container: containerOf(output) }) };
   const job: Job = { model, output, options, values, session };
-  const report = await beginReport(job);
+  const folder = beginFolder(job, place);
+  let report: ReportFile | undefined;
   try {
+    report = await beginReport(job, folder);
     const outcome = await (values['dry-run'] ? dryRun(job) : fullRun(job));
+    await folder?.finish(output);
     report?.finish(jsonText(outcome.document));
     await present(outcome, job);
   } finally {
     report?.discard();
+    folder?.discard();
   }
 }
 
-async function beginReport({ model, output, values }: Job): Promise<ReportFile | undefined> {
+/** Where the output is a folder that is to be written. */
+function beginFolder({ model, output, values }: Job, place: string): ModelFolder | undefined {
+  if (place === output || values['dry-run']) return undefined;
+  return ModelFolder.begin({ folder: place, model, force: values.force === true });
+}
+
+async function beginReport(
+  { model, output, values }: Job,
+  folder: ModelFolder | undefined,
+): Promise<ReportFile | undefined> {
   const { report: path, force = false } = values;
   if (path === undefined) return undefined;
   const { ReportFile } = await import('./report-file.js');
-  return ReportFile.begin({ path, force, model, output });
-}
-
-const MODEL_EXTENSION = /\.(safetensors|pt|pth|bin|ckpt)$/i;
-
-/** Beside the model: `model.safetensors` becomes `model_quantized.safetensors`. */
-function defaultOutput(model: string, container: Container = 'safetensors'): string {
-  const stem = basename(model).replace(MODEL_EXTENSION, '');
-  return join(dirname(model), `${stem}_quantized.${container}`);
+  return ReportFile.begin({ path, force, model, outputs: [output, ...(folder?.files ?? [])] });
 }
 
 function flagOptions(values: FlagValues<QuantizeFlag>): Choices {

@@ -5,7 +5,7 @@
  */
 import { realpathSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { InputFile } from '../input-file.js';
+import { ModelInput } from '../model-input.js';
 import { OutputFile } from '../output-file.js';
 import { writeFailed } from '../write-failed.js';
 import { usageError } from './failure.js';
@@ -14,7 +14,7 @@ export interface ReportPlace {
   readonly path: string;
   readonly force: boolean;
   readonly model: string;
-  readonly output: string;
+  readonly outputs: readonly string[];
 }
 
 export class ReportFile {
@@ -26,14 +26,14 @@ export class ReportFile {
     this.#file = file;
   }
 
-  static begin({ path, force, model, output }: ReportPlace): ReportFile {
-    if (realPath(path) === realPath(output)) {
+  static begin({ path, force, model, outputs }: ReportPlace): ReportFile {
+    if (outputs.some((output) => realPath(path) === realPath(output))) {
       throw usageError(`--report "${path}" is the output itself.`, 'Choose another name.');
     }
-    // Opened for its identity; a model that is not there is the first thing to tell.
-    const input = InputFile.open(model);
+    // Opened for its identities; a model that is not there is the first thing to tell.
+    const input = ModelInput.open(model);
     try {
-      return new ReportFile(path, OutputFile.create(path, { force, input: input.identity }));
+      return new ReportFile(path, OutputFile.create(path, { force, inputs: input.identities }));
     } finally {
       input.close();
     }

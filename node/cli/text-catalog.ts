@@ -40,14 +40,14 @@ export function renderCatalog(
 }
 
 function catalogFacts(catalog: Catalog, model: string, verbose: boolean): Fact[] {
-  const { format, bytes, parameters, tensors, metadata } = catalog;
+  const { bytes, parameters, tensors, metadata } = catalog;
   const dataBytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
   const dtypes = countBy(tensors, typeText, (tensor) => tensor.bytes);
   const kinds = countBy(tensors, ({ kind }) => kind);
   const keys = Object.keys(metadata).map(printable);
   return [
     ['model', printable(model)],
-    ['format', FORMAT_WORDS[format]],
+    ['format', formatText(catalog)],
     ['size', formatExactBytes(bytes)],
     ['parameters', formatLargeCount(parameters)],
     ['tensors', tensorsText(tensors)],
@@ -65,6 +65,12 @@ function catalogFacts(catalog: Catalog, model: string, verbose: boolean): Fact[]
     ...catalog.problems.map(({ message }, index): Fact => [index === 0 ? 'PROBLEM' : '', message]),
     ...pickleFacts(catalog, verbose),
   ];
+}
+
+function formatText({ format, files = [] }: Catalog): string {
+  return files.length === 0
+    ? FORMAT_WORDS[format]
+    : `${FORMAT_WORDS[format]}, ${formatPlural(files.length, 'file')}`;
 }
 
 function tensorsText(tensors: readonly TensorInfo[]): string {

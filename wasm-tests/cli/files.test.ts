@@ -177,9 +177,10 @@ describe('a failure leaves nothing behind', () => {
   });
 
   it('a name that is a folder', async () => {
-    mkdirSync(folder.at('o'));
-    expect((await monoquant('quantize', model, '-o', folder.at('o'), '--force')).code).toBe(2);
-    expect(folder.list()).toEqual(['model.safetensors', 'o']);
+    mkdirSync(folder.at('o.pt'));
+    const words = ['convert', model, folder.at('o.pt'), '--force'];
+    expect((await monoquant(...words)).code).toBe(2);
+    expect(folder.list()).toEqual(['model.safetensors', 'o.pt']);
   });
 
   it('a device that is always full', async () => {

@@ -6,7 +6,7 @@
 
 import type { EngineInfo } from '#package';
 import * as monoquant from '#package/browser';
-import type { Host, Outcome } from './host.js';
+import type { AnyModel, Host, Outcome } from './host.js';
 
 const ALONE: EngineInfo = { kind: 'st', threads: 1 };
 
@@ -20,6 +20,11 @@ async function outcomeOf(call: Promise<monoquant.QuantizeResult>): Promise<Outco
   }
 }
 
+function modelFile(model: AnyModel): monoquant.ModelSource {
+  if (model instanceof Uint8Array) return new File([model], 'model');
+  return model.map(({ name, bytes }) => new File([bytes], name));
+}
+
 export const host: Host = {
   MonoquantError: monoquant.MonoquantError,
   version: monoquant.version,
@@ -28,23 +33,22 @@ export const host: Host = {
     if (!response.ok) throw new Error(`${address}: ${response.status}`);
     return new Uint8Array(await response.arrayBuffer());
   },
-  open: (model, options) => monoquant.open(new Blob([model]), options),
-  quantize: (model, options) => outcomeOf(monoquant.quantize(new File([model], 'model'), options)),
-  convert: (model, options) => outcomeOf(monoquant.convert(new File([model], 'model'), options)),
-  dequantize: (model, options) =>
-    outcomeOf(monoquant.dequantize(new File([model], 'model'), options)),
-  load: (model, options) => monoquant.load(new Blob([model]), options),
+  open: (model, options) => monoquant.open(modelFile(model), options),
+  quantize: (model, options) => outcomeOf(monoquant.quantize(modelFile(model), options)),
+  convert: (model, options) => outcomeOf(monoquant.convert(modelFile(model), options)),
+  dequantize: (model, options) => outcomeOf(monoquant.dequantize(modelFile(model), options)),
+  load: (model, options) => monoquant.load(modelFile(model), options),
   compare: (first, second, options) =>
-    monoquant.compare(new Blob([first]), new Blob([second]), options),
+    monoquant.compare(modelFile(first), modelFile(second), options),
   distribution: (first, second, tensor, options) =>
-    monoquant.distribution(new Blob([first]), new Blob([second]), tensor, options),
+    monoquant.distribution(modelFile(first), modelFile(second), tensor, options),
   validate: (file, { reference, ...options } = {}) =>
-    monoquant.validate(new Blob([file]), {
+    monoquant.validate(modelFile(file), {
       ...options,
-      ...(reference === undefined ? {} : { reference: new Blob([reference]) }),
+      ...(reference === undefined ? {} : { reference: modelFile(reference) }),
     }),
   checkedResult: async (model, options) => {
-    const result = await monoquant.quantize(new File([model], 'model'), options);
+    const result = await monoquant.quantize(modelFile(model), options);
     try {
       const validation = await result.validate();
       const { output } = await outcomeOf(result.dequantize({ dtype: 'F32' }));
@@ -53,8 +57,7 @@ export const host: Host = {
       await result.close();
     }
   },
-  calibrate: (model, data, options) =>
-    monoquant.calibrate(new File([model], 'model'), data, options),
+  calibrate: (model, data, options) => monoquant.calibrate(modelFile(model), data, options),
   withData: (files, use) => use(files.map(({ name, bytes }) => new File([bytes], name))),
   leftovers: async () => {
     const names: string[] = [];

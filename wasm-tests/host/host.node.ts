@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import * as monoquant from '#package/node';
-import type { Bytes, Host, Outcome } from './host.js';
+import type { AnyModel, Host, Outcome } from './host.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const folder = mkdtempSync(join(tmpdir(), 'monoquant-test-'));
@@ -22,17 +22,22 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 let count = 0;
 
-/** Calls `use` with the path of a file that holds `model`. */
+/** Calls `use` with the path of a file that holds `model`, or of a folder of its files. */
 async function withFile<Result>(
-  model: Bytes,
+  model: AnyModel,
   use: (path: string) => Promise<Result>,
 ): Promise<Result> {
-  const path = join(models, `model-${count++}.safetensors`);
-  writeFileSync(path, model);
+  const isFile = model instanceof Uint8Array;
+  const path = join(models, `model-${count++}${isFile ? '.safetensors' : ''}`);
+  if (isFile) writeFileSync(path, model);
+  else {
+    mkdirSync(path);
+    for (const { name, bytes } of model) writeFileSync(join(path, name), bytes);
+  }
   try {
     return await use(path);
   } finally {
-    rmSync(path);
+    rmSync(path, { recursive: true });
   }
 }
 

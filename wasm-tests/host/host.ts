@@ -1,7 +1,7 @@
 /**
  * What a test needs from the place it runs in, the same in Node and in browsers.
  * It exists so that the tests of contract/ and parity/ are literally the same files everywhere.
- * Models go in as bytes and outputs come out as bytes; nothing is left behind when a call settles.
+ * Models go in as bytes, or as files of a folder, and outputs come out as bytes; nothing is left behind when a call settles.
  */
 import type {
   CalibrateOptions,
@@ -50,6 +50,9 @@ export interface DataFile {
   readonly bytes: Bytes;
 }
 
+/** One file, or all that is in a folder. */
+export type AnyModel = Bytes | readonly DataFile[];
+
 export interface EngineChoice {
   readonly run: Pick<RunOptions, 'threads' | 'engine'>;
   readonly engine: EngineInfo;
@@ -61,27 +64,27 @@ export interface Host {
   readonly version: () => string;
   /** A file of the checkout, by its address from the root, as `import.meta.glob` gives it. */
   readFile(address: string): Promise<Bytes>;
-  open(model: Bytes, options?: OpenOptions & RunOptions): Promise<Model>;
-  quantize(model: Bytes, options?: AnyOptions): Promise<Outcome>;
-  convert(model: Bytes, options?: AnyConvertOptions): Promise<Outcome>;
-  dequantize(model: Bytes, options?: AnyDequantizeOptions): Promise<Outcome>;
-  load(model: Bytes, options?: OpenOptions & RunOptions): Promise<Tensors>;
-  compare(first: Bytes, second: Bytes, options?: CompareOptions): Promise<Comparison>;
+  open(model: AnyModel, options?: OpenOptions & RunOptions): Promise<Model>;
+  quantize(model: AnyModel, options?: AnyOptions): Promise<Outcome>;
+  convert(model: AnyModel, options?: AnyConvertOptions): Promise<Outcome>;
+  dequantize(model: AnyModel, options?: AnyDequantizeOptions): Promise<Outcome>;
+  load(model: AnyModel, options?: OpenOptions & RunOptions): Promise<Tensors>;
+  compare(first: AnyModel, second: AnyModel, options?: CompareOptions): Promise<Comparison>;
   distribution(
-    first: Bytes,
-    second: Bytes,
+    first: AnyModel,
+    second: AnyModel,
     tensor: string,
     options?: CompareOptions,
   ): Promise<Distribution>;
-  /** `reference`: the bytes of the model that the file was made from. */
-  validate(file: Bytes, options?: ValidateOptions<Bytes>): Promise<Validation>;
+  /** `reference`: the model that the file was made from. */
+  validate(file: AnyModel, options?: ValidateOptions<AnyModel>): Promise<Validation>;
   /** Quantizes, and has the result validate and dequantize itself. */
   checkedResult(
-    model: Bytes,
+    model: AnyModel,
     options?: AnyOptions,
   ): Promise<{ readonly validation: Validation; readonly values: Bytes }>;
   calibrate(
-    model: Bytes,
+    model: AnyModel,
     data: CalibrationInput | readonly CalibrationInput[],
     options?: CalibrateOptions,
   ): Promise<Calibration>;

@@ -298,6 +298,7 @@ const reportDocument = object<Report>({
 
 const catalogDocument = object<Catalog>({
   format: oneOf(FILE_FORMATS),
+  files: optional(list(text)),
   bytes: count,
   parameters: count,
   metadata: (value, path) => {

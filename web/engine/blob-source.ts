@@ -18,12 +18,21 @@ export class BlobSource implements ByteSource {
   async read(offset: number, into: Uint8Array): Promise<void> {
     const bytes = await this.#slice(offset, into.length);
     if (bytes.length !== into.length) {
-      throw new MonoquantError('file-changed', 'The file became shorter while it was being read.', {
-        suggestion: 'Choose the file again.',
-        offset: offset + bytes.length,
-      });
+      throw new MonoquantError(
+        'file-changed',
+        `${this.#name} became shorter while it was being read.`,
+        {
+          suggestion: 'Choose the file again.',
+          offset: offset + bytes.length,
+        },
+      );
     }
     into.set(bytes);
+  }
+
+  /** How messages begin. */
+  get #name(): string {
+    return this.#blob instanceof File ? `The file "${this.#blob.name}"` : 'The file';
   }
 
   async #slice(offset: number, length: number): Promise<Uint8Array> {
@@ -31,7 +40,7 @@ export class BlobSource implements ByteSource {
       return new Uint8Array(await this.#blob.slice(offset, offset + length).arrayBuffer());
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new MonoquantError('read-failed', `The file could not be read: ${reason}`, {
+      throw new MonoquantError('read-failed', `${this.#name} could not be read: ${reason}`, {
         suggestion: 'It may have been changed, moved or removed meanwhile: choose it again.',
         offset,
         cause,

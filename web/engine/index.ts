@@ -1,10 +1,9 @@
 /**
- * The package in browsers: models are Files or Blobs, results are Blobs.
+ * The package in browsers: models are Files or Blobs, or several Files each; results are Blobs.
  * It exists as the one file that pages import.
  * Nothing leaves the machine, and nothing stays on it: close() removes what a result holds.
  */
 import type { Calibration, CalibrationInput } from '../../js/api/calibration.js';
-import { unexpected } from '../../js/api/check.js';
 import type { Model, Tensors } from '../../js/api/model.js';
 import {
   type ConvertOptions as AnyConvertOptions,
@@ -40,6 +39,7 @@ import { openModel } from '../../js/worker/model.js';
 import { quantizeWith } from '../../js/worker/quantize.js';
 import { throwIfAborted } from '../../js/worker/session.js';
 import { openCalibration } from './calibration-blobs.js';
+import { type ModelSource, sourceOf } from './model-source.js';
 import { PrivateFileName } from './private-file.js';
 import { startSession } from './worker-host.js';
 
@@ -55,12 +55,13 @@ export type { OpenOptions, PlanOptions } from '../../js/api/plan-options.js';
 export type { TensorData, TensorValues } from '../../js/api/tensor-data.js';
 export * from '../../js/api/types.js';
 export { version } from '../../js/api/version.js';
+export { type ModelSource, modelOf } from './model-source.js';
 
 /** Those of Node without the ones that speak of paths. */
 export type QuantizeOptions = Omit<AnyQuantizeOptions, 'output' | 'force'>;
 export type ConvertOptions = Omit<AnyConvertOptions, 'output' | 'force'>;
 export type DequantizeOptions = Omit<AnyDequantizeOptions, 'output' | 'force'>;
-export type ValidateOptions = AnyValidateOptions<Blob>;
+export type ValidateOptions = AnyValidateOptions<ModelSource>;
 
 export interface QuantizeResult {
   readonly report: Report;
@@ -92,21 +93,24 @@ export async function preload(options: RunOptions = {}): Promise<EngineInfo> {
   }
 }
 
-/** Opens a model file and reads its metadata. */
-export async function open(model: Blob, options: OpenOptions & RunOptions = {}): Promise<Model> {
+/** Opens a model and reads its metadata. */
+export async function open(
+  model: ModelSource,
+  options: OpenOptions & RunOptions = {},
+): Promise<Model> {
   return openFile(model, options, false);
 }
 
 async function openFile(
-  model: Blob,
+  model: ModelSource,
   options: OpenOptions & RunOptions,
   joinQuantized: boolean,
 ): Promise<Model> {
   const { run, opening } = resolveOpen(options);
-  checkModel(model);
   throwIfAborted(run.signal);
+  const source = await sourceOf(model);
   const host = { openCalibration, release: () => {} };
-  return openModel(startSession(run), model, opening, run, host, joinQuantized);
+  return openModel(startSession(run), source, opening, run, host, joinQuantized);
 }
 
 /**
@@ -114,33 +118,39 @@ async function openFile(
  * from. What comes back can be stored as JSON and given to `quantize`.
  */
 export async function calibrate(
-  model: Blob,
+  model: ModelSource,
   data: CalibrationInput | readonly CalibrationInput[],
   options: CalibrateOptions = {},
 ): Promise<Calibration> {
   const { run, opening, strict } = resolveCalibrate(options);
   const inputs = resolveData(data);
-  checkModel(model);
   throwIfAborted(run.signal);
+  const source = await sourceOf(model);
   const { parts } = await openCalibration(inputs);
-  return calibrateModel(startSession(run), { source: model, parts, opening, strict, run });
+  return calibrateModel(startSession(run), { source, parts, opening, strict, run });
 }
 
 /** Quantizes a model file. Call `close` on the result when its blob has been saved. */
 export async function quantize(
-  model: Blob,
+  model: ModelSource,
   options: QuantizeOptions = {},
 ): Promise<QuantizeResult> {
   return writeModel(model, resolveQuantize(options, false));
 }
 
 /** Writes the same tensors, bit for bit, into another kind of file: the way out of pickles, and back. */
-export async function convert(model: Blob, options: ConvertOptions = {}): Promise<QuantizeResult> {
+export async function convert(
+  model: ModelSource,
+  options: ConvertOptions = {},
+): Promise<QuantizeResult> {
   return writeModel(model, resolveConvert(options, false));
 }
 
 /** Opens a file for its tensors: quantized ones come as the values that their codes stand for. */
-export async function load(model: Blob, options: OpenOptions & RunOptions = {}): Promise<Tensors> {
+export async function load(
+  model: ModelSource,
+  options: OpenOptions & RunOptions = {},
+): Promise<Tensors> {
   return openFile(model, options, true);
 }
 
@@ -149,15 +159,14 @@ export async function load(model: Blob, options: OpenOptions & RunOptions = {}):
  * Quantized tensors are compared as the values that their codes stand for.
  */
 export async function compare(
-  first: Blob,
-  second: Blob,
+  first: ModelSource,
+  second: ModelSource,
   options: CompareOptions = {},
 ): Promise<Comparison> {
   const { run, opening } = resolveOpen(options);
-  checkModel(first);
-  checkModel(second);
   throwIfAborted(run.signal);
-  return compareWith(startSession(run), { first, second, opening, run });
+  const files = { first: await sourceOf(first), second: await sourceOf(second) };
+  return compareWith(startSession(run), { ...files, opening, run });
 }
 
 /**
@@ -165,52 +174,55 @@ export async function compare(
  * that a chart can be drawn from. Quantized tensors are counted as the values that their codes stand for.
  */
 export async function distribution(
-  first: Blob,
-  second: Blob,
+  first: ModelSource,
+  second: ModelSource,
   tensor: string,
   options: CompareOptions = {},
 ): Promise<Distribution> {
   const { run, opening } = resolveOpen(options);
-  checkModel(first);
-  checkModel(second);
   const name = resolveTensor(tensor);
   throwIfAborted(run.signal);
-  return distributionWith(startSession(run), { first, second, tensor: name, opening, run });
+  const files = { first: await sourceOf(first), second: await sourceOf(second) };
+  return distributionWith(startSession(run), { ...files, tensor: name, opening, run });
 }
 
 /**
  * Checks a quantized file: its structure, its codes and scales and, where there is a reference, its values; executes
  * its layers.
  */
-export async function validate(file: Blob, options: ValidateOptions = {}): Promise<Validation> {
-  const { reference, calibration, run, ...choices } = resolveValidate(options);
-  checkModel(file);
-  if (reference !== undefined) checkModel(reference);
+export async function validate(
+  file: ModelSource,
+  options: ValidateOptions = {},
+): Promise<Validation> {
+  const { reference: beside, calibration: data, run, ...choices } = resolveValidate(options);
   throwIfAborted(run.signal);
-  const { parts } = await openCalibration(calibration);
-  return validateWith(startSession(run), { ...choices, file, reference, calibration: parts, run });
+  const source = await sourceOf(file);
+  const reference = beside === undefined ? undefined : await sourceOf(beside);
+  const { parts: calibration } = await openCalibration(data);
+  const job = { ...choices, file: source, reference, calibration, run };
+  return validateWith(startSession(run), job);
 }
 
 /** Writes quantized tensors as floats again, under their original names and shapes. */
 export async function dequantize(
-  model: Blob,
+  model: ModelSource,
   options: DequantizeOptions = {},
 ): Promise<QuantizeResult> {
   return writeModel(model, resolveDequantize(options, false));
 }
 
 async function writeModel(
-  model: Blob,
+  model: ModelSource,
   { run, configuration, calibration, gates }: QuantizeRequest,
 ): Promise<QuantizeResult> {
-  checkModel(model);
   throwIfAborted(run.signal);
+  const source = await sourceOf(model);
   const { parts } = await openCalibration(calibration);
   const file = await PrivateFileName.claim();
   try {
     const { key, stripPrefix } = configuration;
     const opening = { ...(key === null ? {} : { key }), stripPrefix };
-    const job = { source: model, sink: file.name, configuration, calibration: parts, gates, run };
+    const job = { source, sink: file.name, configuration, calibration: parts, gates, run };
     const { report, output } = await quantizeWith([startSession(run)], job);
     return {
       report,
@@ -224,8 +236,4 @@ async function writeModel(
     await file.release();
     throw error;
   }
-}
-
-function checkModel(model: unknown): void {
-  if (!(model instanceof Blob)) throw unexpected('a File or a Blob', 'model', model);
 }

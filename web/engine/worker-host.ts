@@ -5,9 +5,10 @@
  */
 import { MOST_THREADS_BY_DEFAULT, type RunOptions } from '../../js/api/options.js';
 import type { EngineInfo } from '../../js/api/types.js';
+import type { OneOrShards } from '../../js/engine/shards.js';
 import { Session } from '../../js/worker/session.js';
 
-export type WebSession = Session<Blob, string, Blob>;
+export type WebSession = Session<OneOrShards<Blob>, string, Blob>;
 
 export function startSession({ engine: kind, threads, signal }: RunOptions): WebSession {
   const offered = navigator.hardwareConcurrency ?? 1;

@@ -6,6 +6,7 @@
 import type { EngineInfo } from '../../js/api/types.js';
 import type { Engine } from '../../js/engine/engine.js';
 import { loadEngine } from '../../js/engine/load.js';
+import type { OneOrShards } from '../../js/engine/shards.js';
 import type { ByteSink } from '../../js/io/byte-sink.js';
 import type { Request } from '../../js/worker/protocol.js';
 import { serve } from '../../js/worker/server.js';
@@ -32,7 +33,7 @@ const receive = serve<Blob, string, Blob>(
   },
   (reply) => self.postMessage(reply),
 );
-self.addEventListener('message', (event: MessageEvent<Request<Blob, string>>) => {
+self.addEventListener('message', (event: MessageEvent<Request<OneOrShards<Blob>, string>>) => {
   receive(event.data);
 });
 

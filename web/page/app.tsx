@@ -3,6 +3,7 @@
  * It exists as its table of contents: every part is a view of the workbench.
  * What needs a model is there only with one.
  */
+import { formatPlural } from '../../js/words/format.js';
 import { DropZone } from './views/drop-zone.js';
 import { EngineBadge } from './views/engine-badge.js';
 import { ForecastCard } from './views/forecast-card.js';
@@ -11,11 +12,7 @@ import { OptionsForm } from './views/options-form.js';
 import { OutcomeCard } from './views/outcome-card.js';
 import { TensorDetails } from './views/tensor-details.js';
 import { TensorTable } from './views/tensor-table.js';
-import type { Workbench } from './workbench.js';
-
-export interface ViewProps {
-  readonly workbench: Workbench;
-}
+import type { ViewProps } from './views/view-props.js';
 
 export function App({ workbench }: ViewProps) {
   const isOpen = workbench.model.value !== undefined;
@@ -28,6 +25,9 @@ export function App({ workbench }: ViewProps) {
         </p>
         <EngineBadge workbench={workbench} />
       </header>
+      <p class="hidden" role="status">
+        {spoken(workbench)}
+      </p>
       <main class={isOpen ? 'open' : 'empty'}>
         <h1 class={isOpen ? 'hidden' : ''}>Make model weights small</h1>
         {!isOpen && (
@@ -60,4 +60,11 @@ export function App({ workbench }: ViewProps) {
       </footer>
     </>
   );
+}
+
+/** For those who do not see that a model is there. */
+function spoken({ opening, model }: ViewProps['workbench']): string {
+  if (opening.value !== undefined) return `Opening ${opening.value}.`;
+  if (model.value === undefined) return '';
+  return `${model.value.name} is open: ${formatPlural(model.value.catalog.tensors.length, 'tensor')}.`;
 }

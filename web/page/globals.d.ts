@@ -1,4 +1,4 @@
-// What some browsers have and TypeScript's DOM library leaves out.
+// What some browsers have and TypeScript's DOM library leaves out; what the build fills in.
 // Why: the page offers it where it is there.
 // Always: optional here, so that the compiler asks for a check.
 
@@ -10,3 +10,8 @@ interface Window {
   /** Chromium only; needs a user gesture. */
   showSaveFilePicker?(options?: SaveFilePickerOptions): Promise<FileSystemFileHandle>;
 }
+
+/** The cache in which the site is kept. */
+declare const __SITE_CACHE__: string;
+/** An entry of that cache which stands for the visitor's wish for isolation; no such file is served. */
+declare const __ISOLATE_MARK__: string;

@@ -16,13 +16,23 @@ export function filesOfFolder(files: Iterable<File>): readonly File[] {
   return Array.from(files).filter((file) => file.webkitRelativePath.split('/').length <= 2);
 }
 
-/** What a model is called: its folder's name where it is one. */
-export function nameOfModel(files: readonly File[]): string {
+export interface ModelName {
+  /** As it is shown. */
+  readonly name: string;
+  /** As the command takes it: a file, or a folder, which ends in a slash. */
+  readonly path: string;
+}
+
+/** After its folder where it has one; files alone are named by what they have in common. */
+export function nameOfModel(files: readonly File[]): ModelName {
   const [first] = files;
-  if (first === undefined) return '';
+  if (first === undefined) return { name: '', path: '' };
   const [folder, ...rest] = (folders.get(first) ?? first.webkitRelativePath).split('/');
-  if (rest.length > 0 && folder !== undefined) return `${folder}/`;
-  return files.length === 1 ? first.name : commonName(files);
+  if (rest.length > 0 && folder !== undefined) return { name: folder, path: `${folder}/` };
+  if (files.length === 1) return { name: first.name, path: first.name };
+  // The command reads all parts of the folder that they are in.
+  const index = files.find(({ name }) => name.endsWith('.safetensors.index.json'));
+  return { name: commonName(files), path: index?.name ?? './' };
 }
 
 /** Files that were dropped do not say which folder they were in. */

@@ -14,9 +14,9 @@ import {
 } from 'monoquant';
 import { commandOf, type Options, outputName } from './command.js';
 import { isAborted } from './fault.js';
+import type { OpenModel } from './open-model.js';
 import { saveBlob } from './save.js';
 import { Work } from './work.js';
-import type { OpenModel } from './workbench.js';
 
 /** Where the output was saved: a file that can be read again, or wherever downloads go. */
 export type Saved = File | 'download';
@@ -46,7 +46,7 @@ export class Outcome {
       configuration: { ...result.report.configuration, calibration },
     };
     this.name = outputName(model.name, result.report.configuration.container);
-    this.command = commandOf(options, { model: model.name, calibration });
+    this.command = commandOf(options, { model: model.path, calibration });
   }
 
   /** Asks for a place where the browser can, and downloads elsewhere. */

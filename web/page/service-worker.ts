@@ -3,10 +3,11 @@
  * It exists for visitors without a network, and for hosts that send no headers of their own.
  * Only files of this site and only while it is visited: models never pass through here.
  */
-import type { WorkerMessage } from './offline.js';
-
 /** Filled in by the build: the files in assets/, whose names change with their content. */
 declare const __SITE_FILES__: readonly string[];
+
+// A service worker of the classic kind, which all browsers have, is one file: it imports nothing.
+export {};
 
 interface Scope extends EventTarget {
   readonly registration: ServiceWorkerRegistration;
@@ -22,10 +23,7 @@ interface RequestEvent extends LifeEvent {
 }
 
 const scope = globalThis as unknown as Scope;
-const CACHE = 'monoquant';
 const FILES: readonly string[] = [...__SITE_FILES__, './', 'icon.svg'];
-/** An entry that stands for the visitor's wish; no such file is served. */
-const ISOLATE = 'isolate';
 
 scope.addEventListener('install', (event) => {
   (event as LifeEvent).waitUntil(keepFiles().then(() => scope.skipWaiting()));
@@ -41,31 +39,24 @@ scope.addEventListener('fetch', (event) => {
   if (isOurs) (event as RequestEvent).respondWith(answer(request));
 });
 
-scope.addEventListener('message', (event) => {
-  const { data, ports } = event as MessageEvent<WorkerMessage>;
-  (event as unknown as LifeEvent).waitUntil(
-    remember(data === 'isolate').then(() => ports[0]?.postMessage('done')),
-  );
-});
-
 /** The engine with threads is left for pages that are isolated: they keep it when they load it. */
 async function keepFiles(): Promise<void> {
-  const cache = await caches.open(CACHE);
+  const cache = await caches.open(__SITE_CACHE__);
   await cache.addAll(FILES.filter((file) => !file.includes('monoquant-mt')).map(urlOf));
 }
 
 async function dropOldFiles(): Promise<void> {
-  const cache = await caches.open(CACHE);
-  const current = new Set([...FILES, ISOLATE].map(urlOf));
+  const cache = await caches.open(__SITE_CACHE__);
+  const current = new Set([...FILES, __ISOLATE_MARK__].map(urlOf));
   const old = (await cache.keys()).filter(({ url }) => !current.has(url));
   await Promise.all(old.map((request) => cache.delete(request)));
 }
 
 async function answer(request: Request): Promise<Response> {
-  const cache = await caches.open(CACHE);
+  const cache = await caches.open(__SITE_CACHE__);
   const isPage = request.mode === 'navigate';
   const response = isPage ? await latest(request, cache) : await kept(request, cache);
-  return (await cache.match(urlOf(ISOLATE))) === undefined ? response : isolated(response);
+  return (await cache.match(urlOf(__ISOLATE_MARK__))) === undefined ? response : isolated(response);
 }
 
 /** The page itself may have changed; the last one that was seen serves where there is no network. */
@@ -97,12 +88,6 @@ function isolated(response: Response): Response {
   headers.set('Cross-Origin-Embedder-Policy', 'require-corp');
   const { status, statusText, body } = response;
   return new Response(body, { status, statusText, headers });
-}
-
-async function remember(isWished: boolean): Promise<void> {
-  const cache = await caches.open(CACHE);
-  if (isWished) await cache.put(urlOf(ISOLATE), new Response('yes'));
-  else await cache.delete(urlOf(ISOLATE));
 }
 
 function urlOf(file: string): string {

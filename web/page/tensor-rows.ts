@@ -4,6 +4,7 @@
  * Sorting is stable: what is equal stays in the order of the file.
  */
 import type { PlannedTensor, TensorInfo } from 'monoquant';
+import { decisionWords } from '../../js/words/wording.js';
 
 export interface TensorRow {
   readonly tensor: TensorInfo;
@@ -62,7 +63,7 @@ function keyOf({ tensor, planned }: TensorRow, column: Column): Key {
     case 'bytes':
       return tensor.bytes;
     case 'becomes':
-      return outputBytes(planned);
+      return planned === undefined ? '' : decisionWords(planned);
   }
 }
 

@@ -3,13 +3,11 @@
  * It exists so that what happens to a model can be read in one place, without any markup.
  * An error is kept where it happened and changes nothing else: models, choices and results stay.
  */
-import { computed, effect, signal } from '@preact/signals';
+import { batch, computed, effect, signal } from '@preact/signals';
 import {
   type Calibration,
-  type Catalog,
   calibrate,
   type EngineInfo,
-  type Model,
   open,
   type Plan,
   preload,
@@ -21,17 +19,9 @@ import type { Options } from './command.js';
 import { exampleModel } from './example.js';
 import { type Fault, faultOf, isAborted } from './fault.js';
 import { nameOfModel } from './model-files.js';
+import type { OpenModel } from './open-model.js';
 import { Outcome } from './outcome.js';
 import { Work } from './work.js';
-
-export interface OpenModel {
-  readonly name: string;
-  readonly source: Blob;
-  readonly handle: Model;
-  readonly catalog: Catalog;
-  /** A config.json that came with it. */
-  readonly config: File | undefined;
-}
 
 export interface Forecast {
   /** Of the latest choices that were possible. */
@@ -89,16 +79,20 @@ export class Workbench {
 
   /** Opens a model; the one before stays where this one cannot be opened. */
   async openFiles(files: readonly File[]): Promise<void> {
-    if (files.length === 0) return;
     const turn = ++this.#turn;
     this.openFault.value = undefined;
+    if (files.length === 0) {
+      this.openFault.value = { message: 'There were no files in what was dropped or chosen.' };
+      return;
+    }
     const choice = forAnotherModel(this.choice.peek());
     try {
-      const source = files.length === 1 ? files[0] : undefined;
-      if (source === undefined) throw new Error('several files');
+      const [only, ...others] = files;
+      const source = only !== undefined && others.length === 0 ? only : files;
       const name = nameOfModel(files);
-      this.opening.value = name;
-      await this.#replaceModel({ name, source, files }, choice, turn);
+      this.opening.value = name.name;
+      const config = files.find((file) => file.name === 'config.json');
+      await this.#replaceModel({ ...name, source, config }, choice, turn);
     } catch (error) {
       if (turn === this.#turn) this.openFault.value = faultOf(error);
     } finally {
@@ -120,53 +114,44 @@ export class Workbench {
     };
     this.openFault.value = undefined;
     try {
-      const { name, source, config } = model;
-      await this.#replaceModel({ name, source, config }, { ...others, ...opening }, turn);
+      await this.#replaceModel(model, { ...others, ...opening }, turn);
     } catch (error) {
       if (turn === this.#turn) this.openFault.value = faultOf(error);
     }
   }
 
   async #replaceModel(
-    {
-      name,
-      source,
-      files,
-      config,
-    }: {
-      readonly name: string;
-      readonly source: Blob;
-      readonly files?: readonly File[];
-      readonly config?: File | undefined;
-    },
+    model: Omit<OpenModel, 'handle' | 'catalog'>,
     choice: Choice,
     turn: number,
   ): Promise<void> {
     const { key, stripPrefix } = choice;
-    const handle = await open(source, { key: key ?? null, stripPrefix: stripPrefix ?? '' });
+    const handle = await open(model.source, { key: key ?? null, stripPrefix: stripPrefix ?? '' });
     if (turn !== this.#turn) return handle.close();
     this.quantizing.cancel();
     const [before, outcome] = [this.model.peek(), this.outcome.peek()];
-    this.outcome.value = undefined;
-    this.chosenTensor.value = undefined;
-    this.data.value = undefined;
-    this.dataFault.value = undefined;
-    this.forecast.value = {};
-    this.choice.value = choice;
-    const found = config ?? files?.find((file) => file.name === 'config.json');
-    this.model.value = { name, source, handle, catalog: handle.catalog, config: found };
+    batch(() => {
+      this.outcome.value = undefined;
+      this.chosenTensor.value = undefined;
+      this.data.value = undefined;
+      this.dataFault.value = undefined;
+      this.forecast.value = {};
+      this.choice.value = choice;
+      this.model.value = { ...model, handle, catalog: handle.catalog };
+    });
     await Promise.all([before?.handle.close(), outcome?.close()]);
   }
 
-  /** Plans with the latest choices; those that change meanwhile are next. */
+  /** Plans the latest model with the latest choices; those that change meanwhile are next. */
   async #planSoon(): Promise<void> {
     if (this.#isPlanning) return;
     this.#isPlanning = true;
     try {
-      let planned: Options | undefined;
-      while (planned !== this.options.peek()) {
-        planned = this.options.peek();
-        await this.#plan(this.model.peek(), planned);
+      let planned: readonly [OpenModel | undefined, Options | undefined] = [undefined, undefined];
+      while (planned[0] !== this.model.peek() || planned[1] !== this.options.peek()) {
+        const [model, options] = [this.model.peek(), this.options.peek()];
+        await this.#plan(model, options);
+        planned = [model, options];
       }
     } finally {
       this.#isPlanning = false;
@@ -216,12 +201,11 @@ export class Workbench {
     const model = this.model.peek();
     if (model === undefined || this.quantizing.isRunning.peek()) return;
     const [options, data] = [this.options.peek(), this.data.peek()];
-    const before = this.outcome.peek();
-    this.outcome.value = undefined;
-    await before?.close();
     const result = await this.#encode(model, options);
     if (result === undefined) return;
     if (model !== this.model.peek()) return result.close();
+    // Until here the result before can still be saved.
+    void this.outcome.peek()?.close();
     this.outcome.value = new Outcome(result, model, options, data?.names ?? []);
   }
 

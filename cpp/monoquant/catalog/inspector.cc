@@ -22,7 +22,7 @@ struct Signature {
 };
 
 // What people drop by mistake, told apart by its first bytes.
-constexpr std::array<Signature, 9> kSignatures = {{
+constexpr std::array<Signature, 11> kSignatures = {{
     {"GGUF", "a GGUF file"},
     {"\x89HDF", "an HDF5 (Keras) file"},
     {"\x93NUMPY", "a NumPy array"},
@@ -30,6 +30,8 @@ constexpr std::array<Signature, 9> kSignatures = {{
     {"<!DOCTYPE", "an HTML page (a failed download, perhaps)"},
     {"<!doctype", "an HTML page (a failed download, perhaps)"},
     {"<html", "an HTML page (a failed download, perhaps)"},
+    {"\x89PNG", "a picture"},
+    {"\xFF\xD8\xFF", "a picture"},
     {"\x1F\x8B", "a gzip file"},
     {"\x28\xB5\x2F\xFD", "a zstd file"},
 }};
@@ -40,6 +42,16 @@ bool looks_like_pickle(std::string_view head) {
   constexpr std::string_view kMagicAsText = "L119547037146038801333356L"; // protocol 0 and 1
   return (head.size() > 1 && head[0] == kProtocol && head[1] <= 5) ||
          head.starts_with(kMagicAsText);
+}
+
+/// True where the file begins with a line of text. The length that a safetensors file begins with has zero bytes.
+bool looks_like_text(std::string_view head) {
+  constexpr size_t kSeen = 16;
+  const std::string_view seen = head.substr(0, kSeen);
+  return std::all_of(seen.begin(), seen.end(), [](char character) {
+    const auto byte = static_cast<uint8_t>(character);
+    return byte >= ' ' || byte == '\t' || byte == '\n' || byte == '\r';
+  });
 }
 
 Error unsupported(std::string_view found) {
@@ -110,6 +122,9 @@ Result<Parsed<Catalog>> read_file(const ByteWindow &window, const Opening &openi
     }
     if (looks_like_pickle(text)) {
       return read_checkpoint(torch::read_legacy_checkpoint(window, opening.choice), size);
+    }
+    if (looks_like_text(text)) {
+      return unsupported("a text file");
     }
   }
   auto parsed = container::read_safetensors(window);

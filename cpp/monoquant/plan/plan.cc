@@ -210,7 +210,7 @@ void warn_about_whole(Plan &plan) {
     plan.warnings.push_back(
         {"everything-quantized",
          "Every layer is quantized, the first and the last included; these often "
-         "cost the most accuracy. --ignore leaves layers alone.",
+         "cost the most accuracy. Ignore patterns leave layers alone.",
          {}});
   }
   if (changed_layers > 0 && copied > bytes / 2) {

@@ -45,6 +45,9 @@ TEST(Inspector, other_formats_are_named) {
       {"version https://git-lfs.github.com/spec/v1\noid sha256:", "git-lfs"},
       {"<!DOCTYPE html><html>", "HTML"},
       {"<html><body>", "HTML"},
+      {"A line of plain words\n", "a text file"},
+      {"{\"architectures\": [\"LlamaForCausalLM\"]}", "a text file"},
+      {"\x89PNG\r\n\x1a\n", "a picture"},
       {{"\x1F\x8B\x08\x00\x00\x00\x00\x00\x00", 9}, "gzip"},
       {{"\x28\xB5\x2F\xFD\x00\x00\x00\x00\x00", 9}, "zstd"},
   };

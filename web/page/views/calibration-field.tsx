@@ -5,11 +5,11 @@
  */
 import { OBSERVERS, type Observer } from 'monoquant';
 import { formatPlural } from '../../../js/words/format.js';
-import type { ViewProps } from '../app.js';
 import { withOption } from '../choice.js';
 import { NumberField, Select } from './field.js';
 import { FileButton } from './file-button.js';
 import { FaultNotice, Warnings } from './notice.js';
+import type { ViewProps } from './view-props.js';
 import { WorkProgress } from './work-progress.js';
 
 export function CalibrationField({ workbench }: ViewProps) {

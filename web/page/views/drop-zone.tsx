@@ -4,11 +4,11 @@
  * Large while there is no model, one line afterwards.
  */
 import { useEffect, useState } from 'preact/hooks';
-import type { ViewProps } from '../app.js';
 import { droppedFiles, filesOfFolder } from '../model-files.js';
 import type { Workbench } from '../workbench.js';
 import { FileButton } from './file-button.js';
 import { FaultNotice } from './notice.js';
+import type { ViewProps } from './view-props.js';
 
 const ACCEPTED = '.safetensors,.pt,.pth,.bin,.ckpt,.pt2,.json';
 

@@ -4,14 +4,8 @@
  * Threads are never forced: the page works without.
  */
 import { formatPlural } from '../../../js/words/format.js';
-import type { ViewProps } from '../app.js';
-import {
-  canEnableThreads,
-  disableThreads,
-  enableThreads,
-  isOffline,
-  threadsAreOurs,
-} from '../offline.js';
+import { canEnableThreads, chooseIsolation, isIsolatedByChoice, isOffline } from '../offline.js';
+import type { ViewProps } from './view-props.js';
 
 export function EngineBadge({ workbench }: ViewProps) {
   const engine = workbench.engine.value;
@@ -37,13 +31,13 @@ export function EngineBadge({ workbench }: ViewProps) {
           type="button"
           class="link"
           title={hasModel ? 'The page is loaded anew: choose the model again then.' : undefined}
-          onClick={() => enableThreads()}
+          onClick={() => chooseIsolation(true)}
         >
           Use more threads
         </button>
       )}
-      {engine.kind === 'mt' && threadsAreOurs() && (
-        <button type="button" class="link" onClick={() => disableThreads()}>
+      {engine.kind === 'mt' && isIsolatedByChoice.value && (
+        <button type="button" class="link" onClick={() => chooseIsolation(false)}>
           Back to one
         </button>
       )}

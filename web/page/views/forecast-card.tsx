@@ -3,7 +3,7 @@
  * It exists so that a choice shows its price at once.
  * The size is the plan's, to the byte.
  */
-import type { Plan, Sizes } from 'monoquant';
+import type { Decision, Plan, Sizes } from 'monoquant';
 import { countBy } from '../../../js/words/counts.js';
 import {
   formatBytes,
@@ -13,28 +13,38 @@ import {
   formatShare,
 } from '../../../js/words/format.js';
 import { configurationWords, REASON_WORDS } from '../../../js/words/wording.js';
-import type { ViewProps } from '../app.js';
 import { commandOf } from '../command.js';
 import type { Workbench } from '../workbench.js';
 import { CopyButton } from './copy-button.js';
 import { Facts } from './facts.js';
 import { FaultNotice, Warnings } from './notice.js';
+import { SpaceNotice } from './space-notice.js';
+import type { ViewProps } from './view-props.js';
 import { WorkProgress } from './work-progress.js';
+
+const CHANGING: readonly Decision[] = ['quantize', 'convert'];
 
 export function ForecastCard({ workbench }: ViewProps) {
   const { plan, fault } = workbench.forecast.value;
   const isRunning = workbench.quantizing.isRunning.value;
+  const changes = plan?.tensors.some(({ decision }) => CHANGING.includes(decision)) ?? true;
   const wasCancelled = workbench.quantizing.wasCancelled.value;
   return (
     <section class="card forecast" aria-labelledby="forecast-title">
       <h2 id="forecast-title">Result, as planned</h2>
       {plan !== undefined && <Planned plan={plan} isStale={fault !== undefined} />}
       <FaultNotice fault={fault} title="These choices do not work." />
+      {plan !== undefined && <SpaceNotice outputBytes={plan.sizes.outputBytes} />}
+      {!changes && (
+        <p class="notice warning" role="status">
+          With these choices no tensor would change. The table below says why of each.
+        </p>
+      )}
       {!isRunning && (
         <button
           type="button"
           class="button primary large"
-          disabled={plan === undefined || fault !== undefined}
+          disabled={plan === undefined || fault !== undefined || !changes}
           onClick={() => workbench.quantize()}
         >
           Quantize
@@ -109,9 +119,9 @@ export function SizeBars({ sizes }: { sizes: Sizes }) {
 }
 
 function Repeat({ workbench, plan }: { workbench: Workbench; plan: Plan }) {
-  const name = workbench.model.value?.name ?? '';
+  const model = workbench.model.value?.path ?? '';
   const calibration = workbench.choice.value.bits === 16 ? [] : (workbench.data.value?.names ?? []);
-  const command = commandOf(workbench.choice.value, { model: name, calibration });
+  const command = commandOf(workbench.choice.value, { model, calibration });
   const configuration = { ...plan.configuration, calibration };
   return (
     <div class="repeat">

@@ -15,8 +15,8 @@ import {
 } from '../../../js/words/format.js';
 import { printable } from '../../../js/words/printable.js';
 import { codesWords, FORMAT_WORDS } from '../../../js/words/wording.js';
-import type { ViewProps } from '../app.js';
 import { Facts } from './facts.js';
+import type { ViewProps } from './view-props.js';
 
 export function ModelCard({ workbench }: ViewProps) {
   const model = workbench.model.value;

@@ -5,7 +5,6 @@
  */
 import type { Configuration, FloatType, LayerKind, Method, Mode, Scheme } from 'monoquant';
 import { useState } from 'preact/hooks';
-import type { ViewProps } from '../app.js';
 import {
   type Choice,
   canShare,
@@ -18,6 +17,7 @@ import {
 } from '../choice.js';
 import { CalibrationField } from './calibration-field.js';
 import { Check, NumberField, Select, TextArea } from './field.js';
+import type { ViewProps } from './view-props.js';
 
 const SCHEMES: readonly (readonly [Scheme, string])[] = [
   ['symmetric', 'Symmetric: a scale'],

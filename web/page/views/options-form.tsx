@@ -3,31 +3,32 @@
  * It exists so that nobody has to know the words, and whoever knows them finds them all.
  * What was not chosen shows what it follows from the rest.
  */
-import type { Bits } from 'monoquant';
-import type { ViewProps } from '../app.js';
+import type { Bits, Dtype, TensorInfo } from 'monoquant';
+import { countBy } from '../../../js/words/counts.js';
 import { withBits } from '../choice.js';
 import { MoreOptions } from './more-options.js';
+import type { ViewProps } from './view-props.js';
 
 const PRESETS: readonly {
   readonly bits: Bits;
   readonly title: string;
-  readonly size: string;
   readonly words: string;
 }[] = [
-  { bits: 8, title: 'INT8', size: 'about ¼ of F32', words: 'Hardly any loss. The safe choice.' },
-  { bits: 4, title: 'INT4', size: 'about ⅛ of F32', words: 'Smallest. For large language models.' },
-  { bits: 16, title: 'FP16', size: 'half of F32', words: 'Practically no loss. Still floats.' },
+  { bits: 8, title: 'INT8', words: 'Hardly any loss. The safe choice.' },
+  { bits: 4, title: 'INT4', words: 'Smallest. For large language models.' },
+  { bits: 16, title: 'FP16', words: 'Practically no loss. Still floats.' },
 ];
 
 export function OptionsForm({ workbench }: ViewProps) {
   const choice = workbench.choice.value;
+  const stored = storedType(workbench.model.value?.catalog.tensors ?? []);
   return (
     <section class="card" aria-labelledby="options-title">
       <h2 id="options-title">Choose</h2>
       <form onSubmit={(event) => event.preventDefault()}>
         <fieldset class="presets">
           <legend class="hidden">Precision</legend>
-          {PRESETS.map(({ bits, title, size, words }) => (
+          {PRESETS.map(({ bits, title, words }) => (
             <label class="preset" key={bits}>
               <input
                 type="radio"
@@ -39,7 +40,7 @@ export function OptionsForm({ workbench }: ViewProps) {
                 }}
               />
               <strong>{title}</strong>
-              <span>{size}</span>
+              <span>{sizeWords(bits, stored)}</span>
               <small>{words}</small>
             </label>
           ))}
@@ -51,4 +52,32 @@ export function OptionsForm({ workbench }: ViewProps) {
       </form>
     </section>
   );
+}
+
+/** Bits of the types that weights are mostly stored as. */
+const STORED_BITS: Partial<Record<Dtype, number>> = { F64: 64, F32: 32, F16: 16, BF16: 16 };
+
+/** The float type that takes the most bytes. */
+function storedType(tensors: readonly TensorInfo[]): Dtype {
+  const floats = tensors.filter(({ dtype }) => dtype in STORED_BITS);
+  const [most] = countBy(
+    floats,
+    ({ dtype }) => dtype,
+    ({ bytes }) => bytes,
+  );
+  return (most?.[0] as Dtype | undefined) ?? 'F32';
+}
+
+const SHARES: Readonly<Record<number, string>> = {
+  1: 'as large as',
+  2: 'half of',
+  4: '¼ of',
+  8: '⅛ of',
+  16: '¹⁄₁₆ of',
+};
+
+/** `about ¼ of F32`: what is left, but for scales and tensors that are spared. */
+function sizeWords(bits: Bits, stored: Dtype): string {
+  const share = (STORED_BITS[stored] ?? 32) / bits;
+  return `${bits === 16 ? '' : 'about '}${SHARES[share] ?? 'of'} ${stored}`;
 }

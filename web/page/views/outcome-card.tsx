@@ -10,7 +10,6 @@ import {
   formatPlural,
   formatRate,
 } from '../../../js/words/format.js';
-import type { ViewProps } from '../app.js';
 import type { Outcome } from '../outcome.js';
 import { download } from '../save.js';
 import type { Workbench } from '../workbench.js';
@@ -20,6 +19,7 @@ import { SizeBars } from './forecast-card.js';
 import { FaultNotice, Good, Warnings } from './notice.js';
 import { QualityList } from './quality-list.js';
 import { ValidationView } from './validation-view.js';
+import type { ViewProps } from './view-props.js';
 import { WorkProgress } from './work-progress.js';
 
 export function OutcomeCard({ workbench }: ViewProps) {

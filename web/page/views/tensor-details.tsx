@@ -15,9 +15,9 @@ import {
 } from '../../../js/words/format.js';
 import { printable, printableName } from '../../../js/words/printable.js';
 import { decisionWords } from '../../../js/words/wording.js';
-import type { ViewProps } from '../app.js';
 import { DistributionView } from './distribution-view.js';
 import { Facts } from './facts.js';
+import type { ViewProps } from './view-props.js';
 
 export function TensorDetails({ workbench }: ViewProps) {
   const name = workbench.chosenTensor.value;

@@ -8,7 +8,6 @@ import { useMemo, useState } from 'preact/hooks';
 import { formatBytes, formatCount, formatShape } from '../../../js/words/format.js';
 import { printableName } from '../../../js/words/printable.js';
 import { codesWords, decisionWords } from '../../../js/words/wording.js';
-import type { ViewProps } from '../app.js';
 import { OVERRIDES, type OverrideBits, overrideOf, withOverride } from '../choice.js';
 import {
   COLUMNS,
@@ -20,6 +19,7 @@ import {
 } from '../tensor-rows.js';
 import type { Workbench } from '../workbench.js';
 import { Name } from './name.js';
+import type { ViewProps } from './view-props.js';
 import { Windowed } from './windowed.js';
 
 const TITLES: Readonly<Record<Column, string>> = {

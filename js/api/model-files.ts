@@ -1,0 +1,209 @@
+/**
+ * Which of the files of a folder are the model, told by their names and by the index of a sharded one.
+ * It exists so that a folder on a command line and files dropped on a page mean the same model.
+ * Pure: nothing is opened here. A guess is never made: where several models are there, they are listed.
+ */
+import { type ErrorCode, MonoquantError } from './errors.js';
+
+/** More than any published model has (some 200), and fewer than a process may have open. */
+const MOST_SHARDS = 1000;
+
+/** Indices of the largest models have some 10 MB. */
+export const MOST_INDEX_BYTES = 64 << 20;
+
+const INDEX = /\.safetensors\.index\.json$/i;
+const SAFETENSORS = /\.safetensors$/i;
+const TORCH = /\.(pt|pth|pt2|bin|ckpt)$/i;
+const TORCH_PART = /-\d+-of-\d+\.(pt|pth|bin|ckpt)$|\.bin\.index\.json$/i;
+/** `model-00002-of-00003.safetensors`. */
+const SHARD = /^(.*)-(\d{1,6})-of-(\d{1,6})\.safetensors$/i;
+
+/** What stands for the model: an index that is to be read, or its files, one or several. */
+export type ModelChoice =
+  | { readonly index: string }
+  | { readonly index?: never; readonly files: readonly string[] };
+
+/** An index, tensor by tensor: the name of the file that holds it. */
+export type WeightMap = ReadonlyMap<string, string>;
+
+export function isIndexName(name: string): boolean {
+  return INDEX.test(name);
+}
+
+export function isShardName(name: string): boolean {
+  return SHARD.test(name);
+}
+
+/** `names` are those of files that lie in one folder; `where` is how messages call it. */
+export function chooseModel(names: readonly string[], where: string): ModelChoice {
+  // Some systems put a hidden file beside each file.
+  const visible = names.filter((name) => !name.startsWith('.')).sort();
+  const indices = visible.filter(isIndexName);
+  if (indices.length > 0) return { index: theOnly(indices, where) };
+  const sets = shardSets(visible);
+  if (sets.size > 0) {
+    const prefix = theOnly([...sets.keys()], where);
+    return { files: completeSet(sets.get(prefix) ?? [], where) };
+  }
+  const safetensors = visible.filter((name) => SAFETENSORS.test(name));
+  if (safetensors.length > 0) return { files: [theOnly(safetensors, where)] };
+  const parts = visible.filter((name) => TORCH_PART.test(name));
+  if (parts.length > 0) throw shardedTorch(parts, where);
+  const torch = visible.filter((name) => TORCH.test(name));
+  if (torch.length > 0) return { files: [theOnly(torch, where)] };
+  throw new MonoquantError(
+    'file-not-found',
+    `Expected a model in ${where}, found ${names.length === 0 ? 'no files' : listed(names)}.`,
+    {
+      suggestion:
+        'A model is a .safetensors, .pt, .pth, .bin or .ckpt file, or its numbered parts.',
+    },
+  );
+}
+
+/** What an index says; its file names are plain, so that it can lead nowhere else. */
+export function readIndex(text: string, name: string): WeightMap {
+  const entries = Object.entries(weightMapOf(text, name));
+  if (entries.length === 0) throw badIndex(name, 'a weight_map with tensors', 'an empty one');
+  for (const [tensor, file] of entries) {
+    if (typeof file === 'string' && SAFETENSORS.test(file) && !/[/\\]/.test(file)) continue;
+    const found = typeof file === 'string' ? JSON.stringify(file) : kindOf(file);
+    throw badIndex(name, `the name of a .safetensors file beside it for "${tensor}"`, found);
+  }
+  return new Map(entries as [string, string][]);
+}
+
+/** The files of an index, sorted; all of them are among `names`. */
+export function filesOfIndex(
+  map: WeightMap,
+  index: string,
+  names: readonly string[],
+  where: string,
+): readonly string[] {
+  const files = [...new Set(map.values())].sort();
+  checkCount(files.length, `"${index}" lists`);
+  const there = new Set(names);
+  const missing = files.filter((file) => !there.has(file));
+  if (missing.length > 0) throw incomplete(files.length, missing, `"${index}" lists`, where);
+  return files;
+}
+
+/** Numbered files by what their names have in common. */
+function shardSets(names: readonly string[]): ReadonlyMap<string, readonly string[]> {
+  const sets = new Map<string, string[]>();
+  for (const name of names) {
+    const [, prefix, , total] = SHARD.exec(name) ?? [];
+    if (prefix === undefined) continue;
+    const set = `${prefix}-…-of-${total}.safetensors`;
+    sets.set(set, [...(sets.get(set) ?? []), name]);
+  }
+  return sets;
+}
+
+/** `names` are sorted and say the same number of files. */
+function completeSet(names: readonly string[], where: string): readonly string[] {
+  const [first = ''] = names;
+  const [, prefix = '', digits = '', total = ''] = SHARD.exec(first) ?? [];
+  const count = Number(total);
+  checkCount(count, `"${first}" speaks of`);
+  const ending = first.slice(prefix.length + 1 + digits.length);
+  const wanted = Array.from(
+    { length: count },
+    (_, index) => `${prefix}-${String(index + 1).padStart(digits.length, '0')}${ending}`,
+  );
+  const missing = wanted.filter((name) => !names.includes(name));
+  if (missing.length > 0) throw incomplete(count, missing, `"${first}" speaks of`, where);
+  const odd = names.find((name) => !wanted.includes(name));
+  // As an index has them: by name, whatever the number of digits.
+  if (odd === undefined) return names;
+  throw new MonoquantError(
+    'invalid-options',
+    `Expected files numbered from 1 to ${count}, found "${odd}" in ${where}.`,
+    { suggestion: 'Take it out, or give the files of the model without it.' },
+  );
+}
+
+function theOnly(names: readonly string[], where: string): string {
+  const [first = '', ...others] = names;
+  if (others.length === 0) return first;
+  throw new MonoquantError(
+    'invalid-options',
+    `Expected one model in ${where}, found ${names.length}: ${listed(names)}.`,
+    { suggestion: 'Name the one that is meant, or give its files only.' },
+  );
+}
+
+function shardedTorch(parts: readonly string[], where: string): MonoquantError {
+  return new MonoquantError(
+    'unsupported-format',
+    `Expected safetensors or a single PyTorch file in ${where}, found a PyTorch model in parts: ${listed(parts)}.`,
+    {
+      suggestion:
+        'Convert each part to a .safetensors file of the same name; those are read as one.',
+    },
+  );
+}
+
+function checkCount(count: number, says: string): void {
+  if (count >= 1 && count <= MOST_SHARDS) return;
+  const code: ErrorCode = count === 0 ? 'malformed-file' : 'limit-exceeded';
+  throw new MonoquantError(
+    code,
+    `Expected a model of 1 to ${MOST_SHARDS} files, but ${says} ${count}.`,
+    { suggestion: 'Join some of them into larger files.' },
+  );
+}
+
+function incomplete(
+  count: number,
+  missing: readonly string[],
+  says: string,
+  where: string,
+): MonoquantError {
+  const there = count - missing.length;
+  return new MonoquantError(
+    'file-not-found',
+    `Expected the ${count} files that ${says}, found ${there} of them in ${where}: ${listed(missing)} ${missing.length === 1 ? 'is' : 'are'} missing.`,
+    { suggestion: 'Download the missing files, or give all files of the model.' },
+  );
+}
+
+function weightMapOf(text: string, name: string): object {
+  let index: unknown;
+  try {
+    index = JSON.parse(text);
+  } catch (cause) {
+    throw badIndex(name, 'JSON', 'none', cause);
+  }
+  if (!isObject(index)) throw badIndex(name, 'an object', kindOf(index));
+  if (!('weight_map' in index)) throw badIndex(name, 'a weight_map', 'none');
+  const map = index.weight_map;
+  if (!isObject(map)) throw badIndex(name, 'an object as weight_map', kindOf(map));
+  return map;
+}
+
+function badIndex(name: string, expected: string, found: string, cause?: unknown): MonoquantError {
+  const message = `Expected ${expected} in "${name}", found ${found}.`;
+  const suggestion = 'Download the index again, or remove it: numbered files are read without one.';
+  return new MonoquantError('malformed-file', message, { suggestion, cause });
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+}
+
+const NAMES_SHOWN = 6;
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, NAMES_SHOWN).map((name) => `"${name}"`);
+  const more = names.length - shown.length;
+  const words = more > 0 ? [...shown, `${more} more`] : shown;
+  const last = words.pop() ?? '';
+  return words.length === 0 ? last : `${words.join(', ')} and ${last}`;
+}

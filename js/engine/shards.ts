@@ -1,0 +1,165 @@
+/**
+ * The files of one model as one safetensors file that nobody had to write.
+ * It exists so that a model of many files is planned, compared and calibrated like any other.
+ * Files follow one another by name, whoever listed them: the same files, the same bytes.
+ */
+
+import { MonoquantError } from '../api/errors.js';
+import type { WeightMap } from '../api/model-files.js';
+import type { Catalog, TensorInfo } from '../api/types.js';
+import type { ByteSource } from '../io/byte-source.js';
+import { JoinedSource, MemorySource, type SourcePart } from '../io/joined-source.js';
+import { deleteQuietly, type Engine } from './engine.js';
+
+/** Files that are one model, as a host names its files. */
+export interface Shards<Source> {
+  /** Sorted by name, so that what comes out does not depend on who listed them. */
+  readonly shards: readonly { readonly name: string; readonly source: Source }[];
+  /** Where an index says what is in which of them. */
+  readonly weightMap?: WeightMap | undefined;
+}
+
+/** A model as a host names it. */
+export type OneOrShards<Source> = Source | Shards<Source>;
+
+export function isShards<Source>(source: OneOrShards<Source>): source is Shards<Source> {
+  return typeof source === 'object' && source !== null && 'shards' in source;
+}
+
+export interface OpenShard {
+  readonly name: string;
+  readonly source: ByteSource;
+}
+
+interface ReadShard extends OpenShard {
+  readonly catalog: Catalog;
+}
+
+/**
+ *  0        8                    8+N          8+N+a          8+N+a+b
+ *  +--------+--------------------+------------+--------------+-- ... --+
+ *  | u64 N  | N bytes of JSON    | data of a  | data of b    |         |
+ *  +--------+--------------------+------------+--------------+-- ... --+
+ * The JSON is made here, from the headers of all files; N is a multiple of 8. The data are the files' own.
+ */
+export async function joinShards(
+  engine: Engine,
+  shards: readonly OpenShard[],
+  weightMap: WeightMap | undefined,
+): Promise<ByteSource> {
+  const read: ReadShard[] = [];
+  for (const shard of shards) {
+    read.push({ ...shard, catalog: await readShard(engine, shard) });
+  }
+  checkNames(read, weightMap);
+  const data = read.map(({ source, catalog }): SourcePart => {
+    const bytes = ownTensors(catalog).reduce((sum, tensor) => sum + tensor.bytes, 0);
+    return { source, begin: source.size - bytes, end: source.size };
+  });
+  const header = new MemorySource(headerOf(read));
+  return new JoinedSource([{ source: header, begin: 0, end: header.size }, ...data]);
+}
+
+async function readShard(engine: Engine, { name, source }: OpenShard): Promise<Catalog> {
+  let catalog: Catalog;
+  try {
+    const inspector = await engine.inspect(source, {});
+    try {
+      catalog = JSON.parse(inspector.catalog()) as Catalog;
+    } finally {
+      deleteQuietly(inspector);
+    }
+  } catch (error) {
+    throw inShard(name, error);
+  }
+  if (catalog.format === 'safetensors') return catalog;
+  throw new MonoquantError(
+    'unsupported-format',
+    `Expected a safetensors file, as a model of several files has them, found ${catalog.format} in "${name}".`,
+    { suggestion: 'Convert it to .safetensors first, or give it alone.' },
+  );
+}
+
+/** Every tensor in one file only, and where the index says. */
+function checkNames(shards: readonly ReadShard[], weightMap: WeightMap | undefined): void {
+  const holders = new Map<string, string>();
+  for (const { name: file, catalog } of shards) {
+    for (const { name } of ownTensors(catalog)) {
+      const other = holders.get(name);
+      if (other !== undefined) {
+        throw new MonoquantError(
+          'malformed-file',
+          `Expected each tensor in one file, found "${name}" in "${other}" and in "${file}".`,
+          { suggestion: 'Give only files of one model, or download them again.', tensor: name },
+        );
+      }
+      holders.set(name, file);
+    }
+  }
+  // A tied name is a note in the metadata of the file that it is in.
+  for (const { name: file, catalog } of shards) {
+    for (const { name } of catalog.tensors) if (!holders.has(name)) holders.set(name, file);
+  }
+  for (const [tensor, file] of weightMap ?? []) {
+    const holder = holders.get(tensor);
+    if (holder === file) continue;
+    const found = holder === undefined ? 'it is nowhere' : `it is in "${holder}"`;
+    throw new MonoquantError(
+      'malformed-file',
+      `Expected the tensor "${tensor}" in "${file}", as the index has it, but ${found}.`,
+      {
+        suggestion: 'Download the index and its files again: they do not belong together.',
+        tensor,
+      },
+    );
+  }
+}
+
+/** `shards` in the order of their data. */
+function headerOf(shards: readonly ReadShard[]): Uint8Array {
+  const metadata = new Map<string, string>();
+  const entries: string[] = [];
+  let position = 0;
+  for (const { catalog } of shards) {
+    for (const [key, value] of metadataOf(catalog)) {
+      if (!metadata.has(key)) metadata.set(key, value);
+    }
+    for (const { name, dtype, shape, bytes } of ownTensors(catalog)) {
+      const place = { dtype, shape, data_offsets: [position, position + bytes] };
+      entries.push(member(name, place));
+      position += bytes;
+    }
+  }
+  const notes = [...metadata].map(([key, value]) => member(key, value));
+  const members = notes.length === 0 ? entries : [`"__metadata__":{${notes.join()}}`, ...entries];
+  const json = new TextEncoder().encode(`{${members.join()}}`);
+  const header = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
+  new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true);
+  header.set(json, 8);
+  return header;
+}
+
+/** As text, because objects put keys that look like numbers first. */
+function member(key: string, value: unknown): string {
+  return `${JSON.stringify(key)}:${JSON.stringify(value)}`;
+}
+
+/** Those that have bytes of their own. They fill the end of their file without gaps: the engine has checked it. */
+function ownTensors({ tensors }: Catalog): readonly TensorInfo[] {
+  return tensors.filter(({ tiedTo }) => tiedTo === undefined);
+}
+
+/** With the notes of tied names, which the engine has made tensors of. */
+function metadataOf({ metadata, tensors }: Catalog): readonly (readonly [string, string])[] {
+  const ties = tensors.flatMap(({ name, tiedTo }) =>
+    tiedTo === undefined ? [] : ([[name, tiedTo]] as const),
+  );
+  return [...Object.entries(metadata), ...ties];
+}
+
+function inShard(name: string, error: unknown): unknown {
+  if (!(error instanceof MonoquantError) || error.message.includes(name)) return error;
+  const { code, message, suggestion, tensor, offset, cause } = error;
+  const details = { suggestion, tensor, offset, cause };
+  return new MonoquantError(code, `In "${name}": ${message}`, details);
+}

@@ -1,0 +1,16 @@
+/**
+ * Where an output goes that nobody has named.
+ * It exists so that every command puts it beside the model, under a name that tells which.
+ * Never in the folder of a model that is a folder: that stays as it was.
+ */
+import { basename, dirname, join, resolve } from 'node:path';
+import { isFolder } from '../model-input.js';
+
+const MODEL_EXTENSION = /\.(safetensors\.index\.json|safetensors|pt|pth|bin|ckpt)$/i;
+
+/** `model.safetensors` and `_quantized.safetensors` become `model_quantized.safetensors`. */
+export function besideModel(model: string, ending: string): string {
+  // What "." and ".." are called shows the whole path only.
+  if (isFolder(model)) return join(model, '..', basename(resolve(model)) + ending);
+  return join(dirname(model), basename(model).replace(MODEL_EXTENSION, '') + ending);
+}

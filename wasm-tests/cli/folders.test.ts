@@ -1,0 +1,217 @@
+/**
+ * Folders and indices where a model is named, and folders as outputs.
+ * It exists because models of any size come as folders, and loaders want folders back.
+ * After a failure every folder is exactly what it was before.
+ */
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Folder, monoquant, shell } from '../support/cli.js';
+import { mixedModel } from '../support/models.js';
+import { readSafetensors, tensorOf } from '../support/safetensors.js';
+import { parseCatalog, parseReport } from '../support/schema.js';
+import { dealt, INDEX, indexOf, joined, shardName, shardsOf } from '../support/shards.js';
+
+const PARTS = dealt(mixedModel('F32'), 3);
+const SHARDS = shardsOf(PARTS);
+const CONFIG = '{\n  "model_type": "test",\n  "initializer_factor": 1.0,\n  "eps": 1e-05\n}\n';
+
+const root = new Folder();
+const model = root.at('model');
+const one = root.at('one.safetensors');
+
+beforeEach(() => {
+  for (const name of root.list()) rmSync(root.at(name), { recursive: true });
+  mkdirSync(model);
+  for (const { name, bytes } of SHARDS) writeFileSync(root.at(`model/${name}`), bytes);
+  writeFileSync(root.at('model/config.json'), CONFIG);
+  writeFileSync(one, joined(PARTS));
+});
+
+const addIndex = () => {
+  const { name, bytes } = indexOf(PARTS, SHARDS);
+  writeFileSync(root.at(`model/${name}`), bytes);
+  return root.at(`model/${name}`);
+};
+
+const inModel = () => readdirSync(model).sort();
+
+describe('a folder', () => {
+  it('is quantized into a file beside it, the same as its tensors in one file', async () => {
+    const before = inModel();
+    expect((await monoquant('quantize', `${model}/`, '-q')).stdout).toBe(
+      `${root.at('model_quantized.safetensors')}\n`,
+    );
+    expect((await monoquant('quantize', one)).code).toBe(0);
+    const outputs = ['model', 'one'].map((name) =>
+      readFileSync(root.at(`${name}_quantized.safetensors`)),
+    );
+    expect(outputs[0]?.equals(outputs[1] ?? Buffer.alloc(0))).toBe(true);
+    expect(inModel()).toEqual(before);
+  });
+
+  it('may be the one that the shell is in', async () => {
+    const { code } = await shell(`cd '${model}' && monoquant quantize .`);
+    expect(code).toBe(0);
+    expect(root.has('model_quantized.safetensors')).toBe(true);
+  });
+
+  it('is shown with the number of its files', async () => {
+    expect((await monoquant('info', model)).stdout).toContain('safetensors, 3 files');
+    const { files } = parseCatalog((await monoquant('info', model, '--json')).stdout);
+    expect(files).toEqual([1, 2, 3].map((number) => shardName(number, 3)));
+  });
+
+  it('is what files of a cache that are links lead to', async () => {
+    mkdirSync(root.at('links'));
+    for (const { name } of SHARDS) symlinkSync(`../model/${name}`, root.at(`links/${name}`));
+    expect((await monoquant('info', root.at('links'))).stdout).toContain('3 files');
+  });
+
+  it('may hold a single model', async () => {
+    mkdirSync(root.at('single'));
+    writeFileSync(root.at('single/model.safetensors'), joined(PARTS));
+    const { stdout } = await monoquant('info', root.at('single'), '--json');
+    expect(parseCatalog(stdout).files).toBeUndefined();
+  });
+
+  it('is taken by every command', async () => {
+    const small = root.at('small.safetensors');
+    const words = [
+      ['quantize', model, '-o', small, '--report', root.at('report.json')],
+      ['validate', small, '--reference', model],
+      ['validate', small, '--reference', addIndex()],
+      ['compare', model, small],
+      ['compare', one, model, '--fail-under', '1000'],
+      ['convert', model, root.at('copy.pt')],
+      ['quantize', model, '--dry-run'],
+    ];
+    for (const line of words) {
+      const { code, stderr } = await monoquant(...line);
+      expect(code, `${line.join(' ')}\n${stderr}`).toBe(0);
+    }
+    // Nothing in it is quantized.
+    const dequantized = await monoquant('dequantize', model, root.at('d.safetensors'));
+    expect(dequantized.code).toBe(3);
+    const { stdout } = await monoquant('compare', one, root.at('copy.pt'), '--json');
+    expect(JSON.parse(stdout).tensors).toHaveLength(mixedModel('F32').length);
+  });
+
+  it('that lacks a file is told so, and nothing is written', async () => {
+    rmSync(root.at(`model/${shardName(2, 3)}`));
+    const before = root.list();
+    const { code, stderr } = await monoquant('quantize', model);
+    expect(code).toBe(5);
+    expect(stderr.replace(/\s+/g, ' ')).toContain(`"${shardName(2, 3)}" is missing`);
+    expect(root.list()).toEqual(before);
+  });
+
+  it('none of its files is overwritten, whatever is forced', async () => {
+    addIndex();
+    for (const name of [shardName(2, 3), INDEX]) {
+      const before = readFileSync(root.at(`model/${name}`));
+      const words = ['quantize', model, '--force'];
+      const target = root.at(`model/${name}`);
+      expect((await monoquant(...words, '-o', target)).code).toBe(2);
+      expect((await monoquant(...words, '-o', root.at('o'), '--report', target)).code).toBe(2);
+      expect(readFileSync(target).equals(before)).toBe(true);
+    }
+    expect(root.has('o')).toBe(false);
+  });
+});
+
+describe('an index', () => {
+  it('is named instead of its folder', async () => {
+    const index = addIndex();
+    expect((await monoquant('quantize', index)).code).toBe(0);
+    expect(inModel()).toContain('model_quantized.safetensors');
+    // The output does not make the folder ambiguous.
+    expect((await monoquant('info', model)).stdout).toContain('3 files');
+  });
+
+  it('that is not there is told with what is', async () => {
+    addIndex();
+    const { code, stderr } = await monoquant('info', root.at(`model/modle.safetensors.index.json`));
+    expect(code).toBe(5);
+    expect(stderr).toContain(INDEX);
+  });
+});
+
+describe('a folder as output', () => {
+  const config = () => JSON.parse(readFileSync(root.at('out/config.json'), 'utf8'));
+  const quantize = (...words: string[]) =>
+    monoquant('quantize', model, '-o', `${root.at('out')}/`, ...words);
+
+  it('gets the model, and the configuration that loaders ask for', async () => {
+    const report = parseReport((await quantize('--json')).stdout);
+    expect(readdirSync(root.at('out')).sort()).toEqual(['config.json', 'model.safetensors']);
+    const output = new Uint8Array(readFileSync(root.at('out/model.safetensors')));
+    expect(output.length).toBe(report.sizes.outputBytes);
+    const file = readSafetensors(output);
+    expect(tensorOf(file, 'fc.weight').dtype).toBe('I8');
+    const { quantization_config: added, ...others } = config();
+    expect(others).toEqual(JSON.parse(CONFIG));
+    expect(added).toEqual(JSON.parse(file.metadata.quantization_config ?? ''));
+    // As Python wrote it: 1.0 is a float there, 1 is none.
+    expect(readFileSync(root.at('out/config.json'), 'utf8')).toContain(
+      '"initializer_factor": 1.0,',
+    );
+  });
+
+  it('replaces what was said of other codes', async () => {
+    writeFileSync(root.at('model/config.json'), '{"quantization_config":{"old":true},"a":1}');
+    expect((await quantize('--bits', '4')).code).toBe(0);
+    expect(config()).toMatchObject({ a: 1, quantization_config: { format: 'pack-quantized' } });
+    expect(config().quantization_config).not.toHaveProperty('old');
+  });
+
+  it('takes the configuration as it is where nothing becomes codes', async () => {
+    expect((await quantize('--bits', '16')).code).toBe(0);
+    expect(readFileSync(root.at('out/config.json'), 'utf8')).toBe(CONFIG);
+  });
+
+  it('needs no configuration', async () => {
+    rmSync(root.at('model/config.json'));
+    expect((await quantize()).code).toBe(0);
+    expect(readdirSync(root.at('out'))).toEqual(['model.safetensors']);
+  });
+
+  it.each([{ name: 'config.json' }, { name: 'model.safetensors' }])(
+    'overwrites $name only with --force',
+    async ({ name }) => {
+      mkdirSync(root.at('out'));
+      writeFileSync(root.at(`out/${name}`), 'precious');
+      expect((await quantize()).code).toBe(2);
+      expect(readdirSync(root.at('out'))).toEqual([name]);
+      expect(readFileSync(root.at(`out/${name}`), 'utf8')).toBe('precious');
+      expect((await quantize('--force')).code).toBe(0);
+      expect(config().quantization_config).toBeDefined();
+    },
+  );
+
+  it('is never that of the model', async () => {
+    const before = inModel();
+    const { code } = await monoquant('quantize', model, '-o', model, '--force');
+    expect(code).toBe(2);
+    expect(inModel()).toEqual(before);
+    expect(readFileSync(root.at('model/config.json'), 'utf8')).toBe(CONFIG);
+  });
+
+  it.each([
+    ['a gate that stays closed', ['--fail-under', '1000'], CONFIG, 4],
+    ['a report in the place of the configuration', ['--report', 'out/config.json'], CONFIG, 2],
+    ['a configuration that is none', [], '[1.0]', 5],
+    ['a plan alone', ['--dry-run'], CONFIG, 0],
+  ])('is not left behind by %s', async (_what, words, content, expected) => {
+    writeFileSync(root.at('model/config.json'), content);
+    const line = ['quantize', model, '-o', 'out/', ...words].join(' ');
+    const { code } = await shell(`cd '${root.path}' && monoquant ${line}`);
+    expect(code).toBe(expected);
+    expect(root.list()).toEqual(['model', 'one.safetensors']);
+  });
+
+  it('is not made in a folder that is not there', async () => {
+    const { code, stderr } = await monoquant('quantize', model, '-o', `${root.at('a/b')}/`);
+    expect(code).toBe(5);
+    expect(stderr).toContain('there is no folder');
+  });
+});

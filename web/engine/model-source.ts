@@ -1,0 +1,104 @@
+/**
+ * A model in browsers: one File or Blob, or the files of one model.
+ * It exists because people drop whole folders, and models of several files.
+ * Only names and an index are read here; what the files hold is for the engine.
+ */
+import { unexpected } from '../../js/api/check.js';
+import { MonoquantError } from '../../js/api/errors.js';
+import {
+  chooseModel,
+  filesOfIndex,
+  isIndexName,
+  isShardName,
+  MOST_INDEX_BYTES,
+  readIndex,
+  type WeightMap,
+} from '../../js/api/model-files.js';
+import type { OneOrShards } from '../../js/engine/shards.js';
+
+/** One file, or several: those of one model, or all that is in its folder. */
+export type ModelSource = Blob | readonly File[];
+
+const WHERE = 'the files that were given';
+
+/** What belongs to the model, the index first where there is one; the rest is left out. */
+export async function modelOf(files: readonly File[]): Promise<readonly File[]> {
+  const { index, parts } = await filesOf(files);
+  return index === undefined ? parts : [index, ...parts];
+}
+
+/** The model as the engine's worker takes it. */
+export async function sourceOf(model: ModelSource): Promise<OneOrShards<Blob>> {
+  if (model instanceof Blob) return model;
+  const { index, parts, weightMap } = await filesOf(model);
+  const [first] = parts;
+  if (index === undefined && parts.length === 1 && first !== undefined) return first;
+  return { shards: parts.map((file) => ({ name: file.name, source: file })), weightMap };
+}
+
+interface Files {
+  readonly index?: File;
+  readonly weightMap?: WeightMap;
+  readonly parts: readonly File[];
+}
+
+async function filesOf(given: readonly File[]): Promise<Files> {
+  const files = byName(given);
+  const [only] = files.keys();
+  // A single file is what it is, whatever its name; a part or an index alone is not a model.
+  const isWhole = files.size === 1 && only !== undefined;
+  if (isWhole && !isIndexName(only) && !isShardName(only)) return { parts: [...files.values()] };
+  const names = [...files.keys()];
+  const choice = chooseModel(names, WHERE);
+  const named = (name: string) => {
+    const file = files.get(name);
+    if (file === undefined) throw new MonoquantError('internal', `"${name}" was not given.`);
+    return file;
+  };
+  if (choice.index === undefined) return { parts: choice.files.map(named) };
+  const index = named(choice.index);
+  const weightMap = readIndex(await textOf(index), index.name);
+  const parts = filesOfIndex(weightMap, index.name, names, WHERE).map(named);
+  return { index, weightMap, parts };
+}
+
+/** Those of the outermost folder, as in Node: what lies deeper is another model, or none. */
+function byName(given: readonly File[]): ReadonlyMap<string, File> {
+  if (!Array.isArray(given))
+    throw unexpected('a File, a Blob or an array of Files', 'model', given);
+  given.forEach((file: unknown, index) => {
+    if (!(file instanceof File)) throw unexpected('a File', `model[${index}]`, file);
+  });
+  const depthOf = ({ webkitRelativePath }: File) => (webkitRelativePath ?? '').split('/').length;
+  const least = given.reduce((depth, file) => Math.min(depth, depthOf(file)), Infinity);
+  const files = new Map<string, File>();
+  for (const file of given) {
+    if (depthOf(file) > least) continue;
+    if (files.has(file.name)) {
+      throw new MonoquantError('invalid-options', `Two of the files are named "${file.name}".`, {
+        suggestion: 'Give the files of one model only.',
+      });
+    }
+    files.set(file.name, file);
+  }
+  return files;
+}
+
+async function textOf(index: File): Promise<string> {
+  if (index.size > MOST_INDEX_BYTES) {
+    throw new MonoquantError(
+      'limit-exceeded',
+      `Expected an index of at most ${MOST_INDEX_BYTES} bytes, found ${index.size} in "${index.name}".`,
+      { suggestion: 'Download the index again.' },
+    );
+  }
+  try {
+    return await index.text();
+  } catch (cause) {
+    const message = `The file "${index.name}" could not be read: ${String(cause)}`;
+    throw new MonoquantError('read-failed', message, {
+      suggestion: 'It may have been changed, moved or removed meanwhile: choose it again.',
+      cause,
+    });
+  }
+}
