@@ -179,7 +179,12 @@ export class Visit {
   async quantize(): Promise<void> {
     await this.planned();
     await this.quantizeButton.click();
-    await this.card('Done').waitFor();
+    await this.done();
+  }
+
+  /** A run has ended just now: its result has the focus, which the button had before. */
+  async done(): Promise<void> {
+    await this.page.locator('h2:focus').filter({ hasText: 'Done' }).waitFor();
   }
 
   async save(): Promise<SavedFile> {
