@@ -19,6 +19,7 @@ export async function buildSite(root, dist) {
     };
     await build({
       configFile: join(root, 'vite.config.ts'),
+      logLevel: 'warn',
       customLogger: logger,
       resolve: { alias: { monoquant: join(dist, 'browser', 'index.js') } },
       build: { outDir: join(dist, 'site') },

@@ -25,13 +25,14 @@ const ROOT = join(import.meta.dirname, '..');
 const DIST = join(ROOT, 'dist');
 const STAMP = '.stamp';
 
-// The parts of dist/: what each is made from, and the folders it owns. Later ones are made from earlier ones, too.
+// The parts of dist/: the sources and the earlier parts that each is made from, and the folders it owns.
 const PARTS = {
   wasm: {
     inputs: ['cpp/monoquant', 'cpp/bindings', 'cpp/CMakeLists.txt', 'cmake', 'CMakeLists.txt']
       .concat(['CMakePresets.json', 'package.json', 'package-lock.json'])
       .concat(['third_party/package.json', 'third_party/package-lock.json'])
       .concat(['build', 'build-wasm', 'toolchain', 'emscripten', 'third-party'].map(script)),
+    parts: [],
     outputs: ['wasm'],
     build: buildWasm,
   },
@@ -40,11 +41,13 @@ const PARTS = {
       .concat(['tsconfig.base.json', 'tsconfig.build.json'])
       .concat(['package.json', 'package-lock.json'])
       .concat(['build', 'build-ts'].map(script)),
+    parts: [],
     outputs: ['node', 'browser', 'types'],
     build: buildTypescript,
   },
   site: {
     inputs: ['web/page', 'vite.config.ts', script('build-site')],
+    parts: ['wasm', 'ts'],
     outputs: ['site'],
     build: buildSite,
   },
@@ -64,12 +67,12 @@ async function main() {
     throw new BuildError('--only takes wasm, ts or site.');
   }
   const before = readStamp();
+  /** @type {Record<string, string | undefined>} */
   const after = {};
   const stale = [];
-  const inputs = [];
   for (const [name, part] of Object.entries(PARTS)) {
-    inputs.push(...part.inputs);
-    const hash = hashFiles(ROOT, inputs);
+    // With what the earlier parts were made from when they were built last, which may be older than their sources.
+    const hash = [hashFiles(ROOT, part.inputs), ...part.parts.map((each) => after[each])].join(' ');
     const isWanted = options.only === undefined || options.only === name;
     const isFresh =
       before[name] === hash && part.outputs.every((folder) => existsSync(dist(folder)));

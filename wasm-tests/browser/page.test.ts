@@ -4,7 +4,7 @@
  * The package says which engine ran, and works where memory cannot be shared.
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { ERROR_CODES, MonoquantError, open, quantize } from '#package/browser';
+import { ERROR_CODES, MonoquantError, open, preload, quantize } from '#package/browser';
 import { failureOf } from '../support/failures.js';
 import { mixedModel } from '../support/models.js';
 import { modelOf } from '../support/runs.js';
@@ -21,6 +21,13 @@ describe('the engine', () => {
       IS_ISOLATED ? { kind: 'mt', threads: 2 } : { kind: 'st', threads: 1 },
     );
     await result.close();
+  });
+
+  it('says before any model what will run', async () => {
+    expect(await preload({ threads: 2 })).toEqual(
+      IS_ISOLATED ? { kind: 'mt', threads: 2 } : { kind: 'st', threads: 1 },
+    );
+    await failureOf(preload({ signal: AbortSignal.abort() }), 'aborted');
   });
 
   it('is the one without threads where one is asked for', async () => {

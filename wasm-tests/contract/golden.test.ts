@@ -4,9 +4,10 @@
  * golden/ was made by packers that were compared with compressed-tensors, observers/ by PyTorch.
  */
 import { describe, expect, it } from 'vitest';
+import { host } from '#host';
 import type { PlanOptions } from '#package';
 import { expectSameBytes } from '../support/bytes.js';
-import { readQuantized } from '../support/dequantize.js';
+import { dequantize, readQuantized } from '../support/dequantize.js';
 import { readFixture } from '../support/fixtures.js';
 import { decodeFloats } from '../support/floats.js';
 import { filled } from '../support/models.js';
@@ -35,6 +36,20 @@ describe('compressed-tensors', () => {
       expectSameBytes(ours.bytes, bytes, tensor);
     }
   });
+
+  it.each(cases)(
+    '%s as another program wrote it comes back as its values',
+    async (name, options) => {
+      const written = await readFixture(`golden/${name}.safetensors`);
+      const { plan } = await runOn([weight], { ...options, method: 'rtn' });
+      const stored = readQuantized(readSafetensors(written), plannedOf(plan, 'lin.weight'));
+      const values = Float32Array.from(dequantize(stored));
+      const { output } = await host.dequantize(written, { dtype: 'F32', threads: 1 });
+      const { dtype, shape, bytes } = tensorOf(readSafetensors(output), 'lin.weight');
+      expect({ dtype, shape }).toEqual({ dtype: 'F32', shape: [64, columns] });
+      expectSameBytes(bytes, new Uint8Array(values.buffer), 'lin.weight');
+    },
+  );
 });
 
 describe('PyTorch', () => {

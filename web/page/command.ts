@@ -8,21 +8,24 @@ import type { LayerOverride, OpenOptions, PlanOptions } from 'monoquant';
 export type Options = PlanOptions & OpenOptions;
 
 export interface CommandFiles {
+  /** As the command takes it: a file, or a folder that ends in a slash. */
   readonly model: string;
+  /** The name of the file that the page would save. */
+  readonly output: string;
   readonly calibration: readonly string[];
 }
 
-/** Ends like the name of the file that it writes: `.pt` is asked for by name. */
-export function commandOf(options: Options, { model, calibration }: CommandFiles): string {
+/** A `.pt` file is asked for by its name; any other is named by the command as it is here. */
+export function commandOf(options: Options, { model, output, calibration }: CommandFiles): string {
   const words = ['npx', 'monoquant', 'quantize', asPath(model), ...choiceWords(options)];
   for (const file of calibration) words.push(...flag('--calibration', asPath(file)));
-  if (options.container === 'pt') words.push(...flag('--output', asPath(outputName(model, 'pt'))));
+  if (options.container === 'pt') words.push(...flag('--output', asPath(output)));
   return words.map(quoted).join(' ');
 }
 
 /** `model_quantized.safetensors` of `model.pt`. */
 export function outputName(model: string, container: 'safetensors' | 'pt'): string {
-  const stem = model.replace(/\.(safetensors|pt|pth|bin|ckpt|pt2|npz)$/i, '').replace(/\/$/, '');
+  const stem = model.replace(/\.(safetensors|pt|pth|bin|ckpt|pt2|npz)$/i, '');
   return `${stem === '' ? 'model' : stem}_quantized.${container}`;
 }
 

@@ -46,7 +46,7 @@ export class Outcome {
       configuration: { ...result.report.configuration, calibration },
     };
     this.name = outputName(model.name, result.report.configuration.container);
-    this.command = commandOf(options, { model: model.path, calibration });
+    this.command = commandOf(options, { model: model.path, output: this.name, calibration });
   }
 
   /** Asks for a place where the browser can, and downloads elsewhere. */

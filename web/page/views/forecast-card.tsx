@@ -13,7 +13,7 @@ import {
   formatShare,
 } from '../../../js/words/format.js';
 import { configurationWords, REASON_WORDS } from '../../../js/words/wording.js';
-import { commandOf } from '../command.js';
+import { commandOf, outputName } from '../command.js';
 import type { Workbench } from '../workbench.js';
 import { CopyButton } from './copy-button.js';
 import { Facts } from './facts.js';
@@ -119,9 +119,10 @@ export function SizeBars({ sizes }: { sizes: Sizes }) {
 }
 
 function Repeat({ workbench, plan }: { workbench: Workbench; plan: Plan }) {
-  const model = workbench.model.value?.path ?? '';
+  const { name = '', path = '' } = workbench.model.value ?? {};
   const calibration = workbench.choice.value.bits === 16 ? [] : (workbench.data.value?.names ?? []);
-  const command = commandOf(workbench.choice.value, { model, calibration });
+  const output = outputName(name, plan.configuration.container);
+  const command = commandOf(workbench.choice.value, { model: path, output, calibration });
   const configuration = { ...plan.configuration, calibration };
   return (
     <div class="repeat">
