@@ -75,9 +75,13 @@ export class ModelInput {
   }
 }
 
-/** Whether a model of this name is looked for in a folder. */
+/** False also where the system does not say: whoever opens it will tell why. */
 export function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 interface Files {

@@ -49,7 +49,8 @@ const FAILURES: readonly (readonly [code: number, error: ErrorCode, words: reado
   [5, 'file-not-found', ['quantize', folder.at('nowhere.safetensors')]],
   [5, 'file-not-found', ['info', folder.at('nowhere.safetensors')]],
   [5, 'malformed-file', ['info', folder.at('broken.safetensors')]],
-  [5, 'read-failed', ['quantize', folder.path]],
+  [2, 'invalid-options', ['quantize', folder.path]],
+  [5, 'read-failed', ['quantize', '/dev/null']],
   [5, 'write-failed', ['quantize', fine, '-o', folder.at('no/such/folder.safetensors')]],
 ];
 

@@ -6,7 +6,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Folder, monoquant, shell } from '../support/cli.js';
-import { mixedModel } from '../support/models.js';
+import { mixedModel, weights } from '../support/models.js';
 import { readSafetensors, tensorOf } from '../support/safetensors.js';
 import { parseCatalog, parseReport } from '../support/schema.js';
 import { dealt, INDEX, indexOf, joined, shardName, shardsOf } from '../support/shards.js';
@@ -96,6 +96,16 @@ describe('a folder', () => {
     expect(JSON.parse(stdout).tensors).toHaveLength(mixedModel('F32').length);
   });
 
+  it('is calibrated, and what was found is put beside it', async () => {
+    const inputs = root.write('inputs.safetensors', [weights('fc', 'F32', [64, 160])]);
+    expect((await monoquant('calibrate', model, inputs)).code).toBe(0);
+    const calibration = root.at('model_calibration.json');
+    const output = root.at('static.safetensors');
+    expect((await monoquant('quantize', model, '-c', calibration, '-o', output)).code).toBe(0);
+    const file = readSafetensors(new Uint8Array(readFileSync(output)));
+    expect(tensorOf(file, 'fc.input_scale').shape).toEqual([1]);
+  });
+
   it('that lacks a file is told so, and nothing is written', async () => {
     rmSync(root.at(`model/${shardName(2, 3)}`));
     const before = root.list();
@@ -161,7 +171,9 @@ describe('a folder as output', () => {
     writeFileSync(root.at('model/config.json'), '{"quantization_config":{"old":true},"a":1}');
     expect((await quantize('--bits', '4')).code).toBe(0);
     expect(config()).toMatchObject({ a: 1, quantization_config: { format: 'pack-quantized' } });
-    expect(config().quantization_config).not.toHaveProperty('old');
+    // Readers differ in which of two they take.
+    const text = readFileSync(root.at('out/config.json'), 'utf8');
+    expect(text.split('"quantization_config"')).toHaveLength(2);
   });
 
   it('takes the configuration as it is where nothing becomes codes', async () => {

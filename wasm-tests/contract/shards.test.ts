@@ -129,7 +129,7 @@ it('is read in as many parts as there are', async () => {
   }
 });
 
-it('is compared, converted, validated and dequantized like one file', async () => {
+it('is compared, counted, converted and validated like one file', async () => {
   const comparison = checkComparison(await host.compare(WHOLE, SHUFFLED, { threads: 1 }));
   expect(comparison.tensors.every(({ verdict }) => verdict === 'identical')).toBe(true);
   const converted = await host.convert(SHUFFLED, { container: 'pt', threads: 1 });
@@ -138,6 +138,8 @@ it('is compared, converted, validated and dequantized like one file', async () =
     (await host.convert(WHOLE, { container: 'pt', threads: 1 })).output,
     'converted',
   );
+  const counts = await host.distribution(SHUFFLED, WHOLE, 'second.fc.weight', { threads: 1 });
+  expect(counts).toEqual(await host.distribution(WHOLE, WHOLE, 'second.fc.weight', { threads: 1 }));
   const { validation } = await host.checkedResult(SHUFFLED, { threads: 1 });
   expect(validation).toMatchObject({ valid: true, problems: [] });
 });

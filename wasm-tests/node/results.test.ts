@@ -135,6 +135,7 @@ describe('models', () => {
     const missing = await failureOf(open(folder.at('modle.safetensors')), 'file-not-found');
     expect(missing.suggestion).toContain('model.safetensors');
     await failureOf(open('/dev/null'), 'read-failed');
+    await failureOf(open(folder.at('x'.repeat(300))), 'read-failed');
   });
 
   it('that change during the run are noticed', async () => {

@@ -9,22 +9,6 @@
 namespace monoquant::run {
 namespace {
 
-const catalog::Tensor *find(const catalog::Catalog &catalog, std::string_view name) {
-  const auto found =
-      std::find_if(catalog.tensors.begin(), catalog.tensors.end(),
-                   [&](const catalog::Tensor &tensor) { return tensor.name == name; });
-  return found == catalog.tensors.end() ? nullptr : &*found;
-}
-
-/// A catalog of one tensor, so that a reader takes no more memory than that one needs.
-catalog::Catalog alone(const catalog::Tensor *tensor) {
-  catalog::Catalog catalog;
-  if (tensor != nullptr) {
-    catalog.tensors.push_back(*tensor);
-  }
-  return catalog;
-}
-
 bool both_finite(float a, float b) { return std::isfinite(a) && std::isfinite(b); }
 
 double error_of(float after, float before) {
@@ -34,55 +18,31 @@ double error_of(float after, float before) {
 /// Zero has no sign here.
 std::string number_text(double value) { return json_text(Json(value + 0.0)); }
 
-std::string range_text(double low, double high) {
-  return concat(R"("low":)", number_text(low), R"(,"high":)", number_text(high));
+void append_range(std::string &text, double low, double high) {
+  text += R"("low":)";
+  text += number_text(low);
+  text += R"(,"high":)";
+  text += number_text(high);
 }
 
-std::string counts_text(const Bins &bins) {
-  std::string text = "[";
+void append_counts(std::string &text, const Bins &bins) {
+  char before = '[';
   for (const uint64_t count : bins.counts()) {
-    text += text.size() == 1 ? "" : ",";
+    text += before;
     append_text(text, count);
+    before = ',';
   }
-  return text + "]";
+  text += ']';
 }
 
 } // namespace
-
-Result<TensorPair> pair_of(const catalog::Catalog &file, const catalog::Catalog &reference,
-                           std::string_view name) {
-  const TensorPair pair{find(file, name), find(reference, name)};
-  if (pair.file == nullptr || pair.reference == nullptr) {
-    return Error{ErrorCode::kInvalidOptions,
-                 concat("Expected a tensor ", name, " in both files, found none in the ",
-                        pair.file == nullptr ? "quantized file." : "model."),
-                 "Name a tensor that both files have.", std::string(name), std::nullopt};
-  }
-  if (pair.file->shape != pair.reference->shape) {
-    return Error{ErrorCode::kInvalidOptions,
-                 concat("Expected ", name, " to have one shape in both files, found ",
-                        shape_text(pair.reference->shape), " in the model and ",
-                        shape_text(pair.file->shape), " in the quantized file."),
-                 "Give a quantized file and the model that it was made from.", std::string(name),
-                 std::nullopt};
-  }
-  if (!dtype_is_quantizable(pair.file->dtype) || !dtype_is_quantizable(pair.reference->dtype)) {
-    return Error{ErrorCode::kInvalidOptions,
-                 concat("Expected floats in ", name, ", found ", dtype_name(pair.reference->dtype),
-                        " in the model and ", dtype_name(pair.file->dtype),
-                        " in the quantized file."),
-                 "Name a tensor of floats, or one that was quantized from them.", std::string(name),
-                 std::nullopt};
-  }
-  return pair;
-}
 
 DistributionStage::DistributionStage(const catalog::Catalog &file,
                                      const catalog::Catalog &reference, TensorPair pair,
                                      size_t block_bytes)
     : Stage(1, block_bytes, std::max<uint64_t>({file.file_bytes, reference.file_bytes, 1})),
-      pair_(pair), file_(alone(pair.file), this->block_bytes(), 0),
-      reference_(alone(pair.reference), this->block_bytes(), 1) {
+      pair_(pair), file_(file, this->block_bytes(), 0),
+      reference_(reference, this->block_bytes(), 1) {
   if (pair_.file == nullptr || pair_.file->elements == 0) {
     pass_ = Pass::kDone;
     low_ = 0;
@@ -195,11 +155,23 @@ std::string DistributionStage::result_json() const {
   if (pair_.file == nullptr) {
     return "{}";
   }
-  return concat(R"({"tensor":)", json_text(Json(pair_.file->name)), R"(,"elements":)",
-                pair_.file->elements, R"(,"notFinite":)", not_finite_, R"(,"weights":{)",
-                range_text(low_, high_), R"(},"before":)", counts_text(before_), R"(,"after":)",
-                counts_text(after_), R"(,"error":{)", range_text(-largest_error_, largest_error_),
-                R"(,"counts":)", counts_text(error_), "}}");
+  std::string text = R"({"tensor":)";
+  text += json_text(Json(pair_.file->name));
+  text += R"(,"elements":)";
+  append_text(text, pair_.file->elements);
+  text += R"(,"notFinite":)";
+  append_text(text, not_finite_);
+  text += R"(,"weights":{)";
+  append_range(text, low_, high_);
+  text += R"(},"before":)";
+  append_counts(text, before_);
+  text += R"(,"after":)";
+  append_counts(text, after_);
+  text += R"(,"error":{)";
+  append_range(text, -largest_error_, largest_error_);
+  text += R"(,"counts":)";
+  append_counts(text, error_);
+  return text + "}}";
 }
 
 } // namespace monoquant::run

@@ -3,26 +3,17 @@
 // The tensor is read twice, part by part, whatever its size; every count is exact, whatever the host's blocks.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <string>
 #include <string_view>
 
 #include "monoquant/run/stage.h"
+#include "monoquant/run/tensor_pair.h"
 #include "monoquant/run/tensor_reader.h"
 
 namespace monoquant::run {
-
-/// A tensor as the file has it, and as the reference has it: both floats, of one shape.
-struct TensorPair {
-  const catalog::Tensor *file = nullptr;
-  const catalog::Tensor *reference = nullptr;
-};
-
-/// Both catalogs must outlive the pair. Errors: kInvalidOptions (one of the files has no such tensor, the shapes
-/// differ, or one of the two is not of a float type).
-Result<TensorPair> pair_of(const catalog::Catalog &file, const catalog::Catalog &reference,
-                           std::string_view name);
 
 /// Bin i has the values for which floor((value - low) * kCount / (high - low)) is i, computed in double; the last bin
 /// has `high`, too. Where low is high the first bin has all of them.

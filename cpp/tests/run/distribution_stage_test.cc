@@ -220,7 +220,7 @@ TEST(DistributionStage, EveryEdgeBelongsToTheBinAboveIt) {
   std::iota(edges.begin(), edges.end(), -3.0);
   std::vector<uint64_t> one_each(Bins::kCount, 1);
   one_each.back() = 2; // the upper end, too
-  for (const double step : {1.0, 3.0, 0x1p-140}) {
+  for (const double step : {1.0, 49.0, 0x1p-140}) {
     std::vector<double> values = edges;
     for (double &value : values) {
       value *= step;
@@ -319,8 +319,12 @@ TEST(DistributionStage, RefusesWhatIsNoPairOfFloats) {
             "Expected floats in c, found F32 in the model and I32 in the quantized file.");
   EXPECT_EQ(refused("d"),
             "Expected floats in d, found I64 in the model and F32 in the quantized file.");
-  EXPECT_EQ(refused("e"), "Expected a tensor e in both files, found none in the quantized file.");
-  EXPECT_EQ(refused("f"), "Expected a tensor f in both files, found none in the model.");
+  EXPECT_EQ(
+      refused("e"),
+      "Expected a tensor e in both files, found one in the model and none in the quantized file.");
+  EXPECT_EQ(
+      refused("f"),
+      "Expected a tensor f in both files, found none in the model and one in the quantized file.");
 }
 
 TEST(DistributionStage, ReportsCompressedDataThatAreDamaged) {

@@ -39,6 +39,7 @@ export function ModelCard({ workbench }: ViewProps) {
       <Facts
         facts={[
           ['Format', FORMAT_WORDS[catalog.format]],
+          catalog.files !== undefined && ['Files', formatCount(catalog.files.length)],
           ['Size', formatExactBytes(catalog.bytes)],
           ['Parameters', formatLargeCount(catalog.parameters)],
           ['Tensors', formatCount(tensors.length)],
