@@ -33,6 +33,19 @@ const nodeProject: TestProjectInlineConfiguration = {
   },
 };
 
+/** Drives a browser from outside; times and memory are measured, so one file at a time, after all others. */
+const siteProject: TestProjectInlineConfiguration = {
+  resolve: { alias: aliases('node') },
+  test: {
+    name: 'site',
+    ...TIMEOUTS,
+    include: testsIn('site'),
+    fileParallelism: false,
+    sequence: { groupOrder: 1 },
+    server: { deps: { external: [/\/dist\//] } },
+  },
+};
+
 function chromiumProject(
   name: string,
   headers: Record<string, string>,
@@ -79,6 +92,7 @@ export default defineConfig({
       nodeProject,
       chromiumProject('chromium', {}),
       chromiumProject('chromium-isolated', ISOLATION),
+      siteProject,
     ],
   },
 });

@@ -4,6 +4,7 @@
  * Isolation is the visitor's choice, kept where the worker looks it up, and takes effect with the next load.
  */
 import { signal } from '@preact/signals';
+import { preload } from 'monoquant';
 
 /** Whether the whole site is kept on this device. */
 export const isOffline = signal(false);
@@ -18,6 +19,7 @@ export async function keepOffline(): Promise<void> {
     await controlled();
     const cache = await caches.open(__SITE_CACHE__);
     isIsolatedByChoice.value = (await cache.match(__ISOLATE_MARK__)) !== undefined;
+    await keepThreads(cache);
     isOffline.value = true;
   } catch {
     // Private windows of some browsers have none; everything else works.
@@ -36,6 +38,16 @@ export async function chooseIsolation(isWished: boolean): Promise<void> {
   if (isWished) await cache.put(__ISOLATE_MARK__, new Response('yes'));
   else await cache.delete(__ISOLATE_MARK__);
   location.reload();
+}
+
+/**
+ * On a first visit the engine with threads came before there was a service worker to keep it: it is loaded once more,
+ * mostly from the browser's own cache.
+ */
+async function keepThreads(cache: Cache): Promise<void> {
+  if (!globalThis.crossOriginIsolated) return;
+  const kept = await cache.keys();
+  if (!kept.some(({ url }) => /monoquant-mt-.*\.wasm$/.test(url))) await preload();
 }
 
 function controlled(): Promise<void> {

@@ -56,6 +56,15 @@ export class Work {
     this.#abort?.abort();
   }
 
+  /** Ends it without a word, and says no more of what went wrong before: the next run is about something else. */
+  forget(): void {
+    this.#abort?.abort();
+    this.#abort = undefined;
+    this.isRunning.value = false;
+    this.fault.value = undefined;
+    this.wasCancelled.value = false;
+  }
+
   #begin(): void {
     this.isRunning.value = true;
     this.headway.value = undefined;

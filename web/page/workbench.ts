@@ -128,7 +128,7 @@ export class Workbench {
     const { key, stripPrefix } = choice;
     const handle = await open(model.source, { key: key ?? null, stripPrefix: stripPrefix ?? '' });
     if (turn !== this.#turn) return handle.close();
-    this.quantizing.cancel();
+    this.quantizing.forget();
     const [before, outcome] = [this.model.peek(), this.outcome.peek()];
     batch(() => {
       this.outcome.value = undefined;

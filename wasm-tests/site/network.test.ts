@@ -1,0 +1,162 @@
+/**
+ * What the page asks the network for: its own files, once, and nothing afterwards.
+ * It exists because "nothing is uploaded" is a promise that only a server's list of requests can prove.
+ * The server counts what reaches it; the browser tells what the page asked for, whoever answered.
+ */
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { headerRules, SITE, type SiteOptions, SiteServer } from './server.js';
+import { type Visit, visitors } from './visit.js';
+
+const visit = visitors();
+const HOSTS: readonly (readonly [what: string, options: SiteOptions])[] = [
+  ['an isolated host', { isolated: true }],
+  ['a plain host', {}],
+  ['a plain host, in a folder', { folder: '/some/folder/' }],
+  ['an isolated host, in a folder', { isolated: true, folder: '/~me/quantize/' }],
+];
+
+/** Everything that somebody does here. */
+async function doEverything(visitor: Visit): Promise<void> {
+  const { page } = visitor;
+  await visitor.tryExample();
+  await visitor.choose('INT4');
+  await visitor.quantize();
+  const done = visitor.card('Done');
+  await done.getByRole('button', { name: 'Validate', exact: true }).click();
+  await done.getByText(/^Valid: /).waitFor();
+  await done.getByRole('table').getByRole('button').first().click();
+  await page.locator('.histogram canvas').nth(1).waitFor();
+  await Promise.all([
+    page.waitForEvent('download'),
+    done.getByRole('button', { name: 'Save the report' }).click(),
+  ]);
+  expect((await visitor.save()).name).toBe('example_quantized.safetensors');
+}
+
+describe.each(HOSTS)('%s', (_, options) => {
+  it('is asked for nothing once the page works offline', async () => {
+    const visitor = await visit(options);
+    await visitor.worksOffline();
+    expect(visitor.server.requests).toContain('service-worker.js');
+    const [served, asked] = [visitor.server.requests.length, visitor.requests.length];
+    await doEverything(visitor);
+    expect(visitor.server.requests.slice(served)).toEqual([]);
+    for (const request of visitor.requests.slice(asked)) {
+      const url = request.url();
+      expect(url.startsWith(visitor.server.url) || url.startsWith('blob:'), url).toBe(true);
+      if (url.startsWith('blob:')) continue;
+      // Of workers within workers, which threads are, the browser does not say who answered.
+      const isThread = /monoquant-mt-.*\.js$/.test(url);
+      const answered = isThread
+        ? await visitor.page.evaluate((kept) => caches.match(kept).then(Boolean), url)
+        : (await request.response())?.fromServiceWorker();
+      expect(answered, url).toBe(true);
+    }
+    // Before that, too, nobody else was asked.
+    for (const request of visitor.requests) {
+      expect(new URL(request.url()).origin).toBe(visitor.server.origin);
+    }
+  });
+
+  it('is not needed once the page works offline', async () => {
+    const visitor = await visit(options);
+    await visitor.worksOffline();
+    await visitor.server.stop();
+    // Only the service worker has the files then.
+    const browser = await visitor.page.context().newCDPSession(visitor.page);
+    await browser.send('Network.clearBrowserCache');
+    await visitor.page.reload();
+    await visitor.badge('works offline').waitFor();
+    await doEverything(visitor);
+  });
+});
+
+const VIOLATION = 'securitypolicyviolation: ';
+
+describe('the policy', () => {
+  it.each([true, false])('lets nothing out, isolated: %s', async (isolated) => {
+    const visitor = await visit({ isolated });
+    const elsewhere = await SiteServer.start();
+    onTestFinished(() => elsewhere.stop());
+    const refused = await visitor.page.evaluate(async (url) => {
+      const fails = (call: () => Promise<unknown>) =>
+        call().then(
+          () => false,
+          () => true,
+        );
+      const image = new Image();
+      const loaded = new Promise((resolve, reject) => {
+        image.onload = resolve;
+        image.onerror = reject;
+      });
+      image.src = `${url}icon.svg`;
+      const script = document.createElement('script');
+      script.textContent = 'window.wasRun = true';
+      document.body.append(script);
+      navigator.sendBeacon(`${url}beacon`, 'weights');
+      return {
+        fetch: await fails(() => fetch(url, { mode: 'no-cors' })),
+        image: await fails(() => loaded),
+        code: await fails(async () => new Function('return 1')()),
+        inline: !('wasRun' in window),
+      };
+    }, elsewhere.url);
+    expect(refused).toEqual({ fetch: true, image: true, code: true, inline: true });
+    const { url } = elsewhere;
+    const violations = [
+      `connect-src ${url}`,
+      `connect-src ${url}beacon`,
+      `img-src ${url}icon.svg`,
+      'script-src eval',
+      'script-src-elem inline',
+    ];
+    const told = () => [...new Set(visitor.complaints)].filter((text) => text.startsWith(VIOLATION));
+    await expect
+      .poll(() => told().sort())
+      .toEqual(violations.map((violation) => `${VIOLATION}${violation}`));
+    expect(elsewhere.requests).toEqual([]);
+    visitor.complaints.length = 0;
+  });
+
+  it('forbids frames, sniffing and referrers where the host sends _headers', () => {
+    const [everywhere] = headerRules();
+    expect(everywhere?.path).toBe('/*');
+    expect(everywhere?.headers['Content-Security-Policy']).toContain("frame-ancestors 'none'");
+    expect(everywhere?.headers['X-Content-Type-Options']).toBe('nosniff');
+    expect(everywhere?.headers['Referrer-Policy']).toBe('no-referrer');
+  });
+});
+
+/** What is needed before somebody can drop a model, as static hosts compress it. */
+const MOST_BYTES = 250_000;
+
+it('a first visit is ready after 250 kB', async () => {
+  const visitor = await visit();
+  const script = readFileSync(join(SITE, 'service-worker.js'), 'utf8');
+  const ready = new Set<string>();
+  // Charts come when all is ready, and the service worker keeps them with the rest: neither is waited for.
+  for (const request of visitor.requests) {
+    const path = request.url().slice(visitor.server.url.length);
+    if (request.serviceWorker() !== null || /charts-|service-worker/.test(path)) continue;
+    ready.add(path === '' ? 'index.html' : path);
+  }
+  expect(script).toContain('charts-');
+  const sizes = [...ready].map((path) => {
+    const bytes = readFileSync(join(SITE, path));
+    const brotli = brotliCompressSync(bytes, {
+      params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_LGWIN]: 24 },
+    });
+    return { path, raw: bytes.length, brotli: brotli.length, gzip: gzipSync(bytes, { level: 9 }).length };
+  });
+  const sum = (of: 'brotli' | 'gzip') => sizes.reduce((total, size) => total + size[of], 0);
+  console.info(
+    `before the first drop: ${sum('brotli')} bytes with brotli, ${sum('gzip')} with gzip\n${sizes
+      .map(({ path, raw, brotli, gzip }) => `  ${path}: ${raw}, ${brotli} brotli, ${gzip} gzip`)
+      .join('\n')}`,
+  );
+  expect([...ready].some((path) => /monoquant-st-.*\.wasm$/.test(path))).toBe(true);
+  expect(sum('brotli')).toBeLessThanOrEqual(MOST_BYTES);
+});

@@ -1,0 +1,88 @@
+/**
+ * One model after the other, without loading the page anew, and what a finished run can still be asked for.
+ * It exists because what a run keeps on the device must go with it, and nothing else.
+ * The outputs are large enough to be private files.
+ */
+import { readFileSync } from 'node:fs';
+import { beforeAll, expect, it } from 'vitest';
+import { Folder, monoquant } from '../support/cli.js';
+import { parseReport } from '../support/schema.js';
+import { writeLarge } from './large-model.js';
+import { visitors } from './visit.js';
+
+const visit = visitors();
+const folder = new Folder();
+/** 80 MB of INT8. */
+const PARTS = 20;
+let large = '';
+
+beforeAll(() => {
+  large = writeLarge(folder, 'large.safetensors', PARTS);
+});
+
+it('the output of a model goes when another one is opened', async () => {
+  const visitor = await visit({ isolated: true });
+  await visitor.pick(large);
+  await visitor.opened('large.safetensors');
+  await visitor.quantize();
+  const [first] = await visitor.privateFiles();
+  expect(first).toBeDefined();
+  // Another run of the same model.
+  await visitor.quantize();
+  await expect.poll(() => visitor.privateFiles()).toHaveLength(1);
+  expect(await visitor.privateFiles()).not.toContain(first);
+  const hash = (await visitor.save()).sha256;
+
+  await visitor.tryExample();
+  await expect.poll(() => visitor.privateFiles()).toEqual([]);
+  expect(await visitor.card('Done').count()).toBe(0);
+  await visitor.quantize();
+  expect((await visitor.save()).name).toBe('example_quantized.safetensors');
+
+  await visitor.pick(large);
+  await visitor.opened('large.safetensors');
+  await visitor.quantize();
+  expect((await visitor.save()).sha256).toBe(hash);
+});
+
+it('what a tab left behind that was closed in the middle is gone with the next run', async () => {
+  const visitor = await visit({ isolated: true });
+  await visitor.pick(large);
+  await visitor.opened('large.safetensors');
+  await visitor.quantize();
+  expect(await visitor.privateFiles()).toHaveLength(1);
+  await visitor.page.reload();
+  await visitor.badge('Engine ready').waitFor();
+  await visitor.tryExample();
+  await visitor.quantize();
+  await expect.poll(() => visitor.privateFiles()).toEqual([]);
+});
+
+it('validated in one click; a report that repeats the run', async () => {
+  const visitor = await visit({ isolated: true });
+  const { page } = visitor;
+  await visitor.tryExample();
+  await visitor.choose('INT4');
+  await visitor.quantize();
+  const done = visitor.card('Done');
+  await done.getByRole('button', { name: 'Validate', exact: true }).click();
+  await done.getByText(/^Valid: 7 quantized tensors compared with the original, SQNR/).waitFor();
+
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    done.getByRole('button', { name: 'Save the report' }).click(),
+  ]);
+  expect(download.suggestedFilename()).toBe('example_quantized_report.json');
+  const path = folder.at('report.json');
+  await download.saveAs(path);
+  const report = parseReport(readFileSync(path, 'utf8'));
+  const config = await visitor.copied('Done', 'Copy as config');
+  expect(report.configuration).toEqual(JSON.parse(config));
+  expect(report.configuration).toMatchObject({ bits: 4, calibration: [] });
+  expect(report.tensors).toHaveLength(7);
+  // The command takes the report as a configuration, and plans the same.
+  const words = ['quantize', large, '--config', path, '--dry-run', '--json'];
+  const { code, stdout } = await monoquant(...words);
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ configuration: report.configuration });
+});
