@@ -221,16 +221,21 @@ void complete(Problems &problems, const catalog::Catalog &model, const Calibrati
   }
 }
 
-std::string problems_json(const Problems &problems) {
-  Json misfits = Json::array();
+void write_problems(JsonWriter &json, const Problems &problems) {
+  json.begin_object();
+  json.member("unmatched", problems.unmatched);
+  json.key("misfits").begin_array();
   for (const Misfit &misfit : problems.misfits) {
-    misfits.push_back(
-        {{"name", misfit.name}, {"expected", misfit.expected}, {"found", misfit.found}});
+    json.begin_object();
+    json.member("name", misfit.name);
+    json.member("expected", misfit.expected);
+    json.member("found", misfit.found);
+    json.end();
   }
-  return json_text({{"unmatched", problems.unmatched},
-                    {"misfits", std::move(misfits)},
-                    {"missing", problems.missing},
-                    {"few", problems.few}});
+  json.end();
+  json.member("missing", problems.missing);
+  json.member("few", problems.few);
+  json.end();
 }
 
 } // namespace monoquant::calibration

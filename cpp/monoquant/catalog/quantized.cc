@@ -139,7 +139,7 @@ private:
 
   /// The only number of bits that the file speaks of; 0 where there are several or none.
   [[nodiscard]] uint32_t configured_bits() const {
-    const Json config = Json::parse(catalog_.quantization_config(), nullptr, false);
+    const Json config = parse_json(catalog_.quantization_config());
     const auto groups = config.is_object() ? config.find("config_groups") : config.end();
     uint32_t bits = 0;
     if (groups == config.end() || !groups->is_object()) {

@@ -129,7 +129,7 @@ public:
     if (catalog_.quantization_config().empty()) {
       return std::move(problems_);
     }
-    const Json config = Json::parse(catalog_.quantization_config(), nullptr, false);
+    const Json config = parse_json(catalog_.quantization_config());
     const std::vector<Group> groups = read_groups(config);
     if (groups.empty()) {
       add("config-invalid",

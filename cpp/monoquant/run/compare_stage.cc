@@ -4,7 +4,7 @@
 #include <cmath>
 #include <unordered_map>
 
-#include "monoquant/base/json.h"
+#include "monoquant/base/json_writer.h"
 #include "monoquant/base/text.h"
 
 namespace monoquant::run {
@@ -186,29 +186,34 @@ void CompareStage::check_codes(Pair &pair, std::span<const float> values,
 }
 
 std::string CompareStage::result_json() const {
-  std::string tensors; // one small document at a time
+  JsonWriter json;
+  json.begin_object().key("tensors").begin_array();
   for (const Pair &pair : pairs_) {
-    Json json{{"name", pair.file->name}, {"compared", pair.reference != nullptr}};
+    json.begin_object();
+    json.member("name", pair.file->name);
+    json.member("compared", pair.reference != nullptr);
     if (pair.reference != nullptr) {
-      json["different"] = pair.different;
-      json["notFinite"] = pair.not_finite;
+      json.member("different", pair.different);
+      json.member("notFinite", pair.not_finite);
     }
     if (pair.reference != nullptr && pair.as_values) {
-      json["signal"] = pair.errors.signal;
-      json["noise"] = pair.errors.noise;
-      json["peak"] = pair.errors.peak;
+      json.member("signal", pair.errors.signal);
+      json.member("noise", pair.errors.noise);
+      json.member("peak", pair.errors.peak);
     }
     if (pair.file->codes) {
-      json["codes"] = {{"badScales", pair.findings.bad_scales},
-                       {"negativeScales", pair.findings.negative_scales},
-                       {"badZeroPoints", pair.findings.bad_zero_points},
-                       {"badCodes", pair.findings.bad_codes},
-                       {"misrounded", pair.misrounded}};
+      json.key("codes").begin_object();
+      json.member("badScales", pair.findings.bad_scales);
+      json.member("negativeScales", pair.findings.negative_scales);
+      json.member("badZeroPoints", pair.findings.bad_zero_points);
+      json.member("badCodes", pair.findings.bad_codes);
+      json.member("misrounded", pair.misrounded);
+      json.end();
     }
-    tensors += tensors.empty() ? "" : ",";
-    tensors += json_text(json);
+    json.end();
   }
-  return concat(R"({"tensors":[)", tensors, "]}");
+  json.end().end();
+  return json.take();
 }
 
 } // namespace monoquant::run

@@ -29,7 +29,7 @@ template <size_t N> bool read_row(const Json &row, std::array<uint64_t, N> &numb
 
 SealStage::SealStage(EncodeStage &encode, std::string_view results)
     : Stage(1, 0, 0), encode_(encode), source_(encode.plan().catalog.tensors.size()) {
-  const Json document = Json::parse(results, nullptr, false);
+  const Json document = parse_json(results);
   is_readable_ =
       document.is_array() && std::all_of(document.begin(), document.end(),
                                          [](const Json &result) { return result.is_object(); });

@@ -58,7 +58,7 @@ private:
   std::optional<Read> read_; // wanted next
   bool under_way_ = false;
   Result<void> begun_;  // told by the first `process`
-  std::string results_; // JSON of the layers that are over
+  JsonWriter results_; // of the layers that are over
 };
 
 } // namespace monoquant::run

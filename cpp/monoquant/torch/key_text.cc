@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "monoquant/base/json.h"
+#include "monoquant/base/json_writer.h"
 #include "monoquant/base/text.h"
 
 namespace monoquant::torch {
@@ -12,7 +12,7 @@ namespace {
 constexpr size_t kMaxBytes = 1024;
 constexpr int kMaxDepth = 8;
 
-/// JSON's numbers look like Python's, and printing them takes no tables: std::to_chars() has 104 kB of them.
+/// JSON's numbers look like Python's.
 std::string float_text(double value) {
   if (std::isnan(value)) {
     return "nan";
@@ -20,7 +20,9 @@ std::string float_text(double value) {
   if (std::isinf(value)) {
     return value > 0 ? "inf" : "-inf";
   }
-  return json_text(value);
+  JsonWriter json;
+  json.value(value);
+  return json.take();
 }
 
 void append_repr(const Pickle &pickle, NodeId key, int depth, std::string &text) {

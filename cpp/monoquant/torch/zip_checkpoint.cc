@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "monoquant/base/bytes.h"
 #include "monoquant/base/json.h"
 #include "monoquant/base/text.h"
 #include "monoquant/torch/pickle.h"
@@ -65,7 +66,7 @@ Error no_checkpoint(const container::ZipDirectory &directory) {
 }
 
 Result<void> read_metadata(const container::ZipContent &content, Checkpoint &checkpoint) {
-  const Json document = Json::parse(content.bytes.begin(), content.bytes.end(), nullptr, false);
+  const Json document = parse_json(text_view(content.bytes));
   if (!document.is_object()) {
     return {}; // some other tool's file of this name
   }
