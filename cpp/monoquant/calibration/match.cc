@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
 
 namespace monoquant::calibration {
@@ -136,7 +137,7 @@ private:
   void sort_batches(size_t module) {
     const auto &numbers = numbers_[module];
     auto &batches = match_.modules[module].batches;
-    std::stable_sort(batches.begin(), batches.end(), [&](const Batch &a, const Batch &b) {
+    sort(batches, [&](const Batch &a, const Batch &b) {
       return numbers.at(a.tensor) < numbers.at(b.tensor);
     });
   }

@@ -6,6 +6,7 @@
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/checked.h"
 #include "monoquant/base/json.h"
+#include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
 
 namespace monoquant::catalog {
@@ -359,8 +360,7 @@ Needs shape_needs(const Catalog &catalog, const ByteWindow &window) {
       shapes.push_back({tensor.offset, tensor.bytes});
     }
   }
-  std::sort(shapes.begin(), shapes.end(),
-            [](const Need &a, const Need &b) { return a.offset < b.offset; });
+  sort(shapes, [](const Need &a, const Need &b) { return a.offset < b.offset; });
   Needs needs;
   for (const Need &shape : shapes) {
     if (!needs.empty() && shape.offset <= needs.back().offset + needs.back().length + kShapeGap &&

@@ -1,8 +1,10 @@
 #include <algorithm>
+#include <functional>
 #include <numeric>
 
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/json_writer.h"
+#include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
 #include "monoquant/container/safetensors.h"
 
@@ -18,7 +20,7 @@ void write_entry(JsonWriter &json, const SafetensorsEntry &entry, uint64_t begin
 }
 
 void write_metadata(JsonWriter &json, Metadata metadata) {
-  std::sort(metadata.begin(), metadata.end());
+  sort(metadata, std::less<>());
   json.key("__metadata__").begin_object();
   for (const auto &[key, value] : metadata) {
     json.key(key).value(value);
@@ -33,7 +35,7 @@ Result<SafetensorsLayout> layout_safetensors(const Metadata &metadata,
   SafetensorsLayout layout;
   layout.order.resize(entries.size());
   std::iota(layout.order.begin(), layout.order.end(), size_t{0});
-  std::sort(layout.order.begin(), layout.order.end(), [&](size_t a, size_t b) {
+  sort(layout.order, [&](size_t a, size_t b) {
     const SafetensorsEntry &left = entries[a];
     const SafetensorsEntry &right = entries[b];
     return left.dtype != right.dtype ? left.dtype > right.dtype : left.name < right.name;

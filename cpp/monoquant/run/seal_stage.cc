@@ -4,6 +4,7 @@
 #include <array>
 
 #include "monoquant/base/json.h"
+#include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
 #include "monoquant/container/deflate.h"
 #include "monoquant/container/zip_writer.h"
@@ -49,9 +50,9 @@ SealStage::SealStage(EncodeStage &encode, std::string_view results)
     }
   }
   const auto by_offset = [](const Part &a, const Part &b) { return a.offset < b.offset; };
-  std::sort(output_.begin(), output_.end(), by_offset);
+  sort(output_, by_offset);
   for (std::vector<Part> &bands : source_) {
-    std::sort(bands.begin(), bands.end(), by_offset);
+    sort(bands, by_offset);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
 
 namespace monoquant::run {
@@ -47,8 +48,7 @@ VerifyStage::VerifyStage(const EncodeStage &encode, const catalog::Catalog &outp
       structure_(compare_structure(encode.plan(), output)), extents_(encode.extents()),
       blocks_(this->slots()) {
   std::erase_if(extents_, [](const Extent &extent) { return extent.bytes == 0; });
-  std::sort(extents_.begin(), extents_.end(),
-            [](const Extent &a, const Extent &b) { return a.offset < b.offset; });
+  sort(extents_, [](const Extent &a, const Extent &b) { return a.offset < b.offset; });
   for (const Extent &extent : extents_) {
     total_bytes_ += extent.bytes;
   }

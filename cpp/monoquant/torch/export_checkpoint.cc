@@ -3,6 +3,7 @@
 
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/json.h"
+#include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
 #include "monoquant/torch/assembly.h"
 #include "monoquant/torch/element_type.h"
@@ -167,8 +168,7 @@ Result<Parsed<std::vector<ExportedSet>>> read_sets(const ZipArchive &archive,
     }
     sets.push_back(std::move(set.value()));
   }
-  std::stable_sort(sets.begin(), sets.end(),
-                   [](const auto &a, const auto &b) { return a.bytes > b.bytes; });
+  sort(sets, [](const auto &a, const auto &b) { return a.bytes > b.bytes; });
   return Step(std::move(sets));
 }
 

@@ -4,6 +4,7 @@
 
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/json.h"
+#include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
 #include "monoquant/torch/pickle.h"
 
@@ -24,8 +25,7 @@ std::vector<std::string> folders_with(const container::ZipDirectory &directory,
   const auto depth = [](const std::string &folder) {
     return std::count(folder.begin(), folder.end(), '/');
   };
-  std::stable_sort(folders.begin(), folders.end(),
-                   [&](const auto &a, const auto &b) { return depth(a) < depth(b); });
+  sort(folders, [&](const auto &a, const auto &b) { return depth(a) < depth(b); });
   return folders;
 }
 
