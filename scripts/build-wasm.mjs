@@ -33,10 +33,13 @@ export async function buildWasm(root, dist) {
   await ensureThirdParty();
   mkdirSync(join(dist, 'wasm'), { recursive: true });
   for (const artifact of ['st', 'mt']) {
-    await step(`building monoquant-${artifact}.wasm (Emscripten ${toolchain.version})`, async () => {
-      compile(root, `wasm-${artifact}`, toolchain.env);
-      await collect(root, artifact, dist, toolchain.version);
-    });
+    await step(
+      `building monoquant-${artifact}.wasm (Emscripten ${toolchain.version})`,
+      async () => {
+        compile(root, `wasm-${artifact}`, toolchain.env);
+        await collect(root, artifact, dist, toolchain.version);
+      },
+    );
   }
 }
 

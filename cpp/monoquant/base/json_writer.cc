@@ -47,20 +47,25 @@ void append_escaped(std::string &text, char c) {
   text += kDigits[static_cast<uint8_t>(c) % 16U];
 }
 
+/// ASCII that stands in JSON text as it is.
+bool is_plain(char c) { return static_cast<signed char>(c) >= 0x20 && c != '"' && c != '\\'; }
+
 void append_quoted(std::string &text, std::string_view value) {
   text += '"';
   size_t plain = 0; // where the bytes begin that are copied as they are
   for (size_t i = 0; i < value.size();) {
+    if (is_plain(value[i])) {
+      ++i;
+      continue;
+    }
     size_t broken = 0;
     const size_t length = character_bytes(value.substr(i), broken);
-    const bool escaped = length == 1 && (static_cast<uint8_t>(value[i]) < 0x20U ||
-                                         value[i] == '"' || value[i] == '\\');
-    if (length != 0 && !escaped) {
+    if (length > 1) {
       i += length;
       continue;
     }
     text += value.substr(plain, i - plain);
-    if (escaped) {
+    if (length == 1) {
       append_escaped(text, value[i]);
     } else {
       text += kReplacement;

@@ -32,8 +32,7 @@ public:
   void value(std::string_view text);
   void value(const char *text) { value(std::string_view(text)); }
   template <std::ranges::range List>
-    requires(!std::convertible_to<const List &, std::string_view>)
-  void value(const List &list) {
+  requires(!std::convertible_to<const List &, std::string_view>) void value(const List &list) {
     begin_array();
     for (const auto &item : list) {
       value(item);

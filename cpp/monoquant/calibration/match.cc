@@ -1,8 +1,8 @@
 #include "monoquant/calibration/match.h"
 
 #include <algorithm>
-#include <unordered_map>
-#include <unordered_set>
+#include <map>
+#include <set>
 
 #include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
@@ -39,8 +39,8 @@ std::optional<BatchName> numbered(std::string_view name, char mark) {
 }
 
 /// Modules of the model that are no layers with inputs of their own: norms, embeddings, containers.
-std::unordered_set<std::string_view> other_modules(const catalog::Catalog &model) {
-  std::unordered_set<std::string_view> modules;
+std::set<std::string_view> other_modules(const catalog::Catalog &model) {
+  std::set<std::string_view> modules;
   for (const Tensor &tensor : model.tensors) {
     for (std::string_view name = catalog::module_name(tensor.name); !name.empty();
          name = catalog::module_name(name)) {
@@ -143,12 +143,12 @@ private:
   }
 
   std::map<std::string_view, Layer> layers_;
-  std::unordered_set<std::string_view> others_;
+  std::set<std::string_view> others_;
   const catalog::Catalog &data_;
   const Calibration &so_far_;
-  std::unordered_map<std::string_view, size_t> places_;       // of modules in match_
-  std::vector<std::unordered_map<size_t, uint64_t>> numbers_; // of batches, a module
-  std::unordered_set<std::string_view> strangers_;
+  std::map<std::string_view, size_t> places_;       // of modules in match_
+  std::vector<std::map<size_t, uint64_t>> numbers_; // of batches, a module
+  std::set<std::string_view> strangers_;
   Match match_;
   size_t known_ = 0;
 };

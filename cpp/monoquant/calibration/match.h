@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "monoquant/base/result.h"
 #include "monoquant/base/json_writer.h"
+#include "monoquant/base/result.h"
 #include "monoquant/calibration/calibration.h"
 #include "monoquant/calibration/layers.h"
 

@@ -1,7 +1,7 @@
 #include "monoquant/catalog/quantized.h"
 
 #include <algorithm>
-#include <unordered_map>
+#include <map>
 
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/checked.h"
@@ -93,7 +93,6 @@ uint64_t rows_of(const std::vector<uint64_t> &shape, const std::vector<uint64_t>
 class Joiner {
 public:
   Joiner(Catalog &catalog, const ByteWindow &window) : catalog_(catalog), window_(window) {
-    by_name_.reserve(catalog.tensors.size());
     for (size_t i = 0; i < catalog.tensors.size(); ++i) {
       by_name_.emplace(catalog.tensors[i].name, i);
     }
@@ -345,7 +344,7 @@ private:
 
   Catalog &catalog_;
   const ByteWindow &window_;
-  std::unordered_map<std::string, size_t> by_name_;
+  std::map<std::string, size_t> by_name_;
   std::vector<std::optional<Found>> joined_; // by index of the codes
   std::vector<bool> consumed_;               // scales, zero points and shapes
 };

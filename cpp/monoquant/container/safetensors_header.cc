@@ -24,8 +24,10 @@ struct OpenTensor {
 
 /// Receives the header's JSON piece by piece. Returning false stops the parser; `failure` then says why.
 class HeaderHandler final : public JsonEvents {
-public:  // The parser's own names for its events.
-  bool null() override { return state_ == State::kMetadataValue ? leave_metadata() : scalar("null"); }
+public: // The parser's own names for its events.
+  bool null() override {
+    return state_ == State::kMetadataValue ? leave_metadata() : scalar("null");
+  }
   bool boolean(bool /*value*/) override { return scalar("a boolean"); }
   bool number_integer(number_integer_t /*value*/) override { return scalar("a negative number"); }
   bool number_float(number_float_t /*value*/, const string_t &text) override {

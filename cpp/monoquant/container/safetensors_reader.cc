@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <functional>
 #include <cstring>
+#include <functional>
 
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/checked.h"

@@ -106,9 +106,8 @@ Result<void> bound_members(std::vector<ZipMember> &members, uint64_t directory_o
   for (ZipMember &member : members) {
     order.push_back(&member);
   }
-  sort(order, [](const ZipMember *a, const ZipMember *b) {
-    return a->header_offset < b->header_offset;
-  });
+  sort(order,
+       [](const ZipMember *a, const ZipMember *b) { return a->header_offset < b->header_offset; });
   for (size_t i = 0; i < order.size(); ++i) {
     ZipMember &member = *order[i];
     member.end_limit = i + 1 < order.size() ? order[i + 1]->header_offset : directory_offset;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <unordered_map>
+#include <map>
 
 #include "monoquant/base/json_writer.h"
 #include "monoquant/base/text.h"
@@ -31,7 +31,7 @@ CompareStage::CompareStage(const catalog::Catalog &file, const catalog::Catalog 
     : Stage(1, block_bytes, largest(file, or_nothing(reference))),
       file_(file, this->block_bytes(), 0),
       reference_(or_nothing(reference), this->block_bytes(), 1) {
-  std::unordered_map<std::string_view, const catalog::Tensor *> by_name;
+  std::map<std::string_view, const catalog::Tensor *> by_name;
   for (const catalog::Tensor &tensor : or_nothing(reference).tensors) {
     by_name.emplace(tensor.name, &tensor);
   }

@@ -57,7 +57,7 @@ private:
   uint64_t layer_done_ = 0;  // elements
   std::optional<Read> read_; // wanted next
   bool under_way_ = false;
-  Result<void> begun_;  // told by the first `process`
+  Result<void> begun_; // told by the first `process`
   JsonWriter results_; // of the layers that are over
 };
 

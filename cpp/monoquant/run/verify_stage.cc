@@ -1,7 +1,7 @@
 #include "monoquant/run/verify_stage.h"
 
 #include <algorithm>
-#include <unordered_map>
+#include <map>
 
 #include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
@@ -16,7 +16,7 @@ Error failed(std::string message, std::string tensor, uint64_t offset) {
 
 /// Every planned tensor must be in the file, where it was planned, as what it was planned.
 std::optional<Error> compare_structure(const plan::Plan &plan, const catalog::Catalog &output) {
-  std::unordered_map<std::string_view, const catalog::Tensor *> found;
+  std::map<std::string_view, const catalog::Tensor *> found;
   for (const catalog::Tensor &tensor : output.tensors) {
     found.emplace(tensor.name, &tensor);
   }

@@ -23,7 +23,9 @@ TEST(Json, what_is_no_json_is_discarded) {
 }
 
 TEST(Json, nesting_ends_at_the_limit) {
-  const auto nested = [](size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+  const auto nested = [](size_t depth) {
+    return std::string(depth, '[') + std::string(depth, ']');
+  };
   EXPECT_TRUE(parse_json(nested(kMaxJsonDepth)).is_array());
   EXPECT_TRUE(parse_json(nested(kMaxJsonDepth + 1)).is_discarded());
 }

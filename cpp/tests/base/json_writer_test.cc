@@ -41,8 +41,9 @@ TEST(JsonWriter, puts_commas_between_values_and_members_alone) {
 TEST(JsonWriter, writes_text_as_the_library_does_whatever_its_bytes_are) {
   std::mt19937 random(1);
   // Few different bytes, so that sequences that are almost UTF-8 come up often.
-  const std::string bytes = "a\"\\\n\x01\x1F\x7F\x80\xA0\x90\x8F\x9F\xBF\xC1\xC2\xE0\xE2\xED\xF0\xF1"
-                            "\xF4\xF5\xFF";
+  const std::string bytes =
+      "a\"\\\n\x01\x1F\x7F\x80\xA0\x90\x8F\x9F\xBF\xC1\xC2\xE0\xE2\xED\xF0\xF1"
+      "\xF4\xF5\xFF";
   for (int i = 0; i < 50'000; ++i) {
     std::string text;
     for (size_t length = random() % 8; length > 0; --length) {
