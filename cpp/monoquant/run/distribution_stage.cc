@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "monoquant/base/json.h"
-#include "monoquant/base/text.h"
+#include "monoquant/base/json_writer.h"
 
 namespace monoquant::run {
 namespace {
@@ -16,23 +15,9 @@ double error_of(float after, float before) {
 }
 
 /// Zero has no sign here.
-std::string number_text(double value) { return json_text(Json(value + 0.0)); }
-
-void append_range(std::string &text, double low, double high) {
-  text += R"("low":)";
-  text += number_text(low);
-  text += R"(,"high":)";
-  text += number_text(high);
-}
-
-void append_counts(std::string &text, const Bins &bins) {
-  char before = '[';
-  for (const uint64_t count : bins.counts()) {
-    text += before;
-    append_text(text, count);
-    before = ',';
-  }
-  text += ']';
+void write_range(JsonWriter &json, double low, double high) {
+  json.member("low", low + 0.0);
+  json.member("high", high + 0.0);
 }
 
 } // namespace
@@ -152,26 +137,24 @@ void DistributionStage::count(std::span<const float> after, std::span<const floa
 }
 
 std::string DistributionStage::result_json() const {
-  if (pair_.file == nullptr) {
-    return "{}";
+  JsonWriter json;
+  json.begin_object();
+  if (pair_.file != nullptr) {
+    json.member("tensor", pair_.file->name);
+    json.member("elements", pair_.file->elements);
+    json.member("notFinite", not_finite_);
+    json.key("weights").begin_object();
+    write_range(json, low_, high_);
+    json.end();
+    json.member("before", before_.counts());
+    json.member("after", after_.counts());
+    json.key("error").begin_object();
+    write_range(json, -largest_error_, largest_error_);
+    json.member("counts", error_.counts());
+    json.end();
   }
-  std::string text = R"({"tensor":)";
-  text += json_text(Json(pair_.file->name));
-  text += R"(,"elements":)";
-  append_text(text, pair_.file->elements);
-  text += R"(,"notFinite":)";
-  append_text(text, not_finite_);
-  text += R"(,"weights":{)";
-  append_range(text, low_, high_);
-  text += R"(},"before":)";
-  append_counts(text, before_);
-  text += R"(,"after":)";
-  append_counts(text, after_);
-  text += R"(,"error":{)";
-  append_range(text, -largest_error_, largest_error_);
-  text += R"(,"counts":)";
-  append_counts(text, error_);
-  return text + "}}";
+  json.end();
+  return json.take();
 }
 
 } // namespace monoquant::run
