@@ -29,7 +29,7 @@ const nodeProject: TestProjectInlineConfiguration = {
     ...TIMEOUTS,
     include: testsIn(...EVERYWHERE, 'node', 'cli', 'package'),
     // As Node itself would load it, untouched.
-    server: { deps: { external: [/\/dist\//] } },
+    server: { deps: { external: [/\/dist\/node\//] } },
   },
 };
 

@@ -4,12 +4,14 @@
  * What the host opened is released once, after the worker has ended.
  */
 import type { CalibrationInput } from '../api/calibration.js';
+import { copyingConfiguration } from '../api/configuration.js';
 import type { Model } from '../api/model.js';
 import { type Opening, type RunOptions, resolvePlan } from '../api/options.js';
 import type { PlanOptions } from '../api/plan-options.js';
 import { type TensorData, tensorData } from '../api/tensor-data.js';
 import type { Catalog, Plan } from '../api/types.js';
 import { unknownTensor } from '../api/unknown-tensor.js';
+import type { PlanChoice } from '../engine/quantizer.js';
 import { isShards, type OneOrShards } from '../engine/shards.js';
 import { calibrateWith, type OpenedCalibration } from './calibrate.js';
 import { openOptions } from './open-options.js';
@@ -88,7 +90,7 @@ class SessionModel<Source> implements Model {
       const names = this.catalog.tensors.map((candidate) => candidate.name);
       throw unknownTensor(name, names);
     }
-    const bytes = await this.#session.request('tensor', { index });
+    const bytes = await this.#session.request('tensor', oneTensor(index));
     return tensorData(name, info.dtype, info.shape, bytes);
   }
 
@@ -101,4 +103,14 @@ class SessionModel<Source> implements Model {
     if (this.#isOpen) this.#host.release();
     this.#isOpen = false;
   }
+}
+
+/** Exact values: F32 holds every code times its scale. */
+function oneTensor(index: number): PlanChoice {
+  return {
+    configuration: { ...copyingConfiguration({}), dequantize: 'F32' },
+    unfit: [],
+    calibration: null,
+    only: [index],
+  };
 }

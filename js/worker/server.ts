@@ -3,12 +3,11 @@
  * It exists so that a host only says how files are opened and where the engine is.
  * Every request is answered exactly once, with a value or a failure.
  */
-import { copyingConfiguration } from '../api/configuration.js';
 import { MonoquantError } from '../api/errors.js';
 import type { EngineInfo } from '../api/types.js';
 import type { BlockShape, Engine } from '../engine/engine.js';
 import type { OnStageProgress } from '../engine/pipeline.js';
-import { type Findings, type PlanChoice, Quantizer } from '../engine/quantizer.js';
+import { type Findings, Quantizer } from '../engine/quantizer.js';
 import { isShards, joinShards, type OneOrShards } from '../engine/shards.js';
 import type { ByteSink } from '../io/byte-sink.js';
 import type { ByteSource } from '../io/byte-source.js';
@@ -76,7 +75,7 @@ class SessionWorker<Source, Sink, Output> {
       case 'verify':
         return this.#opened().verify(onProgress);
       case 'tensor':
-        return this.#opened().tensor(oneTensor(request.parameters.index));
+        return this.#opened().tensor(request.parameters);
       case 'compare':
         return this.#compare(request.parameters, onProgress);
       case 'distribution':
@@ -176,14 +175,4 @@ class SessionWorker<Source, Sink, Output> {
     if (this.#quantizer === undefined) throw new MonoquantError('internal', 'No file is open.');
     return this.#quantizer;
   }
-}
-
-/** Exact values: F32 holds every code times its scale. */
-function oneTensor(index: number): PlanChoice {
-  return {
-    configuration: { ...copyingConfiguration({}), dequantize: 'F32' },
-    unfit: [],
-    calibration: null,
-    only: [index],
-  };
 }
