@@ -33,7 +33,7 @@ const WRONG: readonly (readonly [what: string, path: string, says: RegExp])[] = 
   ['a model that ends too early', truncated(), /bytes/],
   [
     'a header longer than anything',
-    join(FIXTURES, 'safetensors_bad/header_len_max.safetensors'),
+    join(FIXTURES, 'safetensors_bad/header_len_over_file.safetensors'),
     /header/,
   ],
   ['two tensors of one name', join(FIXTURES, 'safetensors_bad/duplicate_key.safetensors'), /twice|duplicate|more than once/i],
