@@ -36,7 +36,9 @@ async function violations(page: Page): Promise<string[]> {
   if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(AXE);
   const found = await page.evaluate(
     (rules) =>
-      (window as unknown as { axe: { run(rules: RunOptions): Promise<AxeResults> } }).axe.run(rules),
+      (window as unknown as { axe: { run(rules: RunOptions): Promise<AxeResults> } }).axe.run(
+        rules,
+      ),
     RULES,
   );
   return found.violations.flatMap(({ id, nodes }) =>
@@ -147,5 +149,8 @@ it('from the example to the saved file by keyboard alone', async () => {
   expect(download.suggestedFilename()).toBe('example_quantized.safetensors');
   await tabTo(page, /^Validate$/);
   await keyboard.press('Space');
-  await visitor.card('Done').getByText(/^Valid: /).waitFor();
+  await visitor
+    .card('Done')
+    .getByText(/^Valid: /)
+    .waitFor();
 });

@@ -76,7 +76,9 @@ it.runIf(process.platform === 'linux').each([true, false])(
       expect(idle).toBeGreaterThan(20 * MEGABYTE);
       await visitor.pick(model);
       await visitor.opened('2gb.safetensors');
-      const planned = await page.evaluate(() => document.querySelector('.after .value')?.textContent);
+      const planned = await page.evaluate(
+        () => document.querySelector('.after .value')?.textContent,
+      );
 
       let peak = 0;
       let samples = 0;
@@ -138,9 +140,13 @@ it.each([true, false])('20 GB are listed at once, isolated: %s', async (isolated
   await visitor.page.evaluate(() => {
     const times = window as unknown as { chosen?: number; listed?: number };
     const input = document.querySelector('input[type=file]');
-    input?.addEventListener('change', () => {
-      times.chosen = performance.now();
-    }, { capture: true });
+    input?.addEventListener(
+      'change',
+      () => {
+        times.chosen = performance.now();
+      },
+      { capture: true },
+    );
     const look = () => {
       if (document.querySelector('.tensor-row [role=cell]') === null) requestAnimationFrame(look);
       else times.listed = performance.now();

@@ -3,9 +3,10 @@
  * It exists because "nothing is uploaded" is a promise that only a server's list of requests can prove.
  * The server counts what reaches it; the browser tells what the page asked for, whoever answered.
  */
-import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { headerRules, SITE, type SiteOptions, SiteServer } from './server.js';
 import { type Visit, visitors } from './visit.js';
@@ -111,7 +112,8 @@ describe('the policy', () => {
       'script-src eval',
       'script-src-elem inline',
     ];
-    const told = () => [...new Set(visitor.complaints)].filter((text) => text.startsWith(VIOLATION));
+    const told = () =>
+      [...new Set(visitor.complaints)].filter((text) => text.startsWith(VIOLATION));
     await expect
       .poll(() => told().sort())
       .toEqual(violations.map((violation) => `${VIOLATION}${violation}`));
@@ -147,7 +149,12 @@ it('a first visit is ready after 250 kB', async () => {
     const brotli = brotliCompressSync(bytes, {
       params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_LGWIN]: 24 },
     });
-    return { path, raw: bytes.length, brotli: brotli.length, gzip: gzipSync(bytes, { level: 9 }).length };
+    return {
+      path,
+      raw: bytes.length,
+      brotli: brotli.length,
+      gzip: gzipSync(bytes, { level: 9 }).length,
+    };
   });
   const sum = (of: 'brotli' | 'gzip') => sizes.reduce((total, size) => total + size[of], 0);
   console.info(
