@@ -72,6 +72,7 @@ describe.each([360, 1280])('%d pixels', (width) => {
 
     await visitor.pick(large);
     await visitor.opened('large.safetensors');
+    await visitor.planned();
     await isSound(visitor, 'open');
     await visitor.moreOptions();
     await isSound(visitor, 'more options');

@@ -76,6 +76,7 @@ it.runIf(process.platform === 'linux').each([true, false])(
       expect(idle).toBeGreaterThan(20 * MEGABYTE);
       await visitor.pick(model);
       await visitor.opened('2gb.safetensors');
+      await visitor.planned();
       const planned = await page.evaluate(
         () => document.querySelector('.after .value')?.textContent,
       );

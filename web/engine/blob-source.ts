@@ -43,7 +43,10 @@ export class BlobSource implements ByteSource {
   async #slice(offset: number, length: number): Promise<Uint8Array> {
     try {
       const bytes = new Uint8Array(length);
-      const chunks = this.#blob.slice(offset, offset + length).stream().getReader();
+      const chunks = this.#blob
+        .slice(offset, offset + length)
+        .stream()
+        .getReader();
       let count = 0;
       for (;;) {
         const { done, value } = await chunks.read();
