@@ -1,6 +1,7 @@
 // Compiles the C++ core with Emscripten through CMake, once without and once with threads.
 // Why: the artifacts `st` (runs everywhere) and `mt` (needs shared memory) come from one source.
-// Always: both are built or the build fails; the glue of `mt` has worker options a bundler can read.
+// Always: both are built or the build fails; the glue is minified, and that of `mt` has worker options a bundler
+// can read.
 
 import {
   chmodSync,
@@ -32,10 +33,13 @@ export async function buildWasm(root, dist) {
   await ensureThirdParty();
   mkdirSync(join(dist, 'wasm'), { recursive: true });
   for (const artifact of ['st', 'mt']) {
-    await step(`building monoquant-${artifact}.wasm (Emscripten ${toolchain.version})`, () => {
-      compile(root, `wasm-${artifact}`, toolchain.env);
-      collect(root, artifact, dist, toolchain.version);
-    });
+    await step(
+      `building monoquant-${artifact}.wasm (Emscripten ${toolchain.version})`,
+      async () => {
+        compile(root, `wasm-${artifact}`, toolchain.env);
+        await collect(root, artifact, dist, toolchain.version);
+      },
+    );
   }
 }
 
@@ -61,7 +65,7 @@ function compile(root, preset, env) {
  * @param {string} dist
  * @param {string} version of Emscripten
  */
-function collect(root, artifact, dist, version) {
+async function collect(root, artifact, dist, version) {
   const name = `monoquant-${artifact}`;
   const built = join(root, 'build', `wasm-${artifact}`);
   const wasm = join(dist, 'wasm', `${name}.wasm`);
@@ -71,7 +75,25 @@ function collect(root, artifact, dist, version) {
   if (artifact === 'mt' && compareVersions(version, LITERAL_OPTIONS_SINCE) < 0) {
     glue = withLiteralWorkerOptions(glue, name);
   }
-  writeFileSync(join(dist, 'wasm', `${name}.mjs`), glue);
+  writeFileSync(join(dist, 'wasm', `${name}.mjs`), await minified(glue, name));
+}
+
+/**
+ * Emscripten takes only the spaces out. The minifier writes all text as templates, and not every bundler looks
+ * for a URL in one.
+ * @param {string} glue
+ * @param {string} name
+ */
+async function minified(glue, name) {
+  // Loaded only here: when nothing changed, the build must not wait for it.
+  const { minify } = await import('rolldown/utils');
+  const { code, errors } = await minify(`${name}.mjs`, glue, { module: true });
+  if (errors.length > 0) throw new BuildError(`${name}.mjs: ${errors[0]?.message}`);
+  return code
+    .replace(/new URL\(`([^`$]+)`,import\.meta\.url\)/g, 'new URL("$1",import.meta.url)')
+    .replace(/(?<=,)\{type:`module`,workerData:`em-pthread`,name:`em-pthread`\}/, (options) =>
+      options.replaceAll('`', '"'),
+    );
 }
 
 /**

@@ -9,9 +9,9 @@
 #include <string>
 
 #include "monoquant/base/json.h"
+#include "monoquant/base/json_writer.h"
 #include "monoquant/calibration/calibration.h"
 #include "monoquant/catalog/inspector.h"
-#include "monoquant/catalog/problem_json.h"
 #include "monoquant/parallel/parallel_for.h"
 #include "monoquant/plan/config_check.h"
 #include "monoquant/plan/plan.h"
@@ -34,7 +34,7 @@ val view(std::span<const uint8_t> bytes) {
 }
 
 std::string error_text(const std::optional<Error> &error) {
-  return error ? json_text(error_json(*error)) : std::string();
+  return error ? error_json(*error) : std::string();
 }
 
 /// The threads of this module. One per module instance, because threads are costly to start.
@@ -45,7 +45,7 @@ std::unique_ptr<parallel::Workers> &workers() {
 
 /// Reads js/engine/wasm.ts' OpenOptions, which TypeScript has checked.
 catalog::Opening read_opening(const std::string &json) {
-  const Json document = Json::parse(json, nullptr, false);
+  const Json document = parse_json(json);
   catalog::Opening opening;
   if (document.is_object()) {
     if (document.contains("key") && document["key"].is_string()) {
@@ -88,11 +88,7 @@ public:
   std::string error() const { return error_text(error_); }
   std::string catalog_json() const { return catalog::catalog_json(catalog()); }
   std::string problems_json() const {
-    Json problems = Json::array();
-    for (const catalog::Problem &problem : plan::check_config(catalog())) {
-      problems.push_back(catalog::problem_json(problem));
-    }
-    return json_text(problems);
+    return catalog::problems_json(plan::check_config(catalog()));
   }
 
   const catalog::Catalog &catalog() const { return inspector_.catalog(); }
@@ -271,7 +267,7 @@ private:
     if (text.empty()) {
       return calibration::Calibration();
     }
-    return calibration::read_calibration(Json::parse(text, nullptr, false));
+    return calibration::read_calibration(parse_json(text));
   }
 };
 

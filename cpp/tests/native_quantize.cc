@@ -31,7 +31,7 @@ struct Arguments {
 constexpr size_t kSlots = 3;
 
 [[noreturn]] void fail(const Error &error) {
-  std::printf("%s\n", json_text(error_json(error)).c_str());
+  std::printf("%s\n", error_json(error).c_str());
   std::exit(1);
 }
 

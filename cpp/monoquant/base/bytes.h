@@ -6,6 +6,8 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <span>
+#include <string_view>
 
 namespace monoquant {
 
@@ -18,5 +20,9 @@ template <typename T> T load_le(const uint8_t *from) {
 }
 
 template <typename T> void store_le(uint8_t *to, T value) { std::memcpy(to, &value, sizeof(T)); }
+
+inline std::string_view text_view(std::span<const uint8_t> bytes) {
+  return {reinterpret_cast<const char *>(bytes.data()), bytes.size()};
+}
 
 } // namespace monoquant

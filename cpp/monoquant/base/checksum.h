@@ -4,7 +4,6 @@
 #pragma once
 
 #define XXH_STATIC_LINKING_ONLY
-#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <cstdint>
@@ -16,9 +15,9 @@ class Checksum {
 public:
   Checksum() { reset(); }
 
-  void reset() { XXH64_reset(&state_, 0); }
-  void add(std::span<const uint8_t> bytes) { XXH64_update(&state_, bytes.data(), bytes.size()); }
-  [[nodiscard]] uint64_t digest() const { return XXH64_digest(&state_); }
+  void reset();
+  void add(std::span<const uint8_t> bytes);
+  [[nodiscard]] uint64_t digest() const;
 
 private:
   XXH64_state_t state_{};

@@ -1,38 +1,28 @@
-// The JSON library, set up for a build without exceptions.
-// It stands in a header of its own so that only sources which need JSON pay for compiling it.
+// The JSON library, set up for a build without exceptions, for reading; base/json_writer.h writes.
 // nlohmann/json: the most used one for C++, header-only, and its SAX parser sees duplicate keys.
+// Its parser stands in one source: each use of its own would be another copy in the engine.
 #pragma once
 
 #define JSON_NOEXCEPTION 1
 #include <nlohmann/json.hpp>
 
-#include <string>
-
-#include "monoquant/base/result.h"
+#include <string_view>
 
 namespace monoquant {
 
 /// Keeps the order in which members were added, so that documents read as they are written here.
 using Json = nlohmann::ordered_json;
 
-/// Text of a document; bytes that are not UTF-8 are replaced, so it cannot fail.
-inline std::string json_text(const Json &document) {
-  return document.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
+/// What is told of a document piece by piece.
+using JsonEvents = nlohmann::json_sax<Json>;
 
-/// The error as TypeScript's EngineError.
-inline Json error_json(const Error &error) {
-  Json document{{"code", error_code_name(error.code)}, {"message", error.message}};
-  if (!error.suggestion.empty()) {
-    document["suggestion"] = error.suggestion;
-  }
-  if (!error.tensor.empty()) {
-    document["tensor"] = error.tensor;
-  }
-  if (error.offset) {
-    document["offset"] = *error.offset;
-  }
-  return document;
-}
+/// Objects and lists inside each other, at most. Documents of people and tools have a dozen.
+inline constexpr size_t kMaxJsonDepth = 128;
+
+/// False where the text is no JSON or `events` did not want more of it.
+bool read_json(std::string_view text, JsonEvents &events);
+
+/// The whole document; where the text is no JSON or nests too deeply, one that is_discarded().
+Json parse_json(std::string_view text);
 
 } // namespace monoquant

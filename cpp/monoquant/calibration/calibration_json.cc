@@ -2,6 +2,8 @@
 #include <limits>
 #include <optional>
 
+#include "monoquant/base/json.h"
+#include "monoquant/base/json_writer.h"
 #include "monoquant/base/text.h"
 #include "monoquant/calibration/calibration.h"
 
@@ -17,36 +19,49 @@ constexpr std::string_view kInfinity = "Infinity";
 constexpr std::string_view kNegativeInfinity = "-Infinity";
 
 /// JSON has no such numbers: they are written as JavaScript names them.
-Json number_json(float value) {
+void write_number(JsonWriter &json, float value) {
   if (std::isnan(value)) {
-    return kNan;
+    json.value(kNan);
+  } else if (std::isinf(value)) {
+    json.value(value > 0 ? kInfinity : kNegativeInfinity);
+  } else {
+    json.value(value);
   }
-  if (std::isinf(value)) {
-    return value > 0 ? kInfinity : kNegativeInfinity;
-  }
-  return static_cast<double>(value);
 }
 
 /// null where nothing was observed.
-Json range_json(quant::ObservedRange range) {
-  return range.is_observed() ? Json{number_json(range.min), number_json(range.max)} : Json();
+void write_range(JsonWriter &json, const char *key, quant::ObservedRange range) {
+  json.key(key);
+  if (!range.is_observed()) {
+    return json.value(nullptr);
+  }
+  json.begin_array();
+  write_number(json, range.min);
+  write_number(json, range.max);
+  json.end();
 }
 
-Json module_json(const ModuleStatistics &module) {
+void write_module(JsonWriter &json, const ModuleStatistics &module) {
   const quant::ObserverState &state = module.observer;
-  Json histogram;
-  if (!state.histogram.is_empty()) {
-    histogram = {{"range", range_json(state.histogram.range)}, {"counts", state.histogram.counts}};
+  json.begin_object();
+  json.member("samples", module.samples);
+  json.member("batches", state.batches);
+  json.member("values", state.counts.values);
+  json.key("infinities").row(state.counts.negative_infinities, state.counts.positive_infinities);
+  write_range(json, "range", state.min_max);
+  write_range(json, "movingAverage", state.moving_average);
+  json.key("histogram");
+  if (state.histogram.is_empty()) {
+    json.value(nullptr);
+  } else {
+    json.begin_object();
+    write_range(json, "range", state.histogram.range);
+    json.member("counts", state.histogram.counts);
+    json.end();
   }
-  return {{"samples", module.samples},
-          {"batches", state.batches},
-          {"values", state.counts.values},
-          {"infinities", {state.counts.negative_infinities, state.counts.positive_infinities}},
-          {"range", range_json(state.min_max)},
-          {"movingAverage", range_json(state.moving_average)},
-          {"histogram", std::move(histogram)},
-          {"valuesPerChannel", module.per_channel},
-          {"squares", module.squares}};
+  json.member("valuesPerChannel", module.per_channel);
+  json.member("squares", module.squares);
+  json.end();
 }
 
 /// Reads one document; what is wrong first is remembered.
@@ -213,13 +228,18 @@ ModuleStatistics read_module(const Json &json, Reader &reader) {
 } // namespace
 
 std::string calibration_json(const Calibration &calibration) {
-  std::string modules; // one small document at a time
+  JsonWriter json;
+  json.begin_object();
+  json.member("format", kFormat);
+  json.member("version", kVersion);
+  json.member("leftOut", calibration.left_out);
+  json.key("modules").begin_object();
   for (const auto &[name, module] : calibration.modules) {
-    modules += concat(modules.empty() ? "" : ",", json_text(Json(name)), ":",
-                      json_text(module_json(module)));
+    json.key(name);
+    write_module(json, module);
   }
-  return concat(R"({"format":")", kFormat, R"(","version":)", kVersion, R"(,"leftOut":)",
-                json_text(Json(calibration.left_out)), R"(,"modules":{)", modules, "}}");
+  json.end().end();
+  return json.take();
 }
 
 Result<Calibration> read_calibration(const Json &document) {

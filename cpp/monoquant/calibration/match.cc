@@ -1,9 +1,10 @@
 #include "monoquant/calibration/match.h"
 
 #include <algorithm>
-#include <unordered_map>
-#include <unordered_set>
+#include <map>
+#include <set>
 
+#include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
 
 namespace monoquant::calibration {
@@ -38,8 +39,8 @@ std::optional<BatchName> numbered(std::string_view name, char mark) {
 }
 
 /// Modules of the model that are no layers with inputs of their own: norms, embeddings, containers.
-std::unordered_set<std::string_view> other_modules(const catalog::Catalog &model) {
-  std::unordered_set<std::string_view> modules;
+std::set<std::string_view> other_modules(const catalog::Catalog &model) {
+  std::set<std::string_view> modules;
   for (const Tensor &tensor : model.tensors) {
     for (std::string_view name = catalog::module_name(tensor.name); !name.empty();
          name = catalog::module_name(name)) {
@@ -136,18 +137,18 @@ private:
   void sort_batches(size_t module) {
     const auto &numbers = numbers_[module];
     auto &batches = match_.modules[module].batches;
-    std::stable_sort(batches.begin(), batches.end(), [&](const Batch &a, const Batch &b) {
+    sort(batches, [&](const Batch &a, const Batch &b) {
       return numbers.at(a.tensor) < numbers.at(b.tensor);
     });
   }
 
   std::map<std::string_view, Layer> layers_;
-  std::unordered_set<std::string_view> others_;
+  std::set<std::string_view> others_;
   const catalog::Catalog &data_;
   const Calibration &so_far_;
-  std::unordered_map<std::string_view, size_t> places_;       // of modules in match_
-  std::vector<std::unordered_map<size_t, uint64_t>> numbers_; // of batches, a module
-  std::unordered_set<std::string_view> strangers_;
+  std::map<std::string_view, size_t> places_;       // of modules in match_
+  std::vector<std::map<size_t, uint64_t>> numbers_; // of batches, a module
+  std::set<std::string_view> strangers_;
   Match match_;
   size_t known_ = 0;
 };
@@ -221,16 +222,21 @@ void complete(Problems &problems, const catalog::Catalog &model, const Calibrati
   }
 }
 
-std::string problems_json(const Problems &problems) {
-  Json misfits = Json::array();
+void write_problems(JsonWriter &json, const Problems &problems) {
+  json.begin_object();
+  json.member("unmatched", problems.unmatched);
+  json.key("misfits").begin_array();
   for (const Misfit &misfit : problems.misfits) {
-    misfits.push_back(
-        {{"name", misfit.name}, {"expected", misfit.expected}, {"found", misfit.found}});
+    json.begin_object();
+    json.member("name", misfit.name);
+    json.member("expected", misfit.expected);
+    json.member("found", misfit.found);
+    json.end();
   }
-  return json_text({{"unmatched", problems.unmatched},
-                    {"misfits", std::move(misfits)},
-                    {"missing", problems.missing},
-                    {"few", problems.few}});
+  json.end();
+  json.member("missing", problems.missing);
+  json.member("few", problems.few);
+  json.end();
 }
 
 } // namespace monoquant::calibration

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "monoquant/base/json_writer.h"
 #include "monoquant/base/result.h"
 #include "monoquant/calibration/calibration.h"
 #include "monoquant/calibration/layers.h"
@@ -56,6 +57,6 @@ Result<Match> match(const catalog::Catalog &model, const catalog::Catalog &data,
 void complete(Problems &problems, const catalog::Catalog &model, const Calibration &calibration);
 
 /// Problems of js/engine/wasm.ts.
-std::string problems_json(const Problems &problems);
+void write_problems(JsonWriter &json, const Problems &problems);
 
 } // namespace monoquant::calibration

@@ -100,4 +100,7 @@ std::string_view wrapper_prefix(const Catalog &catalog);
 /// The catalog as TypeScript's Catalog.
 std::string catalog_json(const Catalog &catalog);
 
+/// A list of Problem of js/api/types.ts.
+std::string problems_json(std::span<const Problem> problems);
+
 } // namespace monoquant::catalog

@@ -1,9 +1,7 @@
 #include <algorithm>
 
-#include "monoquant/base/json.h"
-#include "monoquant/base/text.h"
+#include "monoquant/base/json_writer.h"
 #include "monoquant/catalog/catalog.h"
-#include "monoquant/catalog/problem_json.h"
 
 namespace monoquant::catalog {
 
@@ -22,75 +20,94 @@ std::string_view danger_name(torch::Danger danger) {
 }
 
 /// The same members as those of a planned tensor.
-Json codes_json(const Codes &codes) {
+void write_codes(JsonWriter &json, const Codes &codes) {
   const bool per_tensor = codes.scope == codes.elements;
   const bool grouped = !per_tensor && codes.scope != codes.columns;
-  return {{"bits", codes.bits},
-          {"scheme", codes.zero_point ? "asymmetric" : "symmetric"},
-          {"strategy", per_tensor ? "tensor" : (grouped ? "group" : "channel")},
-          {"groupSize", grouped ? static_cast<int64_t>(codes.scope) : -1},
-          {"scaleDtype", dtype_name(codes.scale.dtype)}};
+  json.begin_object();
+  json.member("bits", codes.bits);
+  json.member("scheme", codes.zero_point ? "asymmetric" : "symmetric");
+  json.member("strategy", per_tensor ? "tensor" : (grouped ? "group" : "channel"));
+  json.member("groupSize", grouped ? static_cast<int64_t>(codes.scope) : -1);
+  json.member("scaleDtype", dtype_name(codes.scale.dtype));
+  json.end();
 }
 
-Json tensor_json(const Tensor &tensor, const Catalog &catalog) {
-  Json json{{"name", tensor.name},
-            {"kind", layer_kind_name(tensor.kind)},
-            {"dtype", dtype_name(tensor.dtype)},
-            {"shape", tensor.shape},
-            {"bytes", tensor.bytes},
-            {"offset", tensor.offset}};
+void write_tensor(JsonWriter &json, const Tensor &tensor, const Catalog &catalog) {
+  json.begin_object();
+  json.member("name", tensor.name);
+  json.member("kind", layer_kind_name(tensor.kind));
+  json.member("dtype", dtype_name(tensor.dtype));
+  json.member("shape", tensor.shape);
+  json.member("bytes", tensor.codes ? tensor.codes->stored_bytes() : tensor.bytes);
+  json.member("offset", tensor.offset);
   if (!tensor.module_type.empty()) {
-    json["moduleType"] = tensor.module_type;
+    json.member("moduleType", tensor.module_type);
   }
   if (tensor.tied_to) {
-    json["tiedTo"] = catalog.tensors[*tensor.tied_to].name;
+    json.member("tiedTo", catalog.tensors[*tensor.tied_to].name);
   }
   if (tensor.codes) {
-    json["quantization"] = codes_json(*tensor.codes);
-    json["bytes"] = tensor.codes->stored_bytes();
+    json.key("quantization");
+    write_codes(json, *tensor.codes);
   }
   if (tensor.view && !tensor.view->deflated) {
-    json["strides"] = tensor.view->strides;
+    json.member("strides", tensor.view->strides);
   }
-  return json;
+  json.end();
 }
 
-/// A list, one small document at a time, so that 100,000 entries cost only their text.
-template <typename Items, typename Describe>
-std::string list_json(const Items &items, const Describe &describe) {
-  std::string text = "[";
-  for (const auto &item : items) {
-    text += text.size() > 1 ? "," : "";
-    text += json_text(describe(item));
+void write_problems(JsonWriter &json, std::span<const Problem> problems) {
+  json.begin_array();
+  for (const Problem &problem : problems) {
+    json.begin_object();
+    json.member("code", problem.code);
+    json.member("message", problem.message);
+    json.member("tensor", problem.tensor);
+    json.end();
   }
-  return text + "]";
+  json.end();
 }
 
-/// What only PyTorch's files have.
-std::string torch_json(const Catalog &catalog) {
-  const Json key{{"key", catalog.key}, {"wrapperPrefix", wrapper_prefix(catalog)}};
-  const std::string members = json_text(key);
-  return concat(",", std::string_view(members).substr(1, members.size() - 2), R"(,"candidates":)",
-                list_json(catalog.candidates,
-                          [](const torch::Candidate &candidate) -> Json {
-                            return {{"key", candidate.key},
-                                    {"tensors", candidate.tensors},
-                                    {"bytes", candidate.bytes}};
-                          }),
-                R"(,"leftOut":)",
-                list_json(catalog.left_out,
-                          [](const torch::LeftOut &left) -> Json {
-                            return {{"name", left.name},
-                                    {"reason", left.reason},
-                                    {"tensors", left.tensors},
-                                    {"bytes", left.bytes}};
-                          }),
-                R"(,"globals":)",
-                list_json(catalog.globals, [](const torch::Global &global) -> Json {
-                  return {{"module", global.module},
-                          {"name", global.name},
-                          {"danger", danger_name(global.danger)}};
-                }));
+/// Members that only PyTorch's files have.
+void write_torch(JsonWriter &json, const Catalog &catalog) {
+  json.member("key", catalog.key);
+  json.member("wrapperPrefix", wrapper_prefix(catalog));
+  json.key("candidates").begin_array();
+  for (const torch::Candidate &candidate : catalog.candidates) {
+    json.begin_object();
+    json.member("key", candidate.key);
+    json.member("tensors", candidate.tensors);
+    json.member("bytes", candidate.bytes);
+    json.end();
+  }
+  json.end().key("leftOut").begin_array();
+  for (const torch::LeftOut &left : catalog.left_out) {
+    json.begin_object();
+    json.member("name", left.name);
+    json.member("reason", left.reason);
+    json.member("tensors", left.tensors);
+    json.member("bytes", left.bytes);
+    json.end();
+  }
+  json.end().key("globals").begin_array();
+  for (const torch::Global &global : catalog.globals) {
+    json.begin_object();
+    json.member("module", global.module);
+    json.member("name", global.name);
+    json.member("danger", danger_name(global.danger));
+    json.end();
+  }
+  json.end();
+}
+
+void write_metadata(JsonWriter &json, const Catalog &catalog) {
+  json.begin_object();
+  for (const auto *metadata : {&catalog.metadata, &catalog.quantization_metadata}) {
+    for (const auto &[key, value] : *metadata) {
+      json.key(key).value(value);
+    }
+  }
+  json.end();
 }
 
 } // namespace
@@ -116,25 +133,33 @@ std::string_view wrapper_prefix(const Catalog &catalog) {
   return {};
 }
 
+std::string problems_json(std::span<const Problem> problems) {
+  JsonWriter json;
+  write_problems(json, problems);
+  return json.take();
+}
+
 std::string catalog_json(const Catalog &catalog) {
   uint64_t parameters = 0;
   for (const Tensor &tensor : catalog.tensors) {
     parameters += tensor.tied_to ? 0 : tensor.elements;
   }
-  Json metadata = Json::object();
-  for (const auto &[key, value] : catalog.metadata) {
-    metadata[key] = value;
+  JsonWriter json;
+  json.begin_object();
+  json.member("format", catalog.format);
+  json.member("bytes", catalog.file_bytes);
+  json.member("parameters", parameters);
+  json.key("metadata");
+  write_metadata(json, catalog);
+  write_torch(json, catalog);
+  json.key("problems");
+  write_problems(json, catalog.problems);
+  json.key("tensors").begin_array();
+  for (const Tensor &tensor : catalog.tensors) {
+    write_tensor(json, tensor, catalog);
   }
-  const std::string tensors = list_json(
-      catalog.tensors, [&](const Tensor &tensor) { return tensor_json(tensor, catalog); });
-  for (const auto &[key, value] : catalog.quantization_metadata) {
-    metadata[key] = value;
-  }
-  const std::string problems =
-      list_json(catalog.problems, [](const Problem &problem) { return problem_json(problem); });
-  return concat(R"({"format":")", catalog.format, R"(","bytes":)", catalog.file_bytes,
-                R"(,"parameters":)", parameters, R"(,"metadata":)", json_text(metadata),
-                torch_json(catalog), R"(,"problems":)", problems, R"(,"tensors":)", tensors, "}");
+  json.end().end();
+  return json.take();
 }
 
 } // namespace monoquant::catalog

@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <unordered_map>
+#include <map>
 
 #include "monoquant/base/checked.h"
 #include "monoquant/catalog/sources.h"
@@ -10,7 +10,7 @@ namespace {
 /// Names that were dropped because they shared their bytes with another: the format's `save_model` notes in the
 /// metadata which one. They come back as tied tensors, and their notes are taken out.
 void restore_ties(Catalog &catalog) {
-  std::unordered_map<std::string, size_t> by_name;
+  std::map<std::string, size_t> by_name;
   for (size_t i = 0; i < catalog.tensors.size(); ++i) {
     by_name.emplace(catalog.tensors[i].name, i);
   }

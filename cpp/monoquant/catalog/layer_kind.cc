@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <unordered_map>
+#include <map>
 
 #include "monoquant/catalog/catalog.h"
 
@@ -124,7 +124,6 @@ bool is_embedding(std::string_view module) {
 class Classifier {
 public:
   explicit Classifier(std::span<const Tensor> tensors) {
-    by_name_.reserve(tensors.size());
     for (const Tensor &tensor : tensors) {
       by_name_.emplace(tensor.name, &tensor);
       has_experts_ = has_experts_ || contains(tensor.name, "expert");
@@ -237,7 +236,7 @@ private:
            bias->second->shape[0] == tensor.shape[1];
   }
 
-  std::unordered_map<std::string_view, const Tensor *> by_name_;
+  std::map<std::string_view, const Tensor *> by_name_;
   bool has_experts_ = false;
   bool has_gpt2_ = false;
 };

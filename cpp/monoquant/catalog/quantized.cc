@@ -1,11 +1,12 @@
 #include "monoquant/catalog/quantized.h"
 
 #include <algorithm>
-#include <unordered_map>
+#include <map>
 
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/checked.h"
 #include "monoquant/base/json.h"
+#include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
 
 namespace monoquant::catalog {
@@ -92,7 +93,6 @@ uint64_t rows_of(const std::vector<uint64_t> &shape, const std::vector<uint64_t>
 class Joiner {
 public:
   Joiner(Catalog &catalog, const ByteWindow &window) : catalog_(catalog), window_(window) {
-    by_name_.reserve(catalog.tensors.size());
     for (size_t i = 0; i < catalog.tensors.size(); ++i) {
       by_name_.emplace(catalog.tensors[i].name, i);
     }
@@ -139,7 +139,7 @@ private:
 
   /// The only number of bits that the file speaks of; 0 where there are several or none.
   [[nodiscard]] uint32_t configured_bits() const {
-    const Json config = Json::parse(catalog_.quantization_config(), nullptr, false);
+    const Json config = parse_json(catalog_.quantization_config());
     const auto groups = config.is_object() ? config.find("config_groups") : config.end();
     uint32_t bits = 0;
     if (groups == config.end() || !groups->is_object()) {
@@ -344,7 +344,7 @@ private:
 
   Catalog &catalog_;
   const ByteWindow &window_;
-  std::unordered_map<std::string, size_t> by_name_;
+  std::map<std::string, size_t> by_name_;
   std::vector<std::optional<Found>> joined_; // by index of the codes
   std::vector<bool> consumed_;               // scales, zero points and shapes
 };
@@ -359,8 +359,7 @@ Needs shape_needs(const Catalog &catalog, const ByteWindow &window) {
       shapes.push_back({tensor.offset, tensor.bytes});
     }
   }
-  std::sort(shapes.begin(), shapes.end(),
-            [](const Need &a, const Need &b) { return a.offset < b.offset; });
+  sort(shapes, [](const Need &a, const Need &b) { return a.offset < b.offset; });
   Needs needs;
   for (const Need &shape : shapes) {
     if (!needs.empty() && shape.offset <= needs.back().offset + needs.back().length + kShapeGap &&

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "monoquant/base/bytes.h"
 #include "monoquant/base/json.h"
 #include "monoquant/base/text.h"
 
@@ -22,24 +23,19 @@ struct OpenTensor {
 };
 
 /// Receives the header's JSON piece by piece. Returning false stops the parser; `failure` then says why.
-class HeaderHandler {
-public:
-  using number_integer_t = Json::number_integer_t;
-  using number_unsigned_t = Json::number_unsigned_t;
-  using number_float_t = Json::number_float_t;
-  using string_t = std::string;
-  using binary_t = Json::binary_t;
-
-  // The parser's own names for its events.
-  bool null() { return state_ == State::kMetadataValue ? leave_metadata() : scalar("null"); }
-  bool boolean(bool /*value*/) { return scalar("a boolean"); }
-  bool number_integer(number_integer_t /*value*/) { return scalar("a negative number"); }
-  bool number_float(number_float_t /*value*/, const string_t &text) {
+class HeaderHandler final : public JsonEvents {
+public: // The parser's own names for its events.
+  bool null() override {
+    return state_ == State::kMetadataValue ? leave_metadata() : scalar("null");
+  }
+  bool boolean(bool /*value*/) override { return scalar("a boolean"); }
+  bool number_integer(number_integer_t /*value*/) override { return scalar("a negative number"); }
+  bool number_float(number_float_t /*value*/, const string_t &text) override {
     return scalar("the number " + text);
   }
-  bool binary(binary_t & /*value*/) { return scalar("binary data"); }
+  bool binary(binary_t & /*value*/) override { return scalar("binary data"); }
 
-  bool number_unsigned(number_unsigned_t value) {
+  bool number_unsigned(number_unsigned_t value) override {
     switch (state_) {
     case State::kShape:
       if (value > kMaxExtent) {
@@ -59,7 +55,7 @@ public:
     }
   }
 
-  bool string(string_t &value) {
+  bool string(string_t &value) override {
     switch (state_) {
     case State::kMetadataMember:
       file_.metadata.emplace_back(std::move(key_), std::move(value));
@@ -78,7 +74,7 @@ public:
     }
   }
 
-  bool start_object(size_t /*size*/) {
+  bool start_object(size_t /*size*/) override {
     switch (state_) {
     case State::kStart:
       state_ = State::kHeader;
@@ -94,7 +90,7 @@ public:
     }
   }
 
-  bool key(string_t &name) {
+  bool key(string_t &name) override {
     switch (state_) {
     case State::kHeader:
       return start_member(std::move(name));
@@ -108,7 +104,7 @@ public:
     }
   }
 
-  bool end_object() {
+  bool end_object() override {
     switch (state_) {
     case State::kMetadataMember:
       return leave_metadata();
@@ -122,7 +118,7 @@ public:
     }
   }
 
-  bool start_array(size_t /*size*/) {
+  bool start_array(size_t /*size*/) override {
     if (state_ == State::kShapeValue) {
       state_ = State::kShape;
       return true;
@@ -135,7 +131,7 @@ public:
     return nest("an array");
   }
 
-  bool end_array() {
+  bool end_array() override {
     if (state_ == State::kShape) {
       state_ = State::kTensor;
       return true;
@@ -150,8 +146,8 @@ public:
     return unnest();
   }
 
-  template <typename Exception>
-  bool parse_error(size_t position, const std::string &token, const Exception & /*error*/) {
+  bool parse_error(size_t position, const std::string &token,
+                   const nlohmann::detail::exception & /*error*/) override {
     failure_ = malformed_safetensors("the header is not valid JSON near \"" + token + "\"",
                                      kSafetensorsPrefix + position);
     return false;
@@ -333,7 +329,7 @@ Result<SafetensorsFile> parse_safetensors_header(std::span<const uint8_t> json) 
   }
 
   HeaderHandler handler;
-  const bool parsed = Json::sax_parse(json.data(), json.data() + json.size(), &handler);
+  const bool parsed = read_json(text_view(json), handler);
   if (handler.failure()) {
     return *handler.failure();
   }

@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <cstring>
+#include <functional>
 
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/checked.h"
+#include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
 #include "monoquant/container/safetensors.h"
 #include "monoquant/container/safetensors_header.h"
@@ -20,7 +22,7 @@ Result<void> check_unique(const SafetensorsFile &file) {
   for (const SafetensorsEntry &entry : file.entries) {
     names.emplace_back(entry.name);
   }
-  std::sort(names.begin(), names.end());
+  sort(names, std::less<>());
   const auto twice = std::adjacent_find(names.begin(), names.end());
   if (twice != names.end()) {
     return malformed_safetensors(concat("tensor \"", *twice, "\" occurs twice in the header"),
@@ -30,7 +32,7 @@ Result<void> check_unique(const SafetensorsFile &file) {
   for (const auto &[key, value] : file.metadata) {
     names.emplace_back(key);
   }
-  std::sort(names.begin(), names.end());
+  sort(names, std::less<>());
   const auto key = std::adjacent_find(names.begin(), names.end());
   if (key != names.end()) {
     return malformed_safetensors(concat("__metadata__ has the key \"", *key, "\" twice"),
@@ -42,7 +44,7 @@ Result<void> check_unique(const SafetensorsFile &file) {
 /// Every tensor's bytes must follow from its shape, and all of them must tile the data exactly.
 Result<void> check_ranges(std::vector<SafetensorsEntry> &entries, uint64_t data_start,
                           uint64_t file_size) {
-  std::stable_sort(entries.begin(), entries.end(), [](const auto &a, const auto &b) {
+  sort(entries, [](const auto &a, const auto &b) {
     return a.offset != b.offset ? a.offset < b.offset : a.bytes < b.bytes;
   });
   uint64_t position = 0;

@@ -1,31 +1,31 @@
 #include <algorithm>
+#include <functional>
 #include <numeric>
 
 #include "monoquant/base/bytes.h"
-#include "monoquant/base/json.h"
+#include "monoquant/base/json_writer.h"
+#include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
 #include "monoquant/container/safetensors.h"
 
 namespace monoquant::container {
 namespace {
 
-std::string entry_json(const SafetensorsEntry &entry, uint64_t begin) {
-  std::string text =
-      concat(json_text(entry.name), R"(:{"dtype":")", dtype_name(entry.dtype), R"(","shape":[)");
-  for (size_t i = 0; i < entry.shape.size(); ++i) {
-    text += concat(i == 0 ? "" : ",", entry.shape[i]);
-  }
-  return text + concat(R"(],"data_offsets":[)", begin, ",", begin + entry.bytes, "]}");
+void write_entry(JsonWriter &json, const SafetensorsEntry &entry, uint64_t begin) {
+  json.key(entry.name).begin_object();
+  json.member("dtype", dtype_name(entry.dtype));
+  json.member("shape", entry.shape);
+  json.key("data_offsets").row(begin, begin + entry.bytes);
+  json.end();
 }
 
-std::string metadata_json(Metadata metadata) {
-  std::sort(metadata.begin(), metadata.end());
-  std::string text = R"("__metadata__":{)";
-  for (size_t i = 0; i < metadata.size(); ++i) {
-    text +=
-        concat(i == 0 ? "" : ",", json_text(metadata[i].first), ":", json_text(metadata[i].second));
+void write_metadata(JsonWriter &json, Metadata metadata) {
+  sort(metadata, std::less<>());
+  json.key("__metadata__").begin_object();
+  for (const auto &[key, value] : metadata) {
+    json.key(key).value(value);
   }
-  return text + "}";
+  json.end();
 }
 
 } // namespace
@@ -35,26 +35,25 @@ Result<SafetensorsLayout> layout_safetensors(const Metadata &metadata,
   SafetensorsLayout layout;
   layout.order.resize(entries.size());
   std::iota(layout.order.begin(), layout.order.end(), size_t{0});
-  std::sort(layout.order.begin(), layout.order.end(), [&](size_t a, size_t b) {
+  sort(layout.order, [&](size_t a, size_t b) {
     const SafetensorsEntry &left = entries[a];
     const SafetensorsEntry &right = entries[b];
     return left.dtype != right.dtype ? left.dtype > right.dtype : left.name < right.name;
   });
 
-  std::string json = "{";
+  JsonWriter header;
+  header.begin_object();
   if (!metadata.empty()) {
-    json += metadata_json(metadata);
+    write_metadata(header, metadata);
   }
   uint64_t position = 0;
   for (const size_t index : layout.order) {
-    if (json.size() > 1) {
-      json += ",";
-    }
-    json += entry_json(entries[index], position);
+    write_entry(header, entries[index], position);
     entries[index].offset = position;
     position += entries[index].bytes;
   }
-  json += "}";
+  header.end();
+  std::string json = header.take();
   json.append((8 - json.size() % 8) % 8, ' ');
   if (json.size() > kMaxHeaderBytes) {
     return Error{ErrorCode::kLimitExceeded,

@@ -3,6 +3,7 @@
 
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/checked.h"
+#include "monoquant/base/sort.h"
 #include "monoquant/container/zip.h"
 #include "monoquant/container/zip_end.h"
 #include "monoquant/container/zip_records.h"
@@ -105,9 +106,8 @@ Result<void> bound_members(std::vector<ZipMember> &members, uint64_t directory_o
   for (ZipMember &member : members) {
     order.push_back(&member);
   }
-  std::sort(order.begin(), order.end(), [](const ZipMember *a, const ZipMember *b) {
-    return a->header_offset < b->header_offset;
-  });
+  sort(order,
+       [](const ZipMember *a, const ZipMember *b) { return a->header_offset < b->header_offset; });
   for (size_t i = 0; i < order.size(); ++i) {
     ZipMember &member = *order[i];
     member.end_limit = i + 1 < order.size() ? order[i + 1]->header_offset : directory_offset;
@@ -129,8 +129,7 @@ Result<void> index_names(ZipDirectory &directory) {
   auto &by_name = directory.by_name;
   by_name.resize(members.size());
   std::iota(by_name.begin(), by_name.end(), uint32_t{0});
-  std::sort(by_name.begin(), by_name.end(),
-            [&](uint32_t a, uint32_t b) { return members[a].name < members[b].name; });
+  sort(by_name, [&](uint32_t a, uint32_t b) { return members[a].name < members[b].name; });
   const auto twice =
       std::adjacent_find(by_name.begin(), by_name.end(), [&](uint32_t a, uint32_t b) {
         return members[a].name == members[b].name;

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "monoquant/base/checked.h"
-#include "monoquant/base/json.h"
+#include "monoquant/base/json_writer.h"
 #include "monoquant/base/text.h"
 
 namespace monoquant::plan {
@@ -44,40 +44,38 @@ std::string_view format_name(const quant::Scheme &scheme) {
   return scheme.packed ? "pack-quantized" : "int-quantized";
 }
 
-Json weights_json(const quant::Scheme &scheme) {
-  Json weights{{"num_bits", scheme.bits}, {"type", "int"}, {"symmetric", scheme.symmetric}};
+void write_weights(JsonWriter &json, const quant::Scheme &scheme) {
+  json.begin_object();
+  json.member("num_bits", scheme.bits);
+  json.member("type", "int");
+  json.member("symmetric", scheme.symmetric);
   switch (scheme.strategy) {
   case Strategy::kTensor:
-    weights["strategy"] = "tensor";
+    json.member("strategy", "tensor");
     break;
   case Strategy::kChannel:
-    weights["strategy"] = "channel";
+    json.member("strategy", "channel");
     break;
   case Strategy::kGroup:
-    weights["strategy"] = "group";
-    weights["group_size"] = scheme.group_size;
+    json.member("strategy", "group");
+    json.member("group_size", scheme.group_size);
     break;
   }
-  weights["dynamic"] = false;
-  return weights;
+  json.member("dynamic", false);
+  json.end();
 }
 
-Json activations_json(const quant::Scheme &scheme, const InputPlan *input) {
+void write_activations(JsonWriter &json, const quant::Scheme &scheme, const InputPlan *input) {
   if (scheme.packed) {
-    return nullptr; // weights only
+    return json.value(nullptr); // weights only
   }
-  if (input != nullptr) {
-    return {{"num_bits", 8},
-            {"type", "int"},
-            {"symmetric", input->symmetric},
-            {"strategy", "tensor"},
-            {"dynamic", false}};
-  }
-  return {{"num_bits", 8},
-          {"type", "int"},
-          {"symmetric", true},
-          {"strategy", "token"},
-          {"dynamic", true}};
+  json.begin_object();
+  json.member("num_bits", 8);
+  json.member("type", "int");
+  json.member("symmetric", input == nullptr || input->symmetric);
+  json.member("strategy", input == nullptr ? "token" : "tensor");
+  json.member("dynamic", input == nullptr);
+  json.end();
 }
 
 /// Tensors of one scheme: one entry of config_groups.
@@ -258,7 +256,12 @@ std::string quantization_config(const catalog::Catalog &catalog,
   });
 
   std::set<std::string_view> classes; // that some target names
-  Json config_groups = Json::object();
+  JsonWriter json;
+  json.begin_object();
+  json.member("quant_method", "compressed-tensors");
+  json.member("format", one_format ? format_name(groups[0].scheme) : "mixed-precision");
+  json.member("quantization_status", "compressed");
+  json.key("config_groups").begin_object();
   for (size_t g = 0; g < groups.size(); ++g) {
     // With one scheme, classes say it all; with several, loaders need every module's name.
     std::set<std::string> targets;
@@ -271,36 +274,35 @@ std::string quantization_config(const catalog::Catalog &catalog,
         targets.insert(target_name(i));
       }
     }
-    Json group{{"targets", targets},
-               {"weights", weights_json(groups[g].scheme)},
-               {"input_activations", activations_json(groups[g].scheme, groups[g].input)},
-               {"output_activations", nullptr}};
+    json.key(concat("group_", g)).begin_object();
+    json.member("targets", targets);
+    json.key("weights");
+    write_weights(json, groups[g].scheme);
+    json.key("input_activations");
+    write_activations(json, groups[g].scheme, groups[g].input);
+    json.member("output_activations", nullptr);
     if (!one_format) {
-      group["format"] = format_name(groups[g].scheme);
+      json.member("format", format_name(groups[g].scheme));
     }
-    config_groups[concat("group_", g)] = std::move(group);
+    json.end();
   }
-
-  Json ignore = Json::array();
+  json.end().key("ignore").begin_array();
   std::set<std::string> ignored; // a module of several weights is named once
   for (const TensorPlan &plan : plans) {
     const bool targeted = classes.contains(class_name(catalog.tensors[plan.source]));
     if (decided(catalog, plans, plan).decision != Decision::kQuantize && targeted) {
       const auto [name, is_new] = ignored.insert(target_name(plan.source));
       if (is_new) {
-        ignore.push_back(*name);
+        json.value(*name);
       }
     }
   }
-  const std::string_view format = one_format ? format_name(groups[0].scheme) : "mixed-precision";
-  return json_text({{"quant_method", "compressed-tensors"},
-                    {"format", format},
-                    {"quantization_status", "compressed"},
-                    {"config_groups", std::move(config_groups)},
-                    {"ignore", std::move(ignore)},
-                    {"kv_cache_scheme", nullptr},
-                    {"global_compression_ratio", nullptr},
-                    {"version", kFormatVersion}});
+  json.end();
+  json.member("kv_cache_scheme", nullptr);
+  json.member("global_compression_ratio", nullptr);
+  json.member("version", kFormatVersion);
+  json.end();
+  return json.take();
 }
 
 } // namespace monoquant::plan

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <set>
-#include <unordered_set>
 
 #include "monoquant/base/json.h"
 #include "monoquant/base/text.h"
@@ -129,7 +128,7 @@ public:
     if (catalog_.quantization_config().empty()) {
       return std::move(problems_);
     }
-    const Json config = Json::parse(catalog_.quantization_config(), nullptr, false);
+    const Json config = parse_json(catalog_.quantization_config());
     const std::vector<Group> groups = read_groups(config);
     if (groups.empty()) {
       add("config-invalid",
@@ -224,7 +223,7 @@ private:
 
   /// Scales and the like of weights that are not there.
   void find_leftovers() {
-    std::unordered_set<std::string_view> names;
+    std::set<std::string_view> names;
     for (const Tensor &tensor : catalog_.tensors) {
       names.insert(tensor.name);
     }

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
-#include <unordered_map>
 
 #include "monoquant/base/text.h"
 #include "monoquant/calibration/layers.h"
@@ -249,8 +249,8 @@ private:
   const Options &options_;
   const Calibration &calibration_;
   std::map<std::string_view, Layer> layers_;
-  std::unordered_map<std::string_view, const ModuleStatistics *> usable_;
-  std::unordered_map<std::string_view, std::shared_ptr<const InputPlan>> inputs_; // by module
+  std::map<std::string_view, const ModuleStatistics *> usable_;
+  std::map<std::string_view, std::shared_ptr<const InputPlan>> inputs_; // by module
   Names unmatched_;
   Names misfits_;
   Names few_;

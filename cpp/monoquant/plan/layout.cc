@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "monoquant/base/checked.h"
-#include "monoquant/base/json.h"
+#include "monoquant/base/json_writer.h"
 #include "monoquant/base/text.h"
 #include "monoquant/container/safetensors.h"
 #include "monoquant/plan/compressed_tensors.h"
@@ -97,14 +97,16 @@ std::vector<std::pair<std::string, std::string>> text_records(const Plan &plan) 
   }
   std::vector<std::pair<std::string, std::string>> records = {
       {"data.pkl", torch::state_dict_pickle(saved)}, {"byteorder", "little"}, {"version", "3\n"}};
-  Json metadata = Json::object();
+  JsonWriter metadata;
+  metadata.begin_object();
   for (const auto &[key, value] : output_metadata(plan)) {
     if (key != "format") { // of the safetensors file that this once was
-      metadata[key] = value;
+      metadata.key(key).value(value);
     }
   }
-  if (!metadata.empty()) {
-    records.emplace_back("metadata.json", json_text(metadata));
+  metadata.end();
+  if (metadata.text() != "{}") {
+    records.emplace_back("metadata.json", metadata.take());
   }
   return records;
 }

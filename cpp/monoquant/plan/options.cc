@@ -222,7 +222,7 @@ void read_inputs(OptionReader &reader, Mode mode, Options &options) {
 } // namespace
 
 Result<Options> parse_options(std::string_view json, size_t tensor_count) {
-  const Json document = Json::parse(json, nullptr, false);
+  const Json document = parse_json(json);
   if (!document.is_object()) {
     return Error{
         ErrorCode::kInvalidOptions, "Expected the options to be a JSON object.", {}, {}, {}};

@@ -1,7 +1,7 @@
 #include "monoquant/plan/plan.h"
 
 #include <algorithm>
-#include <unordered_set>
+#include <set>
 
 #include "monoquant/base/checked.h"
 #include "monoquant/base/text.h"
@@ -44,7 +44,7 @@ void leave_alone_together(Plan &plan, const std::vector<size_t> &group, Reason r
 /// A tensor whose new names are taken stays as it is: the file has most likely been quantized before, and
 /// overwriting its scales would destroy it.
 void refuse_taken_names(Plan &plan, const Options &options) {
-  std::unordered_set<std::string> taken;
+  std::set<std::string> taken;
   for (const catalog::Tensor &tensor : plan.catalog.tensors) {
     taken.insert(tensor.name);
   }
@@ -162,7 +162,7 @@ void add_outputs(Plan &plan) {
     }
   }
   // Tied layers share their weights and not their inputs: these are never aliases. Once a module.
-  std::unordered_set<std::string_view> modules;
+  std::set<std::string_view> modules;
   for (TensorPlan &entry : plan.tensors) {
     const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
     if (entry.input && modules.insert(catalog::module_name(tensor.name)).second) {

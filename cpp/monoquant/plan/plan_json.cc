@@ -1,8 +1,7 @@
 #include <algorithm>
-#include <cmath>
+#include <span>
 
-#include "monoquant/base/json.h"
-#include "monoquant/base/text.h"
+#include "monoquant/base/json_writer.h"
 #include "monoquant/plan/plan.h"
 
 namespace monoquant::plan {
@@ -42,14 +41,16 @@ std::string_view method_name(quant::Method method) {
   return method == quant::Method::kMse ? "mse" : "rtn";
 }
 
-Json scheme_json(const quant::Scheme &scheme) {
+void write_scheme(JsonWriter &json, const quant::Scheme &scheme) {
   const bool grouped = scheme.strategy == quant::Strategy::kGroup;
-  return {{"bits", scheme.bits},
-          {"scheme", scheme.symmetric ? "symmetric" : "asymmetric"},
-          {"strategy", strategy_name(scheme.strategy)},
-          {"groupSize", grouped ? static_cast<int64_t>(scheme.group_size) : int64_t{-1}},
-          {"scaleDtype", dtype_name(scheme.scale_dtype)},
-          {"method", method_name(scheme.method)}};
+  json.begin_object();
+  json.member("bits", scheme.bits);
+  json.member("scheme", scheme.symmetric ? "symmetric" : "asymmetric");
+  json.member("strategy", strategy_name(scheme.strategy));
+  json.member("groupSize", grouped ? static_cast<int64_t>(scheme.group_size) : int64_t{-1});
+  json.member("scaleDtype", dtype_name(scheme.scale_dtype));
+  json.member("method", method_name(scheme.method));
+  json.end();
 }
 
 std::string_view observer_name(quant::RangeMethod method) {
@@ -58,65 +59,61 @@ std::string_view observer_name(quant::RangeMethod method) {
 }
 
 /// PlannedInput of js/api/calibration.ts.
-Json input_json(const InputPlan &input) {
-  Json estimates = Json::array();
+void write_input(JsonWriter &json, const InputPlan &input) {
+  json.begin_object();
+  json.member("scheme", input.symmetric ? "symmetric" : "asymmetric");
+  json.member("observer", observer_name(input.method));
+  json.member("min", input.range.min);
+  json.member("max", input.range.max);
+  json.member("scale", input.params.scale);
+  json.member("zeroPoint", input.params.zero_point);
+  json.member("samples", input.samples);
+  json.key("estimates").begin_array();
   for (const quant::RangeEstimate &estimate : input.estimates) {
-    const double error = estimate.mean_squared_error;
-    estimates.push_back({{"observer", observer_name(estimate.method)},
-                         {"min", estimate.range.min},
-                         {"max", estimate.range.max},
-                         {"meanSquaredError", std::isfinite(error) ? Json(error) : Json()}});
+    json.begin_object();
+    json.member("observer", observer_name(estimate.method));
+    json.member("min", estimate.range.min);
+    json.member("max", estimate.range.max);
+    json.member("meanSquaredError", estimate.mean_squared_error);
+    json.end();
   }
-  return {{"scheme", input.symmetric ? "symmetric" : "asymmetric"},
-          {"observer", observer_name(input.method)},
-          {"min", input.range.min},
-          {"max", input.range.max},
-          {"scale", input.params.scale},
-          {"zeroPoint", input.params.zero_point},
-          {"samples", input.samples},
-          {"estimates", std::move(estimates)}};
+  json.end().end();
 }
 
-Json tensor_json(const catalog::Tensor &tensor, const TensorPlan &entry) {
-  Json json{{"name", tensor.name},
-            {"kind", layer_kind_name(tensor.kind)},
-            {"dtype", dtype_name(tensor.dtype)},
-            {"shape", tensor.shape},
-            {"bytes", tensor.bytes},
-            {"decision", decision_name(entry.decision)},
-            {"reason", reason_name(entry.reason)},
-            {"explanation", entry.explanation}};
+void write_tensor(JsonWriter &json, const catalog::Tensor &tensor, const TensorPlan &entry) {
+  json.begin_object();
+  json.member("name", tensor.name);
+  json.member("kind", layer_kind_name(tensor.kind));
+  json.member("dtype", dtype_name(tensor.dtype));
+  json.member("shape", tensor.shape);
+  json.member("bytes", tensor.bytes);
+  json.member("decision", decision_name(entry.decision));
+  json.member("reason", reason_name(entry.reason));
+  json.member("explanation", entry.explanation);
   if (entry.decision == Decision::kQuantize) {
-    json["quantization"] = scheme_json(entry.scheme);
+    json.key("quantization");
+    write_scheme(json, entry.scheme);
   }
   if (entry.input) {
-    json["input"] = input_json(*entry.input);
+    json.key("input");
+    write_input(json, *entry.input);
   }
-  Json outputs = Json::array();
+  json.key("outputs").begin_array();
   for (const Output &output : entry.outputs) {
-    outputs.push_back({{"name", output.name},
-                       {"dtype", dtype_name(output.dtype)},
-                       {"shape", output.shape},
-                       {"bytes", output.alias ? 0 : output.bytes}});
+    json.begin_object();
+    json.member("name", output.name);
+    json.member("dtype", dtype_name(output.dtype));
+    json.member("shape", output.shape);
+    json.member("bytes", output.alias ? 0 : output.bytes);
+    json.end();
   }
-  json["outputs"] = std::move(outputs);
-  return json;
+  json.end().end();
 }
 
-Json warning_json(const Warning &warning) {
-  const auto count = std::min(warning.tensors.size(), kMaxNames);
-  const std::vector<std::string> names(
-      warning.tensors.begin(), warning.tensors.begin() + static_cast<std::ptrdiff_t>(count));
-  return {{"code", warning.code}, {"message", warning.message}, {"tensors", names}};
-}
-
-} // namespace
-
-std::string plan_json(const Plan &plan) {
+void write_sizes(JsonWriter &json, const Plan &plan) {
   uint64_t parameters = 0;
   uint64_t quantized = 0;
   uint64_t output_bytes = 0; // of tensors: without the header
-  std::string tensors;       // one small document at a time: 100,000 tensors cost only their text
   for (const TensorPlan &entry : plan.tensors) {
     const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
     parameters += entry.decision == Decision::kTie ? 0 : tensor.elements;
@@ -124,23 +121,40 @@ std::string plan_json(const Plan &plan) {
     for (const Output &output : entry.outputs) {
       output_bytes += output.alias ? 0 : output.bytes;
     }
-    tensors += tensors.empty() ? "" : ",";
-    tensors += json_text(tensor_json(tensor, entry));
-  }
-  Json warnings = Json::array();
-  for (const Warning &warning : plan.warnings) {
-    warnings.push_back(warning_json(warning));
   }
   const double bits_per_weight =
       parameters == 0 ? 0.0
                       : 8.0 * static_cast<double>(output_bytes) / static_cast<double>(parameters);
-  const Json sizes{{"sourceBytes", plan.catalog.file_bytes},
-                   {"outputBytes", plan.file_bytes},
-                   {"parameters", parameters},
-                   {"quantizedParameters", quantized},
-                   {"bitsPerWeight", bits_per_weight}};
-  return concat(R"({"sizes":)", json_text(sizes), R"(,"tensors":[)", tensors, R"(],"warnings":)",
-                json_text(warnings), "}");
+  json.begin_object();
+  json.member("sourceBytes", plan.catalog.file_bytes);
+  json.member("outputBytes", plan.file_bytes);
+  json.member("parameters", parameters);
+  json.member("quantizedParameters", quantized);
+  json.member("bitsPerWeight", bits_per_weight);
+  json.end();
+}
+
+} // namespace
+
+std::string plan_json(const Plan &plan) {
+  JsonWriter json;
+  json.begin_object().key("sizes");
+  write_sizes(json, plan);
+  json.key("tensors").begin_array();
+  for (const TensorPlan &entry : plan.tensors) {
+    write_tensor(json, plan.catalog.tensors[entry.source], entry);
+  }
+  json.end().key("warnings").begin_array();
+  for (const Warning &warning : plan.warnings) {
+    json.begin_object();
+    json.member("code", warning.code);
+    json.member("message", warning.message);
+    json.member("tensors",
+                std::span(warning.tensors).first(std::min(warning.tensors.size(), kMaxNames)));
+    json.end();
+  }
+  json.end().end();
+  return json.take();
 }
 
 } // namespace monoquant::plan

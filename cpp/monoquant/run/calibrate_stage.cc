@@ -244,8 +244,13 @@ std::string_view CalibrateStage::tensor() const {
 }
 
 std::string CalibrateStage::result_json() const {
-  return concat(R"({"calibration":)", calibration::calibration_json(calibration_),
-                R"(,"problems":)", calibration::problems_json(problems_), "}");
+  JsonWriter json;
+  json.begin_object();
+  json.key("calibration").document(calibration::calibration_json(calibration_));
+  json.key("problems");
+  calibration::write_problems(json, problems_);
+  json.end();
+  return json.take();
 }
 
 } // namespace monoquant::run

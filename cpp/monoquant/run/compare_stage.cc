@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <unordered_map>
+#include <map>
 
-#include "monoquant/base/json.h"
+#include "monoquant/base/json_writer.h"
 #include "monoquant/base/text.h"
 
 namespace monoquant::run {
@@ -31,7 +31,7 @@ CompareStage::CompareStage(const catalog::Catalog &file, const catalog::Catalog 
     : Stage(1, block_bytes, largest(file, or_nothing(reference))),
       file_(file, this->block_bytes(), 0),
       reference_(or_nothing(reference), this->block_bytes(), 1) {
-  std::unordered_map<std::string_view, const catalog::Tensor *> by_name;
+  std::map<std::string_view, const catalog::Tensor *> by_name;
   for (const catalog::Tensor &tensor : or_nothing(reference).tensors) {
     by_name.emplace(tensor.name, &tensor);
   }
@@ -186,29 +186,34 @@ void CompareStage::check_codes(Pair &pair, std::span<const float> values,
 }
 
 std::string CompareStage::result_json() const {
-  std::string tensors; // one small document at a time
+  JsonWriter json;
+  json.begin_object().key("tensors").begin_array();
   for (const Pair &pair : pairs_) {
-    Json json{{"name", pair.file->name}, {"compared", pair.reference != nullptr}};
+    json.begin_object();
+    json.member("name", pair.file->name);
+    json.member("compared", pair.reference != nullptr);
     if (pair.reference != nullptr) {
-      json["different"] = pair.different;
-      json["notFinite"] = pair.not_finite;
+      json.member("different", pair.different);
+      json.member("notFinite", pair.not_finite);
     }
     if (pair.reference != nullptr && pair.as_values) {
-      json["signal"] = pair.errors.signal;
-      json["noise"] = pair.errors.noise;
-      json["peak"] = pair.errors.peak;
+      json.member("signal", pair.errors.signal);
+      json.member("noise", pair.errors.noise);
+      json.member("peak", pair.errors.peak);
     }
     if (pair.file->codes) {
-      json["codes"] = {{"badScales", pair.findings.bad_scales},
-                       {"negativeScales", pair.findings.negative_scales},
-                       {"badZeroPoints", pair.findings.bad_zero_points},
-                       {"badCodes", pair.findings.bad_codes},
-                       {"misrounded", pair.misrounded}};
+      json.key("codes").begin_object();
+      json.member("badScales", pair.findings.bad_scales);
+      json.member("negativeScales", pair.findings.negative_scales);
+      json.member("badZeroPoints", pair.findings.bad_zero_points);
+      json.member("badCodes", pair.findings.bad_codes);
+      json.member("misrounded", pair.misrounded);
+      json.end();
     }
-    tensors += tensors.empty() ? "" : ",";
-    tensors += json_text(json);
+    json.end();
   }
-  return concat(R"({"tensors":[)", tensors, "]}");
+  json.end().end();
+  return json.take();
 }
 
 } // namespace monoquant::run

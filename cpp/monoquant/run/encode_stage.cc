@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "monoquant/base/json.h"
+#include "monoquant/base/json_writer.h"
 #include "monoquant/base/text.h"
 #include "monoquant/container/deflate.h"
 
@@ -193,35 +193,37 @@ void EncodeStage::write_preamble(Slot &slot) {
 }
 
 std::string EncodeStage::result_json() const {
-  Json unfit = Json::array();
+  JsonWriter json;
+  json.begin_object().key("unfit").begin_array();
   for (const auto &[tensor, found] : unfit_) {
-    unfit.push_back({{"tensor", found.tensor},
-                     {"reason", reason_name(found.reason)},
-                     {"explanation", found.explanation}});
+    json.begin_object();
+    json.member("tensor", found.tensor);
+    json.member("reason", reason_name(found.reason));
+    json.member("explanation", found.explanation);
+    json.end();
   }
   uint64_t bytes = 0;
   for (const Extent &extent : extents_) {
     bytes += extent.bytes;
   }
-  std::string errors; // one small document at a time
-  for (const BandErrors &band : errors_) {
-    errors += errors.empty() ? "" : ",";
-    errors += json_text({plan_.tensors[band.tensor].source, band.band, band.sums.signal,
-                         band.sums.noise, band.sums.peak, band.edge_scales});
-  }
-  Json source = Json::array();
+  json.end().member("bytes", bytes);
+  json.key("source").begin_array();
   for (const SourceCrc &band : source_crcs_) {
-    source.push_back({plan_.tensors[band.tensor].source, band.band, band.crc32, band.bytes});
+    json.row(plan_.tensors[band.tensor].source, band.band, band.crc32, band.bytes);
   }
-  Json output = Json::array();
+  json.end().key("output").begin_array();
   for (const Extent &extent : extents_) {
     if (!plan_.records.empty()) {
-      output.push_back({extent.offset, extent.bytes, extent.crc32});
+      json.row(extent.offset, extent.bytes, extent.crc32);
     }
   }
-  return concat(R"({"unfit":)", json_text(unfit), R"(,"bytes":)", bytes, R"(,"source":)",
-                json_text(source), R"(,"output":)", json_text(output), R"(,"errors":[)", errors,
-                "]}");
+  json.end().key("errors").begin_array();
+  for (const BandErrors &band : errors_) {
+    json.row(plan_.tensors[band.tensor].source, band.band, band.sums.signal, band.sums.noise,
+             band.sums.peak, band.edge_scales);
+  }
+  json.end().end();
+  return json.take();
 }
 
 } // namespace monoquant::run

@@ -221,35 +221,39 @@ Result<void> LayerTrial::give_up(const Error &error, std::string &where) {
   return {};
 }
 
-Json LayerTrial::json() const {
-  Json tensors = Json::array();
+void LayerTrial::write(JsonWriter &json) const {
+  json.begin_object().key("tensors").begin_array();
   for (const TrialMatrix &matrix : layer_.matrices) {
     if (matrix.weight->codes) {
-      tensors.push_back(matrix.weight->name);
+      json.value(matrix.weight->name);
     }
   }
-  Json json{{"tensors", std::move(tensors)}};
-  if (!left_out_.empty()) {
-    json["leftOut"] = left_out_;
-    return json;
+  json.end();
+  if (left_out_.empty()) {
+    write_outcome(json);
+  } else {
+    json.member("leftOut", left_out_);
   }
-  json["form"] = trial_form_name(layer_.form);
-  json["mode"] = mode_name(layer_.mode);
+  json.end();
+}
+
+void LayerTrial::write_outcome(JsonWriter &json) const {
+  json.member("form", trial_form_name(layer_.form));
+  json.member("mode", mode_name(layer_.mode));
   if (!layer_.note.empty()) {
-    json["note"] = layer_.note;
+    json.member("note", layer_.note);
   }
   if (!failure_.empty()) {
-    json["failure"] = failure_;
-    return json;
+    json.member("failure", failure_);
+    return;
   }
-  json["inputs"] = source_.is_captured() ? "captured" : "seeded";
-  json["samples"] = result_.samples;
-  json["outputs"] = result_.outputs;
-  json["reference"] = has_reference();
-  json["sqnrDb"] = std::isfinite(result_.sqnr_db) ? Json(result_.sqnr_db) : Json();
-  json["cosine"] = result_.cosine;
-  json["peak"] = result_.peak;
-  return json;
+  json.member("inputs", source_.is_captured() ? "captured" : "seeded");
+  json.member("samples", result_.samples);
+  json.member("outputs", result_.outputs);
+  json.member("reference", has_reference());
+  json.member("sqnrDb", result_.sqnr_db);
+  json.member("cosine", result_.cosine);
+  json.member("peak", result_.peak);
 }
 
 } // namespace monoquant::run

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "monoquant/base/json.h"
+#include "monoquant/base/json_writer.h"
 #include "monoquant/base/result.h"
 #include "monoquant/execute/linear_run.h"
 #include "monoquant/run/stretch.h"
@@ -32,7 +32,7 @@ public:
   [[nodiscard]] uint64_t elements_done() const { return elements_done_; }
 
   /// TrialLayer of js/engine/wasm.ts, when the layer is over.
-  [[nodiscard]] Json json() const;
+  void write(JsonWriter &json) const;
 
 private:
   enum class Step : uint8_t { kScale, kZeroPoint, kInputs, kBias, kWeights, kReference, kDone };
@@ -54,6 +54,7 @@ private:
   Result<void> finish(const Result<execute::RunResult> &result);
   /// The layer is over; internal errors are those of the caller.
   Result<void> give_up(const Error &error, std::string &where);
+  void write_outcome(JsonWriter &json) const;
 
   const TrialLayer &layer_;
   TrialInputs source_;

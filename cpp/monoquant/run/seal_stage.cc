@@ -4,6 +4,7 @@
 #include <array>
 
 #include "monoquant/base/json.h"
+#include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
 #include "monoquant/container/deflate.h"
 #include "monoquant/container/zip_writer.h"
@@ -29,7 +30,7 @@ template <size_t N> bool read_row(const Json &row, std::array<uint64_t, N> &numb
 
 SealStage::SealStage(EncodeStage &encode, std::string_view results)
     : Stage(1, 0, 0), encode_(encode), source_(encode.plan().catalog.tensors.size()) {
-  const Json document = Json::parse(results, nullptr, false);
+  const Json document = parse_json(results);
   is_readable_ =
       document.is_array() && std::all_of(document.begin(), document.end(),
                                          [](const Json &result) { return result.is_object(); });
@@ -49,9 +50,9 @@ SealStage::SealStage(EncodeStage &encode, std::string_view results)
     }
   }
   const auto by_offset = [](const Part &a, const Part &b) { return a.offset < b.offset; };
-  std::sort(output_.begin(), output_.end(), by_offset);
+  sort(output_, by_offset);
   for (std::vector<Part> &bands : source_) {
-    std::sort(bands.begin(), bands.end(), by_offset);
+    sort(bands, by_offset);
   }
 }
 

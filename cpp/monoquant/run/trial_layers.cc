@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <numeric>
-#include <unordered_map>
-#include <unordered_set>
+#include <set>
 
 #include "monoquant/base/checked.h"
 #include "monoquant/base/text.h"
@@ -218,10 +218,10 @@ private:
   }
 
   const catalog::Catalog &file_;
-  std::unordered_map<std::string_view, const Tensor *> by_name_;
-  std::unordered_map<std::string_view, const Tensor *> references_;
-  std::unordered_map<std::string_view, const calibration::ModuleBatches *> captured_;
-  std::unordered_set<const Tensor *> done_;
+  std::map<std::string_view, const Tensor *> by_name_;
+  std::map<std::string_view, const Tensor *> references_;
+  std::map<std::string_view, const calibration::ModuleBatches *> captured_;
+  std::set<const Tensor *> done_;
   std::vector<TrialLayer> layers_;
 };
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "monoquant/base/json.h"
+#include "monoquant/base/json_writer.h"
 #include "monoquant/base/text.h"
 
 namespace monoquant::run {
@@ -30,6 +30,7 @@ TrialStage::TrialStage(const catalog::Catalog &file, const catalog::Catalog *ref
                        const catalog::Catalog *data, size_t block_bytes)
     : Stage(1, block_bytes, largest({&file, reference, data})), data_(data),
       reader_({&file, reference, data}, this->block_bytes()) {
+  results_.begin_object().key("layers").begin_array();
   std::vector<calibration::ModuleBatches> captured;
   if (data != nullptr) {
     auto matched = calibration::match(file, *data, {});
@@ -71,7 +72,7 @@ void TrialStage::add_work(uint64_t elements) {
 
 void TrialStage::end_layer() {
   add_work(elements(layers_[layer_]));
-  results_ += concat(results_.empty() ? "" : ",", json_text(trial_->json()));
+  trial_->write(results_);
   ++layer_;
   begin_layer();
 }
@@ -125,8 +126,11 @@ Result<void> TrialStage::process(size_t slot) {
 }
 
 std::string TrialStage::result_json() const {
-  return concat(R"({"layers":[)", results_, R"(],"problems":)",
-                calibration::problems_json(problems_), "}");
+  JsonWriter json = results_;
+  json.end().key("problems");
+  calibration::write_problems(json, problems_);
+  json.end();
+  return json.take();
 }
 
 } // namespace monoquant::run

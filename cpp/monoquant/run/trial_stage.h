@@ -57,8 +57,8 @@ private:
   uint64_t layer_done_ = 0;  // elements
   std::optional<Read> read_; // wanted next
   bool under_way_ = false;
-  Result<void> begun_;  // told by the first `process`
-  std::string results_; // JSON of the layers that are over
+  Result<void> begun_; // told by the first `process`
+  JsonWriter results_; // of the layers that are over
 };
 
 } // namespace monoquant::run

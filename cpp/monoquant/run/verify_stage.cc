@@ -1,8 +1,9 @@
 #include "monoquant/run/verify_stage.h"
 
 #include <algorithm>
-#include <unordered_map>
+#include <map>
 
+#include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
 
 namespace monoquant::run {
@@ -15,7 +16,7 @@ Error failed(std::string message, std::string tensor, uint64_t offset) {
 
 /// Every planned tensor must be in the file, where it was planned, as what it was planned.
 std::optional<Error> compare_structure(const plan::Plan &plan, const catalog::Catalog &output) {
-  std::unordered_map<std::string_view, const catalog::Tensor *> found;
+  std::map<std::string_view, const catalog::Tensor *> found;
   for (const catalog::Tensor &tensor : output.tensors) {
     found.emplace(tensor.name, &tensor);
   }
@@ -47,8 +48,7 @@ VerifyStage::VerifyStage(const EncodeStage &encode, const catalog::Catalog &outp
       structure_(compare_structure(encode.plan(), output)), extents_(encode.extents()),
       blocks_(this->slots()) {
   std::erase_if(extents_, [](const Extent &extent) { return extent.bytes == 0; });
-  std::sort(extents_.begin(), extents_.end(),
-            [](const Extent &a, const Extent &b) { return a.offset < b.offset; });
+  sort(extents_, [](const Extent &a, const Extent &b) { return a.offset < b.offset; });
   for (const Extent &extent : extents_) {
     total_bytes_ += extent.bytes;
   }

@@ -1,7 +1,7 @@
 #include "monoquant/torch/assembly.h"
 
 #include <algorithm>
-#include <unordered_map>
+#include <map>
 
 #include "monoquant/base/text.h"
 #include "monoquant/torch/globals.h"
@@ -159,8 +159,8 @@ private:
   TensorWalk walk_;
   std::vector<const Rebuilt *> rebuilt_; // of each found tensor
   std::vector<uint64_t> bytes_;          // of each found tensor
-  std::unordered_map<std::string, NodeId> names_;
-  std::unordered_map<size_t, size_t> used_;
+  std::map<std::string, NodeId> names_;
+  std::map<size_t, size_t> used_;
   Assembly assembly_;
 };
 

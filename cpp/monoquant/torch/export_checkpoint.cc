@@ -1,7 +1,9 @@
 // Source of the layout: torch/export/pt2_archive, and files that PyTorch 2.14 wrote.
 #include <algorithm>
 
+#include "monoquant/base/bytes.h"
 #include "monoquant/base/json.h"
+#include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
 #include "monoquant/torch/assembly.h"
 #include "monoquant/torch/element_type.h"
@@ -120,11 +122,7 @@ Result<ExportedSet> read_set(const ZipArchive &archive, std::string_view folder,
                              const container::ZipContent &content, StorageClaims &claims) {
   ExportedSet set;
   set.model = std::move(model);
-  constexpr int kMaxNesting = 16;
-  const auto shallow = [](int depth, Json::parse_event_t /*event*/, Json & /*value*/) {
-    return depth <= kMaxNesting;
-  };
-  const Json document = Json::parse(content.bytes.begin(), content.bytes.end(), shallow, false);
+  const Json document = parse_json(text_view(content.bytes));
   const Json &config = member_of(document, "config");
   if (!config.is_object()) {
     return malformed_checkpoint(concat("the list of \"", folder, "\" of program \"", set.model,
@@ -170,8 +168,7 @@ Result<Parsed<std::vector<ExportedSet>>> read_sets(const ZipArchive &archive,
     }
     sets.push_back(std::move(set.value()));
   }
-  std::stable_sort(sets.begin(), sets.end(),
-                   [](const auto &a, const auto &b) { return a.bytes > b.bytes; });
+  sort(sets, [](const auto &a, const auto &b) { return a.bytes > b.bytes; });
   return Step(std::move(sets));
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <iterator>
 
+#include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
 #include "monoquant/torch/global_rules.h"
 
@@ -86,8 +87,9 @@ std::vector<Global> list_globals(const Pickle &pickle) {
     const auto name = pickle.global_name(node);
     globals.push_back({std::string(module), std::string(name), danger_of(module, name)});
   }
-  std::stable_partition(globals.begin(), globals.end(),
-                        [](const Global &global) { return global.danger == Danger::kDangerous; });
+  sort(globals, [](const Global &a, const Global &b) {
+    return a.danger == Danger::kDangerous && b.danger != Danger::kDangerous;
+  });
   return globals;
 }
 

@@ -1,8 +1,8 @@
 #include "monoquant/torch/key_text.h"
 
-#include <array>
-#include <charconv>
+#include <cmath>
 
+#include "monoquant/base/json_writer.h"
 #include "monoquant/base/text.h"
 
 namespace monoquant::torch {
@@ -12,14 +12,17 @@ namespace {
 constexpr size_t kMaxBytes = 1024;
 constexpr int kMaxDepth = 8;
 
+/// JSON's numbers look like Python's.
 std::string float_text(double value) {
-  std::array<char, 32> buffer{};
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
-  std::string text(buffer.data(), end);
-  if (text.find_first_not_of("-0123456789") == std::string::npos) {
-    text += ".0"; // as Python has it
+  if (std::isnan(value)) {
+    return "nan";
   }
-  return text;
+  if (std::isinf(value)) {
+    return value > 0 ? "inf" : "-inf";
+  }
+  JsonWriter json;
+  json.value(value);
+  return json.take();
 }
 
 void append_repr(const Pickle &pickle, NodeId key, int depth, std::string &text) {

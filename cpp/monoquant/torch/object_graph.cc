@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <optional>
-#include <unordered_set>
+#include <set>
 
 #include "monoquant/base/text.h"
 #include "monoquant/torch/globals.h"
@@ -131,8 +131,8 @@ std::optional<NodeId> module_attributes(const Pickle &pickle, NodeId object) {
 }
 
 /// The names in _non_persistent_buffers_set, a set or set([…]).
-std::unordered_set<std::string_view> hidden_buffers(const Pickle &pickle, NodeId module) {
-  std::unordered_set<std::string_view> names;
+std::set<std::string_view> hidden_buffers(const Pickle &pickle, NodeId module) {
+  std::set<std::string_view> names;
   const auto add = [&](Nodes nodes) {
     for (const NodeId node : nodes.first(std::min(nodes.size(), kMaxHiddenBuffers))) {
       if (pickle.kind(node) == NodeKind::kText) {

@@ -6,7 +6,6 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "monoquant/base/dtype.h"
@@ -75,7 +74,7 @@ private:
   const Pickle &pickle_;
   StorageClaims &claims_;
   const ExternalTensors *external_;
-  std::unordered_map<NodeId, Rebuilt> made_;
+  std::map<NodeId, Rebuilt> made_;
 };
 
 } // namespace monoquant::torch

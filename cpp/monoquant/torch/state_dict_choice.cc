@@ -4,6 +4,7 @@
 #include <map>
 #include <numeric>
 
+#include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
 
 namespace monoquant::torch {
@@ -27,7 +28,7 @@ std::vector<Subtree> find_candidates(const TensorWalk &walk, const std::vector<u
       candidates.push_back(subtree);
     }
   }
-  std::stable_sort(candidates.begin(), candidates.end(), [&](const auto &a, const auto &b) {
+  sort(candidates, [&](const auto &a, const auto &b) {
     return bytes_of(a) != bytes_of(b) ? bytes_of(a) > bytes_of(b) : a.rank < b.rank;
   });
   return candidates;

@@ -1,7 +1,7 @@
 #include "monoquant/torch/tensor_walk.h"
 
 #include <algorithm>
-#include <unordered_map>
+#include <map>
 
 #include "monoquant/base/text.h"
 #include "monoquant/torch/key_text.h"
@@ -216,7 +216,7 @@ private:
   const std::optional<std::string> &key_;
   std::vector<bool>
       is_open_; // by node: on the way from the root to here, as cycles would come back to it
-  std::unordered_map<NodeId, std::vector<Edge>> edges_;
+  std::map<NodeId, std::vector<Edge>> edges_;
   std::vector<Step> steps_;
   std::string path_;
   std::vector<uint32_t> part_ends_;

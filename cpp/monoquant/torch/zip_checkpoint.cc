@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "monoquant/base/bytes.h"
 #include "monoquant/base/json.h"
+#include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
 #include "monoquant/torch/pickle.h"
 
@@ -23,8 +25,7 @@ std::vector<std::string> folders_with(const container::ZipDirectory &directory,
   const auto depth = [](const std::string &folder) {
     return std::count(folder.begin(), folder.end(), '/');
   };
-  std::stable_sort(folders.begin(), folders.end(),
-                   [&](const auto &a, const auto &b) { return depth(a) < depth(b); });
+  sort(folders, [&](const auto &a, const auto &b) { return depth(a) < depth(b); });
   return folders;
 }
 
@@ -65,7 +66,7 @@ Error no_checkpoint(const container::ZipDirectory &directory) {
 }
 
 Result<void> read_metadata(const container::ZipContent &content, Checkpoint &checkpoint) {
-  const Json document = Json::parse(content.bytes.begin(), content.bytes.end(), nullptr, false);
+  const Json document = parse_json(text_view(content.bytes));
   if (!document.is_object()) {
     return {}; // some other tool's file of this name
   }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "monoquant/base/json.h"
+#include "monoquant/base/json_writer.h"
 #include "support/fixture.h"
 #include "support/typescript.h"
 
@@ -34,16 +35,16 @@ TEST(Result, every_code_is_one_that_typescript_knows) {
 
 TEST(Result, an_error_as_json_has_what_it_knows_and_no_more) {
   const Error full{ErrorCode::kFileTruncated, "ends early", "copy it again", "a.weight", 0};
-  EXPECT_EQ(json_text(error_json(full)),
+  EXPECT_EQ(error_json(full),
             R"({"code":"file-truncated","message":"ends early","suggestion":"copy it again",)"
             R"("tensor":"a.weight","offset":0})");
   const Error sparse{ErrorCode::kInternal, "lost", {}, {}, {}};
-  EXPECT_EQ(json_text(error_json(sparse)), R"({"code":"internal","message":"lost"})");
+  EXPECT_EQ(error_json(sparse), R"({"code":"internal","message":"lost"})");
 }
 
 TEST(Result, bytes_that_are_no_utf8_do_not_break_json) {
   const Error error{ErrorCode::kMalformedFile, "name \xFF\xFE", {}, "\xC3", {}};
-  EXPECT_TRUE(Json::accept(json_text(error_json(error))));
+  EXPECT_TRUE(Json::accept(error_json(error)));
 }
 
 } // namespace

@@ -15,7 +15,7 @@ namespace monoquant::test {
 namespace {
 
 [[noreturn]] void stop(const Error &error) {
-  std::fprintf(stderr, "Unexpected error: %s\n", json_text(error_json(error)).c_str());
+  std::fprintf(stderr, "Unexpected error: %s\n", error_json(error).c_str());
   std::abort();
 }
 
