@@ -59,7 +59,14 @@ const STEPS = {
     commands: [
       [NODE, 'scripts/build.mjs'],
       [NODE, bin('publint/src/cli.js'), '--strict'],
-      [NODE, bin('vitest/vitest.mjs'), 'run'],
+      [NODE, bin('vitest/vitest.mjs'), 'run', '--project', '!site'],
+    ],
+  },
+  site: {
+    packages: ['chromium'],
+    commands: [
+      [NODE, 'scripts/build.mjs'],
+      [NODE, bin('vitest/vitest.mjs'), 'run', '--project', 'site'],
     ],
   },
 };

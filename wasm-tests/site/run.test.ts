@@ -6,9 +6,9 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { CLI, Folder, type Finished, start } from '../support/cli.js';
+import { CLI, type Finished, Folder, start } from '../support/cli.js';
 import { mixedModel } from '../support/models.js';
-import { sha256Of, type SaveTo, type Visit, type VisitOptions, visitors } from './visit.js';
+import { type SaveTo, sha256Of, type Visit, type VisitOptions, visitors } from './visit.js';
 
 const FIXTURES = join(import.meta.dirname, '../fixtures');
 const visit = visitors();
@@ -163,7 +163,9 @@ const MORE: readonly Case[] = [
     choose: async (visit) => {
       await visit.moreOptions();
       const card = visit.card('Choose');
-      await card.locator('input[type=file]').setInputFiles(join(FIXTURES, 'calibration/inputs.npz'));
+      await card
+        .locator('input[type=file]')
+        .setInputFiles(join(FIXTURES, 'calibration/inputs.npz'));
       await card.getByText(/^inputs\.npz: \d+ layers/).waitFor();
       await card.getByLabel('Inputs of layers').selectOption('static');
       await card.getByLabel('Range of inputs').selectOption('percentile');

@@ -51,7 +51,8 @@ export class SiteServer {
       const path = decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname);
       site.requests.push(path.startsWith(folder) ? path.slice(folder.length) : path);
       const file = path.startsWith(folder) ? fileOf(path.slice(folder.length)) : undefined;
-      if (file === undefined) return response.writeHead(404, { 'Content-Type': 'text/plain' }).end();
+      if (file === undefined)
+        return response.writeHead(404, { 'Content-Type': 'text/plain' }).end();
       const bytes = readFileSync(file);
       const tag = `"${createHash('sha256').update(bytes).digest('hex').slice(0, 16)}"`;
       const headers = {

@@ -10,7 +10,12 @@ const visit = visitors();
 
 /** What the card of a finished run says that it ran on. */
 async function engineOf(visitor: Visit): Promise<string> {
-  return visitor.card('Done').locator('.facts div').filter({ hasText: 'Engine' }).locator('dd').innerText();
+  return visitor
+    .card('Done')
+    .locator('.facts div')
+    .filter({ hasText: 'Engine' })
+    .locator('dd')
+    .innerText();
 }
 
 async function runExample(visitor: Visit): Promise<{ engine: string; sha256: string }> {
@@ -19,34 +24,37 @@ async function runExample(visitor: Visit): Promise<{ engine: string; sha256: str
   return { engine: await engineOf(visitor), sha256: (await visitor.save()).sha256 };
 }
 
-it.each(['/', '/some/folder/'])('plain host, in %s: one thread, more by wish, and back', async (folder) => {
-  const visitor = await visit({ folder });
-  const { page } = visitor;
-  expect(await visitor.badge('one thread').count()).toBe(1);
-  expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
-  const first = await runExample(visitor);
-  expect(first.engine).toBe('one thread');
+it.each(['/', '/some/folder/'])(
+  'plain host, in %s: one thread, more by wish, and back',
+  async (folder) => {
+    const visitor = await visit({ folder });
+    const { page } = visitor;
+    expect(await visitor.badge('one thread').count()).toBe(1);
+    expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
+    const first = await runExample(visitor);
+    expect(first.engine).toBe('one thread');
 
-  await visitor.worksOffline();
-  await page.getByRole('button', { name: 'Use more threads' }).click();
-  await visitor.badge('2 threads').waitFor();
-  expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
-  const second = await runExample(visitor);
-  expect(second.engine).toBe('2 threads');
-  expect(second.sha256).toBe(first.sha256);
+    await visitor.worksOffline();
+    await page.getByRole('button', { name: 'Use more threads' }).click();
+    await visitor.badge('2 threads').waitFor();
+    expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
+    const second = await runExample(visitor);
+    expect(second.engine).toBe('2 threads');
+    expect(second.sha256).toBe(first.sha256);
 
-  // Still so at the next visit, and without a network.
-  await visitor.worksOffline();
-  await visitor.server.stop();
-  await page.reload();
-  await visitor.badge('2 threads').waitFor();
-  expect((await runExample(visitor)).sha256).toBe(first.sha256);
+    // Still so at the next visit, and without a network.
+    await visitor.worksOffline();
+    await visitor.server.stop();
+    await page.reload();
+    await visitor.badge('2 threads').waitFor();
+    expect((await runExample(visitor)).sha256).toBe(first.sha256);
 
-  await page.getByRole('button', { name: 'Back to one' }).click();
-  await visitor.badge('one thread').waitFor();
-  expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
-  expect(await runExample(visitor)).toEqual(first);
-});
+    await page.getByRole('button', { name: 'Back to one' }).click();
+    await visitor.badge('one thread').waitFor();
+    expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
+    expect(await runExample(visitor)).toEqual(first);
+  },
+);
 
 it('isolated host: threads at once, and no wish to be asked for', async () => {
   const visitor = await visit({ isolated: true });

@@ -149,7 +149,6 @@ export class Visit {
   /** What the card of the model is called: its name. */
   async opened(name: string): Promise<void> {
     await this.page.getByRole('heading', { name, exact: true }).waitFor();
-    await this.planned();
   }
 
   async tryExample(): Promise<void> {

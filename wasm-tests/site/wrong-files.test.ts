@@ -3,7 +3,15 @@
  * It exists because a page that forgets what was chosen, or breaks, after one bad file is used once.
  * What was open stays open, and a good model works afterwards.
  */
-import { closeSync, copyFileSync, openSync, rmSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  openSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Folder } from '../support/cli.js';
@@ -33,12 +41,24 @@ const WRONG: readonly (readonly [what: string, path: string, says: RegExp])[] = 
   ['a model that ends too early', truncated(), /bytes/],
   [
     'a header longer than anything',
-    join(FIXTURES, 'safetensors_bad/header_len_max.safetensors'),
+    join(FIXTURES, 'safetensors_bad/header_len_over_file.safetensors'),
     /header/,
   ],
-  ['two tensors of one name', join(FIXTURES, 'safetensors_bad/duplicate_key.safetensors'), /twice|duplicate|more than once/i],
-  ['a pickle that runs things', join(FIXTURES, 'torch/hostile/newobj_evil.pt'), /subprocess\.Popen/],
-  ['a tensor of 8 GB out of 16 bytes', join(FIXTURES, 'torch/hostile/expand_bomb_8g.pt'), /8589934592/],
+  [
+    'two tensors of one name',
+    join(FIXTURES, 'safetensors_bad/duplicate_key.safetensors'),
+    /twice|duplicate|more than once/i,
+  ],
+  [
+    'a pickle that runs things',
+    join(FIXTURES, 'torch/hostile/newobj_evil.pt'),
+    /subprocess\.Popen/,
+  ],
+  [
+    'a tensor of 8 GB out of 16 bytes',
+    join(FIXTURES, 'torch/hostile/expand_bomb_8g.pt'),
+    /8589934592/,
+  ],
   ['an archive that miscounts', join(FIXTURES, 'torch/hostile/zip_count_lies.pt'), /60000/],
   ['a page instead of a model', join(FIXTURES, 'torch/container/html_error_page.pt'), /HTML|page/],
 ];
@@ -63,7 +83,10 @@ describe('what cannot be opened', () => {
     await visitor.opened('good.safetensors');
     expect(await visitor.page.getByRole('alert').count()).toBe(0);
     await visitor.choose('INT4');
-    await visitor.card('Tensors').getByLabel('Choice for fc.weight', { exact: true }).selectOption('8');
+    await visitor
+      .card('Tensors')
+      .getByLabel('Choice for fc.weight', { exact: true })
+      .selectOption('8');
     await visitor.pick(path);
     expect(await alertOf(visitor)).toBe(first);
     // All is as it was: the model, the choices, the way on.
@@ -88,15 +111,18 @@ describe('what cannot be opened', () => {
   });
 });
 
-it.each(['system_proto4.pt', 'eval_legacy.pt'])('a pickle that is a trap is opened, and told: %s', async (name) => {
-  const visitor = await visit({ isolated: true });
-  await visitor.pick(join(FIXTURES, 'torch/hostile', name));
-  const card = visitor.page.getByRole('region', { name, exact: true });
-  await card.waitFor();
-  const told = await card.innerText();
-  expect(told).toMatch(/not safe to load in Python: it names (posix\.system|__builtin__\.eval)/);
-  expect(told).toContain('Nothing of it was run');
-});
+it.each(['system_proto4.pt', 'eval_legacy.pt'])(
+  'a pickle that is a trap is opened, and told: %s',
+  async (name) => {
+    const visitor = await visit({ isolated: true });
+    await visitor.pick(join(FIXTURES, 'torch/hostile', name));
+    const card = visitor.page.getByRole('region', { name, exact: true });
+    await card.waitFor();
+    const told = await card.innerText();
+    expect(told).toMatch(/not safe to load in Python: it names (posix\.system|__builtin__\.eval)/);
+    expect(told).toContain('Nothing of it was run');
+  },
+);
 
 it('choices that do not fit are told where they are made, and can be mended', async () => {
   const visitor = await visit();

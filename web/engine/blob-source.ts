@@ -35,9 +35,25 @@ export class BlobSource implements ByteSource {
     return this.#blob instanceof File ? `The file "${this.#blob.name}"` : 'The file';
   }
 
+  /**
+   * Chunk by chunk into memory of its own. Chromium holds on to what it reads of a Blob until its next collection of
+   * garbage, which only memory of JavaScript brings about: slices read as a whole, or chunks copied straight to where
+   * they belong, make the tab grow with the file.
+   */
   async #slice(offset: number, length: number): Promise<Uint8Array> {
     try {
-      return new Uint8Array(await this.#blob.slice(offset, offset + length).arrayBuffer());
+      const bytes = new Uint8Array(length);
+      const chunks = this.#blob
+        .slice(offset, offset + length)
+        .stream()
+        .getReader();
+      let count = 0;
+      for (;;) {
+        const { done, value } = await chunks.read();
+        if (done) return bytes.subarray(0, count);
+        bytes.set(value, count);
+        count += value.length;
+      }
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new MonoquantError('read-failed', `${this.#name} could not be read: ${reason}`, {

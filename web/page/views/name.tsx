@@ -1,7 +1,7 @@
 /**
  * The name of a tensor, on one line.
  * It exists because names are long and differ at their ends: what does not fit is cut in the middle.
- * Names come from files: controls are spelled out, and the direction of the line stays.
+ * Names come from files: controls are spelled out, and the direction of the line stays. Screen readers get it whole.
  */
 import { printableName } from '../../../js/words/printable.js';
 
@@ -13,8 +13,13 @@ export function Name({ name }: { name: string }) {
   const cut = Math.max(0, text.length - TAIL);
   return (
     <bdi class="name" dir="ltr">
-      <span class="head">{text.slice(0, cut)}</span>
-      <span class="tail">{text.slice(cut)}</span>
+      <span class="hidden">{text}</span>
+      <span class="head" aria-hidden="true">
+        {text.slice(0, cut)}
+      </span>
+      <span class="tail" aria-hidden="true">
+        {text.slice(cut)}
+      </span>
     </bdi>
   );
 }

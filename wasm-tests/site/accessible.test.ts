@@ -1,0 +1,157 @@
+/**
+ * The page for those who cannot see it, cannot use a mouse, or have a small screen.
+ * It exists because none of that shows in a screenshot.
+ * Rules are those of WCAG 2.1 A and AA, as far as axe-core can tell, in every state of the page.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { AxeResults, RunOptions } from 'axe-core';
+import type { Page } from 'playwright';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { Folder } from '../support/cli.js';
+import { writeLarge } from './large-model.js';
+import { type Visit, visitors } from './visit.js';
+
+const visit = visitors();
+const folder = new Folder();
+const AXE = readFileSync(
+  join(import.meta.dirname, '../../node_modules/axe-core/axe.min.js'),
+  'utf8',
+);
+const FIXTURES = join(import.meta.dirname, '../fixtures');
+const RULES: RunOptions = {
+  runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'],
+  resultTypes: ['violations'],
+};
+/** 480 MB: searched, it runs long enough to be looked at. */
+const PARTS = 30;
+let large = '';
+
+beforeAll(() => {
+  large = writeLarge(folder, 'large.safetensors', PARTS);
+});
+
+/** What is wrong, with where. */
+async function violations(page: Page): Promise<string[]> {
+  if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(AXE);
+  const found = await page.evaluate(
+    (rules) =>
+      (window as unknown as { axe: { run(rules: RunOptions): Promise<AxeResults> } }).axe.run(
+        rules,
+      ),
+    RULES,
+  );
+  return found.violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ target, failureSummary }) => `${id}: ${target.join(' ')}: ${failureSummary}`),
+  );
+}
+
+async function isSound({ page }: Visit, state: string): Promise<void> {
+  expect(await violations(page), state).toEqual([]);
+  const [content, screen] = await page.evaluate(() => [
+    document.documentElement.scrollWidth,
+    document.documentElement.clientWidth,
+  ]);
+  expect(content, `${state}: width`).toBeLessThanOrEqual(screen ?? 0);
+}
+
+describe.each([360, 1280])('%d pixels', (width) => {
+  it.each(['light', 'dark'] as const)('%s', async (colours) => {
+    const visitor = await visit({ isolated: true, width, colours });
+    const { page } = visitor;
+    await visitor.worksOffline();
+    await isSound(visitor, 'empty');
+
+    await visitor.pick(join(FIXTURES, 'safetensors_bad/header_len_max.safetensors'));
+    await page.getByRole('alert').waitFor();
+    await isSound(visitor, 'an error');
+
+    await visitor.pick(join(FIXTURES, 'torch/hostile/system_proto4.pt'));
+    await page.getByText(/not safe to load/).waitFor();
+    await isSound(visitor, 'a trap');
+
+    await visitor.pick(large);
+    await visitor.opened('large.safetensors');
+    await visitor.planned();
+    await isSound(visitor, 'open');
+    await visitor.moreOptions();
+    await isSound(visitor, 'more options');
+    await page.getByLabel('Leave alone', { exact: true }).fill('layer.1');
+    await page.getByRole('alert').waitFor();
+    await isSound(visitor, 'choices that do not fit');
+    await page.getByLabel('Leave alone', { exact: true }).fill('');
+    await page.getByLabel('Scales from').selectOption('mse');
+    await visitor.planned();
+    await visitor.quantizeButton.click();
+    await page.getByText(/^[1-9][\d.]* MB of /).waitFor();
+    expect(await page.getByRole('progressbar', { name: 'Quantizing' }).count()).toBe(1);
+    const running = await violations(page);
+    // It was running all the while.
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    expect(running, 'running').toEqual([]);
+    await isSound(visitor, 'cancelled');
+
+    await visitor.tryExample();
+    await visitor.choose('INT4');
+    await visitor.quantize();
+    await isSound(visitor, 'done');
+    const done = visitor.card('Done');
+    await done.getByRole('button', { name: 'Validate', exact: true }).click();
+    await done.getByText(/^Valid: /).waitFor();
+    await done.getByRole('table').getByRole('button').first().click();
+    await page.locator('.histogram canvas').nth(1).waitFor();
+    await isSound(visitor, 'validated, with charts');
+  });
+});
+
+/** Presses a key until what is asked for has the focus, as somebody without a mouse does. */
+async function tabTo(page: Page, name: RegExp): Promise<void> {
+  const seen: string[] = [];
+  for (let presses = 0; presses < 80; presses++) {
+    await page.keyboard.press('Tab');
+    const focused = await page.evaluate(() => {
+      const element = document.activeElement as HTMLElement | null;
+      if (element === null || element === document.body) return { name: '', ring: true };
+      const label = element instanceof HTMLInputElement ? element.labels?.[0] : undefined;
+      const { outlineStyle } = getComputedStyle(element);
+      const around = label === undefined ? '' : getComputedStyle(label as Element).outlineStyle;
+      return {
+        name: element.ariaLabel ?? label?.textContent ?? element.textContent ?? '',
+        ring: outlineStyle !== 'none' || (around !== '' && around !== 'none'),
+      };
+    });
+    seen.push(focused.name);
+    expect(focused.ring, `a ring around "${focused.name}"`).toBe(true);
+    if (name.test(focused.name)) return;
+  }
+  throw new Error(`There is no way to ${name} by Tab, only to ${seen.join(' | ')}.`);
+}
+
+it('from the example to the saved file by keyboard alone', async () => {
+  const visitor = await visit({ isolated: true });
+  const { page } = visitor;
+  const { keyboard } = page;
+  await tabTo(page, /^Try an example$/);
+  await keyboard.press('Enter');
+  await visitor.opened('example.safetensors');
+  await tabTo(page, /^INT8/);
+  await keyboard.press('ArrowDown');
+  await expect.poll(() => page.getByRole('radio', { name: 'INT4' }).isChecked()).toBe(true);
+  await tabTo(page, /^More options$/);
+  await keyboard.press('Enter');
+  await page.getByLabel('Scales from').waitFor();
+  await visitor.planned();
+  await tabTo(page, /^Quantize$/);
+  await keyboard.press('Enter');
+  await visitor.done();
+  // The end of a run is said, and the way goes on from there.
+  await tabTo(page, /^Save example_quantized\.safetensors$/);
+  const [download] = await Promise.all([page.waitForEvent('download'), keyboard.press('Enter')]);
+  expect(download.suggestedFilename()).toBe('example_quantized.safetensors');
+  await tabTo(page, /^Validate$/);
+  await keyboard.press('Space');
+  await visitor
+    .card('Done')
+    .getByText(/^Valid: /)
+    .waitFor();
+});
