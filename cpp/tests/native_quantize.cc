@@ -10,6 +10,7 @@
 #include <string>
 
 #include "monoquant/base/json.h"
+#include "monoquant/base/json_writer.h"
 #include "monoquant/catalog/inspector.h"
 #include "monoquant/plan/plan.h"
 #include "monoquant/run/encode_stage.h"

@@ -7,6 +7,7 @@
 #include <limits>
 #include <numeric>
 
+#include "monoquant/base/json_writer.h"
 #include "monoquant/base/text.h"
 #include "support/drive.h"
 #include "support/memory_host.h"

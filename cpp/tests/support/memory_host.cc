@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "monoquant/base/json_writer.h"
 #include "monoquant/catalog/inspector.h"
 #include "monoquant/run/seal_stage.h"
 #include "monoquant/run/verify_stage.h"
