@@ -7,6 +7,7 @@
 #include <limits>
 #include <numeric>
 
+#include "monoquant/base/json.h"
 #include "monoquant/base/json_writer.h"
 #include "monoquant/base/text.h"
 #include "support/drive.h"
@@ -48,7 +49,7 @@ Json distribution(const Opened &file, const Opened &reference, std::string_view 
                   size_t block_bytes = kBlock) {
   const auto pair = pair_of(file.catalog, reference.catalog, name);
   if (!pair) {
-    return error_json(pair.error());
+    return parse_json(error_json(pair.error()));
   }
   DistributionStage stage(file.catalog, reference.catalog, pair.value(), block_bytes);
   uint64_t last_done = 0;
@@ -65,10 +66,10 @@ Json distribution(const Opened &file, const Opened &reference, std::string_view 
       },
       [](uint64_t, std::span<const uint8_t>) { FAIL() << "nothing is to be written"; });
   if (!done) {
-    return error_json(done.error());
+    return parse_json(error_json(done.error()));
   }
   EXPECT_EQ(stage.done_bytes(), stage.total_bytes());
-  return Json::parse(stage.result_json());
+  return parse_json(stage.result_json());
 }
 
 /// Counts by a search among the bins' edges, in wider numbers than the engine's.
