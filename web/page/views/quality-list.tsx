@@ -5,9 +5,8 @@
  */
 import type { Report, TensorReport } from 'monoquant';
 import { formatDecibels, formatError } from '../../../js/words/format.js';
-import { printableName } from '../../../js/words/printable.js';
 import type { Workbench } from '../workbench.js';
-import { Name } from './name.js';
+import { NameCell } from './name-cell.js';
 import { Windowed } from './windowed.js';
 
 /** Where bars end: beyond, nobody can tell a difference. */
@@ -49,19 +48,7 @@ export function QualityList({ report, workbench }: { report: Report; workbench: 
               aria-rowindex={index + 2}
               style={style}
             >
-              <div role="cell" class="name-cell">
-                <button
-                  type="button"
-                  class="plain"
-                  aria-pressed={isChosen}
-                  title={printableName(tensor.name)}
-                  onClick={() => {
-                    workbench.chosenTensor.value = isChosen ? undefined : tensor.name;
-                  }}
-                >
-                  <Name name={tensor.name} />
-                </button>
-              </div>
+              <NameCell name={tensor.name} workbench={workbench} />
               <div role="cell" class="decibels">
                 <span class="track" aria-hidden="true">
                   <span class="bar" style={{ width: `${100 * share}%` }} />

@@ -18,7 +18,7 @@ import {
   type TensorRow,
 } from '../tensor-rows.js';
 import type { Workbench } from '../workbench.js';
-import { Name } from './name.js';
+import { NameCell } from './name-cell.js';
 import type { ViewProps } from './view-props.js';
 import { Windowed } from './windowed.js';
 
@@ -125,19 +125,7 @@ function Row({ row: { tensor, planned }, index, style, workbench }: RowProps) {
       aria-rowindex={index + 2}
       style={style}
     >
-      <div role="cell" class="name-cell">
-        <button
-          type="button"
-          class="plain"
-          aria-pressed={isChosen}
-          title={printableName(name)}
-          onClick={() => {
-            workbench.chosenTensor.value = isChosen ? undefined : name;
-          }}
-        >
-          <Name name={name} />
-        </button>
-      </div>
+      <NameCell name={name} workbench={workbench} />
       <div role="cell" class="kind">
         {kind}
       </div>
