@@ -86,3 +86,30 @@ it('validated in one click; a report that repeats the run', async () => {
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({ configuration: report.configuration });
 });
+
+it('what is validated is the file that was saved', async () => {
+  const visitor = await visit({ saveTo: 'picker' });
+  await visitor.tryExample();
+  await visitor.quantize();
+  const { name } = await visitor.save();
+  await visitor.page.evaluate(damageLastByte, name);
+  const done = visitor.card('Done');
+  await done.getByRole('button', { name: 'Validate', exact: true }).click();
+  await done.getByText(/^Not valid: 1 problem/).waitFor();
+});
+
+/** In the page: changes the file that the visitor has picked, somewhere in its last tensor. */
+async function damageLastByte(name: string): Promise<void> {
+  const root = await navigator.storage.getDirectory();
+  const folder = await root.getDirectoryHandle('picked');
+  const handle = await folder.getFileHandle(name);
+  const file = await handle.getFile();
+  const last = new Uint8Array(await file.slice(file.size - 1).arrayBuffer());
+  const writable = await handle.createWritable({ keepExistingData: true });
+  await writable.write({
+    type: 'write',
+    position: file.size - 1,
+    data: last.map((byte) => byte ^ 1),
+  });
+  await writable.close();
+}

@@ -11,15 +11,13 @@ import {
   type QuantizeResult,
   type Report,
   type Validation,
+  validate,
 } from 'monoquant';
 import { commandOf, type Options, outputName } from './command.js';
 import { isAborted } from './fault.js';
 import type { OpenModel } from './open-model.js';
-import { saveBlob } from './save.js';
+import { type Saved, saveBlob } from './save.js';
 import { Work } from './work.js';
-
-/** Where the output was saved: a file that can be read again, or wherever downloads go. */
-export type Saved = File | 'download';
 
 export class Outcome {
   readonly report: Report;
@@ -64,7 +62,12 @@ export class Outcome {
   async validate(): Promise<void> {
     this.validation.value = undefined;
     try {
-      this.validation.value = await this.validating.run((run) => this.#result.validate(run));
+      this.validation.value = await this.validating.run(async (run) => {
+        const saved = this.saved.peek();
+        if (saved === undefined || saved === 'download') return this.#result.validate(run);
+        const reference = { reference: this.#model.source, ...this.#opening };
+        return validate(await saved.getFile(), { ...reference, ...run });
+      });
     } catch {
       // The work has kept what went wrong.
     }
@@ -72,13 +75,9 @@ export class Outcome {
 
   /** Of a tensor's weights before and after. */
   async distribution(tensor: string, signal: AbortSignal): Promise<Distribution | undefined> {
-    const { key, stripPrefix } = this.report.configuration;
-    const opening = { ...(key === null ? {} : { key }), stripPrefix };
     try {
-      return await distribution(this.#model.source, this.#result.blob(), tensor, {
-        ...opening,
-        signal,
-      });
+      const options = { ...this.#opening, signal };
+      return await distribution(this.#model.source, this.#result.blob(), tensor, options);
     } catch (error) {
       if (isAborted(error)) return undefined;
       throw error;
@@ -96,7 +95,7 @@ export class Outcome {
         await described.close();
         const text = described.catalog.metadata.quantization_config;
         const quantization = text === undefined ? {} : { quantization_config: JSON.parse(text) };
-        const merged = { ...(JSON.parse(await config.text()) as object), ...quantization };
+        const merged = { ...(await readObject(config)), ...quantization };
         const json = `${JSON.stringify(merged, null, 2)}\n`;
         return saveBlob(new Blob([json], { type: 'application/json' }), 'config.json', run);
       });
@@ -105,9 +104,27 @@ export class Outcome {
     }
   }
 
+  /** Which part of the model it was made from. */
+  get #opening(): { readonly key?: string; readonly stripPrefix: string } {
+    const { key, stripPrefix } = this.report.configuration;
+    return { ...(key === null ? {} : { key }), stripPrefix };
+  }
+
   close(): Promise<void> {
     this.saving.cancel();
     this.validating.cancel();
     return this.#result.close();
   }
+}
+
+/** The JSON object in a file of the user's. */
+async function readObject(file: File): Promise<object> {
+  const text = await file.text();
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  } catch {
+    // Told below.
+  }
+  throw new Error(`Expected a JSON object in "${file.name}", found something else.`);
 }

@@ -6,11 +6,13 @@
 import type { RunControls } from './work.js';
 
 /** The file that was written, or word that the browser is downloading it. */
+export type Saved = FileSystemFileHandle | 'download';
+
 export async function saveBlob(
   blob: Blob,
   name: string,
   { signal, onProgress }: RunControls,
-): Promise<File | 'download'> {
+): Promise<Saved> {
   if (window.showSaveFilePicker === undefined) {
     download(blob, name);
     return 'download';
@@ -26,10 +28,10 @@ export async function saveBlob(
   });
   const writable = await handle.createWritable();
   await blob.stream().pipeThrough(counted).pipeTo(writable, { signal });
-  const file = await handle.getFile();
-  if (file.size === blob.size) return file;
+  const { size } = await handle.getFile();
+  if (size === blob.size) return handle;
   throw new Error(
-    `Expected a file of ${blob.size} bytes, found ${file.size} in "${name}": save it again.`,
+    `Expected a file of ${blob.size} bytes, found ${size} in "${handle.name}": save it again.`,
   );
 }
 
