@@ -97,7 +97,9 @@ export class Visit {
     const visit = new Visit(page, server, saveTo);
     page.on('pageerror', (error) => visit.complaints.push(String(error)));
     page.on('console', (message) => {
-      if (message.type() === 'error') visit.complaints.push(message.text());
+      // Files that are opened by themselves have no icon, which browsers then look for.
+      const isIcon = message.location().url.endsWith('/favicon.ico');
+      if (message.type() === 'error' && !isIcon) visit.complaints.push(message.text());
     });
     context.on('request', (request) => visit.requests.push(request));
     await page.goto(server.url);

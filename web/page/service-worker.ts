@@ -12,7 +12,6 @@ export {};
 interface Scope extends EventTarget {
   readonly registration: ServiceWorkerRegistration;
   readonly clients: { claim(): Promise<void> };
-  skipWaiting(): Promise<void>;
 }
 interface LifeEvent extends Event {
   waitUntil(done: Promise<unknown>): void;
@@ -25,8 +24,9 @@ interface RequestEvent extends LifeEvent {
 const scope = globalThis as unknown as Scope;
 const FILES: readonly string[] = [...__SITE_FILES__, './', 'icon.svg'];
 
+// A later version waits until no tab needs the files of this one any more.
 scope.addEventListener('install', (event) => {
-  (event as LifeEvent).waitUntil(keepFiles().then(() => scope.skipWaiting()));
+  (event as LifeEvent).waitUntil(keepFiles());
 });
 
 scope.addEventListener('activate', (event) => {
@@ -54,9 +54,14 @@ async function dropOldFiles(): Promise<void> {
 
 async function answer(request: Request): Promise<Response> {
   const cache = await caches.open(__SITE_CACHE__);
-  const isPage = request.mode === 'navigate';
-  const response = isPage ? await latest(request, cache) : await kept(request, cache);
+  const response = isPage(request) ? await latest(request, cache) : await kept(request, cache);
   return (await cache.match(urlOf(__ISOLATE_MARK__))) === undefined ? response : isolated(response);
+}
+
+/** Other files of the site can be opened in a tab, too. */
+function isPage({ mode, url }: Request): boolean {
+  const { origin, pathname } = new URL(url);
+  return mode === 'navigate' && ['./', 'index.html'].map(urlOf).includes(origin + pathname);
 }
 
 /** The page itself may have changed; the last one that was seen serves where there is no network. */
