@@ -17,7 +17,9 @@ const fine = folder.write('fine.safetensors', [
 ]);
 const norms = folder.write('norms.safetensors', [weights('norm.weight', 'F32', [600])]);
 const alone = folder.write('alone.safetensors', [weights('fc.weight', 'F32', [16, 128])]);
-writeFileSync(folder.at('broken.safetensors'), 'not a model at all');
+writeFileSync(folder.at('text.safetensors'), 'not a model at all');
+// The length of a header that is no JSON.
+writeFileSync(folder.at('broken.safetensors'), Buffer.from('\x08\0\0\0\0\0\0\0not JSON'));
 writeFileSync(folder.at('there.safetensors'), 'precious');
 
 it('0: done', async () => {
@@ -49,6 +51,7 @@ const FAILURES: readonly (readonly [code: number, error: ErrorCode, words: reado
   [5, 'file-not-found', ['quantize', folder.at('nowhere.safetensors')]],
   [5, 'file-not-found', ['info', folder.at('nowhere.safetensors')]],
   [5, 'malformed-file', ['info', folder.at('broken.safetensors')]],
+  [5, 'unsupported-format', ['info', folder.at('text.safetensors')]],
   [2, 'invalid-options', ['quantize', folder.path]],
   [5, 'read-failed', ['quantize', '/dev/null']],
   [5, 'write-failed', ['quantize', fine, '-o', folder.at('no/such/folder.safetensors')]],
