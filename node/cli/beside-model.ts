@@ -4,13 +4,12 @@
  * Never in the folder of a model that is a folder: that stays as it was.
  */
 import { basename, dirname, join, resolve } from 'node:path';
+import { modelStem } from '../../js/words/model-stem.js';
 import { isFolder } from '../model-input.js';
-
-const MODEL_EXTENSION = /\.(safetensors\.index\.json|safetensors|pt|pth|bin|ckpt)$/i;
 
 /** `model.safetensors` and `_quantized.safetensors` become `model_quantized.safetensors`. */
 export function besideModel(model: string, ending: string): string {
   // What "." and ".." are called shows the whole path only.
   if (isFolder(model)) return join(model, '..', basename(resolve(model)) + ending);
-  return join(dirname(model), basename(model).replace(MODEL_EXTENSION, '') + ending);
+  return join(dirname(model), modelStem(basename(model)) + ending);
 }

@@ -13,26 +13,17 @@ export interface Choice extends PlanOptions, OpenOptions {
 
 export const FIRST_CHOICE: Choice = { bits: 8, ignore: [], overrides: [] };
 
+/** What means something with stored scales of inputs only. */
+const OF_INPUTS: readonly (keyof PlanOptions)[] = ['observer', 'percentile', 'inputScheme'];
 /** What means something with these bits only. */
-const OF_SCALES = [
-  'mode',
-  'scheme',
-  'strategy',
-  'groupSize',
-  'method',
-  'observer',
-  'percentile',
-  'inputScheme',
-] as const satisfies readonly (keyof PlanOptions)[];
-const OF_INPUTS = [
-  'observer',
-  'percentile',
-  'inputScheme',
-] as const satisfies readonly (keyof PlanOptions)[];
+const OF_BITS: readonly (keyof PlanOptions)[] = [
+  ...OF_INPUTS,
+  ...(['mode', 'scheme', 'strategy', 'groupSize', 'method'] as const),
+];
 
 export function withBits(choice: Choice, bits: Bits): Choice {
   if (bits === choice.bits) return choice;
-  return tidied({ ...without(choice, OF_SCALES), bits });
+  return tidied({ ...without(choice, OF_BITS), bits });
 }
 
 /** Groups of 8-bit weights go only with activations that are left alone. */
@@ -84,6 +75,11 @@ export function withOverride(choice: Choice, name: string, bits: OverrideBits | 
   if (bits === undefined) return tidied({ ...choice, overrides: others });
   const chosen = bits === 'none' ? bits : (Number(bits) as Bits);
   return tidied({ ...choice, overrides: [...others, { pattern, bits: chosen }] });
+}
+
+/** Which part of the file is meant, spelled out. */
+export function openingOf({ key, stripPrefix }: OpenOptions): Required<OpenOptions> {
+  return { key: key ?? null, stripPrefix: stripPrefix ?? '' };
 }
 
 /** Sets an option, or takes it back. */

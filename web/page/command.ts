@@ -4,6 +4,7 @@
  * Only choices that were made are in it, in the order of the command's help.
  */
 import type { LayerOverride, OpenOptions, PlanOptions } from 'monoquant';
+import { modelStem } from '../../js/words/model-stem.js';
 
 export type Options = PlanOptions & OpenOptions;
 
@@ -25,7 +26,7 @@ export function commandOf(options: Options, { model, output, calibration }: Comm
 
 /** `model_quantized.safetensors` of `model.pt`. */
 export function outputName(model: string, container: 'safetensors' | 'pt'): string {
-  const stem = model.replace(/\.(safetensors|pt|pth|bin|ckpt|pt2|npz)$/i, '');
+  const stem = modelStem(model);
   return `${stem === '' ? 'model' : stem}_quantized.${container}`;
 }
 

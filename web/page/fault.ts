@@ -3,21 +3,19 @@
  * It exists because errors come from the engine, the browser and the page itself.
  * Never empty words: an unknown error shows its own message.
  */
-import { type ErrorCode, MonoquantError } from 'monoquant';
+import { MonoquantError } from 'monoquant';
 
 export interface Fault {
   readonly message: string;
   readonly suggestion?: string | undefined;
-  readonly code?: ErrorCode;
 }
 
 export function faultOf(error: unknown): Fault {
   if (error instanceof MonoquantError) {
-    const { message, suggestion, code } = error;
+    const { message, suggestion } = error;
     return {
       message,
       suggestion: suggestion === undefined ? undefined : inPageWords(suggestion),
-      code,
     };
   }
   if (error instanceof DOMException && error.name === 'QuotaExceededError') {
@@ -37,10 +35,10 @@ export function isAborted(error: unknown): boolean {
 
 /** Suggestions name options of the API; here they have labels. */
 const LABELS: readonly (readonly [pattern: RegExp, words: string])[] = [
-  [/\bweightsOnly: true\b/g, 'activations: left alone'],
-  [/\bdefaultIgnore: false\b/g, '"also embeddings, heads, routers"'],
-  [/\bminElements\b/g, '"smallest tensor"'],
-  [/\boverrides\b/g, 'the choices in the table'],
+  [/\bweightsOnly: true\b/g, '"Inputs of layers: Left alone"'],
+  [/\bdefaultIgnore: false\b/g, '"Also embeddings, heads and routers"'],
+  [/\bminElements\b/g, '"Smallest tensor to quantize"'],
+  [/\boverrides\b/g, 'the choices in the table of tensors'],
 ];
 
 function inPageWords(text: string): string {

@@ -13,6 +13,7 @@ import {
   type Validation,
   validate,
 } from 'monoquant';
+import { openingOf } from './choice.js';
 import { commandOf, type Options, outputName } from './command.js';
 import { isAborted } from './fault.js';
 import type { OpenModel } from './open-model.js';
@@ -65,7 +66,10 @@ export class Outcome {
       this.validation.value = await this.validating.run(async (run) => {
         const saved = this.saved.peek();
         if (saved === undefined || saved === 'download') return this.#result.validate(run);
-        const reference = { reference: this.#model.source, ...this.#opening };
+        const reference = {
+          reference: this.#model.source,
+          ...openingOf(this.report.configuration),
+        };
         return validate(await saved.getFile(), { ...reference, ...run });
       });
     } catch {
@@ -76,7 +80,7 @@ export class Outcome {
   /** Of a tensor's weights before and after. */
   async distribution(tensor: string, signal: AbortSignal): Promise<Distribution | undefined> {
     try {
-      const options = { ...this.#opening, signal };
+      const options = { ...openingOf(this.report.configuration), signal };
       return await distribution(this.#model.source, this.#result.blob(), tensor, options);
     } catch (error) {
       if (isAborted(error)) return undefined;
@@ -102,12 +106,6 @@ export class Outcome {
     } catch {
       // The work has kept what went wrong.
     }
-  }
-
-  /** Which part of the model it was made from. */
-  get #opening(): { readonly key?: string; readonly stripPrefix: string } {
-    const { key, stripPrefix } = this.report.configuration;
-    return { ...(key === null ? {} : { key }), stripPrefix };
   }
 
   close(): Promise<void> {

@@ -14,10 +14,10 @@ import {
   type QuantizeResult,
   quantize,
 } from 'monoquant';
-import { type Choice, FIRST_CHOICE, forAnotherModel, withMode } from './choice.js';
+import { type Choice, FIRST_CHOICE, forAnotherModel, openingOf, withMode } from './choice.js';
 import type { Options } from './command.js';
 import { exampleModel } from './example.js';
-import { type Fault, faultOf, isAborted } from './fault.js';
+import { type Fault, faultOf } from './fault.js';
 import { nameOfModel } from './model-files.js';
 import type { OpenModel } from './open-model.js';
 import { Outcome } from './outcome.js';
@@ -41,7 +41,6 @@ export class Workbench {
   readonly model = signal<OpenModel | undefined>(undefined);
   readonly choice = signal<Choice>(FIRST_CHOICE);
   readonly data = signal<CalibrationData | undefined>(undefined);
-  readonly dataFault = signal<Fault | undefined>(undefined);
   readonly forecast = signal<Forecast>({});
   /** A tensor whose details are shown. */
   readonly chosenTensor = signal<string | undefined>(undefined);
@@ -105,16 +104,11 @@ export class Workbench {
     const model = this.model.peek();
     if (model === undefined) return;
     const turn = ++this.#turn;
-    const { key, stripPrefix } = this.choice.peek();
-    const others = forAnotherModel(this.choice.peek());
-    const opening = {
-      ...(key == null ? {} : { key }),
-      ...(stripPrefix === undefined ? {} : { stripPrefix }),
-      ...part,
-    };
+    const before = this.choice.peek();
+    const choice = { ...forAnotherModel(before), ...openingOf(before), ...part };
     this.openFault.value = undefined;
     try {
-      await this.#replaceModel(model, { ...others, ...opening }, turn);
+      await this.#replaceModel(model, choice, turn);
     } catch (error) {
       if (turn === this.#turn) this.openFault.value = faultOf(error);
     }
@@ -125,16 +119,15 @@ export class Workbench {
     choice: Choice,
     turn: number,
   ): Promise<void> {
-    const { key, stripPrefix } = choice;
-    const handle = await open(model.source, { key: key ?? null, stripPrefix: stripPrefix ?? '' });
+    const handle = await open(model.source, openingOf(choice));
     if (turn !== this.#turn) return handle.close();
     this.quantizing.forget();
+    this.calibrating.forget();
     const [before, outcome] = [this.model.peek(), this.outcome.peek()];
     batch(() => {
       this.outcome.value = undefined;
       this.chosenTensor.value = undefined;
       this.data.value = undefined;
-      this.dataFault.value = undefined;
       this.forecast.value = {};
       this.choice.value = choice;
       this.model.value = { ...model, handle, catalog: handle.catalog };
@@ -172,20 +165,15 @@ export class Workbench {
   async calibrate(files: readonly File[]): Promise<void> {
     const model = this.model.peek();
     if (model === undefined || files.length === 0) return;
-    this.dataFault.value = undefined;
     try {
-      const { key, stripPrefix } = this.choice.peek();
+      const opening = openingOf(this.choice.peek());
       const calibration = await this.calibrating.run((run) =>
-        calibrate(model.source, files, {
-          key: key ?? null,
-          stripPrefix: stripPrefix ?? '',
-          ...run,
-        }),
+        calibrate(model.source, files, { ...opening, ...run }),
       );
       if (model !== this.model.peek()) return;
       this.data.value = { names: files.map(({ name }) => name), calibration };
-    } catch (error) {
-      if (!isAborted(error)) this.dataFault.value = faultOf(error);
+    } catch {
+      // The work has kept what went wrong.
     }
   }
 
@@ -194,7 +182,7 @@ export class Workbench {
       this.choice.value = withMode(this.choice.peek(), undefined);
     }
     this.data.value = undefined;
-    this.dataFault.value = undefined;
+    this.calibrating.forget();
   }
 
   async quantize(): Promise<void> {

@@ -42,7 +42,7 @@ export function CalibrationField({ workbench }: ViewProps) {
         </p>
       )}
       <WorkProgress work={workbench.calibrating} words={{ calibrate: 'Reading captured inputs' }} />
-      <FaultNotice fault={workbench.dataFault.value} />
+      <FaultNotice fault={workbench.calibrating.fault.value} />
       <Warnings warnings={data?.calibration.warnings ?? []} />
       <StaticScales workbench={workbench} />
     </div>
