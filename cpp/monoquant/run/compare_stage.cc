@@ -29,8 +29,7 @@ uint64_t largest(const catalog::Catalog &file, const catalog::Catalog &reference
 CompareStage::CompareStage(const catalog::Catalog &file, const catalog::Catalog *reference,
                            size_t block_bytes)
     : Stage(1, block_bytes, largest(file, or_nothing(reference))),
-      file_(file, this->block_bytes(), 0),
-      reference_(or_nothing(reference), this->block_bytes(), 1) {
+      reader_(file, or_nothing(reference), this->block_bytes()) {
   std::map<std::string_view, const catalog::Tensor *> by_name;
   for (const catalog::Tensor &tensor : or_nothing(reference).tensors) {
     by_name.emplace(tensor.name, &tensor);
@@ -69,29 +68,15 @@ void CompareStage::begin_part() {
   const Pair &pair = pairs_[pair_];
   begin_ = end_;
   end_ = std::min(pair.file->elements, begin_ + kPartElements);
-  file_.begin(*pair.file, begin_, end_);
-  if (pair.reference != nullptr) {
-    reference_.begin(*pair.reference, begin_, end_);
-  }
-}
-
-std::optional<Read> CompareStage::next_read() {
-  of_reference_ = false;
-  if (const auto read = file_.next()) {
-    return read;
-  }
-  of_reference_ = true;
-  return pairs_[pair_].reference == nullptr ? std::nullopt : reference_.next();
+  reader_.begin(*pair.file, pair.reference, begin_, end_);
 }
 
 std::optional<Read> CompareStage::next(size_t /*slot*/) {
-  if (under_way_) {
+  if (reader_.under_way()) {
     return std::nullopt;
   }
   while (pair_ < pairs_.size()) {
-    if (const auto read = next_read()) {
-      under_way_ = true;
-      length_ = read->length;
+    if (const auto read = reader_.next()) {
       return read;
     }
     finish_part();
@@ -100,24 +85,20 @@ std::optional<Read> CompareStage::next(size_t /*slot*/) {
   return std::nullopt;
 }
 
-Result<void> CompareStage::process(size_t slot) {
-  under_way_ = false;
-  const std::span<const uint8_t> bytes = input(slot).first(length_);
-  return of_reference_ ? reference_.fill(bytes) : file_.fill(bytes);
-}
+Result<void> CompareStage::process(size_t slot) { return reader_.fill(input(slot)); }
 
 void CompareStage::finish_part() {
   Pair &pair = pairs_[pair_];
   if (pair.file->codes) {
-    const DecodeFindings &found = file_.decoder().findings();
+    const DecodeFindings &found = reader_.file().decoder().findings();
     pair.findings.bad_scales += found.bad_scales;
     pair.findings.negative_scales += found.negative_scales;
     pair.findings.bad_zero_points += found.bad_zero_points;
     pair.findings.bad_codes += found.bad_codes;
   }
   if (pair.reference != nullptr && pair.as_values) {
-    const std::span<const float> values = file_.values();
-    const std::span<const float> expected = reference_.values();
+    const std::span<const float> values = reader_.file().values();
+    const std::span<const float> expected = reader_.reference().values();
     compare_values(pair, values, expected);
     if (pair.file->codes) {
       check_codes(pair, values, expected);
@@ -151,8 +132,8 @@ void CompareStage::compare_values(Pair &pair, std::span<const float> values,
 }
 
 void CompareStage::compare_bytes(Pair &pair) {
-  const std::span<const uint8_t> found = file_.bytes();
-  const std::span<const uint8_t> expected = reference_.bytes();
+  const std::span<const uint8_t> found = reader_.file().bytes();
+  const std::span<const uint8_t> expected = reader_.reference().bytes();
   const size_t width = std::max<size_t>(1, dtype_bits(pair.file->dtype) / 8);
   for (size_t at = 0; at < found.size(); at += width) {
     const bool same = std::equal(found.begin() + static_cast<std::ptrdiff_t>(at),
@@ -168,8 +149,8 @@ void CompareStage::check_codes(Pair &pair, std::span<const float> values,
   const catalog::Codes &codes = *pair.file->codes;
   for (uint64_t at = begin_; at < end_;) {
     const uint64_t stop = std::min(end_, (at / codes.scope + 1) * codes.scope);
-    const auto scale = static_cast<double>(file_.decoder().scale(at));
-    const int32_t zero_point = file_.decoder().zero_point(at);
+    const auto scale = static_cast<double>(reader_.file().decoder().scale(at));
+    const int32_t zero_point = reader_.file().decoder().zero_point(at);
     const double lowest = codes.lowest() - zero_point;
     const double highest = codes.highest() - zero_point;
     for (; at < stop && scale != 0 && std::isfinite(scale); ++at) {

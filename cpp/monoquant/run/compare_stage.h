@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "monoquant/quant/error_sums.h"
+#include "monoquant/run/pair_reader.h"
 #include "monoquant/run/stage.h"
-#include "monoquant/run/tensor_reader.h"
 
 namespace monoquant::run {
 
@@ -39,7 +39,6 @@ private:
     DecodeFindings findings;
   };
 
-  std::optional<Read> next_read();
   void begin_part();
   void finish_part();
   void compare_values(Pair &pair, std::span<const float> values, std::span<const float> expected);
@@ -47,15 +46,11 @@ private:
   void check_codes(Pair &pair, std::span<const float> values, std::span<const float> expected);
 
   std::vector<Pair> pairs_;
-  TensorReader file_;
-  TensorReader reference_;
+  PairReader reader_;
   uint64_t total_bytes_ = 0;
   size_t pair_ = 0;    // at work
   uint64_t begin_ = 0; // its part at work
   uint64_t end_ = 0;
-  bool under_way_ = false; // a read
-  bool of_reference_ = false;
-  size_t length_ = 0;
 };
 
 } // namespace monoquant::run

@@ -26,8 +26,7 @@ DistributionStage::DistributionStage(const catalog::Catalog &file,
                                      const catalog::Catalog &reference, TensorPair pair,
                                      size_t block_bytes)
     : Stage(1, block_bytes, std::max<uint64_t>({file.file_bytes, reference.file_bytes, 1})),
-      pair_(pair), file_(file, this->block_bytes(), 0),
-      reference_(reference, this->block_bytes(), 1) {
+      pair_(pair), reader_(file, reference, this->block_bytes()) {
   if (pair_.file == nullptr || pair_.file->elements == 0) {
     pass_ = Pass::kDone;
     low_ = 0;
@@ -58,8 +57,7 @@ void DistributionStage::begin_part() {
   }
   begin_ = end_;
   end_ = std::min(elements, begin_ + kPartElements);
-  file_.begin(*pair_.file, begin_, end_);
-  reference_.begin(*pair_.reference, begin_, end_);
+  reader_.begin(*pair_.file, pair_.reference, begin_, end_);
 }
 
 void DistributionStage::begin_counts() {
@@ -74,18 +72,11 @@ void DistributionStage::begin_counts() {
 }
 
 std::optional<Read> DistributionStage::next(size_t /*slot*/) {
-  if (under_way_) {
+  if (reader_.under_way()) {
     return std::nullopt;
   }
   while (pass_ != Pass::kDone) {
-    auto read = file_.next();
-    of_reference_ = !read;
-    if (!read) {
-      read = reference_.next();
-    }
-    if (read) {
-      under_way_ = true;
-      length_ = read->length;
+    if (const auto read = reader_.next()) {
       return read;
     }
     finish_part();
@@ -94,15 +85,11 @@ std::optional<Read> DistributionStage::next(size_t /*slot*/) {
   return std::nullopt;
 }
 
-Result<void> DistributionStage::process(size_t slot) {
-  under_way_ = false;
-  const std::span<const uint8_t> bytes = input(slot).first(length_);
-  return of_reference_ ? reference_.fill(bytes) : file_.fill(bytes);
-}
+Result<void> DistributionStage::process(size_t slot) { return reader_.fill(input(slot)); }
 
 void DistributionStage::finish_part() {
-  const std::span<const float> after = file_.values();
-  const std::span<const float> before = reference_.values();
+  const std::span<const float> after = reader_.file().values();
+  const std::span<const float> before = reader_.reference().values();
   if (pass_ == Pass::kRanges) {
     widen(after, before);
   } else {

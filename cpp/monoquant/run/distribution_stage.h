@@ -9,9 +9,9 @@
 #include <string>
 #include <string_view>
 
+#include "monoquant/run/pair_reader.h"
 #include "monoquant/run/stage.h"
 #include "monoquant/run/tensor_pair.h"
-#include "monoquant/run/tensor_reader.h"
 
 namespace monoquant::run {
 
@@ -64,15 +64,11 @@ private:
   void count(std::span<const float> after, std::span<const float> before);
 
   TensorPair pair_;
-  TensorReader file_;
-  TensorReader reference_;
+  PairReader reader_;
 
   Pass pass_ = Pass::kRanges;
   uint64_t begin_ = 0; // the part at work
   uint64_t end_ = 0;
-  bool under_way_ = false; // a read
-  bool of_reference_ = false;
-  size_t length_ = 0;
 
   // Of elements that are finite in both files.
   double low_ = std::numeric_limits<double>::infinity();
