@@ -3,7 +3,6 @@
  * It exists as the one file that Node programs import.
  * Whatever a call opened or started has ended when its promise settles; results never stop an exit.
  */
-import { join } from 'node:path';
 import type { Calibration, CalibrationInput } from '../js/api/calibration.js';
 import type { Model, Tensors } from '../js/api/model.js';
 import {
@@ -35,6 +34,7 @@ import { throwIfAborted } from '../js/worker/session.js';
 import { type CalibrationFiles, openCalibration } from './calibration-files.js';
 import { type ModelFile, ModelInput } from './model-input.js';
 import { OutputFile } from './output-file.js';
+import { modelIn, namesFolder, OutputFolder } from './output-folder.js';
 import { FileResult, type QuantizeResult, TemporaryFolder } from './result.js';
 import { startSession, startSessions } from './worker-host.js';
 
@@ -45,6 +45,7 @@ export {
   MonoquantError,
 } from '../js/api/errors.js';
 export type { Model, Tensors } from '../js/api/model.js';
+export { describeOutput } from '../js/api/model-config.js';
 export type {
   CalibrateOptions,
   CompareOptions,
@@ -84,7 +85,9 @@ async function openFile(
       openCalibration: async (inputs: readonly CalibrationInput[]) => openCalibration(inputs),
       release: () => input.close(),
     };
-    return await openModel(startSession(run), input.source, opening, run, host, joinQuantized);
+    const { source, modelClass } = input;
+    const job = { source, modelClass, opening, run, host, joinQuantized };
+    return await openModel(startSession(run), job);
   } catch (error) {
     input.close();
     throw error;
@@ -178,8 +181,8 @@ export async function calibrate(
   try {
     const opened = openCalibration(inputs);
     try {
-      const { source } = input;
-      const job = { source, parts: opened.parts, opening, strict, run };
+      const { source, modelClass } = input;
+      const job = { source, modelClass, parts: opened.parts, opening, strict, run };
       const calibration = await calibrateModel(startSession(run), job);
       input.checkUnchanged();
       opened.checkUnchanged();
@@ -251,15 +254,19 @@ async function quantizeFile(
   calibration: CalibrationFiles,
 ): Promise<QuantizeResult> {
   const { identities } = input;
-  const { run, configuration, gates } = request;
-  const folder = request.output === undefined ? new TemporaryFolder() : undefined;
+  const { run, configuration, gates, force } = request;
+  const aside = request.output === undefined ? new TemporaryFolder() : undefined;
+  const place = request.output ?? `${aside?.path ?? ''}/`;
+  const path = namesFolder(place) ? modelIn(place, configuration.container) : place;
+  let folder: OutputFolder | undefined;
   try {
-    const path = request.output ?? join(folder?.path ?? '', `model.${configuration.container}`);
     calibration.checkOutput(path);
-    const output = OutputFile.create(path, { force: request.force, inputs: identities });
+    if (path !== place && aside === undefined) folder = OutputFolder.begin(place, input, force);
+    const output = OutputFile.create(path, { force, inputs: identities });
     try {
       const { report } = await quantizeWith(startSessions(run, input.bytes), {
         source: input.source,
+        modelClass: input.modelClass,
         sink: output.file,
         configuration,
         calibration: calibration.parts,
@@ -268,6 +275,9 @@ async function quantizeFile(
       });
       input.checkUnchanged();
       calibration.checkUnchanged();
+      await folder?.fill(report.outputConfig, configuration.dequantize === null);
+      // Last of all the weights: without them no loader takes the folder for a model.
+      folder?.commit();
       output.commit();
       const { key, stripPrefix } = configuration;
       const reference = {
@@ -275,7 +285,7 @@ async function quantizeFile(
         ...(key === null ? {} : { key }),
         stripPrefix,
       };
-      return new FileResult(report, path, identities, folder, {
+      return new FileResult(report, path, identities, aside, {
         validate: (file, options) => validate(file, { ...reference, ...options }),
         dequantize,
       });
@@ -283,7 +293,9 @@ async function quantizeFile(
       output.discard();
     }
   } catch (error) {
-    await folder?.remove();
+    await aside?.remove();
     throw error;
+  } finally {
+    folder?.discard();
   }
 }

@@ -3,9 +3,15 @@
  * It exists so that a path means the same model wherever one is named.
  * All of its files are open from before the work until after it, and none of them may be an output.
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { MonoquantError } from '../js/api/errors.js';
+import {
+  MODEL_CONFIG,
+  MOST_CONFIG_BYTES,
+  type ModelClass,
+  ModelConfig,
+} from '../js/api/model-config.js';
 import {
   chooseModel,
   filesOfIndex,
@@ -27,11 +33,14 @@ export class ModelInput {
   readonly source: ModelFile;
   /** Of all files. */
   readonly bytes: number;
-  /** Those of the model, and its index where there is one. */
+  /** The folder that the model is, with all that stands beside its weights; undefined for a file of its own. */
+  readonly folder: string | undefined;
+  /** Those of the model, its index and its configuration where there are any. */
   readonly #files: readonly InputFile[];
+  readonly #config: InputFile | undefined;
 
   private constructor(path: string, files: Files) {
-    const { parts, index, weightMap } = files;
+    const { parts, index, weightMap, folder, config } = files;
     const [first] = parts;
     const isOne = parts.length === 1 && first !== undefined && index === undefined;
     this.path = isOne ? first.file.path : path;
@@ -42,7 +51,9 @@ export class ModelInput {
           weightMap,
         };
     this.bytes = parts.reduce((sum, { file }) => sum + file.size, 0);
-    this.#files = index === undefined ? parts : [...parts, index];
+    this.folder = folder;
+    this.#config = config;
+    this.#files = [...parts, index, config].filter((file) => file !== undefined);
   }
 
   static open(model: string | URL): ModelInput {
@@ -63,6 +74,26 @@ export class ModelInput {
 
   get identities(): readonly FileIdentity[] {
     return this.#files.map(({ identity }) => identity);
+  }
+
+  /** The config.json of the folder; undefined where it has none. Throws where it cannot be understood. */
+  readConfig(): ModelConfig | undefined {
+    if (this.#config === undefined) return undefined;
+    const { file } = this.#config;
+    if (file.size > MOST_CONFIG_BYTES) {
+      const message = `Expected a configuration of at most ${MOST_CONFIG_BYTES} bytes, found ${file.size} in "${file.path}".`;
+      throw new MonoquantError('limit-exceeded', message);
+    }
+    return ModelConfig.parse(contentOf(file), file.path);
+  }
+
+  /** What the configuration says of the model, where there is one that says anything. */
+  get modelClass(): ModelClass | undefined {
+    try {
+      return this.readConfig()?.modelClass;
+    } catch {
+      return undefined; // who writes a configuration reads it again, and is told
+    }
   }
 
   /** Throws where what was read may be a mixture of two versions. */
@@ -88,21 +119,44 @@ interface Files {
   readonly parts: readonly InputFile[];
   readonly index?: InputFile;
   readonly weightMap?: WeightMap;
+  readonly folder?: string;
+  readonly config?: InputFile;
 }
+
+/** What libraries call the weights of a folder: such a file stands for its folder. */
+const WEIGHTS_OF_FOLDER = /^(model|pytorch_model)\.(safetensors|bin)$/;
 
 function openFiles(path: string, open: (path: string) => InputFile): Files {
   if (isFolder(path)) {
     const names = namesIn(path);
     const choice = chooseModel(names, `"${path}"`);
-    if (choice.index !== undefined) return openIndexed(join(path, choice.index), names, open);
-    return { parts: choice.files.map((name) => open(join(path, name))) };
+    const beside = openBeside(path, names, open);
+    if (choice.index !== undefined) {
+      return { ...openIndexed(join(path, choice.index), names, open), ...beside };
+    }
+    return { parts: choice.files.map((name) => open(join(path, name))), ...beside };
   }
   if (isIndexName(path)) {
     // First of all: an index that is not there is told as such, not as a folder that cannot be read.
     InputFile.open(path).close();
-    return openIndexed(path, namesIn(dirname(path)), open);
+    const names = namesIn(dirname(path));
+    return { ...openIndexed(path, names, open), ...openBeside(dirname(path), names, open) };
   }
-  return { parts: [open(path)] };
+  const parts = [open(path)];
+  if (!WEIGHTS_OF_FOLDER.test(basename(path))) return { parts };
+  const names = namesIn(dirname(path));
+  return names.includes(MODEL_CONFIG)
+    ? { parts, ...openBeside(dirname(path), names, open) }
+    : { parts };
+}
+
+function openBeside(
+  folder: string,
+  names: readonly string[],
+  open: (path: string) => InputFile,
+): Pick<Files, 'folder' | 'config'> {
+  if (!names.includes(MODEL_CONFIG)) return { folder };
+  return { folder, config: open(join(folder, MODEL_CONFIG)) };
 }
 
 function openIndexed(
@@ -128,16 +182,21 @@ function namesIn(folder: string): readonly string[] {
   }
 }
 
-function readText({ descriptor, path, size }: SizedFile): string {
-  if (size > MOST_INDEX_BYTES) {
+function readText(file: SizedFile): string {
+  if (file.size > MOST_INDEX_BYTES) {
     throw new MonoquantError(
       'limit-exceeded',
-      `Expected an index of at most ${MOST_INDEX_BYTES} bytes, found ${size} in "${path}".`,
+      `Expected an index of at most ${MOST_INDEX_BYTES} bytes, found ${file.size} in "${file.path}".`,
       { suggestion: 'Download the index again.' },
     );
   }
+  return contentOf(file);
+}
+
+function contentOf({ descriptor, path, size }: SizedFile): string {
   try {
-    return readFileSync(descriptor, 'utf8');
+    const bytes = Buffer.alloc(size);
+    return bytes.toString('utf8', 0, readSync(descriptor, bytes, 0, size, 0));
   } catch (cause) {
     const message = `Could not read "${path}": ${reasonOf(cause)}.`;
     throw new MonoquantError('read-failed', message, { cause });

@@ -43,6 +43,18 @@ std::unique_ptr<parallel::Workers> &workers() {
   return instance;
 }
 
+catalog::ModelClass read_model_class(const Json &json) {
+  catalog::ModelClass model;
+  for (const Json &name : json["architectures"]) {
+    model.architectures.push_back(name.get<std::string>());
+  }
+  model.model_type = json["modelType"].get<std::string>();
+  if (json["tiesEmbeddings"].is_boolean()) {
+    model.ties_embeddings = json["tiesEmbeddings"].get<bool>();
+  }
+  return model;
+}
+
 /// Reads js/engine/wasm.ts' OpenOptions, which TypeScript has checked.
 catalog::Opening read_opening(const std::string &json) {
   const Json document = parse_json(json);
@@ -54,6 +66,9 @@ catalog::Opening read_opening(const std::string &json) {
     opening.strip_prefix = document.value("stripPrefix", std::string());
     opening.accepts_arrays = document.value("acceptsArrays", false);
     opening.join_quantized = document.value("joinQuantized", false);
+    if (document.contains("modelClass")) {
+      opening.model = read_model_class(document["modelClass"]);
+    }
   }
   return opening;
 }

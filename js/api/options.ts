@@ -42,7 +42,10 @@ export interface RunOptions {
 }
 
 export interface OutputOptions {
-  /** Where to write; without it the result is kept aside until `save`. */
+  /**
+   * Where to write: a file, or a folder (one that is there, or a name that ends in `/`), which gets the weights and
+   * all that stands beside those of the model. Without it the result is kept aside until `save`.
+   */
   readonly output?: string;
   /** Overwrite an existing output. */
   readonly force?: boolean;

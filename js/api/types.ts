@@ -5,6 +5,7 @@
  */
 import type { Observer, PlannedInput } from './calibration.js';
 import type { Dtype, LayerKind } from './catalog.js';
+import type { OutputConfig } from './model-config.js';
 import type { Method, Scheme, Strategy } from './schemes.js';
 import type { Warning } from './warning.js';
 
@@ -12,6 +13,7 @@ export * from './calibration.js';
 export * from './catalog.js';
 export * from './comparison.js';
 export * from './distribution.js';
+export type { OutputConfig } from './model-config.js';
 export * from './problem.js';
 export * from './schemes.js';
 export * from './validation.js';
@@ -123,6 +125,7 @@ export const REASONS = [
   'not-representable',
   'dequantized',
   'not-selected',
+  'not-loadable',
 ] as const;
 export type Reason = (typeof REASONS)[number];
 
@@ -175,6 +178,8 @@ export interface Plan {
   readonly sizes: Sizes;
   /** In the order of the source file. */
   readonly tensors: readonly PlannedTensor[];
+  /** What loaders have to know of the output's codes; null where there are none. Also in its metadata, as text. */
+  readonly quantizationConfig: Readonly<Record<string, unknown>> | null;
   readonly warnings: readonly Warning[];
 }
 
@@ -222,6 +227,8 @@ export interface Report {
   readonly configuration: Configuration;
   readonly engine: EngineInfo;
   readonly sizes: Sizes;
+  /** What a config.json beside the output has to say of it. */
+  readonly outputConfig: OutputConfig;
   /** Mean SQNR in dB of all tensors that lost anything, weighted by their elements; null: nothing was lost. */
   readonly sqnrDb: number | null;
   /** Worst first. */

@@ -17,6 +17,7 @@ export const WARNINGS = [
   'overflow',
   'already-quantized',
   'activation-scheme',
+  'not-loadable',
   'dropped',
   'calibration-small',
   'calibration-unmatched',

@@ -4,8 +4,17 @@
  * Pure functions of the plan and the stages' results; only the gates throw.
  */
 import { MonoquantError } from '../api/errors.js';
+import type { OutputConfig } from '../api/model-config.js';
 import type { Gates } from '../api/options.js';
-import type { PlannedTensor, Reason, Report, TensorReport, Warning } from '../api/types.js';
+import type {
+  Dtype,
+  Plan,
+  PlannedTensor,
+  Reason,
+  Report,
+  TensorReport,
+  Warning,
+} from '../api/types.js';
 import { decibels } from './warnings.js';
 import type { StageResult } from './wasm.js';
 
@@ -88,6 +97,28 @@ export function copiedTensors(planned: readonly PlannedTensor[]): Report['copied
   return planned
     .filter(({ decision }) => decision !== 'quantize' && decision !== 'convert')
     .map(({ name, decision, reason, explanation }) => ({ name, decision, reason, explanation }));
+}
+
+/** What a configuration beside the output has to say. */
+export function outputConfig({ quantizationConfig, tensors }: Plan): OutputConfig {
+  const before = mostUsedFloat(tensors);
+  const after = mostUsedFloat(tensors.flatMap(({ outputs }) => outputs));
+  return { quantization: quantizationConfig, floatType: after === before ? null : after };
+}
+
+const FLOATS: readonly Dtype[] = ['F64', 'F32', 'F16', 'BF16'];
+
+/** The type that most bytes of floats have: what a loader gives the whole model. */
+function mostUsedFloat(
+  tensors: readonly { readonly dtype: Dtype; readonly bytes: number }[],
+): Dtype | null {
+  const bytes = new Map(FLOATS.map((dtype) => [dtype, 0]));
+  for (const { dtype, bytes: more } of tensors) {
+    const sum = bytes.get(dtype);
+    if (sum !== undefined) bytes.set(dtype, sum + more);
+  }
+  const [most] = [...bytes].sort(([, a], [, b]) => b - a);
+  return most === undefined || most[1] === 0 ? null : most[0];
 }
 
 /** A run that would only copy is a mistake of its caller. */

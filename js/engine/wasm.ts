@@ -5,6 +5,7 @@
  */
 
 import type { Calibration } from '../api/calibration.js';
+import type { ModelClass } from '../api/model-config.js';
 import type { ActivationMode } from '../api/validation.js';
 
 /** Every handle lives in engine memory until it is deleted. */
@@ -151,6 +152,8 @@ export interface OpenOptions {
   readonly acceptsArrays?: boolean;
   /** Codes, scales and zero points become one tensor of values. */
   readonly joinQuantized?: boolean;
+  /** What the configuration beside the file says of the model. */
+  readonly modelClass?: ModelClass;
 }
 
 /** Result of a CompareStage: of what was stored as codes, and of what both files have alike. */

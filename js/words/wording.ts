@@ -37,6 +37,7 @@ export const REASON_WORDS: Readonly<Record<Reason, string>> = {
   'not-representable': 'no such dtype',
   dequantized: 'dequantized',
   'not-selected': 'not asked for',
+  'not-loadable': 'no loader takes it quantized',
 };
 
 export const FORMAT_WORDS: Readonly<Record<FileFormat, string>> = {

@@ -5,6 +5,7 @@
  */
 import type { Calibration } from '../api/calibration.js';
 import { contradiction } from '../api/check.js';
+import type { ModelClass } from '../api/model-config.js';
 import type { Opening, RunOptions } from '../api/options.js';
 import type { Warning } from '../api/types.js';
 import { completeWarnings, dataWarnings } from '../engine/data-warnings.js';
@@ -73,6 +74,7 @@ export async function calibrateWith<Source>(
 
 export interface CalibrateJob<Source> {
   readonly source: Source;
+  readonly modelClass: ModelClass | undefined;
   readonly parts: readonly CalibrationPart<Source>[];
   readonly opening: Opening;
   readonly strict: boolean;
@@ -82,11 +84,11 @@ export interface CalibrateJob<Source> {
 /** A whole `calibrate` call. Takes over the session: it ends here. */
 export async function calibrateModel<Source>(
   session: Session<Source, unknown, unknown>,
-  { source, parts, opening, strict, run }: CalibrateJob<Source>,
+  { source, modelClass, parts, opening, strict, run }: CalibrateJob<Source>,
 ): Promise<Calibration> {
   try {
     run.onProgress?.({ stage: 'plan', bytes: 0, totalBytes: 0, tensor: '' });
-    const options = openOptions(opening);
+    const options = openOptions(opening, false, modelClass);
     await session.request('open', { source, options }, { signal: run.signal });
     const calibration = toCalibration(await calibrateWith(session, parts, run));
     gateWarnings(calibration.warnings ?? [], { strict, failUnder: undefined });

@@ -6,6 +6,7 @@
 import type { CalibrationInput } from '../api/calibration.js';
 import { copyingConfiguration } from '../api/configuration.js';
 import type { Model } from '../api/model.js';
+import type { ModelClass } from '../api/model-config.js';
 import { type Opening, type RunOptions, resolvePlan } from '../api/options.js';
 import type { PlanOptions } from '../api/plan-options.js';
 import { type TensorData, tensorData } from '../api/tensor-data.js';
@@ -25,17 +26,22 @@ export interface ModelHost<Source> {
   release(): void;
 }
 
+export interface OpenJob<Source> {
+  readonly source: OneOrShards<Source>;
+  readonly modelClass: ModelClass | undefined;
+  readonly opening: Opening;
+  readonly run: RunOptions;
+  readonly host: ModelHost<Source>;
+  readonly joinQuantized: boolean;
+}
+
 /** Takes over the session: it is closed with the model, or here when this fails. */
 export async function openModel<Source>(
   session: Session<OneOrShards<Source>, unknown, unknown>,
-  source: OneOrShards<Source>,
-  opening: Opening,
-  run: RunOptions,
-  host: ModelHost<Source>,
-  joinQuantized = false,
+  { source, modelClass, opening, run, host, joinQuantized }: OpenJob<Source>,
 ): Promise<Model> {
   try {
-    const options = openOptions(opening, joinQuantized);
+    const options = openOptions(opening, joinQuantized, modelClass);
     const catalog = await session.request('open', { source, options }, { signal: run.signal });
     return new SessionModel(session, withFiles(JSON.parse(catalog), source), opening, host);
   } catch (error) {

@@ -4,6 +4,7 @@
  * Nothing counts as done that was not read back; what comes out does not depend on how many share it.
  */
 import { MonoquantError } from '../api/errors.js';
+import type { ModelClass } from '../api/model-config.js';
 import type { Gates, RunOptions } from '../api/options.js';
 import type { Configuration, EngineInfo, Plan, Progress, Report, Warning } from '../api/types.js';
 import {
@@ -14,6 +15,7 @@ import {
   gateWarnings,
   gateWork,
   meanSqnr,
+  outputConfig,
   reportTensors,
 } from '../engine/report.js';
 import { planWarnings, qualityWarnings } from '../engine/warnings.js';
@@ -26,6 +28,7 @@ import { StageProgress } from './stage-progress.js';
 
 export interface QuantizeJob<Source, Sink> {
   readonly source: Source;
+  readonly modelClass: ModelClass | undefined;
   readonly sink: Sink;
   readonly configuration: Configuration;
   readonly calibration: readonly CalibrationPart<Source>[];
@@ -73,11 +76,11 @@ class Run<Source, Sink, Output> {
   }
 
   async complete(): Promise<Quantized<Output>> {
-    const { configuration, gates, run } = this.#job;
+    const { configuration, gates, modelClass, run } = this.#job;
     run.onProgress?.({ stage: 'plan', bytes: 0, totalBytes: 0, tensor: '' });
     const engines = await Promise.all(this.#sessions.map(({ engine }) => engine));
     const openStart = performance.now();
-    const options = openOptions(configuration, configuration.dequantize !== null);
+    const options = openOptions(configuration, configuration.dequantize !== null, modelClass);
     await this.#ask('open', () => ({ source: this.#job.source, options }));
     this.#calibrated = await calibrateWith(this.#leader, this.#job.calibration, run);
     const plan = await this.#plan([]);
@@ -93,6 +96,7 @@ class Run<Source, Sink, Output> {
       configuration,
       engine: together(engines),
       sizes: encoded.plan.sizes,
+      outputConfig: outputConfig(encoded.plan),
       ...judged,
       timings: {
         planMs: encodeStart - openStart,

@@ -9,13 +9,13 @@ import type { RunOptions } from '../../js/api/options.js';
 import type { OpenOptions, PlanOptions } from '../../js/api/plan-options.js';
 import type { Plan, Report } from '../../js/api/types.js';
 import { formatPlural } from '../../js/words/format.js';
+import { filesBeside, makeFolder, modelIn, namesFolder } from '../output-folder.js';
 import { type Arguments, oneModel } from './arguments.js';
-import { besideModel } from './beside-model.js';
+import { outputBeside } from './beside-model.js';
 import { containerOf, openOptions, withoutUndefined } from './call-options.js';
 import { readConfig, withFlags } from './config-file.js';
 import type { FlagValues } from './flag.js';
 import { parseLayerOverride } from './layer-override.js';
-import { ModelFolder, modelIn, namesFolder } from './model-folder.js';
 import { withProgress } from './progress.js';
 import type { QuantizeFlag } from './quantize-flags.js';
 import type { ReportFile } from './report-file.js';
@@ -23,6 +23,9 @@ import { jsonText, printJson, printWarnings, type Session } from './session.js';
 
 interface Job {
   readonly model: string;
+  /** As it was named: a file or a folder. */
+  readonly place: string;
+  /** The file of weights that is written. */
   readonly output: string;
   readonly options: PlanOptions & OpenOptions;
   readonly values: FlagValues<QuantizeFlag>;
@@ -40,39 +43,36 @@ export async function runQuantize(given: Arguments<QuantizeFlag>, session: Sessi
   const model = oneModel('quantize', given);
   const chosen = withFlags(readConfig(values.config), flagOptions(values));
   const place =
-    values.output ?? besideModel(model, `_quantized.${chosen.container ?? 'safetensors'}`);
+    values.output ?? outputBeside(model, '_quantized', chosen.container ?? 'safetensors');
   const output = namesFolder(place) ? modelIn(place, chosen.container) : place;
   // The name that somebody gives the output says more than a configuration.
   const options = { ...chosen, ...withoutUndefined({ container: containerOf(output) }) };
-  const job: Job = { model, output, options, values, session };
-  const folder = beginFolder(job, place);
+  const job: Job = { model, place, output, options, values, session };
+  let undoFolder: (() => void) | undefined;
   let report: ReportFile | undefined;
   try {
-    report = await beginReport(job, folder);
+    if (values.report !== undefined) {
+      // The report may go into the folder that the run is to make.
+      if (place !== output && !values['dry-run']) undoFolder = makeFolder(place);
+      report = await beginReport(job, values.report);
+    }
     const outcome = await (values['dry-run'] ? dryRun(job) : fullRun(job));
-    await folder?.finish(output);
     report?.finish(jsonText(outcome.document));
     await present(outcome, job);
   } finally {
     report?.discard();
-    folder?.discard();
+    undoFolder?.();
   }
 }
 
-/** Where the output is a folder that is to be written. */
-function beginFolder({ model, output, values }: Job, place: string): ModelFolder | undefined {
-  if (place === output || values['dry-run']) return undefined;
-  return ModelFolder.begin({ folder: place, model, force: values.force === true });
-}
-
 async function beginReport(
-  { model, output, values }: Job,
-  folder: ModelFolder | undefined,
-): Promise<ReportFile | undefined> {
-  const { report: path, force = false } = values;
-  if (path === undefined) return undefined;
+  { model, place, output, values }: Job,
+  path: string,
+): Promise<ReportFile> {
+  const { force = false } = values;
   const { ReportFile } = await import('./report-file.js');
-  return ReportFile.begin({ path, force, model, outputs: [output, ...(folder?.files ?? [])] });
+  const others = place === output ? [] : filesBeside(model, place);
+  return ReportFile.begin({ path, force, model, outputs: [output, ...others] });
 }
 
 function flagOptions(values: FlagValues<QuantizeFlag>): Choices {
@@ -130,13 +130,13 @@ async function dryRun(job: Job): Promise<Outcome> {
 
 async function fullRun(job: Job): Promise<Outcome> {
   const { quantize } = await import('../index.js');
-  const { model, output, options, values, session } = job;
+  const { model, place, output, options, values, session } = job;
   const { force, strict, 'fail-under': failUnder } = values;
   const document = await watched(job, async (run) => {
     const result = await quantize(model, {
       ...options,
       ...run,
-      output,
+      output: place,
       ...withoutUndefined({ force, strict, failUnder }),
     });
     await result.close();

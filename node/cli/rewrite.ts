@@ -8,6 +8,7 @@ import type { Report } from '../../js/api/types.js';
 import { formatDuration, formatExactBytes } from '../../js/words/format.js';
 import { printable } from '../../js/words/printable.js';
 import type { QuantizeResult } from '../index.js';
+import { modelIn, namesFolder } from '../output-folder.js';
 import { containerOf, openOptions, withoutUndefined } from './call-options.js';
 import { readConfig, withFlags } from './config-file.js';
 import { renderFacts } from './facts.js';
@@ -44,12 +45,13 @@ export async function rewrite(
     return result.report;
   });
   const { sizes, timings, warnings } = report;
+  const written = namesFolder(output) ? modelIn(output) : output;
   const total = timings.planMs + timings.encodeMs + timings.verifyMs;
   if (values.json) printJson(session.out, report);
-  else if (values.quiet) session.out.write(`${output}\n`);
+  else if (values.quiet) session.out.write(`${written}\n`);
   else {
     const lines = [
-      ['output', printable(output)],
+      ['output', printable(written)],
       ['size', formatExactBytes(sizes.outputBytes)],
       ...facts(report),
       ['time', formatDuration(total)],

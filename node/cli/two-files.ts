@@ -5,6 +5,7 @@
  */
 
 import { formatPlural } from '../../js/words/format.js';
+import { namesFolder } from '../output-folder.js';
 import { containerOf } from './call-options.js';
 import { usageError } from './failure.js';
 
@@ -24,15 +25,15 @@ export function twoFiles(
   return [first, second];
 }
 
-/** A model, and an output whose ending is that of a kind of file. */
+/** A model, and an output: a folder, or a file whose ending is that of a kind of file. */
 export function modelAndOutput(
   operands: readonly string[],
   example: string,
 ): { readonly model: string; readonly output: string } {
   const [model, output] = twoFiles(operands, 'a model and an output', example);
-  if (containerOf(output) === undefined) {
+  if (containerOf(output) === undefined && !namesFolder(output)) {
     throw usageError(
-      `Expected an output that ends in .safetensors, .pt, .pth, .bin or .ckpt but received "${output}".`,
+      `Expected an output that ends in .safetensors, .pt, .pth, .bin or .ckpt, or a folder (ending in /), but received "${output}".`,
       'The ending says what kind of file is written.',
     );
   }

@@ -3,8 +3,18 @@
  * It exists because models of any size come as folders, and loaders want folders back.
  * After a failure every folder is exactly what it was before.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { quantize } from '#package/node';
 import { Folder, monoquant, shell } from '../support/cli.js';
 import { mixedModel, weights } from '../support/models.js';
 import { readSafetensors, tensorOf } from '../support/safetensors.js';
@@ -36,14 +46,14 @@ const addIndex = () => {
 const inModel = () => readdirSync(model).sort();
 
 describe('a folder', () => {
-  it('is quantized into a file beside it, the same as its tensors in one file', async () => {
+  it('is quantized into a folder beside it, the same as its tensors in one file', async () => {
     const before = inModel();
     expect((await monoquant('quantize', `${model}/`, '-q')).stdout).toBe(
-      `${root.at('model_quantized.safetensors')}\n`,
+      `${root.at('model_quantized/model.safetensors')}\n`,
     );
     expect((await monoquant('quantize', one)).code).toBe(0);
-    const outputs = ['model', 'one'].map((name) =>
-      readFileSync(root.at(`${name}_quantized.safetensors`)),
+    const outputs = ['model_quantized/model', 'one_quantized'].map((name) =>
+      readFileSync(root.at(`${name}.safetensors`)),
     );
     expect(outputs[0]?.equals(outputs[1] ?? Buffer.alloc(0))).toBe(true);
     expect(inModel()).toEqual(before);
@@ -52,7 +62,7 @@ describe('a folder', () => {
   it('may be the one that the shell is in', async () => {
     const { code } = await shell(`cd '${model}' && monoquant quantize .`);
     expect(code).toBe(0);
-    expect(root.has('model_quantized.safetensors')).toBe(true);
+    expect(root.has('model_quantized/model.safetensors')).toBe(true);
   });
 
   it('is shown with the number of its files', async () => {
@@ -133,8 +143,7 @@ describe('an index', () => {
   it('is named instead of its folder', async () => {
     const index = addIndex();
     expect((await monoquant('quantize', index)).code).toBe(0);
-    expect(inModel()).toContain('model_quantized.safetensors');
-    // The output does not make the folder ambiguous.
+    expect(root.has('model_quantized/model.safetensors')).toBe(true);
     expect((await monoquant('info', model)).stdout).toContain('3 files');
   });
 
@@ -225,5 +234,118 @@ describe('a folder as output', () => {
     const { code, stderr } = await monoquant('quantize', model, '-o', `${root.at('a/b')}/`);
     expect(code).toBe(5);
     expect(stderr).toContain('there is no folder');
+  });
+});
+
+describe('what stands beside the weights', () => {
+  const SIDE = {
+    'tokenizer.json': '{"version":"1.0"}',
+    'chat_template.jinja': '{{ messages }}',
+    'generation_config.json': '{"eos_token_id":2}',
+    'merges.txt': '#version: 0.2',
+    'tokenizer.model': 'sentencepiece',
+    'modeling_own.py': 'pass',
+    LICENSE: 'MIT',
+    '1_Pooling/config.json': '{"pooling_mode_mean_tokens":true}',
+    '2_Dense/model.safetensors': 'weights of a layer behind the model',
+    'modules.json': '[{"path":""},{"path":"1_Pooling"},{"path":"2_Dense"}]',
+  };
+  const LEFT_BEHIND = {
+    'pytorch_model-00001-of-00002.bin': 'other weights',
+    'tf_model.h5': 'other weights',
+    'onnx/model.onnx': 'weights of another runtime',
+    'onnx/config.json': '{}',
+    'original/consolidated.00.pth': 'other weights',
+    'original/params.json': '{}',
+    '.cache/huggingface': 'hidden',
+    '.gitattributes': 'hidden',
+  };
+  const write = (files: Readonly<Record<string, string>>) => {
+    for (const [name, content] of Object.entries(files)) {
+      const path = root.at(`model/${name}`);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, content);
+    }
+  };
+  const filesIn = (folder: string) =>
+    readdirSync(root.at(folder), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(root.at(folder), join(entry.parentPath, entry.name)))
+      .sort();
+  const EXPECTED = [...Object.keys(SIDE), 'config.json', 'model.safetensors'].sort();
+
+  beforeEach(() => write({ ...SIDE, ...LEFT_BEHIND }));
+
+  it.each([
+    ['quantize', ['quantize', 'model', '-o', 'out/']],
+    ['quantize, from the index', ['quantize', `model/${INDEX}`, '-o', 'out/']],
+    ['convert', ['convert', 'model', 'out/']],
+  ])('goes along with what %s writes', async (_what, words) => {
+    addIndex();
+    const { code, stderr } = await shell(`cd '${root.path}' && monoquant ${words.join(' ')}`);
+    expect(stderr).not.toContain('error');
+    expect(code).toBe(0);
+    expect(filesIn('out')).toEqual(EXPECTED);
+    for (const [name, content] of Object.entries(SIDE)) {
+      expect(readFileSync(root.at(`out/${name}`), 'utf8'), name).toBe(content);
+    }
+  });
+
+  it('goes along with what is dequantized, whose configuration says nothing of codes any more', async () => {
+    writeFileSync(root.at('model/config.json'), '{\n  "a": 1.0,\n  "dtype": "bfloat16"\n}\n');
+    for (const line of ['quantize model -o out', 'dequantize out/ back/ --dtype f16']) {
+      mkdirSync(root.at('out'), { recursive: true });
+      expect((await shell(`cd '${root.path}' && monoquant ${line}`)).code, line).toBe(0);
+    }
+    expect(filesIn('back')).toEqual(EXPECTED);
+    const config = readFileSync(root.at('back/config.json'), 'utf8');
+    expect(config).not.toContain('quantization_config');
+    expect(config).toContain('"a": 1.0');
+  });
+
+  it('goes along from JavaScript, and with a weights file that was named in its folder', async () => {
+    writeFileSync(root.at('single.safetensors'), joined(PARTS));
+    for (const { name } of SHARDS) rmSync(root.at(`model/${name}`));
+    renameSync(root.at('single.safetensors'), root.at('model/model.safetensors'));
+    const result = await quantize(root.at('model/model.safetensors'), { output: root.at('out/') });
+    expect(result.output).toBe(root.at('out/model.safetensors'));
+    await result.close();
+    expect(filesIn('out')).toEqual(EXPECTED);
+  });
+
+  it('is not replaced without force, and nothing of a run that failed stays', async () => {
+    mkdirSync(root.at('out'));
+    writeFileSync(root.at('out/tokenizer.json'), 'precious');
+    expect((await monoquant('quantize', model, '-o', root.at('out'))).code).toBe(2);
+    expect(filesIn('out')).toEqual(['tokenizer.json']);
+    expect(readFileSync(root.at('out/tokenizer.json'), 'utf8')).toBe('precious');
+    expect((await monoquant('quantize', model, '-o', root.at('out'), '--force')).code).toBe(0);
+    expect(filesIn('out')).toEqual(EXPECTED);
+  });
+
+  it('does not hold an output that was written into the folder itself', async () => {
+    for (const force of [[], ['--force']]) {
+      const out = `${root.at('model/small')}/`;
+      expect((await monoquant('quantize', model, '-o', out, ...force)).code).toBe(0);
+      expect(filesIn('model/small')).toEqual(EXPECTED);
+    }
+  });
+
+  it('may include the report of the run', async () => {
+    const report = root.at('out/report.json');
+    const { code } = await monoquant(
+      'quantize',
+      model,
+      '-o',
+      `${root.at('out')}/`,
+      '--report',
+      report,
+    );
+    expect(code).toBe(0);
+    expect(filesIn('out')).toEqual([...EXPECTED, 'report.json'].sort());
+    const place = root.at('two/tokenizer.json');
+    const words = ['quantize', model, '-o', `${root.at('two')}/`, '--report', place];
+    expect((await monoquant(...words)).code).toBe(2);
+    expect(root.has('two')).toBe(false);
   });
 });

@@ -26,7 +26,11 @@ interface Case {
 }
 
 /** The tensors that get the reason; everywhere, another layer is quantized as requested. */
-type OfAnyTensors = Exclude<Reason, 'tied' | 'not-representable' | 'dequantized' | 'not-selected'>;
+/** Others need more than tensors: ties, a container, a configuration beside them (loaders.test.ts). */
+type OfAnyTensors = Exclude<
+  Reason,
+  'tied' | 'not-representable' | 'dequantized' | 'not-selected' | 'not-loadable'
+>;
 const CASES: Readonly<Record<OfAnyTensors, Case>> = {
   requested: {
     decision: 'quantize',

@@ -56,6 +56,9 @@ type Fields<Document> = { readonly [Key in keyof Document]-?: Check };
 const text: Check = (value, path) => expect(typeof value, path).toBe('string');
 const flag: Check = (value, path) => expect(typeof value, path).toBe('boolean');
 const number: Check = (value, path) => expect(Number.isFinite(value), path).toBe(true);
+const anyObject: Check = (value, path) => {
+  expect(typeof value === 'object' && value !== null && !Array.isArray(value), path).toBe(true);
+};
 const count: Check = (value, path) => {
   expect(Number.isSafeInteger(value) && (value as number) >= 0, path).toBe(true);
 };
@@ -262,6 +265,7 @@ const planDocument = object<Plan>({
   configuration,
   sizes,
   tensors: list(plannedTensor),
+  quantizationConfig: nullable(anyObject),
   warnings,
 });
 
@@ -270,6 +274,10 @@ const reportDocument = object<Report>({
   configuration,
   engine: object<Report['engine']>({ kind: oneOf(['st', 'mt']), threads: count }),
   sizes,
+  outputConfig: object<Report['outputConfig']>({
+    quantization: nullable(anyObject),
+    floatType: nullable(text),
+  }),
   sqnrDb: nullable(number),
   tensors: list(
     object<TensorReport>({

@@ -39,7 +39,7 @@ import { openModel } from '../../js/worker/model.js';
 import { quantizeWith } from '../../js/worker/quantize.js';
 import { throwIfAborted } from '../../js/worker/session.js';
 import { openCalibration } from './calibration-blobs.js';
-import { type ModelSource, sourceOf } from './model-source.js';
+import { type ModelSource, modelClassOf, sourceOf } from './model-source.js';
 import { PrivateFileName } from './private-file.js';
 import { startSession } from './worker-host.js';
 
@@ -50,6 +50,7 @@ export {
   MonoquantError,
 } from '../../js/api/errors.js';
 export type { Model, Tensors } from '../../js/api/model.js';
+export { describeOutput } from '../../js/api/model-config.js';
 export type { CalibrateOptions, CompareOptions, RunOptions } from '../../js/api/options.js';
 export type { OpenOptions, PlanOptions } from '../../js/api/plan-options.js';
 export type { TensorData, TensorValues } from '../../js/api/tensor-data.js';
@@ -109,8 +110,9 @@ async function openFile(
   const { run, opening } = resolveOpen(options);
   throwIfAborted(run.signal);
   const source = await sourceOf(model);
+  const modelClass = await modelClassOf(model);
   const host = { openCalibration, release: () => {} };
-  return openModel(startSession(run), source, opening, run, host, joinQuantized);
+  return openModel(startSession(run), { source, modelClass, opening, run, host, joinQuantized });
 }
 
 /**
@@ -126,8 +128,9 @@ export async function calibrate(
   const inputs = resolveData(data);
   throwIfAborted(run.signal);
   const source = await sourceOf(model);
+  const modelClass = await modelClassOf(model);
   const { parts } = await openCalibration(inputs);
-  return calibrateModel(startSession(run), { source, parts, opening, strict, run });
+  return calibrateModel(startSession(run), { source, modelClass, parts, opening, strict, run });
 }
 
 /** Quantizes a model file. Call `close` on the result when its blob has been saved. */
@@ -217,12 +220,14 @@ async function writeModel(
 ): Promise<QuantizeResult> {
   throwIfAborted(run.signal);
   const source = await sourceOf(model);
+  const modelClass = await modelClassOf(model);
   const { parts } = await openCalibration(calibration);
   const file = await PrivateFileName.claim();
   try {
     const { key, stripPrefix } = configuration;
     const opening = { ...(key === null ? {} : { key }), stripPrefix };
-    const job = { source, sink: file.name, configuration, calibration: parts, gates, run };
+    const sink = file.name;
+    const job = { source, modelClass, sink, configuration, calibration: parts, gates, run };
     const { report, output } = await quantizeWith([startSession(run)], job);
     return {
       report,

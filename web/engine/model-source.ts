@@ -6,6 +6,12 @@
 import { unexpected } from '../../js/api/check.js';
 import { MonoquantError } from '../../js/api/errors.js';
 import {
+  MODEL_CONFIG,
+  MOST_CONFIG_BYTES,
+  type ModelClass,
+  ModelConfig,
+} from '../../js/api/model-config.js';
+import {
   chooseModel,
   filesOfIndex,
   isIndexName,
@@ -34,6 +40,18 @@ export async function sourceOf(model: ModelSource): Promise<OneOrShards<Blob>> {
   const [first] = parts;
   if (index === undefined && parts.length === 1 && first !== undefined) return first;
   return { shards: parts.map((file) => ({ name: file.name, source: file })), weightMap };
+}
+
+/** What a config.json among the files says of the model; undefined where there is none that can be read. */
+export async function modelClassOf(model: ModelSource): Promise<ModelClass | undefined> {
+  if (model instanceof Blob) return undefined;
+  const config = byName(model).get(MODEL_CONFIG);
+  if (config === undefined || config.size > MOST_CONFIG_BYTES) return undefined;
+  try {
+    return ModelConfig.parse(await config.text(), config.name).modelClass;
+  } catch {
+    return undefined; // who saves a configuration reads it again, and is told
+  }
 }
 
 interface Files {

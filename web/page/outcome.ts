@@ -6,8 +6,8 @@
 import { signal } from '@preact/signals';
 import {
   type Distribution,
+  describeOutput,
   distribution,
-  open,
   type QuantizeResult,
   type Report,
   type Validation,
@@ -89,18 +89,12 @@ export class Outcome {
   }
 
   /**
-   * Saves a model folder's config.json with what loaders need to know of the output: `quantization_config`, which the
-   * output's own metadata hold as JSON.
+   * Saves a model folder's config.json with what loaders need to know of the output. All else stays as it is.
    */
   async saveConfig(config: File): Promise<void> {
     try {
       await this.saving.run(async (run) => {
-        const described = await open(this.#result.blob(), { signal: run.signal });
-        await described.close();
-        const text = described.catalog.metadata.quantization_config;
-        const quantization = text === undefined ? {} : { quantization_config: JSON.parse(text) };
-        const merged = { ...(await readObject(config)), ...quantization };
-        const json = `${JSON.stringify(merged, null, 2)}\n`;
+        const json = describeOutput(await config.text(), this.report);
         return saveBlob(new Blob([json], { type: 'application/json' }), 'config.json', run);
       });
     } catch {
@@ -113,16 +107,4 @@ export class Outcome {
     this.validating.cancel();
     return this.#result.close();
   }
-}
-
-/** The JSON object in a file of the user's. */
-async function readObject(file: File): Promise<object> {
-  const text = await file.text();
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  } catch {
-    // Told below.
-  }
-  throw new Error(`Expected a JSON object in "${file.name}", found something else.`);
 }

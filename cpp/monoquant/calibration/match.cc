@@ -53,7 +53,10 @@ std::set<std::string_view> other_modules(const catalog::Catalog &model) {
 class Matcher {
 public:
   Matcher(const catalog::Catalog &model, const catalog::Catalog &data, const Calibration &so_far)
-      : layers_(layers_of(model)), others_(other_modules(model)), data_(data), so_far_(so_far) {}
+      : layers_(layers_of(model)), heads_(catalog::modules_without_tensors(model)),
+        others_(other_modules(model)), data_(data), so_far_(so_far) {
+    others_.insert(heads_.begin(), heads_.end());
+  }
 
   Match run() {
     for (size_t i = 0; i < data_.tensors.size(); ++i) {
@@ -91,7 +94,7 @@ private:
     return {name};
   }
 
-  /// A module that is none of our business (a norm, say) is no mistake.
+  /// A module that is none of our business (a norm, say, or a tied head) is no mistake.
   void note_stranger(std::string_view module) {
     if (!others_.contains(module) && strangers_.insert(module).second) {
       match_.problems.unmatched.emplace_back(module);
@@ -143,6 +146,7 @@ private:
   }
 
   std::map<std::string_view, Layer> layers_;
+  std::vector<std::string> heads_; // layers that only the model has
   std::set<std::string_view> others_;
   const catalog::Catalog &data_;
   const Calibration &so_far_;

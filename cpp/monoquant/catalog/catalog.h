@@ -13,6 +13,7 @@
 #include "monoquant/base/dtype.h"
 #include "monoquant/catalog/codes.h"
 #include "monoquant/catalog/layer_kind.h"
+#include "monoquant/catalog/model_class.h"
 #include "monoquant/torch/checkpoint.h"
 
 namespace monoquant::catalog {
@@ -63,9 +64,10 @@ struct Problem {
 /// What a file is to be opened as.
 struct Opening {
   torch::Choice choice;
-  std::string strip_prefix;    // taken off every name; each must have it
-  bool accepts_arrays = false; // data may come as NumPy's .npz; models do not
-  bool join_quantized = false; // codes, scales and zero points become one tensor of values
+  std::string strip_prefix;             // taken off every name; each must have it
+  bool accepts_arrays = false;          // data may come as NumPy's .npz; models do not
+  bool join_quantized = false;          // codes, scales and zero points become one tensor of values
+  std::optional<ModelClass> model = {}; // from the configuration beside the file
 };
 
 /// Keys of the metadata that speak of quantized tensors: the configuration that loaders read, as JSON text, and who
@@ -78,6 +80,7 @@ struct Catalog {
   std::string_view format = "safetensors"; // "npz", or one of torch::Checkpoint's
   std::vector<std::pair<std::string, std::string>> metadata = {};
   std::vector<Tensor> tensors = {};
+  std::optional<ModelClass> model = {}; // nothing where no configuration stands beside the file
   // Only of PyTorch's files.
   std::vector<torch::LeftOut> left_out = {};
   std::vector<torch::Global> globals = {};

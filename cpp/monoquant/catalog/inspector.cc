@@ -168,7 +168,9 @@ Result<void> Inspector::finish() {
   if (auto stripped = strip_prefix(catalog_, opening_.strip_prefix); !stripped) {
     return stripped;
   }
+  catalog_.model = opening_.model;
   classify(catalog_.tensors);
+  choose_owners(catalog_.tensors);
   return {};
 }
 

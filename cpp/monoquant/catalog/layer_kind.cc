@@ -253,6 +253,40 @@ std::optional<LayerKind> layer_kind_from_name(std::string_view name) {
   return static_cast<LayerKind>(found - kNames.begin());
 }
 
+std::string_view class_name(const Tensor &tensor) {
+  switch (tensor.kind) {
+  case LayerKind::kLinear:
+  case LayerKind::kHead:
+  case LayerKind::kRouter:
+    return "Linear";
+  case LayerKind::kConv1d:
+    return "Conv1d";
+  case LayerKind::kConv2d:
+    return "Conv2d";
+  case LayerKind::kConv3d:
+    return "Conv3d";
+  case LayerKind::kLstm:
+    return "LSTM";
+  case LayerKind::kGru:
+    return "GRU";
+  case LayerKind::kRnn:
+    return "RNN";
+  case LayerKind::kEmbedding:
+    return "Embedding";
+  case LayerKind::kConvTranspose:
+    switch (tensor.shape.size()) {
+    case 3:
+      return "ConvTranspose1d";
+    case 4:
+      return "ConvTranspose2d";
+    default:
+      return "ConvTranspose3d";
+    }
+  default:
+    return "";
+  }
+}
+
 void classify(std::span<Tensor> tensors) {
   const Classifier classifier(tensors);
   for (Tensor &tensor : tensors) {

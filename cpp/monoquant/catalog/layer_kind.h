@@ -38,6 +38,9 @@ inline constexpr int kLayerKindCount = 16;
 std::string_view layer_kind_name(LayerKind kind);
 std::optional<LayerKind> layer_kind_from_name(std::string_view name);
 
+/// The class that PyTorch has for a kind of layer; "" where modules must be named one by one.
+std::string_view class_name(const Tensor &tensor);
+
 /// Fills in `kind` of every tensor. Looks at neighbours too (a bias tells which dimension is the output). Where
 /// the file names the class that holds a parameter, that decides instead of its name.
 void classify(std::span<Tensor> tensors);

@@ -160,40 +160,6 @@ std::vector<ConfigGroup> collect_groups(const catalog::Catalog &catalog,
 
 } // namespace
 
-std::string_view class_name(const catalog::Tensor &tensor) {
-  switch (tensor.kind) {
-  case LayerKind::kLinear:
-  case LayerKind::kHead:
-  case LayerKind::kRouter:
-    return "Linear";
-  case LayerKind::kConv1d:
-    return "Conv1d";
-  case LayerKind::kConv2d:
-    return "Conv2d";
-  case LayerKind::kConv3d:
-    return "Conv3d";
-  case LayerKind::kLstm:
-    return "LSTM";
-  case LayerKind::kGru:
-    return "GRU";
-  case LayerKind::kRnn:
-    return "RNN";
-  case LayerKind::kEmbedding:
-    return "Embedding";
-  case LayerKind::kConvTranspose:
-    switch (tensor.shape.size()) {
-    case 3:
-      return "ConvTranspose1d";
-    case 4:
-      return "ConvTranspose2d";
-    default:
-      return "ConvTranspose3d";
-    }
-  default:
-    return "";
-  }
-}
-
 std::vector<Output> quantized_outputs(const catalog::Tensor &tensor, const TensorPlan &plan) {
   const quant::Scheme &scheme = plan.scheme;
   std::vector<Output> outputs;
@@ -266,7 +232,7 @@ std::string quantization_config(const catalog::Catalog &catalog,
     // With one scheme, classes say it all; with several, loaders need every module's name.
     std::set<std::string> targets;
     for (const size_t i : groups[g].members) {
-      const std::string_view by_class = class_name(catalog.tensors[i]);
+      const std::string_view by_class = catalog::class_name(catalog.tensors[i]);
       if (one_group && !by_class.empty() && !target_name.is_divided(i)) {
         targets.emplace(by_class);
         classes.insert(by_class);
@@ -288,13 +254,22 @@ std::string quantization_config(const catalog::Catalog &catalog,
   }
   json.end().key("ignore").begin_array();
   std::set<std::string> ignored; // a module of several weights is named once
+  const auto ignore = [&](std::string name) {
+    const auto [entry, is_new] = ignored.insert(std::move(name));
+    if (is_new) {
+      json.value(*entry);
+    }
+  };
   for (const TensorPlan &plan : plans) {
-    const bool targeted = classes.contains(class_name(catalog.tensors[plan.source]));
+    const bool targeted = classes.contains(catalog::class_name(catalog.tensors[plan.source]));
     if (decided(catalog, plans, plan).decision != Decision::kQuantize && targeted) {
-      const auto [name, is_new] = ignored.insert(target_name(plan.source));
-      if (is_new) {
-        json.value(*name);
-      }
+      ignore(target_name(plan.source));
+    }
+  }
+  // A class is the model's, not the file's: what has no tensor of its own would be looked for among the codes.
+  if (classes.contains("Linear")) {
+    for (std::string &name : catalog::modules_without_tensors(catalog)) {
+      ignore(std::move(name));
     }
   }
   json.end();

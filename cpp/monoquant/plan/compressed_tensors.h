@@ -23,9 +23,6 @@ namespace monoquant::plan {
 ///              (I8 [1] where the whole tensor shares one)
 std::vector<Output> quantized_outputs(const catalog::Tensor &tensor, const TensorPlan &plan);
 
-/// The class that PyTorch has for a kind of layer; "" where modules must be named one by one.
-std::string_view class_name(const catalog::Tensor &tensor);
-
 /// Names of what is stored about the inputs of the tensor's module X, the scale first:
 ///
 ///   X.input_scale       F32 [1]

@@ -143,10 +143,14 @@ public:
 private:
   /// Modules of the calibration that this model cannot use.
   void check_modules() {
+    const std::vector<std::string> heads = catalog::modules_without_tensors(plan_.catalog);
     for (const auto &[name, statistics] : calibration_.modules) {
       const auto layer = layers_.find(name);
       if (layer == layers_.end()) {
-        unmatched_.add(name);
+        // Whoever captures every layer's inputs captures those of a tied head as well.
+        if (std::find(heads.begin(), heads.end(), name) == heads.end()) {
+          unmatched_.add(name);
+        }
       } else if (!calibration::takes_channels(layer->second, statistics.squares.size())) {
         misfits_.add(name);
       } else {

@@ -27,12 +27,8 @@ void set(container::Metadata &metadata, std::string key, std::string value, bool
 /// The source's metadata, with what loaders need to know about quantized tensors.
 container::Metadata output_metadata(const Plan &plan) {
   container::Metadata metadata = plan.catalog.metadata;
-  const bool quantized =
-      std::any_of(plan.tensors.begin(), plan.tensors.end(),
-                  [](const auto &entry) { return entry.decision == Decision::kQuantize; });
-  if (quantized) {
-    set(metadata, std::string(catalog::kQuantizationConfig),
-        quantization_config(plan.catalog, plan.tensors), true);
+  if (!plan.quantization_config.empty()) {
+    set(metadata, std::string(catalog::kQuantizationConfig), plan.quantization_config, true);
     // Whoever checks the file may then expect of each code that no other one is nearer.
     set(metadata, std::string(catalog::kQuantizedBy), "monoquant", true);
   }

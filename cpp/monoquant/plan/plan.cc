@@ -8,6 +8,7 @@
 #include "monoquant/plan/compressed_tensors.h"
 #include "monoquant/plan/inputs.h"
 #include "monoquant/plan/layout.h"
+#include "monoquant/plan/loaders.h"
 #include "monoquant/plan/rules.h"
 #include "monoquant/plan/siblings.h"
 
@@ -264,6 +265,13 @@ void add_warnings(Plan &plan) {
       "The output's container has no dtype for these tensors: they are missing in it. Another "
       "kind of file (.pt, .safetensors) may have one.",
       [](const TensorPlan &entry) { return entry.reason == Reason::kNotRepresentable; });
+  warn_about(plan, "not-loadable",
+             "transformers and vLLM cannot load these tensors quantized, so the whole model will "
+             "not load there. Leave them alone: by default they are.",
+             [&](const TensorPlan &entry) {
+               return quantized(entry) &&
+                      !is_loadable(plan.catalog, plan.catalog.tensors[entry.source]);
+             });
   warn_about_whole(plan);
 }
 
@@ -288,6 +296,12 @@ Result<Plan> make_plan(catalog::Catalog catalog, const Options &options) {
   drop_what_does_not_fit(plan, options.container);
   plan_inputs(plan, options);
   add_outputs(plan);
+  const bool quantizes =
+      std::any_of(plan.tensors.begin(), plan.tensors.end(),
+                  [](const TensorPlan &entry) { return entry.decision == Decision::kQuantize; });
+  if (quantizes) {
+    plan.quantization_config = quantization_config(plan.catalog, plan.tensors);
+  }
   if (auto laid_out = lay_out(plan, options.container); !laid_out) {
     return laid_out.error();
   }

@@ -103,6 +103,7 @@ struct Plan {
   std::vector<container::ZipRecord> records;
   container::ZipLayout zip;
   uint64_t file_bytes = 0;
+  std::string quantization_config; // JSON; empty where nothing is quantized
   std::vector<Warning> warnings;
 };
 

@@ -144,7 +144,13 @@ std::string plan_json(const Plan &plan) {
   for (const TensorPlan &entry : plan.tensors) {
     write_tensor(json, plan.catalog.tensors[entry.source], entry);
   }
-  json.end().key("warnings").begin_array();
+  json.end().key("quantizationConfig");
+  if (plan.quantization_config.empty()) {
+    json.value(nullptr);
+  } else {
+    json.document(plan.quantization_config);
+  }
+  json.key("warnings").begin_array();
   for (const Warning &warning : plan.warnings) {
     json.begin_object();
     json.member("code", warning.code);

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "monoquant/base/text.h"
+#include "monoquant/plan/loaders.h"
 #include "monoquant/quant/search.h"
 
 namespace monoquant::plan {
@@ -98,8 +99,8 @@ Refusal kind_refusal(LayerKind kind) {
   }
 }
 
-std::optional<Refusal> refuse_quantizing(const Tensor &tensor, const Wish &wish,
-                                         const Options &options) {
+std::optional<Refusal> refuse_quantizing(const catalog::Catalog &catalog, const Tensor &tensor,
+                                         const Wish &wish, const Options &options) {
   const bool small_part = tensor.kind == LayerKind::kBias || tensor.kind == LayerKind::kNorm;
   if (tensor.shape.size() < 2) {
     return small_part ? kind_refusal(tensor.kind)
@@ -118,6 +119,10 @@ std::optional<Refusal> refuse_quantizing(const Tensor &tensor, const Wish &wish,
   if (wish.shared && options.default_ignore) {
     return Refusal{Reason::kTied, "other names are tied to it, and they are left alone by default"};
   }
+  if (options.default_ignore && !is_loadable(catalog, tensor)) {
+    return Refusal{Reason::kNotLoadable,
+                   concat("transformers and vLLM load no quantized ", what_it_is(tensor))};
+  }
   if (tensor.elements < options.min_elements) {
     return Refusal{Reason::kSmall, concat(tensor.elements, " elements, fewer than ",
                                           options.min_elements, ": scales would cost too much")};
@@ -126,7 +131,8 @@ std::optional<Refusal> refuse_quantizing(const Tensor &tensor, const Wish &wish,
 }
 
 /// Why this tensor cannot or shall not be changed, or nothing.
-std::optional<Refusal> refuse(const Tensor &tensor, const Wish &wish, const Options &options) {
+std::optional<Refusal> refuse(const catalog::Catalog &catalog, const Tensor &tensor,
+                              const Wish &wish, const Options &options) {
   if (wish.unfit != nullptr) {
     return Refusal{wish.unfit->reason, wish.unfit->explanation};
   }
@@ -144,7 +150,7 @@ std::optional<Refusal> refuse(const Tensor &tensor, const Wish &wish, const Opti
     return Refusal{Reason::kOverrideNone, "an override leaves it alone"};
   }
   if (wish.treatment.bits != 16) {
-    return refuse_quantizing(tensor, wish, options);
+    return refuse_quantizing(catalog, tensor, wish, options);
   }
   const bool narrow = dtype_bits(tensor.dtype) <= 8 || tensor.dtype == options.float_type;
   if (narrow) {
@@ -256,8 +262,9 @@ void copy(TensorPlan &plan, const Tensor &tensor, const Wish &wish, const Option
   plan.explanation = concat("INT", tensor.codes->bits, " codes to ", dtype_name(plan.float_type));
 }
 
-TensorPlan decide_one(size_t index, const Tensor &tensor, const Wish &wish,
+TensorPlan decide_one(const catalog::Catalog &catalog, size_t index, const Wish &wish,
                       const Options &options) {
+  const Tensor &tensor = catalog.tensors[index];
   TensorPlan plan;
   plan.source = index;
   if (wish.dropped) {
@@ -270,7 +277,7 @@ TensorPlan decide_one(size_t index, const Tensor &tensor, const Wish &wish,
     copy(plan, tensor, wish, options);
     return plan;
   }
-  if (auto refusal = refuse(tensor, wish, options)) {
+  if (auto refusal = refuse(catalog, tensor, wish, options)) {
     leave_alone(plan, refusal->reason, std::move(refusal->explanation));
     return plan;
   }
@@ -280,9 +287,34 @@ TensorPlan decide_one(size_t index, const Tensor &tensor, const Wish &wish,
     plan.float_type = options.float_type;
     plan.explanation = concat("to ", dtype_name(options.float_type));
   } else {
-    quantize(plan, tensor, wish.treatment, options.weights_only);
+    // Embeddings look rows up: their inputs are indices, which nobody quantizes.
+    const bool weights_only = options.weights_only || tensor.kind == LayerKind::kEmbedding;
+    quantize(plan, tensor, wish.treatment, weights_only);
   }
   return plan;
+}
+
+/// Loaders of whole models stumble over groups of two sizes: where the one asked for does not divide all rows, the
+/// smaller one that does serves all of them. Sizes are powers of two, so the smallest one in use divides every row.
+void use_one_group_size(const catalog::Catalog &catalog, const std::vector<Wish> &wishes,
+                        const Options &options, std::vector<TensorPlan> &plans) {
+  const auto follows = [&](const TensorPlan &plan) {
+    return plan.decision == Decision::kQuantize && plan.reason == Reason::kRequested &&
+           plan.scheme.strategy == quant::Strategy::kGroup;
+  };
+  uint64_t common = options.treatment.group_size;
+  for (const TensorPlan &plan : plans) {
+    common = follows(plan) ? std::min(common, plan.scheme.group_size) : common;
+  }
+  for (TensorPlan &plan : plans) {
+    if (follows(plan) && plan.scheme.group_size != common) {
+      Treatment treatment = wishes[plan.source].treatment;
+      treatment.group_size = common;
+      quantize(plan, catalog.tensors[plan.source], treatment, options.weights_only);
+      plan.asked_group = options.treatment.group_size;
+      plan.explanation += concat(" (", plan.asked_group, " does not divide all rows of the model)");
+    }
+  }
 }
 
 TensorPlan tie_to(size_t index, std::string_view owner) {
@@ -313,8 +345,11 @@ std::vector<TensorPlan> decide(const catalog::Catalog &catalog, const Options &o
     if (owner && !options.duplicate_ties && !wishes[*owner].dropped) {
       plans.push_back(tie_to(i, catalog.tensors[*owner].name));
     } else {
-      plans.push_back(decide_one(i, catalog.tensors[i], wishes[owner.value_or(i)], options));
+      plans.push_back(decide_one(catalog, i, wishes[owner.value_or(i)], options));
     }
+  }
+  if (catalog.model) {
+    use_one_group_size(catalog, wishes, options, plans);
   }
   return plans;
 }

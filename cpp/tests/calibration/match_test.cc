@@ -57,6 +57,17 @@ TEST(Match, batches_come_in_the_order_of_their_numbers) {
   EXPECT_TRUE(result.value().problems.unmatched.empty());
 }
 
+TEST(Match, a_head_without_a_tensor_of_its_own_is_no_stranger) {
+  catalog::Catalog model = small_model();
+  model.tensors.pop_back(); // the head shares the embedding's weight
+  const catalog::Catalog inputs =
+      test::make_catalog({data("conv1", {1, 3, 8, 8}), data("lm_head#0", {5, 16})});
+  EXPECT_EQ(match(model, inputs, {}).value().problems.unmatched,
+            std::vector<std::string>{"lm_head"});
+  model.model = catalog::ModelClass{{"LlamaForCausalLM"}, {}, {}};
+  EXPECT_TRUE(match(model, inputs, {}).value().problems.unmatched.empty());
+}
+
 TEST(Match, a_number_behind_a_dot_is_a_batch_only_where_it_is_no_layer) {
   const auto result = match_of({data("blocks.0.1", {4, 16}), data("blocks.0.0", {4, 16}),
                                 data("blocks.1", {4, 32}), data("lstm.2", {4, 24})});

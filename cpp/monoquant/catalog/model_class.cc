@@ -1,0 +1,122 @@
+#include "monoquant/catalog/model_class.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <tuple>
+
+#include "monoquant/base/text.h"
+#include "monoquant/catalog/catalog.h"
+
+namespace monoquant::catalog {
+namespace {
+
+/// Classes by parts of their names, of the model and then of its task. The first row that fits counts. A module that the
+/// model does not have does no harm, so a row may name those of several releases.
+struct TiedHead {
+  std::string_view model; // "" for all
+  std::string_view task;
+  std::string_view modules; // parted by spaces
+};
+constexpr std::array<TiedHead, 38> kTiedHeads = {{
+    {"Albert", "", "predictions.decoder"},
+    {"BioGpt", "", "output_projection"},
+    {"BlipFor", "", "text_decoder.cls.predictions.decoder"},
+    {"BridgeTower", "", "mlm_score.decoder"},
+    {"Canary", "", "proj_out"},
+    {"CohereAsr", "", "proj_out"},
+    {"ConvBert", "", "generator_lm_head"},
+    {"DistilBert", "", "vocab_projector"},
+    {"Electra", "", "generator_lm_head"},
+    {"FSMT", "", "model.decoder.output_projection"},
+    {"Flaubert", "", "pred_layer.proj"},
+    {"GPTNeoX", "", "lm_head embed_out"},
+    {"GitForCausalLM", "", "output"},
+    {"Kosmos2For", "", "text_model.lm_head"},
+    {"LukeFor", "", "lm_head.decoder entity_predictions.decoder"},
+    {"ModernBert", "", "decoder"},
+    {"Moonshine", "", "proj_out"},
+    {"NeoMME", "", "lm_head unembedding_projection"},
+    {"OmniMoeTalker", "", "codec_head"},
+    {"RwkvForCausalLM", "", "head"},
+    {"SpeechT5", "", "text_decoder_postnet.lm_head"},
+    {"T5Gemma", "", "lm_head.out_proj"},
+    {"TrOCR", "", "output_projection"},
+    {"Ultrabert", "", "head.decoder"},
+    {"Vilt", "", "mlm_score.decoder"},
+    {"Whisper", "", "proj_out"},
+    {"XLMWith", "", "pred_layer.proj"},
+    {"XLNetLM", "", "lm_loss"},
+    // Encoders have a head of two layers, the second of which is tied.
+    {"BertGeneration", "", "lm_head.decoder"},
+    {"Bert", "LM", "cls.predictions.decoder"},
+    {"oberta", "LM", "lm_head.decoder"},
+    {"", "ForMaskedLM", "lm_head lm_head.decoder cls.predictions.decoder"},
+    {"", "ForPreTraining", "cls.predictions.decoder"},
+    {"", "CausalLM", "lm_head"},
+    {"", "LMHead", "lm_head"},
+    {"", "DoubleHeads", "lm_head"},
+    {"", "ForConditionalGeneration", "lm_head"},
+    {"", "ForTextTo", "lm_head"},
+}};
+
+/// The modules of a class that share the embedding's weight where weights are tied, parted by spaces.
+std::string_view tied_heads(std::string_view architecture) {
+  const auto *row = std::find_if(kTiedHeads.begin(), kTiedHeads.end(), [&](const TiedHead &head) {
+    const size_t model = architecture.find(head.model);
+    return model != std::string_view::npos &&
+           architecture.find(head.task, model + head.model.size()) != std::string_view::npos;
+  });
+  return row == kTiedHeads.end() ? std::string_view() : row->modules;
+}
+
+/// The smaller, the more a name is its module's own: embeddings before what reuses them, outer before inner ones.
+auto owner_rank(const Tensor &tensor) {
+  const int by_kind = tensor.kind == LayerKind::kEmbedding ? 0
+                      : tensor.kind == LayerKind::kHead    ? 2
+                                                           : 1;
+  const auto depth = std::count(tensor.name.begin(), tensor.name.end(), '.');
+  return std::tuple(by_kind, depth, std::string_view(tensor.name));
+}
+
+} // namespace
+
+std::vector<std::string> modules_without_tensors(const Catalog &catalog) {
+  std::vector<std::string> missing;
+  if (!catalog.model) {
+    return missing;
+  }
+  for (const std::string &architecture : catalog.model->architectures) {
+    std::string_view modules = tied_heads(architecture);
+    while (!modules.empty()) {
+      const std::string_view module = modules.substr(0, modules.find(' '));
+      modules.remove_prefix(std::min(modules.size(), module.size() + 1));
+      const std::string weight = concat(module, ".weight");
+      if (std::none_of(catalog.tensors.begin(), catalog.tensors.end(),
+                       [&](const Tensor &tensor) { return tensor.name == weight; })) {
+        missing.emplace_back(module);
+      }
+    }
+  }
+  return missing;
+}
+
+void choose_owners(std::span<Tensor> tensors) {
+  std::map<size_t, std::vector<size_t>> groups; // by the owner so far
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    if (tensors[i].tied_to) {
+      groups[*tensors[i].tied_to].push_back(i);
+    }
+  }
+  for (auto &[before, members] : groups) {
+    members.push_back(before);
+    const size_t owner = *std::min_element(members.begin(), members.end(), [&](size_t a, size_t b) {
+      return owner_rank(tensors[a]) < owner_rank(tensors[b]);
+    });
+    for (const size_t i : members) {
+      tensors[i].tied_to = i == owner ? std::nullopt : std::optional(owner);
+    }
+  }
+}
+
+} // namespace monoquant::catalog

@@ -1,0 +1,19 @@
+// What the programs that load a whole model can take, where a configuration beside the file says that it is one.
+// transformers and vLLM build the model from its class and look for codes by the class of each layer.
+// A file of its own is loaded by code of its owner's, which may take anything.
+#pragma once
+
+#include <string_view>
+
+#include "monoquant/catalog/catalog.h"
+
+namespace monoquant::plan {
+
+/// False only for weights of a model with a configuration that its loaders take as floats alone: of layers that are
+/// no Linear, and of Linear layers whose weight is not a parameter of that name.
+bool is_loadable(const catalog::Catalog &catalog, const catalog::Tensor &tensor);
+
+/// The tensor's layer, as a sentence about loaders calls it: "Conv2d", "stacked experts".
+std::string_view what_it_is(const catalog::Tensor &tensor);
+
+} // namespace monoquant::plan

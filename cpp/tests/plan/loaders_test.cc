@@ -1,0 +1,153 @@
+// What is written for a model that comes with its configuration: programs that load whole models must take it.
+#include "monoquant/plan/loaders.h"
+
+#include <gtest/gtest.h>
+
+#include "monoquant/base/json.h"
+#include "support/catalog_builder.h"
+#include "support/memory_host.h"
+
+namespace monoquant::plan {
+namespace {
+
+using test::Entry;
+
+catalog::Catalog model_of(std::string architecture, const std::vector<Entry> &entries) {
+  catalog::Catalog catalog = test::make_catalog(entries);
+  catalog.model = catalog::ModelClass{{std::move(architecture)}, {}, {}};
+  return catalog;
+}
+
+Json ignored(const catalog::Catalog &catalog, const Json &options) {
+  return parse_json(test::plan_for(catalog, options).quantization_config)["ignore"];
+}
+
+const std::vector<Entry> kTiedLlama = {{"model.embed_tokens.weight", {256, 64}},
+                                       {"model.layers.0.mlp.up_proj.weight", {128, 64}}};
+
+struct Head {
+  std::string architecture;
+  Json ignored;
+};
+
+TEST(Loaders, ModulesThatShareTheEmbeddingAreIgnoredThoughNoTensorStandsForThem) {
+  const std::vector<Head> heads = {
+      {"LlamaForCausalLM", {"lm_head"}},
+      {"Gemma3ForConditionalGeneration", {"lm_head"}},
+      {"GPT2LMHeadModel", {"lm_head"}},
+      {"GPTNeoXForCausalLM", {"lm_head", "embed_out"}},
+      {"T5ForConditionalGeneration", {"lm_head"}},
+      {"WhisperForConditionalGeneration", {"proj_out"}},
+      {"BertForMaskedLM", {"cls.predictions.decoder"}},
+      {"BertLMHeadModel", {"cls.predictions.decoder"}},
+      {"MegatronBertForCausalLM", {"cls.predictions.decoder"}},
+      {"XLMRobertaForMaskedLM", {"lm_head.decoder"}},
+      {"RobertaForCausalLM", {"lm_head.decoder"}},
+      {"XLMWithLMHeadModel", {"pred_layer.proj"}},
+      {"DistilBertForMaskedLM", {"vocab_projector"}},
+      {"ModernBertForMaskedLM", {"decoder"}},
+      {"ModernVBertForMaskedLM", {"lm_head", "lm_head.decoder", "cls.predictions.decoder"}},
+      {"LlamaModel", Json::array()},
+      {"BertForSequenceClassification", Json::array()},
+      {"", Json::array()},
+  };
+  for (const Head &head : heads) {
+    EXPECT_EQ(ignored(model_of(head.architecture, kTiedLlama), test::default_options()),
+              head.ignored)
+        << head.architecture;
+  }
+}
+
+TEST(Loaders, AHeadWithATensorOfItsOwnIsIgnoredOnce) {
+  std::vector<Entry> untied = kTiedLlama;
+  untied.push_back({"lm_head.weight", {256, 64}});
+  EXPECT_EQ(ignored(model_of("LlamaForCausalLM", untied), test::default_options()),
+            Json({"lm_head"}));
+}
+
+TEST(Loaders, WithoutAConfigurationNothingIsAdded) {
+  EXPECT_EQ(ignored(test::make_catalog(kTiedLlama), test::default_options()), Json::array());
+}
+
+struct Layer {
+  Entry entry;
+  bool loads;
+};
+
+const std::vector<Layer> kLayers = {
+    {{"fc.weight", {64, 64}}, true},
+    {{"conv.weight", {16, 8, 3, 3}}, false},
+    {{"patch.projection.weight", {16, 8, 4, 4, 4}}, false},
+    {{"mixer.conv1d.weight", {64, 1, 16}}, false},
+    {{"lstm.weight_hh_l0", {256, 64}}, false},
+    {{"mlp.experts.gate_up_proj", {4, 64, 32}}, false},
+    {{"attention.in_proj_weight", {96, 32}}, false},
+};
+
+TEST(Loaders, WhatTheyTakeAsFloatsOnlyIsLeftAloneInAModelOfTheirs) {
+  for (const Layer &layer : kLayers) {
+    const auto alone = test::plan_for(test::make_catalog({layer.entry}), test::default_options());
+    EXPECT_EQ(alone.tensors[0].decision, Decision::kQuantize) << layer.entry.name;
+    const auto plan = test::plan_for(model_of("XModel", {layer.entry}), test::default_options());
+    EXPECT_EQ(plan.tensors[0].decision, layer.loads ? Decision::kQuantize : Decision::kCopy)
+        << layer.entry.name;
+    if (!layer.loads) {
+      EXPECT_EQ(plan.tensors[0].reason, Reason::kNotLoadable) << layer.entry.name;
+    }
+  }
+}
+
+TEST(Loaders, ByWishItIsQuantizedWithAWarningThatNamesIt) {
+  for (const Layer &layer : kLayers) {
+    Json options = test::default_options();
+    options["overrides"] = {{{"tensors", {0}}, {"bits", 8}}};
+    const auto plan = test::plan_for(model_of("XModel", {layer.entry}), options);
+    EXPECT_EQ(plan.tensors[0].decision, Decision::kQuantize) << layer.entry.name;
+    const auto warned = std::find_if(plan.warnings.begin(), plan.warnings.end(),
+                                     [](const auto &each) { return each.code == "not-loadable"; });
+    ASSERT_EQ(warned != plan.warnings.end(), !layer.loads) << layer.entry.name;
+    if (!layer.loads) {
+      EXPECT_EQ(warned->tensors, std::vector<std::string>{layer.entry.name});
+    }
+  }
+}
+
+TEST(Loaders, OneGroupSizeServesAllRowsOfAModel) {
+  const std::vector<Entry> entries = {{"a.q_proj.weight", {64, 576}},
+                                      {"a.down_proj.weight", {64, 1536}}};
+  const auto sizes = [](const Plan &plan) {
+    return std::pair(plan.tensors[0].scheme.group_size, plan.tensors[1].scheme.group_size);
+  };
+  const Json options = test::int4_options();
+  EXPECT_EQ(sizes(test::plan_for(test::make_catalog(entries), options)), std::pair(64UL, 128UL));
+  const Plan plan = test::plan_for(model_of("LlamaForCausalLM", entries), options);
+  EXPECT_EQ(sizes(plan), std::pair(64UL, 64UL));
+  EXPECT_EQ(plan.tensors[1].asked_group, 128U);
+  EXPECT_EQ(parse_json(plan.quantization_config)["config_groups"].size(), 1U);
+}
+
+TEST(Loaders, AGroupSizeOfALayersOwnStays) {
+  Json options = test::int4_options();
+  options["overrides"] = {{{"tensors", {1}}, {"groupSize", 128}}};
+  const Plan plan = test::plan_for(
+      model_of("LlamaForCausalLM", {{"a.o_proj.weight", {64, 576}}, {"b.weight", {64, 1536}}}),
+      options);
+  EXPECT_EQ(plan.tensors[0].scheme.group_size, 64U);
+  EXPECT_EQ(plan.tensors[1].scheme.group_size, 128U);
+}
+
+TEST(Loaders, InputsOfEmbeddingsAreNeverQuantized) {
+  Json options = test::default_options();
+  options["defaultIgnore"] = false;
+  options["overrides"] = {{{"tensors", {0}}, {"bits", 8}}};
+  const Plan plan = test::plan_for(test::make_catalog(kTiedLlama), options);
+  const Json config = parse_json(plan.quantization_config);
+  ASSERT_EQ(config["config_groups"].size(), 2U);
+  for (const auto &[name, group] : config["config_groups"].items()) {
+    const bool embeds = group["targets"] == Json({"model.embed_tokens"});
+    EXPECT_EQ(group["input_activations"].is_null(), embeds) << group;
+  }
+}
+
+} // namespace
+} // namespace monoquant::plan
