@@ -26,4 +26,8 @@ std::string_view error_code_name(ErrorCode code) {
   return "internal";
 }
 
+Error broken_promise(std::string message) {
+  return {ErrorCode::kInternal, std::move(message), {}, {}, {}};
+}
+
 } // namespace monoquant

@@ -35,6 +35,9 @@ struct Error {
   std::optional<uint64_t> offset; // where in the file, in bytes
 };
 
+/// The error of a host, or of a part of the engine, that did not keep to what a call expects.
+Error broken_promise(std::string message);
+
 /// A value or an Error. Check has_value() before value().
 template <typename T> class [[nodiscard]] Result {
 public:

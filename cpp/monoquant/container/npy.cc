@@ -12,7 +12,7 @@
 namespace monoquant::container {
 namespace {
 
-constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr std::string_view kNpyMagic = "\x93NUMPY";
 constexpr size_t kVersionEnd = 8;
 constexpr size_t kMaxQuoted = 40; // of a descr, in a message
 
@@ -36,7 +36,7 @@ constexpr std::array<NpyType, 14> kTypes = {{{"b1", Dtype::kBool},
                                              {"c8", Dtype::kC64},
                                              {"c16", Dtype::kC128}}};
 
-Error malformed(std::string_view name, std::string_view found) {
+Error malformed_npy(std::string_view name, std::string_view found) {
   return {ErrorCode::kMalformedFile,
           concat("Expected \"", name, "\" to be a NumPy array, found ", found, "."),
           "Save the arrays again with numpy.savez.",
@@ -166,7 +166,7 @@ std::optional<Error> read_dictionary(std::string_view text, std::string_view nam
                                      NpyHeader &header) {
   HeaderParser parser(text);
   if (!parser.take('{')) {
-    return malformed(name, "a header that is no dictionary");
+    return malformed_npy(name, "a header that is no dictionary");
   }
   bool has_descr = false;
   bool has_order = false;
@@ -174,7 +174,7 @@ std::optional<Error> read_dictionary(std::string_view text, std::string_view nam
   while (!parser.take('}')) {
     const auto key = parser.quoted();
     if (!key || !parser.take(':')) {
-      return malformed(name, "a header that is no dictionary");
+      return malformed_npy(name, "a header that is no dictionary");
     }
     if (*key == "descr" && !has_descr) {
       if (parser.rest().starts_with('[')) {
@@ -182,7 +182,7 @@ std::optional<Error> read_dictionary(std::string_view text, std::string_view nam
       }
       const auto descr = parser.quoted();
       if (!descr) {
-        return malformed(name, "a header whose descr is no text");
+        return malformed_npy(name, "a header whose descr is no text");
       }
       if (auto error = read_type(*descr, name, header)) {
         return error;
@@ -191,41 +191,41 @@ std::optional<Error> read_dictionary(std::string_view text, std::string_view nam
     } else if (*key == "fortran_order" && !has_order) {
       const auto order = parser.boolean();
       if (!order) {
-        return malformed(name, "a header whose fortran_order is neither True nor False");
+        return malformed_npy(name, "a header whose fortran_order is neither True nor False");
       }
       header.fortran_order = *order;
       has_order = true;
     } else if (*key == "shape" && !has_shape) {
       auto shape = parser.shape();
       if (!shape) {
-        return malformed(name, concat("a header whose shape is no tuple of at most ",
-                                      kMaxNpyDimensions, " sizes"));
+        return malformed_npy(name, concat("a header whose shape is no tuple of at most ",
+                                          kMaxNpyDimensions, " sizes"));
       }
       header.shape = std::move(*shape);
       has_shape = true;
     } else {
-      return malformed(name,
-                       concat("an unexpected \"", key->substr(0, kMaxQuoted), "\" in its header"));
+      return malformed_npy(
+          name, concat("an unexpected \"", key->substr(0, kMaxQuoted), "\" in its header"));
     }
     if (!parser.take(',') && !parser.rest().starts_with('}')) {
-      return malformed(name, "a header that is no dictionary");
+      return malformed_npy(name, "a header that is no dictionary");
     }
   }
   if (!has_descr || !has_order || !has_shape) {
-    return malformed(name, "a header without descr, fortran_order or shape");
+    return malformed_npy(name, "a header without descr, fortran_order or shape");
   }
   return parser.rest().empty() ? std::nullopt
-                               : std::optional(malformed(name, "text behind its header"));
+                               : std::optional(malformed_npy(name, "text behind its header"));
 }
 
 } // namespace
 
 Result<NpyHeader> read_npy_header(std::span<const uint8_t> head, std::string_view name) {
   const std::string_view text(reinterpret_cast<const char *>(head.data()), head.size());
-  if (!text.starts_with(kMagic) || head.size() < kVersionEnd) {
-    return malformed(name, "something else");
+  if (!text.starts_with(kNpyMagic) || head.size() < kVersionEnd) {
+    return malformed_npy(name, "something else");
   }
-  const uint32_t major = head[kMagic.size()];
+  const uint32_t major = head[kNpyMagic.size()];
   if (major < 1 || major > 3) {
     return Error{
         ErrorCode::kUnsupportedFormat,
@@ -237,7 +237,7 @@ Result<NpyHeader> read_npy_header(std::span<const uint8_t> head, std::string_vie
   const size_t length_bytes = major == 1 ? sizeof(uint16_t) : sizeof(uint32_t);
   const size_t begin = kVersionEnd + length_bytes;
   if (head.size() < begin) {
-    return malformed(name, "the end of the file in its header");
+    return malformed_npy(name, "the end of the file in its header");
   }
   const uint64_t length =
       major == 1 ? load_le<uint16_t>(&head[kVersionEnd]) : load_le<uint32_t>(&head[kVersionEnd]);
@@ -250,7 +250,7 @@ Result<NpyHeader> read_npy_header(std::span<const uint8_t> head, std::string_vie
                  {}};
   }
   if (length > head.size() - begin) {
-    return malformed(name, "the end of the file in its header");
+    return malformed_npy(name, "the end of the file in its header");
   }
   NpyHeader header;
   header.data_offset = begin + length;

@@ -25,7 +25,7 @@ constexpr uint64_t kRead =
     64ULL * 1024; // members are few and often small: many of them in one read
 constexpr uint64_t kMaxNameBytes = 64ULL * 1024;
 
-Error malformed(const std::string &found, uint64_t offset) {
+Error malformed_tar(const std::string &found, uint64_t offset) {
   return Error{ErrorCode::kMalformedFile,
                concat("Expected a tar archive, found ", found, "."),
                "Download or export the file again; `tar -tvf` may say more.",
@@ -170,7 +170,7 @@ Result<Parsed<std::vector<TarMember>>> read_tar(const ByteWindow &window) {
     }
     const auto stated = number_of(bytes_of(*header, kSize));
     if (!checksum_is_right(*header) || !stated) {
-      return malformed(concat("no valid header at ", at), at);
+      return malformed_tar(concat("no valid header at ", at), at);
     }
     const uint8_t type = (*header)[kType];
     const bool about_next = type == 'x' || type == 'L';
@@ -182,7 +182,7 @@ Result<Parsed<std::vector<TarMember>>> read_tar(const ByteWindow &window) {
     }
     if (about_next) {
       if (bytes > kMaxNameBytes) {
-        return malformed(concat("a name of ", bytes, " bytes"), at);
+        return malformed_tar(concat("a name of ", bytes, " bytes"), at);
       }
       const auto text = bytes == 0 ? Bytes() : window.find(data, bytes);
       if (!text) {
@@ -191,7 +191,7 @@ Result<Parsed<std::vector<TarMember>>> read_tar(const ByteWindow &window) {
       if (type == 'L') {
         ahead.name = text_of(*text);
       } else if (!read_pax(*text, ahead)) {
-        return malformed("an extended header that is none", at);
+        return malformed_tar("an extended header that is none", at);
       }
     } else if (!about_any) {
       std::string name = ahead.name.value_or(name_of(*header));

@@ -7,10 +7,6 @@
 namespace monoquant::execute {
 namespace {
 
-Error broken_promise(std::string message) {
-  return {ErrorCode::kInternal, std::move(message), {}, {}, {}};
-}
-
 RowShape row_shape(const LinearShape &shape) {
   // A group that is wider than a row is the row.
   return {static_cast<size_t>(shape.columns),

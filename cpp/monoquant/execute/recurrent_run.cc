@@ -127,10 +127,6 @@ private:
   std::vector<double> cells_;
 };
 
-Error broken_promise(std::string message) {
-  return {ErrorCode::kInternal, std::move(message), {}, {}, {}};
-}
-
 /// `rows`, `columns`: what the matrix should be.
 Result<void> check_weights(const GateWeights &weights, uint64_t rows, uint64_t columns,
                            std::string_view name) {

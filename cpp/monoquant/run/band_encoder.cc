@@ -16,8 +16,6 @@ using plan::Output;
 using plan::Role;
 using plan::TensorPlan;
 
-constexpr uint32_t kInfinityBits = 0x7F800000U;
-
 /// Bytes of data that a block of source can become at most.
 size_t max_data_bytes(const Cut &cut, const TensorPlan &tensor, size_t block_bytes) {
   const uint64_t elements = std::min<uint64_t>(block_bytes / cut.element_bytes, cut.elements);

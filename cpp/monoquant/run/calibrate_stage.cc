@@ -11,20 +11,12 @@ namespace monoquant::run {
 namespace {
 
 constexpr size_t kValuesAtOnce = 16384; // decoded to 64 KiB, which stays in a core's cache
-constexpr uint64_t kWidest = 8;         // bytes of the widest float
+constexpr uint64_t kWidestFloat = 8;    // bytes of the widest float
 
 /// What observers take from the heap while they work: a histogram a module, and some room of their own. In
 /// WebAssembly a heap that grows while blocks are being read would move them away from under the reader.
 constexpr size_t kObserverRoom = quant::kHistogramBins * 8;
 constexpr size_t kWorkingRoom = size_t{1} << 20U;
-
-uint64_t most_bytes(const catalog::Catalog &catalog) {
-  uint64_t most = 0;
-  for (const catalog::Tensor &tensor : catalog.tensors) {
-    most = std::max(most, tensor.bytes);
-  }
-  return std::max(most, catalog.file_bytes);
-}
 
 Error damaged(const catalog::Tensor &tensor) {
   return {ErrorCode::kMalformedFile,
@@ -65,7 +57,7 @@ CalibrateStage::CalibrateStage(const catalog::Catalog &model, const catalog::Cat
 
 /// How much of a tensor is looked at in one go.
 uint64_t CalibrateStage::chunk_bytes(const catalog::Tensor &tensor) const {
-  return tensor.view ? kStripBytes : block_bytes() / kWidest * kWidest;
+  return tensor.view ? kStripBytes : block_bytes() / kWidestFloat * kWidestFloat;
 }
 
 std::optional<Read> CalibrateStage::next(size_t slot_index) {

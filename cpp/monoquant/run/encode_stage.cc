@@ -7,18 +7,6 @@
 #include "monoquant/container/deflate.h"
 
 namespace monoquant::run {
-namespace {
-
-/// The most bytes of one tensor or of the whole file: a compressed or expanded tensor has more than its file.
-uint64_t most_bytes(const catalog::Catalog &catalog) {
-  uint64_t most = catalog.file_bytes;
-  for (const catalog::Tensor &tensor : catalog.tensors) {
-    most = std::max(most, tensor.bytes);
-  }
-  return most;
-}
-
-} // namespace
 
 EncodeStage::EncodeStage(const plan::Plan &plan, parallel::Workers &workers, Share share,
                          size_t slots, size_t block_bytes)

@@ -33,6 +33,14 @@ void negate(std::span<uint8_t> bytes, size_t width, size_t from, size_t step) {
 
 } // namespace
 
+uint64_t most_bytes(const catalog::Catalog &catalog) {
+  uint64_t most = catalog.file_bytes;
+  for (const catalog::Tensor &tensor : catalog.tensors) {
+    most = std::max(most, tensor.bytes);
+  }
+  return most;
+}
+
 Strip::Strip(const catalog::Catalog &catalog, size_t block_bytes)
     : block_bytes_(std::max<size_t>(block_bytes / kWidest * kWidest, kWidest)),
       decoder_(block_bytes_) {

@@ -20,6 +20,9 @@ namespace monoquant::run {
 /// A strip is not larger than a usual band, so that bands are read once.
 inline constexpr uint64_t kStripBytes = 16ULL << 20U;
 
+/// The most bytes of one tensor or of the whole file: a compressed or expanded tensor has more than its file.
+uint64_t most_bytes(const catalog::Catalog &catalog);
+
 class Strip {
 public:
   /// All memory for the tensors of this catalog is allocated here. `block_bytes`: of the largest read.

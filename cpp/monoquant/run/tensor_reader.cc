@@ -7,7 +7,7 @@
 namespace monoquant::run {
 namespace {
 
-uint32_t element_bytes(const catalog::Tensor &tensor) {
+uint32_t whole_element_bytes(const catalog::Tensor &tensor) {
   return std::max<uint32_t>(1, dtype_bits(tensor.dtype) / 8);
 }
 
@@ -19,7 +19,7 @@ TensorReader::TensorReader(const catalog::Catalog &catalog, size_t block_bytes, 
   uint64_t elements = 0;
   for (const catalog::Tensor &tensor : catalog.tensors) {
     const uint64_t most = std::min(tensor.elements, kPartElements);
-    plain = std::max(plain, tensor.is_assembled() ? 0 : most * element_bytes(tensor));
+    plain = std::max(plain, tensor.is_assembled() ? 0 : most * whole_element_bytes(tensor));
     elements = std::max(elements, dtype_is_quantizable(tensor.dtype) ? most : 0);
   }
   if (!catalog.input_parameters.empty()) { // of one element each
@@ -33,9 +33,9 @@ TensorReader::TensorReader(const catalog::Catalog &catalog, size_t block_bytes, 
 void TensorReader::begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t end,
                          std::span<int8_t> steps) {
   tensor_ = &tensor;
-  begin_ = begin * element_bytes(tensor);
-  end_ =
-      std::min(end * element_bytes(tensor), tensor.bytes); // types of less than a byte have fewer
+  begin_ = begin * whole_element_bytes(tensor);
+  end_ = std::min(end * whole_element_bytes(tensor),
+                  tensor.bytes); // types of less than a byte have fewer
   begin_ = std::min(begin_, end_);
   position_ = begin_;
   if (tensor.is_assembled()) {

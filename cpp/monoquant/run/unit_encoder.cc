@@ -15,8 +15,6 @@ using quant::Kernels;
 using quant::kernels;
 using quant::QparamsArrays;
 
-constexpr uint32_t kInfinityBits = 0x7F800000U;
-
 /// All codes stand for zero, so what is lost is the signal itself. Summed in f64, because the values may be
 /// too small for squares in f32.
 ErrorSums lost_signal(std::span<const float> values) {

@@ -12,9 +12,12 @@
 
 namespace monoquant::run {
 
+/// Bits of infinity: those of larger magnitudes are NaN.
+inline constexpr uint32_t kInfinityBits = 0x7F800000U;
+
 /// What a unit leaves behind besides its codes.
 struct UnitResult {
-  uint32_t magnitude = 0; // bits of the largest |value|; 0x7F800000 and above: not finite
+  uint32_t magnitude = 0; // bits of the largest |value|; kInfinityBits and above: not finite
   quant::Range range;     // only from `measure`
   quant::ErrorSums sums;
   uint64_t edge_scales =

@@ -20,8 +20,6 @@ constexpr uint64_t deque_bytes(uint64_t element) { return element + element / 16
 // The tree's node around key and value.
 constexpr uint64_t kMapNodeBytes = 96;
 
-constexpr uint64_t pair(uint32_t low, uint32_t high) { return low | (uint64_t{high} << 32U); }
-
 } // namespace
 
 PickleBuilder::PickleBuilder(std::span<const uint8_t> source, uint64_t memory)

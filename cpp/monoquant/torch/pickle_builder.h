@@ -66,6 +66,10 @@ private:
     }
   };
 
+  static constexpr uint64_t pair(uint32_t low, uint32_t high) {
+    return low | (uint64_t{high} << 32U);
+  }
+
   NodeId add(NodeKind kind, uint32_t extra, uint64_t payload);
   NodeId add_global(Text module, Text name);
   Pickle::Additions *additions(NodeId node);

@@ -12,7 +12,6 @@ namespace {
 
 constexpr NodeId kDropped = UINT32_MAX;
 
-constexpr uint64_t pair(uint32_t low, uint32_t high) { return low | (uint64_t{high} << 32U); }
 constexpr uint32_t low(uint64_t of) { return static_cast<uint32_t>(of); }
 constexpr uint32_t high(uint64_t of) { return static_cast<uint32_t>(of >> 32U); }
 

@@ -52,9 +52,9 @@ const TorchDtype &torch_dtype(Dtype dtype) { return kDtypes[static_cast<size_t>(
 constexpr size_t kBatch = 1000; // members that one SETITEMS takes, as Python's pickle has it
 
 /// Opcodes of protocol 2 (Python's pickletools.py), those that PyTorch's safe loader takes.
-class Pickle {
+class PickleText {
 public:
-  Pickle() { text_ = "\x80\x02"; } // PROTO 2
+  PickleText() { text_ = "\x80\x02"; } // PROTO 2
 
   void op(char opcode) { text_ += opcode; }
 
@@ -167,7 +167,7 @@ std::vector<uint64_t> contiguous_strides(std::span<const uint64_t> shape) {
   return strides;
 }
 
-void append_tensor(Pickle &pickle, const SavedTensor &tensor) {
+void append_tensor(PickleText &pickle, const SavedTensor &tensor) {
   const TorchDtype &dtype = torch_dtype(tensor.dtype);
   const bool typed = !dtype.storage.empty();
   std::vector<uint64_t> shape(tensor.shape.begin(), tensor.shape.end());
@@ -204,7 +204,7 @@ void append_tensor(Pickle &pickle, const SavedTensor &tensor) {
 bool torch_has(Dtype dtype) { return !torch_dtype(dtype).name.empty(); }
 
 std::string state_dict_pickle(std::span<const SavedTensor> tensors) {
-  Pickle pickle;
+  PickleText pickle;
   pickle.empty_ordered_dict();
   for (size_t begin = 0; begin < tensors.size(); begin += kBatch) {
     pickle.op('('); // MARK

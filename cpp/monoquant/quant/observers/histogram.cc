@@ -7,7 +7,7 @@ namespace {
 
 constexpr auto kBins = static_cast<float>(kHistogramBins);
 constexpr size_t kUpsampling = 16; // parts of a bin when a histogram moves to another range
-constexpr size_t kBlock = 512;     // values whose bins are computed at once
+constexpr size_t kBinBlock = 512;  // values whose bins are computed at once
 
 /// The outer edges that torch.histc uses: a range without width is widened by 1 on both sides (in f64), and one
 /// whose width overflows f32 has no edges at all: every value is left out.
@@ -81,10 +81,10 @@ void BatchHistogram::start(ObservedRange range) {
 }
 
 void BatchHistogram::count(std::span<const float> values) {
-  int32_t bins[kBlock];
+  int32_t bins[kBinBlock];
   const ObservedRange edges = edges_;
-  for (size_t begin = 0; begin < values.size(); begin += kBlock) {
-    const size_t count = std::min(kBlock, values.size() - begin);
+  for (size_t begin = 0; begin < values.size(); begin += kBinBlock) {
+    const size_t count = std::min(kBinBlock, values.size() - begin);
     const float *block = values.data() + begin;
     for (size_t i = 0; i < count; ++i) {
       bins[i] = bin_of(block[i], edges);

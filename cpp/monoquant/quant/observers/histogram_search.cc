@@ -7,7 +7,7 @@ namespace {
 
 // dst_nbins: 2^8 by the width of the dtype, whatever quant_min and quant_max are.
 constexpr size_t kLevels = 256;
-constexpr double kStep = 1e-5; // share of the values that is cut at once
+constexpr double kShareStep = 1e-5; // share of the values that is cut at once
 constexpr auto kLastLevel = static_cast<float>(kLevels - 1);
 
 /// torch.div(a, b, rounding_mode='floor').
@@ -106,8 +106,8 @@ Bins search_bins(const Histogram &histogram) {
   double alpha = 0.0; // shares of the values up to the two ends
   double beta = 1.0;
   while (alpha < beta) {
-    const double next_alpha = alpha + kStep;
-    const double next_beta = beta - kStep;
+    const double next_alpha = alpha + kShareStep;
+    const double next_beta = beta - kShareStep;
     // A tensor is compared with a number in the tensor's type.
     const auto low = static_cast<float>(next_alpha * total);
     const auto high = static_cast<float>(next_beta * total);
