@@ -121,15 +121,28 @@ function mostUsedFloat(
   return most === undefined || most[1] === 0 ? null : most[0];
 }
 
+/** These say nothing about why there is nothing else. */
+const LEFT_ALONE_IN_ANY_MODEL: readonly Reason[] = [
+  'embedding',
+  'head',
+  'norm',
+  'bias',
+  'one-dimensional',
+  'not-float',
+];
+
 /** A run that would only copy is a mistake of its caller. */
 export function gateWork(planned: readonly PlannedTensor[]): void {
   const changes = planned.some(({ decision }) => decision === 'quantize' || decision === 'convert');
   if (changes) return;
-  const [first] = planned;
+  const telling = planned.filter(({ reason }) => !LEFT_ALONE_IN_ANY_MODEL.includes(reason));
+  const [example] = [...(telling.length === 0 ? planned : telling)].sort(
+    (a, b) => b.bytes - a.bytes,
+  );
   const why =
-    first === undefined
+    example === undefined
       ? 'it has no tensors'
-      : `each of its tensors would be copied, such as "${first.name}" (${first.explanation})`;
+      : `each of its tensors would be copied, such as "${example.name}" (${example.explanation})`;
   throw new MonoquantError(
     'nothing-to-quantize',
     `Nothing in the model can be quantized: ${why}.`,

@@ -5,6 +5,10 @@ namespace {
 
 using catalog::LayerKind;
 
+bool names_its_class(const catalog::Catalog &catalog) {
+  return catalog.model && !catalog.model->architectures.empty();
+}
+
 bool is_linear_weight(const catalog::Tensor &tensor) {
   return catalog::class_name(tensor) == "Linear" && tensor.shape.size() == 2 &&
          (tensor.name == "weight" || tensor.name.ends_with(".weight"));
@@ -13,8 +17,12 @@ bool is_linear_weight(const catalog::Tensor &tensor) {
 } // namespace
 
 bool is_loadable(const catalog::Catalog &catalog, const catalog::Tensor &tensor) {
-  const bool is_model = catalog.model && !catalog.model->architectures.empty();
-  return !is_model || is_linear_weight(tensor);
+  return !names_its_class(catalog) || is_linear_weight(tensor);
+}
+
+bool is_stacked_on_loading(const catalog::Catalog &catalog, const catalog::Tensor &tensor) {
+  return names_its_class(catalog) && is_linear_weight(tensor) &&
+         tensor.name.find(".experts.") != std::string::npos;
 }
 
 std::string_view what_it_is(const catalog::Tensor &tensor) {

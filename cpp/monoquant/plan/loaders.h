@@ -13,6 +13,10 @@ namespace monoquant::plan {
 /// no Linear, and of Linear layers whose weight is not a parameter of that name.
 bool is_loadable(const catalog::Catalog &catalog, const catalog::Tensor &tensor);
 
+/// True for the weight of one expert of a model with a configuration: transformers (since 5.0) stacks the experts of a
+/// layer while it loads them, which it can do with packed symmetric codes only; vLLM has kernels for more.
+bool is_stacked_on_loading(const catalog::Catalog &catalog, const catalog::Tensor &tensor);
+
 /// The tensor's layer, as a sentence about loaders calls it: "Conv2d", "stacked experts".
 std::string_view what_it_is(const catalog::Tensor &tensor);
 

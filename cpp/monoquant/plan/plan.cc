@@ -272,6 +272,14 @@ void add_warnings(Plan &plan) {
                return quantized(entry) &&
                       !is_loadable(plan.catalog, plan.catalog.tensors[entry.source]);
              });
+  warn_about(
+      plan, "not-loadable",
+      "vLLM loads these experts, transformers does not: it takes packed symmetric ones only. "
+      "For transformers, quantize weights only, or ignore *.experts.*.",
+      [&](const TensorPlan &entry) {
+        return quantized(entry) && !(entry.scheme.packed && entry.scheme.symmetric) &&
+               is_stacked_on_loading(plan.catalog, plan.catalog.tensors[entry.source]);
+      });
   warn_about_whole(plan);
 }
 

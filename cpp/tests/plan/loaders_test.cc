@@ -112,6 +112,30 @@ TEST(Loaders, ByWishItIsQuantizedWithAWarningThatNamesIt) {
   }
 }
 
+TEST(Loaders, ExpertsThatOneOfThemStacksAreQuantizedWithAWarningUnlessPacked) {
+  const auto model =
+      model_of("MixtralForCausalLM", {{"model.layers.0.mlp.experts.0.w1.weight", {64, 64}},
+                                      {"model.layers.0.self_attn.o_proj.weight", {64, 64}}});
+  const auto warned = [&](const Json &options) {
+    const auto plan = test::plan_for(model, options);
+    EXPECT_EQ(plan.tensors[0].decision, Decision::kQuantize);
+    std::vector<std::string> names;
+    for (const Warning &warning : plan.warnings) {
+      if (warning.code == "not-loadable") {
+        names = warning.tensors;
+      }
+    }
+    return names;
+  };
+  const std::vector<std::string> expert = {"model.layers.0.mlp.experts.0.w1.weight"};
+  Json asymmetric = test::packed_8_options();
+  asymmetric["scheme"] = "asymmetric";
+  EXPECT_EQ(warned(test::default_options()), expert);
+  EXPECT_EQ(warned(asymmetric), expert);
+  EXPECT_TRUE(warned(test::packed_8_options()).empty());
+  EXPECT_TRUE(warned(test::int4_options(32)).empty());
+}
+
 TEST(Loaders, OneGroupSizeServesAllRowsOfAModel) {
   const std::vector<Entry> entries = {{"a.q_proj.weight", {64, 576}},
                                       {"a.down_proj.weight", {64, 1536}}};
