@@ -106,7 +106,7 @@ export class JsonObjectText {
 /** The same text in the same places, with a number of JSON for what only Python takes for one. */
 function plainJson(text: string): string {
   return text.replace(PYTHON_NUMBER, (token) =>
-    token.startsWith('"') ? token : '0'.padEnd(token.length),
+    token.startsWith('"') ? token : '0.'.padEnd(token.length, '0'),
   );
 }
 
