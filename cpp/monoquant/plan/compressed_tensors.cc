@@ -7,6 +7,7 @@
 #include "monoquant/base/checked.h"
 #include "monoquant/base/json_writer.h"
 #include "monoquant/base/text.h"
+#include "monoquant/plan/loaders.h"
 
 namespace monoquant::plan {
 namespace {
@@ -138,6 +139,10 @@ const TensorPlan &decided(const catalog::Catalog &catalog, const std::vector<Ten
   return entry.decision == Decision::kTie ? plans[*catalog.tensors[entry.source].tied_to] : entry;
 }
 
+bool may_be_linear(const catalog::Tensor &tensor) {
+  return tensor.shape.size() == 2 && tensor.name.ends_with(".weight");
+}
+
 std::vector<ConfigGroup> collect_groups(const catalog::Catalog &catalog,
                                         const std::vector<TensorPlan> &plans) {
   std::vector<ConfigGroup> groups;
@@ -261,9 +266,14 @@ std::string quantization_config(const catalog::Catalog &catalog,
     }
   };
   for (const TensorPlan &plan : plans) {
-    const bool targeted = classes.contains(catalog::class_name(catalog.tensors[plan.source]));
+    const catalog::Tensor &tensor = catalog.tensors[plan.source];
+    // What looks like an embedding by its name may be a Linear: an entry that fits no layer does no harm.
+    const bool targeted = classes.contains(catalog::class_name(tensor)) ||
+                          (classes.contains("Linear") && may_be_linear(tensor));
     if (decided(catalog, plans, plan).decision != Decision::kQuantize && targeted) {
-      ignore(target_name(plan.source));
+      for (std::string &name : names_on_loading(catalog, target_name(plan.source))) {
+        ignore(std::move(name));
+      }
     }
   }
   // A class is the model's, not the file's: what has no tensor of its own would be looked for among the codes.

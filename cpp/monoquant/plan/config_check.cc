@@ -32,7 +32,8 @@ public:
   /// By a name or a class, for certain.
   [[nodiscard]] bool name(const Tensor &tensor) const {
     return names_.contains(std::string(catalog::module_name(tensor.name))) ||
-           names_.contains(tensor.name) || names_.contains(std::string(catalog::class_name(tensor)));
+           names_.contains(tensor.name) ||
+           names_.contains(std::string(catalog::class_name(tensor)));
   }
   [[nodiscard]] bool may_name(const Tensor &tensor) const {
     return has_expressions_ || name(tensor);

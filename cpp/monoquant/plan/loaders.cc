@@ -1,9 +1,48 @@
 #include "monoquant/plan/loaders.h"
 
+#include <algorithm>
+#include <array>
+
 namespace monoquant::plan {
 namespace {
 
 using catalog::LayerKind;
+
+/// Models whose classes transformers cannot load from codes. Source: loading tiny random models of each type with
+/// transformers 5.23 (docs/conformance.md).
+struct LoadingFault {
+  std::string_view model_type;
+  bool packed_only;
+};
+constexpr std::array<LoadingFault, 13> kLoadingFaults = {{
+    // Conversions of its checkpoints split a tensor in two, which refuses every tensor beside it.
+    {"dinov2", false},
+    {"dinov2_with_registers", false},
+    // Its initialization reads the weights of Linear layers, which packed ones have not.
+    {"dinov3_vit", true},
+    {"falcon_mamba", true},
+    {"gpt_bigcode", true},
+    {"mamba", true},
+    {"mamba2", true},
+    {"recurrent_gemma", true},
+    {"rwkv", true},
+    // Conversions of its checkpoints split fused weights, and with them the two numbers of a packed shape.
+    {"gte", true},
+    {"jina_embeddings_v3", true},
+    {"nomic_bert", true},
+    {"radio", true},
+}};
+
+/// Parts of names in files, and what transformers 5 calls them instead. Source: its conversion_mapping.
+struct Renaming {
+  std::string_view in_file;
+  std::string_view on_loading;
+};
+constexpr std::array<Renaming, 3> kRenamings = {{
+    {".block_sparse_moe.gate", ".mlp.router"},
+    {".block_sparse_moe.", ".mlp."},
+    {"language_model.lm_head", "lm_head"},
+}};
 
 bool names_its_class(const catalog::Catalog &catalog) {
   return catalog.model && !catalog.model->architectures.empty();
@@ -23,6 +62,32 @@ bool is_loadable(const catalog::Catalog &catalog, const catalog::Tensor &tensor)
 bool is_stacked_on_loading(const catalog::Catalog &catalog, const catalog::Tensor &tensor) {
   return names_its_class(catalog) && is_linear_weight(tensor) &&
          tensor.name.find(".experts.") != std::string::npos;
+}
+
+std::string_view fault_of_loading(const catalog::Catalog &catalog, bool packed) {
+  if (!names_its_class(catalog)) {
+    return {};
+  }
+  const auto *fault =
+      std::find_if(kLoadingFaults.begin(), kLoadingFaults.end(), [&](const LoadingFault &entry) {
+        return entry.model_type == catalog.model->model_type && (packed || !entry.packed_only);
+      });
+  return fault == kLoadingFaults.end() ? std::string_view()
+         : fault->packed_only          ? "packed codes"
+                                       : "codes";
+}
+
+std::vector<std::string> names_on_loading(const catalog::Catalog &catalog, std::string name) {
+  std::vector<std::string> names{std::move(name)};
+  for (const Renaming &renaming : kRenamings) {
+    const size_t at = names[0].find(renaming.in_file);
+    if (names_its_class(catalog) && at != std::string::npos) {
+      std::string other = names[0];
+      other.replace(at, renaming.in_file.size(), renaming.on_loading);
+      names.push_back(std::move(other));
+    }
+  }
+  return names;
 }
 
 std::string_view what_it_is(const catalog::Tensor &tensor) {

@@ -272,6 +272,19 @@ void add_warnings(Plan &plan) {
                return quantized(entry) &&
                       !is_loadable(plan.catalog, plan.catalog.tensors[entry.source]);
              });
+  const bool packs =
+      std::any_of(plan.tensors.begin(), plan.tensors.end(),
+                  [&](const TensorPlan &entry) { return quantized(entry) && entry.scheme.packed; });
+  const std::string_view fault = fault_of_loading(plan.catalog, packs);
+  if (!fault.empty() && std::any_of(plan.tensors.begin(), plan.tensors.end(), quantized)) {
+    plan.warnings.push_back(
+        {"not-loadable",
+         concat("transformers 5.23 cannot load ", fault, " of models of type \"",
+                plan.catalog.model->model_type, "\". ",
+                fault == "codes" ? "16 bits load there."
+                                 : "8 bits with dynamic activations, or 16 bits, load there."),
+         {}});
+  }
   warn_about(
       plan, "not-loadable",
       "vLLM loads these experts, transformers does not: it takes packed symmetric ones only. "

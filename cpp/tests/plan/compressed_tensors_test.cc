@@ -232,7 +232,7 @@ TEST(CompressedTensors, config_of_int4_groups_is_the_documented_one) {
       "weights": {"num_bits": 4, "type": "int", "symmetric": true, "strategy": "group", "group_size": 32,
                   "dynamic": false},
       "input_activations": null, "output_activations": null}},
-    "ignore": ["model.layers.0.small", "lm_head"], "kv_cache_scheme": null,
+    "ignore": ["model.embed_tokens", "model.layers.0.small", "lm_head"], "kv_cache_scheme": null,
     "global_compression_ratio": null, "version": "0.11.0"})");
   EXPECT_EQ(config_of(kModel, test::int4_options(32)), expected);
 }
@@ -292,13 +292,13 @@ TEST(CompressedTensors, config_names_the_classes_of_all_kinds) {
   EXPECT_EQ(config["ignore"], Json::array({"conv_small"}));
 }
 
-TEST(CompressedTensors, config_ignores_exactly_the_targets_that_are_left_alone) {
-  // Whatever a class name catches and is not quantized must be named; nothing that is quantized may be.
+TEST(CompressedTensors, config_ignores_what_a_target_may_mean_and_is_left_alone) {
+  // Whatever a class name catches, or may catch, and is not quantized must be named; nothing that is quantized may be.
   Json options = test::default_options();
   options["ignore"] = {1};
   const Json config = config_of(kModel, options);
-  EXPECT_EQ(config["ignore"],
-            Json::array({"model.layers.0.self_attn.q_proj", "model.layers.0.small", "lm_head"}));
+  EXPECT_EQ(config["ignore"], Json::array({"model.embed_tokens", "model.layers.0.self_attn.q_proj",
+                                           "model.layers.0.small", "lm_head"}));
 }
 
 } // namespace

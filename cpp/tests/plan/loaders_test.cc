@@ -22,6 +22,17 @@ Json ignored(const catalog::Catalog &catalog, const Json &options) {
   return parse_json(test::plan_for(catalog, options).quantization_config)["ignore"];
 }
 
+/// Without the embedding, which is among them as what it might be.
+Json heads_ignored(const catalog::Catalog &catalog) {
+  Json heads = Json::array();
+  for (const Json &name : ignored(catalog, test::default_options())) {
+    if (name != "model.embed_tokens") {
+      heads.push_back(name);
+    }
+  }
+  return heads;
+}
+
 const std::vector<Entry> kTiedLlama = {{"model.embed_tokens.weight", {256, 64}},
                                        {"model.layers.0.mlp.up_proj.weight", {128, 64}}};
 
@@ -52,8 +63,7 @@ TEST(Loaders, ModulesThatShareTheEmbeddingAreIgnoredThoughNoTensorStandsForThem)
       {"", Json::array()},
   };
   for (const Head &head : heads) {
-    EXPECT_EQ(ignored(model_of(head.architecture, kTiedLlama), test::default_options()),
-              head.ignored)
+    EXPECT_EQ(heads_ignored(model_of(head.architecture, kTiedLlama)), head.ignored)
         << head.architecture;
   }
 }
@@ -61,12 +71,11 @@ TEST(Loaders, ModulesThatShareTheEmbeddingAreIgnoredThoughNoTensorStandsForThem)
 TEST(Loaders, AHeadWithATensorOfItsOwnIsIgnoredOnce) {
   std::vector<Entry> untied = kTiedLlama;
   untied.push_back({"lm_head.weight", {256, 64}});
-  EXPECT_EQ(ignored(model_of("LlamaForCausalLM", untied), test::default_options()),
-            Json({"lm_head"}));
+  EXPECT_EQ(heads_ignored(model_of("LlamaForCausalLM", untied)), Json({"lm_head"}));
 }
 
 TEST(Loaders, WithoutAConfigurationNothingIsAdded) {
-  EXPECT_EQ(ignored(test::make_catalog(kTiedLlama), test::default_options()), Json::array());
+  EXPECT_EQ(heads_ignored(test::make_catalog(kTiedLlama)), Json::array());
 }
 
 struct Layer {
@@ -110,6 +119,47 @@ TEST(Loaders, ByWishItIsQuantizedWithAWarningThatNamesIt) {
       EXPECT_EQ(warned->tensors, std::vector<std::string>{layer.entry.name});
     }
   }
+}
+
+TEST(Loaders, EveryMatrixThatStaysAFloatIsIgnoredWhateverItsNameSaysThatItIs) {
+  const auto model =
+      model_of("AlbertModel", {{"encoder.embedding_hidden_mapping_in.weight", {64, 64}},
+                               {"embeddings.word_embeddings.weight", {99, 64}},
+                               {"pooler.weight", {64, 64}}});
+  EXPECT_EQ(ignored(model, test::default_options()),
+            Json({"encoder.embedding_hidden_mapping_in", "embeddings.word_embeddings"}));
+}
+
+TEST(Loaders, WhatIsIgnoredIsNamedAsTheModelIsWhenItIsLoaded) {
+  const auto model = model_of("PhimoeForCausalLM",
+                              {{"model.layers.0.block_sparse_moe.gate.weight", {8, 64}},
+                               {"model.layers.0.block_sparse_moe.experts.0.w1.weight", {64, 64}},
+                               {"language_model.lm_head.weight", {99, 64}}});
+  const Json names = ignored(model, test::packed_8_options());
+  for (const auto *name : {"model.layers.0.block_sparse_moe.gate", "model.layers.0.mlp.router",
+                           "language_model.lm_head", "lm_head"}) {
+    EXPECT_NE(std::find(names.begin(), names.end(), Json(name)), names.end()) << name << names;
+  }
+}
+
+TEST(Loaders, ModelsThatAreNotLoadedFromCodesAreNamed) {
+  const auto warned = [](std::string type, const Json &options) {
+    auto model = model_of("XModel", {{"fc.weight", {64, 64}}});
+    model.model->model_type = type;
+    for (const Warning &warning : test::plan_for(model, options).warnings) {
+      if (warning.code == "not-loadable" && warning.message.find(type) != std::string::npos) {
+        return true;
+      }
+    }
+    return false;
+  };
+  EXPECT_TRUE(warned("dinov2", test::default_options()));
+  EXPECT_TRUE(warned("dinov2", test::int4_options(32)));
+  EXPECT_FALSE(warned("dinov2", test::float_options("F16")));
+  EXPECT_FALSE(warned("rwkv", test::default_options()));
+  EXPECT_TRUE(warned("rwkv", test::int4_options(32)));
+  EXPECT_TRUE(warned("rwkv", test::packed_8_options()));
+  EXPECT_FALSE(warned("llama", test::int4_options(32)));
 }
 
 TEST(Loaders, ExpertsThatOneOfThemStacksAreQuantizedWithAWarningUnlessPacked) {
