@@ -6,6 +6,7 @@
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/float_convert.h"
 #include "monoquant/quant/search.h"
+#include "support/reference_kernels.h"
 
 namespace monoquant::test {
 namespace {
@@ -130,8 +131,14 @@ std::map<std::string, FileTensor> reference_outputs(const FileTensor &source, bo
                                                     const quant::Scheme &scheme,
                                                     std::span<const float> importance) {
   const Matrices shape = as_matrices(source.shape, is_stack);
-  const std::vector<float> values = values_of(source);
-  const ReferenceCodes made = reference_codes(values, shape, scheme, importance);
+  return reference_outputs(source, is_stack, scheme,
+                           reference_codes(values_of(source), shape, scheme, importance));
+}
+
+std::map<std::string, FileTensor> reference_outputs(const FileTensor &source, bool is_stack,
+                                                    const quant::Scheme &scheme,
+                                                    const ReferenceCodes &made) {
+  const Matrices shape = as_matrices(source.shape, is_stack);
   const std::span<const int32_t> codes(made.codes);
   std::map<std::string, FileTensor> outputs;
   const auto add = [&](FileTensor tensor) { outputs[tensor.name] = std::move(tensor); };
@@ -197,6 +204,19 @@ std::map<std::string, FileTensor> reference_outputs(const FileTensor &source, bo
     add(std::move(zero));
   }
   return outputs;
+}
+
+FileTensor reference_float(const FileTensor &source, Dtype target) {
+  FileTensor result{source.name, target, source.shape, {}};
+  for (const float value : values_of(source)) {
+    const bool half = target == Dtype::kF16;
+    const uint32_t body =
+        round_to_format(std::fabs(static_cast<double>(value)), half ? 10 : 7, half ? -14 : -126);
+    const uint32_t bits = body | (std::signbit(value) ? 0x8000U : 0U);
+    result.bytes.push_back(static_cast<uint8_t>(bits));
+    result.bytes.push_back(static_cast<uint8_t>(bits >> 8U));
+  }
+  return result;
 }
 
 quant::ErrorSums reference_errors(std::span<const float> values, const ReferenceCodes &codes) {

@@ -47,6 +47,14 @@ std::map<std::string, FileTensor> reference_outputs(const FileTensor &source, bo
                                                     const quant::Scheme &scheme,
                                                     std::span<const float> importance = {});
 
+/// The same of codes that are known.
+std::map<std::string, FileTensor> reference_outputs(const FileTensor &source, bool is_stack,
+                                                    const quant::Scheme &scheme,
+                                                    const ReferenceCodes &codes);
+
+/// `source` as F16 or BF16.
+FileTensor reference_float(const FileTensor &source, Dtype target);
+
 /// Errors in double precision from the values and what is stored for them.
 quant::ErrorSums reference_errors(std::span<const float> values, const ReferenceCodes &codes);
 

@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "monoquant/base/bytes.h"
-#include "support/reference_kernels.h"
 #include "support/reference_quantizer.h"
 
 namespace monoquant::test {
@@ -20,19 +19,6 @@ bool is_stack(const MemoryRun &run, const plan::TensorPlan &entry) {
   return run.plan().catalog.tensors[entry.source].kind == catalog::LayerKind::kExperts;
 }
 
-FileTensor converted(const FileTensor &source, Dtype target) {
-  FileTensor result{source.name, target, source.shape, {}};
-  for (const float value : values_of(source)) {
-    const bool half = target == Dtype::kF16;
-    const uint32_t body =
-        round_to_format(std::fabs(static_cast<double>(value)), half ? 10 : 7, half ? -14 : -126);
-    const uint32_t bits = body | (std::signbit(value) ? 0x8000U : 0U);
-    result.bytes.push_back(static_cast<uint8_t>(bits));
-    result.bytes.push_back(static_cast<uint8_t>(bits >> 8U));
-  }
-  return result;
-}
-
 /// What the file must hold for one planned tensor.
 std::map<std::string, FileTensor>
 expected_tensors(const MemoryRun &run, const plan::TensorPlan &entry, const FileTensor &source) {
@@ -40,7 +26,7 @@ expected_tensors(const MemoryRun &run, const plan::TensorPlan &entry, const File
   case plan::Decision::kCopy:
     return {{source.name, source}};
   case plan::Decision::kConvert:
-    return {{source.name, converted(source, entry.outputs[0].dtype)}};
+    return {{source.name, reference_float(source, entry.outputs[0].dtype)}};
   case plan::Decision::kTie: // safetensors files only note them
   case plan::Decision::kDrop:
     return {};

@@ -5,24 +5,17 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <set>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "monoquant/torch/checkpoint.h"
+#include "property.h"
 
 namespace monoquant::fuzz {
 
-using Bytes = std::vector<uint8_t>;
 using Reader = Result<Parsed<torch::Checkpoint>> (*)(const ByteWindow &, const torch::Choice &);
-
-inline void require(bool holds) {
-  if (!holds) {
-    std::abort();
-  }
-}
 
 /// Every element of every tensor inside its storage, and every storage inside the file.
 inline void check_checkpoint(const torch::Checkpoint &checkpoint, uint64_t file_size) {

@@ -3,7 +3,6 @@
 // A refusal must come with a reason.
 #pragma once
 
-#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <span>
@@ -11,17 +10,10 @@
 
 #include "monoquant/catalog/inspector.h"
 #include "monoquant/run/stage.h"
+#include "property.h"
 #include "support/drive.h"
 
 namespace monoquant::fuzz {
-
-using Bytes = std::vector<uint8_t>;
-
-inline void require(bool holds) {
-  if (!holds) {
-    std::abort();
-  }
-}
 
 /// The catalog of a file; nothing where it is refused, which must come with a reason.
 inline std::optional<catalog::Catalog> inspect(const Bytes &file, catalog::Opening opening = {}) {

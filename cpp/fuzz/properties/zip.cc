@@ -1,25 +1,17 @@
 // Any bytes as a zip archive: refused with a reason, or every member read within its limits.
 // It exists because checkpoints are archives from strangers: no byte of one may lead outside of our memory.
 // The last byte chooses how much a member may hold and how much more than asked for is read.
-#include <cstdlib>
+#include <optional>
 #include <variant>
-#include <vector>
 
 #include "monoquant/container/tar.h"
 #include "monoquant/container/zip.h"
+#include "properties.h"
 
+namespace monoquant::fuzz {
 namespace {
 
-using namespace monoquant;
-using Bytes = std::vector<uint8_t>;
-
 constexpr int kMostRounds = 5000;
-
-void require(bool holds) {
-  if (!holds) {
-    std::abort();
-  }
-}
 
 /// What `parse` makes of the file; nothing where it refuses, which must come with a reason.
 template <typename T, typename Parse>
@@ -73,9 +65,9 @@ void read_members(const Bytes &file, uint64_t more, uint64_t max_bytes) {
 
 } // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  const Bytes file(data, data + size);
-  const uint8_t choice = size == 0 ? 0 : data[size - 1];
+void check_zip(Input input) {
+  const Bytes file(input.begin(), input.end());
+  const uint8_t choice = input.empty() ? 0 : input.back();
   read_members(file, choice / 16U * 7U, uint64_t{1} << (choice % 16U + 4U));
   ByteWindow window(file.size());
   const auto members =
@@ -85,5 +77,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       require(window.contains(member.offset, member.bytes));
     }
   }
-  return 0;
 }
+
+} // namespace monoquant::fuzz

@@ -2,21 +2,19 @@
 // It exists because most damage to an archive only ever meets its directory: wrapped in a sound one, the
 // pickle's objects reach what rebuilds tensors and looks for names.
 // The first byte chooses: 0 the bytes are the archive, 1 TorchScript, else torch.save.
-#include "fuzz_checkpoint.h"
-
+#include "checkpoint.h"
 #include "monoquant/container/deflate.h"
 #include "monoquant/container/zip_writer.h"
+#include "properties.h"
 
+namespace monoquant::fuzz {
 namespace {
 
-using monoquant::fuzz::Bytes;
-
-Bytes wrap(std::span<const uint8_t> pickle, bool is_script) {
-  namespace container = monoquant::container;
+Bytes wrap(Input pickle, bool is_script) {
   const Bytes storage(64, 1);
   std::vector<container::ZipRecord> records;
-  std::vector<std::span<const uint8_t>> contents;
-  const auto add = [&](const char *name, std::span<const uint8_t> content) {
+  std::vector<Input> contents;
+  const auto add = [&](const char *name, Input content) {
     records.push_back({name, content.size(), 0});
     contents.push_back(content);
   };
@@ -28,7 +26,7 @@ Bytes wrap(std::span<const uint8_t> pickle, bool is_script) {
     add("a/constants/0", storage);
   }
   const auto layout = container::layout_zip(records);
-  monoquant::fuzz::require(layout.has_value());
+  require(layout.has_value());
   Bytes file;
   std::vector<uint32_t> checksums;
   for (size_t i = 0; i < records.size(); ++i) {
@@ -44,12 +42,13 @@ Bytes wrap(std::span<const uint8_t> pickle, bool is_script) {
 
 } // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  if (size == 0) {
-    return 0;
+void check_torch_zip(Input input) {
+  if (input.empty()) {
+    return;
   }
-  const std::span<const uint8_t> rest(data + 1, size - 1);
-  const Bytes file = data[0] == 0 ? Bytes(rest.begin(), rest.end()) : wrap(rest, data[0] == 1);
-  monoquant::fuzz::read_checkpoint(file, monoquant::torch::read_zip_checkpoint);
-  return 0;
+  const Input rest = input.subspan(1);
+  const Bytes file = input[0] == 0 ? Bytes(rest.begin(), rest.end()) : wrap(rest, input[0] == 1);
+  read_checkpoint(file, torch::read_zip_checkpoint);
 }
+
+} // namespace monoquant::fuzz

@@ -1,19 +1,19 @@
 // Any bytes as a checkpoint of the two formats before zip: the stream, and the tar archive.
 // It exists because both are sequences in which every size decides where the next thing is looked for.
 // The first byte chooses: 0 a tar archive, 1 the object alone, with the other pickles put around it, else a stream.
-#include "fuzz_checkpoint.h"
-
 #include <string_view>
 
-namespace {
+#include "checkpoint.h"
+#include "properties.h"
 
-using monoquant::fuzz::Bytes;
+namespace monoquant::fuzz {
+namespace {
 
 void append(Bytes &file, std::string_view text) {
   file.insert(file.end(), text.begin(), text.end());
 }
 
-Bytes wrap(std::span<const uint8_t> object) {
+Bytes wrap(Input object) {
   using namespace std::string_view_literals;
   Bytes file;
   append(file, "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."sv);
@@ -28,14 +28,13 @@ Bytes wrap(std::span<const uint8_t> object) {
 
 } // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  if (size == 0) {
-    return 0;
+void check_torch_legacy(Input input) {
+  if (input.empty()) {
+    return;
   }
-  namespace torch = monoquant::torch;
-  const std::span<const uint8_t> rest(data + 1, size - 1);
-  const Bytes file = data[0] == 1 ? wrap(rest) : Bytes(rest.begin(), rest.end());
-  monoquant::fuzz::read_checkpoint(file, data[0] == 0 ? torch::read_tar_checkpoint
-                                                      : torch::read_legacy_checkpoint);
-  return 0;
+  const Input rest = input.subspan(1);
+  const Bytes file = input[0] == 1 ? wrap(rest) : Bytes(rest.begin(), rest.end());
+  read_checkpoint(file, input[0] == 0 ? torch::read_tar_checkpoint : torch::read_legacy_checkpoint);
 }
+
+} // namespace monoquant::fuzz

@@ -1,0 +1,129 @@
+#include "generate/options.h"
+
+#include "generate/calibration.h"
+#include "monoquant/catalog/layer_kind.h"
+
+namespace monoquant::fuzz {
+namespace {
+
+constexpr int64_t kGroups[] = {128, 32, 64, 16, 256, -1};
+constexpr const char *kSchemes[] = {"symmetric", "asymmetric"};
+constexpr const char *kMethods[] = {"rtn", "mse"};
+constexpr const char *kStrategies[] = {"channel", "group", "tensor"};
+constexpr const char *kModes[] = {"dynamic", "weights-only", "static"};
+constexpr const char *kObservers[] = {"auto", "minmax", "moving-average", "histogram",
+                                      "percentile"};
+constexpr double kPercentiles[] = {99.99, 100, 50.5, 99};
+constexpr uint64_t kMinElements[] = {0, 512, 1, 17, 100'000};
+
+/// Some of the tensors, in any order and perhaps twice.
+Json make_indices(Choices &choices, size_t count) {
+  Json indices = Json::array();
+  for (uint64_t left = choices.below(4); left > 0 && count > 0; --left) {
+    indices.push_back(choices.index(count));
+  }
+  return indices;
+}
+
+Json make_override(Choices &choices, size_t count) {
+  Json override = Json::object();
+  override["tensors"] = make_indices(choices, count);
+  switch (choices.below(6)) {
+  case 1:
+    override["bits"] = 4;
+    break;
+  case 2:
+    override["bits"] = 8;
+    break;
+  case 3:
+    override["bits"] = 16;
+    break;
+  case 4:
+    override["bits"] = "none";
+    break;
+  default:
+    break;
+  }
+  if (choices.chance(3)) {
+    override["scheme"] = choices.pick(kSchemes);
+  }
+  if (choices.chance(3)) {
+    override["groupSize"] = choices.pick(kGroups);
+  }
+  if (choices.chance(3)) {
+    override["method"] = choices.pick(kMethods);
+  }
+  return override;
+}
+
+Json make_layers(Choices &choices) {
+  Json layers = Json::array();
+  const bool all = choices.flag();
+  for (int kind = 0; kind < catalog::kLayerKindCount; ++kind) {
+    if (all || choices.flag()) {
+      layers.push_back(layer_kind_name(static_cast<catalog::LayerKind>(kind)));
+    }
+  }
+  return layers;
+}
+
+} // namespace
+
+Json make_options(Choices &choices, const catalog::Catalog &catalog) {
+  const size_t count = catalog.tensors.size();
+  Json options = Json::object();
+  options["container"] = choices.chance(3) ? "pt" : "safetensors";
+  options["duplicateTies"] = choices.chance(4);
+  switch (choices.below(8)) {
+  default:
+    options["bits"] = 8;
+    break;
+  case 1:
+  case 2:
+  case 3:
+    options["bits"] = 4;
+    break;
+  case 4:
+    options["bits"] = 16;
+    break;
+  case 5:
+    options["bits"] = "none";
+    break;
+  }
+  options["scheme"] = choices.pick(kSchemes);
+  const char *strategy = choices.pick(kStrategies);
+  int64_t group = choices.pick(kGroups);
+  if (std::string_view(strategy) == "group" && group == -1) {
+    group = 16;
+  }
+  options["strategy"] = strategy;
+  options["groupSize"] = group;
+  options["method"] = choices.pick(kMethods);
+  options["mode"] = choices.pick(kModes);
+  options["calibration"] = nullptr;
+  if (options["mode"] == "static" || choices.chance(4)) {
+    options["calibration"] = make_calibration(choices, catalog);
+  }
+  options["observer"] = choices.pick(kObservers);
+  options["percentile"] = choices.pick(kPercentiles);
+  options["inputScheme"] = choices.pick(kSchemes);
+  options["floatType"] = choices.flag() ? "BF16" : "F16";
+  options["layers"] = make_layers(choices);
+  options["defaultIgnore"] = choices.flag();
+  options["minElements"] = choices.pick(kMinElements);
+  options["ignore"] = choices.chance(3) ? make_indices(choices, count) : Json::array();
+  options["overrides"] = Json::array();
+  while (options["overrides"].size() < 3 && choices.chance(3)) {
+    options["overrides"].push_back(make_override(choices, count));
+  }
+  if (choices.chance(12)) {
+    options["only"] = make_indices(choices, count);
+  }
+  if (choices.chance(8)) {
+    options["dequantizedType"] = choices.flag() ? "F32" : "auto";
+  }
+  options["unfit"] = Json::array();
+  return options;
+}
+
+} // namespace monoquant::fuzz

@@ -1,0 +1,329 @@
+#include "properties/written_file.h"
+
+#include <algorithm>
+#include <set>
+
+#include "file.h"
+#include "monoquant/base/bytes.h"
+#include "monoquant/base/json.h"
+#include "monoquant/base/text.h"
+#include "monoquant/catalog/quantized.h"
+#include "monoquant/plan/compressed_tensors.h"
+#include "monoquant/plan/config_check.h"
+#include "monoquant/run/compare_stage.h"
+#include "monoquant/run/trial_stage.h"
+#include "support/memory_host.h"
+
+namespace monoquant::fuzz {
+namespace {
+
+using plan::Decision;
+using plan::Output;
+using plan::Role;
+using test::FileTensor;
+
+catalog::Catalog open(const Bytes &file, bool joined) {
+  catalog::Opening opening;
+  opening.choice.key = ""; // everything in it was written here
+  opening.join_quantized = joined;
+  auto catalog = test::inspect(file, std::move(opening));
+  require(catalog.has_value(), "what was written is opened",
+          catalog ? "" : catalog.error().message);
+  return std::move(catalog.value());
+}
+
+/// The model as it would be opened to be validated.
+catalog::Catalog open_model(const Model &model) {
+  catalog::Catalog catalog = model.catalog;
+  ByteWindow window(model.file.size());
+  window.add(0, model.file);
+  catalog::join_quantized(catalog, window);
+  catalog::classify(catalog.tensors);
+  return catalog;
+}
+
+/// Where the tensors of a file lie, which the engine must write one after the other.
+FileTensor taken_out(const Bytes &file, const catalog::Tensor &tensor) {
+  require(!tensor.is_assembled(), "a written tensor is a plain run of bytes", tensor.name);
+  require(tensor.offset <= file.size() && tensor.bytes <= file.size() - tensor.offset);
+  const auto begin = file.begin() + static_cast<std::ptrdiff_t>(tensor.offset);
+  return {tensor.name, tensor.dtype, tensor.shape,
+          Bytes(begin, begin + static_cast<std::ptrdiff_t>(tensor.bytes))};
+}
+
+std::span<const float> importance_of(const plan::TensorPlan &entry) {
+  return entry.importance == nullptr ? std::span<const float>() : *entry.importance;
+}
+
+FileTensor input_tensor(const Output &output, const plan::InputPlan &input) {
+  if (output.role == Role::kInputScale) {
+    return test::make_tensor(output.name, Dtype::kF32, {1},
+                             {static_cast<double>(input.params.scale)});
+  }
+  return {output.name, Dtype::kI8, {1}, {static_cast<uint8_t>(input.params.zero_point)}};
+}
+
+/// Drives a stage over the file and the model, and gives its result.
+Json result_of(run::Stage &stage, const Bytes &file, const Bytes &model) {
+  const auto done = test::drive(
+      stage,
+      [&](const run::Read &read, std::span<uint8_t> into) {
+        const Bytes &from = read.source == 0 ? file : model;
+        require(read.offset <= from.size() && into.size() <= from.size() - read.offset,
+                "reads lie in the file");
+        std::copy_n(from.begin() + static_cast<std::ptrdiff_t>(read.offset), into.size(),
+                    into.begin());
+      },
+      [](uint64_t, std::span<const uint8_t>) { require(false, "nothing is to be written"); });
+  require(done.has_value(), "a file that was written is read", done ? "" : done.error().message);
+  Json result = parse_json(stage.result_json());
+  require(result.is_object(), "results are JSON");
+  return result;
+}
+
+} // namespace
+
+WrittenFile::WrittenFile(const Model &model, const plan::Plan &plan, const Bytes &file)
+    : model_(model), plan_(plan), file_(file), opened_(open(file, true)),
+      source_(open_model(model)) {
+  for (const catalog::Tensor &tensor : opened_.tensors) {
+    by_name_.emplace(tensor.name, &tensor);
+  }
+  for (size_t i = 0; i < plan.tensors.size(); ++i) {
+    const plan::TensorPlan &entry = plan.tensors[i];
+    if (entry.decision == Decision::kQuantize) {
+      const bool is_stack = plan.catalog.tensors[i].kind == catalog::LayerKind::kExperts;
+      const FileTensor &tensor = model.tensors[i];
+      codes_.emplace(i, test::reference_codes(test::values_of(tensor),
+                                              test::as_matrices(tensor.shape, is_stack),
+                                              entry.scheme, importance_of(entry)));
+    }
+  }
+}
+
+const plan::TensorPlan &WrittenFile::decided(size_t index) const {
+  const plan::TensorPlan &entry = plan_.tensors[index];
+  return entry.decision == Decision::kTie ? plan_.tensors[*plan_.catalog.tensors[index].tied_to]
+                                          : entry;
+}
+
+std::map<std::string, FileTensor> WrittenFile::expected_of(size_t index) const {
+  const plan::TensorPlan &entry = decided(index);
+  const FileTensor &tensor = model_.tensors[index];
+  std::map<std::string, FileTensor> expected;
+  switch (entry.decision) {
+  case Decision::kCopy:
+    expected[tensor.name] = tensor;
+    break;
+  case Decision::kConvert:
+    expected[tensor.name] = test::reference_float(tensor, entry.float_type);
+    break;
+  case Decision::kQuantize:
+    expected = test::reference_outputs(
+        tensor, plan_.catalog.tensors[index].kind == catalog::LayerKind::kExperts, entry.scheme,
+        codes_.at(entry.source));
+    break;
+  default:
+    break;
+  }
+  for (const Output &output : plan_.tensors[index].outputs) {
+    if (output.role == Role::kInputScale || output.role == Role::kInputZeroPoint) {
+      expected[output.name] = input_tensor(output, *plan_.tensors[index].input);
+    }
+  }
+  return expected;
+}
+
+void WrittenFile::check_outputs() const {
+  const catalog::Catalog plain = open(file_, false);
+  std::map<std::string, const catalog::Tensor *> found;
+  for (const catalog::Tensor &tensor : plain.tensors) {
+    found.emplace(tensor.name, &tensor);
+  }
+  size_t count = 0;
+  for (size_t i = 0; i < plan_.tensors.size(); ++i) {
+    const auto expected = expected_of(i);
+    require(expected.size() == plan_.tensors[i].outputs.size(),
+            "a plan has all outputs of a tensor", model_.tensors[i].name);
+    for (const auto &[name, tensor] : expected) {
+      const auto written = found.find(name);
+      require(written != found.end(), "what was planned is written", name);
+      const FileTensor taken = taken_out(file_, *written->second);
+      require(taken.dtype == tensor.dtype, "a tensor has its dtype", name);
+      require(taken.shape == tensor.shape, "a tensor has its shape", name);
+      require(taken.bytes == tensor.bytes, "a tensor has its bytes", name);
+      ++count;
+    }
+    for (const Output &output : plan_.tensors[i].outputs) {
+      require(expected.contains(output.name), "a plan has no other outputs", output.name);
+      require(found.at(output.name)->offset == output.offset, "an output lies where it was planned",
+              output.name);
+    }
+  }
+  require(count == plain.tensors.size(), "nothing else is written");
+}
+
+void WrittenFile::check_codes(size_t index, const catalog::Tensor &found) const {
+  const plan::TensorPlan &entry = decided(index);
+  const quant::Scheme &scheme = entry.scheme;
+  require(found.codes != nullptr, "what was quantized is recognised", found.name);
+  const catalog::Codes &codes = *found.codes;
+  require(codes.bits == scheme.bits, "codes have the planned bits", found.name);
+  require(codes.packed == scheme.packed, "codes are packed as planned", found.name);
+  require(!codes.is_unsigned, "codes are signed", found.name);
+  require(codes.zero_point.has_value() == !scheme.symmetric, "zero points are where planned",
+          found.name);
+  require(codes.scale.dtype == scheme.scale_dtype, "scales have the planned dtype", found.name);
+  require(codes.elements == model_.catalog.tensors[index].elements);
+  require(codes.scope == codes_.at(entry.source).scope_size, "scales serve what was planned",
+          found.name);
+}
+
+void WrittenFile::check_inputs() const {
+  std::map<std::string, const catalog::Tensor *> found;
+  for (const catalog::Tensor &parameter : opened_.input_parameters) {
+    found.emplace(parameter.name, &parameter);
+  }
+  size_t planned = 0;
+  for (const plan::TensorPlan &entry : plan_.tensors) {
+    for (const Output &output : entry.outputs) {
+      if (output.role == Role::kInputScale || output.role == Role::kInputZeroPoint) {
+        require(found.contains(output.name), "scales of inputs are recognised", output.name);
+        ++planned;
+      }
+    }
+  }
+  require(found.size() == planned, "no other scales of inputs are");
+}
+
+/// What is wrong with the model itself may be wrong with what came of it, too.
+void WrittenFile::check_problems() const {
+  std::set<std::string> excused;
+  for (const catalog::Problem &problem : plan::check_config(source_)) {
+    excused.insert(problem.tensor);
+  }
+  for (const catalog::Tensor &tensor : source_.tensors) {
+    if (tensor.codes) {
+      excused.insert(tensor.name);
+    }
+  }
+  if (codes_.empty()) {
+    return; // the metadata are the model's own
+  }
+  for (const catalog::Problem &problem : plan::check_config(opened_)) {
+    require(excused.contains(problem.tensor), "what was written is valid", problem.message);
+  }
+}
+
+/// As `validate --reference` does.
+void WrittenFile::check_compared() const {
+  std::set<std::string> ours;
+  for (size_t i = 0; i < plan_.tensors.size(); ++i) {
+    if (is_quantized(i)) {
+      ours.insert(model_.tensors[i].name);
+    }
+  }
+  run::CompareStage stage(opened_, &source_, 1);
+  for (const Json &tensor : result_of(stage, file_, model_.file)["tensors"]) {
+    const auto &name = tensor["name"].get_ref<const std::string &>();
+    if (!ours.contains(name)) {
+      continue;
+    }
+    const Json &codes = tensor["codes"];
+    require(tensor["compared"] == true, "a quantized tensor is compared", name);
+    require(codes["badScales"] == 0 && codes["badZeroPoints"] == 0 && codes["badCodes"] == 0,
+            "codes are valid", name);
+    require(codes["misrounded"] == 0 && tensor["notFinite"] == 0, "codes are the nearest", name);
+    const auto found =
+        std::find_if(plan_.tensors.begin(), plan_.tensors.end(),
+                     [&](const auto &entry) { return model_.tensors[entry.source].name == name; });
+    require(codes["negativeScales"] == 0 || decided(found->source).scheme.signed_scales,
+            "scales are positive", name);
+  }
+}
+
+void WrittenFile::check_opened() const {
+  std::set<std::string> plain; // of the model
+  for (const catalog::Tensor &tensor : source_.tensors) {
+    if (!tensor.codes) {
+      plain.insert(tensor.name);
+    }
+  }
+  for (const catalog::Problem &problem : source_.problems) {
+    plain.erase(problem.tensor);
+  }
+  for (size_t i = 0; i < plan_.tensors.size(); ++i) {
+    const plan::TensorPlan &entry = decided(i);
+    const catalog::Tensor &tensor = model_.catalog.tensors[i];
+    if (entry.decision == Decision::kDrop ||
+        (entry.decision != Decision::kQuantize && !plain.contains(tensor.name))) {
+      continue;
+    }
+    const auto found = by_name_.find(tensor.name);
+    require(found != by_name_.end(), "nothing is lost", tensor.name);
+    require(found->second->shape == tensor.shape, "a tensor keeps its shape", tensor.name);
+    if (entry.decision == Decision::kQuantize) {
+      check_codes(i, *found->second);
+    } else {
+      require(!found->second->codes, "what was not quantized is no codes", tensor.name);
+    }
+    if (plan_.tensors[i].decision == Decision::kTie) {
+      const auto &owner = model_.catalog.tensors[*tensor.tied_to];
+      require(by_name_.contains(owner.name) &&
+                  by_name_.at(owner.name)->offset == found->second->offset,
+              "ties stay ties", tensor.name);
+    }
+  }
+  check_inputs();
+  check_problems();
+  check_compared();
+}
+
+void WrittenFile::check_values() const {
+  Json options = test::default_options();
+  options["bits"] = "none";
+  options["dequantizedType"] = "F32";
+  options["duplicateTies"] = true;
+  options["container"] = plan_.records.empty() ? "safetensors" : "pt";
+  test::MemoryRun run(test::plan_for(opened_, options), file_);
+  require(run.unfit().empty() && run.seal().has_value(), "what was written is dequantized");
+  const catalog::Catalog catalog = open(run.output(), false);
+  std::map<std::string, const catalog::Tensor *> found;
+  for (const catalog::Tensor &tensor : catalog.tensors) {
+    found.emplace(tensor.name, &tensor);
+  }
+  for (size_t i = 0; i < plan_.tensors.size(); ++i) {
+    const std::string &name = model_.tensors[i].name;
+    if (!is_quantized(i)) {
+      continue; // check_outputs has seen it
+    }
+    require(found.contains(name), "what was quantized is dequantized", name);
+    const FileTensor tensor = taken_out(run.output(), *found.at(name));
+    require(tensor.dtype == Dtype::kF32 && tensor.shape == model_.tensors[i].shape,
+            "a dequantized tensor has its shape", name);
+    const test::ReferenceCodes &codes = codes_.at(decided(i).source);
+    for (size_t at = 0; at < codes.codes.size(); ++at) {
+      const size_t scope = at / codes.scope_size;
+      const float expected =
+          static_cast<float>(codes.codes[at] - codes.zero_points[scope]) * codes.scales[scope];
+      require(load_le<float>(tensor.bytes.data() + at * 4) == expected,
+              "values are those of the codes", name);
+    }
+  }
+}
+
+void WrittenFile::check_trial() const {
+  run::TrialStage stage(opened_, nullptr, nullptr, 1);
+  std::map<std::string, int> seen;
+  for (const Json &layer : result_of(stage, file_, model_.file)["layers"]) {
+    for (const Json &name : layer["tensors"]) {
+      ++seen[name.get<std::string>()];
+    }
+  }
+  for (const catalog::Tensor &tensor : opened_.tensors) {
+    require(!tensor.codes || seen[tensor.name] == 1, "a quantized tensor is in one layer",
+            tensor.name);
+  }
+}
+
+} // namespace monoquant::fuzz
