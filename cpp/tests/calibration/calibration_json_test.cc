@@ -5,15 +5,16 @@
 
 #include "monoquant/calibration/calibration.h"
 #include "support/activation_fixture.h"
+#include "support/not_finite.h"
 #include "support/random.h"
 
 namespace monoquant::calibration {
 namespace {
 
-using quant::ObservedRange;
+using test::kInfinity;
+using test::kNan;
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+using quant::ObservedRange;
 
 ModuleStatistics random_module(test::Random &random) {
   ModuleStatistics module;

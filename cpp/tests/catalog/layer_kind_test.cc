@@ -14,7 +14,7 @@ namespace {
 using test::Entry;
 
 /// A tensor of a published checkpoint and the kind that it should be taken for.
-struct Row {
+struct PublishedTensor {
   std::string name;
   std::vector<uint64_t> shape;
   std::string_view kind;
@@ -22,7 +22,7 @@ struct Row {
 
 struct Model {
   std::string_view title;
-  std::vector<Row> rows;
+  std::vector<PublishedTensor> rows;
 };
 
 const std::vector<Model> kModels = {
@@ -208,7 +208,7 @@ const std::vector<Model> kModels = {
 TEST(LayerKind, of_real_models) {
   for (const Model &model : kModels) {
     std::vector<Entry> entries;
-    for (const Row &row : model.rows) {
+    for (const PublishedTensor &row : model.rows) {
       entries.push_back({row.name, row.shape});
     }
     const Catalog catalog = test::make_catalog(entries);
@@ -222,7 +222,7 @@ TEST(LayerKind, of_real_models) {
 TEST(LayerKind, does_not_depend_on_the_order_of_tensors) {
   for (const Model &model : kModels) {
     std::vector<Entry> entries;
-    for (const Row &row : model.rows) {
+    for (const PublishedTensor &row : model.rows) {
       entries.push_back({row.name, row.shape});
     }
     std::reverse(entries.begin(), entries.end());

@@ -7,16 +7,16 @@
 namespace monoquant::catalog {
 namespace {
 
-struct Row {
+struct TypedTensor {
   std::string name;
   std::vector<uint64_t> shape;
   std::string module_type;
   std::string_view kind;
 };
 
-void expect_kinds(const std::vector<Row> &rows) {
+void expect_kinds(const std::vector<TypedTensor> &rows) {
   std::vector<Tensor> tensors;
-  for (const Row &row : rows) {
+  for (const TypedTensor &row : rows) {
     Tensor tensor;
     tensor.name = row.name;
     tensor.shape = row.shape;

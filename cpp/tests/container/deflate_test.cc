@@ -22,7 +22,7 @@ constexpr std::string_view kDeflatedText = "4d92410a42310c05f79ec2134893b4fded71
                                            "32f62ac3a5a9e1897e809395e2063c19563fcfd06a6a3"
                                            "63edfb6f3e";
 constexpr std::string_view kStoredHello = "010500faff68656c6c6f"; // level 0
-constexpr std::string_view kEmpty = "0300";
+constexpr std::string_view kEmptyStream = "0300";
 constexpr std::string_view kFixedHello = "cb48cdc9c90700"; // fixed codes
 
 Bytes text() {
@@ -62,7 +62,7 @@ Bytes inflate_in_steps(Inflater &inflater, const Bytes &deflated, In in, Out out
 TEST(Deflate, InflatesEveryKindOfBlock) {
   for (const auto &[hex, expected] :
        {std::pair(kDeflatedText, text()), std::pair(kStoredHello, test::bytes_from_text("hello")),
-        std::pair(kFixedHello, test::bytes_from_text("hello")), std::pair(kEmpty, Bytes())}) {
+        std::pair(kFixedHello, test::bytes_from_text("hello")), std::pair(kEmptyStream, Bytes())}) {
     Inflater inflater;
     EXPECT_EQ(
         inflate_in_steps(

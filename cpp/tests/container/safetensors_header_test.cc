@@ -11,7 +11,7 @@ Result<SafetensorsFile> parse(std::string_view json) {
   return parse_safetensors_header({reinterpret_cast<const uint8_t *>(json.data()), json.size()});
 }
 
-const std::string kEmpty = R"("a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
+const std::string kEmptyTensor = R"("a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
 
 TEST(SafetensorsHeader, says_what_the_text_says) {
   const auto file = parse(R"( {"__metadata__":{"k":"v"},
@@ -31,14 +31,14 @@ TEST(SafetensorsHeader, says_what_the_text_says) {
 }
 
 TEST(SafetensorsHeader, metadata_is_null_or_strings) {
-  EXPECT_TRUE(parse(R"({"__metadata__":null,)" + kEmpty + "}"));
-  const auto file = parse(R"({"__metadata__":{"z":"1","b":"\u00e9"},)" + kEmpty + "}");
+  EXPECT_TRUE(parse(R"({"__metadata__":null,)" + kEmptyTensor + "}"));
+  const auto file = parse(R"({"__metadata__":{"z":"1","b":"\u00e9"},)" + kEmptyTensor + "}");
   ASSERT_TRUE(file);
   const Metadata expected = {{"z", "1"}, {"b", "é"}};
   EXPECT_EQ(file.value().metadata, expected);
   for (const std::string_view value : {"[]", "\"x\"", "1", "true", R"({"a":1})", R"({"a":null})",
                                        R"({"a":{}})", R"({"a":["x"]})", R"({"a":true})"}) {
-    EXPECT_FALSE(parse(concat(R"({"__metadata__":)", value, ",", kEmpty, "}"))) << value;
+    EXPECT_FALSE(parse(concat(R"({"__metadata__":)", value, ",", kEmptyTensor, "}"))) << value;
   }
 }
 
@@ -94,15 +94,15 @@ TEST(SafetensorsHeader, every_field_must_be_there) {
 }
 
 TEST(SafetensorsHeader, is_one_json_object_and_nothing_else) {
-  const std::string good = "{" + kEmpty + "}";
+  const std::string good = "{" + kEmptyTensor + "}";
   ASSERT_TRUE(parse(good));
   ASSERT_TRUE(parse(" \n\r\t" + good + " \n\r\t"));
   for (const std::string &text :
        {std::string(), std::string(" "), std::string("[]"), std::string("null"), std::string("7"),
         good + "x", good + "{}", good + ",", "\xEF\xBB\xBF" + good, good + std::string(1, '\0'),
-        std::string(1, '\0') + good, good.substr(0, good.size() - 1), "{" + kEmpty + ",}",
-        "{" + kEmpty + "} // comment", std::string("{\"a\xFF\":1}"), std::string(R"({"\ud800":1})"),
-        std::string("{'a':1}")}) {
+        std::string(1, '\0') + good, good.substr(0, good.size() - 1), "{" + kEmptyTensor + ",}",
+        "{" + kEmptyTensor + "} // comment", std::string("{\"a\xFF\":1}"),
+        std::string(R"({"\ud800":1})"), std::string("{'a':1}")}) {
     const auto file = parse(text);
     ASSERT_FALSE(file) << text;
     EXPECT_EQ(file.error().code, ErrorCode::kMalformedFile) << text;

@@ -62,14 +62,14 @@ Bytes make_tar(const std::vector<Entry> &entries) {
   return file;
 }
 
-Result<std::vector<TarMember>> read(const Bytes &file, uint64_t more = 0) {
+Result<std::vector<TarMember>> read_members(const Bytes &file, uint64_t more = 0) {
   ByteWindow window(file.size());
   return test::parse_all<std::vector<TarMember>>(window, file, read_tar, 5'000, more);
 }
 
 /// "name offset bytes" of each.
 std::vector<std::string> list(const Bytes &file) {
-  const auto members = read(file);
+  const auto members = read_members(file);
   EXPECT_TRUE(members.has_value()) << members.error().message;
   std::vector<std::string> lines;
   for (const TarMember &member : members.value()) {
@@ -135,7 +135,8 @@ TEST(Tar, ATruncatedFileIsRefusedAtEveryByte) {
                                {"two", '0', Bytes(10)}});
   const size_t mark = file.size() - 1024; // one block of zeros is enough
   for (size_t length = 0; length < file.size(); ++length) {
-    const auto members = read({file.begin(), file.begin() + static_cast<std::ptrdiff_t>(length)});
+    const auto members =
+        read_members({file.begin(), file.begin() + static_cast<std::ptrdiff_t>(length)});
     ASSERT_EQ(members.has_value(), length >= mark + 512) << length;
     if (!members) {
       EXPECT_EQ(members.error().code, ErrorCode::kFileTruncated);
@@ -145,7 +146,7 @@ TEST(Tar, ATruncatedFileIsRefusedAtEveryByte) {
 
 TEST(Tar, WrongHeadersAreRefused) {
   const auto expect = [](const Bytes &file, ErrorCode code, std::string_view words) {
-    const auto members = read(file);
+    const auto members = read_members(file);
     ASSERT_FALSE(members.has_value()) << words;
     EXPECT_EQ(members.error().code, code) << members.error().message;
     EXPECT_NE(members.error().message.find(words), std::string::npos) << members.error().message;
@@ -191,7 +192,7 @@ TEST(Tar, DamageAndPiecesAreNoMatter) {
       file[at] = static_cast<uint8_t>(file[at] + change);
       file[at + 1] = static_cast<uint8_t>(file[at + 1] - change);
     }
-    const auto members = read(file, random.below(2'000));
+    const auto members = read_members(file, random.below(2'000));
     EXPECT_TRUE(!whole || (members.has_value() && members.value().size() == 4));
     if (members) {
       for (const TarMember &member : members.value()) {

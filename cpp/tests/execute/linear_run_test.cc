@@ -12,13 +12,12 @@
 namespace monoquant::execute {
 namespace {
 
+using test::kDynamic;
+using test::kStatic;
+using test::kWeightsOnly;
 using test::NaiveMatrix;
 using test::NaiveOptions;
 using test::Random;
-
-constexpr ActivationRule kDynamic{ActivationMode::kDynamic};
-constexpr ActivationRule kWeightsOnly{ActivationMode::kWeightsOnly};
-constexpr ActivationRule kStatic{ActivationMode::kStatic, 0.02F, -37};
 
 Inputs inputs_of(std::span<const float> values, size_t width) {
   Result<Inputs> inputs = Inputs::of_width(width);

@@ -11,12 +11,11 @@
 namespace monoquant::execute {
 namespace {
 
+using test::kDynamic;
+using test::kStatic;
+using test::kWeightsOnly;
 using test::NaiveMatrix;
 using test::Random;
-
-constexpr ActivationRule kDynamic{ActivationMode::kDynamic};
-constexpr ActivationRule kWeightsOnly{ActivationMode::kWeightsOnly};
-constexpr ActivationRule kStatic{ActivationMode::kStatic, 0.03F, 12};
 
 struct NaiveCell {
   CellKind kind;

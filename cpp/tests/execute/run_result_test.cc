@@ -2,14 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include "support/not_finite.h"
 #include <initializer_list>
 #include <utility>
 
 namespace monoquant::execute {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+using test::kInfinity;
+using test::kNan;
 
 RunResult result_of(std::initializer_list<std::pair<double, double>> outputs) {
   OutputSums sums;

@@ -3,15 +3,16 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 
+#include "support/not_finite.h"
 #include "support/random.h"
 
 namespace monoquant::execute {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+using test::kInfinity;
+using test::kNan;
+
 // What std's own functions may be wrong by, in long double: nothing that counts here.
 constexpr double kExponentialBound = 0x1p-51;
 constexpr double kLogisticBound = 0x1p-50;
@@ -52,7 +53,7 @@ TEST(Smooth, functions_have_their_values_at_zero_and_far_out) {
   EXPECT_TRUE(std::signbit(hyperbolic_tangent(-0.0)));
   EXPECT_EQ(exponential(-709), 0);
   EXPECT_EQ(exponential(710), kInfinity);
-  for (const double far : {1e3, 1e300, kInfinity}) {
+  for (const double far : {1e3, 1e300, double{kInfinity}}) {
     EXPECT_EQ(exponential(far), kInfinity);
     EXPECT_EQ(exponential(-far), 0);
     EXPECT_EQ(logistic(far), 1);

@@ -19,7 +19,7 @@ struct Expected {
   std::vector<uint64_t> shape;
 };
 
-struct Row {
+struct LayoutCase {
   std::string title;
   Entry entry;
   Json options;
@@ -43,7 +43,7 @@ Json grouped_8(int64_t group) {
   return options;
 }
 
-std::vector<Row> rows() {
+std::vector<LayoutCase> layout_cases() {
   const Json int8 = test::default_options();
   const Json int4 = test::int4_options(32);
   const Json int4_channel = test::int4_options(-1);
@@ -192,7 +192,7 @@ std::vector<Row> rows() {
 }
 
 TEST(CompressedTensors, outputs_have_the_names_types_and_shapes_of_the_format) {
-  for (const Row &row : rows()) {
+  for (const LayoutCase &row : layout_cases()) {
     const Plan plan = test::plan_for(test::make_catalog({row.entry}), row.options);
     const std::vector<Output> &outputs = plan.tensors[0].outputs;
     ASSERT_EQ(outputs.size(), row.outputs.size()) << row.title;

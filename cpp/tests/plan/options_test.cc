@@ -10,18 +10,15 @@ namespace monoquant::plan {
 namespace {
 
 using test::default_options;
+using test::default_options_with;
 
 constexpr size_t kTensors = 5;
 
 Result<Options> parse(const Json &options) { return parse_options(options.dump(), kTensors); }
 
-Json with(const std::string &key, Json value) {
-  Json options = default_options();
-  options[key] = std::move(value);
-  return options;
+Json with_override(Json override) {
+  return default_options_with("overrides", Json::array({std::move(override)}));
 }
-
-Json with_override(Json override) { return with("overrides", Json::array({std::move(override)})); }
 
 TEST(Options, the_defaults_are_read) {
   const auto options = parse(default_options());
@@ -88,7 +85,7 @@ TEST(Options, every_choice_is_read) {
 }
 
 TEST(Options, bits_may_be_none_where_only_the_container_changes) {
-  const auto options = parse(with("bits", "none"));
+  const auto options = parse(default_options_with("bits", "none"));
   ASSERT_TRUE(options) << options.error().message;
   EXPECT_TRUE(options.value().copy_all);
 }
@@ -120,7 +117,7 @@ TEST(Options, wrong_values_are_named) {
   };
   for (const Row &row : rows) {
     for (const Json &value : row.values) {
-      const auto options = parse(with(row.key, value));
+      const auto options = parse(default_options_with(row.key, value));
       ASSERT_FALSE(options) << row.key << " " << value;
       EXPECT_EQ(options.error().code, ErrorCode::kInvalidOptions);
       EXPECT_NE(options.error().message.find(row.key), std::string::npos)
@@ -146,7 +143,7 @@ TEST(Options, wrong_overrides_and_unfit_are_refused) {
         R"({"tensor":-1,"reason":"overflow","explanation":""})",
         R"({"tensor":0,"reason":"small","explanation":""})", R"({"tensor":0,"reason":"overflow"})",
         R"([])", R"(null)"}) {
-    EXPECT_FALSE(parse(with("unfit", Json::array({Json::parse(json)})))) << json;
+    EXPECT_FALSE(parse(default_options_with("unfit", Json::array({Json::parse(json)})))) << json;
   }
 }
 

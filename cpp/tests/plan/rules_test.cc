@@ -13,18 +13,13 @@ namespace monoquant::plan {
 namespace {
 
 using test::default_options;
+using test::default_options_with;
 using test::Entry;
 
 const Entry kLinear{"layer.weight", {64, 128}};
 
 TensorPlan decide_first(const std::vector<Entry> &entries, const Json &options) {
   return test::plan_for(test::make_catalog(entries), options).tensors[0];
-}
-
-Json with(const std::string &key, Json value) {
-  Json options = default_options();
-  options[key] = std::move(value);
-  return options;
 }
 
 Json with_overrides(Json base, std::initializer_list<Json> overrides) {
@@ -40,7 +35,7 @@ Json of_first(Json override) {
   return override;
 }
 
-struct Row {
+struct RuleCase {
   std::string title;
   std::vector<Entry> entries; // the first one is looked at
   Json options;
@@ -48,24 +43,24 @@ struct Row {
   Reason reason;
 };
 
-std::vector<Row> rows() {
+std::vector<RuleCase> rule_cases() {
   const Json defaults = default_options();
-  const Json all_kinds = with("layers", [] {
+  const Json all_kinds = default_options_with("layers", [] {
     Json kinds = Json::array();
     for (int i = 0; i < catalog::kLayerKindCount; ++i) {
       kinds.push_back(layer_kind_name(static_cast<catalog::LayerKind>(i)));
     }
     return kinds;
   }());
-  const Json no_ignore = with("defaultIgnore", false);
+  const Json no_ignore = default_options_with("defaultIgnore", false);
   const Json none = with_overrides(defaults, {of_first({{"bits", "none"}})});
   const Json explicit_8 = with_overrides(defaults, {of_first({{"bits", 8}})});
-  Json ignored = with("ignore", {0});
+  Json ignored = default_options_with("ignore", {0});
   const Json ignored_and_overridden = with_overrides(ignored, {of_first({{"bits", 4}})});
-  const Json unfit =
-      with("unfit", Json::parse(R"([{"tensor":0,"reason":"non-finite","explanation":"NaN"}])"));
-  const Json overflow =
-      with("unfit", Json::parse(R"([{"tensor":0,"reason":"overflow","explanation":"1e9"}])"));
+  const Json unfit = default_options_with(
+      "unfit", Json::parse(R"([{"tensor":0,"reason":"non-finite","explanation":"NaN"}])"));
+  const Json overflow = default_options_with(
+      "unfit", Json::parse(R"([{"tensor":0,"reason":"overflow","explanation":"1e9"}])"));
   const Json f16 = test::float_options("F16");
   const Json bf16 = test::float_options("BF16");
   constexpr auto kQuantize = Decision::kQuantize;
@@ -152,13 +147,13 @@ std::vector<Row> rows() {
       {"GPT-2's layers, selected", {gpt2, gpt2_bias}, all_kinds, kQuantize, Reason::kRequested},
       {"a kind that is not selected",
        {kLinear},
-       with("layers", {"conv2d"}),
+       default_options_with("layers", {"conv2d"}),
        kCopy,
        Reason::kLayerNotSelected},
       {"a kind that is not selected, no default ignores",
        {kLinear},
        [&] {
-         Json options = with("layers", {"conv2d"});
+         Json options = default_options_with("layers", {"conv2d"});
          options["defaultIgnore"] = false;
          return options;
        }(),
@@ -171,7 +166,7 @@ std::vector<Row> rows() {
       {"small, by override", {{"layer.weight", {2, 2}}}, explicit_8, kQuantize, Reason::kOverride},
       {"small, with another threshold",
        {{"layer.weight", {2, 2}}},
-       with("minElements", 4),
+       default_options_with("minElements", 4),
        kQuantize,
        Reason::kRequested},
       {"F32 to F16", {{"layer.weight", {64, 128}, Dtype::kF32}}, f16, kConvert, Reason::kRequested},
@@ -221,7 +216,7 @@ TEST(Rules, decision_and_reason_of_each_rule) {
   // What follows from several tensors, from the container or from codes has tests of its own.
   std::set<Reason> seen{Reason::kTied, Reason::kNotRepresentable, Reason::kDequantized,
                         Reason::kNotSelected};
-  for (const Row &row : rows()) {
+  for (const RuleCase &row : rule_cases()) {
     const TensorPlan entry = decide_first(row.entries, row.options);
     EXPECT_EQ(static_cast<int>(entry.decision), static_cast<int>(row.decision)) << row.title;
     EXPECT_EQ(reason_name(entry.reason), reason_name(row.reason)) << row.title;
@@ -245,8 +240,9 @@ TEST(Rules, reasons_are_named_as_in_typescript) {
 TEST(Rules, an_explanation_passes_on_what_the_run_found) {
   const TensorPlan entry = decide_first(
       {kLinear},
-      with("unfit",
-           Json::parse(R"([{"tensor":0,"reason":"non-finite","explanation":"NaN at 7"}])")));
+      default_options_with(
+          "unfit",
+          Json::parse(R"([{"tensor":0,"reason":"non-finite","explanation":"NaN at 7"}])")));
   EXPECT_EQ(entry.explanation, "NaN at 7");
 }
 
@@ -366,7 +362,7 @@ TEST(Rules, searches_are_planned_where_what_shares_a_scale_is_seen_at_once) {
   asymmetric["scheme"] = "asymmetric";
   EXPECT_FALSE(decide_first({kLinear}, asymmetric).scheme.signed_scales);
 
-  const Json channel = with("method", "mse");
+  const Json channel = default_options_with("method", "mse");
   const TensorPlan row = decide_first({{"layer.weight", {64, 65536}}}, channel);
   EXPECT_EQ(row.scheme.method, quant::Method::kMse);
   EXPECT_FALSE(row.scheme.signed_scales) << "8 bits gain too little";

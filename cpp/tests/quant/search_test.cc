@@ -15,7 +15,7 @@ namespace {
 using test::Random;
 using Values = std::vector<float>;
 
-Scheme scheme_of(uint32_t bits, bool symmetric, Dtype scale_dtype = Dtype::kF32) {
+Scheme searched_scheme(uint32_t bits, bool symmetric, Dtype scale_dtype = Dtype::kF32) {
   Scheme scheme;
   scheme.bits = bits;
   scheme.symmetric = symmetric;
@@ -28,8 +28,8 @@ std::vector<Scheme> all_schemes() {
   std::vector<Scheme> schemes;
   for (const uint32_t bits : {4U, 8U}) {
     for (const Dtype dtype : {Dtype::kF32, Dtype::kF16, Dtype::kBF16}) {
-      schemes.push_back(scheme_of(bits, false, dtype));
-      schemes.push_back(scheme_of(bits, true, dtype));
+      schemes.push_back(searched_scheme(bits, false, dtype));
+      schemes.push_back(searched_scheme(bits, true, dtype));
       schemes.push_back(schemes.back());
       schemes.back().signed_scales = true;
     }
@@ -183,7 +183,7 @@ TEST(Search, gains_what_was_measured_on_gaussian_weights) {
        {Row{4, true, false, 128, 19.1, 0.82}, Row{4, true, true, 128, 19.1, 1.20},
         Row{4, false, false, 128, 19.95, 0.51}, Row{8, true, false, 128, 43.7, 0.44},
         Row{8, true, false, 2048, 41.7, 0.12}, Row{8, false, false, 2048, 42.1, 0.09}}) {
-    Scheme scheme = scheme_of(row.bits, row.symmetric);
+    Scheme scheme = searched_scheme(row.bits, row.symmetric);
     scheme.signed_scales = row.signed_scales;
     const double before = gaussian_db(scheme, row.size, false);
     const double after = gaussian_db(scheme, row.size, true);
@@ -196,7 +196,7 @@ TEST(Search, finds_exact_scales) {
   // Values that some scale stores exactly, though not that of their extremes.
   Random random(62);
   for (const uint32_t bits : {4U, 8U}) {
-    Scheme scheme = scheme_of(bits, true);
+    Scheme scheme = searched_scheme(bits, true);
     scheme.signed_scales = true;
     size_t exact = 0;
     for (int round = 0; round < 50; ++round) {
@@ -217,7 +217,7 @@ TEST(Search, finds_exact_scales) {
 }
 
 TEST(Search, signs_let_the_lowest_code_serve_the_longer_tail) {
-  Scheme scheme = scheme_of(4, true);
+  Scheme scheme = searched_scheme(4, true);
   scheme.signed_scales = true;
   Values values(128);
   for (size_t i = 0; i < values.size(); ++i) {
@@ -254,7 +254,7 @@ TEST(Search, follows_what_counts_far_below_the_extremes) {
     Values importance(128, 1.0F);
     values[5] = 0.06F;
     importance[5] = 0.0F;
-    const Scheme scheme = scheme_of(bits, true);
+    const Scheme scheme = searched_scheme(bits, true);
     const Qparams found = search(values, importance, scheme);
     const double alone = error_of(values, importance, scheme, rtn(values, scheme));
     EXPECT_LT(error_of(values, importance, scheme, found), alone / 8) << bits;
@@ -313,7 +313,7 @@ TEST(Search, degenerate_scopes_have_usable_scales) {
       }
     }
   }
-  const Scheme scheme = scheme_of(4, true);
+  const Scheme scheme = searched_scheme(4, true);
   EXPECT_EQ(search(Values(32, 0.0F), {}, scheme).scale, kSmallestScale);
 }
 

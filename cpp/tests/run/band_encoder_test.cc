@@ -15,8 +15,6 @@ namespace {
 using test::Bytes;
 using test::Random;
 
-constexpr size_t kBlock = size_t{1} << 19U;
-
 /// A band encoder without a stage: the test itself hands it slices.
 struct Bench {
   plan::Plan plan;
@@ -28,7 +26,7 @@ struct Bench {
 
   Bench(const Bytes &file, const Json &options)
       : plan(test::plan_for(file, options)), slicer(plan, {}), workers(2),
-        encoder(plan, slicer, workers, kBlock), data(encoder.data_bytes()),
+        encoder(plan, slicer, workers, test::kSmallestBlock), data(encoder.data_bytes()),
         tail(encoder.tail_bytes()) {}
 
   [[nodiscard]] Bytes input(const Bytes &file, const Slice &slice) const {
@@ -52,7 +50,7 @@ TEST(BandEncoder, pieces_of_a_band_follow_each_other_and_then_come_its_scales) {
   size_t slices = 0;
   std::vector<Piece> pieces;
   std::vector<Extent> extents;
-  while (const auto slice = bench.slicer.next(kBlock)) {
+  while (const auto slice = bench.slicer.next(test::kSmallestBlock)) {
     Piece piece;
     ASSERT_FALSE(bench.encoder.encode(*slice, bench.input(file, *slice), bench.data, piece));
     EXPECT_EQ(piece.offset, position);
@@ -85,7 +83,7 @@ TEST(BandEncoder, a_first_pass_has_nothing_to_write) {
   options["strategy"] = "tensor";
   Bench bench(file, options);
   for (int pass = 0; pass < 2; ++pass) {
-    const auto slice = bench.slicer.next(kBlock);
+    const auto slice = bench.slicer.next(test::kSmallestBlock);
     ASSERT_TRUE(slice);
     Piece piece;
     ASSERT_FALSE(bench.encoder.encode(*slice, bench.input(file, *slice), bench.data, piece));
@@ -106,7 +104,7 @@ TEST(BandEncoder, each_band_begins_anew) {
   std::vector<Piece> pieces;
   std::vector<Extent> extents;
   std::vector<quant::ErrorSums> errors;
-  while (const auto slice = bench.slicer.next(kBlock)) {
+  while (const auto slice = bench.slicer.next(test::kSmallestBlock)) {
     Piece piece;
     ASSERT_FALSE(bench.encoder.encode(*slice, bench.input(file, *slice), bench.data, piece));
     if (slice->last_of_band && slice->pass == 1) {
@@ -132,7 +130,7 @@ TEST(BandEncoder, looking_finds_what_encoding_finds) {
       test::set_value(tensor, 4095, value);
       const Bytes file = test::make_file({tensor});
       Bench bench(file, options);
-      const auto slice = bench.slicer.next(kBlock);
+      const auto slice = bench.slicer.next(test::kSmallestBlock);
       ASSERT_TRUE(slice);
       Piece piece;
       const auto encoded =

@@ -3,13 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "monoquant/base/text.h"
 #include "support/activation_fixture.h"
 #include "support/catalog_builder.h"
 #include "support/drive.h"
 #include "support/memory_host.h"
+#include "support/not_finite.h"
 #include "support/npz_file.h"
 #include "support/sample_tensors.h"
 #include "support/view_file.h"
@@ -21,13 +21,11 @@ using calibration::Calibration;
 using calibration::ModuleStatistics;
 using test::Bytes;
 using test::FileTensor;
+using test::kInfinity;
+using test::kNan;
 using test::Random;
 
-constexpr size_t kSmallBlock = size_t{512} << 10U; // the smallest that there is
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-catalog::Catalog model() {
+catalog::Catalog calibrated_model() {
   return test::make_catalog({{"conv.weight", {8, 3, 3, 3}, Dtype::kF32},
                              {"fc.weight", {10, 20}, Dtype::kF32},
                              {"lstm.weight_ih_l0", {64, 20}, Dtype::kF32},
@@ -35,13 +33,13 @@ catalog::Catalog model() {
 }
 
 struct Reading {
-  size_t block_bytes = kSmallBlock;
+  size_t block_bytes = test::kSmallestBlock;
   size_t slots = 2;
 };
 
 Result<Calibration> calibrate(const catalog::Catalog &data, const Bytes &file, Reading reading = {},
                               Calibration so_far = {}, calibration::Problems *problems = nullptr) {
-  const catalog::Catalog layers = model();
+  const catalog::Catalog layers = calibrated_model();
   CalibrateStage stage(layers, data, std::move(so_far), reading.slots, reading.block_bytes);
   const auto read = [&](uint64_t offset, std::span<uint8_t> to) {
     ASSERT_LE(offset + to.size(), file.size());
@@ -147,7 +145,7 @@ TEST(CalibrateStage, blocks_and_slots_do_not_show) {
   const auto first = calibrate(file);
   ASSERT_TRUE(first);
   const std::string expected = calibration_json(first.value());
-  for (const Reading reading : {Reading{kSmallBlock, 1}, Reading{kSmallBlock, 5},
+  for (const Reading reading : {Reading{test::kSmallestBlock, 1}, Reading{test::kSmallestBlock, 5},
                                 Reading{size_t{700'001}, 3}, Reading{size_t{64} << 20U, 2}}) {
     const auto again = calibrate(file, reading);
     ASSERT_TRUE(again);

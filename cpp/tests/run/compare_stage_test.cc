@@ -43,7 +43,7 @@ Json compare(const Bytes &file, const Bytes *reference, size_t block_bytes = siz
   return Json::parse(stage.result_json())["tensors"];
 }
 
-std::vector<FileTensor> model() {
+std::vector<FileTensor> compared_model() {
   Random random(3);
   return {test::random_weights(random, "a.weight", Dtype::kF32, {37, 96}),
           test::random_weights(random, "long.weight", Dtype::kBF16, {3, 700'000}),
@@ -52,15 +52,10 @@ std::vector<FileTensor> model() {
           test::random_bytes(random, "table", Dtype::kI32, {600})};
 }
 
-Json asymmetric_int4() {
-  Json options = test::int4_options(32);
-  options["scheme"] = "asymmetric";
-  return options;
-}
-
 TEST(CompareStage, FindsTheErrorsThatEncodingMeasured) {
-  const Bytes source = test::make_file(model());
-  for (const Json &options : {test::default_options(), test::int4_options(32), asymmetric_int4()}) {
+  const Bytes source = test::make_file(compared_model());
+  for (const Json &options :
+       {test::default_options(), test::int4_options(32), test::asymmetric_int4()}) {
     const MemoryRun run(test::plan_for(source, options), source);
     const Json result = compare(run.output(), &source);
     ASSERT_EQ(result.size(), 5U);
@@ -71,7 +66,7 @@ TEST(CompareStage, FindsTheErrorsThatEncodingMeasured) {
         continue;
       }
       size_t index = 0;
-      while (run.plan().catalog.tensors[index].name != tensor["name"]) {
+      while (run.plan().catalog.tensors[index].name != tensor["name"].get<std::string>()) {
         ++index;
       }
       const quant::ErrorSums expected = run.tensor_errors(index);
@@ -86,8 +81,8 @@ TEST(CompareStage, FindsTheErrorsThatEncodingMeasured) {
 }
 
 TEST(CompareStage, DoesNotDependOnBlocks) {
-  const Bytes source = test::make_file(model());
-  const MemoryRun run(test::plan_for(source, asymmetric_int4()), source);
+  const Bytes source = test::make_file(compared_model());
+  const MemoryRun run(test::plan_for(source, test::asymmetric_int4()), source);
   const Json expected = compare(run.output(), &source);
   for (const size_t block : {size_t{1} << 19U, size_t{7} << 20U}) {
     EXPECT_EQ(compare(run.output(), &source, block), expected);
@@ -95,7 +90,7 @@ TEST(CompareStage, DoesNotDependOnBlocks) {
 }
 
 TEST(CompareStage, CountsEachCodeThatIsNotTheNearest) {
-  const Bytes source = test::make_file(model());
+  const Bytes source = test::make_file(compared_model());
   const MemoryRun run(test::plan_for(source, test::default_options()), source);
   const catalog::Catalog plain = test::inspect(run.output()).value();
   Bytes damaged = run.output();
@@ -114,7 +109,7 @@ TEST(CompareStage, CountsEachCodeThatIsNotTheNearest) {
 }
 
 TEST(CompareStage, LooksOnlyAtCodesWithoutAReference) {
-  const Bytes source = test::make_file(model());
+  const Bytes source = test::make_file(compared_model());
   const MemoryRun run(test::plan_for(source, test::int4_options(32)), source);
   const Json result = compare(run.output(), nullptr);
   EXPECT_EQ(result.size(), 3U);
@@ -126,7 +121,7 @@ TEST(CompareStage, LooksOnlyAtCodesWithoutAReference) {
 }
 
 TEST(CompareStage, CountsABadScaleOnceHoweverManyPartsItServes) {
-  const Bytes source = test::make_file(model());
+  const Bytes source = test::make_file(compared_model());
   const MemoryRun run(test::plan_for(source, test::default_options()), source);
   Bytes damaged = run.output();
   const catalog::Catalog plain = test::inspect(run.output()).value();

@@ -31,17 +31,17 @@ std::vector<FileTensor> model(Dtype dtype) {
   };
 }
 
-struct Variant {
+struct DequantizeCase {
   std::string title;
   Dtype dtype;
   Json options;
 };
 
 /// How GoogleTest names it in its output.
-void PrintTo(const Variant &variant, std::ostream *out) { *out << variant.title; } // NOLINT
+void PrintTo(const DequantizeCase &variant, std::ostream *out) { *out << variant.title; } // NOLINT
 
-std::vector<Variant> variants() {
-  std::vector<Variant> result;
+std::vector<DequantizeCase> dequantize_cases() {
+  std::vector<DequantizeCase> result;
   for (const Dtype dtype : {Dtype::kF32, Dtype::kBF16}) {
     for (const char *scheme : {"symmetric", "asymmetric"}) {
       for (const int64_t group : {-1, 32}) {
@@ -77,10 +77,10 @@ catalog::Catalog joined_catalog(const Bytes &file) {
   return catalog ? catalog.value() : catalog::Catalog{};
 }
 
-class Dequantized : public testing::TestWithParam<Variant> {};
+class Dequantized : public testing::TestWithParam<DequantizeCase> {};
 
 TEST_P(Dequantized, HasTheStoredValuesUnderTheOriginalNames) {
-  const Variant &variant = GetParam();
+  const DequantizeCase &variant = GetParam();
   const std::vector<FileTensor> tensors = model(variant.dtype);
   const Bytes source = test::make_file(tensors);
   const MemoryRun quantized(test::plan_for(source, variant.options), source);
@@ -118,7 +118,7 @@ TEST_P(Dequantized, HasTheStoredValuesUnderTheOriginalNames) {
 }
 
 TEST_P(Dequantized, DoesNotDependOnTheHost) {
-  const Variant &variant = GetParam();
+  const DequantizeCase &variant = GetParam();
   const Bytes source = test::make_file(model(variant.dtype));
   const MemoryRun quantized(test::plan_for(source, variant.options), source);
   const catalog::Catalog catalog = joined_catalog(quantized.output());
@@ -133,7 +133,7 @@ TEST_P(Dequantized, DoesNotDependOnTheHost) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Schemes, Dequantized, testing::ValuesIn(variants()),
+INSTANTIATE_TEST_SUITE_P(Schemes, Dequantized, testing::ValuesIn(dequantize_cases()),
                          [](const auto &info) { return info.param.title; });
 
 TEST(DequantizedType, IsThatOfTheScalesUnlessAsked) {

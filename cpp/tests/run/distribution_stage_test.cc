@@ -12,6 +12,7 @@
 #include "monoquant/base/text.h"
 #include "support/drive.h"
 #include "support/memory_host.h"
+#include "support/not_finite.h"
 #include "support/sample_tensors.h"
 #include "support/view_file.h"
 
@@ -20,13 +21,13 @@ namespace {
 
 using test::Bytes;
 using test::FileTensor;
+using test::kInfinity;
 using test::MemoryRun;
 using test::Random;
 using test::ViewFile;
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kLargest = 0x1.FFFFFEp+127; // f32
-constexpr size_t kBlock = size_t{1} << 20U;
+constexpr size_t kMiB = size_t{1} << 20U;
 
 /// A file with the catalog that a reader makes of it.
 struct Opened {
@@ -46,7 +47,7 @@ Opened opened(const ViewFile &file) { return {file.bytes(), file.catalog()}; }
 
 /// The result, or an error's message.
 Json distribution(const Opened &file, const Opened &reference, std::string_view name,
-                  size_t block_bytes = kBlock) {
+                  size_t block_bytes = kMiB) {
   const auto pair = pair_of(file.catalog, reference.catalog, name);
   if (!pair) {
     return parse_json(error_json(pair.error()));

@@ -15,10 +15,10 @@ using test::HostChoice;
 using test::MemoryRun;
 using test::Random;
 
-constexpr size_t kBlocks[] = {size_t{1} << 19U, size_t{1} << 20U, size_t{3} << 20U};
+constexpr size_t kHostBlocks[] = {size_t{1} << 19U, size_t{1} << 20U, size_t{3} << 20U};
 
 /// Tensors that take several bands, several blocks, long rows, stacks, conversions and copies.
-Bytes model() {
+Bytes host_model() {
   Random random(40);
   return test::make_file({
       test::random_weights(random, "many_rows.weight", Dtype::kF16,
@@ -35,16 +35,16 @@ Bytes model() {
   });
 }
 
-struct Variant {
+struct HostCase {
   std::string title;
   Json options;
   bool weighted = false; // errors count more in some columns than in others
 };
 
 /// How GoogleTest names it in its output.
-void PrintTo(const Variant &variant, std::ostream *out) { *out << variant.title; } // NOLINT
+void PrintTo(const HostCase &variant, std::ostream *out) { *out << variant.title; } // NOLINT
 
-std::vector<Variant> variants() {
+std::vector<HostCase> host_cases() {
   Json int8 = test::default_options();
   int8["scheme"] = "asymmetric";
   Json tensor = test::default_options();
@@ -73,10 +73,10 @@ bool same(const std::vector<BandErrors> &a, const std::vector<BandErrors> &b) {
                     });
 }
 
-class AnyHost : public testing::TestWithParam<Variant> {
+class AnyHost : public testing::TestWithParam<HostCase> {
 protected:
   void SetUp() override {
-    file_ = model();
+    file_ = host_model();
     const MemoryRun run = encode({});
     expected_ = run.output();
     errors_ = run.errors();
@@ -111,11 +111,11 @@ private:
   std::vector<BandErrors> errors_;
 };
 
-INSTANTIATE_TEST_SUITE_P(EncodeStage, AnyHost, testing::ValuesIn(variants()),
+INSTANTIATE_TEST_SUITE_P(EncodeStage, AnyHost, testing::ValuesIn(host_cases()),
                          [](const auto &info) { return info.param.title; });
 
 TEST_P(AnyHost, block_size_and_threads_do_not_show) {
-  for (const size_t block : kBlocks) {
+  for (const size_t block : kHostBlocks) {
     for (const size_t threads : {1U, 2U, 4U}) {
       expect_same({block, threads, 2, 1});
     }
@@ -124,18 +124,18 @@ TEST_P(AnyHost, block_size_and_threads_do_not_show) {
 
 TEST_P(AnyHost, slots_do_not_show) {
   for (size_t slots = 1; slots <= 8; ++slots) {
-    expect_same({kBlocks[0], 2, slots, 1});
+    expect_same({kHostBlocks[0], 2, slots, 1});
   }
 }
 
 TEST_P(AnyHost, shares_do_not_show) {
   for (const uint64_t shares :
        {2U, 3U, 5U, 40U}) { // more shares than bands: some have nothing to do
-    expect_same({kBlocks[shares % 3], 1, 3, shares});
+    expect_same({kHostBlocks[shares % 3], 1, 3, shares});
   }
 }
 
-TEST_P(AnyHost, the_result_is_the_references) { expect_reference({kBlocks[1], 2, 3, 2}); }
+TEST_P(AnyHost, the_result_is_the_references) { expect_reference({kHostBlocks[1], 2, 3, 2}); }
 
 TEST(EncodeStageBands, tensors_beyond_a_band_are_put_together_again) {
   // 17 MB a tensor, long rows among them: everything that is counted in bands begins anew in the second.
@@ -149,7 +149,7 @@ TEST(EncodeStageBands, tensors_beyond_a_band_are_put_together_again) {
   int4["scheme"] = "asymmetric";
   for (const Json &options :
        {int4, test::packed_8_options()}) { // one pass, and two for the long rows
-    const MemoryRun one(test::plan_for(file, options), file, {kBlocks[2], 2, 2, 1});
+    const MemoryRun one(test::plan_for(file, options), file, {kHostBlocks[2], 2, 2, 1});
     std::vector<size_t> bands(3);
     for (const Extent &extent : one.extents()) {
       if (extent.tensor != Extent::kHeader) {
@@ -160,7 +160,7 @@ TEST(EncodeStageBands, tensors_beyond_a_band_are_put_together_again) {
     EXPECT_GT(bands[1], 4U);
     EXPECT_EQ(bands[2], 2U);
     test::expect_matches_reference(one, file);
-    const MemoryRun shared(test::plan_for(file, options), file, {kBlocks[0], 1, 2, 3});
+    const MemoryRun shared(test::plan_for(file, options), file, {kHostBlocks[0], 1, 2, 3});
     EXPECT_TRUE(shared.output() == one.output());
     EXPECT_TRUE(same(shared.errors(), one.errors()));
   }

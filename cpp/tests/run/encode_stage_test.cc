@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 #include <ostream>
 #include <set>
 
@@ -11,6 +10,7 @@
 #include "monoquant/base/float_convert.h"
 #include "monoquant/base/text.h"
 #include "support/drive.h"
+#include "support/not_finite.h"
 #include "support/reference_quantizer.h"
 #include "support/run_checks.h"
 #include "support/sample_tensors.h"
@@ -20,23 +20,22 @@ namespace {
 
 using test::Bytes;
 using test::FileTensor;
+using test::kInfinity;
+using test::kNan;
 using test::MemoryRun;
 using test::Random;
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-struct Variant {
+struct CodesCase {
   std::string title;
   Json options;
 };
 
 /// How GoogleTest names it in its output.
-void PrintTo(const Variant &variant, std::ostream *out) { *out << variant.title; } // NOLINT
+void PrintTo(const CodesCase &variant, std::ostream *out) { *out << variant.title; } // NOLINT
 
 /// Every kind of codes that there is. Nothing is too small to be quantized.
-std::vector<Variant> variants() {
-  std::vector<Variant> all;
+std::vector<CodesCase> codes_cases() {
+  std::vector<CodesCase> all;
   for (const std::string_view scheme : {"symmetric", "asymmetric"}) {
     const auto add = [&](std::string_view title, Json options) {
       options["scheme"] = scheme;
@@ -62,9 +61,9 @@ std::vector<Variant> variants() {
   return all;
 }
 
-class EveryVariant : public testing::TestWithParam<Variant> {};
+class EveryVariant : public testing::TestWithParam<CodesCase> {};
 
-INSTANTIATE_TEST_SUITE_P(EncodeStage, EveryVariant, testing::ValuesIn(variants()),
+INSTANTIATE_TEST_SUITE_P(EncodeStage, EveryVariant, testing::ValuesIn(codes_cases()),
                          [](const auto &info) { return info.param.title; });
 
 /// All ranks and kinds, with the row lengths where packing and vectors have their edges.

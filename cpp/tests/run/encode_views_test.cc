@@ -20,14 +20,12 @@ using test::Random;
 using test::Storing;
 using test::ViewFile;
 
-constexpr size_t kSmallBlock = size_t{512} << 10U; // the smallest that there is
-
-struct Variant {
+struct ViewCase {
   std::string_view title;
   Json options;
 };
 
-std::vector<Variant> variants() {
+std::vector<ViewCase> view_cases() {
   Json copy = test::default_options();
   copy["bits"] = "none";
   Json per_tensor = test::default_options();
@@ -98,12 +96,12 @@ ViewFile mixed_file(const std::vector<FileTensor> &tensors, size_t turn) {
 TEST(EncodeViews, give_the_bytes_of_plain_tensors) {
   Random random(101);
   const std::vector<FileTensor> tensors = mixed_tensors(random);
-  for (const Variant &variant : variants()) {
+  for (const ViewCase &variant : view_cases()) {
     SCOPED_TRACE(variant.title);
     for (size_t turn = 0; turn < 6; ++turn) {
       const ViewFile file = mixed_file(tensors, turn);
       expect_same_output(file, tensors, variant.options,
-                         {kSmallBlock << turn % 3, turn % 2 + 1, turn + 1, turn % 3 + 1});
+                         {test::kSmallestBlock << turn % 3, turn % 2 + 1, turn + 1, turn % 3 + 1});
     }
   }
 }
@@ -117,7 +115,7 @@ TEST(EncodeViews, with_bands_over_many_strips_give_the_bytes_of_plain_tensors) {
   file.add(tensors[0], {.deflated = true, .big_endian = true});
   Json per_tensor = test::default_options();
   per_tensor["strategy"] = "tensor"; // one band of two passes
-  expect_same_output(file, tensors, per_tensor, {kSmallBlock, 2, 2, 1});
+  expect_same_output(file, tensors, per_tensor, {test::kSmallestBlock, 2, 2, 1});
   expect_same_output(file, tensors, test::default_options(), {size_t{1} << 20U, 2, 3, 2});
 }
 
@@ -147,9 +145,9 @@ TEST(EncodeViews, tensors_may_be_larger_than_their_file) {
   file.add_view(expanded, {0, 0, 0x80, 0x3F}, view);
   file.add(zeros, {.literal = true});
   ASSERT_LT(file.bytes().size(), 64U);
-  for (const Variant &variant : variants()) {
+  for (const ViewCase &variant : view_cases()) {
     SCOPED_TRACE(variant.title);
-    expect_same_output(file, {expanded, zeros}, variant.options, {kSmallBlock, 2, 2, 2});
+    expect_same_output(file, {expanded, zeros}, variant.options, {test::kSmallestBlock, 2, 2, 2});
   }
 }
 
@@ -160,7 +158,7 @@ TEST(EncodeViews, a_strip_is_read_once_a_band_and_pass) {
   file.add(tensor, {.big_endian = true});
   const plan::Plan plan = test::plan_for(file.catalog(), test::default_options());
   parallel::Workers workers(1);
-  EncodeStage stage(plan, workers, {}, 3, kSmallBlock);
+  EncodeStage stage(plan, workers, {}, 3, test::kSmallestBlock);
   uint64_t all_read = 0;
   const auto done = test::drive(
       stage,
@@ -183,7 +181,7 @@ TEST(EncodeViews, damaged_data_end_the_run) {
   damaged[damaged.size() / 2] = static_cast<uint8_t>(damaged[damaged.size() / 2] ^ 1U);
   const plan::Plan plan = test::plan_for(file.catalog(), test::default_options());
   parallel::Workers workers(1);
-  EncodeStage stage(plan, workers, {}, 2, kSmallBlock);
+  EncodeStage stage(plan, workers, {}, 2, test::kSmallestBlock);
   const auto done = test::drive(
       stage,
       [&](uint64_t offset, std::span<uint8_t> to) {
@@ -204,7 +202,7 @@ TEST(EncodeViews, values_that_are_not_finite_are_found_in_views_too) {
   for (size_t turn = 0; turn < 3; ++turn) {
     const ViewFile file = mixed_file(tensors, turn);
     const MemoryRun run(test::plan_for(file.catalog(), test::default_options()), file.bytes(),
-                        {kSmallBlock, 1, 3, 1});
+                        {test::kSmallestBlock, 1, 3, 1});
     ASSERT_EQ(run.unfit().size(), 2U);
     EXPECT_TRUE(run.unfit().contains(0));
     EXPECT_TRUE(run.unfit().contains(2));

@@ -26,11 +26,11 @@ plan::Plan sample_plan() {
                         options);
 }
 
-constexpr size_t kBlocks[] = {size_t{1} << 19U, size_t{1} << 20U, size_t{5} << 20U};
+constexpr size_t kSlicerBlocks[] = {size_t{1} << 19U, size_t{1} << 20U, size_t{5} << 20U};
 
 TEST(Slicer, shares_together_walk_every_unit_once_a_pass) {
   const plan::Plan plan = sample_plan();
-  for (const size_t block : kBlocks) {
+  for (const size_t block : kSlicerBlocks) {
     for (uint64_t shares = 1; shares <= 6; ++shares) {
       // tensor, pass → units → how often
       std::map<std::pair<size_t, uint32_t>, std::vector<int>> walked;
@@ -83,7 +83,7 @@ TEST(Slicer, the_first_pass_over_a_band_is_complete_before_the_second) {
   Slicer slicer(plan, {});
   std::optional<Slice> before;
   size_t second_passes = 0;
-  while (const auto slice = slicer.next(kBlocks[0])) {
+  while (const auto slice = slicer.next(kSlicerBlocks[0])) {
     if (before && before->tensor == slice->tensor && before->band == slice->band) {
       if (before->pass == slice->pass) {
         ASSERT_EQ(slice->begin, before->end);
@@ -108,7 +108,7 @@ TEST(Slicer, the_first_pass_over_a_band_is_complete_before_the_second) {
 TEST(Slicer, a_band_is_as_many_slices_as_the_block_asks_for) {
   const plan::Plan plan = sample_plan();
   size_t slices_before = ~size_t{0};
-  for (const size_t block : kBlocks) {
+  for (const size_t block : kSlicerBlocks) {
     Slicer slicer(plan, {});
     size_t slices = 0;
     while (slicer.next(block)) {
@@ -125,7 +125,7 @@ TEST(Slicer, only_looking_passes_over_what_cannot_hold_surprises) {
   slicer.only_look(0);
   std::set<size_t> seen;
   std::map<size_t, uint64_t> bytes;
-  while (const auto slice = slicer.next(kBlocks[1])) {
+  while (const auto slice = slicer.next(kSlicerBlocks[1])) {
     seen.insert(slice->tensor);
     EXPECT_EQ(slice->pass, 0U);
     bytes[slice->tensor] += slicer.cut(slice->tensor).bytes(slice->begin, slice->end);

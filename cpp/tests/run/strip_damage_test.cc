@@ -13,7 +13,7 @@ using test::FileTensor;
 using test::Random;
 using test::ViewFile;
 
-constexpr size_t kBlock = 4096;
+constexpr size_t kStripBlock = 4096;
 
 /// A tensor of `elements` F32 in a deflated storage, and what to do to it.
 struct Damaged {
@@ -39,7 +39,7 @@ Result<void> read_all(const Damaged &made) {
   ViewFile file(92);
   file.add_view(made.tensor, made.stored, made.view);
   const catalog::Catalog catalog = file.catalog();
-  Strip strip(catalog, kBlock);
+  Strip strip(catalog, kStripBlock);
   strip.begin(catalog.tensors[0], 0, made.tensor.bytes.size());
   const uint64_t most_reads = made.stored.size() / 16 + 100;
   for (uint64_t reads = 0; reads < most_reads; ++reads) {

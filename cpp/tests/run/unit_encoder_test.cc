@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <limits>
 
 #include "monoquant/quant/search.h"
+#include "support/not_finite.h"
 #include "support/observer_fixture.h"
 #include "support/random.h"
 #include "support/reference_kernels.h"
@@ -16,11 +16,12 @@
 namespace monoquant::run {
 namespace {
 
+using test::kInfinity;
+using test::kNan;
+
 using quant::Scheme;
 using quant::Strategy;
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr uint32_t kInfinityBits = 0x7F800000U;
 
 /// A unit's codes, one a value.

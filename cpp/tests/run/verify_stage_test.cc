@@ -14,7 +14,7 @@ using test::Bytes;
 using test::MemoryRun;
 using test::Random;
 
-Bytes small_model() {
+Bytes verified_model() {
   Random random(50);
   return test::make_file(
       {
@@ -26,12 +26,6 @@ Bytes small_model() {
           test::random_bytes(random, "none", Dtype::kF32, {0}),
       },
       {{"format", "pt"}, {"note", "kept"}});
-}
-
-Json asymmetric_int4() {
-  Json options = test::int4_options(32);
-  options["scheme"] = "asymmetric";
-  return options;
 }
 
 /// Codes of the errors that a damaged output may give; reading it may already fail.
@@ -49,9 +43,9 @@ bool is_refusal(const Error &error) {
 }
 
 TEST(VerifyStage, what_was_written_passes) {
-  const Bytes file = small_model();
+  const Bytes file = verified_model();
   for (const Json &options :
-       {test::default_options(), asymmetric_int4(), test::float_options("BF16")}) {
+       {test::default_options(), test::asymmetric_int4(), test::float_options("BF16")}) {
     for (const uint64_t shares : {1U, 2U, 5U}) {
       const MemoryRun run(test::plan_for(file, options), file, {size_t{1} << 20U, 1, 2, shares});
       const auto verified = run.verify(run.output());
@@ -61,8 +55,8 @@ TEST(VerifyStage, what_was_written_passes) {
 }
 
 TEST(VerifyStage, every_single_bit_counts) {
-  const Bytes file = small_model();
-  for (const Json &options : {asymmetric_int4(), test::default_options()}) {
+  const Bytes file = verified_model();
+  for (const Json &options : {test::asymmetric_int4(), test::default_options()}) {
     const MemoryRun run(test::plan_for(file, options), file);
     Random random(51);
     for (size_t at = 0; at < run.output().size(); ++at) {
@@ -82,8 +76,9 @@ TEST(VerifyStage, every_single_bit_counts) {
 }
 
 TEST(VerifyStage, some_share_notices_every_bit) {
-  const Bytes file = small_model();
-  const MemoryRun run(test::plan_for(file, asymmetric_int4()), file, {size_t{1} << 20U, 1, 1, 3});
+  const Bytes file = verified_model();
+  const MemoryRun run(test::plan_for(file, test::asymmetric_int4()), file,
+                      {size_t{1} << 20U, 1, 1, 3});
   for (size_t at = 0; at < run.output().size(); at += 7) {
     Bytes damaged = run.output();
     damaged[at] = static_cast<uint8_t>(damaged[at] ^ 0x10U);
@@ -92,8 +87,8 @@ TEST(VerifyStage, some_share_notices_every_bit) {
 }
 
 TEST(VerifyStage, truncation_at_any_length_fails) {
-  const Bytes file = small_model();
-  const MemoryRun run(test::plan_for(file, asymmetric_int4()), file);
+  const Bytes file = verified_model();
+  const MemoryRun run(test::plan_for(file, test::asymmetric_int4()), file);
   for (size_t length = 0; length < run.output().size(); ++length) {
     const Bytes cut(run.output().begin(),
                     run.output().begin() + static_cast<std::ptrdiff_t>(length));
@@ -117,7 +112,7 @@ Bytes with_header(const Bytes &file, std::string_view from, std::string_view to)
 }
 
 TEST(VerifyStage, swapped_tensors_are_told_from_each_other) {
-  const Bytes file = small_model();
+  const Bytes file = verified_model();
   const MemoryRun run(test::plan_for(file, test::default_options()), file);
   const plan::Output &a = *run.plan().tensors[0].output(plan::Role::kData);
   const plan::Output &b = *run.plan().tensors[1].output(plan::Role::kData);
@@ -141,7 +136,7 @@ TEST(VerifyStage, swapped_tensors_are_told_from_each_other) {
 }
 
 TEST(VerifyStage, structure_is_compared_with_the_plan) {
-  const Bytes file = small_model();
+  const Bytes file = verified_model();
   const MemoryRun run(test::plan_for(file, test::default_options()), file);
   for (const auto &[from, to] : std::vector<std::pair<std::string_view, std::string_view>>{
            {R"("ids":{"dtype":"I64")", R"("ids":{"dtype":"U64")"},
@@ -155,7 +150,7 @@ TEST(VerifyStage, structure_is_compared_with_the_plan) {
 }
 
 TEST(VerifyStage, another_file_with_the_same_tensors_fails) {
-  const Bytes file = small_model();
+  const Bytes file = verified_model();
   const MemoryRun one(test::plan_for(file, test::default_options()), file);
   const MemoryRun other(test::plan_for(file, test::packed_8_options()), file);
   EXPECT_FALSE(one.verify(other.output()));
@@ -182,8 +177,9 @@ TEST(VerifyStage, damage_in_any_block_is_found) {
 }
 
 TEST(VerifyStage, reads_every_byte_of_the_output_once) {
-  const Bytes file = small_model();
-  const MemoryRun run(test::plan_for(file, asymmetric_int4()), file, {size_t{1} << 20U, 1, 2, 2});
+  const Bytes file = verified_model();
+  const MemoryRun run(test::plan_for(file, test::asymmetric_int4()), file,
+                      {size_t{1} << 20U, 1, 2, 2});
   const auto catalog = test::inspect(run.output());
   ASSERT_TRUE(catalog);
   std::vector<int> reads(run.output().size());

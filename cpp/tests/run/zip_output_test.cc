@@ -14,7 +14,7 @@ using test::MemoryRun;
 using test::Random;
 
 /// A model in safetensors, with a name that is tied.
-Bytes small_model() {
+Bytes zipped_model() {
   Random random(150);
   return test::make_file({test::random_weights(random, "a.weight", Dtype::kF16, {8, 64}),
                           test::random_weights(random, "norm.weight", Dtype::kF32, {16}),
@@ -34,7 +34,7 @@ Json zip_options() {
 }
 
 MemoryRun sealed_run(const Json &options, uint64_t shares) {
-  const Bytes file = small_model();
+  const Bytes file = zipped_model();
   MemoryRun run(test::plan_for(file, options), file, {size_t{1} << 19U, 1, 2, shares});
   const auto sealed = run.seal();
   EXPECT_TRUE(sealed) << sealed.error().message;
@@ -100,7 +100,7 @@ TEST(ZipOutput, that_was_written_passes) {
 }
 
 TEST(ZipOutput, that_was_not_sealed_fails) {
-  const Bytes file = small_model();
+  const Bytes file = zipped_model();
   const MemoryRun run(test::plan_for(file, zip_options()), file);
   EXPECT_FALSE(run.verify(run.output()));
 }

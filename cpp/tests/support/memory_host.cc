@@ -64,12 +64,24 @@ Json default_options() {
     "experts"],"defaultIgnore":true,"minElements":512,"ignore":[],"overrides":[],"unfit":[]})");
 }
 
+Json default_options_with(const std::string &key, Json value) {
+  Json options = default_options();
+  options[key] = std::move(value);
+  return options;
+}
+
 Json int4_options(int64_t group) {
   Json options = default_options();
   options["bits"] = 4;
   options["mode"] = "weights-only";
   options["strategy"] = group < 0 ? "channel" : "group";
   options["groupSize"] = group;
+  return options;
+}
+
+Json asymmetric_int4() {
+  Json options = int4_options(32);
+  options["scheme"] = "asymmetric";
   return options;
 }
 

@@ -3,8 +3,10 @@
 // Output memory begins as rubbish, so a byte that nobody writes shows.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "monoquant/base/json.h"
@@ -25,8 +27,11 @@ Result<catalog::Catalog> inspect_data(const Bytes &file);
 /// EngineOptions of js/engine/wasm.ts with the defaults of js/api/configuration.ts: INT8, dynamic, symmetric,
 /// one scale a channel.
 Json default_options();
+Json default_options_with(const std::string &key, Json value);
 /// INT4, symmetric, groups of `group`.
 Json int4_options(int64_t group = 128);
+/// INT4, asymmetric, groups of 32.
+Json asymmetric_int4();
 /// Weights only, 8 bits, packed.
 Json packed_8_options();
 /// 16-bit floats of the type named.
@@ -38,6 +43,9 @@ plan::Plan plan_for(const Bytes &file, const Json &options);
 
 /// Gives the columns of all quantized tensors some importance, as a calibration would.
 void weigh_columns(plan::Plan &plan, uint64_t seed);
+
+/// Bytes of the smallest block that a stage takes.
+inline constexpr size_t kSmallestBlock = size_t{512} << 10U;
 
 /// What a host may choose without any effect on the output.
 struct HostChoice {

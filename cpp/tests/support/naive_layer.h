@@ -14,6 +14,10 @@
 
 namespace monoquant::test {
 
+inline constexpr execute::ActivationRule kDynamic{execute::ActivationMode::kDynamic};
+inline constexpr execute::ActivationRule kWeightsOnly{execute::ActivationMode::kWeightsOnly};
+inline constexpr execute::ActivationRule kStatic{execute::ActivationMode::kStatic, 0.02F, -37};
+
 struct NaiveMatrix {
   size_t rows = 0;
   size_t columns = 0;

@@ -3,13 +3,14 @@
 #include <gtest/gtest.h>
 
 #include "monoquant/quant/qparams.h"
+#include "support/not_finite.h"
 #include "support/random.h"
 
 namespace monoquant::quant {
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+using test::kInfinity;
+using test::kNan;
 
 TEST(ActivationQparams, of_nothing_observed_are_one_and_zero) {
   for (const bool symmetric : {true, false}) {

@@ -5,11 +5,12 @@
 #include <numeric>
 
 #include "monoquant/quant/observers/histogram_search.h"
+#include "support/not_finite.h"
 
 namespace monoquant::quant {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+using test::kInfinity;
 
 std::vector<float> counted(ObservedRange range, const std::vector<float> &values) {
   BatchHistogram batch;

@@ -4,12 +4,13 @@
 
 #include <cmath>
 
+#include "support/not_finite.h"
 #include "support/random.h"
 
 namespace monoquant::quant {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+using test::kInfinity;
 
 Histogram uniform(float end) { return {{-end, end}, std::vector<float>(kHistogramBins, 16.0F)}; }
 

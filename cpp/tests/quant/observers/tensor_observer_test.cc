@@ -3,14 +3,16 @@
 #include <gtest/gtest.h>
 
 #include "support/activation_fixture.h"
+#include "support/not_finite.h"
 #include "support/random.h"
 
 namespace monoquant::quant {
 namespace {
 
+using test::kInfinity;
+using test::kNan;
+
 using Batch = std::vector<float>;
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 /// Hands out a batch in spans of random lengths, empty ones among them.
 template <typename Take> void in_pieces(const Batch &batch, test::Random &random, Take take) {

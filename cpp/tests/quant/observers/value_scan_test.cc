@@ -5,13 +5,14 @@
 #include <bit>
 #include <vector>
 
+#include "support/not_finite.h"
 #include "support/random.h"
 
 namespace monoquant::quant {
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+using test::kInfinity;
+using test::kNan;
 
 std::vector<float> random_values(test::Random &random, size_t count) {
   std::vector<float> values(count);
