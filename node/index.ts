@@ -257,11 +257,12 @@ async function quantizeFile(
   const { run, configuration, gates, force } = request;
   const aside = request.output === undefined ? new TemporaryFolder() : undefined;
   const place = request.output ?? `${aside?.path ?? ''}/`;
-  const path = namesFolder(place) ? modelIn(place, configuration.container) : place;
+  const isFolder = aside !== undefined || namesFolder(place, input.path);
+  const path = isFolder ? modelIn(place, configuration.container) : place;
   let folder: OutputFolder | undefined;
   try {
     calibration.checkOutput(path);
-    if (path !== place && aside === undefined) folder = OutputFolder.begin(place, input, force);
+    if (isFolder && aside === undefined) folder = OutputFolder.begin(place, input, force);
     const output = OutputFile.create(path, { force, inputs: identities });
     try {
       const { report } = await quantizeWith(startSessions(run, input.bytes), {

@@ -5,16 +5,23 @@
  */
 import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
+import { MonoquantError } from '../js/api/errors.js';
 import { MODEL_CONFIG, type ModelConfig, type OutputConfig } from '../js/api/model-config.js';
+import { isIndexName, MODEL_FILE } from '../js/api/model-files.js';
 import type { Container } from '../js/api/types.js';
 import { isFolder, ModelInput } from './model-input.js';
 import { OutputFile } from './output-file.js';
+import { codeOf } from './reason.js';
 import { sideFilesIn } from './side-files.js';
 import { writeFailed } from './write-failed.js';
 
-/** Whether an output of this name is a folder: one that is there, or a name that ends like one. */
-export function namesFolder(output: string): boolean {
-  return output.endsWith('/') || output.endsWith(sep) || isFolder(output);
+/**
+ * Whether an output of this name is a folder: one that is there, a name that ends like one, or, of a model that is a
+ * folder, a name that does not end like a file of weights.
+ */
+export function namesFolder(output: string, model: string): boolean {
+  if (output.endsWith('/') || output.endsWith(sep) || isFolder(output)) return true;
+  return (isFolder(model) || isIndexName(model)) && !MODEL_FILE.test(output);
 }
 
 export function modelIn(folder: string, container: Container = 'safetensors'): string {
@@ -35,6 +42,10 @@ export function makeFolder(folder: string): () => void {
   try {
     mkdirSync(folder);
   } catch (error) {
+    if (codeOf(error) === 'EEXIST') {
+      const message = `Expected a folder for the output, found a file at "${folder}".`;
+      throw new MonoquantError('output-exists', message, { suggestion: 'Choose another name.' });
+    }
     throw writeFailed(folder, error);
   }
   return () => {

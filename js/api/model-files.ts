@@ -15,6 +15,8 @@ const INDEX = /\.safetensors\.index\.json$/i;
 const SAFETENSORS = /\.safetensors$/i;
 const TORCH = /\.(pt|pth|pt2|bin|ckpt)$/i;
 const TORCH_PART = /-\d+-of-\d+\.(pt|pth|bin|ckpt)$|\.bin\.index\.json$/i;
+/** Names that files of weights have which are written here. */
+export const MODEL_FILE = /\.(safetensors|pt|pth|bin|ckpt)$/i;
 /** `model-00002-of-00003.safetensors`. */
 const SHARD = /^(.*)-(\d{1,6})-of-(\d{1,6})\.safetensors$/i;
 

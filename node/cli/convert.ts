@@ -2,6 +2,7 @@
  * `monoquant convert`: copies all tensors, bit for bit, into another kind of file.
  * It exists as the safe way out of pickles: what reads the output needs to trust nobody.
  */
+import type { ConvertOptions } from '../../js/api/options.js';
 import type { Report } from '../../js/api/types.js';
 import { formatPlural } from '../../js/words/format.js';
 import type { Arguments } from './arguments.js';
@@ -19,7 +20,8 @@ export async function runConvert(
     'monoquant convert model.pt model.safetensors',
   );
   const { convert } = await import('../index.js');
-  await rewrite({ output, values, call: (options) => convert(model, options), facts }, session);
+  const call = (options: ConvertOptions) => convert(model, options);
+  await rewrite({ model, output, values, call, facts }, session);
 }
 
 function facts(report: Report): [string, string][] {

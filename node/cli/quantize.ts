@@ -44,7 +44,7 @@ export async function runQuantize(given: Arguments<QuantizeFlag>, session: Sessi
   const chosen = withFlags(readConfig(values.config), flagOptions(values));
   const place =
     values.output ?? outputBeside(model, '_quantized', chosen.container ?? 'safetensors');
-  const output = namesFolder(place) ? modelIn(place, chosen.container) : place;
+  const output = namesFolder(place, model) ? modelIn(place, chosen.container) : place;
   // The name that somebody gives the output says more than a configuration.
   const options = { ...chosen, ...withoutUndefined({ container: containerOf(output) }) };
   const job: Job = { model, place, output, options, values, session };

@@ -19,6 +19,7 @@ import { withProgress } from './progress.js';
 import { printJson, printWarnings, type Session } from './session.js';
 
 export interface Rewriting {
+  readonly model: string;
   readonly output: string;
   readonly values: FlagValues<ConvertFlag>;
   /** The call of the package. */
@@ -28,7 +29,7 @@ export interface Rewriting {
 }
 
 export async function rewrite(
-  { output, values, call, facts }: Rewriting,
+  { model, output, values, call, facts }: Rewriting,
   session: Session,
 ): Promise<void> {
   const options = rewriteOptions(values, output);
@@ -45,7 +46,7 @@ export async function rewrite(
     return result.report;
   });
   const { sizes, timings, warnings } = report;
-  const written = namesFolder(output) ? modelIn(output) : output;
+  const written = namesFolder(output, model) ? modelIn(output) : output;
   const total = timings.planMs + timings.encodeMs + timings.verifyMs;
   if (values.json) printJson(session.out, report);
   else if (values.quiet) session.out.write(`${written}\n`);

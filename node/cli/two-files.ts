@@ -31,7 +31,7 @@ export function modelAndOutput(
   example: string,
 ): { readonly model: string; readonly output: string } {
   const [model, output] = twoFiles(operands, 'a model and an output', example);
-  if (containerOf(output) === undefined && !namesFolder(output)) {
+  if (containerOf(output) === undefined && !namesFolder(output, model)) {
     throw usageError(
       `Expected an output that ends in .safetensors, .pt, .pth, .bin or .ckpt, or a folder (ending in /), but received "${output}".`,
       'The ending says what kind of file is written.',

@@ -230,6 +230,14 @@ describe('a folder as output', () => {
     expect(root.list()).toEqual(['model', 'one.safetensors']);
   });
 
+  it('is not made where there is a file', async () => {
+    writeFileSync(root.at('out'), 'precious');
+    const { code, stderr } = await quantize();
+    expect(code).toBe(2);
+    expect(stderr).toContain('found a file');
+    expect(readFileSync(root.at('out'), 'utf8')).toBe('precious');
+  });
+
   it('is not made in a folder that is not there', async () => {
     const { code, stderr } = await monoquant('quantize', model, '-o', `${root.at('a/b')}/`);
     expect(code).toBe(5);
@@ -280,6 +288,8 @@ describe('what stands beside the weights', () => {
     ['quantize', ['quantize', 'model', '-o', 'out/']],
     ['quantize, from the index', ['quantize', `model/${INDEX}`, '-o', 'out/']],
     ['convert', ['convert', 'model', 'out/']],
+    ['quantize, to a name without a slash', ['quantize', 'model', '-o', 'out']],
+    ['convert, to a name without a slash', ['convert', 'model', 'out']],
   ])('goes along with what %s writes', async (_what, words) => {
     addIndex();
     const { code, stderr } = await shell(`cd '${root.path}' && monoquant ${words.join(' ')}`);
