@@ -14,18 +14,26 @@ struct LoadingFault {
   std::string_view model_type;
   bool packed_only;
 };
-constexpr std::array<LoadingFault, 13> kLoadingFaults = {{
+constexpr std::array<LoadingFault, 21> kLoadingFaults = {{
     // Conversions of its checkpoints split a tensor in two, which refuses every tensor beside it.
     {"dinov2", false},
     {"dinov2_with_registers", false},
     // Its initialization reads the weights of Linear layers, which packed ones have not.
     {"dinov3_vit", true},
+    {"falcon", true},
     {"falcon_mamba", true},
     {"gpt_bigcode", true},
+    {"longt5", true},
     {"mamba", true},
     {"mamba2", true},
+    {"mt5", true},
+    {"pop2piano", true},
     {"recurrent_gemma", true},
     {"rwkv", true},
+    {"switch_transformers", true},
+    {"t5", true},
+    {"udop", true},
+    {"umt5", true},
     // Conversions of its checkpoints split fused weights, and with them the two numbers of a packed shape.
     {"gte", true},
     {"jina_embeddings_v3", true},
