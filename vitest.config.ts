@@ -2,6 +2,7 @@
  * The tests of the built package: in Node, and in Chromium on a page with and without shared memory.
  * It exists so that one `vitest run` says whether every engine in dist/ keeps its promises.
  * Tests import dist/ and never the sources; servers listen on the loopback address only.
+ * MONOQUANT_DEEP: everything everywhere, as `npm run test:deep` has it.
  */
 import { join } from 'node:path';
 import { playwright } from '@vitest/browser-playwright';
@@ -19,16 +20,50 @@ const ISOLATION = {
 /** Machines may be busy; what hangs, hangs for ever. */
 const TIMEOUTS = { testTimeout: 60_000, hookTimeout: 60_000 };
 
-/** Tests of these folders run in every project. */
-const EVERYWHERE = ['contract', 'parity'];
+const DEEP = process.env.MONOQUANT_DEEP !== undefined;
+
+/** What runs in Node and needs the core compiled for this machine. */
+const NATIVE = 'wasm-tests/parity/native.node.test.ts';
+
+/**
+ * Files of contract/ that go through what each host has of its own: files in and out, messages to workers, errors
+ * that cross them, ends of runs. The others are about numbers and decisions: those are made by the engine, which
+ * does not know where it runs, and whose outputs parity/ compares in every host.
+ */
+const IN_BROWSERS = [
+  'calibration',
+  'compare',
+  'control',
+  'dequantize',
+  'distribution',
+  'open',
+  'reject',
+  'shards',
+  'torch',
+  'validate',
+];
+
+/** Those of them that ask for threads. The others work alone, wherever they run. */
+const IN_ISOLATED_PAGES = ['control', 'dequantize', 'shards', 'torch'];
 
 const nodeProject: TestProjectInlineConfiguration = {
   resolve: { alias: aliases('node') },
   test: {
     name: 'node',
     ...TIMEOUTS,
-    include: testsIn(...EVERYWHERE, 'node', 'cli', 'package'),
+    include: testsIn('contract', 'parity', 'node', 'cli', 'package'),
+    exclude: [NATIVE],
     // As Node itself would load it, untouched.
+    server: { deps: { external: [/\/dist\/node\//] } },
+  },
+};
+
+const nativeProject: TestProjectInlineConfiguration = {
+  resolve: { alias: aliases('node') },
+  test: {
+    name: 'native',
+    ...TIMEOUTS,
+    include: [NATIVE],
     server: { deps: { external: [/\/dist\/node\//] } },
   },
 };
@@ -49,14 +84,16 @@ const siteProject: TestProjectInlineConfiguration = {
 function chromiumProject(
   name: string,
   headers: Record<string, string>,
+  files: readonly string[],
 ): TestProjectInlineConfiguration {
+  const contract = files.map((file) => `wasm-tests/contract/${file}.test.ts`);
   return {
     resolve: { alias: aliases('browser') },
     server: { host: '127.0.0.1', headers },
     test: {
       name,
       ...TIMEOUTS,
-      include: testsIn(...EVERYWHERE, 'browser'),
+      include: [...(DEEP ? testsIn('contract') : contract), ...testsIn('parity', 'browser')],
       exclude: ['**/*.node.test.ts'],
       browser: {
         enabled: true,
@@ -90,8 +127,9 @@ export default defineConfig({
     globalSetup: 'wasm-tests/parity/expected.ts',
     projects: [
       nodeProject,
-      chromiumProject('chromium', {}),
-      chromiumProject('chromium-isolated', ISOLATION),
+      nativeProject,
+      chromiumProject('chromium', {}, IN_BROWSERS),
+      chromiumProject('chromium-isolated', ISOLATION, IN_ISOLATED_PAGES),
       siteProject,
     ],
   },

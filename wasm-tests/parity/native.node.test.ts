@@ -13,7 +13,7 @@ import { sha256 } from '../support/bytes.js';
 import { planOf } from '../support/runs.js';
 import { CASES } from './cases.js';
 
-const PROGRAM = join(import.meta.dirname, '../../build/native-debug/cpp/tests/native_quantize');
+const PROGRAM = join(import.meta.dirname, '../../build/native-asan/cpp/tests/native_quantize');
 
 /** Bytes of a block, threads, shares. The smallest block holds one unit of the longest rows. */
 const CHOICES = [
@@ -28,7 +28,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 beforeAll(() => {
   if (existsSync(PROGRAM)) return;
   throw new Error(
-    'The native program is missing. Build it: cmake --preset native-debug && cmake --build --preset native-debug',
+    'The native program is missing. Build it: cmake --preset native-asan && cmake --build --preset native-asan',
   );
 });
 

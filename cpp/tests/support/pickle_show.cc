@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "monoquant/base/text.h"
 #include "support/pickle_checks.h"
 
 namespace monoquant::test {
@@ -22,6 +23,15 @@ Pickle read_whole(std::string_view text) {
     return std::move(torch::read_pickle(bytes_of("N."), true, 0).value()->pickle);
   }
   return std::move(result.value()->pickle);
+}
+
+std::string outcome(std::string_view text, bool is_whole, uint64_t origin) {
+  const auto result = torch::read_pickle(bytes_of(text), is_whole, origin);
+  if (result) {
+    return result.value() ? "read" : "more";
+  }
+  EXPECT_FALSE(result.error().message.empty());
+  return concat(error_code_name(result.error().code), " ", *result.error().offset);
 }
 
 /// The whole graph as text; not for graphs that contain themselves.

@@ -9,14 +9,14 @@ namespace {
 
 using namespace monoquant::test;
 
-const Records kRecords = {{"data/0", floats_from(0, 8)}};
+const Records kFloats = {{"data/0", floats_from(0, 8)}};
 
-Result<Checkpoint> open(const Py &root, const Records &records = kRecords) {
+Result<Checkpoint> open_floats(const Py &root, const Records &records = kFloats) {
   return open_checkpoint(zip_checkpoint(root, records), {}).checkpoint;
 }
 
-ErrorCode refusal(const Py &root, const Records &records = kRecords) {
-  const auto checkpoint = open(root, records);
+ErrorCode refusal(const Py &root, const Records &records = kFloats) {
+  const auto checkpoint = open_floats(root, records);
   EXPECT_FALSE(checkpoint.has_value());
   return checkpoint.has_value() ? ErrorCode::kInternal : checkpoint.error().code;
 }
@@ -24,7 +24,7 @@ ErrorCode refusal(const Py &root, const Records &records = kRecords) {
 const Py kStorage = py_storage("Float", "0", 8);
 
 TEST(CheckpointTensors, NumbersThatDoNotFitAreRefused) {
-  EXPECT_TRUE(open(py_view(kStorage, 2, {2, 3}, {3, 1})).has_value());
+  EXPECT_TRUE(open_floats(py_view(kStorage, 2, {2, 3}, {3, 1})).has_value());
   EXPECT_EQ(refusal(py_view(kStorage, 3, {2, 3}, {3, 1})), ErrorCode::kMalformedFile);
   EXPECT_EQ(refusal(py_view(kStorage, -1, {1}, {1})), ErrorCode::kMalformedFile);
   EXPECT_EQ(refusal(py_view(kStorage, 0, {-1}, {1})), ErrorCode::kMalformedFile);
@@ -47,12 +47,12 @@ TEST(CheckpointTensors, TwoSizesOfOneStorageAreRefused) {
 }
 
 TEST(CheckpointTensors, ExpandedTensorsAreTakenUnlessTheyAreHuge) {
-  EXPECT_TRUE(open(py_view(kStorage, 0, {1000, 8}, {0, 1})).has_value());
+  EXPECT_TRUE(open_floats(py_view(kStorage, 0, {1000, 8}, {0, 1})).has_value());
   EXPECT_EQ(refusal(py_view(kStorage, 0, {1LL << 31U, 8}, {0, 1})), ErrorCode::kLimitExceeded);
 }
 
 TEST(CheckpointTensors, EmptyOnesMayBeginAnywhere) {
-  const auto checkpoint = open(py_list({kStorage, py_view(kStorage, 100, {0, 3}, {3, 1})}));
+  const auto checkpoint = open_floats(py_list({kStorage, py_view(kStorage, 100, {0, 3}, {3, 1})}));
   ASSERT_TRUE(checkpoint.has_value()) << checkpoint.error().message;
   EXPECT_EQ(checkpoint.value().tensors[0].first, 0U);
 }
@@ -66,7 +66,7 @@ TEST(CheckpointTensors, PackedFloatsHaveTwoElementsAByte) {
          py_int(4), py_ints({2, 4}), py_ints(strides), py_bool(false), py_dict({}),
          py_global("torch", "float4_e2m1fn_x2")});
   };
-  const auto checkpoint = open(py_list({typed({4, 1}), typed({1, 2})}));
+  const auto checkpoint = open_floats(py_list({typed({4, 1}), typed({1, 2})}));
   ASSERT_TRUE(checkpoint.has_value()) << checkpoint.error().message;
   const Tensor &tensor = checkpoint.value().tensors.at(0);
   EXPECT_EQ(tensor.dtype, Dtype::kF4);
@@ -86,7 +86,7 @@ TEST(CheckpointTensors, QuantizedOnesBringTheirScalesAlong) {
   const Py per_tensor =
       py_tuple({py_global("torch", "per_tensor_affine"), py_float(0.5), py_int(-3)});
   const auto file =
-      zip_checkpoint(py_text_dict({{"w", quantized("QInt8", per_tensor, {2, 4})}}), kRecords);
+      zip_checkpoint(py_text_dict({{"w", quantized("QInt8", per_tensor, {2, 4})}}), kFloats);
   const auto opened = open_checkpoint(file, {}).checkpoint;
   ASSERT_TRUE(opened.has_value()) << opened.error().message;
   const Checkpoint &checkpoint = opened.value();
@@ -105,7 +105,8 @@ TEST(CheckpointTensors, ScalesOfChannelsHaveTheRankOfTheCodes) {
                      py_list({py_float(1), py_float(2), py_float(3), py_float(4)}),
                      py_ints({0, 0, 0, 0}), py_int(axis)});
   };
-  const auto checkpoint = open(py_text_dict({{"w", quantized("QUInt8", per_channel(1), {2, 4})}}));
+  const auto checkpoint =
+      open_floats(py_text_dict({{"w", quantized("QUInt8", per_channel(1), {2, 4})}}));
   ASSERT_TRUE(checkpoint.has_value()) << checkpoint.error().message;
   EXPECT_EQ(checkpoint.value().tensors[1].shape, (std::vector<uint64_t>{1, 4}));
   EXPECT_EQ(refusal(quantized("QUInt8", per_channel(0), {2, 4})), ErrorCode::kMalformedFile);
@@ -114,7 +115,8 @@ TEST(CheckpointTensors, ScalesOfChannelsHaveTheRankOfTheCodes) {
 
 TEST(CheckpointTensors, CodesOfFourBitsAreBytes) {
   const Py per_tensor = py_tuple({py_global("torch", "per_tensor_affine"), py_float(1), py_int(0)});
-  const auto checkpoint = open(py_text_dict({{"w", quantized("QUInt4x2", per_tensor, {3, 5})}}));
+  const auto checkpoint =
+      open_floats(py_text_dict({{"w", quantized("QUInt4x2", per_tensor, {3, 5})}}));
   ASSERT_TRUE(checkpoint.has_value()) << checkpoint.error().message;
   EXPECT_EQ(checkpoint.value().tensors[0].dtype, Dtype::kU8);
   EXPECT_EQ(checkpoint.value().tensors[0].shape, std::vector<uint64_t>{8});
@@ -128,7 +130,7 @@ TEST(CheckpointTensors, WrappersAreSeenThrough) {
                                 py_tuple({plain, py_none(), py_none(), py_bool(true)}));
   const Py ancient = py_object(py_global("torch", "FloatTensor"),
                                py_tuple({kStorage, py_int(1), py_ints({2}), py_ints({3})}));
-  const auto checkpoint = open(py_list({old, variable, ancient}));
+  const auto checkpoint = open_floats(py_list({old, variable, ancient}));
   ASSERT_TRUE(checkpoint.has_value()) << checkpoint.error().message;
   ASSERT_EQ(checkpoint.value().tensors.size(), 3U);
   EXPECT_EQ(checkpoint.value().tensors[2].strides[0], 3U);
@@ -141,10 +143,10 @@ TEST(CheckpointTensors, WrappersAreSeenThrough) {
 }
 
 TEST(CheckpointArchive, BigEndianIsToldAndMetadataIsRead) {
-  auto records = kRecords;
+  auto records = kFloats;
   records.emplace_back("byteorder", "big");
   records.emplace_back("metadata.json", R"({"made by":"monoquant","n":3})");
-  const auto checkpoint = open(py_view(kStorage, 0, {8}, {1}), records);
+  const auto checkpoint = open_floats(py_view(kStorage, 0, {8}, {1}), records);
   ASSERT_TRUE(checkpoint.has_value()) << checkpoint.error().message;
   EXPECT_TRUE(checkpoint.value().big_endian);
   ASSERT_EQ(checkpoint.value().metadata.size(), 1U);

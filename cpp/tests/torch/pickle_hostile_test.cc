@@ -7,26 +7,15 @@
 #include "monoquant/base/text.h"
 #include "monoquant/torch/pickle.h"
 #include "support/pickle_checks.h"
+#include "support/pickle_show.h"
 #include "support/pickle_writer.h"
 
 namespace monoquant::torch {
 namespace {
 
 using namespace std::string_literals;
-
-std::span<const uint8_t> bytes_of(std::string_view text) {
-  return {reinterpret_cast<const uint8_t *>(text.data()), text.size()};
-}
-
-/// Code and offset of the error; "read" and "more" where there is none.
-std::string outcome(std::string_view text, bool is_whole = true, uint64_t origin = 0) {
-  const auto result = read_pickle(bytes_of(text), is_whole, origin);
-  if (result) {
-    return result.value() ? "read" : "more";
-  }
-  EXPECT_FALSE(result.error().message.empty());
-  return concat(error_code_name(result.error().code), " ", *result.error().offset);
-}
+using test::bytes_of;
+using test::outcome;
 
 TEST(PickleHostile, RefusesWhatIsNoPickle) {
   const std::string cases[] = {"\xff.",

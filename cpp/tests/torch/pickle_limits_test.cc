@@ -6,25 +6,14 @@
 #include "monoquant/base/text.h"
 #include "monoquant/torch/pickle.h"
 #include "monoquant/torch/pickle_machine.h"
+#include "support/pickle_show.h"
 
 namespace monoquant::torch {
 namespace {
 
 using namespace std::string_literals;
-
-std::span<const uint8_t> bytes_of(std::string_view text) {
-  return {reinterpret_cast<const uint8_t *>(text.data()), text.size()};
-}
-
-/// Code and offset of the error; "read" and "more" where there is none.
-std::string outcome(std::string_view text, bool is_whole = true) {
-  const auto result = read_pickle(bytes_of(text), is_whole, 0);
-  if (result) {
-    return result.value() ? "read" : "more";
-  }
-  EXPECT_FALSE(result.error().message.empty());
-  return concat(error_code_name(result.error().code), " ", *result.error().offset);
-}
+using test::bytes_of;
+using test::outcome;
 
 std::string repeat(std::string_view part, size_t times) {
   std::string text;

@@ -1,0 +1,197 @@
+// The steps of the tests: what each one runs, beside what, and where it leaves its results.
+// Why: `npm test` and `npm run test:deep` are two choices from one list.
+// Always: steps of one lane run one after the other, the cheapest mistakes first; lanes run side by side.
+
+import { spawnSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+
+export const ROOT = join(import.meta.dirname, '..');
+const NODE = process.execPath;
+const JOBS = String(availableParallelism());
+const CORE = ['cmake', 'ninja-build', 'nlohmann-json3-dev', 'libxxhash-dev'];
+const TESTS = [...CORE, 'libgtest-dev', 'libsimde-dev'];
+
+/**
+ * @typedef {object} Step
+ * @property {'native' | 'package'} lane
+ * @property {() => string[][]} commands the first one that fails ends the step
+ * @property {string[]} [needs] steps that have to pass before it
+ * @property {string[]} [packages] Debian's names of what it runs
+ * @property {boolean} [emscripten] whether it runs Emscripten
+ * @property {boolean} [onlyDeep] whether `npm test` leaves it out
+ * @property {string} [preset] of CMake: its programs leave their results in its build tree
+ */
+
+/**
+ * The folder in which the programs of a step write what became of each of their tests.
+ * @param {string} name
+ * @param {{preset?: string}} step
+ */
+export function resultsOf(name, { preset }) {
+  return join(ROOT, 'build', preset ?? name, 'test-results');
+}
+
+/**
+ * @param {boolean} deep
+ * @returns {Record<string, Step>}
+ */
+export function stepsOf(deep) {
+  const steps = { ...packageSteps(), ...nativeSteps(deep) };
+  return Object.fromEntries(Object.entries(steps).filter(([, { onlyDeep }]) => deep || !onlyDeep));
+}
+
+/**
+ * @param {boolean} deep
+ * @returns {Record<string, Step>}
+ */
+function nativeSteps(deep) {
+  return {
+    format: {
+      lane: 'native',
+      packages: ['clang-format'],
+      commands: () => [['clang-format', '--dry-run', '--Werror', ...cppFiles('*.cc', '*.h')]],
+    },
+    native: {
+      lane: 'native',
+      needs: ['build'], // plans of the package are given to the native program, too
+      packages: [...TESTS, 'clang', 'libclang-rt-14-dev'],
+      preset: 'native-asan',
+      commands: () => [...nativeTests('native-asan'), vitest('native-asan', 'native')],
+    },
+    plain: {
+      lane: 'native',
+      onlyDeep: true,
+      packages: [...TESTS, 'g++'],
+      preset: 'native-debug',
+      commands: () => nativeTests('native-debug'),
+    },
+    tidy: {
+      lane: 'native',
+      packages: [...TESTS, 'g++', 'clang-tidy', 'python3'],
+      commands: () => tidy(deep ? cppFiles('monoquant/*.cc') : changedFiles('cpp/monoquant/*.cc')),
+    },
+  };
+}
+
+/** @returns {Record<string, Step>} */
+function packageSteps() {
+  return {
+    lint: {
+      lane: 'package',
+      commands: () => [[NODE, bin('@biomejs/biome/bin/biome'), 'ci']],
+    },
+    types: {
+      lane: 'package',
+      commands: () => [[NODE, bin('typescript/bin/tsc'), '-b']],
+    },
+    build: {
+      lane: 'package',
+      emscripten: true,
+      commands: () => [[NODE, 'scripts/build.mjs']],
+    },
+    kernels: {
+      lane: 'package',
+      needs: ['build'], // in the same tree: what the engine is made of is compiled already
+      emscripten: true,
+      commands: () => [
+        ['cmake', '--preset', 'wasm-st', '-DMONOQUANT_TESTS=ON'],
+        ['cmake', '--build', '--preset', 'wasm-st', '-j', JOBS, '--target', 'wasm_kernel_parity'],
+        ctest('kernels', '--test-dir', 'build/wasm-st', '--output-on-failure'),
+      ],
+    },
+    package: {
+      lane: 'package',
+      needs: ['build'],
+      commands: () => [[NODE, bin('publint/src/cli.js'), '--strict'], vitest('package', 'node')],
+    },
+    browser: {
+      lane: 'package',
+      needs: ['build'],
+      packages: ['chromium'],
+      commands: () => [vitest('browser', 'chromium', 'chromium-isolated')],
+    },
+    site: {
+      lane: 'package',
+      needs: ['build'],
+      packages: ['chromium'],
+      commands: () => [vitest('site', 'site')],
+    },
+  };
+}
+
+/** @param {string} preset */
+function nativeTests(preset) {
+  return [
+    ['cmake', '--preset', preset],
+    ['cmake', '--build', '--preset', preset, '-j', JOBS],
+    ctest(preset, '--preset', preset),
+  ];
+}
+
+/**
+ * @param {string} folder below build/
+ * @param {...string} words
+ */
+function ctest(folder, ...words) {
+  const results = join(ROOT, 'build', folder, 'test-results', 'ctest.xml');
+  return ['ctest', ...words, '--no-tests=error', '-j', JOBS, '--output-junit', results];
+}
+
+/**
+ * @param {string} folder below build/
+ * @param {...string} projects of vitest.config.ts
+ */
+function vitest(folder, ...projects) {
+  const results = join(ROOT, 'build', folder, 'test-results', 'vitest.json');
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`];
+  const chosen = projects.flatMap((project) => ['--project', project]);
+  return [NODE, bin('vitest/vitest.mjs'), 'run', ...reporters, ...chosen];
+}
+
+/**
+ * The sources as g++ is told to compile them, one by one.
+ * @param {string[]} files
+ */
+function tidy(files) {
+  if (files.length === 0) return [];
+  return [
+    ['cmake', '--preset', 'native-debug'],
+    ['run-clang-tidy', '-quiet', '-p', 'build/native-debug', ...files.map((file) => `/${file}$`)],
+  ];
+}
+
+/** @param {string} path of a program in a dependency */
+function bin(path) {
+  return join(ROOT, 'node_modules', path);
+}
+
+/**
+ * C++ files, whether git knows them already or not.
+ * @param {...string} patterns
+ */
+function cppFiles(...patterns) {
+  const places = patterns.map((pattern) => `cpp/${pattern}`);
+  return git('ls-files', '--cached', '--others', '--exclude-standard', ...places);
+}
+
+/**
+ * Files that differ from where this branch left main; on main itself, from the commit before.
+ * @param {string} pattern
+ */
+function changedFiles(pattern) {
+  const [head] = git('rev-parse', 'HEAD');
+  const bases = ['origin/main', 'main'].flatMap((branch) => git('merge-base', 'HEAD', branch));
+  const base = bases.find((commit) => commit !== head) ?? 'HEAD~1';
+  const changed = git('diff', '--name-only', '--diff-filter=d', base, '--', pattern);
+  return [...changed, ...git('ls-files', '--others', '--exclude-standard', pattern)];
+}
+
+/**
+ * @param {...string} words
+ * @returns {string[]} the lines; none where git fails
+ */
+function git(...words) {
+  const { stdout, status } = spawnSync('git', words, { cwd: ROOT, encoding: 'utf8' });
+  return status === 0 ? stdout.split('\n').filter((line) => line !== '') : [];
+}
