@@ -1,0 +1,169 @@
+"""Tiny random models of many families: made, quantized, loaded untouched, compared.
+
+    python run_families.py --cli dist/node/cli.js --work FOLDER [--filter NAME] [--modes int8,int4]
+
+Prints one JSON line a case. One process does all of them: its imports take longer than its work.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import traceback
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import torch
+import transformers
+
+from command import Command, CommandFailed, refusal
+from comparison import (
+    decompress,
+    difference,
+    different_tensors,
+    load,
+    outputs_of,
+    quantized_modules,
+    quiet,
+    set_activations,
+    write_reference,
+)
+from families import FAMILIES, make_inputs
+
+MODES = {
+    "int8": [],
+    "int8-weights": ["--weights-only"],
+    "int4": ["-b", "4", "-g", "32"],
+}
+# With float activations the layers compute the same sums from the same weights.
+SAME = 1e-4
+# Activations of 8 bits, one scale a token, add about 1 % a layer of random weights.
+NEAR = 0.08
+
+
+def make_folder(family, tied, folder):
+    """The family's random model as `save_pretrained` writes it. Weights are larger than a model's first
+    ones: every layer shall count in the output."""
+    config = {**family.config, **({} if tied is None else {"tie_word_embeddings": tied})}
+    torch.manual_seed(0)
+    config = transformers.AutoConfig.for_model(family.type, **config)
+    kind = getattr(transformers, family.auto)
+    model = (kind.from_config(config) if family.auto.startswith("Auto") else kind(config)).eval()
+    done = set()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() >= 2 and parameter.numel() > 0 and parameter.data_ptr() not in done:
+                done.add(parameter.data_ptr())
+                parameter.normal_(std=parameter[0].numel() ** -0.5)
+    model.save_pretrained(folder)
+    return model
+
+
+def check(command, family, tied, flags, source, work):
+    """What one case shows; `verdict` is ok, refused or fails, and `cause` says why."""
+    out, reference_folder = work / "out", work / "reference"
+    for folder in (out, reference_folder):
+        shutil.rmtree(folder, ignore_errors=True)
+    work.mkdir(parents=True, exist_ok=True)
+    found = {"verdict": "fails"}
+    try:
+        report = command.quantize(source, out, flags)
+    except CommandFailed as error:
+        return {**found, "stage": "quantize", "cause": str(error)}
+    found["warnings"] = [warning["code"] for warning in report["warnings"]]
+    named = refusal(report)
+    found["quantized"] = sum(tensor["decision"] == "quantize" for tensor in report["tensors"])
+    stage = "load"
+    try:
+        loaded = load(family.auto, out)
+        found["missing"], found["unexpected"] = loaded.missing, loaded.unexpected
+        found["mismatched"] = loaded.mismatched
+        stage = "dequantize"
+        write_reference(command, source, out, reference_folder)
+        reference = load(family.auto, reference_folder)
+        stage = "weights"
+        decompress(loaded.model)
+        found["modules"] = len(quantized_modules(loaded.model))
+        found["different"] = different_tensors(loaded.model, reference.model)
+        stage = "forward"
+        inputs = make_inputs(family)
+        expected = outputs_of(reference.model, inputs)
+        actual = outputs_of(loaded.model, inputs)
+        found["finite"] = all(bool(value.isfinite().all()) for value in actual.values())
+        found["near"] = difference(actual, expected)
+        set_activations(loaded.model, False)
+        found["same"] = difference(outputs_of(loaded.model, inputs), expected)
+        del loaded
+        stage = "source"
+        original = load(family.auto, source).model
+        found["lost"] = difference(expected, outputs_of(original, inputs))
+    except Exception as error:
+        found.update(stage=stage, cause=f"{type(error).__name__}: {error}", where=innermost(error))
+    found["cause"] = found.get("cause") or fault(found)
+    if found["cause"] is None:
+        found["verdict"] = "ok"
+    elif named is not None:
+        found.update(verdict="refused", cause=named)
+    return found
+
+
+def fault(found):
+    """The first thing that is not as it must be, as a sentence; None where all is well."""
+    for key in ("missing", "unexpected", "mismatched"):
+        if found[key]:
+            return f"{len(found[key])} {key} keys, such as {found[key][0]}"
+    if not found["finite"]:
+        return "an output is not finite"
+    if found["different"]:
+        return f"{len(found['different'])} tensors differ from dequantize, such as {found['different'][0]}"
+    if found["quantized"] == 0:
+        return "nothing was quantized"
+    if found["same"] > SAME:
+        return f"outputs with float activations are {found['same']:.2g} from the reference"
+    if found["near"] > NEAR:
+        return f"outputs are {found['near']:.2g} from the reference"
+    return None
+
+
+def innermost(error):
+    """File, line and function of the last two frames."""
+    frames = traceback.extract_tb(error.__traceback__)[-2:]
+    return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cli", required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--filter", default="")
+    parser.add_argument("--modes", default="int8,int4")
+    options = parser.parse_args()
+    quiet()
+    torch.set_num_threads(2)
+    command = Command(options.cli)
+    for family in FAMILIES:
+        if not any(word in family.name for word in options.filter.split(",")):
+            continue
+        for tied in family.ties:
+            label = {None: "-", True: "tied", False: "untied"}[tied]
+            work = options.work / f"{family.name}-{label}" if tied is not None else options.work / family.name
+            case = {"family": family.name, "tied": label}
+            try:
+                if not (work / "source" / "config.json").exists():
+                    make_folder(family, tied, work / "source")
+                original = load(family.auto, work / "source").model
+                outputs_of(original, make_inputs(family))
+                del original
+            except Exception as error:
+                cause = f"{type(error).__name__}: {error}"
+                print(json.dumps({**case, "mode": "-", "verdict": "unmade", "cause": cause, "where": innermost(error)}), flush=True)
+                continue
+            for mode in options.modes.split(","):
+                found = check(command, family, tied, MODES[mode], work / "source", work / mode)
+                print(json.dumps({**case, "mode": mode, **found}), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

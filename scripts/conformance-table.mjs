@@ -1,0 +1,139 @@
+// Turns what the conformance runs showed into a line a case, and into the tables of docs/conformance.md.
+// Why: a person reads a line while it runs and a table afterwards; both say the same.
+// Always: a failure is shown with its cause; the document's words around the tables are not touched.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const BEGIN = '<!-- what follows is written by npm run conformance -->';
+
+/**
+ * One case: what it is, its verdict, and what was measured or what is wrong.
+ * @typedef {object} Case
+ * @property {string} verdict
+ * @property {string} mode
+ * @property {string} [family]
+ * @property {string} [tied]
+ * @property {string} [model]
+ * @property {string | null} [cause]
+ * @property {number} [quantized]
+ * @property {number} [equal]
+ * @property {number} [near]
+ * @property {number} [divergence]
+ * @property {number} [top1]
+ * @property {number} [cosine]
+ * @property {number} [lost]
+ * @property {string} [text]
+ */
+
+/** @param {Case} found */
+export function wordsOf(found) {
+  const name = [found.family ?? found.model, found.tied, found.mode].filter(Boolean).join(' ');
+  const detail = found.verdict === 'ok' ? figures(found) : (found.cause ?? '');
+  return `${found.verdict.padEnd(9)} ${name.padEnd(34)} ${shorten(detail, 160)}`.trimEnd();
+}
+
+/** @param {Case} found */
+function figures({ quantized, near, divergence, top1, cosine, lost, text }) {
+  const parts = [];
+  if (quantized !== undefined) parts.push(`${quantized} weights equal`);
+  if (near !== undefined) parts.push(`outputs within ${percent(near)}`);
+  if (divergence !== undefined) parts.push(`divergence ${divergence.toPrecision(2)}`);
+  if (lost !== undefined) parts.push(`log-probability lost ${lost.toPrecision(2)}`);
+  if (top1 !== undefined) parts.push(`top-1 ${top1.toFixed(3)}`);
+  if (cosine !== undefined) parts.push(`cosine ${cosine.toFixed(4)}`);
+  if (text !== undefined) parts.push(JSON.stringify(text));
+  return parts.join(', ');
+}
+
+/**
+ * @param {Record<string, Case[]>} cases of each part
+ * @param {Record<string, string>} versions of what was run, by name
+ * @returns {string} the tables in Markdown
+ */
+export function tablesOf(cases, versions) {
+  const date = new Date().toISOString().slice(0, 10);
+  const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  const parts = [`Run on ${date} with ${named.join(', ')}.`];
+  if (cases.models !== undefined) parts.push(modelTable('transformers', cases.models));
+  if (cases.vllm !== undefined) parts.push(modelTable('vLLM on the processor', cases.vllm));
+  if (cases.families !== undefined) parts.push(familyTable(cases.families));
+  return parts.join('\n\n');
+}
+
+/**
+ * @param {string} loader
+ * @param {Case[]} cases
+ */
+function modelTable(loader, cases) {
+  const rows = cases.map((found) => [
+    found.model ?? '',
+    found.mode,
+    verdictOf(found),
+    found.verdict === 'ok' ? figures(found) : shorten(found.cause ?? '', 200),
+  ]);
+  return `### Real models in ${loader}\n\n${table(['model', 'mode', 'verdict', 'what was seen'], rows)}`;
+}
+
+/** @param {Case[]} cases */
+function familyTable(cases) {
+  const modes = [...new Set(cases.map(({ mode }) => mode))].filter((mode) => mode !== '-');
+  /** @type {Map<string, Case[]>} */
+  const rows = new Map();
+  for (const found of cases) {
+    const key = `${found.family}\t${found.tied}`;
+    rows.set(key, [...(rows.get(key) ?? []), found]);
+  }
+  const body = [...rows].map(([key, all]) => {
+    const cells = modes.map((mode) => {
+      const found = all.find((entry) => entry.mode === mode) ?? all[0];
+      return found.verdict === 'ok'
+        ? `${found.quantized} equal, ${percent(found.near ?? 0)}`
+        : `${verdictOf(found)}: ${shorten(found.cause ?? '', 120)}`;
+    });
+    return [...key.split('\t'), ...cells];
+  });
+  const legend =
+    'Quantized weights that equal `dequantize` bit for bit, and how far the outputs are from those of the dequantized model.';
+  return `### Tiny models of ${new Set(cases.map(({ family }) => family)).size} families in transformers\n\n${legend}\n\n${table(['family', 'head', ...modes], body)}`;
+}
+
+/** @param {Case} found */
+function verdictOf({ verdict }) {
+  return verdict === 'fails' ? '**fails**' : verdict;
+}
+
+/**
+ * @param {string[]} head
+ * @param {string[][]} rows
+ */
+function table(head, rows) {
+  const line = (cells) =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+/**
+ * Puts the tables into the document, below its own words.
+ * @param {string} root the checkout
+ * @param {string} tables
+ */
+export function writeDocument(root, tables) {
+  const file = join(root, 'docs', 'conformance.md');
+  const [words] = readFileSync(file, 'utf8').split(BEGIN);
+  writeFileSync(file, `${words}${BEGIN}\n\n${tables}\n`);
+}
+
+/** @param {number} share */
+function percent(share) {
+  return `${(100 * share).toPrecision(2)} %`;
+}
+
+/**
+ * @param {string} text
+ * @param {number} most characters
+ */
+function shorten(text, most) {
+  const line = text.replaceAll(/\s+/g, ' ');
+  return line.length <= most ? line : `${line.slice(0, most - 1)}…`;
+}

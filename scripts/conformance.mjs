@@ -1,0 +1,131 @@
+// Quantizes real models and tiny ones of many families, and has transformers and vLLM load what comes out.
+// Why: a file is right when other people's programs load it untouched and compute what its codes say.
+// Always: nothing is changed by hand between the two; what a loader cannot do is shown in its own words.
+//
+// node scripts/conformance.mjs [models|vllm|families ...] [--filter NAME] [--cli PATH]
+
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+import { tablesOf, wordsOf, writeDocument } from './conformance-table.mjs';
+import { ensureEnvironment } from './python-environment.mjs';
+import { BuildError, run, runMain } from './run.mjs';
+
+/** @typedef {import('./conformance-table.mjs').Case} Case */
+
+const ROOT = join(import.meta.dirname, '..');
+const FOLDER = join(ROOT, 'conformance');
+const WORK = join(ROOT, 'build', 'conformance');
+
+/** What other programs do not promise is no fault of ours, and no success either. */
+const VERDICTS = {
+  ok: 'passed',
+  refused: 'passed',
+  fails: 'failed',
+  unmade: 'failed',
+  'no kernel': 'skipped',
+  'loader fault': 'skipped',
+};
+
+const PARTS = {
+  families: { environment: 'transformers', script: 'run_families.py' },
+  models: { environment: 'transformers', script: 'run_models.py' },
+  vllm: { environment: 'vllm', script: 'run_vllm.py', needs: 'models' },
+};
+
+const ENVIRONMENTS = {
+  transformers: ['transformers.txt', 'models-alone.txt'],
+  vllm: ['vllm.txt', 'vllm-alone.txt'],
+};
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    filter: { type: 'string', default: '' },
+    cli: { type: 'string', default: join(ROOT, 'dist', 'node', 'cli.js') },
+  },
+});
+
+await runMain(main);
+
+async function main() {
+  const names = positionals.length === 0 ? Object.keys(PARTS) : positionals;
+  const unknown = names.find((name) => !Object.hasOwn(PARTS, name));
+  if (unknown !== undefined) {
+    throw new BuildError(
+      `There is no part "${unknown}"; there are ${Object.keys(PARTS).join(', ')}.`,
+    );
+  }
+  if (!existsSync(options.cli)) {
+    throw new BuildError(`${options.cli} is missing: run npm install first.`);
+  }
+  mkdirSync(WORK, { recursive: true });
+  /** @type {Record<string, Case[]>} */
+  const cases = {};
+  const versions = { monoquant: run([process.execPath, options.cli, '--version']).trim() };
+  for (const name of names) cases[name] = await runPart(name, versions);
+  const tables = tablesOf(cases, versions);
+  process.stdout.write(`\n${tables}\n`);
+  // Only what covers everything may take the place of the tables that are there.
+  if (names.length === Object.keys(PARTS).length && options.filter === '') {
+    writeDocument(ROOT, tables);
+  }
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const { verdict } of Object.values(cases).flat()) counts[VERDICTS[verdict] ?? 'failed']++;
+  const skipped = counts.skipped === 0 ? '' : `, ${counts.skipped} skipped`;
+  process.stdout.write(`\n${counts.passed} passed, ${counts.failed} failed${skipped}\n`);
+  process.exitCode = counts.failed === 0 && counts.passed > 0 ? 0 : 1;
+}
+
+/**
+ * @param {string} name of a part
+ * @param {Record<string, string>} versions gets those of what is run
+ * @returns {Promise<Case[]>} what each case showed
+ */
+async function runPart(name, versions) {
+  const { environment, script, needs } = PARTS[name];
+  if (needs !== undefined) {
+    // The other environment makes what this one reads.
+    await runPython(PARTS[needs].environment, PARTS[needs].script, ['--prepare'], {});
+  }
+  process.stdout.write(`\n== ${name}\n`);
+  return runPython(environment, script, ['--filter', options.filter], versions);
+}
+
+/**
+ * @param {string} environment
+ * @param {string} script prints its versions, then one JSON document a line for each case
+ * @param {string[]} args
+ * @param {Record<string, string>} versions
+ * @returns {Promise<Case[]>}
+ */
+async function runPython(environment, script, args, versions) {
+  const requirements = ENVIRONMENTS[environment].map((file) => join(FOLDER, file));
+  const python = await ensureEnvironment(environment, requirements);
+  const command = [join(FOLDER, script), '--cli', options.cli, '--work', WORK, ...args];
+  const child = spawn(python, command, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let errors = '';
+  child.stderr.on('data', (data) => {
+    errors = (errors + data).slice(-20_000);
+  });
+  /** @type {Promise<number | null>} */
+  const ended = new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', resolve);
+  });
+  const cases = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (!line.startsWith('{')) continue; // a library's own words
+    const { versions: found, ...rest } = JSON.parse(line);
+    if (found !== undefined) Object.assign(versions, found);
+    else {
+      cases.push(rest);
+      process.stdout.write(`${wordsOf(rest)}\n`);
+    }
+  }
+  const code = await ended;
+  if (code !== 0) throw new BuildError(`${errors}\n${script} ended with exit code ${code}.`);
+  return cases;
+}
