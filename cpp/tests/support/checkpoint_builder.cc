@@ -17,7 +17,7 @@ Py entries_of(const std::vector<std::pair<Py, Py>> &entries) {
   return text + "u";
 }
 
-std::vector<uint8_t> bytes_of(std::string_view text) { return {text.begin(), text.end()}; }
+std::vector<uint8_t> text_bytes(std::string_view text) { return {text.begin(), text.end()}; }
 
 } // namespace
 
@@ -114,9 +114,9 @@ std::string finish_pickle(const Py &root, int protocol) {
 }
 
 std::vector<uint8_t> zip_checkpoint(const Py &root, const Records &records) {
-  std::vector<ZipEntry> entries = {stored_entry("archive/data.pkl", bytes_of(finish_pickle(root)))};
+  std::vector<ZipEntry> entries = {stored_entry("archive/data.pkl", text_bytes(finish_pickle(root)))};
   for (const auto &[name, content] : records) {
-    entries.push_back(stored_entry("archive/" + name, bytes_of(content)));
+    entries.push_back(stored_entry("archive/" + name, text_bytes(content)));
   }
   return make_zip(entries);
 }
@@ -129,7 +129,7 @@ std::vector<uint8_t> legacy_checkpoint(const Py &root, const std::vector<LegacyR
     data += le_bytes(storage.elements, 8) + storage.bytes;
   }
   const std::string magic("\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 12);
-  return bytes_of(finish_pickle(magic) + finish_pickle(py_int(1001)) +
+  return text_bytes(finish_pickle(magic) + finish_pickle(py_int(1001)) +
                   finish_pickle(py_text_dict({{"little_endian", py_bool(true)}})) +
                   finish_pickle(root) + finish_pickle(py_list(keys)) + data);
 }
@@ -161,7 +161,7 @@ std::vector<uint8_t> tar_archive(const Records &members) {
     header.replace(kChecksum, 7, std::string(checksum, 7));
     archive += header + content + std::string((kBlock - content.size() % kBlock) % kBlock, '\0');
   }
-  return bytes_of(archive + std::string(2 * kBlock, '\0'));
+  return text_bytes(archive + std::string(2 * kBlock, '\0'));
 }
 
 std::string floats_from(int first, size_t count) {
