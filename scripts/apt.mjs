@@ -3,7 +3,13 @@
 // Always: nothing is run beyond one dpkg-query when all of them are there; nothing is removed.
 
 import { spawnSync } from 'node:child_process';
-import { BuildError, findOnPath, run, step } from './run.mjs';
+import { setTimeout } from 'node:timers/promises';
+import { showState, step, tell } from './progress.mjs';
+import { BuildError, findOnPath, run } from './run.mjs';
+
+const LOCK_RETRY_MS = 2000;
+const PROGRESS = /^(?:dl|pm)status:[^:]*:(\d+)/gm;
+const PROGRESS_LINE = /^(?:dl|pm)status:.*\n/gm;
 
 let listsAreFresh = false;
 
@@ -28,11 +34,47 @@ export async function ensurePackages(names, why) {
     );
   }
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' };
-  await step(`installing ${wanted} for ${why}`, () => {
-    if (!listsAreFresh) run(['apt-get', 'update'], { env });
+  await step(`installing ${wanted} for ${why}`, async () => {
+    if (!listsAreFresh) await aptGet(['update'], { env });
     listsAreFresh = true;
-    run(['apt-get', 'install', '-y', '--no-install-recommends', ...missing], { env });
+    await aptGet(['install', '-y', '--no-install-recommends', ...missing], { env });
   });
+}
+
+/**
+ * Runs apt-get. Another process may hold one of its locks (automatic updates do, and a second build): it waits for
+ * as long as that takes. apt's own DPkg::Lock::Timeout does not cover the lists, which `update` locks.
+ * @param {string[]} args
+ * @param {{env: NodeJS.ProcessEnv, cwd?: string}} options the environment with LC_ALL=C.UTF-8
+ */
+export async function aptGet(args, options) {
+  let hasTold = false;
+  for (;;) {
+    try {
+      return await run(['apt-get', '-o', 'APT::Status-Fd=1', ...args], {
+        ...options,
+        progress: PROGRESS,
+      });
+    } catch (error) {
+      if (!(error instanceof BuildError)) throw error;
+      const lock = findLock(error.message);
+      if (lock === undefined) throw new BuildError(error.message.replace(PROGRESS_LINE, ''));
+      if (!hasTold) tell(`waiting for another process that installs packages: ${lock}`);
+      hasTold = true;
+      showState('waiting for another process that installs packages');
+      await setTimeout(LOCK_RETRY_MS);
+    }
+  }
+}
+
+/**
+ * @param {string} output of apt-get
+ * @returns {string | undefined} the sentence that names the lock and who holds it
+ */
+function findLock(output) {
+  return /^E: (Could not get lock .*|.*is another process using it\?|.* frontend lock .*)$/m.exec(
+    output,
+  )?.[1];
 }
 
 /**

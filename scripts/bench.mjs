@@ -132,11 +132,13 @@ async function benchKernels() {
   const { env } = await ensureEmscripten();
   const wasm = { cwd: ROOT, env: { ...process.env, ...env } };
   const folder = join(ROOT, 'build', 'wasm-bench');
-  run(['cmake', '--preset', 'wasm-st', '-B', folder, '-DMONOQUANT_BENCH=ON'], wasm);
-  run(['cmake', '--build', folder, '--target', 'plain_bench'], wasm);
-  run(['cmake', '--preset', 'native-release'], { cwd: ROOT });
+  await run(['cmake', '--preset', 'wasm-st', '-B', folder, '-DMONOQUANT_BENCH=ON'], wasm);
+  await run(['cmake', '--build', folder, '--target', 'plain_bench'], wasm);
+  await run(['cmake', '--preset', 'native-release'], { cwd: ROOT });
   const targets = ['plain_bench', 'plain_bench_simd', 'kernels_bench'];
-  run(['cmake', '--build', '--preset', 'native-release', '--target', ...targets], { cwd: ROOT });
+  await run(['cmake', '--build', '--preset', 'native-release', '--target', ...targets], {
+    cwd: ROOT,
+  });
   const native = join(ROOT, 'build', 'native-release', 'cpp', 'bench');
   const columns = {
     wasm: figures([process.execPath, join(folder, 'cpp', 'bench', 'plain_bench.cjs')]),

@@ -3,7 +3,8 @@
 // Always: whole or an error; what Vite warns of is an error, too.
 
 import { join } from 'node:path';
-import { BuildError, step } from './run.mjs';
+import { step } from './progress.mjs';
+import { BuildError } from './run.mjs';
 
 /**
  * @param {string} root the checkout

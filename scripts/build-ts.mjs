@@ -4,7 +4,8 @@
 
 import { chmodSync, cpSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { BuildError, run, step } from './run.mjs';
+import { step } from './progress.mjs';
+import { BuildError, run } from './run.mjs';
 
 const ENTRIES = {
   node: { index: 'node/index.ts', cli: 'node/cli/main.ts', worker: 'node/worker.ts' },
@@ -30,10 +31,10 @@ export async function buildTypescript(root, dist) {
  * @param {string} root
  * @param {string} dist
  */
-function emitDeclarations(root, dist) {
+async function emitDeclarations(root, dist) {
   // A declaration whose source is gone would otherwise be published.
   rmSync(join(root, 'build', 'types'), { recursive: true, force: true });
-  run([process.execPath, tool(root, 'typescript', 'bin/tsc'), '-b', 'tsconfig.build.json'], {
+  await run([process.execPath, tool(root, 'typescript', 'bin/tsc'), '-b', 'tsconfig.build.json'], {
     cwd: root,
   });
   for (const folder of ['js', 'node', 'web/engine']) {

@@ -13,9 +13,12 @@ import {
 } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { BuildError, run, step } from './run.mjs';
+import { step, together } from './progress.mjs';
+import { BuildError, run } from './run.mjs';
 import { ensureThirdParty } from './third-party.mjs';
 import { compareVersions, ensureEmscripten } from './toolchain.mjs';
+
+const ENGINES = { st: 'for one thread', mt: 'for several threads' };
 
 // Since this version Emscripten writes the options of `new Worker` as a literal.
 const LITERAL_OPTIONS_SINCE = '4.0.4';
@@ -29,18 +32,17 @@ export async function buildWasm(root, dist) {
     if (!existsSync(join(root, file)))
       throw new BuildError(`${file} is missing from the checkout.`);
   }
-  const toolchain = await ensureEmscripten();
-  await ensureThirdParty();
+  const [toolchain] = await together(ensureEmscripten, ensureThirdParty);
   mkdirSync(join(dist, 'wasm'), { recursive: true });
-  for (const artifact of ['st', 'mt']) {
-    await step(
-      `building monoquant-${artifact}.wasm (Emscripten ${toolchain.version})`,
-      async () => {
-        compile(root, `wasm-${artifact}`, toolchain.env);
+  // Side by side, because each has a long end in which it links and keeps one processor busy at most.
+  await together(
+    ...Object.entries(ENGINES).map(([artifact, title]) => async () => {
+      await step(`compiling the engine ${title} (Emscripten ${toolchain.version})`, async () => {
+        await compile(root, `wasm-${artifact}`, toolchain.env);
         await collect(root, artifact, dist, toolchain.version);
-      },
-    );
-  }
+      });
+    }),
+  );
 }
 
 /**
@@ -48,15 +50,19 @@ export async function buildWasm(root, dist) {
  * @param {string} preset
  * @param {NodeJS.ProcessEnv} env
  */
-function compile(root, preset, env) {
+async function compile(root, preset, env) {
   // A build tree remembers its compiler; one of another Emscripten must be configured anew.
   const cache = join(root, 'build', preset, 'CMakeCache.txt');
   const toolchainFile = env.EMSCRIPTEN_TOOLCHAIN_FILE ?? '';
   const isForeign = existsSync(cache) && !readFileSync(cache, 'utf8').includes(toolchainFile);
   const fresh = isForeign ? ['--fresh'] : [];
-  run(['cmake', '--preset', preset, ...fresh], { cwd: root, env });
-  const jobs = String(availableParallelism());
-  run(['cmake', '--build', '--preset', preset, '-j', jobs], { cwd: root, env });
+  await run(['cmake', '--preset', preset, ...fresh], { cwd: root, env });
+  const jobs = Math.ceil(availableParallelism() / Object.keys(ENGINES).length);
+  await run(['cmake', '--build', '--preset', preset, '-j', String(jobs)], {
+    cwd: root,
+    env: { ...env, NINJA_STATUS: '[%f/%t] ' },
+    progress: /^\[(\d+)\/(\d+)\]/gm,
+  });
 }
 
 /**

@@ -2,7 +2,7 @@
 // Why: npm's `prepare` runs it, so that `npm install` in a checkout leaves a package that works.
 // Always: dist/ is swapped in whole when every part is built; what did not change is not rebuilt.
 //
-// node scripts/build.mjs [--only wasm|ts|site] [--force] [--verbose]
+// node scripts/build.mjs [--only wasm|ts|site] [--force] [--verbose] [--timings]
 
 import {
   cpSync,
@@ -19,6 +19,7 @@ import { buildSite } from './build-site.mjs';
 import { buildTypescript } from './build-ts.mjs';
 import { buildWasm } from './build-wasm.mjs';
 import { hashFiles } from './hash.mjs';
+import { timings, together } from './progress.mjs';
 import { BuildError, runMain } from './run.mjs';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -61,6 +62,7 @@ async function main() {
       only: { type: 'string' },
       force: { type: 'boolean' },
       verbose: { type: 'boolean' },
+      timings: { type: 'boolean' },
     },
   });
   if (options.only !== undefined && !Object.hasOwn(PARTS, options.only)) {
@@ -81,6 +83,7 @@ async function main() {
   }
   if (stale.length > 0) await rebuild(stale, after);
   if (stale.length === 0) process.stderr.write('monoquant is built\n');
+  if (options.timings) process.stdout.write(timings());
 }
 
 /**
@@ -92,10 +95,16 @@ async function rebuild(stale, stamp) {
   const fresh = join(work, 'fresh');
   mkdirSync(fresh, { recursive: true });
   try {
+    /** @type {Record<string, Promise<void>>} */
+    const done = {};
     for (const [name, part] of Object.entries(PARTS)) {
-      if (stale.includes(name)) await part.build(ROOT, fresh);
-      else keep(part.outputs, fresh);
+      // Each part waits for the earlier ones that it is made from; the others are built beside it.
+      done[name] = Promise.all(part.parts.map((each) => done[each])).then(async () => {
+        if (stale.includes(name)) await part.build(ROOT, fresh);
+        else keep(part.outputs, fresh);
+      });
     }
+    await together(...Object.values(done).map((each) => () => each));
     writeFileSync(join(fresh, STAMP), JSON.stringify(stamp));
     if (existsSync(DIST)) renameSync(DIST, join(work, 'old'));
     renameSync(fresh, DIST);

@@ -64,7 +64,8 @@ async function main() {
   mkdirSync(WORK, { recursive: true });
   /** @type {Record<string, Case[]>} */
   const cases = {};
-  const versions = { monoquant: run([process.execPath, options.cli, '--version']).trim() };
+  const version = await run([process.execPath, options.cli, '--version']);
+  const versions = { monoquant: version.trim() };
   for (const name of names) cases[name] = await runPart(name, versions);
   const tables = tablesOf(cases, versions);
   process.stdout.write(`\n${tables}\n`);

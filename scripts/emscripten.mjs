@@ -12,7 +12,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { BuildError, run, step } from './run.mjs';
+import { aptGet } from './apt.mjs';
+import { step, together } from './progress.mjs';
+import { BuildError, run } from './run.mjs';
 
 /** Debian 12's packages that Debian 13's Emscripten runs on. */
 export const LLVM_PACKAGES = ['clang-19', 'lld-19', 'llvm-19', 'python3'];
@@ -22,8 +24,10 @@ export const PYTHON = '/usr/bin/python3';
 // Debian 12's Binaryen is too old; Emscripten's JavaScript optimizer imports acorn.
 const NPM_PACKAGES = { binaryen: '120.0.0', acorn: '^8.0.0' };
 
-// Half of the package's 1.6 GB: libraries for dynamic linking, its own tests and its manual.
+// Most of the package's 1.6 GB: libraries for dynamic linking and for optimising while linking, its own tests and
+// its manual.
 const LEFT_OUT = [
+  'lib/wasm32-emscripten/lto',
   'lib/wasm32-emscripten/pic',
   'lib/wasm32-emscripten/lto-pic',
   'share/emscripten/test',
@@ -48,21 +52,21 @@ export function configFile(folder) {
 
 /**
  * @param {string} folder to be made; everything happens in a sibling that is renamed at the end
+ * @param {() => Promise<void>} installPackages LLVM_PACKAGES, which it runs on; done beside the download
  * @param {(root: string) => void} check throws when what was installed does not serve
  */
-export async function installEmscripten(folder, check) {
+export async function installEmscripten(folder, installPackages, check) {
   const fresh = `${folder}.partial-${process.pid}`;
   mkdirSync(fresh, { recursive: true });
   try {
-    const archive = await step('downloading Emscripten from Debian 13 (237 MB)', () =>
-      download(join(fresh, 'apt')),
+    await together(
+      () => fetchEmscripten(fresh),
+      () => step('installing Binaryen for Emscripten', () => installNpmPackages(fresh)),
+      installPackages,
     );
-    await step('unpacking Emscripten', () => unpack(archive, join(fresh, 'root')));
-    rmSync(join(fresh, 'apt'), { recursive: true });
-    await step('installing Binaryen for Emscripten', () => installNpmPackages(fresh));
     writeFileSync(configFile(fresh), configuration(folder));
     check(emscriptenRoot(fresh));
-    tryOut(fresh);
+    await tryOut(fresh);
     moveIntoPlace(fresh, folder);
   } finally {
     rmSync(fresh, { recursive: true, force: true });
@@ -70,11 +74,20 @@ export async function installEmscripten(folder, check) {
   }
 }
 
+/** @param {string} folder that gets root/ */
+async function fetchEmscripten(folder) {
+  const archive = await step('downloading Emscripten from Debian 13 (237 MB)', () =>
+    download(join(folder, 'apt')),
+  );
+  await step('unpacking Emscripten', () => unpack(archive, join(folder, 'root')));
+  rmSync(join(folder, 'apt'), { recursive: true });
+}
+
 /**
  * @param {string} folder for apt's lists and the package
- * @returns {string} the .deb file
+ * @returns {Promise<string>} the .deb file
  */
-function download(folder) {
+async function download(folder) {
   mkdirSync(join(folder, 'lists', 'partial'), { recursive: true });
   mkdirSync(join(folder, 'cache', 'archives', 'partial'), { recursive: true });
   const candidates = ['/etc/apt/sources.list.d/debian.sources', '/etc/apt/sources.list'];
@@ -87,13 +100,14 @@ function download(folder) {
     'Dir::Etc::SourceParts': '/dev/null',
     'Dir::State::Lists': join(folder, 'lists'),
     'Dir::Cache': join(folder, 'cache'),
+    'Acquire::Languages': 'none',
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name} "${value}";\n`);
   const config = join(folder, 'apt.conf');
   writeFileSync(config, lines.join(''));
   const env = { ...process.env, APT_CONFIG: config, LC_ALL: 'C.UTF-8' };
-  run(['apt-get', 'update'], { env });
-  run(['apt-get', 'download', 'emscripten'], { env, cwd: folder });
+  await aptGet(['update'], { env });
+  await aptGet(['download', 'emscripten'], { env, cwd: folder });
   const archive = readdirSync(folder).find((name) => name.endsWith('.deb'));
   if (archive === undefined) throw new BuildError('apt-get download left no package.');
   return join(folder, archive);
@@ -103,19 +117,19 @@ function download(folder) {
  * @param {string} archive
  * @param {string} folder
  */
-function unpack(archive, folder) {
+async function unpack(archive, folder) {
   mkdirSync(folder);
   const pipe = 'set -o pipefail; dpkg --fsys-tarfile "$0" | tar -x "$@"';
   const excluded = LEFT_OUT.map((path) => `--exclude=*/${path}/*`);
-  run(['bash', '-c', pipe, archive, '-C', folder, ...excluded]);
+  await run(['bash', '-c', pipe, archive, '-C', folder, ...excluded]);
 }
 
 /** @param {string} folder */
-function installNpmPackages(folder) {
+async function installNpmPackages(folder) {
   const manifest = { private: true, dependencies: NPM_PACKAGES };
   writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));
   const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock'];
-  run(['npm', 'install', ...quiet], { cwd: folder, env: environmentForNpm() });
+  await run(['npm', 'install', ...quiet], { cwd: folder, env: environmentForNpm() });
 }
 
 /**
@@ -148,10 +162,10 @@ function configuration(folder) {
 }
 
 /** @param {string} folder */
-function tryOut(folder) {
+async function tryOut(folder) {
   const env = { ...process.env, EM_CONFIG: configFile(folder), EMSDK_PYTHON: PYTHON };
-  run([join(emscriptenRoot(folder), 'emcc'), '--version'], { env });
-  run([process.execPath, join(folder, 'node_modules/binaryen/bin/wasm-opt'), '--version']);
+  await run([join(emscriptenRoot(folder), 'emcc'), '--version'], { env });
+  await run([process.execPath, join(folder, 'node_modules/binaryen/bin/wasm-opt'), '--version']);
 }
 
 /**

@@ -10,7 +10,8 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { ensurePackages } from './apt.mjs';
-import { BuildError, findOnPath, isMain, run, runMain, step } from './run.mjs';
+import { step } from './progress.mjs';
+import { BuildError, findOnPath, isMain, run, runMain } from './run.mjs';
 import { ensureThirdParty } from './third-party.mjs';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -81,9 +82,11 @@ async function build(names) {
   if (findOnPath('dpkg-query') !== undefined) await ensurePackages(PACKAGES, 'fuzzing');
   await ensureThirdParty();
   const targets = names.map((name) => `fuzz_${name}`);
-  await step(`building ${targets.join(', ')}`, () => {
-    run(['cmake', '--preset', 'native-fuzz'], { cwd: ROOT });
-    run(['cmake', '--build', '--preset', 'native-fuzz', '--target', ...targets], { cwd: ROOT });
+  await step(`building ${targets.join(', ')}`, async () => {
+    await run(['cmake', '--preset', 'native-fuzz'], { cwd: ROOT });
+    await run(['cmake', '--build', '--preset', 'native-fuzz', '--target', ...targets], {
+      cwd: ROOT,
+    });
   });
 }
 

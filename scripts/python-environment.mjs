@@ -6,7 +6,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { BuildError, findOnPath, run, step } from './run.mjs';
+import { step } from './progress.mjs';
+import { BuildError, findOnPath, run } from './run.mjs';
 
 /**
  * Installs what is missing and returns the environment's Python.
@@ -29,11 +30,11 @@ export async function ensureEnvironment(name, requirements) {
   // A folder of Python environments knows its own path, so it is made in place and stamped at the end.
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  await step(`making the Python environment of ${name} (gigabytes, only once)`, () => {
-    run(['python3', '-m', 'venv', folder]);
+  await step(`making the Python environment of ${name} (gigabytes, only once)`, async () => {
+    await run(['python3', '-m', 'venv', folder]);
     for (const file of requirements) {
       const alone = file.endsWith('-alone.txt') ? ['--no-deps'] : [];
-      run([python, '-m', 'pip', 'install', '--quiet', '--no-compile', ...alone, '-r', file]);
+      await run([python, '-m', 'pip', 'install', '--quiet', '--no-compile', ...alone, '-r', file]);
     }
     mkdirSync(`${stamp}.partial`);
     renameSync(`${stamp}.partial`, stamp);

@@ -1,11 +1,12 @@
 // Runs the programs that the build is made of: apt, CMake, npm, tsc.
-// Why: a build should print one line a step, and a program's whole output only when it fails.
-// Always: a step that fails throws BuildError with the output of its program; stdout stays empty.
+// Why: a program's whole output is worth reading only when it fails.
+// Always: a program that fails throws BuildError with its output; stdout stays empty.
 
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { countProcessorTime, isOver, isVerbose, showState } from './progress.mjs';
 
 /** A failure with a message meant for people; its stack says nothing useful. */
 export class BuildError extends Error {}
@@ -32,50 +33,41 @@ export function isMain(meta) {
   return meta.url === pathToFileURL(process.argv[1] ?? '').href;
 }
 
-export const isVerbose = process.argv.includes('--verbose');
-
-/**
- * Prints what is being done, does it, and adds the time it took to the same line.
- * @template T
- * @param {string} title
- * @param {() => T | Promise<T>} work
- * @returns {Promise<T>}
- */
-export async function step(title, work) {
-  const start = performance.now();
-  process.stderr.write(`monoquant: ${title} ...${isVerbose ? '\n' : ' '}`);
-  try {
-    const result = await work();
-    const seconds = ((performance.now() - start) / 1000).toFixed(1);
-    process.stderr.write(isVerbose ? `monoquant: ${title}: ${seconds} s\n` : `${seconds} s\n`);
-    return result;
-  } catch (error) {
-    process.stderr.write('failed\n');
-    throw error;
-  }
-}
-
 /**
  * Runs a program and returns its stdout. With --verbose its output is shown as it comes.
  * @param {string[]} command program and arguments
- * @param {{cwd?: string, env?: NodeJS.ProcessEnv, hint?: string}} [options] `hint` ends the error
+ * @param {{cwd?: string, env?: NodeJS.ProcessEnv, hint?: string, progress?: RegExp}} [options] `hint` ends the
+ * error; `progress` finds in the output how far the program is: its groups are shown, as "A of B" or "A %"
+ * @returns {Promise<string>}
  */
-export function run(command, { cwd, env, hint } = {}) {
-  const [program, ...args] = command;
-  const result = spawnSync(program, args, {
+export async function run(command, { cwd, env, hint, progress } = {}) {
+  if (isOver()) throw new BuildError('Not begun, because another step has failed.');
+  const [program = '', ...args] = command;
+  const child = spawn(program, args, {
     cwd,
     env: env ?? process.env,
-    encoding: 'utf8',
-    maxBuffer: 256 << 20,
-    stdio: isVerbose ? ['ignore', 2, 2] : ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
-  if (result.status === 0) return result.stdout ?? '';
-  const reason =
-    result.error?.message ??
-    (result.signal ? `ended by ${result.signal}` : `exit ${result.status}`);
-  const output = `${result.stdout ?? ''}${result.stderr ?? ''}`.trimEnd();
-  const parts = [output, `${command.join(' ')}: ${reason}`, hint];
-  throw new BuildError(parts.filter(Boolean).join('\n'));
+  const output = { stdout: '', stderr: '' };
+  for (const name of /** @type {const} */ (['stdout', 'stderr'])) {
+    child[name].setEncoding('utf8').on('data', (/** @type {string} */ text) => {
+      output[name] += text;
+      if (isVerbose) process.stderr.write(text);
+      const found = progress === undefined ? undefined : [...text.matchAll(progress)].pop();
+      if (found) showState(found[2] === undefined ? `${found[1]} %` : `${found[1]} of ${found[2]}`);
+    });
+  }
+  const reason = await new Promise((resolve) => {
+    child.on('error', (error) => resolve(error.message));
+    child.on('close', (code, signal) => {
+      if (signal !== null) resolve(`ended by ${signal}`);
+      else resolve(code === 0 ? undefined : `exit ${code}`);
+    });
+  });
+  countProcessorTime();
+  if (reason === undefined) return output.stdout;
+  const text = `${output.stdout}${output.stderr}`.trimEnd();
+  throw new BuildError([text, `${command.join(' ')}: ${reason}`, hint].filter(Boolean).join('\n'));
 }
 
 /**

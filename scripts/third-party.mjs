@@ -6,7 +6,8 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BuildError, isMain, run, runMain, step } from './run.mjs';
+import { step } from './progress.mjs';
+import { BuildError, isMain, run, runMain } from './run.mjs';
 
 const FOLDER = join(import.meta.dirname, '..', 'third_party');
 const ROOT_PACKAGE = '';
@@ -22,8 +23,8 @@ export async function ensureThirdParty() {
     throw new BuildError('third_party/package-lock.json is missing from the checkout.');
   }
   if (isInstalled(wanted)) return;
-  await step('fetching the sources of zlib', () => {
-    run(['npm', 'ci', '--ignore-scripts', '--no-audit', '--no-fund', ...OVERRIDES], {
+  await step('fetching the sources of zlib', async () => {
+    await run(['npm', 'ci', '--ignore-scripts', '--no-audit', '--no-fund', ...OVERRIDES], {
       cwd: FOLDER,
       hint: 'The C sources that the core needs come from the npm registry: is it reachable?',
     });

@@ -16,6 +16,7 @@ import {
   LLVM_PACKAGES,
   PYTHON,
 } from './emscripten.mjs';
+import { together } from './progress.mjs';
 import { BuildError, findOnPath, isMain, runMain } from './run.mjs';
 import { ensureThirdParty } from './third-party.mjs';
 
@@ -71,8 +72,9 @@ async function ensureCached() {
   const folder = cacheFolder();
   const root = emscriptenRoot(folder);
   if (!existsSync(root) && debianRelease() !== 'bookworm') throw new BuildError(HOW_TO_INSTALL);
-  await ensurePackages([...BUILD_PACKAGES, ...LLVM_PACKAGES], WHY);
-  if (!existsSync(root)) await installEmscripten(folder, requireNewEnough);
+  const installPackages = () => ensurePackages([...BUILD_PACKAGES, ...LLVM_PACKAGES], WHY);
+  if (existsSync(root)) await installPackages();
+  else await installEmscripten(folder, installPackages, requireNewEnough);
   // Debian's launchers take python3 and node from PATH or from these.
   return describe(root, {
     EM_CONFIG: configFile(folder),
@@ -146,8 +148,7 @@ export function compareVersions(a, b) {
 
 if (isMain(import.meta)) {
   await runMain(async () => {
-    const { env } = await ensureEmscripten();
-    await ensureThirdParty();
+    const [{ env }] = await together(ensureEmscripten, ensureThirdParty);
     for (const name of ['EMSCRIPTEN_TOOLCHAIN_FILE', 'EM_CONFIG', 'EM_NODE_JS', 'EMSDK_PYTHON']) {
       if (env[name] !== undefined) console.log(`export ${name}='${env[name]}'`);
     }

@@ -8,10 +8,9 @@
 
 #include <string_view>
 
-namespace monoquant {
+#include "monoquant/base/json_name.h"
 
-/// Keeps the order in which members were added, so that documents read as they are written here.
-using Json = nlohmann::ordered_json;
+namespace monoquant {
 
 /// What is told of a document piece by piece.
 using JsonEvents = nlohmann::json_sax<Json>;

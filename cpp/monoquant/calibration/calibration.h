@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "monoquant/base/json.h"
+#include "monoquant/base/json_name.h"
 #include "monoquant/base/result.h"
 #include "monoquant/quant/observers/tensor_observer.h"
 
