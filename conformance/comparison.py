@@ -28,7 +28,10 @@ class Loaded:
 
 def load(auto, folder):
     model, info = getattr(transformers, auto).from_pretrained(folder, output_loading_info=True)
-    names = {key: sorted(map(str, info.get(f"{key}_keys", ()))) for key in ("missing", "unexpected", "mismatched")}
+    names = {
+        key: sorted(map(str, info.get(f"{key}_keys", ())))
+        for key in ("missing", "unexpected", "mismatched")
+    }
     return Loaded(model.eval(), **names)
 
 

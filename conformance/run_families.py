@@ -32,7 +32,10 @@ from comparison import (
     versions,
     write_reference,
 )
-from families import FAMILIES, make_inputs
+from encoders import ENCODERS
+from family import make_inputs
+from language_models import LANGUAGE_MODELS
+from senses import SENSES
 
 MODES = {
     "int8": [],
@@ -119,7 +122,9 @@ def fault(found):
     if found["same"] > SAME:
         return f"outputs with float activations are {found['same']:.2g} from the reference"
     if found["near"] > NEAR * found["lost"]:
-        return f"outputs are {found['near']:.2g} from the reference, weights cost {found['lost']:.2g}"
+        return (
+            f"outputs are {found['near']:.2g} from the reference, weights cost {found['lost']:.2g}"
+        )
     return None
 
 
@@ -134,18 +139,25 @@ def main():
     parser.add_argument("--cli", type=absolute, required=True)
     parser.add_argument("--work", type=absolute, required=True)
     parser.add_argument("--filter", default="")
-    parser.add_argument("--modes", default="int8,int4")
+    parser.add_argument("--modes", default=",".join(MODES))
     options = parser.parse_args()
     quiet()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
     command = Command(options.cli)
-    print(json.dumps({"versions": versions("torch", "transformers", "compressed-tensors")}), flush=True)
-    for family in FAMILIES:
+    print(
+        json.dumps({"versions": versions("torch", "transformers", "compressed-tensors")}),
+        flush=True,
+    )
+    for family in [*LANGUAGE_MODELS, *ENCODERS, *SENSES]:
         if not any(word in family.name for word in options.filter.split(",")):
             continue
         for tied in family.ties:
             label = {None: "-", True: "tied", False: "untied"}[tied]
-            work = options.work / f"{family.name}-{label}" if tied is not None else options.work / family.name
+            work = (
+                options.work / f"{family.name}-{label}"
+                if tied is not None
+                else options.work / family.name
+            )
             case = {"family": family.name, "tied": label}
             try:
                 if not (work / "source" / "config.json").exists():
@@ -155,7 +167,18 @@ def main():
                 del original
             except Exception as error:
                 cause = f"{type(error).__name__}: {error}"
-                print(json.dumps({**case, "mode": "-", "verdict": "unmade", "cause": cause, "where": innermost(error)}), flush=True)
+                print(
+                    json.dumps(
+                        {
+                            **case,
+                            "mode": "-",
+                            "verdict": "unmade",
+                            "cause": cause,
+                            "where": innermost(error),
+                        }
+                    ),
+                    flush=True,
+                )
                 continue
             for mode in options.modes.split(","):
                 found = check(command, family, tied, MODES[mode], work / "source", work / mode)

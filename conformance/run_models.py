@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import sys
-from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TQDM_DISABLE", "1")
@@ -20,13 +19,23 @@ import torch
 import transformers
 
 from command import Command, CommandFailed, absolute, calibration_of, failed, judged
-from comparison import decompress, different_tensors, load, quantized_modules, quiet, versions, write_reference
+from comparison import (
+    decompress,
+    different_tensors,
+    load,
+    quantized_modules,
+    quiet,
+    versions,
+    write_reference,
+)
 from modes import MODES
 from real_models import capture, make_minilm, make_smollm2
 from text import CALIBRATION, SENTENCES, TEXT
 
 # What a folder is made of beside its weights and config.json.
-SIDE_FILES = re.compile(r"tokenizer.*|vocab.*|merges.*|generation_config.*|chat_template.*|special_tokens.*|modules.json")
+SIDE_FILES = re.compile(
+    r"tokenizer.*|vocab.*|merges.*|generation_config.*|chat_template.*|special_tokens.*|modules.json"
+)
 
 
 def windows(tokenizer):
@@ -54,7 +63,9 @@ class LanguageModel:
 
     def __init__(self, command, folder):
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-        model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32
+        ).eval()
         self.expected = self.log_probabilities(model)
         calibrate(command, model, windows(self.tokenizer), folder)
 
@@ -74,7 +85,9 @@ class LanguageModel:
         """Made with the tokenizer and the chat template of the output, as somebody chats with it."""
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         talk = [{"role": "user", "content": "What is the capital of France?"}]
-        prompt = tokenizer.apply_chat_template(talk, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+        prompt = tokenizer.apply_chat_template(
+            talk, add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
         made = model.generate(**prompt, max_new_tokens=24, do_sample=False)
         return tokenizer.decode(made[0, prompt.input_ids.shape[1] :], skip_special_tokens=True)
 
@@ -144,7 +157,9 @@ def check(command, model, mode, source, work):
         found["equal"] = len(reference.model.state_dict()) - len(found["different"])
         del reference
         found["absent"] = sorted(
-            file.name for file in source.iterdir() if SIDE_FILES.fullmatch(file.name) and not (out / file.name).exists()
+            file.name
+            for file in source.iterdir()
+            if SIDE_FILES.fullmatch(file.name) and not (out / file.name).exists()
         )
         found.update(model.measure(out, loaded.model))
         cause = fault(found) or model.fault(found, mode)
@@ -174,7 +189,10 @@ def main():
     quiet()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
     command = Command(options.cli)
-    print(json.dumps({"versions": versions("torch", "transformers", "compressed-tensors")}), flush=True)
+    print(
+        json.dumps({"versions": versions("torch", "transformers", "compressed-tensors")}),
+        flush=True,
+    )
     for kind in MODELS:
         source = options.work / kind.name
         source.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 from importlib.metadata import version
-from pathlib import Path
 
 from command import Command, CommandFailed, absolute, calibration_of, failed, judged
 from modes import MODES
@@ -29,7 +28,13 @@ SETTINGS = {
     "OMP_NUM_THREADS": "2",
 }
 # How vLLM says that the processor has no kernel for a layout, as opposed to one that it cannot read.
-NO_KERNEL = ("Failed to find a kernel", "No compressed-tensors compatible scheme", "is not supported on CPU", "not supported for the current platform", "not support")
+NO_KERNEL = (
+    "Failed to find a kernel",
+    "No compressed-tensors compatible scheme",
+    "is not supported on CPU",
+    "not supported for the current platform",
+    "not support",
+)
 MARK = "vllm measured: "
 
 
@@ -42,7 +47,7 @@ def measure(folder):
     result = model.generate([TEXT], wanted, use_tqdm=False)[0]
     ids = result.prompt_token_ids
     likeliest, log_probability = [], 0.0
-    for token, choices in zip(ids[1:], result.prompt_logprobs[1:]):
+    for token, choices in zip(ids[1:], result.prompt_logprobs[1:], strict=True):
         likeliest.append(min(choices, key=lambda choice: choices[choice].rank))
         log_probability += choices[token].logprob
     found = {
@@ -85,7 +90,7 @@ def check(command, mode, source, expected, work):
             return {"verdict": "no kernel", "cause": cause}
         return judged(report, cause)
     found = {}
-    same = sum(a == b for a, b in zip(actual["likeliest"], expected["likeliest"]))
+    same = sum(a == b for a, b in zip(actual["likeliest"], expected["likeliest"], strict=True))
     found["top1"] = same / len(expected["likeliest"])
     found["lost"] = expected["log_probability"] - actual["log_probability"]
     found["text"] = actual["text"]
