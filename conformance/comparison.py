@@ -7,17 +7,15 @@ loader changes on its way are changed in both alike.
 
 import json
 import logging
+import warnings
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
 import transformers
 from compressed_tensors.quantization import QuantizationStatus
 from transformers.modeling_utils import PreTrainedModel
-
-
-class LoadFailed(Exception):
-    """The quantized folder does not load as it is."""
 
 
 @dataclass
@@ -30,7 +28,10 @@ class Loaded:
 
 def load(auto, folder):
     model, info = getattr(transformers, auto).from_pretrained(folder, output_loading_info=True)
-    names = {key: sorted(map(str, info.get(f"{key}_keys", ()))) for key in ("missing", "unexpected", "mismatched")}
+    names = {
+        key: sorted(map(str, info.get(f"{key}_keys", ())))
+        for key in ("missing", "unexpected", "mismatched")
+    }
     return Loaded(model.eval(), **names)
 
 
@@ -110,3 +111,8 @@ def quiet():
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     logging.getLogger("compressed_tensors").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore")
+
+
+def versions(*packages):
+    return {package: version(package) for package in packages}

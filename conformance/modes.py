@@ -26,7 +26,9 @@ MODES = [
     Mode("int8 weights", ("--weights-only",), 0.012, 0.95, 0.999),
     Mode("int8 weights g64", ("--weights-only", "-g", "64"), 0.01, 0.95, 0.999),
     Mode("int8 static", (), 1.2, 0.40, 0.97, calibrated=True),
-    Mode("int8 static asymmetric", ("--input-scheme", "asymmetric"), 1.3, 0.40, 0.97, calibrated=True),
+    Mode(
+        "int8 static asymmetric", ("--input-scheme", "asymmetric"), 1.3, 0.40, 0.97, calibrated=True
+    ),
     Mode("int4", ("-b", "4"), 0.85, 0.50, 0.93),
     Mode("int4 g64", ("-b", "4", "-g", "64"), 0.8, 0.60, 0.93),
     Mode("int4 g32", ("-b", "4", "-g", "32"), 0.7, 0.55, 0.94),

@@ -11,27 +11,37 @@ import os
 import re
 import shutil
 import sys
-from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TQDM_DISABLE", "1")
 
 import torch
 import transformers
 
-from command import Command, CommandFailed, calibration_of, refusal
-from comparison import decompress, different_tensors, load, quantized_modules, quiet, write_reference
+from command import Command, CommandFailed, absolute, calibration_of, failed, judged
+from comparison import (
+    decompress,
+    different_tensors,
+    load,
+    quantized_modules,
+    quiet,
+    versions,
+    write_reference,
+)
 from modes import MODES
 from real_models import capture, make_minilm, make_smollm2
 from text import CALIBRATION, SENTENCES, TEXT
 
 # What a folder is made of beside its weights and config.json.
-SIDE_FILES = re.compile(r"tokenizer.*|vocab.*|merges.*|generation_config.*|chat_template.*|special_tokens.*|modules.json")
+SIDE_FILES = re.compile(
+    r"tokenizer.*|vocab.*|merges.*|generation_config.*|chat_template.*|special_tokens.*|modules.json"
+)
 
 
 def windows(tokenizer):
     """Short pieces of the texts, more of them than a calibration asks for."""
     ids = tokenizer(" ".join(CALIBRATION), return_tensors="pt").input_ids[0]
-    for start in range(0, 2 * 60, 2):
+    for start in range(0, 2 * 52, 2):
         yield {"input_ids": ids[start : start + 8].unsqueeze(0)}
 
 
@@ -53,7 +63,9 @@ class LanguageModel:
 
     def __init__(self, command, folder):
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-        model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32
+        ).eval()
         self.expected = self.log_probabilities(model)
         calibrate(command, model, windows(self.tokenizer), folder)
 
@@ -73,7 +85,9 @@ class LanguageModel:
         """Made with the tokenizer and the chat template of the output, as somebody chats with it."""
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         talk = [{"role": "user", "content": "What is the capital of France?"}]
-        prompt = tokenizer.apply_chat_template(talk, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+        prompt = tokenizer.apply_chat_template(
+            talk, add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
         made = model.generate(**prompt, max_new_tokens=24, do_sample=False)
         return tokenizer.decode(made[0, prompt.input_ids.shape[1] :], skip_special_tokens=True)
 
@@ -127,12 +141,11 @@ def check(command, model, mode, source, work):
         shutil.rmtree(folder, ignore_errors=True)
     work.mkdir(parents=True, exist_ok=True)
     flags = [*mode.flags, *(["-c", calibration_of(source)] if mode.calibrated else [])]
-    found = {"verdict": "fails"}
     try:
         report = command.quantize(source, out, flags)
     except CommandFailed as error:
-        return {**found, "cause": str(error)}
-    found["warnings"] = [warning["message"] for warning in report["warnings"]]
+        return failed(error)
+    found = {"warnings": [warning["message"] for warning in report["warnings"]]}
     try:
         loaded = load(model.auto, out)
         found["missing"], found["unexpected"] = loaded.missing, loaded.unexpected
@@ -144,17 +157,15 @@ def check(command, model, mode, source, work):
         found["equal"] = len(reference.model.state_dict()) - len(found["different"])
         del reference
         found["absent"] = sorted(
-            file.name for file in source.iterdir() if SIDE_FILES.fullmatch(file.name) and not (out / file.name).exists()
+            file.name
+            for file in source.iterdir()
+            if SIDE_FILES.fullmatch(file.name) and not (out / file.name).exists()
         )
         found.update(model.measure(out, loaded.model))
-        found["cause"] = fault(found) or model.fault(found, mode)
+        cause = fault(found) or model.fault(found, mode)
     except Exception as error:
-        found["cause"] = f"{type(error).__name__}: {error}"
-    if found["cause"] is None:
-        found["verdict"] = "ok"
-    elif refusal(report):
-        found.update(verdict="refused", cause=refusal(report))
-    return found
+        cause = f"{type(error).__name__}: {error}"
+    return {**found, **judged(report, cause)}
 
 
 def fault(found):
@@ -170,14 +181,18 @@ def fault(found):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--cli", required=True)
-    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--cli", type=absolute, required=True)
+    parser.add_argument("--work", type=absolute, required=True)
     parser.add_argument("--filter", default="")
     parser.add_argument("--prepare", action="store_true", help="only make the folders")
     options = parser.parse_args()
     quiet()
-    torch.set_num_threads(2)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
     command = Command(options.cli)
+    print(
+        json.dumps({"versions": versions("torch", "transformers", "compressed-tensors")}),
+        flush=True,
+    )
     for kind in MODELS:
         source = options.work / kind.name
         source.parent.mkdir(parents=True, exist_ok=True)

