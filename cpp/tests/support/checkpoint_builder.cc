@@ -114,7 +114,8 @@ std::string finish_pickle(const Py &root, int protocol) {
 }
 
 std::vector<uint8_t> zip_checkpoint(const Py &root, const Records &records) {
-  std::vector<ZipEntry> entries = {stored_entry("archive/data.pkl", text_bytes(finish_pickle(root)))};
+  std::vector<ZipEntry> entries = {
+      stored_entry("archive/data.pkl", text_bytes(finish_pickle(root)))};
   for (const auto &[name, content] : records) {
     entries.push_back(stored_entry("archive/" + name, text_bytes(content)));
   }
@@ -130,8 +131,8 @@ std::vector<uint8_t> legacy_checkpoint(const Py &root, const std::vector<LegacyR
   }
   const std::string magic("\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 12);
   return text_bytes(finish_pickle(magic) + finish_pickle(py_int(1001)) +
-                  finish_pickle(py_text_dict({{"little_endian", py_bool(true)}})) +
-                  finish_pickle(root) + finish_pickle(py_list(keys)) + data);
+                    finish_pickle(py_text_dict({{"little_endian", py_bool(true)}})) +
+                    finish_pickle(root) + finish_pickle(py_list(keys)) + data);
 }
 
 std::vector<uint8_t> tar_archive(const Records &members) {
