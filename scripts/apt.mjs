@@ -8,8 +8,7 @@ import { showState, step, tell } from './progress.mjs';
 import { BuildError, findOnPath, run } from './run.mjs';
 
 const LOCK_RETRY_MS = 2000;
-const PROGRESS = /^(?:dl|pm)status:[^:]*:(\d+)/gm;
-const PROGRESS_LINE = /^(?:dl|pm)status:.*\n/gm;
+const STATUS_LINE = /^(dl|pm)status:[^:]*:(\d+).*\n?/gm;
 
 let listsAreFresh = false;
 
@@ -53,18 +52,29 @@ export async function aptGet(args, options) {
     try {
       return await run(['apt-get', '-o', 'APT::Status-Fd=1', ...args], {
         ...options,
-        progress: PROGRESS,
+        // The lists would count to 100 before it.
+        progress: (output) => (args[0] === 'update' ? undefined : findState(output)),
       });
     } catch (error) {
       if (!(error instanceof BuildError)) throw error;
       const lock = findLock(error.message);
-      if (lock === undefined) throw new BuildError(error.message.replace(PROGRESS_LINE, ''));
+      if (lock === undefined) throw new BuildError(error.message.replace(STATUS_LINE, ''));
       if (!hasTold) tell(`waiting for another process that installs packages: ${lock}`);
       hasTold = true;
       showState('waiting for another process that installs packages');
       await setTimeout(LOCK_RETRY_MS);
     }
   }
+}
+
+/**
+ * @param {string} output of apt-get with APT::Status-Fd (apt's README.progress-reporting)
+ * @returns {string | undefined} how far it is
+ */
+function findState(output) {
+  const [, part, percent] = [...output.matchAll(STATUS_LINE)].pop() ?? [];
+  if (part === undefined) return undefined;
+  return `${percent} % ${part === 'dl' ? 'fetched' : 'installed'}`;
 }
 
 /**

@@ -61,7 +61,10 @@ async function compile(root, preset, env) {
   await run(['cmake', '--build', '--preset', preset, '-j', String(jobs)], {
     cwd: root,
     env: { ...env, NINJA_STATUS: '[%f/%t] ' },
-    progress: /^\[(\d+)\/(\d+)\]/gm,
+    progress: (output) => {
+      const last = [...output.matchAll(/^\[(\d+)\/(\d+)\]/gm)].pop();
+      return last === undefined ? undefined : `${last[1]} of ${last[2]}`;
+    },
   });
 }
 

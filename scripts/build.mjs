@@ -26,6 +26,8 @@ const ROOT = join(import.meta.dirname, '..');
 const DIST = join(ROOT, 'dist');
 const STAMP = '.stamp';
 
+/** @typedef {typeof PARTS[keyof typeof PARTS]} Part */
+
 // The parts of dist/: the sources and the earlier parts that each is made from, and the folders it owns.
 const PARTS = {
   wasm: {
@@ -97,14 +99,18 @@ async function rebuild(stale, stamp) {
   try {
     /** @type {Record<string, Promise<void>>} */
     const done = {};
-    for (const [name, part] of Object.entries(PARTS)) {
-      // Each part waits for the earlier ones that it is made from; the others are built beside it.
-      done[name] = Promise.all(part.parts.map((each) => done[each])).then(async () => {
-        if (stale.includes(name)) await part.build(ROOT, fresh);
-        else keep(part.outputs, fresh);
-      });
-    }
-    await together(...Object.values(done).map((each) => () => each));
+    /** Each part waits for the earlier ones that it is made from; the others are built beside it. */
+    const build = async (/** @type {string} */ name, /** @type {Part} */ part) => {
+      await Promise.all(part.parts.map((earlier) => done[earlier]));
+      if (stale.includes(name)) await part.build(ROOT, fresh);
+      else keep(part.outputs, fresh);
+    };
+    await together(
+      ...Object.entries(PARTS).map(([name, part]) => () => {
+        done[name] = build(name, part);
+        return done[name];
+      }),
+    );
     writeFileSync(join(fresh, STAMP), JSON.stringify(stamp));
     if (existsSync(DIST)) renameSync(DIST, join(work, 'old'));
     renameSync(fresh, DIST);

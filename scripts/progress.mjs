@@ -3,7 +3,7 @@
 // Always: on a terminal one line that changes under the finished steps; elsewhere whole lines. All on stderr.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { readFileSync } from 'node:fs';
+import { processorSeconds } from './processor-time.mjs';
 
 /**
  * @typedef {object} Step
@@ -11,7 +11,7 @@ import { readFileSync } from 'node:fs';
  * @property {number} start in milliseconds
  * @property {string} state how far it is, such as "12 of 31"; empty when that is not known
  * @property {number} told when it was last written about, where there is no terminal
- * @property {number} processor milliseconds that its programs took
+ * @property {number} processor seconds that its programs took
  */
 
 export const isVerbose = process.argv.includes('--verbose');
@@ -23,13 +23,14 @@ const CLEAR_LINE = '\r\x1b[2K';
 
 /** @type {AsyncLocalStorage<Step>} */
 const current = new AsyncLocalStorage();
+/** @type {AsyncLocalStorage<() => boolean>} */
+const beside = new AsyncLocalStorage();
 /** @type {Set<Step>} */
 const underWay = new Set();
 /** @type {{title: string, seconds: number, processor: number}[]} */
 const finished = [];
 /** @type {NodeJS.Timeout | undefined} */
 let redrawing;
-let hasFailed = false;
 
 /**
  * Says what is being done, does it, and says how long it took.
@@ -44,18 +45,17 @@ export async function step(title, work) {
   const step = { title, start: now, state: '', told: now, processor: 0 };
   underWay.add(step);
   if (IS_LIVE) redrawing ??= setInterval(drawLine, REDRAW_MS).unref();
-  else writeLine(`${title} ...`);
+  else tell(`${title} ...`);
   try {
     const result = await current.run(step, async () => work());
     const seconds = (performance.now() - step.start) / 1000;
-    finished.push({ title, seconds, processor: step.processor / 1000 });
+    finished.push({ title, seconds, processor: step.processor });
     underWay.delete(step);
-    writeLine(`${title}: ${seconds.toFixed(1)} s`);
+    tell(`${title}: ${seconds.toFixed(1)} s`);
     return result;
   } catch (error) {
-    hasFailed = true;
     underWay.delete(step);
-    writeLine(`${title}: failed`);
+    tell(`${title}: failed`);
     throw error;
   }
 }
@@ -71,14 +71,18 @@ export async function together(...works) {
   /** @type {unknown[]} */
   const failures = [];
   const note = (/** @type {unknown} */ error) => failures.push(error);
-  const results = await Promise.all(works.map((work) => work().catch(note)));
+  const isOuterOver = beside.getStore();
+  const isOver = () => failures.length > 0 || isOuterOver?.() === true;
+  const results = await beside.run(isOver, () =>
+    Promise.all(works.map((work) => work().catch(note))),
+  );
   if (failures.length > 0) throw failures[0];
   return /** @type {any} */ (results);
 }
 
-/** Whether some step has failed: then nothing new should be begun. */
+/** Whether something has failed beside which the caller runs: then nothing new should be begun. */
 export function isOver() {
-  return hasFailed;
+  return beside.getStore()?.() === true;
 }
 
 /**
@@ -91,20 +95,12 @@ export function showState(state) {
   step.state = state;
   if (IS_LIVE || performance.now() - step.told < TELL_EVERY_MS) return;
   step.told = performance.now();
-  writeLine(`${step.title}: ${state}`);
-}
-
-/**
- * Something that a person should know now.
- * @param {string} text
- */
-export function tell(text) {
-  writeLine(text);
+  tell(`${step.title}: ${state}`);
 }
 
 /** Adds what programs took since the last call to the step that the caller belongs to. */
 export function countProcessorTime() {
-  const all = childrenMilliseconds();
+  const all = processorSeconds() ?? 0;
   const step = current.getStore();
   if (step !== undefined) step.processor += all - counted;
   counted = all;
@@ -116,7 +112,7 @@ export function timings() {
   const own = process.cpuUsage();
   const rows = finished.map(({ title, seconds, processor }) => row(title, seconds, processor));
   const ownSeconds = (own.user + own.system) / 1e6;
-  const total = ownSeconds + childrenMilliseconds() / 1000;
+  const total = ownSeconds + (processorSeconds() ?? 0);
   return [
     '| step | seconds | processor seconds |',
     '|---|---|---|',
@@ -136,19 +132,11 @@ function row(title, seconds, processor) {
   return `| ${title} | ${seconds?.toFixed(1) ?? ''} | ${processor.toFixed(1)} |`;
 }
 
-/** Processor time of all programs that were run and have ended; Linux alone says it. */
-function childrenMilliseconds() {
-  try {
-    // Behind the name, which is in parentheses: 11 fields later, in clock ticks of 10 ms (proc(5): cutime, cstime).
-    const fields = readFileSync('/proc/self/stat', 'utf8').split(') ').pop()?.split(' ') ?? [];
-    return (Number(fields[13]) + Number(fields[14])) * 10;
-  } catch {
-    return 0;
-  }
-}
-
-/** @param {string} text */
-function writeLine(text) {
+/**
+ * Something that a person should know now, as a line of its own.
+ * @param {string} text
+ */
+export function tell(text) {
   process.stderr.write(`${IS_LIVE ? CLEAR_LINE : ''}monoquant: ${text}\n`);
   if (IS_LIVE) drawLine();
 }

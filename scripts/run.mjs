@@ -36,8 +36,8 @@ export function isMain(meta) {
 /**
  * Runs a program and returns its stdout. With --verbose its output is shown as it comes.
  * @param {string[]} command program and arguments
- * @param {{cwd?: string, env?: NodeJS.ProcessEnv, hint?: string, progress?: RegExp}} [options] `hint` ends the
- * error; `progress` finds in the output how far the program is: its groups are shown, as "A of B" or "A %"
+ * @param {{cwd?: string, env?: NodeJS.ProcessEnv, hint?: string, progress?: (output: string) => string | undefined}}
+ * [options] `hint` ends the error; `progress` makes of a piece of the output how far the program is
  * @returns {Promise<string>}
  */
 export async function run(command, { cwd, env, hint, progress } = {}) {
@@ -53,8 +53,8 @@ export async function run(command, { cwd, env, hint, progress } = {}) {
     child[name].setEncoding('utf8').on('data', (/** @type {string} */ text) => {
       output[name] += text;
       if (isVerbose) process.stderr.write(text);
-      const found = progress === undefined ? undefined : [...text.matchAll(progress)].pop();
-      if (found) showState(found[2] === undefined ? `${found[1]} %` : `${found[1]} of ${found[2]}`);
+      const state = progress?.(text);
+      if (state !== undefined) showState(state);
     });
   }
   const reason = await new Promise((resolve) => {

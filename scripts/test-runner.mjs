@@ -3,7 +3,7 @@
 // Always: a failing step does not hide the later ones, except those that need it.
 
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { readResults } from './test-results.mjs';
 import { ROOT, resultsOf } from './test-steps.mjs';
 
@@ -96,16 +96,4 @@ function runCommand([program = '', ...args], env) {
 /** @param {string} line */
 function say(line) {
   process.stdout.write(`== ${line}\n`);
-}
-
-/** Seconds that all processors spent on programs that have ended; undefined where the system does not say. */
-export function processorSeconds() {
-  try {
-    const fields = readFileSync('/proc/self/stat', 'utf8')
-      .replace(/^.*\) /, '')
-      .split(' ');
-    return (Number(fields[13]) + Number(fields[14])) / 100;
-  } catch {
-    return undefined;
-  }
 }

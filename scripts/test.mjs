@@ -6,8 +6,9 @@
 
 import { parseArgs } from 'node:util';
 import { ensurePackages } from './apt.mjs';
+import { processorSeconds } from './processor-time.mjs';
 import { BuildError, findOnPath, isMain, runMain } from './run.mjs';
-import { processorSeconds, runSteps } from './test-runner.mjs';
+import { runSteps } from './test-runner.mjs';
 import { stepsOf } from './test-steps.mjs';
 import { ensureThirdParty } from './third-party.mjs';
 import { ensureEmscripten } from './toolchain.mjs';
