@@ -16,12 +16,13 @@ import { sideFilesIn } from './side-files.js';
 import { writeFailed } from './write-failed.js';
 
 /**
- * Whether an output of this name is a folder: one that is there, a name that ends like one, or, of a model that is a
- * folder, a name that does not end like a file of weights.
+ * Whether an output of this name is a folder: one that ends like a folder or, where it does not end like a file of
+ * weights, one that is there or that is made of a model which is a folder itself.
  */
 export function namesFolder(output: string, model: string): boolean {
-  if (output.endsWith('/') || output.endsWith(sep) || isFolder(output)) return true;
-  return (isFolder(model) || isIndexName(model)) && !MODEL_FILE.test(output);
+  if (output.endsWith('/') || output.endsWith(sep)) return true;
+  if (MODEL_FILE.test(output)) return false;
+  return isFolder(output) || isFolder(model) || isIndexName(model);
 }
 
 export function modelIn(folder: string, container: Container = 'safetensors'): string {

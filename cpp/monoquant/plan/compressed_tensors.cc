@@ -66,10 +66,12 @@ void write_weights(JsonWriter &json, const quant::Scheme &scheme) {
   json.end();
 }
 
-void write_activations(JsonWriter &json, const quant::Scheme &scheme, const InputPlan *input) {
-  if (scheme.packed) {
-    return json.value(nullptr); // weights only
-  }
+/// Embeddings look rows up: their inputs are indices.
+bool has_activations(const catalog::Tensor &tensor, const quant::Scheme &scheme) {
+  return !scheme.packed && tensor.kind != LayerKind::kEmbedding;
+}
+
+void write_activations(JsonWriter &json, const InputPlan *input) {
   json.begin_object();
   json.member("num_bits", 8);
   json.member("type", "int");
@@ -82,13 +84,16 @@ void write_activations(JsonWriter &json, const quant::Scheme &scheme, const Inpu
 /// Tensors of one scheme: one entry of config_groups.
 struct ConfigGroup {
   quant::Scheme scheme;
+  bool activations = false;         // whether they are quantized, too
   const InputPlan *input = nullptr; // of its first member; all have one, or none has
   std::vector<size_t> members;      // tensors of the catalog
 
-  [[nodiscard]] bool takes(const quant::Scheme &other, const InputPlan *other_input) const {
-    return (input == nullptr) == (other_input == nullptr) && scheme.bits == other.bits &&
-           scheme.symmetric == other.symmetric && scheme.strategy == other.strategy &&
-           scheme.group_size == other.group_size && scheme.packed == other.packed;
+  [[nodiscard]] bool takes(const quant::Scheme &other, bool others_activations,
+                           const InputPlan *other_input) const {
+    return activations == others_activations && (input == nullptr) == (other_input == nullptr) &&
+           scheme.bits == other.bits && scheme.symmetric == other.symmetric &&
+           scheme.strategy == other.strategy && scheme.group_size == other.group_size &&
+           scheme.packed == other.packed;
   }
 };
 
@@ -151,11 +156,12 @@ std::vector<ConfigGroup> collect_groups(const catalog::Catalog &catalog,
     if (plan.decision != Decision::kQuantize) {
       continue;
     }
+    const bool activations = has_activations(catalog.tensors[entry.source], plan.scheme);
     auto group = std::find_if(groups.begin(), groups.end(), [&](const ConfigGroup &candidate) {
-      return candidate.takes(plan.scheme, entry.input.get());
+      return candidate.takes(plan.scheme, activations, entry.input.get());
     });
     if (group == groups.end()) {
-      groups.push_back({plan.scheme, entry.input.get(), {}});
+      groups.push_back({plan.scheme, activations, entry.input.get(), {}});
       group = groups.end() - 1;
     }
     group->members.push_back(entry.source);
@@ -250,21 +256,19 @@ std::string quantization_config(const catalog::Catalog &catalog,
     json.key("weights");
     write_weights(json, groups[g].scheme);
     json.key("input_activations");
-    write_activations(json, groups[g].scheme, groups[g].input);
+    if (groups[g].activations) {
+      write_activations(json, groups[g].input);
+    } else {
+      json.value(nullptr);
+    }
     json.member("output_activations", nullptr);
     if (!one_format) {
       json.member("format", format_name(groups[g].scheme));
     }
     json.end();
   }
-  json.end().key("ignore").begin_array();
-  std::set<std::string> ignored; // a module of several weights is named once
-  const auto ignore = [&](std::string name) {
-    const auto [entry, is_new] = ignored.insert(std::move(name));
-    if (is_new) {
-      json.value(*entry);
-    }
-  };
+  json.end();
+  std::set<std::string> ignored; // sorted, so that the order of a file does not matter
   for (const TensorPlan &plan : plans) {
     const catalog::Tensor &tensor = catalog.tensors[plan.source];
     // What looks like an embedding by its name may be a Linear: an entry that fits no layer does no harm.
@@ -272,17 +276,17 @@ std::string quantization_config(const catalog::Catalog &catalog,
                           (classes.contains("Linear") && may_be_linear(tensor));
     if (decided(catalog, plans, plan).decision != Decision::kQuantize && targeted) {
       for (std::string &name : names_on_loading(catalog, target_name(plan.source))) {
-        ignore(std::move(name));
+        ignored.insert(std::move(name));
       }
     }
   }
   // A class is the model's, not the file's: what has no tensor of its own would be looked for among the codes.
   if (classes.contains("Linear")) {
     for (std::string &name : catalog::modules_without_tensors(catalog)) {
-      ignore(std::move(name));
+      ignored.insert(std::move(name));
     }
   }
-  json.end();
+  json.member("ignore", ignored);
   json.member("kv_cache_scheme", nullptr);
   json.member("global_compression_ratio", nullptr);
   json.member("version", kFormatVersion);

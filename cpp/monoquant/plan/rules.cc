@@ -287,9 +287,7 @@ TensorPlan decide_one(const catalog::Catalog &catalog, size_t index, const Wish 
     plan.float_type = options.float_type;
     plan.explanation = concat("to ", dtype_name(options.float_type));
   } else {
-    // Embeddings look rows up: their inputs are indices, which nobody quantizes.
-    const bool weights_only = options.weights_only || tensor.kind == LayerKind::kEmbedding;
-    quantize(plan, tensor, wish.treatment, weights_only);
+    quantize(plan, tensor, wish.treatment, options.weights_only);
   }
   return plan;
 }

@@ -232,7 +232,7 @@ TEST(CompressedTensors, config_of_int4_groups_is_the_documented_one) {
       "weights": {"num_bits": 4, "type": "int", "symmetric": true, "strategy": "group", "group_size": 32,
                   "dynamic": false},
       "input_activations": null, "output_activations": null}},
-    "ignore": ["model.embed_tokens", "model.layers.0.small", "lm_head"], "kv_cache_scheme": null,
+    "ignore": ["lm_head", "model.embed_tokens", "model.layers.0.small"], "kv_cache_scheme": null,
     "global_compression_ratio": null, "version": "0.11.0"})");
   EXPECT_EQ(config_of(kModel, test::int4_options(32)), expected);
 }
@@ -297,8 +297,9 @@ TEST(CompressedTensors, config_ignores_what_a_target_may_mean_and_is_left_alone)
   Json options = test::default_options();
   options["ignore"] = {1};
   const Json config = config_of(kModel, options);
-  EXPECT_EQ(config["ignore"], Json::array({"model.embed_tokens", "model.layers.0.self_attn.q_proj",
-                                           "model.layers.0.small", "lm_head"}));
+  EXPECT_EQ(config["ignore"],
+            Json::array({"lm_head", "model.embed_tokens", "model.layers.0.self_attn.q_proj",
+                         "model.layers.0.small"}));
 }
 
 } // namespace
