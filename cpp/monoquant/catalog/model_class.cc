@@ -18,7 +18,7 @@ struct TiedHead {
   std::string_view task;
   std::string_view modules; // parted by spaces
 };
-constexpr std::array<TiedHead, 38> kTiedHeads = {{
+constexpr std::array<TiedHead, 40> kTiedHeads = {{
     {"Albert", "For", "predictions.decoder"},
     {"BioGpt", "For", "output_projection"},
     {"BlipFor", "", "text_decoder.cls.predictions.decoder"},
@@ -35,6 +35,7 @@ constexpr std::array<TiedHead, 38> kTiedHeads = {{
     {"Kosmos2For", "", "text_model.lm_head"},
     {"LukeFor", "", "lm_head.decoder entity_predictions.decoder"},
     {"ModernBert", "For", "decoder"},
+    {"ModernVBert", "For", "lm_head"},
     {"Moonshine", "For", "proj_out"},
     {"NeoMME", "For", "lm_head unembedding_projection"},
     {"OmniMoeTalker", "", "codec_head"},
@@ -42,6 +43,7 @@ constexpr std::array<TiedHead, 38> kTiedHeads = {{
     {"SpeechT5", "For", "text_decoder_postnet.lm_head"},
     {"T5Gemma", "For", "lm_head.out_proj"},
     {"TrOCR", "For", "output_projection"},
+    {"UltraVBert", "For", "lm_head"},
     {"Ultrabert", "For", "head.decoder"},
     {"Vilt", "For", "mlm_score.decoder"},
     {"Whisper", "For", "proj_out"},
