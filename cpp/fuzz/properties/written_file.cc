@@ -224,7 +224,8 @@ void WrittenFile::check_compared() const {
     }
   }
   run::CompareStage stage(opened_, &source_, 1);
-  for (const Json &tensor : result_of(stage, file_, model_.file)["tensors"]) {
+  const Json result = result_of(stage, file_, model_.file);
+  for (const Json &tensor : result["tensors"]) {
     const auto &name = tensor["name"].get_ref<const std::string &>();
     if (!ours.contains(name)) {
       continue;
@@ -315,7 +316,8 @@ void WrittenFile::check_values() const {
 void WrittenFile::check_trial() const {
   run::TrialStage stage(opened_, nullptr, nullptr, 1);
   std::map<std::string, int> seen;
-  for (const Json &layer : result_of(stage, file_, model_.file)["layers"]) {
+  const Json result = result_of(stage, file_, model_.file);
+  for (const Json &layer : result["layers"]) {
     for (const Json &name : layer["tensors"]) {
       ++seen[name.get<std::string>()];
     }
