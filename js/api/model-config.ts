@@ -27,7 +27,7 @@ const TORCH_NAMES: Partial<Record<Dtype, string>> = {
 
 /** What planning has to know: ModelClass of the engine. */
 export interface ModelClass {
-  /** Names of classes of the library that made the model, such as `LlamaForCausalLM`; empty where none is named. */
+  /** Names of classes of the library that made the model, such as `LlamaForCausalLM`; at least one. */
   readonly architectures: readonly string[];
   readonly modelType: string;
   /** Whether the output projection is the embedding again; null where the configuration does not say. */
@@ -72,16 +72,19 @@ export class ModelConfig {
     );
   }
 
-  get modelClass(): ModelClass {
+  /** Undefined where no class is named: other programs call their files config.json, too. */
+  get modelClass(): ModelClass | undefined {
     const architectures = this.#object.get('architectures');
     const modelType = this.#object.get('model_type');
     const ties =
       this.#object.get('tie_word_embeddings') ??
       this.#object.object('text_config')?.get('tie_word_embeddings');
+    const names = Array.isArray(architectures)
+      ? architectures.filter((name) => typeof name === 'string')
+      : [];
+    if (names.length === 0) return undefined;
     return {
-      architectures: Array.isArray(architectures)
-        ? architectures.filter((name) => typeof name === 'string')
-        : [],
+      architectures: names,
       modelType: typeof modelType === 'string' ? modelType : '',
       tiesEmbeddings: typeof ties === 'boolean' ? ties : null,
     };

@@ -61,9 +61,11 @@ it.each(['{}', '{"architectures": []}', 'no JSON', '\uFEFF{"architectures": null
   'a configuration that names no class changes nothing: %s',
   async (config) => {
     const model = folderOf(TIED, config);
-    const alone = await host.quantize(model.slice(0, 1), { threads: 1 });
-    const beside = await host.quantize(model, { threads: 1 });
-    expect(beside.output).toEqual(alone.output);
+    for (const bits of [8, 4] as const) {
+      const alone = await host.quantize(model.slice(0, 1), { bits, threads: 1 });
+      const beside = await host.quantize(model, { bits, threads: 1 });
+      expect(beside.output).toEqual(alone.output);
+    }
   },
 );
 
