@@ -7,9 +7,19 @@
 import { join } from 'node:path';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+import { firefoxProvider } from './wasm-tests/firefox/provider.js';
 
 const ROOT = import.meta.dirname;
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const CHROMIUM = {
+  provider: playwright({
+    launchOptions: {
+      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+      args: ['--no-sandbox'],
+    },
+  }),
+  instances: [{ browser: 'chromium' }],
+};
+const FIREFOX = { provider: firefoxProvider, instances: [{ browser: 'firefox' }] };
 
 /** With these, a page may have threads on shared memory. */
 const ISOLATION = {
@@ -81,10 +91,24 @@ const siteProject: TestProjectInlineConfiguration = {
   },
 };
 
-function chromiumProject(
+/** The second browser, in `npm run test:deep`. */
+const firefoxSiteProject: TestProjectInlineConfiguration = {
+  resolve: { alias: aliases('node') },
+  test: {
+    name: 'firefox-site',
+    ...TIMEOUTS,
+    include: testsIn('firefox'),
+    fileParallelism: false,
+    server: { deps: { external: [/\/dist\//] } },
+  },
+};
+
+/** Tests within a page. `files`: those of contract/ that run there. */
+function browserProject(
   name: string,
   headers: Record<string, string>,
   files: readonly string[],
+  browser: Pick<NonNullable<ProjectConfig['browser']>, 'provider' | 'instances'> = CHROMIUM,
 ): TestProjectInlineConfiguration {
   const contract = files.map((file) => `wasm-tests/contract/${file}.test.ts`);
   return {
@@ -99,10 +123,7 @@ function chromiumProject(
         enabled: true,
         headless: true,
         screenshotFailures: false,
-        provider: playwright({
-          launchOptions: { executablePath: CHROMIUM, args: ['--no-sandbox'] },
-        }),
-        instances: [{ browser: 'chromium' }],
+        ...browser,
       },
     },
   };
@@ -128,9 +149,12 @@ export default defineConfig({
     projects: [
       nodeProject,
       nativeProject,
-      chromiumProject('chromium', {}, IN_BROWSERS),
-      chromiumProject('chromium-isolated', ISOLATION, IN_ISOLATED_PAGES),
+      browserProject('chromium', {}, IN_BROWSERS),
+      browserProject('chromium-isolated', ISOLATION, IN_ISOLATED_PAGES),
+      browserProject('firefox', {}, IN_BROWSERS, FIREFOX),
+      browserProject('firefox-isolated', ISOLATION, IN_ISOLATED_PAGES, FIREFOX),
       siteProject,
+      firefoxSiteProject,
     ],
   },
 });

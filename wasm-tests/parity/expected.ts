@@ -20,7 +20,7 @@ declare module 'vitest' {
 
 export async function setup(project: TestProject): Promise<void> {
   // The site's tests compare nothing with it.
-  if (project.vitest.projects.every(({ name }) => name === 'site')) return;
+  if (project.vitest.projects.every(({ name }) => name.endsWith('site'))) return;
   const folder = mkdtempSync(join(tmpdir(), 'monoquant-parity-'));
   try {
     const expected: Record<string, string> = {};

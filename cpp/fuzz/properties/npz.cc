@@ -16,8 +16,8 @@
 namespace monoquant::fuzz {
 namespace {
 
-constexpr uint64_t kMostElements = uint64_t{1}
-                                   << 20U; // views of few bytes; more of them show nothing new
+constexpr uint64_t kMostOfArray = uint64_t{1}
+                                  << 20U; // views of few bytes; more of them show nothing new
 
 /// The elements of a tensor; nothing where they are broken, which must come with a reason.
 std::optional<Bytes> read_elements(run::TensorReader &reader, const catalog::Tensor &tensor,
@@ -48,7 +48,7 @@ std::map<std::string, Bytes> read_arrays(const Bytes &file, const catalog::Catal
   run::TensorReader reader(catalog, kBlock, 0);
   for (const catalog::Tensor &tensor : catalog.tensors) {
     elements += tensor.elements;
-    if (elements > kMostElements) {
+    if (elements > kMostOfArray) {
       break;
     }
     if (auto bytes = read_elements(reader, tensor, file)) {

@@ -10,7 +10,7 @@
 namespace monoquant::fuzz {
 namespace {
 
-catalog::Catalog small_model() {
+catalog::Catalog planned_model() {
   auto catalog = test::make_catalog({{"a.q_proj.weight", {64, 32}},
                                      {"a.k_proj.weight", {32, 32}, Dtype::kF32},
                                      {"conv.weight", {8, 4, 3, 3}},
@@ -46,7 +46,7 @@ void check_ranges(const plan::Options &options, size_t tensors) {
 
 void check_options(Input input) {
   Choices choices(input);
-  const catalog::Catalog catalog = small_model();
+  const catalog::Catalog catalog = planned_model();
   const std::string text =
       choices.flag() ? std::string(choices.rest().begin(), choices.rest().end())
                      : document_text(make_damaged(choices, make_options(choices, catalog)));

@@ -24,7 +24,7 @@ constexpr std::array<std::string_view, 8> kTreatments = {
     R"("bits":4,"mode":"weights-only","scheme":"asymmetric","strategy":"channel","groupSize":-1,"method":"mse")",
     R"("bits":16,"mode":"weights-only","scheme":"symmetric","strategy":"channel","groupSize":-1,"method":"rtn")"};
 // Everything that may be quantized is, however small.
-constexpr std::string_view kRest =
+constexpr std::string_view kRestOfOptions =
     R"(,"container":"safetensors","duplicateTies":false,"calibration":null,"observer":"auto","percentile":99.99,)"
     R"("inputScheme":"symmetric","floatType":"F16","layers":["linear","conv1d","conv2d","conv3d","lstm","gru","rnn","experts",)"
     R"("embedding","head","router","other"],"defaultIgnore":false,"minElements":0,"ignore":[],)"
@@ -38,8 +38,8 @@ void check_safetensors(Input input) {
   if (!catalog) {
     return;
   }
-  const std::string options =
-      "{" + std::string(kTreatments[input.back() % kTreatments.size()]) + std::string(kRest);
+  const std::string options = "{" + std::string(kTreatments[input.back() % kTreatments.size()]) +
+                              std::string(kRestOfOptions);
   auto parsed = plan::parse_options(options, catalog->tensors.size());
   require(parsed.has_value());
   auto plan = plan::make_plan(std::move(*catalog), parsed.value());

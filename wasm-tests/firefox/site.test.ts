@@ -1,0 +1,73 @@
+/**
+ * The page's main job in Firefox: a model in, a quantized one out, the bytes that the command writes.
+ * It exists because half of what the page stands on (private files, workers, downloads) is another program there.
+ * The other tests of the site drive Chromium.
+ */
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { SiteServer } from '../site/server.js';
+import { sha256Of } from '../site/visit.js';
+import { Folder, monoquant } from '../support/cli.js';
+import { mixedModel } from '../support/models.js';
+import { Firefox } from './firefox.js';
+
+const folder = new Folder();
+const model = folder.write('model.safetensors', mixedModel('F32'));
+
+let firefox: Firefox;
+beforeAll(async () => {
+  firefox = await Firefox.launch();
+});
+afterAll(() => firefox.close());
+
+/** A button that can be pressed, by its words. */
+const button = (words: string) =>
+  `Array.from(document.querySelectorAll('button:enabled')).find(({ textContent }) => /^${words}$/.test(textContent.trim()))`;
+
+/** The one file that was downloaded, once it is whole. */
+async function downloaded(): Promise<Buffer> {
+  let path = '';
+  await expect
+    .poll(
+      () => {
+        const names = readdirSync(firefox.downloads);
+        path = join(firefox.downloads, names[0] ?? '');
+        return (
+          names.length === 1 && names[0]?.endsWith('.safetensors') && readFileSync(path).length > 0
+        );
+      },
+      { timeout: 30_000 },
+    )
+    .toBe(true);
+  const bytes = readFileSync(path);
+  rmSync(path);
+  return bytes;
+}
+
+it.each([true, false])(
+  'a model is quantized as the command does it, isolated: %s',
+  async (isolated) => {
+    const server = await SiteServer.start({ isolated });
+    try {
+      const page = await firefox.open(server.url);
+      await page.until(`document.body.innerText.includes('Engine ready')`);
+      expect(await page.evaluate('crossOriginIsolated')).toBe(String(isolated));
+      await page.setFiles('.drop input[type=file]', [model]);
+      await page.until(button('Quantize'));
+      await page.evaluate(`${button('Quantize')}.click()`);
+      await page.until(
+        `Array.from(document.querySelectorAll('h2')).some(({ textContent }) => textContent === 'Done')`,
+      );
+
+      const output = folder.at(`isolated-${isolated}.safetensors`);
+      const { code, stderr } = await monoquant('quantize', model, '-o', output);
+      expect(code, stderr).toBe(0);
+      await page.evaluate(`${button('Save .+[.]safetensors')}.click()`);
+      expect(sha256Of(await downloaded())).toBe(sha256Of(readFileSync(output)));
+      expect(page.complaints).toEqual([]);
+    } finally {
+      await server.stop();
+    }
+  },
+);
