@@ -7,7 +7,9 @@
 import { join } from 'node:path';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+import type { BrowserConfigOptions } from 'vitest/node';
 import { firefoxProvider } from './wasm-tests/firefox/provider.js';
+import { DEEP } from './wasm-tests/support/deep.js';
 
 const ROOT = import.meta.dirname;
 const CHROMIUM = {
@@ -17,9 +19,9 @@ const CHROMIUM = {
       args: ['--no-sandbox'],
     },
   }),
-  instances: [{ browser: 'chromium' }],
+  instances: [{ browser: 'chromium' as const }],
 };
-const FIREFOX = { provider: firefoxProvider, instances: [{ browser: 'firefox' }] };
+const FIREFOX = { provider: firefoxProvider, instances: [{ browser: 'firefox' as const }] };
 
 /** With these, a page may have threads on shared memory. */
 const ISOLATION = {
@@ -29,8 +31,6 @@ const ISOLATION = {
 
 /** Machines may be busy; what hangs, hangs for ever. */
 const TIMEOUTS = { testTimeout: 60_000, hookTimeout: 60_000 };
-
-const DEEP = process.env.MONOQUANT_DEEP !== undefined;
 
 /** What runs in Node and needs the core compiled for this machine. */
 const NATIVE = 'wasm-tests/parity/native.node.test.ts';
@@ -108,7 +108,7 @@ function browserProject(
   name: string,
   headers: Record<string, string>,
   files: readonly string[],
-  browser: Pick<NonNullable<ProjectConfig['browser']>, 'provider' | 'instances'> = CHROMIUM,
+  browser: Pick<BrowserConfigOptions, 'provider' | 'instances'> = CHROMIUM,
 ): TestProjectInlineConfiguration {
   const contract = files.map((file) => `wasm-tests/contract/${file}.test.ts`);
   return {

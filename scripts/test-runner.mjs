@@ -58,7 +58,7 @@ async function runStep(name, step, env, isVerbose, missing) {
   const output = [];
   let hasPassed = true;
   for (const command of step.commands()) {
-    const { isGood, text } = await runCommand(command, env);
+    const { isGood, text } = await runCommand(command, { ...env, ...step.env });
     output.push(text);
     hasPassed = isGood;
     if (!hasPassed) break;

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 export const ROOT = join(import.meta.dirname, '..');
 const NODE = process.execPath;
 const JOBS = String(availableParallelism());
+const FUZZ_SECONDS = '120';
 const CORE = ['cmake', 'ninja-build', 'nlohmann-json3-dev', 'libxxhash-dev'];
 const TESTS = [...CORE, 'libgtest-dev', 'libsimde-dev'];
 
@@ -20,6 +21,7 @@ const TESTS = [...CORE, 'libgtest-dev', 'libsimde-dev'];
  * @property {string[]} [packages] Debian's names of what it runs
  * @property {boolean} [emscripten] whether it runs Emscripten
  * @property {boolean} [onlyDeep] whether `npm test` leaves it out
+ * @property {NodeJS.ProcessEnv} [env]
  * @property {string} [preset] of CMake: its programs leave their results in its build tree
  */
 
@@ -57,7 +59,7 @@ function nativeSteps(deep) {
       needs: ['build'], // plans of the package are given to the native program, too
       packages: [...TESTS, 'clang', 'libclang-rt-14-dev'],
       preset: 'native-asan',
-      commands: () => [...nativeTests('native-asan'), vitest('native-asan', 'native')],
+      commands: () => [...nativeTests('native-asan'), vitest('native-asan', ['native'])],
     },
     plain: {
       lane: 'native',
@@ -65,6 +67,12 @@ function nativeSteps(deep) {
       packages: [...TESTS, 'g++'],
       preset: 'native-debug',
       commands: () => nativeTests('native-debug'),
+    },
+    fuzz: {
+      lane: 'native',
+      onlyDeep: true,
+      packages: [...TESTS, 'clang', 'libclang-rt-14-dev'],
+      commands: () => [[NODE, 'scripts/fuzz.mjs', 'all', FUZZ_SECONDS]],
     },
     tidy: {
       lane: 'native',
@@ -103,19 +111,36 @@ function packageSteps() {
     package: {
       lane: 'package',
       needs: ['build'],
-      commands: () => [[NODE, bin('publint/src/cli.js'), '--strict'], vitest('package', 'node')],
+      commands: () => [[NODE, bin('publint/src/cli.js'), '--strict'], vitest('package', ['node'])],
     },
     browser: {
       lane: 'package',
       needs: ['build'],
       packages: ['chromium'],
-      commands: () => [vitest('browser', 'chromium', 'chromium-isolated')],
+      commands: () => [vitest('browser', ['chromium', 'chromium-isolated'])],
     },
     site: {
       lane: 'package',
       needs: ['build'],
       packages: ['chromium'],
-      commands: () => [vitest('site', 'site')],
+      commands: () => [vitest('site', ['site'])],
+    },
+    firefox: {
+      lane: 'package',
+      needs: ['build'],
+      onlyDeep: true,
+      packages: ['firefox-esr'],
+      commands: () => [vitest('firefox', ['firefox', 'firefox-isolated', 'firefox-site'])],
+    },
+    matrix: {
+      lane: 'package',
+      needs: ['build', 'native'],
+      onlyDeep: true,
+      packages: ['chromium'],
+      env: { MONOQUANT_MATRIX: '1' },
+      commands: () => [
+        vitest('matrix', ['node', 'native', 'chromium', 'chromium-isolated'], 'wasm-tests/parity'),
+      ],
     },
   };
 }
@@ -140,13 +165,14 @@ function ctest(folder, ...words) {
 
 /**
  * @param {string} folder below build/
- * @param {...string} projects of vitest.config.ts
+ * @param {string[]} projects of vitest.config.ts
+ * @param {...string} files only those whose path contains one of these
  */
-function vitest(folder, ...projects) {
+function vitest(folder, projects, ...files) {
   const results = join(ROOT, 'build', folder, 'test-results', 'vitest.json');
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`];
   const chosen = projects.flatMap((project) => ['--project', project]);
-  return [NODE, bin('vitest/vitest.mjs'), 'run', ...reporters, ...chosen];
+  return [NODE, bin('vitest/vitest.mjs'), 'run', ...reporters, ...chosen, ...files];
 }
 
 /**

@@ -9,9 +9,12 @@ import { filled, mixedModel, weights } from '../support/models.js';
 import { Random } from '../support/random.js';
 import { type Tensor, writeSafetensors } from '../support/safetensors.js';
 
+/** Reads a file of the checkout, by its address from the root. */
+export type Read = (address: string) => Promise<Bytes>;
+
 export interface ParityCase {
   readonly name: string;
-  readonly model: () => Bytes;
+  readonly model: (read: Read) => Bytes | Promise<Bytes>;
   readonly options: PlanOptions;
 }
 
@@ -25,6 +28,13 @@ const MIXED: readonly PlanOptions[] = [
   { bits: 4, strategy: 'channel', scheme: 'asymmetric' },
   { bits: 16 },
   { bits: 16, floatType: 'BF16' },
+];
+
+/** Fixtures are small: nothing is too small to be quantized. */
+const FIXTURE_OPTIONS: readonly PlanOptions[] = [
+  { bits: 8, minElements: 0 },
+  { bits: 4, groupSize: 32, scheme: 'asymmetric', method: 'mse', minElements: 0 },
+  { bits: 16 },
 ];
 
 export const CASES: readonly ParityCase[] = [
@@ -52,6 +62,36 @@ export const CASES: readonly ParityCase[] = [
     filled('beyond.weight', 'F64', [16, 64], (index) => (index === 5 ? 1e300 : index)),
   ]),
 ];
+
+/** Every fixture that loads, in every kind of codes: `npm run test:deep -- matrix`. */
+export const MATRIX: readonly ParityCase[] = [
+  ...CASES,
+  ...loadedFixtures().flatMap((path) => {
+    const model = (read: Read) => read(`/wasm-tests/fixtures/${path}`);
+    return FIXTURE_OPTIONS.map((options) => ({
+      name: `${path} ${JSON.stringify(options)}`,
+      model,
+      options,
+    }));
+  }),
+];
+
+/** In fixtures/. */
+function loadedFixtures(): string[] {
+  type Expected = Readonly<Record<string, { readonly expect: string }>>;
+  const torch = import.meta.glob<Expected>('../fixtures/torch/expectations.json', {
+    import: 'default',
+    eager: true,
+  });
+  const others = Object.keys(import.meta.glob('../fixtures/safetensors/*.json'));
+  return [
+    ...others.map((path) => path.replace('../fixtures/', '').replace(/\.json$/, '')),
+    ...Object.values(torch)
+      .flatMap((file) => Object.entries(file))
+      .filter(([, entry]) => entry.expect === 'load')
+      .map(([path]) => `torch/${path}`),
+  ];
+}
 
 function cases(
   name: string,

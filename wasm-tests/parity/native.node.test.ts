@@ -8,10 +8,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { host } from '#host';
 import type { Configuration } from '#package';
 import { sha256 } from '../support/bytes.js';
 import { planOf } from '../support/runs.js';
-import { CASES } from './cases.js';
+import { CASES, MATRIX } from './cases.js';
 
 const PROGRAM = join(import.meta.dirname, '../../build/native-asan/cpp/tests/native_quantize');
 
@@ -22,31 +23,33 @@ const CHOICES = [
   [5 << 20, 2, 4],
 ] as const;
 
+/** The choices of each case: one, taken in turn; all of them, and more threads, in the matrix. */
+const RUNS = inject('matrix')
+  ? MATRIX.map((parityCase) => ({ ...parityCase, choices: [...CHOICES, [1 << 20, 8, 1]] }))
+  : CASES.map((parityCase, index) => ({ ...parityCase, choices: [CHOICES[index % 3] ?? []] }));
+
 const folder = mkdtempSync(join(tmpdir(), 'monoquant-native-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 beforeAll(() => {
   if (existsSync(PROGRAM)) return;
-  throw new Error(
-    'The native program is missing. Build it: cmake --preset native-asan && cmake --build --preset native-asan',
-  );
+  throw new Error('The native program is missing. Build it: npm test -- native');
 });
 
-it.each(CASES.map((parityCase, index) => ({ ...parityCase, choice: CHOICES[index % 3] ?? [] })))(
-  '$name, blocks, threads and shares $choice',
-  async ({ name, model, options, choice }) => {
-    const source = join(folder, 'source.safetensors');
-    const output = join(folder, 'output.safetensors');
-    const bytes = model();
-    writeFileSync(source, bytes);
-    const { configuration } = await planOf(bytes, options);
+it.each(RUNS)('$name, blocks, threads and shares $choices', async (run) => {
+  const source = join(folder, 'source.safetensors');
+  const output = join(folder, 'output.safetensors');
+  const expected = inject('parity')[run.name];
+  const bytes = await run.model(host.readFile);
+  writeFileSync(source, bytes);
+  const { configuration } = await planOf(bytes, run.options);
+  for (const choice of run.choices) {
     const words = [source, output, engineOptions(configuration), ...choice.map(String)];
-    const { status, stdout } = spawnSync(PROGRAM, words, { encoding: 'utf8' });
-    expect(status, stdout.slice(0, 1000)).toBe(0);
-    const hash = await sha256(new Uint8Array(readFileSync(output)));
-    expect(hash).toBe(inject('parity')[name]);
-  },
-);
+    const { status, stdout, stderr } = spawnSync(PROGRAM, words, { encoding: 'utf8' });
+    expect(status, `${stdout}${stderr}`.slice(0, 1000)).toBe(0);
+    expect(await sha256(new Uint8Array(readFileSync(output))), String(choice)).toBe(expected);
+  }
+});
 
 /** As the hosts in js/ translate them; the cases have neither patterns nor data. */
 function engineOptions({ format, ...options }: Configuration): string {
