@@ -102,7 +102,7 @@ def check(command, family, tied, flags, source, work):
         del loaded
         stage = "source"
         original = load(family.auto, source).model
-        found["lost"] = difference(expected, outputs_of(original, inputs))
+        found["cost"] = difference(expected, outputs_of(original, inputs))
     except Exception as error:
         found.update(stage=stage, cause=f"{type(error).__name__}: {error}", where=innermost(error))
     return {**found, **judged(report, found.get("cause") or fault(found))}
@@ -121,9 +121,9 @@ def fault(found):
         return "nothing was quantized"
     if found["same"] > SAME:
         return f"outputs with float activations are {found['same']:.2g} from the reference"
-    if found["near"] > NEAR * found["lost"]:
+    if found["near"] > NEAR * found["cost"]:
         return (
-            f"outputs are {found['near']:.2g} from the reference, weights cost {found['lost']:.2g}"
+            f"outputs are {found['near']:.2g} from the reference, weights cost {found['cost']:.2g}"
         )
     return None
 

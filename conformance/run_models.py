@@ -59,6 +59,7 @@ def calibrate(command, model, batches, folder):
 class LanguageModel:
     name = "SmolLM2-135M"
     auto = "AutoModelForCausalLM"
+    wide = "down_proj"
     make = staticmethod(make_smollm2)
 
     def __init__(self, command, folder):
@@ -104,6 +105,7 @@ class LanguageModel:
 class SentenceModel:
     name = "MiniLM-L6"
     auto = "AutoModel"
+    wide = "output.dense"
     make = staticmethod(make_minilm)
 
     def __init__(self, command, folder):
@@ -140,7 +142,7 @@ def check(command, model, mode, source, work):
     for folder in (out, reference_folder):
         shutil.rmtree(folder, ignore_errors=True)
     work.mkdir(parents=True, exist_ok=True)
-    flags = [*mode.flags, *(["-c", calibration_of(source)] if mode.calibrated else [])]
+    flags = [*mode.flags_for(model.wide), *(["-c", calibration_of(source)] if mode.calibrated else [])]
     try:
         report = command.quantize(source, out, flags)
     except CommandFailed as error:
@@ -149,10 +151,11 @@ def check(command, model, mode, source, work):
     try:
         loaded = load(model.auto, out)
         found["missing"], found["unexpected"] = loaded.missing, loaded.unexpected
-        write_reference(command, source, out, reference_folder)
-        decompress(loaded.model)
-        found["modules"] = len(quantized_modules(loaded.model))
-        reference = load(model.auto, reference_folder)
+        if mode.dtype is None:
+            write_reference(command, source, out, reference_folder)
+            decompress(loaded.model)
+            found["modules"] = len(quantized_modules(loaded.model))
+        reference = load(model.auto, reference_folder if mode.dtype is None else source)
         found["different"] = different_tensors(loaded.model, reference.model)
         found["equal"] = len(reference.model.state_dict()) - len(found["different"])
         del reference
@@ -162,18 +165,21 @@ def check(command, model, mode, source, work):
             if SIDE_FILES.fullmatch(file.name) and not (out / file.name).exists()
         )
         found.update(model.measure(out, loaded.model))
-        cause = fault(found) or model.fault(found, mode)
+        found["dtype"] = str(loaded.model.dtype).removeprefix("torch.")
+        cause = fault(found, mode) or model.fault(found, mode)
     except Exception as error:
         cause = f"{type(error).__name__}: {error}"
     return {**found, **judged(report, cause)}
 
 
-def fault(found):
+def fault(found, mode):
     for key in ("missing", "unexpected"):
         if found[key]:
             return f"{len(found[key])} {key} keys, such as {found[key][0]}"
     if found["different"]:
         return f"{len(found['different'])} tensors differ from dequantize, such as {found['different'][0]}"
+    if mode.dtype not in (None, found["dtype"]):
+        return f"it is loaded as {found['dtype']}"
     if found["absent"]:
         return f"files that the output lacks: {', '.join(found['absent'])}"
     return None
@@ -194,6 +200,8 @@ def main():
         flush=True,
     )
     for kind in MODELS:
+        if not any(options.filter in f"{kind.name} {mode.name}" for mode in MODES):
+            continue
         source = options.work / kind.name
         source.parent.mkdir(parents=True, exist_ok=True)
         kind.make(source)

@@ -77,7 +77,7 @@ def check(command, mode, source, expected, work):
     out = work / "out"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    flags = [*mode.flags, *(["-c", calibration_of(source)] if mode.calibrated else [])]
+    flags = [*mode.flags_for("down_proj"), *(["-c", calibration_of(source)] if mode.calibrated else [])]
     try:
         report = command.quantize(source, out, flags)
     except CommandFailed as error:

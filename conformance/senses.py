@@ -28,6 +28,7 @@ SENSES = [
             "hidden_sizes": [32, 64],
             "depths": [1, 1],
             "num_stages": 2,
+            "layer_scale_init_value": 1.0,
         },
     ),
     vision(

@@ -18,11 +18,11 @@ const BEGIN = '<!-- what follows is written by npm run conformance -->';
  * @property {string | null} [cause]
  * @property {number} [quantized]
  * @property {number} [equal]
- * @property {number} [near]
+ * @property {number} [near] relative difference of outputs
  * @property {number} [divergence]
  * @property {number} [top1]
  * @property {number} [cosine]
- * @property {number} [lost]
+ * @property {number} [lost] mean log-probability of a text
  * @property {string} [text]
  */
 
@@ -34,9 +34,10 @@ export function wordsOf(found) {
 }
 
 /** @param {Case} found */
-function figures({ quantized, near, divergence, top1, cosine, lost, text }) {
+function figures({ quantized, equal, near, divergence, top1, cosine, lost, text }) {
   const parts = [];
   if (quantized !== undefined) parts.push(`${quantized} weights equal`);
+  if (equal !== undefined) parts.push(`${equal} tensors equal`);
   if (near !== undefined) parts.push(`outputs within ${percent(near)}`);
   if (divergence !== undefined) parts.push(`divergence ${divergence.toPrecision(2)}`);
   if (lost !== undefined) parts.push(`log-probability lost ${lost.toPrecision(2)}`);
@@ -84,18 +85,35 @@ function familyTable(cases) {
     const key = `${found.family}\t${found.tied}`;
     rows.set(key, [...(rows.get(key) ?? []), found]);
   }
+  /** @type {string[]} */
+  const notes = [];
   const body = [...rows].map(([key, all]) => {
+    const unmade = all.find(({ mode }) => mode === '-');
     const cells = modes.map((mode) => {
-      const found = all.find((entry) => entry.mode === mode) ?? all[0];
-      return found.verdict === 'ok'
-        ? `${found.quantized} equal, ${percent(found.near ?? 0)}`
-        : `${verdictOf(found)}: ${shorten(found.cause ?? '', 120)}`;
+      const found = unmade ?? all.find((entry) => entry.mode === mode);
+      if (found === undefined) return '';
+      if (found.verdict === 'ok') return `${found.quantized} equal, ${percent(found.near ?? 0)}`;
+      return `${verdictOf(found)} (${noteNumber(notes, found.cause ?? '')})`;
     });
     return [...key.split('\t'), ...cells];
   });
-  const legend =
-    'Quantized weights that equal `dequantize` bit for bit, and how far the outputs are from those of the dequantized model.';
-  return `### Tiny models of ${new Set(cases.map(({ family }) => family)).size} families in transformers\n\n${legend}\n\n${table(['family', 'head', ...modes], body)}`;
+  const families = new Set(cases.map(({ family }) => family)).size;
+  return [
+    `### Tiny models of ${families} families in transformers`,
+    'How many quantized weights equal `dequantize` bit for bit (all of them), and how far the outputs are from those of the dequantized model.',
+    table(['family', 'head', ...modes], body),
+    notes.map((note, i) => `${i + 1}. ${shorten(note, 400)}`).join('\n'),
+  ].join('\n\n');
+}
+
+/**
+ * @param {string[]} notes that there are; gets one that is new
+ * @param {string} note
+ * @returns {number} counted from one
+ */
+function noteNumber(notes, note) {
+  if (!notes.includes(note)) notes.push(note);
+  return notes.indexOf(note) + 1;
 }
 
 /** @param {Case} found */
