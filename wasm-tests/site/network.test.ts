@@ -146,13 +146,15 @@ it('a first visit is ready after 250 kB', async () => {
   const visitor = await visit();
   const script = readFileSync(join(SITE, 'service-worker.js'), 'utf8');
   const ready = new Set<string>();
-  // Charts come when all is ready, and the service worker keeps them with the rest: neither is waited for.
+  // The view of models and charts come when all is ready, and the service worker keeps them with the rest: none of
+  // them is waited for.
   for (const request of visitor.requests) {
     const path = request.url().slice(visitor.server.url.length);
-    if (request.serviceWorker() !== null || /charts-|service-worker/.test(path)) continue;
+    if (request.serviceWorker() !== null || /(charts|model-view)-|service-worker/.test(path))
+      continue;
     ready.add(path === '' ? 'index.html' : path);
   }
-  expect(script).toContain('charts-');
+  for (const later of ['charts-', 'model-view-']) expect(script).toContain(later);
   const sizes = [...ready].map((path) => {
     const bytes = readFileSync(join(SITE, path));
     const brotli = brotliCompressSync(bytes, {

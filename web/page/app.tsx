@@ -6,12 +6,7 @@
 import { formatPlural } from '../../js/words/format.js';
 import { DropZone } from './views/drop-zone.js';
 import { EngineBadge } from './views/engine-badge.js';
-import { ForecastCard } from './views/forecast-card.js';
-import { ModelCard } from './views/model-card.js';
-import { OptionsForm } from './views/options-form.js';
-import { OutcomeCard } from './views/outcome-card.js';
-import { TensorDetails } from './views/tensor-details.js';
-import { TensorTable } from './views/tensor-table.js';
+import { ModelPlace } from './views/model-place.js';
 import type { ViewProps } from './views/view-props.js';
 
 export function App({ workbench }: ViewProps) {
@@ -37,20 +32,7 @@ export function App({ workbench }: ViewProps) {
           </p>
         )}
         <DropZone workbench={workbench} />
-        {isOpen && (
-          <div class="columns">
-            <div class="column">
-              <ModelCard workbench={workbench} />
-              <OptionsForm workbench={workbench} />
-            </div>
-            <div class="column">
-              <ForecastCard workbench={workbench} />
-              <OutcomeCard workbench={workbench} />
-              <TensorTable workbench={workbench} />
-              <TensorDetails workbench={workbench} />
-            </div>
-          </div>
-        )}
+        <ModelPlace workbench={workbench} />
       </main>
       <footer>
         <p>

@@ -7,11 +7,10 @@ import { render } from 'preact';
 import './style/tokens.css';
 import './style/page.css';
 import './style/controls.css';
-import './style/tables.css';
 import { App } from './app.js';
 import { keepOffline } from './offline.js';
 import { missingFeature } from './support.js';
-import { loadCharts } from './views/histogram.js';
+import { loadModelView } from './views/model-place.js';
 import { Workbench } from './workbench.js';
 
 const root = document.querySelector('#page');
@@ -23,5 +22,9 @@ if (root !== null && missing !== undefined) {
   root.replaceChildren();
   render(<App workbench={workbench} />, root);
   // First what is needed at once, then what may be needed later.
-  void workbench.prepare().then(keepOffline).then(loadCharts);
+  void workbench
+    .prepare()
+    .then(loadModelView)
+    .then(keepOffline)
+    .then(() => import('./charts.js'));
 }

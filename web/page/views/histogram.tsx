@@ -21,18 +21,13 @@ interface HistogramProps {
 
 const HEIGHT = 190;
 
-/** Asked for when the page is ready, so that nothing is loaded later. */
-export function loadCharts(): Promise<typeof import('../charts.js')> {
-  return import('../charts.js');
-}
-
 export function Histogram({ title, range, series, summary }: HistogramProps) {
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
     let plot: uPlot | undefined;
     let isGone = false;
     const draw = async () => {
-      const { uPlot } = await loadCharts();
+      const { uPlot } = await import('../charts.js');
       const element = box.current;
       if (isGone || element === null) return;
       plot?.destroy();
