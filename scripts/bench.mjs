@@ -125,7 +125,7 @@ async function benchSparse() {
 /** The inner loops in cache: WebAssembly beside the best native builds of the same jobs. */
 async function benchKernels() {
   const packages = ['g++', 'clang', 'cmake', 'ninja-build', 'libbenchmark-dev', 'libgtest-dev'];
-  const headers = ['libsimde-dev', 'nlohmann-json3-dev', 'libxxhash-dev'];
+  const headers = ['libsimde-dev', 'nlohmann-json3-dev'];
   if (findOnPath('dpkg-query') !== undefined) {
     await ensurePackages([...packages, ...headers], 'the benchmarks');
   }

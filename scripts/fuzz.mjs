@@ -23,7 +23,6 @@ const PACKAGES = [
   'ninja-build',
   'libgtest-dev',
   'nlohmann-json3-dev',
-  'libxxhash-dev',
   'libclang-rt-14-dev',
 ];
 

@@ -10,7 +10,7 @@ export const ROOT = join(import.meta.dirname, '..');
 const NODE = process.execPath;
 const JOBS = String(availableParallelism());
 const FUZZ_SECONDS = '120';
-const CORE = ['cmake', 'ninja-build', 'nlohmann-json3-dev', 'libxxhash-dev'];
+const CORE = ['cmake', 'ninja-build', 'nlohmann-json3-dev'];
 const TESTS = [...CORE, 'libgtest-dev', 'libsimde-dev'];
 
 /**

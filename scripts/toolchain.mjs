@@ -25,7 +25,7 @@ const CACHE_NAME = `emscripten-${MINIMUM_VERSION}`;
 const WHY = "monoquant's WebAssembly build";
 
 // What the build needs, whoever provides Emscripten.
-const BUILD_PACKAGES = ['cmake', 'ninja-build', 'nlohmann-json3-dev', 'libxxhash-dev'];
+const BUILD_PACKAGES = ['cmake', 'ninja-build', 'nlohmann-json3-dev'];
 
 const HOW_TO_INSTALL =
   `${WHY} needs Emscripten ${MINIMUM_VERSION} or newer on PATH: apt-get install emscripten ` +

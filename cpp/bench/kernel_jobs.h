@@ -20,7 +20,8 @@ inline constexpr size_t kJobWeights = kJobRows * kJobColumns; // 256 KiB of f32
 
 struct Block {
   std::vector<float> values = std::vector<float>(kJobWeights);
-  std::vector<uint8_t> halves = std::vector<uint8_t>(kJobWeights * 2);
+  std::vector<uint8_t> f16 = std::vector<uint8_t>(kJobWeights * 2);
+  std::vector<uint8_t> bf16 = std::vector<uint8_t>(kJobWeights * 2);
   std::vector<uint8_t> output = std::vector<uint8_t>(kJobWeights * 4);
   std::vector<float> scales = std::vector<float>(kJobWeights);
   std::vector<float> importance = std::vector<float>(kJobColumns, 1.5F);
@@ -33,7 +34,9 @@ struct Block {
       value = static_cast<float>(static_cast<int32_t>(state)) * 0x1p-36F;
     }
     quant::ErrorSums sums;
-    quant::scalar_kernels().encode_bf16(values.data(), kJobWeights, {}, halves.data(), sums);
+    const quant::SourceKernels &f32 = quant::scalar_kernels().f32;
+    f32.encode_f16(values.data(), kJobWeights, f16.data(), sums);
+    f32.encode_bf16(values.data(), kJobWeights, bf16.data(), sums);
   }
 };
 
@@ -64,56 +67,103 @@ inline void encode(Block &block, const quant::Scheme &scheme,
                    {block.scales, block.zero_points}, block.output.data());
 }
 
+/// The same from halves, as a source stores them.
+inline void encode(Block &block, const run::Values &values, const quant::Scheme &scheme) {
+  run::encode_unit(values, scheme, {kJobColumns, false, {}}, {block.scales, block.zero_points},
+                   block.output.data());
+}
+
+inline void convert(Block &block, const run::Values &values, Dtype target) {
+  const run::UnitResult result = run::convert(values, target, block.output.data());
+  block.output[0] = static_cast<uint8_t>(result.magnitude);
+}
+
 /// Kernels alone take the table to use; whole encodings take the build's own.
 inline const std::vector<Job> &jobs() {
   static const std::vector<Job> kJobs = {
       {"magnitudes",
        [](const quant::Kernels &k, Block &b) {
          uint32_t bits[kJobRows];
-         k.magnitudes(b.values.data(), kJobColumns, kJobRows, bits);
+         k.f32.magnitudes(b.values.data(), kJobColumns, kJobRows, bits);
          b.output[0] = static_cast<uint8_t>(bits[0]);
        }},
       {"ranges",
        [](const quant::Kernels &k, Block &b) {
          quant::Range ranges[kJobRows];
-         k.ranges(b.values.data(), kJobColumns, kJobRows, ranges);
+         k.f32.ranges(b.values.data(), kJobColumns, kJobRows, ranges);
          b.output[0] = static_cast<uint8_t>(ranges[0].min < ranges[0].max);
+       }},
+      {"magnitudes of BF16",
+       [](const quant::Kernels &k, Block &b) {
+         uint32_t bits[kJobRows];
+         k.bf16.magnitudes(b.bf16.data(), kJobColumns, kJobRows, bits);
+         b.output[0] = static_cast<uint8_t>(bits[0]);
        }},
       {"decode_bf16",
        [](const quant::Kernels &k, Block &b) {
-         k.decode_bf16(b.halves.data(), kJobWeights, reinterpret_cast<float *>(b.output.data()));
+         k.decode_bf16(b.bf16.data(), kJobWeights, reinterpret_cast<float *>(b.output.data()));
        }},
       {"decode_f16",
        [](const quant::Kernels &k, Block &b) {
-         k.decode_f16(b.halves.data(), kJobWeights, reinterpret_cast<float *>(b.output.data()));
+         k.decode_f16(b.f16.data(), kJobWeights, reinterpret_cast<float *>(b.output.data()));
        }},
       {"encode_8",
        [](const quant::Kernels &k, Block &b) {
          quant::ErrorSums sums;
          const quant::Scope scope{4000.0F, 1.0F, 0};
-         k.encode_8(b.values.data(), kJobWeights, 1,
-                    {&scope.factor, &scope.step, &scope.zero_point}, 0, b.output.data(), sums);
+         k.f32.encode_8(b.values.data(), kJobWeights, 1,
+                        {&scope.factor, &scope.step, &scope.zero_point}, 0, b.output.data(), sums);
+         b.output[0] = static_cast<uint8_t>(sums.peak);
+       }},
+      {"encode_8 of BF16",
+       [](const quant::Kernels &k, Block &b) {
+         quant::ErrorSums sums;
+         const quant::Scope scope{4000.0F, 1.0F, 0};
+         k.bf16.encode_8(b.bf16.data(), kJobWeights, 1,
+                         {&scope.factor, &scope.step, &scope.zero_point}, 0, b.output.data(), sums);
+         b.output[0] = static_cast<uint8_t>(sums.peak);
+       }},
+      {"encode_8 of F16",
+       [](const quant::Kernels &k, Block &b) {
+         quant::ErrorSums sums;
+         const quant::Scope scope{4000.0F, 1.0F, 0};
+         k.f16.encode_8(b.f16.data(), kJobWeights, 1,
+                        {&scope.factor, &scope.step, &scope.zero_point}, 0, b.output.data(), sums);
          b.output[0] = static_cast<uint8_t>(sums.peak);
        }},
       {"encode_4",
        [](const quant::Kernels &k, Block &b) {
          quant::ErrorSums sums;
          const quant::Scope scope{200.0F, 1.0F, 0};
-         k.encode_4(b.values.data(), kJobWeights, 1,
-                    {&scope.factor, &scope.step, &scope.zero_point}, b.output.data(), sums);
+         k.f32.encode_4(b.values.data(), kJobWeights, 1,
+                        {&scope.factor, &scope.step, &scope.zero_point}, b.output.data(), sums);
          b.output[0] = static_cast<uint8_t>(sums.peak);
        }},
-      {"encode_f16",
-       [](const quant::Kernels &k, Block &b) {
-         quant::ErrorSums sums;
-         k.encode_f16(b.values.data(), kJobWeights, {32.0F, 1.0F, 0}, b.output.data(), sums);
-         b.output[0] = static_cast<uint8_t>(sums.peak);
+      {"F32 to F16", [](const quant::Kernels &, Block &b) { convert(b, b.values, Dtype::kF16); }},
+      {"F32 to BF16", [](const quant::Kernels &, Block &b) { convert(b, b.values, Dtype::kBF16); }},
+      {"BF16 to F16",
+       [](const quant::Kernels &, Block &b) {
+         convert(b, {Dtype::kBF16, b.bf16}, Dtype::kF16);
        }},
-      {"encode_bf16",
-       [](const quant::Kernels &k, Block &b) {
-         quant::ErrorSums sums;
-         k.encode_bf16(b.values.data(), kJobWeights, {32.0F, 1.0F, 0}, b.output.data(), sums);
-         b.output[0] = static_cast<uint8_t>(sums.peak);
+      {"F16 to BF16",
+       [](const quant::Kernels &, Block &b) {
+         convert(b, {Dtype::kF16, b.f16}, Dtype::kBF16);
+       }},
+      {"INT8 per channel of BF16",
+       [](const quant::Kernels &, Block &b) {
+         encode(b, {Dtype::kBF16, b.bf16}, scheme_of(8, true, 0));
+       }},
+      {"INT8 per channel of F16",
+       [](const quant::Kernels &, Block &b) {
+         encode(b, {Dtype::kF16, b.f16}, scheme_of(8, true, 0));
+       }},
+      {"INT4 groups of 128 of BF16",
+       [](const quant::Kernels &, Block &b) {
+         encode(b, {Dtype::kBF16, b.bf16}, scheme_of(4, true, 128));
+       }},
+      {"INT4 groups of 128 of F16",
+       [](const quant::Kernels &, Block &b) {
+         encode(b, {Dtype::kF16, b.f16}, scheme_of(4, true, 128));
        }},
       {"INT8 per channel",
        [](const quant::Kernels &, Block &b) { encode(b, scheme_of(8, true, 0)); }},

@@ -29,7 +29,7 @@ constexpr float kZoom = 1.0F / 3;
 /// Weights as they are, and a power of two that brings the largest near 1; no weights where all are zero.
 Importance normalized(std::span<const float> weights, const Kernels &kernels) {
   uint32_t largest = 0;
-  kernels.magnitudes(weights.data(), weights.size(), 1, &largest);
+  kernels.f32.magnitudes(weights.data(), weights.size(), 1, &largest);
   if (largest == 0) {
     return {};
   }
@@ -160,7 +160,7 @@ private:
 Qparams search_qparams(std::span<const float> values, std::span<const float> importance,
                        const Scheme &scheme, const Kernels &kernels) {
   Range range;
-  kernels.ranges(values.data(), values.size(), 1, &range);
+  kernels.f32.ranges(values.data(), values.size(), 1, &range);
   const Qparams start = choose_qparams(range, scheme);
   if (!(start.scale > kSmallestScale) || !std::isfinite(start.scale)) {
     return start;

@@ -156,18 +156,23 @@ template <typename Work>
 void BandEncoder::for_each_unit(const Slice &slice, std::span<const uint8_t> input,
                                 const Work &work) {
   const Dtype from = plan_.catalog.tensors[tensor_->source].dtype;
+  const bool is_searched =
+      tensor_->decision == Decision::kQuantize && tensor_->scheme.method == quant::Method::kMse;
+  const bool is_decoded = is_searched || !has_kernels(from);
   workers_.run(static_cast<size_t>(slice.end - slice.begin), [&](size_t index, size_t worker) {
     const uint64_t unit = slice.begin + index;
     const uint64_t at =
         (cut_->unit_begin(unit) - cut_->unit_begin(slice.begin)) * cut_->element_bytes;
     const auto bytes =
         input.subspan(static_cast<size_t>(at), static_cast<size_t>(cut_->bytes(unit, unit + 1)));
-    work(results_[index], decode_unit(from, bytes, scratch_[worker]), unit);
+    const Values values =
+        is_decoded ? Values(decode_unit(from, bytes, scratch_[worker])) : Values(from, bytes);
+    work(results_[index], values, unit);
   });
 }
 
 void BandEncoder::measure(const Slice &slice, std::span<const uint8_t> input) {
-  for_each_unit(slice, input, [](UnitResult &result, std::span<const float> values, uint64_t) {
+  for_each_unit(slice, input, [](UnitResult &result, const Values &values, uint64_t) {
     result = run::measure(values);
   });
 }
@@ -191,21 +196,19 @@ void BandEncoder::merge_ranges(const Slice &slice) {
 
 void BandEncoder::convert(const Slice &slice, std::span<const uint8_t> input, uint8_t *data) {
   const Dtype target = tensor_->output(Role::kData)->dtype;
-  for_each_unit(
-      slice, input, [&](UnitResult &result, std::span<const float> values, uint64_t unit) {
-        result = run::convert(values, target, data + data_offset(unit) - data_offset(slice.begin));
-      });
+  for_each_unit(slice, input, [&](UnitResult &result, const Values &values, uint64_t unit) {
+    result = run::convert(values, target, data + data_offset(unit) - data_offset(slice.begin));
+  });
 }
 
 void BandEncoder::quantize(const Slice &slice, std::span<const uint8_t> input, uint8_t *data) {
-  for_each_unit(
-      slice, input, [&](UnitResult &result, std::span<const float> values, uint64_t unit) {
-        const size_t piece =
-            cut_->parts_per_row > 1 ? values.size() : static_cast<size_t>(cut_->columns);
-        const UnitShape shape{piece, cut_->passes == 2, importance(unit, piece)};
-        result = encode_unit(values, tensor_->scheme, shape, qparams().from(first_scope(unit)),
-                             data + data_offset(unit) - data_offset(slice.begin));
-      });
+  for_each_unit(slice, input, [&](UnitResult &result, const Values &values, uint64_t unit) {
+    const size_t piece =
+        cut_->parts_per_row > 1 ? values.count() : static_cast<size_t>(cut_->columns);
+    const UnitShape shape{piece, cut_->passes == 2, importance(unit, piece)};
+    result = encode_unit(values, tensor_->scheme, shape, qparams().from(first_scope(unit)),
+                         data + data_offset(unit) - data_offset(slice.begin));
+  });
 }
 
 std::span<const float> BandEncoder::importance(uint64_t unit, size_t piece) const {

@@ -14,24 +14,45 @@ using quant::ErrorSums;
 using quant::Kernels;
 using quant::kernels;
 using quant::QparamsArrays;
+using quant::SourceKernels;
 
-/// All codes stand for zero, so what is lost is the signal itself. Summed in f64, because the values may be
-/// too small for squares in f32.
-ErrorSums lost_signal(std::span<const float> values) {
-  ErrorSums sums;
-  for (const float value : values) {
-    const auto exact = static_cast<double>(value);
-    sums.signal += exact * exact;
-    sums.peak = std::max(sums.peak, std::fabs(value));
+/// Values and what is stored of them, one by one.
+template <typename Visit>
+void for_each_pair(const Values &values, const Values &stored, const Visit &visit) {
+  constexpr size_t kAtOnce = 256;
+  float value[kAtOnce];
+  float other[kAtOnce];
+  for (size_t begin = 0; begin < values.count(); begin += kAtOnce) {
+    const size_t size = std::min(kAtOnce, values.count() - begin);
+    const Values part = values.part(begin, size);
+    const Values stored_part = stored.part(begin, size);
+    const auto exact = decode_unit(part.dtype, part.bytes, value);
+    const auto kept = decode_unit(stored_part.dtype, stored_part.bytes, other);
+    for (size_t i = 0; i < size; ++i) {
+      visit(exact[i], kept[i]);
+    }
   }
-  sums.noise = sums.signal;
+}
+
+/// What is lost, summed in f64, where squares are not well within f32.
+ErrorSums exact_errors(const Values &values, const Values &stored) {
+  ErrorSums sums;
+  for_each_pair(values, stored, [&](float value, float kept) {
+    const auto exact = static_cast<double>(value);
+    const double error = exact - static_cast<double>(kept);
+    sums.add({exact * exact, error * error, static_cast<float>(std::fabs(error))});
+  });
   return sums;
 }
 
-/// A power of two that brings the largest magnitude near 1, so that squares neither vanish nor overflow.
-float normalizer(uint32_t magnitude) {
-  const uint32_t exponent = std::min(std::max(magnitude >> 23U, 1U), 253U);
-  return std::bit_cast<float>((254U - exponent) << 23U);
+/// All codes stand for zero, so what is lost is the signal itself.
+ErrorSums lost_signal(const Values &values) {
+  ErrorSums sums;
+  for_each_pair(values, values, [&](float value, float /*kept*/) {
+    const auto exact = static_cast<double>(value);
+    sums.add({exact * exact, exact * exact, std::fabs(value)});
+  });
+  return sums;
 }
 
 /// Below so many steps squares may vanish in f32; all such values become the zero point.
@@ -41,16 +62,18 @@ constexpr size_t kBatch = 64;
 
 /// Chooses qparams for `count` scopes; `importance` is empty or theirs. Returns the largest magnitude's bits;
 /// where it is not finite, the qparams are not valid.
-uint32_t choose_batch(const Kernels &kernels, const float *x, size_t size, size_t count,
+uint32_t choose_batch(const Kernels &kernels, const Values &values, size_t size, size_t count,
                       const quant::Scheme &scheme, std::span<const float> importance,
                       const QparamsArrays &chosen) {
+  const SourceKernels &source = kernels.of(values.dtype);
   uint32_t magnitudes[kBatch];
-  kernels.magnitudes(x, size, count, magnitudes);
+  source.magnitudes(values.bytes.data(), size, count, magnitudes);
   const uint32_t largest = *std::max_element(magnitudes, magnitudes + count);
   if (largest >= kInfinityBits) {
     return largest;
   }
   if (scheme.method == quant::Method::kMse) {
+    const auto *x = reinterpret_cast<const float *>(values.bytes.data());
     for (size_t i = 0; i < count; ++i) {
       const auto weights = importance.empty() ? importance : importance.subspan(i * size, size);
       chosen.set(i, quant::search_qparams({x + i * size, size}, weights, scheme, kernels));
@@ -68,30 +91,34 @@ uint32_t choose_batch(const Kernels &kernels, const float *x, size_t size, size_
     return largest;
   }
   quant::Range ranges[kBatch];
-  kernels.ranges(x, size, count, ranges);
+  source.ranges(values.bytes.data(), size, count, ranges);
   for (size_t i = 0; i < count; ++i) {
     chosen.set(i, quant::choose_qparams(ranges[i], scheme));
   }
   return largest;
 }
 
+uint32_t magnitude_of(const Kernels &kernels, const Values &values) {
+  uint32_t magnitude = 0;
+  kernels.of(values.dtype).magnitudes(values.bytes.data(), values.count(), 1, &magnitude);
+  return magnitude;
+}
+
 /// How many of `count` scopes have got a scale at the edge of its dtype. Zeros need no scale at all.
-uint64_t count_edges(const Kernels &kernels, const float *x, size_t size, size_t count,
+uint64_t count_edges(const Kernels &kernels, const Values &values, size_t size, size_t count,
                      const quant::Scheme &scheme, const QparamsArrays &chosen) {
   const float edge = quant::edge_scale(scheme.scale_dtype);
   uint64_t edges = 0;
   for (size_t i = 0; i < count; ++i) {
     if (std::fabs(chosen.scales[i]) <= edge) {
-      uint32_t magnitude = 0;
-      kernels.magnitudes(x + i * size, size, 1, &magnitude);
-      edges += magnitude == 0 ? 0 : 1;
+      edges += magnitude_of(kernels, values.part(i * size, size)) == 0 ? 0 : 1;
     }
   }
   return edges;
 }
 
 /// Makes the codes of `count` scopes.
-void encode_batch(const Kernels &kernels, const float *x, size_t size, size_t count,
+void encode_batch(const Kernels &kernels, const Values &values, size_t size, size_t count,
                   const quant::Scheme &scheme, const QparamsArrays &qparams, uint8_t *codes,
                   ErrorSums &sums) {
   float factors[kBatch];
@@ -104,18 +131,20 @@ void encode_batch(const Kernels &kernels, const float *x, size_t size, size_t co
     if (steps[i] > quant::kSmallestScale) {
       continue; // only beside the smallest scale can values be so much smaller
     }
-    uint32_t magnitude = 0;
-    kernels.magnitudes(x + i * size, size, 1, &magnitude);
-    if (std::bit_cast<float>(magnitude) * std::fabs(factors[i]) < kVanishing) {
+    const Values scope = values.part(i * size, size);
+    const auto magnitude = std::bit_cast<float>(magnitude_of(kernels, scope));
+    if (magnitude * std::fabs(factors[i]) < kVanishing) {
       steps[i] = 0;
-      sums.add(lost_signal({x + i * size, size}));
+      sums.add(lost_signal(scope));
     }
   }
+  const SourceKernels &source = kernels.of(values.dtype);
+  const void *x = values.bytes.data();
   const quant::Scopes scopes{factors, steps, qparams.zero_points.data()};
   if (scheme.bits == 4) {
-    kernels.encode_4(x, size, count, scopes, codes, sums);
+    source.encode_4(x, size, count, scopes, codes, sums);
   } else {
-    kernels.encode_8(x, size, count, scopes, scheme.packed ? 0x80 : 0, codes, sums);
+    source.encode_8(x, size, count, scopes, scheme.packed ? 0x80 : 0, codes, sums);
   }
 }
 
@@ -147,16 +176,16 @@ std::span<const float> decode_unit(Dtype dtype, std::span<const uint8_t> from,
   return scratch.first(count);
 }
 
-UnitResult measure(std::span<const float> values) {
+UnitResult measure(const Values &values) {
   UnitResult result;
-  kernels().magnitudes(values.data(), values.size(), 1, &result.magnitude);
+  result.magnitude = magnitude_of(kernels(), values);
   if (result.magnitude < kInfinityBits) {
-    kernels().ranges(values.data(), values.size(), 1, &result.range);
+    kernels().of(values.dtype).ranges(values.bytes.data(), values.count(), 1, &result.range);
   }
   return result;
 }
 
-UnitResult encode_unit(std::span<const float> values, const quant::Scheme &scheme, UnitShape shape,
+UnitResult encode_unit(const Values &values, const quant::Scheme &scheme, UnitShape shape,
                        QparamsArrays qparams, uint8_t *codes) {
   const Kernels &kernels = quant::kernels();
   const bool grouped = scheme.strategy == quant::Strategy::kGroup;
@@ -164,25 +193,26 @@ UnitResult encode_unit(std::span<const float> values, const quant::Scheme &schem
   const size_t size = grouped ? static_cast<size_t>(scheme.group_size) : shape.piece;
   const size_t per_piece = shape.piece / size;
   UnitResult result;
-  for (const float *x = values.data(); x < values.data() + values.size();) {
+  for (size_t at = 0; at < values.count();) {
     const uint8_t *piece_begin = codes;
     for (size_t done = 0; done < per_piece;) {
       const size_t count = std::min(kBatch, per_piece - done);
+      const Values batch = values.part(at, count * size);
       if (!shape.knows_qparams) {
         const auto importance = shape.importance.empty()
                                     ? shape.importance
                                     : shape.importance.subspan(done * size, count * size);
-        result.magnitude = std::max(
-            result.magnitude, choose_batch(kernels, x, size, count, scheme, importance, qparams));
+        result.magnitude = std::max(result.magnitude, choose_batch(kernels, batch, size, count,
+                                                                   scheme, importance, qparams));
         if (result.magnitude >= kInfinityBits) {
           return result;
         }
-        result.edge_scales += count_edges(kernels, x, size, count, scheme, qparams);
+        result.edge_scales += count_edges(kernels, batch, size, count, scheme, qparams);
       }
-      encode_batch(kernels, x, size, count, scheme, qparams, codes, result.sums);
+      encode_batch(kernels, batch, size, count, scheme, qparams, codes, result.sums);
       codes += (count * size * scheme.bits + 7) / 8;
       qparams = qparams.from(whole ? 0 : count);
-      x += count * size;
+      at += count * size;
       done += count;
     }
     for (; scheme.packed && (codes - piece_begin) % 4 != 0; ++codes) {
@@ -192,15 +222,16 @@ UnitResult encode_unit(std::span<const float> values, const quant::Scheme &schem
   return result;
 }
 
-UnitResult convert(std::span<const float> values, Dtype target, uint8_t *to) {
+UnitResult convert(const Values &values, Dtype target, uint8_t *to) {
+  const SourceKernels &source = kernels().of(values.dtype);
+  const auto encode = target == Dtype::kF16 ? source.encode_f16 : source.encode_bf16;
   UnitResult result;
-  kernels().magnitudes(values.data(), values.size(), 1, &result.magnitude);
-  if (result.magnitude >= overflow_magnitude(target)) {
-    return result;
+  result.magnitude = encode(values.bytes.data(), values.count(), to, result.sums);
+  const auto [lowest, highest] = quant::kSquarable;
+  const bool is_squarable = result.magnitude >= lowest && result.magnitude <= highest;
+  if (!is_squarable && result.magnitude < overflow_magnitude(target)) {
+    result.sums = exact_errors(values, {target, {to, values.count() * 2}});
   }
-  const float factor = normalizer(result.magnitude);
-  const auto encode = target == Dtype::kF16 ? kernels().encode_f16 : kernels().encode_bf16;
-  encode(values.data(), values.size(), {factor, 1.0F / factor, 0}, to, result.sums);
   return result;
 }
 

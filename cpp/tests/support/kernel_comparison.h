@@ -26,5 +26,8 @@ std::string compare_searching(const quant::Kernels &expected, const quant::Kerne
                               uint64_t seed, SumsMatch match);
 std::string compare_narrowing(const quant::Kernels &expected, const quant::Kernels &actual,
                               uint64_t seed, SumsMatch match);
+/// Everything that takes F16 or BF16, with all 65,536 of each that it takes.
+std::string compare_all_halves(const quant::Kernels &expected, const quant::Kernels &actual,
+                               SumsMatch match);
 
 } // namespace monoquant::test

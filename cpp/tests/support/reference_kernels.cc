@@ -32,27 +32,6 @@ void decode_bf16(const uint8_t *from, size_t elements, float *to) {
   decode_16(from, elements, to, 8, 7);
 }
 
-void magnitudes(const float *x, size_t size, size_t count, uint32_t *to) {
-  for (size_t n = 0; n < count; ++n) {
-    to[n] = 0;
-    for (size_t i = 0; i < size; ++i) {
-      const uint32_t bits = std::bit_cast<uint32_t>(x[n * size + i]);
-      to[n] = std::max(to[n], bits % 0x80000000U);
-    }
-  }
-}
-
-void ranges(const float *x, size_t size, size_t count, Range *to) {
-  for (size_t n = 0; n < count; ++n) {
-    to[n] = {0.0F, 0.0F};
-    for (size_t i = 0; i < size; ++i) {
-      const float value = x[n * size + i];
-      to[n].min = std::fmin(to[n].min, value == 0.0F ? 0.0F : value);
-      to[n].max = std::fmax(to[n].max, value == 0.0F ? 0.0F : value);
-    }
-  }
-}
-
 /// q = zero_point + round_half_even(x * factor), clamped; the product is rounded to f32 before.
 int32_t encode_one(float x, const Scope &scope, int32_t lowest, int32_t highest, ErrorSums &sums) {
   const float product = x * scope.factor;
@@ -66,48 +45,94 @@ int32_t encode_one(float x, const Scope &scope, int32_t lowest, int32_t highest,
   return code;
 }
 
-void encode_8(const float *x, size_t size, size_t count, const Scopes &scopes, uint8_t flip,
-              uint8_t *to, ErrorSums &sums) {
-  ErrorSums own; // what is there already may be much larger
-  for (size_t i = 0; i < size * count; ++i) {
-    const int32_t code = encode_one(x[i], scopes[i / size], -128, 127, own);
-    to[i] = static_cast<uint8_t>((code & 0xFF) ^ flip);
+float read_f32(const uint8_t *x, size_t i) {
+  float value;
+  std::memcpy(&value, x + 4 * i, 4);
+  return value;
+}
+
+/// NaN keeps its fraction.
+float read_half(uint32_t half, int exponent, int mantissa) {
+  const double value = value_of_format(half, exponent, mantissa);
+  const uint32_t fraction = half % (1U << mantissa);
+  return std::isnan(value) ? std::bit_cast<float>(0x7F800000U | fraction << (23 - mantissa))
+                           : static_cast<float>(value);
+}
+
+float read_f16(const uint8_t *x, size_t i) { return read_half(two_bytes(x + 2 * i), 5, 10); }
+float read_bf16(const uint8_t *x, size_t i) { return read_half(two_bytes(x + 2 * i), 8, 7); }
+
+template <float (*kRead)(const uint8_t *, size_t)> struct ReferenceKernels {
+  static float at(const void *x, size_t i) { return kRead(static_cast<const uint8_t *>(x), i); }
+
+  static void magnitudes(const void *x, size_t size, size_t count, uint32_t *to) {
+    for (size_t n = 0; n < count; ++n) {
+      to[n] = 0;
+      for (size_t i = 0; i < size; ++i) {
+        const uint32_t bits = std::bit_cast<uint32_t>(at(x, n * size + i));
+        to[n] = std::max(to[n], bits % 0x80000000U);
+      }
+    }
   }
-  sums.add(own);
-}
 
-void encode_4(const float *x, size_t size, size_t count, const Scopes &scopes, uint8_t *to,
-              ErrorSums &sums) {
-  ErrorSums own;
-  for (size_t i = 0; i < size * count; ++i) {
-    const int32_t nibble = encode_one(x[i], scopes[i / size], -8, 7, own) + 8;
-    to[i / 2] = static_cast<uint8_t>(i % 2 == 0 ? nibble : to[i / 2] + 16 * nibble);
+  static void ranges(const void *x, size_t size, size_t count, Range *to) {
+    for (size_t n = 0; n < count; ++n) {
+      to[n] = {0.0F, 0.0F};
+      for (size_t i = 0; i < size; ++i) {
+        const float value = at(x, n * size + i);
+        to[n].min = std::fmin(to[n].min, value == 0.0F ? 0.0F : value);
+        to[n].max = std::fmax(to[n].max, value == 0.0F ? 0.0F : value);
+      }
+    }
   }
-  sums.add(own);
-}
 
-void encode_16(const float *x, size_t size, const Scope &scope, uint8_t *to, ErrorSums &sums,
-               int exponent, int mantissa) {
-  for (size_t i = 0; i < size; ++i) {
-    const double magnitude = std::fabs(static_cast<double>(x[i]));
-    const uint32_t body = round_to_format(magnitude, mantissa, 2 - (1 << (exponent - 1)));
-    const uint32_t bits = body | (std::signbit(x[i]) ? 0x8000U : 0U);
-    to[2 * i] = static_cast<uint8_t>(bits);
-    to[2 * i + 1] = static_cast<uint8_t>(bits >> 8U);
-    const double error = std::fabs(magnitude - value_of_format(body, exponent, mantissa));
-    const double unit = static_cast<double>(scope.factor) * static_cast<double>(scope.step);
-    sums.add({magnitude * magnitude * unit * unit, error * error * unit * unit,
-              static_cast<float>(error * unit)});
+  static void encode_8(const void *x, size_t size, size_t count, const Scopes &scopes, uint8_t flip,
+                       uint8_t *to, ErrorSums &sums) {
+    ErrorSums own; // what is there already may be much larger
+    for (size_t i = 0; i < size * count; ++i) {
+      const int32_t code = encode_one(at(x, i), scopes[i / size], -128, 127, own);
+      to[i] = static_cast<uint8_t>((code & 0xFF) ^ flip);
+    }
+    sums.add(own);
   }
-}
 
-void encode_f16(const float *x, size_t size, const Scope &scope, uint8_t *to, ErrorSums &sums) {
-  encode_16(x, size, scope, to, sums, 5, 10);
-}
+  static void encode_4(const void *x, size_t size, size_t count, const Scopes &scopes, uint8_t *to,
+                       ErrorSums &sums) {
+    ErrorSums own;
+    for (size_t i = 0; i < size * count; ++i) {
+      const int32_t nibble = encode_one(at(x, i), scopes[i / size], -8, 7, own) + 8;
+      to[i / 2] = static_cast<uint8_t>(i % 2 == 0 ? nibble : to[i / 2] + 16 * nibble);
+    }
+    sums.add(own);
+  }
 
-void encode_bf16(const float *x, size_t size, const Scope &scope, uint8_t *to, ErrorSums &sums) {
-  encode_16(x, size, scope, to, sums, 8, 7);
-}
+  template <int kExponent, int kMantissa>
+  static uint32_t encode_16(const void *x, size_t size, uint8_t *to, ErrorSums &sums) {
+    uint32_t largest = 0;
+    ErrorSums own;
+    for (size_t i = 0; i < size; ++i) {
+      const float value = at(x, i);
+      largest = std::max(largest, std::bit_cast<uint32_t>(value) % 0x80000000U);
+      if (!std::isfinite(value)) {
+        continue; // neither output nor sums are valid
+      }
+      const double magnitude = std::fabs(static_cast<double>(value));
+      const uint32_t body = round_to_format(magnitude, kMantissa, 2 - (1 << (kExponent - 1)));
+      const uint32_t bits = body | (std::signbit(value) ? 0x8000U : 0U);
+      to[2 * i] = static_cast<uint8_t>(bits);
+      to[2 * i + 1] = static_cast<uint8_t>(bits >> 8U);
+      const double error = std::fabs(magnitude - value_of_format(body, kExponent, kMantissa));
+      own.add({magnitude * magnitude, error * error, static_cast<float>(error)});
+    }
+    sums.add(own);
+    return largest;
+  }
+
+  static constexpr quant::SourceKernels kTable = {
+      kRead == read_f32 ? 4 : 2, magnitudes,      ranges, encode_8, encode_4,
+      encode_16<5, 10>,          encode_16<8, 7>,
+  };
+};
 
 void fit_codes(const float *x, size_t size, const quant::Importance &importance,
                const quant::Trial &trial, quant::FitSums &to) {
@@ -165,9 +190,13 @@ double value_of_format(uint32_t bits, int exponent, int mantissa) {
 }
 
 const quant::Kernels &reference_kernels() {
-  static constexpr quant::Kernels kKernels = {decode_f16, decode_bf16, magnitudes, ranges,
-                                              encode_8,   encode_4,    encode_f16, encode_bf16,
-                                              try_codes,  fit_codes};
+  static constexpr quant::Kernels kKernels = {decode_f16,
+                                              decode_bf16,
+                                              ReferenceKernels<read_f32>::kTable,
+                                              ReferenceKernels<read_f16>::kTable,
+                                              ReferenceKernels<read_bf16>::kTable,
+                                              try_codes,
+                                              fit_codes};
   return kKernels;
 }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "monoquant/base/dtype.h"
 #include "monoquant/quant/error_sums.h"
 #include "monoquant/quant/qparams.h"
 
@@ -59,35 +60,59 @@ struct FitSums {
   double power = 0; // code^2
 };
 
-/// Values come as `count` scopes of `size` elements, one after the other.
+/// Bits of f32 of infinity; of NaN they are more.
+inline constexpr uint32_t kInfinityBits = 0x7F800000U;
+
+/// Kernels for values of one type, as sources store them, at any alignment. They come as `count` scopes of `size`
+/// elements, one after the other.
+struct SourceKernels {
+  size_t element_bytes;
+
+  /// Bits of f32 of the largest magnitude of each scope. At or above kInfinityBits: some value is infinite or NaN.
+  void (*magnitudes)(const void *x, size_t size, size_t count, uint32_t *to);
+  /// Smallest value or 0, largest value or 0, of each scope. Values must be finite.
+  void (*ranges)(const void *x, size_t size, size_t count, Range *to);
+
+  /// One byte a code, xor `flip` (0x80 makes it unsigned).
+  void (*encode_8)(const void *x, size_t size, size_t count, const Scopes &scopes, uint8_t flip,
+                   uint8_t *to, ErrorSums &sums);
+  /// Codes plus 8, two a byte, the first in the low half. Odd sizes only for a single scope: its last byte's
+  /// high half is zero.
+  void (*encode_4)(const void *x, size_t size, size_t count, const Scopes &scopes, uint8_t *to,
+                   ErrorSums &sums);
+
+  // One scope to 16 bits. They return bits of the largest magnitude, as above: at or above the type's overflow
+  // neither output nor sums are valid, and outside of kSquarable the sums are not, because they square in f32.
+  uint32_t (*encode_f16)(const void *x, size_t size, uint8_t *to, ErrorSums &sums);
+  uint32_t (*encode_bf16)(const void *x, size_t size, uint8_t *to, ErrorSums &sums);
+};
+
+/// Bits of magnitudes whose squares, and those of values much smaller, are well within f32: 2^-16 to 2^16.
+struct MagnitudeRange {
+  uint32_t lowest;
+  uint32_t highest;
+};
+inline constexpr MagnitudeRange kSquarable = {(127U - 16U) << 23U, (127U + 16U) << 23U};
+
 struct Kernels {
   // Source bytes to f32, exactly. `from` may have any alignment.
   void (*decode_f16)(const uint8_t *from, size_t elements, float *to);
   void (*decode_bf16)(const uint8_t *from, size_t elements, float *to);
 
-  /// Bits of the largest magnitude of each scope. At or above 0x7F800000: some value is infinite or NaN.
-  void (*magnitudes)(const float *x, size_t size, size_t count, uint32_t *to);
-  /// Smallest value or 0, largest value or 0, of each scope. Values must be finite.
-  void (*ranges)(const float *x, size_t size, size_t count, Range *to);
-
-  /// One byte a code, xor `flip` (0x80 makes it unsigned).
-  void (*encode_8)(const float *x, size_t size, size_t count, const Scopes &scopes, uint8_t flip,
-                   uint8_t *to, ErrorSums &sums);
-  /// Codes plus 8, two a byte, the first in the low half. Odd sizes only for a single scope: its last byte's
-  /// high half is zero.
-  void (*encode_4)(const float *x, size_t size, size_t count, const Scopes &scopes, uint8_t *to,
-                   ErrorSums &sums);
-
-  /// Finite values below the type's overflow to 16 bits; `scope` only says how errors are measured.
-  void (*encode_f16)(const float *x, size_t size, const Scope &scope, uint8_t *to, ErrorSums &sums);
-  void (*encode_bf16)(const float *x, size_t size, const Scope &scope, uint8_t *to,
-                      ErrorSums &sums);
+  SourceKernels f32;
+  SourceKernels f16;
+  SourceKernels bf16;
 
   /// FitSums::noise of each of `count` trials.
   void (*try_codes)(const float *x, size_t size, const Importance &importance, const Trial *trials,
                     size_t count, double *to);
   void (*fit_codes)(const float *x, size_t size, const Importance &importance, const Trial &trial,
                     FitSums &to);
+
+  /// `dtype`: F32, F16 or BF16.
+  [[nodiscard]] const SourceKernels &of(Dtype dtype) const {
+    return dtype == Dtype::kF16 ? f16 : dtype == Dtype::kBF16 ? bf16 : f32;
+  }
 };
 
 /// Plain C++: the reference.

@@ -1,6 +1,6 @@
 // One element of each kernel, and the running sums that it feeds.
 // It exists so that the scalar kernels and the tails of the SIMD ones are the same code.
-// Every expression here has its exact counterpart in simd128.cc.
+// Every expression here has its exact counterpart in the SIMD kernels.
 #pragma once
 
 #include <algorithm>
@@ -16,6 +16,26 @@ namespace monoquant::quant {
 /// Smallest and largest code of a width.
 template <int kBits> inline constexpr int32_t kLowestCode = -(1 << (kBits - 1));
 template <int kBits> inline constexpr int32_t kHighestCode = (1 << (kBits - 1)) - 1;
+
+// Values as sources store them.
+
+struct F32Source {
+  static constexpr size_t kBytes = 4;
+  static float at(const uint8_t *x, size_t i) { return load_le<float>(x + 4 * i); }
+  static const SourceKernels &scalar() { return scalar_kernels().f32; }
+};
+
+struct F16Source {
+  static constexpr size_t kBytes = 2;
+  static float at(const uint8_t *x, size_t i) { return f16_to_f32(load_le<uint16_t>(x + 2 * i)); }
+  static const SourceKernels &scalar() { return scalar_kernels().f16; }
+};
+
+struct Bf16Source {
+  static constexpr size_t kBytes = 2;
+  static float at(const uint8_t *x, size_t i) { return bf16_to_f32(load_le<uint16_t>(x + 2 * i)); }
+  static const SourceKernels &scalar() { return scalar_kernels().bf16; }
+};
 
 /// Sums of at most kSumChunk elements.
 struct LaneSums {
@@ -115,17 +135,15 @@ inline double fold_lanes(const SearchLanes &lanes) {
   return (at(0) + at(2)) + (at(1) + at(3));
 }
 
-inline uint16_t f16_step(float x, float factor, size_t lane, LaneSums &sums) {
+inline uint16_t f16_step(float x, size_t lane, LaneSums &sums) {
   const uint16_t half = f32_to_f16(x);
-  const float magnitude = std::fabs(x);
-  sums.add(lane, magnitude * factor, (magnitude - std::fabs(f16_to_f32(half))) * factor);
+  sums.add(lane, x, x - f16_to_f32(half));
   return half;
 }
 
-inline uint16_t bf16_step(float x, float factor, size_t lane, LaneSums &sums) {
+inline uint16_t bf16_step(float x, size_t lane, LaneSums &sums) {
   const uint16_t brain = f32_to_bf16(x);
-  const float magnitude = std::fabs(x);
-  sums.add(lane, magnitude * factor, (magnitude - std::fabs(bf16_to_f32(brain))) * factor);
+  sums.add(lane, x, x - bf16_to_f32(brain));
   return brain;
 }
 

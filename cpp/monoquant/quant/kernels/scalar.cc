@@ -15,79 +15,92 @@ void decode_bf16(const uint8_t *from, size_t elements, float *to) {
   }
 }
 
-void magnitudes(const float *x, size_t size, size_t count, uint32_t *to) {
-  for (size_t scope = 0; scope < count; ++scope, x += size) {
+/// The kernels of SourceKernels.
+template <typename Source> struct ScalarKernels {
+  static const uint8_t *scope_begin(const void *x, size_t elements) {
+    return static_cast<const uint8_t *>(x) + elements * Source::kBytes;
+  }
+
+  static void magnitudes(const void *x, size_t size, size_t count, uint32_t *to) {
+    for (size_t n = 0; n < count; ++n) {
+      const uint8_t *scope = scope_begin(x, n * size);
+      to[n] = 0;
+      for (size_t i = 0; i < size; ++i) {
+        to[n] = std::max(to[n], std::bit_cast<uint32_t>(Source::at(scope, i)) & 0x7FFFFFFFU);
+      }
+    }
+  }
+
+  static void ranges(const void *x, size_t size, size_t count, Range *to) {
+    for (size_t n = 0; n < count; ++n) {
+      const uint8_t *scope = scope_begin(x, n * size);
+      Range range;
+      for (size_t i = 0; i < size; ++i) {
+        const float value = Source::at(scope, i);
+        range.min = value < range.min ? value : range.min;
+        range.max = range.max < value ? value : range.max;
+      }
+      to[n] = range;
+    }
+  }
+
+  /// Calls `element(i, value, lane, lanes)` for each element of a scope, adding the sums up after every chunk.
+  template <typename Element>
+  static void for_each_in_lanes(const uint8_t *x, size_t size, float step, CallSums &sums,
+                                Element element) {
+    for (size_t begin = 0; begin < size; begin += kSumChunk) {
+      const size_t end = std::min(size, begin + kSumChunk);
+      LaneSums lanes;
+      for (size_t i = begin; i < end; ++i) {
+        element(i, Source::at(x, i), i % kSumLanes, lanes);
+      }
+      sums.add(lanes, step);
+    }
+  }
+
+  static void encode_8(const void *x, size_t size, size_t count, const Scopes &scopes, uint8_t flip,
+                       uint8_t *to, ErrorSums &sums) {
+    CallSums call;
+    for (size_t n = 0; n < count; ++n, to += size) {
+      const Scope scope = scopes[n];
+      for_each_in_lanes(scope_begin(x, n * size), size, scope.step, call,
+                        [&](size_t i, float value, size_t lane, LaneSums &lanes) {
+                          to[i] = encode_8_step(value, scope, flip, lane, lanes);
+                        });
+    }
+    call.add_to(sums);
+  }
+
+  static void encode_4(const void *x, size_t size, size_t count, const Scopes &scopes, uint8_t *to,
+                       ErrorSums &sums) {
+    CallSums call;
+    for (size_t n = 0; n < count; ++n, to += size / 2) {
+      const Scope scope = scopes[n];
+      for_each_in_lanes(scope_begin(x, n * size), size, scope.step, call,
+                        [&](size_t i, float value, size_t /*lane*/, LaneSums &lanes) {
+                          encode_4_step(value, scope, i, to, lanes);
+                        });
+    }
+    call.add_to(sums);
+  }
+
+  template <uint16_t (*kStep)(float, size_t, LaneSums &)>
+  static uint32_t encode_16(const void *x, size_t size, uint8_t *to, ErrorSums &sums) {
+    CallSums call;
+    for_each_in_lanes(scope_begin(x, 0), size, 1.0F, call,
+                      [&](size_t i, float value, size_t lane, LaneSums &lanes) {
+                        store_le(to + 2 * i, kStep(value, lane, lanes));
+                      });
+    call.add_to(sums);
     uint32_t largest = 0;
-    for (size_t i = 0; i < size; ++i) {
-      largest = std::max(largest, std::bit_cast<uint32_t>(x[i]) & 0x7FFFFFFFU);
-    }
-    to[scope] = largest;
+    magnitudes(x, size, 1, &largest);
+    return largest;
   }
-}
 
-void ranges(const float *x, size_t size, size_t count, Range *to) {
-  for (size_t scope = 0; scope < count; ++scope, x += size) {
-    Range range;
-    for (size_t i = 0; i < size; ++i) {
-      range.min = x[i] < range.min ? x[i] : range.min;
-      range.max = range.max < x[i] ? x[i] : range.max;
-    }
-    to[scope] = range;
-  }
-}
-
-/// Calls `element(i, lane, lanes)` for each element of a scope, adding the sums up after every chunk.
-template <typename Element>
-void for_each_in_lanes(size_t size, float step, CallSums &sums, Element element) {
-  for (size_t begin = 0; begin < size; begin += kSumChunk) {
-    const size_t end = std::min(size, begin + kSumChunk);
-    LaneSums lanes;
-    for (size_t i = begin; i < end; ++i) {
-      element(i, i % kSumLanes, lanes);
-    }
-    sums.add(lanes, step);
-  }
-}
-
-void encode_8(const float *x, size_t size, size_t count, const Scopes &scopes, uint8_t flip,
-              uint8_t *to, ErrorSums &sums) {
-  CallSums call;
-  for (size_t n = 0; n < count; ++n, x += size, to += size) {
-    const Scope scope = scopes[n];
-    for_each_in_lanes(size, scope.step, call, [&](size_t i, size_t lane, LaneSums &lanes) {
-      to[i] = encode_8_step(x[i], scope, flip, lane, lanes);
-    });
-  }
-  call.add_to(sums);
-}
-
-void encode_4(const float *x, size_t size, size_t count, const Scopes &scopes, uint8_t *to,
-              ErrorSums &sums) {
-  CallSums call;
-  for (size_t n = 0; n < count; ++n, x += size, to += size / 2) {
-    const Scope scope = scopes[n];
-    for_each_in_lanes(size, scope.step, call, [&](size_t i, size_t /*lane*/, LaneSums &lanes) {
-      encode_4_step(x[i], scope, i, to, lanes);
-    });
-  }
-  call.add_to(sums);
-}
-
-void encode_f16(const float *x, size_t size, const Scope &scope, uint8_t *to, ErrorSums &sums) {
-  CallSums call;
-  for_each_in_lanes(size, scope.step, call, [&](size_t i, size_t lane, LaneSums &lanes) {
-    store_le(to + 2 * i, f16_step(x[i], scope.factor, lane, lanes));
-  });
-  call.add_to(sums);
-}
-
-void encode_bf16(const float *x, size_t size, const Scope &scope, uint8_t *to, ErrorSums &sums) {
-  CallSums call;
-  for_each_in_lanes(size, scope.step, call, [&](size_t i, size_t lane, LaneSums &lanes) {
-    store_le(to + 2 * i, bf16_step(x[i], scope.factor, lane, lanes));
-  });
-  call.add_to(sums);
-}
+  static constexpr SourceKernels kTable = {
+      Source::kBytes,      magnitudes,          ranges, encode_8, encode_4,
+      encode_16<f16_step>, encode_16<bf16_step>};
+};
 
 float importance_of(const Importance &importance, size_t i) {
   return importance.weights == nullptr ? 1.0F : importance.weights[i] * importance.unit;
@@ -130,8 +143,13 @@ void fit_codes(const float *x, size_t size, const Importance &importance, const 
 } // namespace
 
 const Kernels &scalar_kernels() {
-  static constexpr Kernels kKernels = {decode_f16, decode_bf16, magnitudes,  ranges,    encode_8,
-                                       encode_4,   encode_f16,  encode_bf16, try_codes, fit_codes};
+  static constexpr Kernels kKernels = {decode_f16,
+                                       decode_bf16,
+                                       ScalarKernels<F32Source>::kTable,
+                                       ScalarKernels<F16Source>::kTable,
+                                       ScalarKernels<Bf16Source>::kTable,
+                                       try_codes,
+                                       fit_codes};
   return kKernels;
 }
 

@@ -49,6 +49,11 @@ TEST(ScalarKernels, narrow_floats_as_documented) {
   }
 }
 
+TEST(ScalarKernels, take_every_half_as_documented) {
+  EXPECT_EQ(test::compare_all_halves(test::reference_kernels(), scalar_kernels(), kWithinRounding),
+            "");
+}
+
 TEST(ScalarKernels, round_ties_as_pytorch_does) {
   struct Row {
     std::string name;
@@ -73,8 +78,8 @@ TEST(ScalarKernels, round_ties_as_pytorch_does) {
       }
       uint8_t code = 0;
       ErrorSums sums;
-      scalar_kernels().encode_8(&x[i], 1, 1, {&scope.factor, &scope.step, &scope.zero_point}, 0,
-                                &code, sums);
+      scalar_kernels().f32.encode_8(&x[i], 1, 1, {&scope.factor, &scope.step, &scope.zero_point}, 0,
+                                    &code, sums);
       EXPECT_EQ(code, expected[i]) << row.name << ": " << x[i];
       ++compared;
     }

@@ -30,6 +30,10 @@ TEST(SimdKernels, make_the_same_codes_and_sums_as_scalar_ones) {
   }
 }
 
+TEST(SimdKernels, take_every_half_like_scalar_ones) {
+  EXPECT_EQ(test::compare_all_halves(scalar_kernels(), kernels(), kToTheBit), "");
+}
+
 TEST(SimdKernels, try_codes_with_the_same_sums_as_scalar_ones) {
   for (uint64_t seed = 0; seed < 10; ++seed) {
     ASSERT_EQ(test::compare_searching(scalar_kernels(), kernels(), seed, kToTheBit), "");
