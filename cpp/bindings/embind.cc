@@ -197,9 +197,11 @@ private:
 
 class EncodeStage : public Stage {
 public:
-  EncodeStage(const Plan &plan, size_t share, size_t shares, size_t slots, size_t block_bytes)
-      : Stage(std::make_unique<run::EncodeStage>(plan.plan(), *workers(), run::Share{share, shares},
-                                                 slots, block_bytes)) {}
+  EncodeStage(const Plan &plan, size_t share, size_t shares, size_t slots, size_t block_bytes,
+              bool reads_back)
+      : Stage(std::make_unique<run::EncodeStage>(
+            plan.plan(), *workers(), run::Share{share, shares}, slots, block_bytes,
+            reads_back ? std::optional(run::kReadBackBehind) : std::nullopt)) {}
 
   const run::EncodeStage &encode() const { return static_cast<const run::EncodeStage &>(stage()); }
   run::EncodeStage &encode() { return static_cast<run::EncodeStage &>(stage()); }
@@ -326,7 +328,7 @@ EMSCRIPTEN_BINDINGS(monoquant) {
       .function("error", &Stage::error)
       .function("result", &Stage::result);
   emscripten::class_<EncodeStage, emscripten::base<Stage>>("EncodeStage")
-      .constructor<const Plan &, size_t, size_t, size_t, size_t>();
+      .constructor<const Plan &, size_t, size_t, size_t, size_t, bool>();
   emscripten::class_<SealStage, emscripten::base<Stage>>("SealStage")
       .constructor<EncodeStage &, const std::string &>();
   emscripten::class_<VerifyStage, emscripten::base<Stage>>("VerifyStage")

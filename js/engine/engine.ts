@@ -63,8 +63,14 @@ export class Engine {
     return withoutError(new this.#module.Plan(inspector, text));
   }
 
-  encodeStage(plan: WasmPlan, share: Share, { slots, blockBytes }: BlockShape): WasmStage {
-    return new this.#module.EncodeStage(plan, share.index, share.count, slots, blockBytes);
+  /** `readsBack`: source 0 is the file, source 1 the output. */
+  encodeStage(
+    plan: WasmPlan,
+    { index, count }: Share,
+    { slots, blockBytes }: BlockShape,
+    readsBack: boolean,
+  ): WasmStage {
+    return new this.#module.EncodeStage(plan, index, count, slots, blockBytes, readsBack);
   }
 
   /** Adds the data that `data` has inspected to a calibration, JSON or ''. */

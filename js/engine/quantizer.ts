@@ -94,7 +94,7 @@ export class Quantizer<Output> {
     }
   }
 
-  /** Writes a share of the output and returns JSON of a StageResult. */
+  /** Writes a share of the output, reads most of it back, and returns JSON of a StageResult. */
   async encode(
     choice: PlanChoice,
     share: Share,
@@ -107,9 +107,9 @@ export class Quantizer<Output> {
     this.#sink = sink;
     const options = this.#engineOptions(choice);
     this.#plan = this.#engine.plan(this.#inspector, options, choice.calibration);
-    this.#encode = this.#engine.encodeStage(this.#plan, share, this.#blocks);
+    this.#encode = this.#engine.encodeStage(this.#plan, share, this.#blocks, true);
     const { slots } = this.#blocks;
-    return runStage(this.#encode, { sources: [this.#source], sink, slots, onProgress });
+    return runStage(this.#encode, { sources: [this.#source, sink], sink, slots, onProgress });
   }
 
   /** The elements of one tensor, one after the other. `choice` names it as the only one. */
@@ -125,7 +125,7 @@ export class Quantizer<Output> {
       const bytes = tensors.flatMap(({ outputs }) => outputs).reduce((sum, o) => sum + o.bytes, 0);
       // The header comes first.
       const sink = new TensorSink(sizes.outputBytes - bytes, bytes);
-      stage = this.#engine.encodeStage(plan, { index: 0, count: 1 }, this.#blocks);
+      stage = this.#engine.encodeStage(plan, { index: 0, count: 1 }, this.#blocks, false);
       const { slots } = this.#blocks;
       await runStage(stage, { sources: [this.#source], sink, slots });
       return sink.finish();
@@ -222,7 +222,7 @@ export class Quantizer<Output> {
     }
   }
 
-  /** Reads back what `encode` wrote, once every share has been written. */
+  /** Reads back the rest of what `encode` wrote, once every share has been written. */
   async verify(onProgress?: OnStageProgress): Promise<void> {
     if (this.#encode === undefined || this.#sink === undefined) throw outOfOrder('verify');
     const output = await inspectOutput(this.#engine, this.#sink);

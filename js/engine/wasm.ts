@@ -224,13 +224,17 @@ export interface WasmModule {
     inspector: WasmInspector,
     optionsJson: string,
   ) => WasmPlan;
-  /** Does the part `share` of `shares` equal ones. The plan must outlive the stage. */
+  /**
+   * Does the part `share` of `shares` equal ones. The plan must outlive the stage. With `readsBack` the output is its
+   * source 1, and most of it is compared with what was encoded on the way.
+   */
   readonly EncodeStage: new (
     plan: WasmPlan,
     share: number,
     shares: number,
     slots: number,
     blockBytes: number,
+    readsBack: boolean,
   ) => WasmStage;
   /**
    * Ends the output when all shares are encoded: compares and writes checksums. `resultsJson` is the array of
@@ -241,8 +245,8 @@ export interface WasmModule {
     resultsJson: string,
   ) => WasmStage;
   /**
-   * Reads the output back: its structure (through an inspector of it) against the plan, its bytes against
-   * the checksums that `encode` took. `encode` must outlive it.
+   * Reads the output back: its structure (through an inspector of it) against the plan, what `encode` has not read
+   * back itself against the checksums that it took. `encode` must outlive it.
    */
   readonly VerifyStage: new (
     encode: WasmStage,

@@ -21,6 +21,7 @@ struct Extent {
   uint64_t digest = 0;
   size_t tensor = kHeader; // index of a TensorPlan
   uint32_t crc32 = 0;      // where the container wants one
+  bool is_read_back = false;
 
   static constexpr size_t kHeader = ~size_t{0};
 };

@@ -9,13 +9,14 @@
 namespace monoquant::run {
 
 EncodeStage::EncodeStage(const plan::Plan &plan, parallel::Workers &workers, Share share,
-                         size_t slots, size_t block_bytes)
+                         size_t slots, size_t block_bytes,
+                         std::optional<uint64_t> reads_back_behind)
     // A slice never has more than a strip can hold.
     : Stage(slots, static_cast<size_t>(std::min<uint64_t>(block_bytes, kStripBytes)),
             most_bytes(plan.catalog)),
       plan_(plan), slicer_(plan, share), encoder_(plan, slicer_, workers, this->block_bytes()),
       strip_(plan.catalog, this->block_bytes()), owes_preamble_(share.index == 0),
-      slots_(this->slots()) {
+      slots_(this->slots()), reads_back_behind_(reads_back_behind), read_back_(plan) {
   for (Slot &slot : slots_) {
     slot.data = Buffer(encoder_.data_bytes());
     slot.tail = Buffer(encoder_.tail_bytes());
@@ -30,12 +31,20 @@ EncodeStage::EncodeStage(const plan::Plan &plan, parallel::Workers &workers, Sha
 }
 
 std::optional<Read> EncodeStage::next(size_t slot_index) {
-  Slot &slot = slots_[slot_index];
+  const auto read = next_step(slots_[slot_index]);
+  under_way_ += read ? 1 : 0;
+  handed_out_ += read ? 1 : 0;
+  return read;
+}
+
+std::optional<Read> EncodeStage::next_step(Slot &slot) {
   if (owes_preamble_) {
     owes_preamble_ = false;
     slot.step = Step::kPreamble;
-    ++under_way_;
     return Read{0, 0};
+  }
+  if (auto read = next_read_back(slot)) {
+    return read;
   }
   if (!pending_) {
     pending_ = slicer_.next(block_bytes());
@@ -48,7 +57,6 @@ std::optional<Read> EncodeStage::next(size_t slot_index) {
     return std::nullopt; // the strip may be in use
   }
   slot.slice = *pending_;
-  ++under_way_;
   if (tensor.is_assembled()) {
     return next_of_view(slot, tensor);
   }
@@ -58,6 +66,34 @@ std::optional<Read> EncodeStage::next(size_t slot_index) {
                   static_cast<size_t>(cut.bytes(pending_->begin, pending_->end))};
   pending_.reset();
   return read;
+}
+
+/// A band is there when the slot of its last step has been given away again.
+std::optional<Read> EncodeStage::next_read_back(Slot &slot) {
+  while (next_back_ < written_.size()) {
+    const Written &band = written_[next_back_];
+    if (band.step + slots() > handed_out_ || band.total + *reads_back_behind_ > written_bytes_) {
+      break;
+    }
+    read_back_.add(extents_[band.extent]);
+    ++next_back_;
+  }
+  const auto block = read_back_.next(block_bytes());
+  if (!block) {
+    return std::nullopt;
+  }
+  slot.step = Step::kReadBack;
+  slot.length = block->length;
+  return Read{block->offset, block->length, 1};
+}
+
+Result<void> EncodeStage::take_read_back(const Slot &slot, std::span<const uint8_t> block) {
+  const size_t before = read_back_.right();
+  auto taken = read_back_.take(block.first(slot.length));
+  for (size_t i = before; i < read_back_.right(); ++i) {
+    extents_[written_[i].extent].is_read_back = true;
+  }
+  return taken;
 }
 
 /// A part of the strip that the pending slice lies in, or the slice when the strip is complete.
@@ -91,6 +127,7 @@ Result<void> EncodeStage::process(size_t slot_index) {
   Slot &slot = slots_[slot_index];
   slot.pieces.clear();
   --under_way_;
+  ++processed_;
   const std::span<uint8_t> block = input(slot_index);
   switch (slot.step) {
   case Step::kPreamble:
@@ -111,6 +148,8 @@ Result<void> EncodeStage::process(size_t slot_index) {
     take(slot, block);
     return {};
   }
+  case Step::kReadBack:
+    return take_read_back(slot, block);
   }
   return {};
 }
@@ -153,8 +192,12 @@ void EncodeStage::encode(Slot &slot, std::span<const uint8_t> input) {
   }
   if (!data.bytes.empty()) {
     slot.pieces.push_back(data);
+    written_bytes_ += data.bytes.size();
   }
   if (slice.last_of_band && slice.pass + 1 == slicer_.cut(tensor_).passes) {
+    if (reads_back_behind_) {
+      written_.push_back({extents_.size(), processed_ - 1, written_bytes_});
+    }
     encoder_.finish(slot.tail.span(), slot.pieces, extents_);
     if (plan_.tensors[tensor_].decision != plan::Decision::kCopy) {
       errors_.push_back({tensor_, slice.band, encoder_.errors(), encoder_.edge_scales()});

@@ -6,10 +6,15 @@
 #include <map>
 
 #include "monoquant/run/band_encoder.h"
+#include "monoquant/run/read_back.h"
 #include "monoquant/run/stage.h"
 #include "monoquant/run/strip.h"
 
 namespace monoquant::run {
+
+/// Bands are read back while others are written: file systems take what several threads write one after the other, and
+/// who waits can read. Some way behind, so that nothing is asked for that has just been handed over.
+inline constexpr uint64_t kReadBackBehind = 32ULL << 20U;
 
 /// Errors of the values in one band.
 struct BandErrors {
@@ -29,9 +34,10 @@ struct SourceCrc {
 
 class EncodeStage final : public Stage {
 public:
-  /// `plan` and `workers` must outlive the stage.
+  /// `plan` and `workers` must outlive the stage. `reads_back_behind`: where the output can be read, as source 1,
+  /// each band is compared with what was encoded once so many bytes more have been written.
   EncodeStage(const plan::Plan &plan, parallel::Workers &workers, Share share, size_t slots,
-              size_t block_bytes);
+              size_t block_bytes, std::optional<uint64_t> reads_back_behind = std::nullopt);
 
   std::optional<Read> next(size_t slot) override;
   Result<void> process(size_t slot) override;
@@ -59,6 +65,7 @@ private:
     kStrip,    // a part of what a slice is put together from
     kSlice,    // the slot's input
     kGathered, // a slice that lies in the strip
+    kReadBack, // some of the output
   };
 
   struct Slot {
@@ -70,6 +77,16 @@ private:
     std::vector<Piece> pieces;
   };
 
+  /// Data of a band of the output.
+  struct Written {
+    size_t extent = 0;  // index
+    uint64_t step = 0;  // that writes the last of it
+    uint64_t total = 0; // bytes written with it and before
+  };
+
+  std::optional<Read> next_step(Slot &slot);
+  std::optional<Read> next_read_back(Slot &slot);
+  Result<void> take_read_back(const Slot &slot, std::span<const uint8_t> block);
   Read next_of_view(Slot &slot, const catalog::Tensor &tensor);
   void write_preamble(Slot &slot);
   void take(Slot &slot, std::span<const uint8_t> input);
@@ -86,6 +103,8 @@ private:
   bool owes_preamble_;           // header and shapes come first and need no bytes
   std::optional<Slice> pending_; // the next one, where it has to be put together first
   size_t under_way_ = 0;         // steps handed out and not processed yet
+  uint64_t handed_out_ = 0;      // steps
+  uint64_t processed_ = 0;       // steps
   std::vector<Slot> slots_;
   size_t tensor_ = 0; // at work
 
@@ -94,6 +113,12 @@ private:
   uint32_t source_crc_ = 0; // of the band at work
   std::vector<Extent> extents_;
   std::map<size_t, plan::Unfit> unfit_; // by index of the TensorPlan
+
+  const std::optional<uint64_t> reads_back_behind_;
+  std::vector<Written> written_; // in the order in which they are read back
+  uint64_t written_bytes_ = 0;
+  size_t next_back_ = 0; // of written_
+  ReadBack read_back_;
 };
 
 } // namespace monoquant::run

@@ -1,12 +1,12 @@
 // Reads a finished output back and compares it with what was encoded.
 // It exists because nothing is called done that was not re-read: a full disk or a bad cable is found here.
 // Structure is compared with the plan, every band's bytes with the checksum taken when they were made.
-// Each share of a run checks what it wrote.
+// Each share of a run checks what it wrote and has not read back while it encoded.
 #pragma once
 
-#include "monoquant/base/checksum.h"
 #include "monoquant/catalog/catalog.h"
 #include "monoquant/run/encode_stage.h"
+#include "monoquant/run/read_back.h"
 
 namespace monoquant::run {
 
@@ -19,28 +19,14 @@ public:
   std::optional<Read> next(size_t slot) override;
   Result<void> process(size_t slot) override;
   [[nodiscard]] std::span<const Piece> writes(size_t /*slot*/) const override { return {}; }
-  [[nodiscard]] std::string_view tensor() const override;
-  [[nodiscard]] uint64_t total_bytes() const override { return total_bytes_; }
+  [[nodiscard]] std::string_view tensor() const override { return read_back_.tensor(); }
+  [[nodiscard]] uint64_t total_bytes() const override { return read_back_.total_bytes(); }
   [[nodiscard]] std::string result_json() const override { return "{}"; }
 
 private:
-  struct Block {
-    uint64_t offset = 0;
-    size_t length = 0;
-  };
-
-  [[nodiscard]] Error mismatch(const Extent &extent) const;
-
-  const EncodeStage &encode_;
   std::optional<Error> structure_; // what is wrong with the file's structure
-  std::vector<Extent> extents_;    // by offset
-  uint64_t total_bytes_ = 0;
-  size_t next_extent_ = 0; // to be read, from this offset on
-  uint64_t next_offset_ = 0;
-  std::vector<Block> blocks_; // one a slot
-  size_t extent_ = 0;         // the one at work
-  uint64_t done_ = 0;         // bytes of it
-  Checksum checksum_;
+  ReadBack read_back_;
+  std::vector<size_t> lengths_; // of the block in each slot
 };
 
 } // namespace monoquant::run

@@ -1,0 +1,76 @@
+#include "monoquant/run/read_back.h"
+
+#include <algorithm>
+
+#include "monoquant/base/text.h"
+
+namespace monoquant::run {
+
+void ReadBack::add(const Extent &extent) {
+  extents_.push_back(extent);
+  total_bytes_ += extent.bytes;
+}
+
+std::optional<ReadBack::Block> ReadBack::next(size_t most) {
+  if (next_extent_ == extents_.size()) {
+    return std::nullopt;
+  }
+  const uint64_t begin = next_offset_ > 0 ? next_offset_ : extents_[next_extent_].offset;
+  uint64_t end = begin;
+  next_offset_ = 0;
+  while (next_extent_ < extents_.size() && end - begin < most) {
+    const Extent &extent = extents_[next_extent_];
+    if (end != begin && extent.offset != end) {
+      break;
+    }
+    const uint64_t extent_end = extent.offset + extent.bytes;
+    end = std::min(extent_end, begin + most);
+    if (end < extent_end) {
+      next_offset_ = end;
+      break;
+    }
+    ++next_extent_;
+  }
+  return Block{begin, static_cast<size_t>(end - begin)};
+}
+
+Result<void> ReadBack::take(std::span<const uint8_t> bytes) {
+  while (!bytes.empty()) {
+    const Extent &extent = extents_[extent_];
+    const auto taken = static_cast<size_t>(std::min<uint64_t>(bytes.size(), extent.bytes - done_));
+    checksum_.add(bytes.first(taken));
+    bytes = bytes.subspan(taken);
+    done_ += taken;
+    if (done_ == extent.bytes) {
+      if (checksum_.digest() != extent.digest) {
+        return mismatch(extent);
+      }
+      checksum_.reset();
+      done_ = 0;
+      ++extent_;
+    }
+  }
+  return {};
+}
+
+std::string_view ReadBack::tensor() const {
+  if (extent_ >= extents_.size() || extents_[extent_].tensor == Extent::kHeader) {
+    return {};
+  }
+  return plan_.catalog.tensors[plan_.tensors[extents_[extent_].tensor].source].name;
+}
+
+Error ReadBack::mismatch(const Extent &extent) const {
+  const std::string_view name = tensor();
+  return output_differs(concat(extent.bytes, " bytes at ", extent.offset, " of ",
+                               name.empty() ? "the header" : name,
+                               " do not have the checksum of what was written."),
+                        std::string(name), extent.offset);
+}
+
+Error output_differs(std::string message, std::string tensor, uint64_t offset) {
+  return {ErrorCode::kVerificationFailed, "The output read back differs: " + std::move(message),
+          "Check the disk and run again; the input was not touched.", std::move(tensor), offset};
+}
+
+} // namespace monoquant::run

@@ -1,0 +1,59 @@
+// Compares what stands in the output with the checksums that were taken when it was encoded.
+// It exists because both stages that read an output back do it alike: while encoding, and at the end.
+// Extents come in the order in which they are read; each byte is read once.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "monoquant/base/checksum.h"
+#include "monoquant/base/result.h"
+#include "monoquant/run/band_encoder.h"
+
+namespace monoquant::run {
+
+/// kVerificationFailed, with what to do about it.
+Error output_differs(std::string message, std::string tensor, uint64_t offset);
+
+class ReadBack {
+public:
+  struct Block {
+    uint64_t offset = 0;
+    size_t length = 0;
+  };
+
+  /// `plan` must outlive this.
+  explicit ReadBack(const plan::Plan &plan) : plan_(plan) {}
+
+  void add(const Extent &extent);
+
+  /// What is to be read next, at most `most` bytes: as far as extents follow each other without a gap.
+  std::optional<Block> next(size_t most);
+
+  /// The bytes of a block, in the order of `next`. Errors: kVerificationFailed.
+  Result<void> take(std::span<const uint8_t> bytes);
+
+  /// How many extents were found to be right.
+  [[nodiscard]] size_t right() const { return extent_; }
+  [[nodiscard]] uint64_t total_bytes() const { return total_bytes_; }
+  /// The tensor at work.
+  [[nodiscard]] std::string_view tensor() const;
+
+private:
+  [[nodiscard]] Error mismatch(const Extent &extent) const;
+
+  const plan::Plan &plan_;
+  std::vector<Extent> extents_;
+  uint64_t total_bytes_ = 0;
+  size_t next_extent_ = 0; // to be read, from this offset on
+  uint64_t next_offset_ = 0;
+  size_t extent_ = 0; // the one at work
+  uint64_t done_ = 0; // bytes of it
+  Checksum checksum_;
+};
+
+} // namespace monoquant::run
