@@ -42,7 +42,8 @@ void expect_notices(std::vector<uint8_t> bytes, size_t step, const Harm &harm) {
 
 TEST(Checksum, notices_blocks_that_are_missing_stale_or_elsewhere) {
   const std::vector<uint8_t> bytes = random_bytes(16384);
-  for (const size_t block : {8, 64, 512, 4096}) {
+  constexpr size_t kBlocks[] = {8, 64, 512, 4096};
+  for (const size_t block : kBlocks) {
     const auto at_of = [&](std::vector<uint8_t> &changed, size_t at) {
       return changed.begin() + static_cast<std::ptrdiff_t>(at);
     };

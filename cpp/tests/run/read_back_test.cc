@@ -43,10 +43,10 @@ public:
         [&](const Read &read, std::span<uint8_t> to) {
           const auto offset = static_cast<size_t>(read.offset);
           if (read.source == 0 && !source_is_output) {
-            std::copy_n(source_.begin() + read.offset, to.size(), to.begin());
+            std::copy_n(source_.data() + read.offset, to.size(), to.data());
             return;
           }
-          std::copy_n(output_.begin() + read.offset, to.size(), to.begin());
+          std::copy_n(output_.data() + read.offset, to.size(), to.data());
           for (size_t i = offset; i < offset + to.size(); ++i) {
             reads_before_writing_ += written_[i] == 1 ? 0U : 1U;
             ++reads_[i];

@@ -97,7 +97,8 @@ std::vector<uint16_t> all_halves(Dtype dtype, uint32_t largest, bool mixed) {
 
 std::string compare_extremes(const Kernels &expected, const Kernels &actual, Dtype dtype,
                              bool mixed) {
-  for (const size_t size : {1, 2, 7, 8, 15, 16, 17, 21}) {
+  constexpr size_t kSizes[] = {1, 2, 7, 8, 15, 16, 17, 21};
+  for (const size_t size : kSizes) {
     const Stored any(dtype, all_halves(dtype, ~0U, mixed), 2);
     std::vector<uint32_t> one(any.count() / size);
     std::vector<uint32_t> other(one.size());
