@@ -159,7 +159,8 @@ function quantize(job, input, output, flags) {
 
 /** @param {Pairs} pairs */
 function ratioColumns(pairs) {
-  const of = (/** @type {'cost' | 'copy'} */ which) => median(pairs.map((pair) => pair[which].wall));
+  const of = (/** @type {'cost' | 'copy'} */ which) =>
+    median(pairs.map((pair) => pair[which].wall));
   const ratios = pairs.map(({ cost, copy }) => cost.wall / copy.wall);
   const spread = [0.25, 0.75].map((share) => quantile(ratios, share).toFixed(2));
   return [(of('cost') / of('copy')).toFixed(2), spread.join('–')];

@@ -9,9 +9,14 @@ import { header, row } from './bench-files.mjs';
 import { findOnPath, run } from './run.mjs';
 import { ensureEmscripten } from './toolchain.mjs';
 
-const PACKAGES = ['g++', 'clang', 'cmake', 'ninja-build', 'libbenchmark-dev', 'libgtest-dev'].concat(
-  ['libsimde-dev', 'nlohmann-json3-dev'],
-);
+const PACKAGES = [
+  'g++',
+  'clang',
+  'cmake',
+  'ninja-build',
+  'libbenchmark-dev',
+  'libgtest-dev',
+].concat(['libsimde-dev', 'nlohmann-json3-dev']);
 
 /**
  * @param {{root: string}} job

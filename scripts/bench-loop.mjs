@@ -21,7 +21,8 @@ if (isMainThread) {
 } else {
   const { from, to, share, index, count } = workerData;
   // Memory that begins with a page: copies of some other alignments take three times as long on some machines.
-  const block = new Uint8Array(new WebAssembly.Memory({ initial: BLOCK >>> 16 }).buffer);
+  const { Memory } = /** @type {any} */ (globalThis).WebAssembly;
+  const block = new Uint8Array(new Memory({ initial: BLOCK >>> 16 }).buffer);
   const { size } = fstatSync(from);
   forEachBlock(size, index, count, (offset) => {
     const bytes = readSync(from, block, 0, BLOCK, offset);
