@@ -37,6 +37,14 @@ export class JsonObjectText {
     return new JsonObjectText(text, membersOf(plain));
   }
 
+  /** In the order of the text. */
+  entries(): readonly (readonly [key: string, value: unknown])[] {
+    return this.#members.map(({ key, valueBegin, valueEnd }) => [
+      key,
+      JSON.parse(plainJson(this.text.slice(valueBegin, valueEnd))) as unknown,
+    ]);
+  }
+
   has(key: string): boolean {
     return this.#find(key) !== undefined;
   }

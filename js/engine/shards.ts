@@ -5,6 +5,7 @@
  */
 
 import { MonoquantError } from '../api/errors.js';
+import { JsonObjectText } from '../api/json-object-text.js';
 import type { WeightMap } from '../api/model-files.js';
 import type { Catalog, TensorInfo } from '../api/types.js';
 import type { ByteSource } from '../io/byte-source.js';
@@ -33,6 +34,8 @@ export interface OpenShard {
 
 interface ReadShard extends OpenShard {
   readonly catalog: Catalog;
+  /** Of its metadata, those of tied names among them, in the order of the file. */
+  readonly notes: readonly (readonly [key: string, value: string])[];
 }
 
 /**
@@ -49,7 +52,8 @@ export async function joinShards(
 ): Promise<ByteSource> {
   const read: ReadShard[] = [];
   for (const shard of shards) {
-    read.push({ ...shard, catalog: await readShard(engine, shard) });
+    const catalog = await readShard(engine, shard);
+    read.push({ ...shard, catalog, notes: await readNotes(shard.source, catalog) });
   }
   checkNames(read, weightMap);
   const data = read.map(({ source, catalog }): SourcePart => {
@@ -120,10 +124,8 @@ function headerOf(shards: readonly ReadShard[]): Uint8Array {
   const metadata = new Map<string, string>();
   const entries: string[] = [];
   let position = 0;
-  for (const { catalog } of shards) {
-    for (const [key, value] of metadataOf(catalog)) {
-      if (!metadata.has(key)) metadata.set(key, value);
-    }
+  for (const { catalog, notes } of shards) {
+    for (const [key, value] of notes) if (!metadata.has(key)) metadata.set(key, value);
     for (const { name, dtype, shape, bytes } of ownTensors(catalog)) {
       const place = { dtype, shape, data_offsets: [position, position + bytes] };
       entries.push(member(name, place));
@@ -149,12 +151,16 @@ function ownTensors({ tensors }: Catalog): readonly TensorInfo[] {
   return tensors.filter(({ tiedTo }) => tiedTo === undefined);
 }
 
-/** With the notes of tied names, which the engine has made tensors of. */
-function metadataOf({ metadata, tensors }: Catalog): readonly (readonly [string, string])[] {
-  const ties = tensors.flatMap(({ name, tiedTo }) =>
-    tiedTo === undefined ? [] : ([[name, tiedTo]] as const),
-  );
-  return [...Object.entries(metadata), ...ties];
+/** From the header itself, which the engine has checked: objects put keys that look like numbers first. */
+async function readNotes(source: ByteSource, catalog: Catalog): Promise<ReadShard['notes']> {
+  const isTied = ({ tiedTo }: TensorInfo) => tiedTo !== undefined;
+  if (Object.keys(catalog.metadata).length === 0 && !catalog.tensors.some(isTied)) return [];
+  const length = new Uint8Array(8);
+  await source.read(0, length);
+  const header = new Uint8Array(Number(new DataView(length.buffer).getBigUint64(0, true)));
+  await source.read(length.length, header);
+  const notes = JsonObjectText.parse(new TextDecoder().decode(header))?.object('__metadata__');
+  return (notes?.entries() ?? []) as ReadShard['notes'];
 }
 
 function inShard(name: string, error: unknown): unknown {

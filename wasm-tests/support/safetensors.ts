@@ -59,10 +59,7 @@ export function elementsOf(shape: readonly number[]): number {
 }
 
 /** The tensors follow one another in the order given. */
-export function writeSafetensors(
-  tensors: readonly Tensor[],
-  metadata?: Readonly<Record<string, string>>,
-): Bytes {
+export function writeSafetensors(tensors: readonly Tensor[], metadata?: Notes): Bytes {
   const header = headerOf(tensors, metadata);
   const size = tensors.reduce((sum, { bytes }) => sum + bytes.length, header.length);
   const file = new Uint8Array(size);
@@ -77,19 +74,33 @@ export function writeSafetensors(
 
 type Described = Omit<Tensor, 'bytes'> & { readonly bytes: { readonly length: number } };
 
+/** As text: objects would put names first that look like numbers. */
+function member(key: string, json: string): string {
+  return `${JSON.stringify(key)}:${json}`;
+}
+
+/** Notes of a file; a map keeps their order whatever they are called. */
+export type Notes = Readonly<Record<string, string>> | ReadonlyMap<string, string>;
+
 /** The first bytes of a file; `bytes` of the tensors are looked at for their length only. */
-export function headerOf(
-  tensors: readonly Described[],
-  metadata?: Readonly<Record<string, string>>,
-): Bytes {
-  const entries: [string, unknown][] = metadata === undefined ? [] : [['__metadata__', metadata]];
+export function headerOf(tensors: readonly Described[], metadata?: Notes): Bytes {
+  const entries: string[] = [];
+  if (metadata !== undefined) {
+    const notes = metadata instanceof Map ? [...metadata] : Object.entries(metadata);
+    entries.push(
+      member(
+        '__metadata__',
+        `{${notes.map(([key, value]) => member(key, JSON.stringify(value))).join()}}`,
+      ),
+    );
+  }
   let position = 0;
   for (const { name, dtype, shape, bytes } of tensors) {
-    entries.push([name, { dtype, shape, data_offsets: [position, position + bytes.length] }]);
+    const place = { dtype, shape, data_offsets: [position, position + bytes.length] };
+    entries.push(member(name, JSON.stringify(place)));
     position += bytes.length;
   }
-  // fromEntries would put names that look like numbers first; the order of keys means nothing.
-  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
+  const json = new TextEncoder().encode(`{${entries.join()}}`);
   const padded = Math.ceil(json.length / 8) * 8;
   const header = new Uint8Array(8 + padded).fill(0x20);
   new DataView(header.buffer).setBigUint64(0, BigInt(padded), true);

@@ -4,11 +4,11 @@
  * The one file is written by the tests' own writer, from the tensors.
  */
 import type { Bytes, DataFile } from '../host/host.js';
-import { type Tensor, writeSafetensors } from './safetensors.js';
+import { type Notes, type Tensor, writeSafetensors } from './safetensors.js';
 
 export interface Part {
   readonly tensors: readonly Tensor[];
-  readonly metadata?: Readonly<Record<string, string>>;
+  readonly metadata?: Notes;
 }
 
 export const INDEX = 'model.safetensors.index.json';
@@ -30,12 +30,13 @@ export function joined(parts: readonly Part[]): Bytes {
   // Of notes of one name the first counts. A map, because any name may be one, such as `constructor`.
   const metadata = new Map<string, string>();
   for (const part of parts) {
-    for (const [key, value] of Object.entries(part.metadata ?? {})) {
+    const notes = part.metadata ?? {};
+    for (const [key, value] of notes instanceof Map ? notes : Object.entries(notes)) {
       if (!metadata.has(key)) metadata.set(key, value);
     }
   }
   const tensors = parts.flatMap((part) => part.tensors);
-  return writeSafetensors(tensors, Object.fromEntries(metadata));
+  return writeSafetensors(tensors, metadata);
 }
 
 /** Tensors dealt out one by one. */

@@ -1,5 +1,7 @@
 #include "generate/calibration.h"
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "monoquant/calibration/calibration.h"

@@ -1,5 +1,6 @@
 #include "generate/documents.h"
 
+#include <iterator>
 #include <limits>
 
 #include "generate/names.h"
@@ -7,9 +8,10 @@
 namespace monoquant::fuzz {
 namespace {
 
-Json make_value(Choices &choices) {
+/// `depth`: of lists and objects in it, at most.
+Json make_value(Choices &choices, int depth = 3) {
   constexpr double kNumbers[] = {-1, 0.5, 1e308, -1e308, 4294967296.0, 9007199254740993.0, 1e-320};
-  switch (choices.below(12)) {
+  switch (choices.below(depth > 0 ? 12 : 9)) {
   case 1:
     return choices.flag();
   case 2:
@@ -27,9 +29,9 @@ Json make_value(Choices &choices) {
   case 8:
     return Json::object();
   case 9:
-    return Json::array({make_value(choices), make_value(choices)});
+    return Json::array({make_value(choices, depth - 1), make_value(choices, depth - 1)});
   case 10:
-    return Json::object({{odd_text(choices), make_value(choices)}});
+    return Json::object({{odd_text(choices), make_value(choices, depth - 1)}});
   case 11:
     return choices.text(6);
   default:

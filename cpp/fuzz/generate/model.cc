@@ -1,8 +1,7 @@
 #include "generate/model.h"
 
 #include <algorithm>
-#include <bit>
-#include <cmath>
+#include <limits>
 #include <set>
 
 #include "generate/names.h"
@@ -36,6 +35,8 @@ constexpr std::string_view kModuleTypes[] = {"torch.nn.modules.sparse.Embedding"
                                              "torch.nn.modules.linear.Bilinear",
                                              "torch.nn.modules.container.ParameterList",
                                              "somebody.Linear"};
+
+constexpr const char *kArchitectures[] = {"LlamaForCausalLM", "BertForMaskedLM", "ViTModel"};
 
 std::vector<uint64_t> make_shape(Choices &choices) {
   const uint64_t kind = choices.below(32);
@@ -241,6 +242,9 @@ Model make_model(Choices &choices) {
   turn(choices, model);
   add_metadata(choices, model.catalog);
   catalog::classify(model.catalog.tensors);
+  if (choices.chance(4)) { // a configuration stands beside it
+    model.catalog.model = catalog::ModelClass{{choices.pick(kArchitectures)}, "any", {}};
+  }
   return model;
 }
 

@@ -1,5 +1,6 @@
 #include "generate/names.h"
 
+#include <iterator>
 #include <string_view>
 
 #include "monoquant/base/text.h"

@@ -2,6 +2,8 @@
 // It exists because options come from programs and files of others, and the engine believes what it has parsed.
 // The first byte chooses: odd the text itself, even valid options in which something was changed.
 #include "generate/options.h"
+#include <algorithm>
+
 #include "generate/documents.h"
 #include "monoquant/plan/plan.h"
 #include "properties.h"

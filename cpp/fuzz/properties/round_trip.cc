@@ -2,6 +2,9 @@
 // It exists because a plan is a promise about a file that somebody else reads: names, limits, containers and
 // configurations meet here as they do in no test of one of them.
 // What cannot be written is refused by the plan, before any work, in words.
+#include <memory>
+#include <optional>
+#include <set>
 #include <string>
 
 #include "generate/model.h"

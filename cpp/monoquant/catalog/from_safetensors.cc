@@ -7,6 +7,11 @@
 namespace monoquant::catalog {
 namespace {
 
+/// Notes that speak of the file, whatever its tensors are called.
+bool is_of_file(std::string_view key) {
+  return key == "format" || key == kQuantizationConfig || key == kQuantizedBy;
+}
+
 /// Names that were dropped because they shared their bytes with another: the format's `save_model` notes in the
 /// metadata which one. They come back as tied tensors, and their notes are taken out.
 void restore_ties(Catalog &catalog) {
@@ -17,7 +22,7 @@ void restore_ties(Catalog &catalog) {
   std::erase_if(catalog.metadata, [&](const auto &entry) {
     const auto &[name, kept] = entry;
     const auto found = by_name.find(kept);
-    if (found == by_name.end() || by_name.contains(name)) {
+    if (found == by_name.end() || by_name.contains(name) || is_of_file(name)) {
       return false;
     }
     Tensor tied = catalog.tensors[found->second];

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/checked.h"
@@ -137,24 +138,30 @@ private:
     });
   }
 
-  /// The only number of bits that the file speaks of; 0 where there are several or none.
-  [[nodiscard]] uint32_t configured_bits() const {
+  /// The only number of bits of the groups that name this tensor or its module, or of all groups where none does; 0
+  /// where there are several or none.
+  [[nodiscard]] uint32_t configured_bits(std::string_view name) const {
     const Json config = parse_json(catalog_.quantization_config());
     const auto groups = config.is_object() ? config.find("config_groups") : config.end();
-    uint32_t bits = 0;
     if (groups == config.end() || !groups->is_object()) {
       return 0;
     }
+    std::set<uint32_t> named;
+    std::set<uint32_t> all;
     for (const Json &group : *groups) {
       const Json weights = group.is_object() ? group.value("weights", Json()) : Json();
       const Json number = weights.is_object() ? weights.value("num_bits", Json()) : Json();
-      const uint32_t found = number.is_number_unsigned() ? number.get<uint32_t>() : 0;
-      if (found == 0 || (bits != 0 && bits != found)) {
-        return 0;
+      const uint32_t bits = number.is_number_unsigned() ? number.get<uint32_t>() : 0;
+      all.insert(bits);
+      const Json targets = group.is_object() ? group.value("targets", Json()) : Json();
+      for (const Json &target : targets) {
+        if (target == name || target == module_name(name)) {
+          named.insert(bits);
+        }
       }
-      bits = found;
     }
-    return bits;
+    const std::set<uint32_t> &found = named.empty() ? all : named;
+    return found.size() == 1 ? *found.begin() : 0;
   }
 
   void look_at(size_t index) {
@@ -232,7 +239,7 @@ private:
     found.codes.columns = columns;
     found.codes.matrix_rows = packed.shape[packed.shape.size() - 2];
     const bool either = fits(4) && fits(8); // a word a row
-    found.codes.bits = either ? configured_bits() : (fits(4) ? 4 : 8);
+    found.codes.bits = either ? configured_bits(found.name) : (fits(4) ? 4 : 8);
     return found.codes.bits == 4 || (found.codes.bits == 8 && fits(8));
   }
 

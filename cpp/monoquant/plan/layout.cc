@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "monoquant/base/checked.h"
 #include "monoquant/base/json_writer.h"
@@ -24,15 +25,13 @@ void set(container::Metadata &metadata, std::string key, std::string value, bool
   }
 }
 
-/// The source's metadata, with what loaders need to know about quantized tensors.
-container::Metadata output_metadata(const Plan &plan) {
-  container::Metadata metadata = plan.catalog.metadata;
+/// Adds what loaders need to know about quantized tensors.
+void note_quantization(const Plan &plan, container::Metadata &metadata) {
   if (!plan.quantization_config.empty()) {
     set(metadata, std::string(catalog::kQuantizationConfig), plan.quantization_config, true);
     // Whoever checks the file may then expect of each code that no other one is nearer.
     set(metadata, std::string(catalog::kQuantizedBy), "monoquant", true);
   }
-  return metadata;
 }
 
 /// Calls `visit(alias, output)` for every output that is another name, and the output that it is a name of.
@@ -49,6 +48,32 @@ template <typename Visit> void for_each_alias(Plan &plan, const Visit &visit) {
   }
 }
 
+/// Takes out what was no note of a tie in the source and would be one here, because its value is the name of an
+/// output, or its key that of an alias.
+void drop_misleading_notes(Plan &plan, container::Metadata &metadata) {
+  std::set<std::string_view> stored;
+  std::set<std::string_view> aliases;
+  for (const TensorPlan &tensor : plan.tensors) {
+    for (const Output &output : tensor.outputs) {
+      (output.alias ? aliases : stored).insert(output.name);
+    }
+  }
+  std::erase_if(metadata, [&](const auto &note) {
+    const auto &[key, value] = note;
+    const bool is_misleading =
+        aliases.contains(key) || (stored.contains(value) && !stored.contains(key));
+    if (is_misleading) {
+      plan.warnings.push_back(
+          {"dropped",
+           concat("The metadata's note \"", key, "\": \"", value,
+                  "\" is left out: in this file it would say which tensor \"", key,
+                  "\" is another name of. Write it elsewhere, or rename it in the source."),
+           {}});
+    }
+    return is_misleading;
+  });
+}
+
 Result<void> lay_out_safetensors(Plan &plan) {
   std::vector<Output *> outputs;
   std::vector<container::SafetensorsEntry> entries;
@@ -60,7 +85,9 @@ Result<void> lay_out_safetensors(Plan &plan) {
       }
     }
   }
-  container::Metadata metadata = output_metadata(plan);
+  container::Metadata metadata = plan.catalog.metadata;
+  drop_misleading_notes(plan, metadata);
+  note_quantization(plan, metadata);
   set(metadata, "format", "pt", false); // transformers refuses files whose metadata lacks it
   // The format has no aliases: each dropped name is noted beside the kept one, as its `save_model` does.
   for_each_alias(plan, [&](const Output &alias, const Output &kept) {
@@ -93,16 +120,18 @@ std::vector<std::pair<std::string, std::string>> text_records(const Plan &plan) 
   }
   std::vector<std::pair<std::string, std::string>> records = {
       {"data.pkl", torch::state_dict_pickle(saved)}, {"byteorder", "little"}, {"version", "3\n"}};
-  JsonWriter metadata;
-  metadata.begin_object();
-  for (const auto &[key, value] : output_metadata(plan)) {
+  container::Metadata metadata = plan.catalog.metadata;
+  note_quantization(plan, metadata);
+  JsonWriter json;
+  json.begin_object();
+  for (const auto &[key, value] : metadata) {
     if (key != "format") { // of the safetensors file that this once was
-      metadata.key(key).value(value);
+      json.key(key).value(value);
     }
   }
-  metadata.end();
-  if (metadata.text() != "{}") {
-    records.emplace_back("metadata.json", metadata.take());
+  json.end();
+  if (json.text() != "{}") {
+    records.emplace_back("metadata.json", json.take());
   }
   return records;
 }
