@@ -180,7 +180,7 @@ void add_metadata(Choices &choices, catalog::Catalog &catalog) {
   for (uint64_t count = choices.below(4); count > 0; --count) {
     std::set<std::string> others;
     const std::string key = choices.chance(3) ? "format" : make_name(choices, others);
-    std::string value = choices.chance(3) ? "pt" : odd_text(choices);
+    std::string value = choices.chance(3) ? "pt" : odd_unicode(choices);
     if (!catalog.tensors.empty() && choices.chance(3)) { // as notes of ties are
       value = catalog.tensors[choices.index(catalog.tensors.size())].name;
     }

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "monoquant/base/text.h"
+#include "monoquant/base/utf8.h"
 
 namespace monoquant::fuzz {
 namespace {
@@ -51,6 +52,11 @@ std::string odd_text(Choices &choices) {
   return choices.chance(4) ? choices.text(choices.below(12)) : std::string(choices.pick(kOdd));
 }
 
+std::string odd_unicode(Choices &choices) {
+  std::string text = odd_text(choices);
+  return is_utf8(text) ? text : "\xC3\xA9";
+}
+
 std::string make_name(Choices &choices, std::set<std::string> &taken) {
   std::string name;
   switch (choices.below(12)) {
@@ -68,7 +74,7 @@ std::string make_name(Choices &choices, std::set<std::string> &taken) {
     name = choices.pick(kWhole);
     break;
   case 11:
-    name = concat(odd_text(choices), choices.flag() ? ".weight" : "");
+    name = concat(odd_unicode(choices), choices.flag() ? ".weight" : "");
     break;
   }
   while (!taken.insert(name).second) {

@@ -15,5 +15,7 @@ std::string make_name(Choices &choices, std::set<std::string> &taken);
 
 /// Text that files and terminals trip over: quotes, NUL, line ends, broken UTF-8, much of it.
 std::string odd_text(Choices &choices);
+/// The same where it is text: readers let nothing else into a catalog.
+std::string odd_unicode(Choices &choices);
 
 } // namespace monoquant::fuzz

@@ -4,34 +4,12 @@
 #include <cmath>
 
 #include "monoquant/base/json.h"
+#include "monoquant/base/utf8.h"
 
 namespace monoquant {
 namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD"; // U+FFFD
-
-/// The bytes of the character that `text` begins with; 0 where they are not UTF-8. `broken` bytes of it belong
-/// together all the same (Unicode 15, D93b: maximal subparts).
-size_t character_bytes(std::string_view text, size_t &broken) {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
-  const uint8_t first = byte(0);
-  const size_t length = first < 0x80U ? 1 : first < 0xE0U ? 2 : first < 0xF0U ? 3 : 4;
-  broken = 1;
-  if (length > 1 && (first < 0xC2U || first > 0xF4U)) {
-    return 0;
-  }
-  // Neither overlong forms nor surrogates nor anything beyond U+10FFFF.
-  uint8_t lowest = first == 0xE0U ? 0xA0U : first == 0xF0U ? 0x90U : 0x80U;
-  uint8_t highest = first == 0xEDU ? 0x9FU : first == 0xF4U ? 0x8FU : 0xBFU;
-  for (; broken < length; ++broken) {
-    if (broken == text.size() || byte(broken) < lowest || byte(broken) > highest) {
-      return 0;
-    }
-    lowest = 0x80U;
-    highest = 0xBFU;
-  }
-  return length;
-}
 
 void append_escaped(std::string &text, char c) {
   constexpr std::string_view kPlain = "\"\\\b\f\n\r\t";
@@ -59,7 +37,7 @@ void append_quoted(std::string &text, std::string_view value) {
       continue;
     }
     size_t broken = 0;
-    const size_t length = character_bytes(value.substr(i), broken);
+    const size_t length = utf8_character(value.substr(i), broken);
     if (length > 1) {
       i += length;
       continue;

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "monoquant/base/text.h"
+#include "monoquant/base/utf8.h"
 #include "monoquant/catalog/quantized.h"
 #include "monoquant/catalog/sources.h"
 #include "monoquant/container/tar.h"
@@ -88,6 +89,16 @@ Result<Parsed<Catalog>> read_checkpoint(Result<Parsed<torch::Checkpoint>> parsed
     return Parsed<Catalog>(std::move(*needs));
   }
   auto &checkpoint = *std::get_if<torch::Checkpoint>(&parsed.value());
+  for (const torch::Tensor &tensor : checkpoint.tensors) {
+    if (!is_utf8(tensor.name)) {
+      return Error{ErrorCode::kMalformedFile,
+                   concat("Expected names of tensors in Unicode, found \"", tensor.name,
+                          "\", of which a part is no character."),
+                   "Rename it in Python and save the model again: no other format can hold it.",
+                   tensor.name,
+                   {}};
+    }
+  }
   return Parsed<Catalog>(from_checkpoint(std::move(checkpoint), file_bytes));
 }
 

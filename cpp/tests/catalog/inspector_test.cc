@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "monoquant/base/bytes.h"
+#include "support/checkpoint_builder.h"
 #include "support/fixture.h"
 #include "support/memory_host.h"
 #include "support/random.h"
@@ -108,6 +109,23 @@ TEST(Inspector, nothing_and_rubbish_are_errors) {
     ASSERT_FALSE(catalog);
     ASSERT_FALSE(catalog.error().message.empty());
   }
+}
+
+TEST(Inspector, names_that_are_no_text_are_refused) {
+  // A lone surrogate, which Python's text can hold and JSON's cannot; an overlong slash; the end of a character.
+  for (const std::string_view name : {"\xED\xA0\x80", "a.\xC0\xAF", "\xC3"}) {
+    const auto file =
+        test::zip_checkpoint(test::py_text_dict({{std::string(name), test::py_tensor("0", {2})}}),
+                             {{"data/0", test::floats_from(0, 2)}});
+    const auto catalog = test::inspect(file);
+    ASSERT_FALSE(catalog);
+    EXPECT_EQ(catalog.error().code, ErrorCode::kMalformedFile);
+    EXPECT_EQ(catalog.error().tensor, name);
+  }
+  const auto file = test::zip_checkpoint(
+      test::py_text_dict({{"\xF0\x9D\x94\x98.weight", test::py_tensor("0", {2})}}),
+      {{"data/0", test::floats_from(0, 2)}});
+  EXPECT_TRUE(test::inspect(file));
 }
 
 TEST(Inspector, asks_for_little_whatever_the_size) {
