@@ -144,6 +144,25 @@ const TensorPlan &decided(const catalog::Catalog &catalog, const std::vector<Ten
   return entry.decision == Decision::kTie ? plans[*catalog.tensors[entry.source].tied_to] : entry;
 }
 
+/// Classes by names and shapes alone, as whoever has only the output sees them: a pickle may know better.
+std::vector<std::string_view> classes_by_name(const catalog::Catalog &catalog) {
+  std::vector<catalog::Tensor> tensors = catalog.tensors;
+  const bool typed = std::any_of(tensors.begin(), tensors.end(), [](const catalog::Tensor &tensor) {
+    return !tensor.module_type.empty();
+  });
+  if (typed) {
+    for (catalog::Tensor &tensor : tensors) {
+      tensor.module_type.clear();
+    }
+    catalog::classify(tensors);
+  }
+  std::vector<std::string_view> classes;
+  for (const catalog::Tensor &tensor : tensors) {
+    classes.push_back(catalog::class_name(tensor));
+  }
+  return classes;
+}
+
 bool may_be_linear(const catalog::Tensor &tensor) {
   return tensor.shape.size() == 2 && tensor.name.ends_with(".weight");
 }
@@ -232,6 +251,7 @@ std::string quantization_config(const catalog::Catalog &catalog,
     return group.scheme.packed == groups[0].scheme.packed;
   });
 
+  const std::vector<std::string_view> by_name = classes_by_name(catalog);
   std::set<std::string_view> classes; // that some target names
   JsonWriter json;
   json.begin_object();
@@ -244,7 +264,8 @@ std::string quantization_config(const catalog::Catalog &catalog,
     std::set<std::string> targets;
     for (const size_t i : groups[g].members) {
       const std::string_view by_class = catalog::class_name(catalog.tensors[i]);
-      if (one_group && !by_class.empty() && !target_name.is_divided(i)) {
+      const bool is_known = !by_class.empty() && by_name[i] == by_class;
+      if (one_group && is_known && !target_name.is_divided(i)) {
         targets.emplace(by_class);
         classes.insert(by_class);
       } else {
@@ -273,6 +294,7 @@ std::string quantization_config(const catalog::Catalog &catalog,
     const catalog::Tensor &tensor = catalog.tensors[plan.source];
     // What looks like an embedding by its name may be a Linear: an entry that fits no layer does no harm.
     const bool targeted = classes.contains(catalog::class_name(tensor)) ||
+                          classes.contains(by_name[plan.source]) ||
                           (classes.contains("Linear") && may_be_linear(tensor));
     if (decided(catalog, plans, plan).decision != Decision::kQuantize && targeted) {
       for (std::string &name : names_on_loading(catalog, target_name(plan.source))) {

@@ -113,17 +113,32 @@ void align(Plan &plan) {
 }
 
 /// What the container has no dtype for cannot be copied into it.
-void drop_what_does_not_fit(Plan &plan, Container container) {
+/// An error where nothing would be left.
+Result<void> drop_what_does_not_fit(Plan &plan, Container container) {
+  const std::string_view name = container == Container::kSafetensors ? "safetensors" : "PyTorch";
   for (TensorPlan &entry : plan.tensors) {
     const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
     const bool copied = entry.decision == Decision::kCopy || entry.decision == Decision::kTie;
     if (copied && !can_hold(container, tensor.dtype)) {
       leave_alone(entry, Reason::kNotRepresentable,
-                  concat(container == Container::kSafetensors ? "safetensors" : "PyTorch",
-                         " has no dtype ", dtype_name(tensor.dtype)));
+                  concat(name, " has no dtype ", dtype_name(tensor.dtype)));
       entry.decision = Decision::kDrop;
     }
   }
+  const bool is_empty =
+      !plan.tensors.empty() &&
+      std::all_of(plan.tensors.begin(), plan.tensors.end(),
+                  [](const TensorPlan &entry) { return entry.decision == Decision::kDrop; });
+  if (is_empty) {
+    const Dtype dtype = plan.catalog.tensors[plan.tensors.front().source].dtype;
+    return Error{ErrorCode::kInvalidOptions,
+                 concat("Expected tensors that a ", name, " file can hold, found none: it has no ",
+                        dtype_name(dtype), "."),
+                 "Choose the other kind of file (.pt, .safetensors).",
+                 {},
+                 {}};
+  }
+  return {};
 }
 
 /// The owner's outputs under the name of a tensor that is tied to it.
@@ -314,7 +329,9 @@ Result<Plan> make_plan(catalog::Catalog catalog, const Options &options) {
   plan.tensors = decide(plan.catalog, options);
   refuse_taken_names(plan, options);
   align(plan);
-  drop_what_does_not_fit(plan, options.container);
+  if (auto fitted = drop_what_does_not_fit(plan, options.container); !fitted) {
+    return fitted.error();
+  }
   plan_inputs(plan, options);
   add_outputs(plan);
   const bool quantizes =
