@@ -3,10 +3,15 @@
 // Known layouts: `P` or `P_packed` with `P_scale`, and `P_zero_point`, `P_shape` where needed (compressed-tensors).
 #pragma once
 
+#include <string_view>
+
 #include "monoquant/base/byte_window.h"
 #include "monoquant/catalog/catalog.h"
 
 namespace monoquant::catalog {
+
+/// What a quantized tensor may consist of, behind its name.
+inline constexpr std::string_view kPartSuffixes[] = {"_packed", "_shape", "_scale", "_zero_point"};
 
 /// What has to be read before `join_quantized`: the shapes that packed tensors carry.
 Needs shape_needs(const Catalog &catalog, const ByteWindow &window);

@@ -252,7 +252,7 @@ std::string quantization_config(const catalog::Catalog &catalog,
   });
 
   const std::vector<std::string_view> by_name = classes_by_name(catalog);
-  std::set<std::string_view> classes; // that some target names
+  std::set<std::string, std::less<>> targeted; // by class or by name, which may be that of a class
   JsonWriter json;
   json.begin_object();
   json.member("quant_method", "compressed-tensors");
@@ -267,11 +267,11 @@ std::string quantization_config(const catalog::Catalog &catalog,
       const bool is_known = !by_class.empty() && by_name[i] == by_class;
       if (one_group && is_known && !target_name.is_divided(i)) {
         targets.emplace(by_class);
-        classes.insert(by_class);
       } else {
         targets.insert(target_name(i));
       }
     }
+    targeted.insert(targets.begin(), targets.end());
     json.key(concat("group_", g)).begin_object();
     json.member("targets", targets);
     json.key("weights");
@@ -293,17 +293,17 @@ std::string quantization_config(const catalog::Catalog &catalog,
   for (const TensorPlan &plan : plans) {
     const catalog::Tensor &tensor = catalog.tensors[plan.source];
     // What looks like an embedding by its name may be a Linear: an entry that fits no layer does no harm.
-    const bool targeted = classes.contains(catalog::class_name(tensor)) ||
-                          classes.contains(by_name[plan.source]) ||
-                          (classes.contains("Linear") && may_be_linear(tensor));
-    if (decided(catalog, plans, plan).decision != Decision::kQuantize && targeted) {
+    const bool is_meant = targeted.contains(catalog::class_name(tensor)) ||
+                          targeted.contains(by_name[plan.source]) ||
+                          (targeted.contains("Linear") && may_be_linear(tensor));
+    if (decided(catalog, plans, plan).decision != Decision::kQuantize && is_meant) {
       for (std::string &name : names_on_loading(catalog, target_name(plan.source))) {
         ignored.insert(std::move(name));
       }
     }
   }
   // A class is the model's, not the file's: what has no tensor of its own would be looked for among the codes.
-  if (classes.contains("Linear")) {
+  if (targeted.contains("Linear")) {
     for (std::string &name : catalog::modules_without_tensors(catalog)) {
       ignored.insert(std::move(name));
     }

@@ -1,11 +1,11 @@
 #include "monoquant/plan/config_check.h"
 
 #include <algorithm>
-#include <array>
 #include <set>
 
 #include "monoquant/base/json.h"
 #include "monoquant/base/text.h"
+#include "monoquant/catalog/quantized.h"
 #include "monoquant/plan/compressed_tensors.h"
 
 namespace monoquant::plan {
@@ -13,8 +13,6 @@ namespace {
 
 using catalog::Problem;
 using catalog::Tensor;
-
-constexpr std::array<std::string_view, 4> kParts = {"_packed", "_scale", "_zero_point", "_shape"};
 
 /// A list of targets: classes, modules or tensors by name, and regular expressions.
 class Targets {
@@ -230,7 +228,7 @@ private:
     }
     for (const Tensor &tensor : catalog_.tensors) {
       const std::string_view name = tensor.name;
-      for (const std::string_view part : kParts) {
+      for (const std::string_view part : catalog::kPartSuffixes) {
         const std::string_view base =
             name.substr(0, name.size() - std::min(name.size(), part.size()));
         const size_t dot = base.rfind('.');

@@ -79,6 +79,14 @@ Result<void> lay_out_safetensors(Plan &plan) {
   std::vector<container::SafetensorsEntry> entries;
   for (TensorPlan &tensor : plan.tensors) {
     for (Output &output : tensor.outputs) {
+      if (output.name == "__metadata__" && !output.alias) {
+        return Error{ErrorCode::kInvalidOptions,
+                     "Expected names that a safetensors file can hold, found a tensor called "
+                     "__metadata__, which is what the file calls its notes.",
+                     "Write a PyTorch file (.pt), or rename the tensor.",
+                     output.name,
+                     {}};
+      }
       if (!output.alias) {
         outputs.push_back(&output);
         entries.push_back({output.name, output.dtype, output.shape, 0, output.bytes});

@@ -5,6 +5,7 @@
 
 #include "monoquant/base/checked.h"
 #include "monoquant/base/text.h"
+#include "monoquant/catalog/quantized.h"
 #include "monoquant/plan/compressed_tensors.h"
 #include "monoquant/plan/inputs.h"
 #include "monoquant/plan/layout.h"
@@ -43,7 +44,8 @@ void leave_alone_together(Plan &plan, const std::vector<size_t> &group, Reason r
 }
 
 /// A tensor whose new names are taken stays as it is: the file has most likely been quantized before, and
-/// overwriting its scales would destroy it.
+/// overwriting its scales would destroy it. Any of these names would be taken for a part of it by whoever reads the
+/// output, so all count, whether this scheme has such a part or not.
 void refuse_taken_names(Plan &plan, const Options &options) {
   std::set<std::string> taken;
   for (const catalog::Tensor &tensor : plan.catalog.tensors) {
@@ -57,12 +59,10 @@ void refuse_taken_names(Plan &plan, const Options &options) {
     if (group.empty() || plan.tensors[group[0]].decision != Decision::kQuantize) {
       continue;
     }
-    const catalog::Tensor &tensor = plan.catalog.tensors[group[0]];
-    for (const Output &output : quantized_outputs(tensor, plan.tensors[group[0]])) {
-      const std::string suffix = output.name.substr(tensor.name.size());
-      for (const size_t i : group) {
-        const std::string name = plan.catalog.tensors[i].name + suffix;
-        if (!suffix.empty() && taken.contains(name)) {
+    for (const size_t i : group) {
+      for (const std::string_view part : catalog::kPartSuffixes) {
+        const std::string name = concat(plan.catalog.tensors[i].name, part);
+        if (taken.contains(name)) {
           refuse(group, name);
         }
       }
