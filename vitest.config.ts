@@ -108,7 +108,7 @@ function browserProject(
   name: string,
   headers: Record<string, string>,
   files: readonly string[],
-  browser: Pick<BrowserConfigOptions, 'provider' | 'instances'> = CHROMIUM,
+  browser: Required<Pick<BrowserConfigOptions, 'provider' | 'instances'>> = CHROMIUM,
 ): TestProjectInlineConfiguration {
   const contract = files.map((file) => `wasm-tests/contract/${file}.test.ts`);
   return {
@@ -124,6 +124,8 @@ function browserProject(
         headless: true,
         screenshotFailures: false,
         ...browser,
+        // Vitest writes each project's name into them.
+        instances: browser.instances.map((instance) => ({ ...instance })),
       },
     },
   };
