@@ -16,7 +16,8 @@ const CHROMIUM = {
   provider: playwright({
     launchOptions: {
       executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-      args: ['--no-sandbox'],
+      // With `gc` in pages and workers, for tests of what must outlive a collection.
+      args: ['--no-sandbox', '--js-flags=--expose-gc'],
     },
   }),
   instances: [{ browser: 'chromium' as const }],

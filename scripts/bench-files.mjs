@@ -13,6 +13,7 @@ import { median, quantile, timed } from './bench-process.mjs';
  * @property {string} folder
  * @property {number} bytes
  * @property {number} rounds
+ * @property {string | undefined} beside another dist/, for the page
  *
  * @typedef {import('./bench-process.mjs').Cost} Cost
  * @typedef {{cost: Cost, copy: Cost}[]} Pairs

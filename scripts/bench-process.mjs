@@ -1,9 +1,9 @@
-// Runs whole processes and says what they took: time on the wall, processor time, memory.
+// Says what processes take: time on the wall, processor time, memory. Whole commands, and browsers while they work.
 // Why: what users wait for is all of it, from the start of Node to the exit.
-// Always: measured by the shell that starts them, so that nothing of ours is counted.
+// Always: nothing of this process is counted; what /proc tells is zero where there is none.
 
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { BuildError } from './run.mjs';
 
 /**
@@ -15,6 +15,9 @@ import { BuildError } from './run.mjs';
  */
 
 const POLL_MS = 10;
+
+/** As Linux counts processor time for people, whatever the kernel's own clock. */
+const TICKS_PER_SECOND = 100;
 
 /** Node reads certificates at its start where this is set; nothing here needs them. */
 const { NODE_EXTRA_CA_CERTS: _, ...ENVIRONMENT } = process.env;
@@ -54,15 +57,76 @@ export function timed(command) {
 
 /** @param {number | undefined} pid */
 function childrensPeak(pid) {
+  const children = read(pid, `task/${pid}/children`).trim().split(' ');
+  return Math.max(...children.map((child) => memoryOf(child, 'VmHWM')));
+}
+
+/** User and system time of all living processes that this one started, by itself or through others. */
+export function processorSeconds() {
+  return descendants().reduce((sum, { ticks }) => sum + ticks / TICKS_PER_SECOND, 0);
+}
+
+/** A browser's processes that show pages and run their workers. */
+export function renderers() {
+  const pids = descendants().map(({ pid }) => pid);
+  return pids.filter((pid) => read(pid, 'cmdline').includes('--type=renderer'));
+}
+
+/**
+ * Bytes in memory.
+ * @param {readonly number[]} pids
+ */
+export function residentBytes(pids) {
+  return pids.reduce((sum, pid) => sum + memoryOf(pid, 'VmRSS'), 0);
+}
+
+function descendants() {
+  /** @type {Map<number, {pid: number, ticks: number}[]>} */
+  const children = new Map();
+  for (const pid of allProcesses()) {
+    // The name, in parentheses, may hold anything.
+    const fields = read(pid, 'stat')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    const child = { pid, ticks: Number(fields[11]) + Number(fields[12]) };
+    const parent = Number(fields[1]);
+    children.set(parent, [...(children.get(parent) ?? []), child]);
+  }
+  const found = [...(children.get(process.pid) ?? [])];
+  for (const { pid } of found) found.push(...(children.get(pid) ?? []));
+  return found;
+}
+
+function allProcesses() {
   try {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
-    const peaks = children.map((child) => {
-      const status = readFileSync(`/proc/${child}/status`, 'utf8');
-      return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024;
-    });
-    return Math.max(...peaks);
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number);
   } catch {
-    return 0;
+    return [];
+  }
+}
+
+/**
+ * @param {number | string} pid
+ * @param {'VmHWM' | 'VmRSS'} what the most so far, or now
+ * @returns {number} bytes
+ */
+function memoryOf(pid, what) {
+  const found = new RegExp(`^${what}:\\s+(\\d+) kB$`, 'm').exec(read(pid, 'status'));
+  return Number(found?.[1] ?? 0) * 1024;
+}
+
+/**
+ * Nothing where the process has ended.
+ * @param {number | string | undefined} pid
+ * @param {string} name
+ */
+function read(pid, name) {
+  try {
+    return readFileSync(`/proc/${pid}/${name}`, 'utf8');
+  } catch {
+    return '';
   }
 }
 

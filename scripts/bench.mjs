@@ -1,10 +1,11 @@
-// Measures speed and memory of the command line beside what the machine itself can do.
+// Measures speed and memory of the command line, and of a page, beside what the machine and the browser can do.
 // Why: a time says little, a ratio to copying the same file in the same round says how good we are.
 // Always: rounds alternate everything that is compared; medians and quartiles are printed, nothing is judged.
 //
-// node scripts/bench.mjs [--only files|searched|sparse|kernels] [--rounds N] [--gigabytes X] [--folder DIR] [--save]
+// node scripts/bench.mjs [--only files|searched|sparse|page|kernels] [--rounds N] [--gigabytes X] [--folder DIR]
+//      [--beside DIST] [--save]
 //
-// --save writes the tables into docs/speed.md.
+// --beside measures another dist/ in the same rounds of the page. --save writes the tables into docs/speed.md.
 
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
@@ -13,6 +14,7 @@ import { parseArgs } from 'node:util';
 import { benchConversions, benchSearches, benchSparse } from './bench-files.mjs';
 import { benchFolder } from './bench-folder.mjs';
 import { benchKernels } from './bench-kernels.mjs';
+import { benchPage } from './bench-page.mjs';
 import { BuildError, runMain } from './run.mjs';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -23,6 +25,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '7' },
     gigabytes: { type: 'string', default: '1.5' },
     folder: { type: 'string' },
+    beside: { type: 'string' },
     save: { type: 'boolean', default: false },
   },
 });
@@ -32,6 +35,7 @@ const PARTS = {
   files: benchConversions,
   searched: benchSearches,
   sparse: benchSparse,
+  page: benchPage,
   kernels: benchKernels,
 };
 
@@ -42,7 +46,8 @@ await runMain(async () => {
   }
   const bytes = Number(options.gigabytes) * 1e9;
   const { folder, kind } = benchFolder(join(ROOT, 'build', 'bench'), options.folder, 3 * bytes);
-  const job = { root: ROOT, folder, bytes, rounds: Number(options.rounds) };
+  const { beside } = options;
+  const job = { root: ROOT, folder, bytes, rounds: Number(options.rounds), beside };
   const lines = [
     `${cpus()[0]?.model}, ${availableParallelism()} cores, Node ${process.version}, files on ${kind}.`,
   ];

@@ -239,6 +239,7 @@ export class Quantizer<Output> {
   /** Every share has been verified. */
   async finish(): Promise<Output> {
     if (this.#sink === undefined) throw outOfOrder('finish');
+    await this.#source.checkUnchanged?.();
     const output = await this.#sink.finish();
     this.#sink = undefined;
     return output;

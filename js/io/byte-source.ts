@@ -11,4 +11,6 @@ export interface ByteSource {
    * valid until the promise settles, so an implementation may read straight into it.
    */
   read(offset: number, into: Uint8Array): Promise<void>;
+  /** Rejects if what was read may be a mixture of two versions. Absent where somebody else looks. */
+  checkUnchanged?(): Promise<void>;
 }

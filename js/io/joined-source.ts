@@ -43,6 +43,10 @@ export class JoinedSource implements ByteSource {
     }
   }
 
+  async checkUnchanged(): Promise<void> {
+    for (const { source } of this.#parts) await source.checkUnchanged?.();
+  }
+
   /** The last part that begins at or before `offset`. */
   #partAt(offset: number): number {
     let low = 0;

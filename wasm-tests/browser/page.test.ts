@@ -8,6 +8,7 @@ import { ERROR_CODES, MonoquantError, open, preload, quantize } from '#package/b
 import { failureOf } from '../support/failures.js';
 import { mixedModel } from '../support/models.js';
 import { modelOf } from '../support/runs.js';
+import { withPrelude } from '../support/worker-prelude.js';
 
 const MODEL = new Blob([modelOf(mixedModel('F32'))]);
 const IS_ISOLATED = globalThis.crossOriginIsolated;
@@ -44,7 +45,10 @@ describe('the engine', () => {
   });
 
   it.runIf(IS_ISOLATED)('runs where the worker has no SharedArrayBuffer', async () => {
-    vi.stubGlobal('Worker', withoutSharedMemory(globalThis.Worker));
+    const withoutSharedMemory = withPrelude(globalThis.Worker, () => {
+      Reflect.deleteProperty(self, 'SharedArrayBuffer');
+    });
+    vi.stubGlobal('Worker', withoutSharedMemory);
     const result = await quantize(MODEL, { threads: 2 });
     expect(result.report.engine).toEqual({ kind: 'st', threads: 1 });
     await result.close();
@@ -97,18 +101,6 @@ it('requests nothing but its own files', async () => {
   const entries = performance.getEntriesByType('resource').slice(before);
   for (const { name } of entries) expect(new URL(name).origin).toBe(location.origin);
 });
-
-/** Workers whose globals lack SharedArrayBuffer before anything of the package runs in them. */
-function withoutSharedMemory(Original: typeof Worker): typeof Worker {
-  return class extends Original {
-    constructor(url: string | URL, options?: WorkerOptions) {
-      const remove = 'data:text/javascript,delete self.SharedArrayBuffer';
-      const address = new URL(url, location.href).href;
-      const script = `import '${remove}';\nimport '${address}';`;
-      super(URL.createObjectURL(new Blob([script], { type: 'text/javascript' })), options);
-    }
-  };
-}
 
 /** Workers whose script is not where it should be. */
 function elsewhere(Original: typeof Worker): typeof Worker {

@@ -25,7 +25,7 @@ const LARGEST_IN_MEMORY = 512 << 20;
 
 const receive = serve<Blob, string, Blob>(
   {
-    // Every slice of a Blob crosses into another process, which small ones make slow.
+    // Bytes of a Blob and sizes of a private file come from another process, which small blocks make slow.
     blocks: { slots: 4, blockBytes: 8 << 20 },
     loadEngine: loadBest,
     openSource: async (blob) => new BlobSource(blob),
