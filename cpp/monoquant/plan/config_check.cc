@@ -235,10 +235,14 @@ private:
         const bool of_weight =
             name.ends_with(part) &&
             base.substr(dot == std::string_view::npos ? 0 : dot + 1).starts_with("weight");
+        const bool fits = part == "_shape" ? tensor.dtype == Dtype::kI64
+                          : part == "_packed"
+                              ? tensor.dtype == Dtype::kI32
+                              : dtype_is_quantizable(tensor.dtype) == (part == "_scale");
         const bool is_known =
             std::any_of(catalog_.problems.begin(), catalog_.problems.end(),
                         [&](const Problem &problem) { return problem.tensor == base; });
-        if (of_weight && !names.contains(base) && !is_known) {
+        if (of_weight && fits && !names.contains(base) && !is_known) {
           add("leftover-part", concat("Expected the codes that ", name, " belongs to, found none."),
               std::string(name));
         }

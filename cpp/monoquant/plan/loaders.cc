@@ -14,7 +14,7 @@ struct LoadingFault {
   std::string_view model_type;
   bool packed_only;
 };
-constexpr std::array<LoadingFault, 21> kLoadingFaults = {{
+constexpr std::array<LoadingFault, 27> kLoadingFaults = {{
     // Conversions of its checkpoints split a tensor in two, which refuses every tensor beside it.
     {"dinov2", false},
     {"dinov2_with_registers", false},
@@ -26,14 +26,20 @@ constexpr std::array<LoadingFault, 21> kLoadingFaults = {{
     {"longt5", true},
     {"mamba", true},
     {"mamba2", true},
+    {"modernbert", true},
     {"mt5", true},
     {"pop2piano", true},
     {"recurrent_gemma", true},
+    {"resnet", true},
     {"rwkv", true},
+    {"siglip", true},
+    {"siglip2", true},
     {"switch_transformers", true},
     {"t5", true},
     {"udop", true},
     {"umt5", true},
+    {"wav2vec2", true},
+    {"wavlm", true},
     // Conversions of its checkpoints split fused weights, and with them the two numbers of a packed shape.
     {"gte", true},
     {"jina_embeddings_v3", true},

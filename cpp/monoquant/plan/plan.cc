@@ -56,7 +56,10 @@ void refuse_taken_names(Plan &plan, const Options &options) {
                          concat(name, " is already in the file: it seems to be quantized already"));
   };
   for (const std::vector<size_t> &group : tied_groups(plan.catalog)) {
-    if (group.empty() || plan.tensors[group[0]].decision != Decision::kQuantize) {
+    const bool quantizes = std::any_of(group.begin(), group.end(), [&](size_t i) {
+      return plan.tensors[i].decision == Decision::kQuantize;
+    });
+    if (!quantizes) {
       continue;
     }
     for (const size_t i : group) {
@@ -300,6 +303,14 @@ void add_warnings(Plan &plan) {
                                  : "8 bits with dynamic activations, or 16 bits, load there."),
          {}});
   }
+  warn_about(
+      plan, "not-loadable",
+      "transformers 5.23 does not load packed codes with zero points; vLLM does where they have 4 "
+      "bits. Choose the symmetric scheme for transformers.",
+      [&](const TensorPlan &entry) {
+        return plan.catalog.model && quantized(entry) && entry.scheme.packed &&
+               !entry.scheme.symmetric;
+      });
   warn_about(
       plan, "not-loadable",
       "vLLM loads these experts, transformers does not: it takes packed symmetric ones only. "

@@ -148,6 +148,25 @@ TEST(JoinQuantized, AsksTheConfigurationWhereOneWordMayBeEither) {
   }
 }
 
+TEST(JoinQuantized, AsksTheGroupThatNamesIt) {
+  const std::vector<FileTensor> tensors = {shape_of("a.weight_shape", {6, 3}),
+                                           codes("a.weight_packed", Dtype::kI32, {6, 1}),
+                                           scales("a.weight_scale", {6, 1})};
+  const auto config = [](const std::string &of_4, const std::string &of_8) {
+    return R"({"config_groups":{"g":{"targets":[")" + of_4 +
+           R"("],"weights":{"num_bits":4}},"h":{"targets":[")" + of_8 +
+           R"("],"weights":{"num_bits":8}}}})";
+  };
+  const auto bits = [&](const std::string &of_4, const std::string &of_8) {
+    const Catalog catalog = joined(tensors, {{"quantization_config", config(of_4, of_8)}});
+    return catalog.problems.empty() ? catalog.tensors[0].codes->bits : 0U;
+  };
+  EXPECT_EQ(bits("a", "b"), 4U);
+  EXPECT_EQ(bits("b", "a.weight"), 8U);
+  EXPECT_EQ(bits("b", "c"), 0U) << "either may be meant";
+  EXPECT_EQ(bits("a", "a"), 0U);
+}
+
 TEST(JoinQuantized, GivesNoNameTwice) {
   const Catalog catalog =
       joined({shape_of("a.weight_shape", {6, 32}), scales("a.weight_scale", {6, 1}),

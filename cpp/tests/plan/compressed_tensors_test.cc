@@ -292,6 +292,17 @@ TEST(CompressedTensors, config_names_the_classes_of_all_kinds) {
   EXPECT_EQ(config["ignore"], Json::array({"conv_small"}));
 }
 
+TEST(CompressedTensors, config_names_layers_whose_class_only_a_pickle_knows) {
+  catalog::Catalog catalog = test::make_catalog({{"a.weight", {64, 64}}, {"b.matrix", {64, 64}}});
+  for (catalog::Tensor &tensor : catalog.tensors) {
+    tensor.module_type = "torch.nn.modules.linear.Linear";
+  }
+  catalog::classify(catalog.tensors);
+  const Plan plan = test::plan_for(catalog, test::default_options());
+  EXPECT_EQ(Json::parse(plan.quantization_config)["config_groups"]["group_0"]["targets"],
+            Json({"Linear", "b.matrix"}));
+}
+
 TEST(CompressedTensors, config_ignores_what_a_target_may_mean_and_is_left_alone) {
   // Whatever a class name catches, or may catch, and is not quantized must be named; nothing that is quantized may be.
   Json options = test::default_options();

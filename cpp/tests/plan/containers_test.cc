@@ -66,6 +66,26 @@ TEST(Containers, drop_only_what_they_have_no_dtype_for) {
   }
 }
 
+/// The message of a plan that is refused.
+std::string refusal(const catalog::Catalog &catalog, const Json &options) {
+  auto parsed = parse_options(options.dump(), catalog.tensors.size());
+  const auto plan = make_plan(catalog, parsed.value());
+  return plan ? "" : plan.error().message;
+}
+
+TEST(Containers, without_anything_that_they_can_hold_are_refused) {
+  const catalog::Catalog complex = test::make_catalog({{"x", {4, 8}, Dtype::kC128}});
+  EXPECT_NE(refusal(complex, in_container("safetensors")).find("C128"), std::string::npos);
+  EXPECT_EQ(refusal(complex, in_container("pt")), "");
+  EXPECT_EQ(refusal(test::make_catalog({}), in_container("safetensors")), "");
+}
+
+TEST(Containers, refuse_a_name_that_means_something_else_in_them) {
+  const catalog::Catalog catalog = test::make_catalog({{"__metadata__", {64, 64}}});
+  EXPECT_NE(refusal(catalog, in_container("safetensors")).find("__metadata__"), std::string::npos);
+  EXPECT_EQ(refusal(catalog, in_container("pt")), "");
+}
+
 TEST(Containers, copying_all_changes_no_tensor) {
   catalog::Catalog catalog = test::make_catalog(
       {{"a.weight", {64, 128}, Dtype::kF32}, {"norm.weight", {64}}, {"ids", {5}, Dtype::kI64}});

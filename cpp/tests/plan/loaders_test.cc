@@ -187,6 +187,23 @@ TEST(Loaders, ExpertsThatOneOfThemStacksAreQuantizedWithAWarningUnlessPacked) {
   EXPECT_TRUE(warned(test::int4_options(32)).empty());
 }
 
+TEST(Loaders, PackedCodesWithZeroPointsAreNamedInAModel) {
+  const std::vector<Entry> entries = {{"fc.weight", {64, 64}}};
+  const auto warned = [](const catalog::Catalog &catalog, Json options, const char *scheme) {
+    options["scheme"] = scheme;
+    const Plan plan = test::plan_for(catalog, options);
+    return std::any_of(plan.warnings.begin(), plan.warnings.end(),
+                       [](const Warning &each) { return each.code == "not-loadable"; });
+  };
+  const auto model = model_of("LlamaForCausalLM", entries);
+  for (const Json &packed : {test::int4_options(32), test::packed_8_options()}) {
+    EXPECT_TRUE(warned(model, packed, "asymmetric"));
+    EXPECT_FALSE(warned(model, packed, "symmetric"));
+    EXPECT_FALSE(warned(test::make_catalog(entries), packed, "asymmetric"));
+  }
+  EXPECT_FALSE(warned(model, test::default_options(), "asymmetric"));
+}
+
 TEST(Loaders, OneGroupSizeServesAllRowsOfAModel) {
   const std::vector<Entry> entries = {{"a.q_proj.weight", {64, 576}},
                                       {"a.down_proj.weight", {64, 1536}}};

@@ -96,6 +96,27 @@ TEST(Ties, every_part_of_a_quantized_tensor_is_noted) {
   }
 }
 
+TEST(Ties, are_not_made_of_notes_that_name_an_output) {
+  catalog::Catalog catalog = tied_catalog();
+  catalog.metadata = {{"note", "fc.weight_scale"},   // there with codes only
+                      {"dec.weight", "of somebody"}, // the place of a tie's own note
+                      {"fc.weight", "enc.weight"},   // of a tensor that is there: no tie
+                      {"author", "somebody"}};
+  const Plan plan = test::plan_for(catalog, test::default_options());
+  const Json metadata = metadata_of(plan);
+  EXPECT_FALSE(metadata.contains("note"));
+  EXPECT_EQ(metadata.value("dec.weight", ""), "enc.weight");
+  EXPECT_EQ(metadata.value("fc.weight", ""), "enc.weight");
+  EXPECT_EQ(metadata.value("author", ""), "somebody");
+  size_t told = 0;
+  for (const Warning &warning : plan.warnings) {
+    told += warning.code == "dropped" ? 1U : 0U;
+  }
+  EXPECT_EQ(told, 2U);
+  const Plan floats = test::plan_for(catalog, test::float_options("F16"));
+  EXPECT_EQ(metadata_of(floats).value("note", ""), "fc.weight_scale");
+}
+
 TEST(Ties, are_quantized_where_one_says_so) {
   EXPECT_EQ(test::plan_for(tied_catalog(), quantizing_ties()).tensors[kOwner].decision,
             Decision::kQuantize);
