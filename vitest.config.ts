@@ -55,7 +55,7 @@ const IN_BROWSERS = [
 ];
 
 /** Those of them that ask for threads. The others work alone, wherever they run. */
-const IN_ISOLATED_PAGES = ['control', 'dequantize', 'shards', 'torch'];
+const IN_ISOLATED_PAGES = ['control', 'dequantize', 'shards'];
 
 const nodeProject: TestProjectInlineConfiguration = {
   resolve: { alias: aliases('node') },

@@ -15,7 +15,7 @@ const TESTS = [...CORE, 'libgtest-dev', 'libsimde-dev'];
 
 /**
  * @typedef {object} Step
- * @property {'native' | 'package'} lane
+ * @property {'native' | 'package'} lane one compiles and runs the core and then goes through pages, the other has the rest
  * @property {() => string[][]} commands the first one that fails ends the step
  * @property {string[]} [needs] steps that have to pass before it
  * @property {string[]} [packages] Debian's names of what it runs
@@ -60,6 +60,12 @@ function nativeSteps(deep) {
       packages: [...TESTS, 'clang', 'libclang-rt-14-dev'],
       preset: 'native-asan',
       commands: () => [...nativeTests('native-asan'), vitest('native-asan', ['native'])],
+    },
+    browser: {
+      lane: 'native',
+      needs: ['build'],
+      packages: ['chromium'],
+      commands: () => [vitest('browser', ['chromium', 'chromium-isolated'])],
     },
     plain: {
       lane: 'native',
@@ -112,12 +118,6 @@ function packageSteps() {
       lane: 'package',
       needs: ['build'],
       commands: () => [[NODE, bin('publint/src/cli.js'), '--strict'], vitest('package', ['node'])],
-    },
-    browser: {
-      lane: 'package',
-      needs: ['build'],
-      packages: ['chromium'],
-      commands: () => [vitest('browser', ['chromium', 'chromium-isolated'])],
     },
     site: {
       lane: 'package',

@@ -94,7 +94,7 @@ Result<Parsed<Catalog>> read_checkpoint(Result<Parsed<torch::Checkpoint>> parsed
       return Error{ErrorCode::kMalformedFile,
                    concat("Expected names of tensors in Unicode, found \"", tensor.name,
                           "\", of which a part is no character."),
-                   "Rename it in Python and save the model again: no other format can hold it.",
+                   "Rename it in Python and save the model again.",
                    tensor.name,
                    {}};
     }

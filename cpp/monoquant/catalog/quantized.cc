@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/checked.h"
@@ -146,22 +145,26 @@ private:
     if (groups == config.end() || !groups->is_object()) {
       return 0;
     }
-    std::set<uint32_t> named;
-    std::set<uint32_t> all;
+    constexpr uint32_t kSeveral = UINT32_MAX;
+    uint32_t named = 0;
+    uint32_t all = 0;
+    const auto note = [](uint32_t &noted, uint32_t bits) {
+      noted = noted == 0 || noted == bits ? bits : kSeveral;
+    };
     for (const Json &group : *groups) {
       const Json weights = group.is_object() ? group.value("weights", Json()) : Json();
       const Json number = weights.is_object() ? weights.value("num_bits", Json()) : Json();
       const uint32_t bits = number.is_number_unsigned() ? number.get<uint32_t>() : 0;
-      all.insert(bits);
+      note(all, bits == 0 ? kSeveral : bits);
       const Json targets = group.is_object() ? group.value("targets", Json()) : Json();
       for (const Json &target : targets) {
         if (target == name || target == module_name(name)) {
-          named.insert(bits);
+          note(named, bits);
         }
       }
     }
-    const std::set<uint32_t> &found = named.empty() ? all : named;
-    return found.size() == 1 ? *found.begin() : 0;
+    const uint32_t found = named == 0 ? all : named;
+    return found == kSeveral ? 0 : found;
   }
 
   void look_at(size_t index) {

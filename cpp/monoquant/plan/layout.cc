@@ -63,12 +63,11 @@ void drop_misleading_notes(Plan &plan, container::Metadata &metadata) {
     const bool is_misleading =
         aliases.contains(key) || (stored.contains(value) && !stored.contains(key));
     if (is_misleading) {
-      plan.warnings.push_back(
-          {"dropped",
-           concat("The metadata's note \"", key, "\": \"", value,
-                  "\" is left out: in this file it would say which tensor \"", key,
-                  "\" is another name of. Write it elsewhere, or rename it in the source."),
-           {}});
+      plan.warnings.push_back({"dropped",
+                               concat("The note \"", key, "\": \"", value,
+                                      "\" of the metadata is left out: here it would be "
+                                      "one of a tied tensor. Rename it in the source."),
+                               {}});
     }
     return is_misleading;
   });
@@ -81,8 +80,7 @@ Result<void> lay_out_safetensors(Plan &plan) {
     for (Output &output : tensor.outputs) {
       if (output.name == "__metadata__" && !output.alias) {
         return Error{ErrorCode::kInvalidOptions,
-                     "Expected names that a safetensors file can hold, found a tensor called "
-                     "__metadata__, which is what the file calls its notes.",
+                     "Expected names that a safetensors file can hold, found __metadata__.",
                      "Write a PyTorch file (.pt), or rename the tensor.",
                      output.name,
                      {}};

@@ -116,7 +116,7 @@ void align(Plan &plan) {
 }
 
 /// What the container has no dtype for cannot be copied into it.
-/// An error where nothing would be left.
+/// An error where nothing would be left of a PyTorch file, which would be no checkpoint.
 Result<void> drop_what_does_not_fit(Plan &plan, Container container) {
   const std::string_view name = container == Container::kSafetensors ? "safetensors" : "PyTorch";
   for (TensorPlan &entry : plan.tensors) {
@@ -129,15 +129,15 @@ Result<void> drop_what_does_not_fit(Plan &plan, Container container) {
     }
   }
   const bool is_empty =
-      !plan.tensors.empty() &&
+      container == Container::kTorchZip && !plan.tensors.empty() &&
       std::all_of(plan.tensors.begin(), plan.tensors.end(),
                   [](const TensorPlan &entry) { return entry.decision == Decision::kDrop; });
   if (is_empty) {
     const Dtype dtype = plan.catalog.tensors[plan.tensors.front().source].dtype;
     return Error{ErrorCode::kInvalidOptions,
-                 concat("Expected tensors that a ", name, " file can hold, found none: it has no ",
+                 concat("Expected tensors that ", name, " can hold, found only others, such as ",
                         dtype_name(dtype), "."),
-                 "Choose the other kind of file (.pt, .safetensors).",
+                 "Write a .safetensors file.",
                  {},
                  {}};
   }

@@ -1,19 +1,18 @@
-// strtod() by JavaScript's own conversion of decimal numbers, which rounds as exactly.
-// It exists because the C library's comes with arithmetic of 128 bits: a fortieth of what pages download.
-// Stands in for the library's whole family, of which the core calls strtod() only; decimal numbers, no hexadecimal.
+// Numbers to text and back without the C library's arithmetic of 128 bits, a thirtieth of what pages download.
+// They exist because the JSON library calls them: for numbers, and to print the codes of characters in errors.
+// strtod() is JavaScript's own conversion, which rounds as exactly, of decimal numbers; snprintf() knows no floats.
 #include <emscripten/em_js.h>
 #include <locale.h>
 
 #include <cmath>
+#include <cstdarg>
 #include <cstddef>
 #include <cstdlib>
 #include <string_view>
 
 // clang-format off
 EM_JS(double, monoquant_decimal, (const char *text, size_t length), {
-  let decimal = "";
-  for (let i = 0; i < length; i++) decimal += String.fromCharCode(HEAPU8[text + i]);
-  return Number(decimal);
+  return Number(String.fromCharCode(...HEAPU8.subarray(text, text + length)));
 });
 // clang-format on
 
@@ -56,6 +55,17 @@ const char *end_of_decimal(const char *text) {
 } // namespace
 
 extern "C" {
+
+int vsniprintf(char *to, size_t size, const char *format,
+               va_list values); // of the C library: integers only
+
+int snprintf(char *to, size_t size, const char *format, ...) {
+  va_list values;
+  va_start(values, format);
+  const int length = vsniprintf(to, size, format, values);
+  va_end(values);
+  return length;
+}
 
 double strtod(const char *text, char **end) {
   const char *at = text;
