@@ -10,6 +10,7 @@ import type {
   Reason,
   StoredCodes,
 } from '../api/types.js';
+import type { Warning } from '../api/warning.js';
 
 export const REASON_WORDS: Readonly<Record<Reason, string>> = {
   requested: 'as requested',
@@ -72,13 +73,22 @@ export function codesWords({ bits, scheme, strategy, groupSize }: StoredCodes): 
   return `INT${bits} ${sharing}${scheme === 'asymmetric' ? ' asymmetric' : ''}`;
 }
 
-/** `8 bits, symmetric, one scale per channel, dynamic activations`. */
-export function configurationWords(configuration: Configuration): string {
+/** `8 bits, symmetric, one scale per channel, dynamic activations`: what was asked for, and where less could be had. */
+export function configurationWords({
+  configuration,
+  warnings,
+}: {
+  readonly configuration: Configuration;
+  readonly warnings: readonly Warning[];
+}): string {
   const { bits, mode, scheme, strategy, groupSize, method, floatType, overrides } = configuration;
   const exceptions = overrides.length === 0 ? [] : ['except by overrides'];
   if (bits === 16) return [floatType, ...exceptions].join(', ');
+  const fewer = warnings.some(({ code }) => code === 'group-fallback') ? ' or fewer' : '';
   const sharing =
-    strategy === 'group' ? `one scale for ${groupSize} weights` : `one scale per ${strategy}`;
+    strategy === 'group'
+      ? `one scale for ${groupSize} weights${fewer}`
+      : `one scale per ${strategy}`;
   const activations = mode === 'weights-only' ? 'weights only' : `${mode} activations`;
   const searched = method === 'mse' ? ['scales searched'] : [];
   return [`${bits} bits`, scheme, sharing, ...searched, activations, ...exceptions].join(', ');

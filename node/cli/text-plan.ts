@@ -48,7 +48,8 @@ function tensorTable({ tensors }: Plan, screen: Screen, verbose: boolean): strin
   return renderTable(columns, rows, { screen, ...(verbose && { width: Infinity }) });
 }
 
-function planFacts({ configuration, sizes, tensors }: Plan, output: string): Fact[] {
+function planFacts(plan: Plan, output: string): Fact[] {
+  const { sizes, tensors } = plan;
   const [quantized, converted, copied] = (['quantize', 'convert', 'copy'] as const).map(
     (decision) => {
       return tensors.filter((tensor) => tensor.decision === decision);
@@ -62,7 +63,7 @@ function planFacts({ configuration, sizes, tensors }: Plan, output: string): Fac
     quantized?.length
       ? ['quantized', `${formatPlural(quantized.length, 'tensor')}, ${share} of all parameters`]
       : undefined,
-    quantized?.length ? ['', configurationWords(configuration)] : undefined,
+    quantized?.length ? ['', configurationWords(plan)] : undefined,
     converted?.length ? ['converted', formatPlural(converted.length, 'tensor')] : undefined,
     copied?.length ? ['copied', reasonsText(copied)] : undefined,
   ];

@@ -50,7 +50,7 @@ function reportFacts(report: Report, output: string, verbose: boolean): Fact[] {
     quantized.length > 0
       ? ['quantized', `${formatPlural(quantized.length, 'tensor')}, ${share} of all parameters`]
       : undefined,
-    quantized.length > 0 ? ['', configurationWords(configuration)] : undefined,
+    quantized.length > 0 ? ['', configurationWords(report)] : undefined,
     inputsFact(quantized),
     converted.length > 0
       ? ['converted', `${formatPlural(converted.length, 'tensor')} to ${configuration.floatType}`]

@@ -5,7 +5,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { Folder, monoquant } from '../support/cli.js';
-import { mixedModel } from '../support/models.js';
+import { mixedModel, weights } from '../support/models.js';
 
 const folder = new Folder();
 const model = folder.write('model.safetensors', mixedModel('F32'));
@@ -110,5 +110,21 @@ it('what a file says cannot drive the terminal', async () => {
   ]) {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
     expect(stdout + stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f\u202e]/);
+  }
+});
+
+it.each([
+  [96, '128 weights or fewer'],
+  [128, '128 weights,'],
+])('groups of rows of %i are told as one scale for %s', async (columns, words) => {
+  const source = folder.write('rows.safetensors', [
+    weights('fc.weight', 'F32', [16, columns]),
+    weights('lm_head.weight', 'F32', [16, columns]),
+  ]);
+  const output = folder.at('rows_quantized.safetensors');
+  for (const flags of [['--dry-run'], ['-o', output, '--force']]) {
+    const { code, stdout } = await monoquant('quantize', source, '-b', '4', ...flags);
+    expect(code).toBe(0);
+    expect(stdout.replace(/\s+/g, ' ')).toContain(`one scale for ${words}`);
   }
 });

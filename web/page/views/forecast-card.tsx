@@ -81,7 +81,7 @@ function Planned({ plan, isStale }: { plan: Plan; isStale: boolean }) {
             'Quantized',
             `${formatPlural(quantized.length, 'tensor')}, ${formatShare(sizes.quantizedParameters, sizes.parameters)} of the weights`,
           ],
-          quantized.length > 0 && ['How', configurationWords(configuration)],
+          quantized.length > 0 && ['How', configurationWords(plan)],
           converted.length > 0 && [
             'Converted',
             `${formatPlural(converted.length, 'tensor')} to ${configuration.floatType}`,
