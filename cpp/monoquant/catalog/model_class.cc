@@ -14,9 +14,9 @@ namespace {
 /// Classes by parts of their names, of the model and then of its task. The first row that fits counts. A module that the
 /// model does not have does no harm, so a row may name those of several releases.
 struct TiedHead {
-  std::string_view model; // "" for all
-  std::string_view task;
-  std::string_view modules; // parted by spaces
+  const char *model; // "" for all
+  const char *task;
+  const char *modules; // parted by spaces
 };
 constexpr auto kTiedHeads = std::to_array<TiedHead>({
     {"Albert", "For", "predictions.decoder"},
@@ -84,9 +84,10 @@ constexpr auto kTiedHeads = std::to_array<TiedHead>({
 /// The modules of a class that share the embedding's weight where weights are tied, parted by spaces.
 std::string_view tied_heads(std::string_view architecture) {
   const auto *row = std::find_if(kTiedHeads.begin(), kTiedHeads.end(), [&](const TiedHead &head) {
-    const size_t model = architecture.find(head.model);
-    return model != std::string_view::npos &&
-           architecture.find(head.task, model + head.model.size()) != std::string_view::npos;
+    const std::string_view model = head.model;
+    const size_t at = architecture.find(model);
+    return at != std::string_view::npos &&
+           architecture.find(head.task, at + model.size()) != std::string_view::npos;
   });
   return row == kTiedHeads.end() ? std::string_view() : row->modules;
 }

@@ -11,7 +11,7 @@ using catalog::LayerKind;
 /// Models whose classes transformers cannot load from codes. Source: loading tiny random models of each type with
 /// transformers 5.23 (docs/conformance.md).
 struct LoadingFault {
-  std::string_view model_type;
+  const char *model_type;
   bool packed_only;
 };
 constexpr std::array<LoadingFault, 27> kLoadingFaults = {{
