@@ -48,7 +48,6 @@ constexpr auto kTiedHeads = std::to_array<TiedHead>({
     {"LukeFor", "", "lm_head.decoder entity_predictions.decoder"},
     {"Marian", "MTModel", "lm_head"},
     {"ModernBert", "For", "decoder"},
-    {"ModernVBert", "For", "lm_head"},
     {"Moonshine", "For", "proj_out"},
     {"NeoMME", "For", "lm_head unembedding_projection"},
     {"OmniMoeTalkerCode", "", "lm_head"},
@@ -61,7 +60,7 @@ constexpr auto kTiedHeads = std::to_array<TiedHead>({
     {"T5Gemma", "For", "lm_head.out_proj"},
     {"TrOCR", "For", "output_projection"},
     {"Ultrabert", "For", "head.decoder"},
-    {"UltraVBert", "For", "lm_head"},
+    {"VBert", "For", "lm_head"}, // ModernVBert, UltraVBert
     {"Vilt", "For", "mlm_score.decoder"},
     {"VisualBert", "For", "cls.predictions.decoder"},
     {"Whisper", "For", "proj_out"},
