@@ -303,14 +303,13 @@ void add_warnings(Plan &plan) {
                                  : "8 bits with dynamic activations, or 16 bits, load there."),
          {}});
   }
-  warn_about(
-      plan, "not-loadable",
-      "transformers 5.23 does not load packed codes with zero points; vLLM does where they have 4 "
-      "bits. Choose the symmetric scheme for transformers.",
-      [&](const TensorPlan &entry) {
-        return plan.catalog.model && quantized(entry) && entry.scheme.packed &&
-               !entry.scheme.symmetric;
-      });
+  warn_about(plan, "not-loadable",
+             "transformers does not load packed zero points, and vLLM those of 4 bits only. Choose "
+             "the symmetric scheme.",
+             [&](const TensorPlan &entry) {
+               return plan.catalog.model && quantized(entry) && entry.scheme.packed &&
+                      !entry.scheme.symmetric;
+             });
   warn_about(
       plan, "not-loadable",
       "vLLM loads these experts, transformers does not: it takes packed symmetric ones only. "
