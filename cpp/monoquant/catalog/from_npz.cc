@@ -2,6 +2,7 @@
 
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/checked.h"
+#include "monoquant/base/limits.h"
 #include "monoquant/base/text.h"
 #include "monoquant/catalog/sources.h"
 #include "monoquant/container/deflate.h"
@@ -17,7 +18,6 @@ using container::ZipMember;
 namespace zip = container::zip;
 
 constexpr std::string_view kSuffix = ".npy";
-constexpr size_t kMaxArrays = 100'000;
 // What a local header's extra fields mostly stay under (NumPy's have 20 bytes): one read brings header and array's.
 constexpr uint64_t kUsualExtra = 64;
 
@@ -182,9 +182,9 @@ Result<Parsed<Catalog>> read_npz(const ByteWindow &window) {
     return Step(std::move(*needs));
   }
   const auto &directory = *std::get_if<container::ZipDirectory>(&parsed.value());
-  if (directory.members.size() > kMaxArrays) {
+  if (directory.members.size() > kMaxTensors) {
     return Error{ErrorCode::kLimitExceeded,
-                 concat("The file lists more than ", kMaxArrays, " arrays."),
+                 concat("The file lists more than ", kMaxTensors, " arrays."),
                  "Split it into several files.",
                  {},
                  0};

@@ -23,7 +23,6 @@ namespace monoquant::container {
 //  Offsets count from 8+N. Source: the format's documentation and its reader, version 0.8.
 inline constexpr uint64_t kSafetensorsPrefix = 8;
 inline constexpr uint64_t kMaxHeaderBytes = 100'000'000; // the format's own limit
-inline constexpr size_t kMaxTensors = 100'000; // the largest published models have about 90,000
 inline constexpr uint64_t kMaxExtent = (1ULL << 53U) - 1; // integers that JavaScript holds exactly
 
 struct SafetensorsEntry {

@@ -4,6 +4,7 @@
 
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/json.h"
+#include "monoquant/base/limits.h"
 #include "monoquant/base/text.h"
 
 namespace monoquant::container {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "monoquant/base/byte_window.h"
+#include "monoquant/base/limits.h"
 #include "monoquant/base/result.h"
 
 namespace monoquant::container {
@@ -19,7 +20,8 @@ namespace monoquant::container {
 //  +--------------+------+--------------+------+ -- +-------------------+----------+---------+------+
 //  Source: PKWARE's APPNOTE 6.3, §4.3.
 
-inline constexpr size_t kMaxZipMembers = 200'000;
+/// A record a tensor, and as many beside them: code, constants, what describes the archive.
+inline constexpr size_t kMaxZipMembers = 2 * kMaxTensors;
 
 struct ZipMember {
   std::string name;

@@ -6,6 +6,7 @@
 
 #include "monoquant/base/checked.h"
 #include "monoquant/base/json_writer.h"
+#include "monoquant/base/limits.h"
 #include "monoquant/base/text.h"
 #include "monoquant/container/safetensors.h"
 #include "monoquant/plan/compressed_tensors.h"
@@ -113,7 +114,7 @@ Result<void> lay_out_safetensors(Plan &plan) {
 
 /// The records that stand beside the tensors, data.pkl first, as torch.save has them.
 /// Source: torch.save 2.x; `.format_version` is left out, which would promise another layout of headers.
-std::vector<std::pair<std::string, std::string>> text_records(const Plan &plan) {
+Result<std::vector<std::pair<std::string, std::string>>> text_records(const Plan &plan) {
   std::vector<torch::SavedTensor> saved;
   size_t storage = 0;
   for (const TensorPlan &tensor : plan.tensors) {
@@ -124,8 +125,12 @@ std::vector<std::pair<std::string, std::string>> text_records(const Plan &plan) 
           {output.name, output.dtype, output.shape, number, *checked_product(output.shape)});
     }
   }
+  auto pickle = torch::state_dict_pickle(saved);
+  if (!pickle) {
+    return pickle.error();
+  }
   std::vector<std::pair<std::string, std::string>> records = {
-      {"data.pkl", torch::state_dict_pickle(saved)}, {"byteorder", "little"}, {"version", "3\n"}};
+      {"data.pkl", std::move(pickle.value())}, {"byteorder", "little"}, {"version", "3\n"}};
   container::Metadata metadata = plan.catalog.metadata;
   note_quantization(plan, metadata);
   JsonWriter json;
@@ -151,7 +156,11 @@ Result<void> lay_out_zip(Plan &plan) {
     }
   }
   for_each_alias(plan, [](Output &alias, const Output &kept) { alias.offset = kept.offset; });
-  const auto texts = text_records(plan);
+  auto made = text_records(plan);
+  if (!made) {
+    return made.error();
+  }
+  const auto &texts = made.value();
   for (const auto &[name, text] : texts) {
     plan.records.push_back({concat(kFolder, name), text.size()});
   }
@@ -177,6 +186,25 @@ Result<void> lay_out_zip(Plan &plan) {
   plan.zip = layout.value();
   plan.file_bytes = plan.zip.file_bytes;
   return {};
+}
+
+/// Readers refuse files that list more. A zip's pickle lists names of tied tensors, too.
+Result<void> check_count(const Plan &plan, Container container) {
+  size_t count = 0;
+  for (const TensorPlan &tensor : plan.tensors) {
+    for (const Output &output : tensor.outputs) {
+      count += output.alias && container == Container::kSafetensors ? 0 : 1;
+    }
+  }
+  if (count <= kMaxTensors) {
+    return {};
+  }
+  return Error{ErrorCode::kLimitExceeded,
+               concat("Expected an output of at most ", kMaxTensors, " tensors, found ", count,
+                      " in the plan."),
+               "Split the checkpoint into several files, or quantize less of it.",
+               {},
+               {}};
 }
 
 template <typename T> std::string bytes_of(T value) {
@@ -210,6 +238,9 @@ bool can_hold(Container container, Dtype dtype) {
 }
 
 Result<void> lay_out(Plan &plan, Container container) {
+  if (auto countable = check_count(plan, container); !countable) {
+    return countable;
+  }
   auto done = container == Container::kSafetensors ? lay_out_safetensors(plan) : lay_out_zip(plan);
   if (done) {
     for_each_alias(plan, [](Output &alias, const Output &kept) { alias.offset = kept.offset; });

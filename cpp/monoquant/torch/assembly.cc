@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "monoquant/base/limits.h"
 #include "monoquant/base/text.h"
 #include "monoquant/torch/globals.h"
 #include "monoquant/torch/object_graph.h"
@@ -122,9 +123,9 @@ private:
 
   Result<void> add_tensor(std::string name, const std::string &type, const PlainTensor &plain) {
     std::vector<Tensor> &tensors = assembly_.checkpoint.tensors;
-    if (tensors.size() == kMaxCheckpointTensors) {
+    if (tensors.size() == kMaxTensors) {
       return Error{ErrorCode::kLimitExceeded,
-                   concat("The checkpoint has more than ", kMaxCheckpointTensors, " tensors."),
+                   concat("The checkpoint has more than ", kMaxTensors, " tensors."),
                    "Split the checkpoint into several files.",
                    {},
                    {}};

@@ -14,9 +14,6 @@
 
 namespace monoquant::torch {
 
-inline constexpr size_t kMaxCheckpointTensors =
-    100'000; // the largest published models have about 90,000
-
 struct Assembly {
   Checkpoint checkpoint;            // without storages; Tensor::storage is an index of `claims`
   std::vector<StorageClaim> claims; // those that are used

@@ -3,6 +3,7 @@
 
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/json.h"
+#include "monoquant/base/limits.h"
 #include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
 #include "monoquant/torch/assembly.h"
@@ -108,9 +109,9 @@ Result<void> add_exported(const ZipArchive &archive, std::string_view folder,
     return checked.error();
   }
   set.bytes += tensor.bytes;
-  if (set.bytes > kMaxCheckpointBytes || set.tensors.size() >= kMaxCheckpointTensors) {
+  if (set.bytes > kMaxCheckpointBytes || set.tensors.size() >= kMaxTensors) {
     return Error{ErrorCode::kLimitExceeded,
-                 concat("The program has more than ", kMaxCheckpointTensors,
+                 concat("The program has more than ", kMaxTensors,
                         " tensors, or more than 2^53 bytes of them."),
                  "Split the model.", name, std::nullopt};
   }

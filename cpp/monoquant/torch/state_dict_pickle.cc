@@ -8,6 +8,7 @@
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/checked.h"
 #include "monoquant/base/text.h"
+#include "monoquant/torch/pickle.h"
 
 namespace monoquant::torch {
 namespace {
@@ -49,6 +50,8 @@ constexpr std::array<TorchDtype, kDtypeCount> kDtypes = {{
 
 const TorchDtype &torch_dtype(Dtype dtype) { return kDtypes[static_cast<size_t>(dtype)]; }
 
+/// What reading a pickle takes is a small multiple of its size; a large one is read to see.
+constexpr size_t kSurelyReadable = size_t{1} << 20U;
 constexpr size_t kBatch = 1000; // members that one SETITEMS takes, as Python's pickle has it
 
 /// Opcodes of protocol 2 (Python's pickletools.py), those that PyTorch's safe loader takes.
@@ -203,7 +206,7 @@ void append_tensor(PickleText &pickle, const SavedTensor &tensor) {
 
 bool torch_has(Dtype dtype) { return !torch_dtype(dtype).name.empty(); }
 
-std::string state_dict_pickle(std::span<const SavedTensor> tensors) {
+Result<std::string> state_dict_pickle(std::span<const SavedTensor> tensors) {
   PickleText pickle;
   pickle.empty_ordered_dict();
   for (size_t begin = 0; begin < tensors.size(); begin += kBatch) {
@@ -215,7 +218,20 @@ std::string state_dict_pickle(std::span<const SavedTensor> tensors) {
     pickle.op('u'); // SETITEMS
   }
   pickle.op('.'); // STOP
-  return pickle.take();
+  std::string text = pickle.take();
+  if (text.size() <= kSurelyReadable) {
+    return text;
+  }
+  const std::span bytes(reinterpret_cast<const uint8_t *>(text.data()), text.size());
+  if (const auto read = read_pickle(bytes, true, 0); !read) {
+    return Error{ErrorCode::kLimitExceeded,
+                 concat("The pickle of ", tensors.size(),
+                        " tensors would be too large to be read: ", read.error().message),
+                 "Write a .safetensors file, or split the checkpoint into several files.",
+                 {},
+                 {}};
+  }
+  return text;
 }
 
 } // namespace monoquant::torch

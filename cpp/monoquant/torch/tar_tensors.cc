@@ -4,6 +4,7 @@
 
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/checked.h"
+#include "monoquant/base/limits.h"
 #include "monoquant/base/text.h"
 #include "monoquant/torch/assembly.h"
 #include "monoquant/torch/persistent_id.h"
@@ -162,7 +163,7 @@ Result<void> TarTensors::read_tensors() {
     return head ? Result<void>() : head.error();
   }
   const auto count = count_of(*head.value(), head.value()->root());
-  if (!count || *count > kMaxCheckpointTensors) {
+  if (!count || *count > kMaxTensors) {
     return broken(tensors_);
   }
   for (uint64_t i = 0; i < *count; ++i) {

@@ -9,13 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "monoquant/base/limits.h"
 #include "monoquant/base/result.h"
 #include "monoquant/torch/pickle.h"
 #include "monoquant/torch/rebuild.h"
 
 namespace monoquant::torch {
 
-inline constexpr size_t kMaxPaths = 400'000; // a model of 100,000 tensors with its optimizer
+inline constexpr size_t kMaxPaths = kMaxTensors; // or a model of a fourth of them with its optimizer
 inline constexpr size_t kMaxDepth = 1000;
 
 struct FoundTensor {

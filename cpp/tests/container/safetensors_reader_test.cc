@@ -4,6 +4,7 @@
 #include <set>
 
 #include "monoquant/base/bytes.h"
+#include "monoquant/base/limits.h"
 #include "monoquant/base/checked.h"
 #include "monoquant/base/text.h"
 #include "monoquant/container/safetensors.h"
@@ -250,7 +251,7 @@ TEST(SafetensorsReader, the_header_may_have_100_million_bytes_and_no_more) {
   }
 }
 
-TEST(SafetensorsReader, a_hundred_thousand_tensors_are_the_limit) {
+TEST(SafetensorsReader, refuses_more_tensors_than_the_limit) {
   std::string json = "{";
   for (size_t i = 0; i < kMaxTensors; ++i) {
     json += concat("\"", i, R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},)");

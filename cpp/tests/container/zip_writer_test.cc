@@ -183,7 +183,7 @@ TEST(ZipWriter, LimitsAreKept) {
   EXPECT_TRUE(layout_zip(fits).has_value());
   expect_refused({{longest + "n", 1}}, "a name of 65536 bytes");
   expect_refused(std::vector<ZipRecord>(1'100, {longest, 1}), "a directory of");
-  expect_refused(std::vector<ZipRecord>(kMaxZipMembers + 1), "200001 records");
+  expect_refused(std::vector<ZipRecord>(kMaxZipMembers + 1), concat(kMaxZipMembers + 1, " records"));
   constexpr uint64_t kMost = (uint64_t{1} << 53U) - 1;
   expect_refused({{"a", kMost}}, "more than 9007199254740991 bytes");
   expect_refused({{"a", ~uint64_t{0}}}, "more than 9007199254740991 bytes");

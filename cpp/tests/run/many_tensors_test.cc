@@ -1,0 +1,78 @@
+// Models of very many tensors: what is planned is written and read back, and what could not be is refused in the plan.
+#include <gtest/gtest.h>
+
+#include "monoquant/base/limits.h"
+#include "monoquant/base/text.h"
+#include "support/catalog_builder.h"
+#include "support/memory_host.h"
+
+namespace monoquant::run {
+namespace {
+
+using test::Bytes;
+
+Json many_options(std::string_view container) {
+  Json options = test::asymmetric_int4();
+  options["container"] = container;
+  options["minElements"] = 0;
+  return options;
+}
+
+/// A model of the smallest weights that INT4 in groups of 32 takes.
+Bytes many_weights(size_t count) {
+  std::string json = "{";
+  for (size_t i = 0; i < count; ++i) {
+    json += concat(i == 0 ? "" : ",", "\"model.layers.", i / 1000, ".mlp.experts.", i % 1000,
+                   R"(.down_proj.weight":{"dtype":"F16","shape":[1,32],"data_offsets":[)", 64 * i,
+                   ",", 64 * i + 64, "]}");
+  }
+  Bytes file = test::make_header(json + "}");
+  for (size_t i = 0; i < count * 32; ++i) {
+    file.push_back(static_cast<uint8_t>(i));
+    file.push_back(0x3C); // about 1
+  }
+  return file;
+}
+
+TEST(ManyTensors, of_a_quantized_model_are_read_back) {
+  constexpr size_t kWeights = 50'001; // packed, scale, shape and zero point of each
+  const Bytes model = many_weights(kWeights);
+  for (const std::string_view container : {"safetensors", "pt"}) {
+    test::MemoryRun run(test::plan_for(model, many_options(container)), model);
+    ASSERT_TRUE(run.seal());
+    const auto verified = run.verify(run.output());
+    ASSERT_TRUE(verified) << container << ": " << verified.error().message;
+    const auto read = test::inspect(run.output());
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_EQ(read.value().tensors.size(), kWeights * 4);
+  }
+}
+
+/// Why a plan is refused, or that it is not.
+std::string outcome(const catalog::Catalog &catalog, const Json &options) {
+  const auto parsed = plan::parse_options(options.dump(), catalog.tensors.size());
+  const auto plan = plan::make_plan(catalog, parsed.value());
+  return plan ? "planned" : concat(error_code_name(plan.error().code), " ", plan.error().message);
+}
+
+TEST(ManyTensors, over_the_limit_are_refused_in_the_plan) {
+  std::vector<test::Entry> entries;
+  for (size_t i = 0; i <= kMaxTensors / 4; ++i) {
+    entries.push_back({concat(i, ".weight"), {1, 32}});
+  }
+  const catalog::Catalog most = test::make_catalog({entries.begin(), entries.end() - 1});
+  const catalog::Catalog more = test::make_catalog(entries);
+  EXPECT_EQ(outcome(most, many_options("safetensors")), "planned");
+  for (const std::string_view container : {"safetensors", "pt"}) {
+    const std::string refusal = outcome(more, many_options(container));
+    EXPECT_EQ(refusal.substr(0, 14), "limit-exceeded");
+    EXPECT_NE(refusal.find(concat(kMaxTensors)), std::string::npos) << refusal;
+  }
+  // The pickle's reader gives up earlier, and the plan says so.
+  const std::string refusal = outcome(most, many_options("pt"));
+  EXPECT_EQ(refusal.substr(0, 14), "limit-exceeded");
+  EXPECT_NE(refusal.find("bytes of memory"), std::string::npos) << refusal;
+}
+
+} // namespace
+} // namespace monoquant::run
