@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "monoquant/layout/compressed_tensors/compressed_tensors.h"
 #include "monoquant/plan/plan.h"
 #include "monoquant/quant/kernels/kernels.h"
 #include "monoquant/run/unit_encoder.h"
@@ -45,32 +46,35 @@ struct Job {
   void (*run)(const quant::Kernels &kernels, Block &block);
 };
 
-inline quant::Scheme scheme_of(uint32_t bits, bool symmetric, uint64_t group) {
-  quant::Scheme scheme;
+inline layout::Stored scheme_of(uint32_t bits, bool symmetric, uint64_t group) {
+  layout::Stored stored;
+  quant::Scheme &scheme = stored.scheme;
   scheme.bits = bits;
   scheme.symmetric = symmetric;
   scheme.strategy = group == 0 ? quant::Strategy::kChannel : quant::Strategy::kGroup;
   scheme.group_size = group;
-  scheme.packed = bits == 4;
-  return scheme;
+  stored.weights_only = bits == 4;
+  return stored;
 }
 
-inline quant::Scheme searched(quant::Scheme scheme) {
-  scheme.method = quant::Method::kMse;
-  scheme.signed_scales = scheme.bits == 4 && scheme.symmetric;
-  return scheme;
+inline layout::Stored searched(layout::Stored stored) {
+  stored.scheme.method = quant::Method::kMse;
+  stored.scheme.signed_scales = stored.scheme.bits == 4 && stored.scheme.symmetric;
+  return stored;
 }
 
-inline void encode(Block &block, const quant::Scheme &scheme,
+inline void encode(Block &block, const layout::Stored &stored,
                    std::span<const float> importance = {}) {
-  run::encode_unit(block.values, scheme, {kJobColumns, false, importance},
+  const auto codec = layout::kCompressedTensors.make_codec(stored);
+  run::encode_unit(block.values, stored.scheme, *codec, {kJobColumns, false, importance},
                    {block.scales, block.zero_points}, block.output.data());
 }
 
 /// The same from halves, as a source stores them.
-inline void encode(Block &block, const run::Values &values, const quant::Scheme &scheme) {
-  run::encode_unit(values, scheme, {kJobColumns, false, {}}, {block.scales, block.zero_points},
-                   block.output.data());
+inline void encode(Block &block, const run::Values &values, const layout::Stored &stored) {
+  const auto codec = layout::kCompressedTensors.make_codec(stored);
+  run::encode_unit(values, stored.scheme, *codec, {kJobColumns, false, {}},
+                   {block.scales, block.zero_points}, block.output.data());
 }
 
 inline void convert(Block &block, const run::Values &values, Dtype target) {

@@ -11,15 +11,16 @@
 #include "monoquant/base/json.h"
 #include "monoquant/base/json_writer.h"
 #include "monoquant/calibration/calibration.h"
-#include "monoquant/catalog/inspector.h"
+#include "monoquant/layout/inspector.h"
+#include "monoquant/layout/joining.h"
 #include "monoquant/parallel/parallel_for.h"
-#include "monoquant/plan/config_check.h"
 #include "monoquant/plan/plan.h"
 #include "monoquant/run/calibrate_stage.h"
 #include "monoquant/run/compare_stage.h"
 #include "monoquant/run/distribution_stage.h"
 #include "monoquant/run/encode_stage.h"
 #include "monoquant/run/seal_stage.h"
+#include "monoquant/run/tensor_stage.h"
 #include "monoquant/run/trial_stage.h"
 #include "monoquant/run/verify_stage.h"
 
@@ -103,7 +104,7 @@ public:
   std::string error() const { return error_text(error_); }
   std::string catalog_json() const { return catalog::catalog_json(catalog()); }
   std::string problems_json() const {
-    return catalog::problems_json(plan::check_config(catalog()));
+    return catalog::problems_json(layout::check_layout(catalog()));
   }
 
   const catalog::Catalog &catalog() const { return inspector_.catalog(); }
@@ -119,7 +120,7 @@ private:
     return true;
   }
 
-  catalog::Inspector inspector_;
+  layout::Inspector inspector_;
   Need need_;
   std::vector<uint8_t> input_;
   std::optional<Error> error_;
@@ -249,6 +250,12 @@ private:
   }
 };
 
+class TensorStage : public Stage {
+public:
+  TensorStage(const Inspector &file, size_t tensor, size_t block_bytes)
+      : Stage(std::make_unique<run::TensorStage>(file.catalog(), tensor, block_bytes)) {}
+};
+
 const catalog::Catalog *catalog_of(const Inspector *inspector) {
   return inspector == nullptr ? nullptr : &inspector->catalog();
 }
@@ -338,6 +345,8 @@ EMSCRIPTEN_BINDINGS(monoquant) {
       .constructor<const Inspector &, const Inspector &, size_t>();
   emscripten::class_<DistributionStage, emscripten::base<Stage>>("DistributionStage")
       .constructor<const Inspector &, const Inspector &, const std::string &, size_t>();
+  emscripten::class_<TensorStage, emscripten::base<Stage>>("TensorStage")
+      .constructor<const Inspector &, size_t, size_t>();
   emscripten::class_<CalibrateStage, emscripten::base<Stage>>("CalibrateStage")
       .constructor<const Inspector &, const Inspector &, const std::string &, size_t, size_t>();
   emscripten::class_<TrialStage, emscripten::base<Stage>>("TrialStage")

@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "monoquant/catalog/inspector.h"
+#include "monoquant/layout/inspector.h"
 #include "monoquant/run/stage.h"
 #include "property.h"
 #include "support/drive.h"
@@ -17,7 +17,7 @@ namespace monoquant::fuzz {
 
 /// The catalog of a file; nothing where it is refused, which must come with a reason.
 inline std::optional<catalog::Catalog> inspect(const Bytes &file, catalog::Opening opening = {}) {
-  catalog::Inspector inspector(file.size(), std::move(opening));
+  layout::Inspector inspector(file.size(), std::move(opening));
   while (true) {
     auto need = inspector.step();
     if (!need) {

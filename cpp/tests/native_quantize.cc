@@ -11,7 +11,7 @@
 
 #include "monoquant/base/json.h"
 #include "monoquant/base/json_writer.h"
-#include "monoquant/catalog/inspector.h"
+#include "monoquant/layout/inspector.h"
 #include "monoquant/plan/plan.h"
 #include "monoquant/run/encode_stage.h"
 #include "monoquant/run/verify_stage.h"
@@ -89,7 +89,7 @@ private:
 };
 
 catalog::Catalog inspect(File &file) {
-  catalog::Inspector inspector(file.size());
+  layout::Inspector inspector(file.size());
   while (const auto need = checked(inspector.step())) {
     std::vector<uint8_t> bytes(static_cast<size_t>(need->length));
     file.read(need->offset, bytes);

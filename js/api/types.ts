@@ -124,7 +124,6 @@ export const REASONS = [
   'tied',
   'not-representable',
   'dequantized',
-  'not-selected',
   'not-loadable',
 ] as const;
 export type Reason = (typeof REASONS)[number];

@@ -13,14 +13,10 @@ import type {
   TensorInfo,
 } from '../api/types.js';
 import { meanSqnr } from './report.js';
+import { sqnrOf } from './sqnr.js';
 import type { CompareResult } from './wasm.js';
 
 type Measured = CompareResult['tensors'][number];
-
-/** SQNR in dB; null where nothing differs. */
-export function sqnrOf({ signal = 0, noise = 0 }: Measured): number | null {
-  return noise === 0 ? null : 10 * Math.log10(signal / noise);
-}
 
 export function comparisonOf(
   version: string,

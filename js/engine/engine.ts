@@ -117,6 +117,11 @@ export class Engine {
     return withoutError(new this.#module.DistributionStage(file, reference, tensor, blockBytes));
   }
 
+  /** One slot. */
+  tensorStage(file: WasmInspector, tensor: number, { blockBytes }: BlockShape): WasmStage {
+    return new this.#module.TensorStage(file, tensor, blockBytes);
+  }
+
   /** One slot; source 0 is the file, source 1 the reference, source 2 captured inputs. */
   trialStage(
     file: WasmInspector,

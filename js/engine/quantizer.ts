@@ -5,7 +5,7 @@
  */
 import { type ErrorCode, MonoquantError } from '../api/errors.js';
 import { resolvePatterns } from '../api/patterns.js';
-import type { Catalog, Configuration, Plan } from '../api/types.js';
+import type { Catalog, Configuration } from '../api/types.js';
 import type { ByteSink } from '../io/byte-sink.js';
 import type { ByteSource } from '../io/byte-source.js';
 import { countDistribution } from './distribution.js';
@@ -28,8 +28,6 @@ export interface PlanChoice {
   readonly unfit: readonly UnfitTensor[];
   /** JSON of a Calibration. */
   readonly calibration: string | null;
-  /** Indices of the only tensors that are wanted. */
-  readonly only?: readonly number[];
 }
 
 /** What layers are executed beside, and on. */
@@ -112,26 +110,15 @@ export class Quantizer<Output> {
     return runStage(this.#encode, { sources: [this.#source, sink], sink, slots, onProgress });
   }
 
-  /** The elements of one tensor, one after the other. `choice` names it as the only one. */
-  async tensor(choice: PlanChoice): Promise<Uint8Array> {
-    const plan = this.#engine.plan(
-      this.#inspector,
-      this.#engineOptions(choice),
-      choice.calibration,
-    );
-    let stage: WasmStage | undefined;
+  /** The elements of one tensor, one after the other: F32, if it is stored as codes. */
+  async tensor(index: number): Promise<Uint8Array> {
+    const stage = this.#engine.tensorStage(this.#inspector, index, this.#blocks);
     try {
-      const { sizes, tensors } = JSON.parse(plan.json()) as Plan;
-      const bytes = tensors.flatMap(({ outputs }) => outputs).reduce((sum, o) => sum + o.bytes, 0);
-      // The header comes first.
-      const sink = new TensorSink(sizes.outputBytes - bytes, bytes);
-      stage = this.#engine.encodeStage(plan, { index: 0, count: 1 }, this.#blocks, false);
-      const { slots } = this.#blocks;
-      await runStage(stage, { sources: [this.#source], sink, slots });
+      const sink = new TensorSink(stage.totalBytes());
+      await runStage(stage, { sources: [this.#source], sink, slots: 1 });
       return sink.finish();
     } finally {
       deleteQuietly(stage);
-      deleteQuietly(plan);
     }
   }
 
@@ -260,7 +247,7 @@ export class Quantizer<Output> {
     this.#sink = undefined;
   }
 
-  #engineOptions({ configuration, unfit, only }: PlanChoice): EngineOptions {
+  #engineOptions({ configuration, unfit }: PlanChoice): EngineOptions {
     const { container, duplicateTies, bits, mode, scheme, strategy, groupSize } = configuration;
     const { observer, percentile, inputScheme } = configuration;
     const { method, floatType, layers, defaultIgnore, minElements, ignore, overrides } =
@@ -285,7 +272,6 @@ export class Quantizer<Output> {
       ...resolvePatterns(configuration, hasPatterns ? this.#names() : []),
       unfit,
       ...(configuration.dequantize === null ? {} : { dequantizedType: configuration.dequantize }),
-      ...(only === undefined ? {} : { only }),
     };
   }
 

@@ -15,6 +15,7 @@ import type {
   TensorReport,
   Warning,
 } from '../api/types.js';
+import { sqnrOf } from './sqnr.js';
 import { decibels } from './warnings.js';
 import type { StageResult } from './wasm.js';
 
@@ -67,11 +68,6 @@ function sumErrors(results: readonly StageResult[]): Map<number, ErrorSums> {
     sums.set(tensor, sum);
   }
   return sums;
-}
-
-function sqnrOf({ signal, noise }: ErrorSums): number | null {
-  // Noise without any signal is as bad as a number can say; JSON has no infinity.
-  return noise === 0 ? null : 10 * Math.log10(Math.max(signal, Number.MIN_VALUE) / noise);
 }
 
 /** No error at all sorts behind every number; subtracting two infinities would not sort. */

@@ -1,26 +1,22 @@
 /**
- * An output of which only the end is kept: the one tensor behind a header.
- * It exists so that reading a tensor is a run like any other.
- * Its memory is taken at the beginning, so that a lack of it shows before any work.
+ * The bytes of one tensor, kept in memory.
+ * The memory is taken at the beginning, so that a lack of it shows before any work.
  */
 import { MonoquantError } from '../api/errors.js';
 import type { ByteSink } from '../io/byte-sink.js';
 
 export class TensorSink implements ByteSink<Uint8Array> {
   readonly size: number;
-  readonly #start: number;
   readonly #bytes: Uint8Array;
 
-  /** `bytes` from `start` on are kept. */
-  constructor(start: number, bytes: number) {
-    this.size = start + bytes;
-    this.#start = start;
+  constructor(size: number) {
+    this.size = size;
     try {
-      this.#bytes = new Uint8Array(bytes);
+      this.#bytes = new Uint8Array(size);
     } catch (cause) {
       throw new MonoquantError(
         'limit-exceeded',
-        `There is not enough memory for a tensor of ${bytes} bytes.`,
+        `There is not enough memory for a tensor of ${size} bytes.`,
         { cause },
       );
     }
@@ -31,7 +27,7 @@ export class TensorSink implements ByteSink<Uint8Array> {
   }
 
   async write(offset: number, bytes: Uint8Array): Promise<void> {
-    if (offset >= this.#start) this.#bytes.set(bytes, offset - this.#start);
+    this.#bytes.set(bytes, offset);
   }
 
   async finish(): Promise<Uint8Array> {

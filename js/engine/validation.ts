@@ -13,9 +13,10 @@ import type {
   ValidatedTensor,
   Validation,
 } from '../api/types.js';
-import { haveSameShape, sqnrOf } from './comparison.js';
+import { haveSameShape } from './comparison.js';
 import { layerRuns, runProblems } from './layer-runs.js';
 import { meanSqnr } from './report.js';
+import { sqnrOf } from './sqnr.js';
 import type { CompareResult, TrialResult } from './wasm.js';
 
 type Measured = CompareResult['tensors'][number];

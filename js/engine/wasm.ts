@@ -93,8 +93,6 @@ export interface EngineOptions {
   }[];
   /** What stored codes become, where `bits` is `none`. */
   readonly dequantizedType?: string;
-  /** All other tensors are dropped. */
-  readonly only?: readonly number[];
   /** What an earlier run found that no header shows: these tensors can only be copied. */
   readonly unfit: readonly UnfitTensor[];
   /** How the inputs of layers are quantized where the mode is `static`. */
@@ -267,6 +265,12 @@ export interface WasmModule {
     file: WasmInspector,
     reference: WasmInspector,
     tensor: string,
+    blockBytes: number,
+  ) => WasmStage;
+  /** Writes the bytes of one tensor (by its index): values, if it is stored as codes. Has one slot. */
+  readonly TensorStage: new (
+    file: WasmInspector,
+    tensor: number,
     blockBytes: number,
   ) => WasmStage;
   /**

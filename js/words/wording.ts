@@ -37,7 +37,6 @@ export const REASON_WORDS: Readonly<Record<Reason, string>> = {
   tied: 'tied',
   'not-representable': 'no such dtype',
   dequantized: 'dequantized',
-  'not-selected': 'not asked for',
   'not-loadable': 'no loader takes it quantized',
 };
 

@@ -4,15 +4,13 @@
  * What the host opened is released once, after the worker has ended.
  */
 import type { CalibrationInput } from '../api/calibration.js';
-import { copyingConfiguration } from '../api/configuration.js';
 import type { Model } from '../api/model.js';
 import type { ModelClass } from '../api/model-config.js';
 import { type Opening, type RunOptions, resolvePlan } from '../api/options.js';
 import type { PlanOptions } from '../api/plan-options.js';
 import { type TensorData, tensorData } from '../api/tensor-data.js';
-import type { Catalog, Plan } from '../api/types.js';
+import type { Catalog, Plan, TensorInfo } from '../api/types.js';
 import { unknownTensor } from '../api/unknown-tensor.js';
-import type { PlanChoice } from '../engine/quantizer.js';
 import { isShards, type OneOrShards } from '../engine/shards.js';
 import { calibrateWith, type OpenedCalibration } from './calibrate.js';
 import { openOptions } from './open-options.js';
@@ -96,12 +94,15 @@ class SessionModel<Source> implements Model {
       const names = this.catalog.tensors.map((candidate) => candidate.name);
       throw unknownTensor(name, names);
     }
-    const bytes = await this.#session.request('tensor', oneTensor(index));
-    return tensorData(name, info.dtype, info.shape, bytes);
+    return this.#read(index, info);
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<TensorData> {
-    for (const { name } of this.catalog.tensors) yield await this.tensor(name);
+    for (const [index, info] of this.catalog.tensors.entries()) yield await this.#read(index, info);
+  }
+
+  async #read(index: number, { name, dtype, shape }: TensorInfo): Promise<TensorData> {
+    return tensorData(name, dtype, shape, await this.#session.request('tensor', { index }));
   }
 
   async close(): Promise<void> {
@@ -109,14 +110,4 @@ class SessionModel<Source> implements Model {
     if (this.#isOpen) this.#host.release();
     this.#isOpen = false;
   }
-}
-
-/** Exact values: F32 holds every code times its scale. */
-function oneTensor(index: number): PlanChoice {
-  return {
-    configuration: { ...copyingConfiguration({}), dequantize: 'F32' },
-    unfit: [],
-    calibration: null,
-    only: [index],
-  };
 }

@@ -39,8 +39,8 @@ export interface Calls<Source, Sink, Output> {
   readonly seal: { parameters: { readonly results: readonly string[] }; answer: string };
   /** Reads back this worker's share, once all are written. */
   readonly verify: { parameters: null; answer: undefined };
-  /** The elements of what would be written: of one tensor, so that they fit into memory. */
-  readonly tensor: { parameters: PlanChoice; answer: Uint8Array };
+  /** The elements of one tensor: F32, if it is stored as codes. */
+  readonly tensor: { parameters: { readonly index: number }; answer: Uint8Array };
   /** Looks at what is stored as codes, beside a reference where there is one. */
   readonly compare: {
     parameters: { readonly reference: Source | undefined; readonly options: OpenOptions };

@@ -75,7 +75,7 @@ class SessionWorker<Source, Sink, Output> {
       case 'verify':
         return this.#opened().verify(onProgress);
       case 'tensor':
-        return this.#opened().tensor(request.parameters);
+        return this.#opened().tensor(request.parameters.index);
       case 'compare':
         return this.#compare(request.parameters, onProgress);
       case 'distribution':

@@ -91,6 +91,14 @@ it('what differs most comes first', async () => {
   expect(tensorOf(comparison, 'far.weight').sqnrDb).toBeCloseTo(10 * Math.log10(30 / 64), 12);
 });
 
+it('what has noise and no signal has the lowest ratio, and not none', async () => {
+  const first = modelOf([filled('a.weight', 'F32', [2], [0, 0])]);
+  const second = modelOf([filled('a.weight', 'F32', [2], [1, 1e6])]);
+  const { sqnrDb } = tensorOf(await compared(first, second), 'a.weight');
+  expect(sqnrDb).toBe(-3240);
+  expect(JSON.parse(JSON.stringify({ sqnrDb }))).toEqual({ sqnrDb: -3240 });
+});
+
 it('values that are not numbers are equal to themselves only', async () => {
   const values = [1, Number.NaN, Number.POSITIVE_INFINITY, Number.NaN];
   const first = modelOf([filled('a.weight', 'F32', [4], values)]);

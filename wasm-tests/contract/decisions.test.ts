@@ -27,10 +27,7 @@ interface Case {
 
 /** The tensors that get the reason; everywhere, another layer is quantized as requested. */
 /** Others need more than tensors: ties, a container, a configuration beside them (loaders.test.ts). */
-type OfAnyTensors = Exclude<
-  Reason,
-  'tied' | 'not-representable' | 'dequantized' | 'not-selected' | 'not-loadable'
->;
+type OfAnyTensors = Exclude<Reason, 'tied' | 'not-representable' | 'dequantized' | 'not-loadable'>;
 const CASES: Readonly<Record<OfAnyTensors, Case>> = {
   requested: {
     decision: 'quantize',

@@ -116,9 +116,6 @@ Json make_options(Choices &choices, const catalog::Catalog &catalog) {
   while (options["overrides"].size() < 3 && choices.chance(3)) {
     options["overrides"].push_back(make_override(choices, count));
   }
-  if (choices.chance(12)) {
-    options["only"] = make_indices(choices, count);
-  }
   if (choices.chance(8)) {
     options["dequantizedType"] = choices.flag() ? "F32" : "auto";
   }

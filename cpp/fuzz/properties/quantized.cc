@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "file.h"
-#include "monoquant/plan/config_check.h"
+#include "monoquant/layout/joining.h"
 #include "monoquant/plan/plan.h"
 #include "monoquant/run/compare_stage.h"
 #include "monoquant/run/encode_stage.h"
@@ -94,7 +94,7 @@ void check_quantized(Input input) {
     }
   }
   require(!catalog::catalog_json(*catalog).empty());
-  for (const catalog::Problem &problem : plan::check_config(*catalog)) {
+  for (const catalog::Problem &problem : layout::check_layout(*catalog)) {
     require(!problem.code.empty() && !problem.message.empty());
   }
   if (elements > (size_t{1} << 22U)) {

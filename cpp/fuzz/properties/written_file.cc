@@ -7,9 +7,7 @@
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/json.h"
 #include "monoquant/base/text.h"
-#include "monoquant/catalog/quantized.h"
-#include "monoquant/plan/compressed_tensors.h"
-#include "monoquant/plan/config_check.h"
+#include "monoquant/layout/joining.h"
 #include "monoquant/run/compare_stage.h"
 #include "monoquant/run/trial_stage.h"
 #include "support/memory_host.h"
@@ -19,7 +17,6 @@ namespace {
 
 using plan::Decision;
 using plan::Output;
-using plan::Role;
 using test::FileTensor;
 
 catalog::Catalog open(const Bytes &file, bool joined) {
@@ -37,7 +34,7 @@ catalog::Catalog open_model(const Model &model) {
   catalog::Catalog catalog = model.catalog;
   ByteWindow window(model.file.size());
   window.add(0, model.file);
-  catalog::join_quantized(catalog, window);
+  layout::join_quantized(catalog, window);
   catalog::classify(catalog.tensors);
   return catalog;
 }
@@ -52,11 +49,16 @@ FileTensor taken_out(const Bytes &file, const catalog::Tensor &tensor) {
 }
 
 std::span<const float> importance_of(const plan::TensorPlan &entry) {
-  return entry.importance == nullptr ? std::span<const float>() : *entry.importance;
+  const auto &importance = entry.quantize()->importance;
+  return importance == nullptr ? std::span<const float>() : *importance;
+}
+
+bool is_of_input(const Output &output) {
+  return output.name.ends_with("input_scale") || output.name.ends_with("input_zero_point");
 }
 
 FileTensor input_tensor(const Output &output, const plan::InputPlan &input) {
-  if (output.role == Role::kInputScale) {
+  if (output.name.ends_with("scale")) {
     return test::make_tensor(output.name, Dtype::kF32, {1},
                              {static_cast<double>(input.params.scale)});
   }
@@ -91,43 +93,43 @@ WrittenFile::WrittenFile(const Model &model, const plan::Plan &plan, const Bytes
   }
   for (size_t i = 0; i < plan.tensors.size(); ++i) {
     const plan::TensorPlan &entry = plan.tensors[i];
-    if (entry.decision == Decision::kQuantize) {
+    if (entry.decision() == Decision::kQuantize) {
       const bool is_stack = plan.catalog.tensors[i].kind == catalog::LayerKind::kExperts;
       const FileTensor &tensor = model.tensors[i];
-      codes_.emplace(i, test::reference_codes(test::values_of(tensor),
-                                              test::as_matrices(tensor.shape, is_stack),
-                                              entry.scheme, importance_of(entry)));
+      codes_.emplace(i, test::reference_codes(
+                            test::values_of(tensor), test::as_matrices(tensor.shape, is_stack),
+                            entry.quantize()->stored.scheme, importance_of(entry)));
     }
   }
 }
 
 const plan::TensorPlan &WrittenFile::decided(size_t index) const {
   const plan::TensorPlan &entry = plan_.tensors[index];
-  return entry.decision == Decision::kTie ? plan_.tensors[*plan_.catalog.tensors[index].tied_to]
-                                          : entry;
+  return entry.decision() == Decision::kTie ? plan_.tensors[*plan_.catalog.tensors[index].tied_to]
+                                            : entry;
 }
 
 std::map<std::string, FileTensor> WrittenFile::expected_of(size_t index) const {
   const plan::TensorPlan &entry = decided(index);
   const FileTensor &tensor = model_.tensors[index];
   std::map<std::string, FileTensor> expected;
-  switch (entry.decision) {
+  switch (entry.decision()) {
   case Decision::kCopy:
     expected[tensor.name] = tensor;
     break;
   case Decision::kConvert:
-    expected[tensor.name] = test::reference_float(tensor, entry.float_type);
+    expected[tensor.name] = test::reference_float(tensor, entry.convert()->to);
     break;
   case Decision::kQuantize:
     expected = test::reference_outputs(
         tensor, plan_.catalog.tensors[entry.source].kind == catalog::LayerKind::kExperts,
-        entry.scheme, codes_.at(entry.source));
+        entry.quantize()->stored, codes_.at(entry.source));
     break;
   default:
     break;
   }
   for (const Output &output : plan_.tensors[index].outputs) {
-    if (output.role == Role::kInputScale || output.role == Role::kInputZeroPoint) {
+    if (plan_.tensors[index].input && is_of_input(output)) {
       expected[output.name] = input_tensor(output, *plan_.tensors[index].input);
     }
   }
@@ -165,11 +167,12 @@ void WrittenFile::check_outputs() const {
 
 void WrittenFile::check_codes(size_t index, const catalog::Tensor &found) const {
   const plan::TensorPlan &entry = decided(index);
-  const quant::Scheme &scheme = entry.scheme;
+  const quant::Scheme &scheme = entry.quantize()->stored.scheme;
   require(found.codes != nullptr, "what was quantized is recognised", found.name);
   const catalog::Codes &codes = *found.codes;
   require(codes.bits == scheme.bits, "codes have the planned bits", found.name);
-  require(codes.packed == scheme.packed, "codes are packed as planned", found.name);
+  require(codes.packed == entry.quantize()->stored.weights_only, "codes are packed as planned",
+          found.name);
   require(!codes.is_unsigned, "codes are signed", found.name);
   require(codes.zero_point.has_value() == !scheme.symmetric, "zero points are where planned",
           found.name);
@@ -187,7 +190,7 @@ void WrittenFile::check_inputs() const {
   size_t planned = 0;
   for (const plan::TensorPlan &entry : plan_.tensors) {
     for (const Output &output : entry.outputs) {
-      if (output.role == Role::kInputScale || output.role == Role::kInputZeroPoint) {
+      if (entry.input && is_of_input(output)) {
         require(found.contains(output.name), "scales of inputs are recognised", output.name);
         ++planned;
       }
@@ -199,7 +202,7 @@ void WrittenFile::check_inputs() const {
 /// What is wrong with the model itself may be wrong with what came of it, too.
 void WrittenFile::check_problems() const {
   std::set<std::string> excused;
-  for (const catalog::Problem &problem : plan::check_config(source_)) {
+  for (const catalog::Problem &problem : layout::check_layout(source_)) {
     excused.insert(problem.tensor);
   }
   for (const catalog::Tensor &tensor : source_.tensors) {
@@ -210,7 +213,7 @@ void WrittenFile::check_problems() const {
   if (codes_.empty()) {
     return; // the metadata are the model's own
   }
-  for (const catalog::Problem &problem : plan::check_config(opened_)) {
+  for (const catalog::Problem &problem : layout::check_layout(opened_)) {
     require(excused.contains(problem.tensor), "what was written is valid", problem.message);
   }
 }
@@ -238,7 +241,8 @@ void WrittenFile::check_compared() const {
     const auto found =
         std::find_if(plan_.tensors.begin(), plan_.tensors.end(),
                      [&](const auto &entry) { return model_.tensors[entry.source].name == name; });
-    require(codes["negativeScales"] == 0 || decided(found->source).scheme.signed_scales,
+    require(codes["negativeScales"] == 0 ||
+                decided(found->source).quantize()->stored.scheme.signed_scales,
             "scales are positive", name);
   }
 }
@@ -256,19 +260,19 @@ void WrittenFile::check_opened() const {
   for (size_t i = 0; i < plan_.tensors.size(); ++i) {
     const plan::TensorPlan &entry = decided(i);
     const catalog::Tensor &tensor = model_.catalog.tensors[i];
-    if (entry.decision == Decision::kDrop ||
-        (entry.decision != Decision::kQuantize && !plain.contains(tensor.name))) {
+    if (entry.decision() == Decision::kDrop ||
+        (entry.decision() != Decision::kQuantize && !plain.contains(tensor.name))) {
       continue;
     }
     const auto found = by_name_.find(tensor.name);
     require(found != by_name_.end(), "nothing is lost", tensor.name);
     require(found->second->shape == tensor.shape, "a tensor keeps its shape", tensor.name);
-    if (entry.decision == Decision::kQuantize) {
+    if (entry.decision() == Decision::kQuantize) {
       check_codes(i, *found->second);
     } else {
       require(!found->second->codes, "what was not quantized is no codes", tensor.name);
     }
-    if (plan_.tensors[i].decision == Decision::kTie) {
+    if (plan_.tensors[i].decision() == Decision::kTie) {
       const auto &owner = model_.catalog.tensors[*tensor.tied_to];
       require(by_name_.contains(owner.name) &&
                   by_name_.at(owner.name)->offset == found->second->offset,

@@ -31,7 +31,7 @@ private:
   /// What is decided about a tensor: of a tied one, about its owner.
   [[nodiscard]] const plan::TensorPlan &decided(size_t index) const;
   [[nodiscard]] bool is_quantized(size_t index) const {
-    return decided(index).decision == plan::Decision::kQuantize;
+    return decided(index).decision() == plan::Decision::kQuantize;
   }
   [[nodiscard]] std::map<std::string, test::FileTensor> expected_of(size_t index) const;
   void check_codes(size_t index, const catalog::Tensor &found) const;

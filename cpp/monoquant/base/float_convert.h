@@ -69,6 +69,25 @@ inline float f8_e4m3_to_f32(uint8_t code) {
   return std::bit_cast<float>(bits | sign);
 }
 
+/// Rounds half to even. What is larger than 448, infinity too, becomes 448; NaN stays NaN.
+inline uint8_t f32_to_f8_e4m3(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  const uint32_t magnitude = bits & 0x7FFFFFFFU;
+  const uint32_t sign = bits >> 24U & 0x80U;
+  uint32_t code = 0;
+  if (magnitude > 0x7F800000U) {
+    code = 0x7F;
+  } else if (magnitude >= std::bit_cast<uint32_t>(448.0F)) {
+    code = 0x7E;
+  } else if (magnitude < std::bit_cast<uint32_t>(0x1p-6F)) {
+    // Steps of 2^-9, which are those of f32 from 2^14 on: adding that rounds.
+    code = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + 0x1p14F) & 0xFU;
+  } else {
+    code = ((magnitude + 0x7FFFFU + (magnitude >> 20U & 1U)) >> 20U) - (120U << 3U);
+  }
+  return static_cast<uint8_t>(sign | code);
+}
+
 /// F8_E5M2 is the upper byte of a binary16.
 inline float f8_e5m2_to_f32(uint8_t code) {
   return f16_to_f32(static_cast<uint16_t>(static_cast<uint32_t>(code) << 8U));

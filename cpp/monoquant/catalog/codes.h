@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "monoquant/base/dtype.h"
@@ -21,9 +22,12 @@ struct Codes {
     std::vector<uint8_t> literal; // the bytes themselves, where they are not in the file
   };
 
-  uint32_t bits = 8;        // 4 or 8
-  bool packed = false;      // in 32-bit words, row by row, lowest bits first, 2^(bits-1) added
-  bool is_unsigned = false; // 0 to 255, only where not packed
+  std::string_view layout;   // that knows how to decode them, by its name
+  bool weights_only = false; // loaders leave the layer's inputs alone
+  uint32_t bits = 8;         // 4 or 8
+  bool packed = false;       // in 32-bit words, row by row, lowest bits first, 2^(bits-1) added
+  bool is_integer = true;    // codes are integers; else what they stand for is the layout's affair
+  bool is_unsigned = false;  // 0 to 255, only where not packed
   uint64_t elements = 0;
   uint64_t columns = 0; // of a row; packed rows begin at a word
   uint64_t scope = 0;
@@ -32,7 +36,7 @@ struct Codes {
   Part data;
   Part scale;
   std::optional<Part> zero_point;  // of integers, one a scope, or packed
-  bool packed_zero_points = false; // as pack_zero_points of run/zero_points.h does
+  bool packed_zero_points = false; // along the rows
 
   [[nodiscard]] uint64_t scopes() const { return elements / scope; }
   [[nodiscard]] uint64_t stored_bytes() const {

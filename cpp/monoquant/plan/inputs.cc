@@ -7,8 +7,8 @@
 
 #include "monoquant/base/text.h"
 #include "monoquant/calibration/layers.h"
-#include "monoquant/plan/compressed_tensors.h"
 #include "monoquant/plan/siblings.h"
+#include "monoquant/quant/method.h"
 
 namespace monoquant::plan {
 namespace {
@@ -19,16 +19,9 @@ using calibration::ModuleStatistics;
 using catalog::LayerKind;
 using catalog::Tensor;
 
-/// What is decided about a tensor's codes: for a tied one, about the tensor that it is tied to.
-const TensorPlan &decided(const Plan &plan, size_t tensor) {
-  const TensorPlan &entry = plan.tensors[tensor];
-  return entry.decision == Decision::kTie ? plan.tensors[*plan.catalog.tensors[tensor].tied_to]
-                                          : entry;
-}
-
-/// Loaders know stored scales of inputs beside unpacked codes only.
-bool can_be_static(const TensorPlan &entry) {
-  return entry.decision == Decision::kQuantize && entry.scheme.bits == 8 && !entry.scheme.packed;
+bool can_be_static(const Plan &plan, size_t tensor) {
+  const Quantize *quantize = decided(plan, tensor).quantize();
+  return quantize != nullptr && plan.layout->stores_inputs(quantize->stored);
 }
 
 /// The scale and zero point of a layer's inputs; nothing where their range is not finite.
@@ -68,8 +61,7 @@ std::shared_ptr<const InputPlan> choose_input(const ModuleStatistics &statistics
 
 /// How much an error in each column counts: the second moment of what it is multiplied with, the largest being 1.
 /// Null where columns are not multiplied with the module's input.
-std::shared_ptr<const std::vector<float>> column_importance(const Tensor &tensor,
-                                                            const TensorPlan &entry,
+std::shared_ptr<const std::vector<float>> column_importance(const Tensor &tensor, uint64_t columns,
                                                             const ModuleStatistics &statistics) {
   const bool is_transposed = // rows are inputs
       tensor.kind == LayerKind::kConvTranspose || tensor.kind == LayerKind::kGpt2Conv1d;
@@ -78,7 +70,7 @@ std::shared_ptr<const std::vector<float>> column_importance(const Tensor &tensor
   }
   const uint64_t width = tensor.shape[1]; // of one group
   const uint64_t groups = statistics.squares.size() / width;
-  const uint64_t kernel = entry.columns / width;
+  const uint64_t kernel = columns / width;
   std::vector<double> moments;
   double largest = 0;
   for (uint64_t channel = 0; channel < width; ++channel) {
@@ -93,7 +85,7 @@ std::shared_ptr<const std::vector<float>> column_importance(const Tensor &tensor
     return nullptr; // nothing was ever put in: all columns alike
   }
   std::vector<float> importance;
-  importance.reserve(static_cast<size_t>(entry.columns));
+  importance.reserve(static_cast<size_t>(columns));
   for (const double moment : moments) {
     importance.insert(importance.end(), static_cast<size_t>(kernel),
                       static_cast<float>(moment / largest));
@@ -173,20 +165,21 @@ private:
   void set_importance(size_t index) {
     TensorPlan &entry = plan_.tensors[index];
     const Tensor &tensor = plan_.catalog.tensors[index];
-    if (entry.decision != Decision::kQuantize || entry.scheme.method != quant::Method::kMse) {
+    Quantize *quantize = entry.quantize();
+    if (quantize == nullptr || !quant::facts_of(quantize->stored.scheme.method).takes_importance) {
       return;
     }
     const std::string_view module = catalog::module_name(tensor.name);
     if (const ModuleStatistics *statistics = statistics_of(module)) {
-      entry.importance = column_importance(tensor, entry, *statistics);
-      entry.explanation += entry.importance ? " by its inputs" : "";
+      quantize->importance = column_importance(tensor, quantize->stored.columns, *statistics);
+      entry.explanation += quantize->importance ? " by its inputs" : "";
     } else {
       unweighted_.add(tensor.name);
     }
   }
 
   void set_input(size_t index) {
-    if (!can_be_static(decided(plan_, index))) {
+    if (!can_be_static(plan_, index)) {
       return;
     }
     const Tensor &tensor = plan_.catalog.tensors[index];
@@ -211,7 +204,7 @@ private:
     for (const auto &[name, members] : fused_families(plan_.catalog)) {
       const auto is_static = [&](size_t i) { return plan_.tensors[i].input != nullptr; };
       const auto is_dynamic = [&](size_t i) {
-        return can_be_static(decided(plan_, i)) && plan_.tensors[i].input == nullptr;
+        return can_be_static(plan_, i) && plan_.tensors[i].input == nullptr;
       };
       if (std::none_of(members.begin(), members.end(), is_dynamic)) {
         continue;
@@ -272,11 +265,19 @@ std::vector<std::string> wanted_input_names(const Plan &plan, const Options &opt
   const Tensor &weight = plan.catalog.tensors[tensor];
   const bool has_data = options.calibration &&
                         options.calibration->find(catalog::module_name(weight.name)) != nullptr;
-  if (!options.static_inputs || !has_data || !can_be_static(decided(plan, tensor))) {
+  if (!options.static_inputs || !has_data || !can_be_static(plan, tensor)) {
     return {};
   }
-  std::vector<std::string> names = input_names(weight, options.symmetric_inputs);
-  names.push_back(names[0].substr(0, names[0].size() - std::string_view("_scale").size()));
+  std::vector<std::string> names;
+  for (const layout::Stream &stream :
+       plan.layout->input_streams(weight, {1.0F, 0, options.symmetric_inputs})) {
+    for (const std::string_view part : plan.layout->part_suffixes) {
+      if (stream.name.ends_with(part)) {
+        names.push_back(stream.name.substr(0, stream.name.size() - part.size()));
+      }
+    }
+    names.push_back(stream.name);
+  }
   return names;
 }
 

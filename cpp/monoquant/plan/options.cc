@@ -157,6 +157,15 @@ int64_t read_group(OptionReader &reader) {
   return group;
 }
 
+const layout::Layout *read_layout(OptionReader &reader) {
+  const layout::Layout *first = layout::layouts()[0];
+  if (!reader.has("format")) {
+    return first; // what only copies has none
+  }
+  const layout::Layout *named = layout::find_layout(reader.text("format"));
+  return named == nullptr ? (reader.fail("format", "the name of a layout"), first) : named;
+}
+
 uint32_t read_bits(OptionReader &reader) {
   const auto bits = static_cast<uint32_t>(reader.integer("bits", 4, 16));
   if (bits != 4 && bits != 8 && bits != 16) {
@@ -231,11 +240,9 @@ Result<Options> parse_options(std::string_view json, size_t tensor_count) {
   OptionReader reader(document, error);
   Options options;
   options.container = reader.choice("container", kContainerWords, kContainerValues);
+  options.layout = read_layout(reader);
   options.duplicate_ties = reader.boolean("duplicateTies");
   options.copy_all = document.value("bits", Json()) == "none";
-  if (reader.has("only")) {
-    options.only = reader.indices("only", tensor_count);
-  }
   if (reader.has("dequantizedType")) {
     options.dequantized_type =
         reader.choice("dequantizedType", kDequantizedWords, kDequantizedValues);

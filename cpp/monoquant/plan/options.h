@@ -14,6 +14,7 @@
 #include "monoquant/base/result.h"
 #include "monoquant/calibration/calibration.h"
 #include "monoquant/catalog/layer_kind.h"
+#include "monoquant/layout/layout.h"
 #include "monoquant/plan/reason.h"
 #include "monoquant/quant/scheme.h"
 
@@ -51,8 +52,8 @@ enum class Container : uint8_t {
 
 struct Options {
   Container container = Container::kSafetensors;
-  bool duplicate_ties = false;             // write the bytes of tied tensors once a name
-  std::optional<std::vector<size_t>> only; // all other tensors are dropped
+  const layout::Layout *layout = layout::layouts()[0]; // of what is quantized
+  bool duplicate_ties = false; // write the bytes of tied tensors once a name
   bool copy_all =
       false; // change no value: of what is below, only the type of dequantized tensors matters
   Treatment treatment;

@@ -5,11 +5,9 @@
 
 #include "monoquant/base/checked.h"
 #include "monoquant/base/text.h"
-#include "monoquant/catalog/quantized.h"
-#include "monoquant/plan/compressed_tensors.h"
+#include "monoquant/layout/loaders.h"
 #include "monoquant/plan/inputs.h"
-#include "monoquant/plan/layout.h"
-#include "monoquant/plan/loaders.h"
+#include "monoquant/plan/placement.h"
 #include "monoquant/plan/rules.h"
 #include "monoquant/plan/siblings.h"
 
@@ -19,10 +17,12 @@ namespace {
 using catalog::LayerKind;
 
 Output same_name(const catalog::Tensor &tensor, Dtype dtype) {
-  return {
-      Role::kData, tensor.name,
-      dtype,       tensor.shape,
-      0,           dtype == tensor.dtype ? tensor.bytes : tensor.elements * dtype_bits(dtype) / 8};
+  return {layout::Written::kByRow,
+          tensor.name,
+          dtype,
+          tensor.shape,
+          0,
+          dtype == tensor.dtype ? tensor.bytes : tensor.elements * dtype_bits(dtype) / 8};
 }
 
 /// Tensors by the one that owns their bytes: usually each on its own.
@@ -37,10 +37,31 @@ std::vector<std::vector<size_t>> tied_groups(const catalog::Catalog &catalog) {
 void leave_alone_together(Plan &plan, const std::vector<size_t> &group, Reason reason,
                           const std::string &explanation) {
   for (const size_t i : group) {
-    if (plan.tensors[i].decision == Decision::kQuantize) {
+    if (plan.tensors[i].decision() == Decision::kQuantize) {
       leave_alone(plan.tensors[i], reason, explanation);
     }
   }
+}
+
+/// Not every layout can store every scheme.
+Result<void> check_layout(Plan &plan) {
+  for (TensorPlan &entry : plan.tensors) {
+    Quantize *quantize = entry.quantize();
+    if (quantize == nullptr) {
+      continue;
+    }
+    const std::string_view expected =
+        plan.layout->fit(quantize->stored.scheme, quantize->stored.weights_only);
+    if (!expected.empty()) {
+      return Error{ErrorCode::kInvalidOptions,
+                   concat("Expected ", expected, " for the format ", plan.layout->name,
+                          ", found another choice."),
+                   "Take another format.",
+                   plan.catalog.tensors[entry.source].name,
+                   {}};
+    }
+  }
+  return {};
 }
 
 /// A tensor whose new names are taken stays as it is: the file has most likely been quantized before, and
@@ -57,13 +78,13 @@ void refuse_taken_names(Plan &plan, const Options &options) {
   };
   for (const std::vector<size_t> &group : tied_groups(plan.catalog)) {
     const bool quantizes = std::any_of(group.begin(), group.end(), [&](size_t i) {
-      return plan.tensors[i].decision == Decision::kQuantize;
+      return plan.tensors[i].decision() == Decision::kQuantize;
     });
     if (!quantizes) {
       continue;
     }
     for (const size_t i : group) {
-      for (const std::string_view part : catalog::kPartSuffixes) {
+      for (const std::string_view part : plan.layout->part_suffixes) {
         const std::string name = concat(plan.catalog.tensors[i].name, part);
         if (taken.contains(name)) {
           refuse(group, name);
@@ -87,7 +108,7 @@ bool align_ties(Plan &plan) {
   for (const std::vector<size_t> &group : tied_groups(plan.catalog)) {
     const auto any = [&](Decision decision) {
       return std::any_of(group.begin(), group.end(),
-                         [&](size_t i) { return plan.tensors[i].decision == decision; });
+                         [&](size_t i) { return plan.tensors[i].decision() == decision; });
     };
     if (any(Decision::kCopy) && any(Decision::kQuantize)) {
       leave_alone_together(plan, group, Reason::kTied,
@@ -121,17 +142,17 @@ Result<void> drop_what_does_not_fit(Plan &plan, Container container) {
   const std::string_view name = container == Container::kSafetensors ? "safetensors" : "PyTorch";
   for (TensorPlan &entry : plan.tensors) {
     const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
-    const bool copied = entry.decision == Decision::kCopy || entry.decision == Decision::kTie;
+    const bool copied = entry.decision() == Decision::kCopy || entry.decision() == Decision::kTie;
     if (copied && !can_hold(container, tensor.dtype)) {
       leave_alone(entry, Reason::kNotRepresentable,
                   concat(name, " has no dtype ", dtype_name(tensor.dtype)));
-      entry.decision = Decision::kDrop;
+      entry.action = Drop{};
     }
   }
   const bool is_empty =
       container == Container::kTorchZip && !plan.tensors.empty() &&
       std::all_of(plan.tensors.begin(), plan.tensors.end(),
-                  [](const TensorPlan &entry) { return entry.decision == Decision::kDrop; });
+                  [](const TensorPlan &entry) { return entry.decision() == Decision::kDrop; });
   if (is_empty) {
     const Dtype dtype = plan.catalog.tensors[plan.tensors.front().source].dtype;
     return Error{ErrorCode::kInvalidOptions,
@@ -150,30 +171,32 @@ std::vector<Output> alias_outputs(const catalog::Tensor &tensor, const catalog::
   for (Output &output : outputs) {
     output.name = concat(tensor.name, std::string_view(output.name).substr(owner.name.size()));
     output.alias = true;
+    output.fixed.clear();
   }
   return outputs;
+}
+
+void add_stream(TensorPlan &entry, layout::Stream stream) {
+  const uint64_t bytes = *checked_product(stream.shape) * dtype_bits(stream.dtype) / 8;
+  entry.outputs.push_back({stream.written, std::move(stream.name), stream.dtype,
+                           std::move(stream.shape), 0, bytes, false, std::move(stream.fixed)});
 }
 
 void add_outputs(Plan &plan) {
   for (TensorPlan &entry : plan.tensors) {
     const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
-    switch (entry.decision) {
-    case Decision::kQuantize:
-      entry.outputs = quantized_outputs(tensor, entry);
-      break;
-    case Decision::kConvert:
-      entry.outputs = {same_name(tensor, entry.float_type)};
-      break;
-    case Decision::kCopy:
+    if (const Quantize *quantize = entry.quantize()) {
+      for (layout::Stream &stream : plan.layout->streams(tensor, quantize->stored)) {
+        add_stream(entry, std::move(stream));
+      }
+    } else if (const Convert *convert = entry.convert()) {
+      entry.outputs = {same_name(tensor, convert->to)};
+    } else if (entry.decision() == Decision::kCopy) {
       entry.outputs = {same_name(tensor, tensor.dtype)};
-      break;
-    case Decision::kTie:
-    case Decision::kDrop:
-      break;
     }
   }
   for (TensorPlan &entry : plan.tensors) {
-    if (entry.decision == Decision::kTie) {
+    if (entry.decision() == Decision::kTie) {
       const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
       const size_t owner = *tensor.tied_to;
       entry.outputs =
@@ -185,11 +208,29 @@ void add_outputs(Plan &plan) {
   for (TensorPlan &entry : plan.tensors) {
     const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
     if (entry.input && modules.insert(catalog::module_name(tensor.name)).second) {
-      for (Output &output : input_outputs(tensor, *entry.input)) {
-        entry.outputs.push_back(std::move(output));
+      for (layout::Stream &stream : plan.layout->input_streams(tensor, entry.input->stored())) {
+        add_stream(entry, std::move(stream));
       }
     }
   }
+}
+
+/// Empty if nothing is quantized.
+std::string configuration(const Plan &plan) {
+  std::vector<layout::Described> tensors(plan.tensors.size());
+  std::vector<layout::StoredInput> inputs(plan.tensors.size());
+  bool quantizes = false;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    if (const Quantize *quantize = decided(plan, i).quantize()) {
+      quantizes = true;
+      tensors[i].stored = &quantize->stored;
+      if (plan.tensors[i].input) {
+        inputs[i] = plan.tensors[i].input->stored();
+        tensors[i].input = &inputs[i];
+      }
+    }
+  }
+  return quantizes ? plan.layout->configuration(plan.catalog, tensors) : std::string();
 }
 
 /// A warning of `code` about the tensors for which `applies` holds, where there are any.
@@ -213,13 +254,13 @@ void warn_about_whole(Plan &plan) {
   size_t copied_layers = 0;
   for (const TensorPlan &entry : plan.tensors) {
     const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
-    if (entry.decision == Decision::kTie) {
+    if (entry.decision() == Decision::kTie) {
       continue;
     }
-    const bool copy = entry.decision == Decision::kCopy;
+    const bool copy = entry.decision() == Decision::kCopy;
     bytes += tensor.bytes;
     copied += copy ? tensor.bytes : 0;
-    if (entry.decision == Decision::kQuantize) {
+    if (entry.decision() == Decision::kQuantize) {
       ++changed_layers;
     } else if (tensor.shape.size() > 1 && dtype_is_quantizable(tensor.dtype)) {
       ++copied_layers;
@@ -243,26 +284,31 @@ void warn_about_whole(Plan &plan) {
 }
 
 void add_warnings(Plan &plan) {
-  const auto quantized = [](const TensorPlan &entry) {
-    return entry.decision == Decision::kQuantize;
+  const auto quantized = [](const TensorPlan &entry) { return entry.quantize() != nullptr; };
+  /// What is stored, if it is quantized.
+  const auto stored = [](const TensorPlan &entry) {
+    const Quantize *quantize = entry.quantize();
+    return quantize == nullptr ? nullptr : &quantize->stored;
   };
   warn_about(
       plan, "group-fallback",
       "The group size asked for does not divide these tensors' rows: they get smaller groups, "
       "or one scale a row. A size that divides them, or -1, says what is wanted.",
-      [](const TensorPlan &entry) { return entry.asked_group != 0; });
+      [](const TensorPlan &entry) {
+        return entry.quantize() != nullptr && entry.quantize()->asked_group != 0;
+      });
   warn_about(
       plan, "activation-scheme",
       "vLLM's INT8 kernels take symmetric weights only; other loaders read these zero points. "
       "For vLLM, choose the symmetric scheme or weights only.",
       [&](const TensorPlan &entry) {
-        return quantized(entry) && !entry.scheme.packed && !entry.scheme.symmetric;
+        return quantized(entry) && !stored(entry)->weights_only && !stored(entry)->scheme.symmetric;
       });
   warn_about(plan, "sensitive-4-bit",
              "Embeddings and heads lose the most by 4 bits. Give them bits:8, or leave them alone.",
              [&](const TensorPlan &entry) {
                const LayerKind kind = plan.catalog.tensors[entry.source].kind;
-               return quantized(entry) && entry.scheme.bits == 4 &&
+               return quantized(entry) && stored(entry)->scheme.bits == 4 &&
                       (kind == LayerKind::kEmbedding || kind == LayerKind::kHead);
              });
   warn_about(plan, "already-quantized",
@@ -288,12 +334,13 @@ void add_warnings(Plan &plan) {
              "not load there. Leave them alone: by default they are.",
              [&](const TensorPlan &entry) {
                return quantized(entry) &&
-                      !is_loadable(plan.catalog, plan.catalog.tensors[entry.source]);
+                      !layout::is_loadable(plan.catalog, plan.catalog.tensors[entry.source]);
              });
   const bool packs =
-      std::any_of(plan.tensors.begin(), plan.tensors.end(),
-                  [&](const TensorPlan &entry) { return quantized(entry) && entry.scheme.packed; });
-  const std::string_view fault = fault_of_loading(plan.catalog, packs);
+      std::any_of(plan.tensors.begin(), plan.tensors.end(), [&](const TensorPlan &entry) {
+        return quantized(entry) && stored(entry)->weights_only;
+      });
+  const std::string_view fault = layout::fault_of_loading(plan.catalog, packs);
   if (!fault.empty() && std::any_of(plan.tensors.begin(), plan.tensors.end(), quantized)) {
     plan.warnings.push_back(
         {"not-loadable",
@@ -307,36 +354,37 @@ void add_warnings(Plan &plan) {
              "transformers does not load packed zero points, and vLLM those of 4 bits only. Choose "
              "the symmetric scheme.",
              [&](const TensorPlan &entry) {
-               return plan.catalog.model && quantized(entry) && entry.scheme.packed &&
-                      !entry.scheme.symmetric;
+               return plan.catalog.model && quantized(entry) && stored(entry)->weights_only &&
+                      !stored(entry)->scheme.symmetric;
              });
   warn_about(
       plan, "not-loadable",
       "vLLM loads these experts, transformers does not: it takes packed symmetric ones only. "
       "For transformers, quantize weights only, or ignore *.experts.*.",
       [&](const TensorPlan &entry) {
-        return quantized(entry) && !(entry.scheme.packed && entry.scheme.symmetric) &&
-               is_stacked_on_loading(plan.catalog, plan.catalog.tensors[entry.source]);
+        return quantized(entry) &&
+               !(stored(entry)->weights_only && stored(entry)->scheme.symmetric) &&
+               layout::is_stacked_on_loading(plan.catalog, plan.catalog.tensors[entry.source]);
       });
   warn_about_whole(plan);
 }
 
 } // namespace
 
-const Output *TensorPlan::output(Role role) const {
-  const auto found = std::find_if(outputs.begin(), outputs.end(),
-                                  [&](const Output &output) { return output.role == role; });
-  return found == outputs.end() ? nullptr : &*found;
-}
-
-uint64_t TensorPlan::row_bytes() const {
-  return scheme.packed ? divide_up(columns * scheme.bits, 32) * 4 : columns;
+const TensorPlan &decided(const Plan &plan, size_t tensor) {
+  const TensorPlan &entry = plan.tensors[tensor];
+  return entry.decision() == Decision::kTie ? plan.tensors[*plan.catalog.tensors[tensor].tied_to]
+                                            : entry;
 }
 
 Result<Plan> make_plan(catalog::Catalog catalog, const Options &options) {
   Plan plan;
   plan.catalog = std::move(catalog);
+  plan.layout = options.layout;
   plan.tensors = decide(plan.catalog, options);
+  if (auto fitting = check_layout(plan); !fitting) {
+    return fitting.error();
+  }
   refuse_taken_names(plan, options);
   align(plan);
   if (auto fitted = drop_what_does_not_fit(plan, options.container); !fitted) {
@@ -344,12 +392,7 @@ Result<Plan> make_plan(catalog::Catalog catalog, const Options &options) {
   }
   plan_inputs(plan, options);
   add_outputs(plan);
-  const bool quantizes =
-      std::any_of(plan.tensors.begin(), plan.tensors.end(),
-                  [](const TensorPlan &entry) { return entry.decision == Decision::kQuantize; });
-  if (quantizes) {
-    plan.quantization_config = quantization_config(plan.catalog, plan.tensors);
-  }
+  plan.quantization_config = configuration(plan);
   if (auto laid_out = lay_out(plan, options.container); !laid_out) {
     return laid_out.error();
   }

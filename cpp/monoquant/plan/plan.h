@@ -5,45 +5,31 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "monoquant/base/result.h"
 #include "monoquant/catalog/catalog.h"
 #include "monoquant/container/zip_writer.h"
+#include "monoquant/layout/layout.h"
 #include "monoquant/plan/options.h"
 #include "monoquant/plan/reason.h"
 #include "monoquant/quant/observers/range_choice.h"
-#include "monoquant/quant/scheme.h"
 
 namespace monoquant::plan {
 
-enum class Decision : uint8_t {
-  kQuantize,
-  kConvert,
-  kCopy,
-  kTie,  // another name for what comes of the tensor that it is tied to
-  kDrop, // not in the output
-};
-
-/// What an output tensor holds.
-enum class Role : uint8_t {
-  kData, // the copied or converted values, or the codes
-  kScale,
-  kZeroPoint,
-  kShape,      // the original shape, where packing hides it
-  kInputScale, // of the layer's inputs, where they are quantized statically
-  kInputZeroPoint,
-};
-
 struct Output {
-  Role role = Role::kData;
+  layout::Written written = layout::Written::kByRow;
   std::string name;
   Dtype dtype = Dtype::kF32;
   std::vector<uint64_t> shape;
   uint64_t offset = 0; // in the output file
   uint64_t bytes = 0;
   bool alias = false; // has no bytes of its own: those at `offset` are another output's
+  std::string fixed =
+      {}; // the bytes, if they are known; moved to Plan::fixed once their place is, too
 };
 
 /// How the inputs of a layer are quantized, where that is known before it runs.
@@ -54,33 +40,45 @@ struct InputPlan {
   bool symmetric = true;
   uint64_t samples = 0;
   std::vector<quant::RangeEstimate> estimates; // of all methods, where one of them was to be chosen
+
+  [[nodiscard]] layout::StoredInput stored() const {
+    return {params.scale, static_cast<int8_t>(params.zero_point), symmetric};
+  }
 };
+
+/// As it is; of codes, the values that they stand for, as F32.
+struct Copy {};
+struct Quantize {
+  layout::Stored stored;
+  uint64_t asked_group = 0; // the group size that was asked for, if it is another one
+  // How much errors count, column by column: finite and not negative. Only for methods that take it; null: all alike.
+  std::shared_ptr<const std::vector<float>> importance = {};
+};
+struct Convert {
+  Dtype to = Dtype::kF16; // or BF16
+};
+/// Another name for what comes of the tensor that it is tied to.
+struct Tie {};
+/// Not in the output.
+struct Drop {};
+
+/// The alternatives of TensorPlan::action, in their order.
+enum class Decision : uint8_t { kCopy, kQuantize, kConvert, kTie, kDrop };
 
 struct TensorPlan {
   size_t source = 0; // index in the catalog
-  Decision decision = Decision::kCopy;
+  std::variant<Copy, Quantize, Convert, Tie, Drop> action;
   Reason reason = Reason::kRequested;
   std::string explanation;
-  Dtype float_type = Dtype::kF16; // where the decision is to convert
-  // Where the decision is to quantize. The tensor is a stack of matrices, usually of one.
-  quant::Scheme scheme;
-  uint64_t matrices = 1;
-  uint64_t rows = 0; // of one matrix
-  uint64_t columns = 0;
-  uint64_t asked_group = 0; // the group size that was asked for, where it differs from the scheme's
-  // How much errors count, column by column: finite and not negative. Only for searches; null: all alike.
-  std::shared_ptr<const std::vector<float>> importance;
   // Of the module that the tensor belongs to; null: inputs are quantized as they come, or not at all.
   std::shared_ptr<const InputPlan> input;
-  std::vector<Output> outputs;
+  std::vector<Output> outputs; // first the one that is written by rows
 
-  [[nodiscard]] const Output *output(Role role) const;
-  /// Scales in one row.
-  [[nodiscard]] uint64_t groups() const {
-    return scheme.strategy == quant::Strategy::kGroup ? columns / scheme.group_size : 1;
-  }
-  /// Bytes of one row of codes.
-  [[nodiscard]] uint64_t row_bytes() const;
+  [[nodiscard]] Decision decision() const { return static_cast<Decision>(action.index()); }
+  /// Null for other decisions.
+  [[nodiscard]] const Quantize *quantize() const { return std::get_if<Quantize>(&action); }
+  [[nodiscard]] Quantize *quantize() { return std::get_if<Quantize>(&action); }
+  [[nodiscard]] const Convert *convert() const { return std::get_if<Convert>(&action); }
 };
 
 struct Warning {
@@ -93,11 +91,13 @@ struct Warning {
 struct FixedBytes {
   uint64_t offset = 0;
   std::string bytes;
+  std::optional<size_t> tensor = {}; // index of a TensorPlan, if they are of one
 };
 
 struct Plan {
   catalog::Catalog catalog;
-  std::vector<TensorPlan> tensors; // one a tensor of the catalog, in its order
+  const layout::Layout *layout = nullptr; // of what is quantized
+  std::vector<TensorPlan> tensors;        // one a tensor of the catalog, in its order
   std::vector<FixedBytes> fixed;
   // Of a zip: what is written last, when all checksums are known.
   std::vector<container::ZipRecord> records;
@@ -112,5 +112,8 @@ Result<Plan> make_plan(catalog::Catalog catalog, const Options &options);
 
 /// { sizes, tensors, warnings } of TypeScript's Plan.
 std::string plan_json(const Plan &plan);
+
+/// What is decided about a tensor of the catalog: for a tied one, about the tensor that it is tied to.
+const TensorPlan &decided(const Plan &plan, size_t tensor);
 
 } // namespace monoquant::plan

@@ -3,6 +3,7 @@
 
 #include "monoquant/base/json_writer.h"
 #include "monoquant/plan/plan.h"
+#include "monoquant/quant/method.h"
 
 namespace monoquant::plan {
 namespace {
@@ -10,19 +11,8 @@ namespace {
 constexpr size_t kMaxNames = 20; // a warning names at most so many tensors
 
 std::string_view decision_name(Decision decision) {
-  switch (decision) {
-  case Decision::kQuantize:
-    return "quantize";
-  case Decision::kConvert:
-    return "convert";
-  case Decision::kTie:
-    return "tie";
-  case Decision::kDrop:
-    return "drop";
-  case Decision::kCopy:
-    break;
-  }
-  return "copy";
+  constexpr std::string_view kNames[] = {"copy", "quantize", "convert", "tie", "drop"};
+  return kNames[static_cast<size_t>(decision)];
 }
 
 std::string_view strategy_name(quant::Strategy strategy) {
@@ -37,10 +27,6 @@ std::string_view strategy_name(quant::Strategy strategy) {
   return "channel";
 }
 
-std::string_view method_name(quant::Method method) {
-  return method == quant::Method::kMse ? "mse" : "rtn";
-}
-
 void write_scheme(JsonWriter &json, const quant::Scheme &scheme) {
   const bool grouped = scheme.strategy == quant::Strategy::kGroup;
   json.begin_object();
@@ -49,7 +35,7 @@ void write_scheme(JsonWriter &json, const quant::Scheme &scheme) {
   json.member("strategy", strategy_name(scheme.strategy));
   json.member("groupSize", grouped ? static_cast<int64_t>(scheme.group_size) : int64_t{-1});
   json.member("scaleDtype", dtype_name(scheme.scale_dtype));
-  json.member("method", method_name(scheme.method));
+  json.member("method", quant::facts_of(scheme.method).name);
   json.end();
 }
 
@@ -87,12 +73,12 @@ void write_tensor(JsonWriter &json, const catalog::Tensor &tensor, const TensorP
   json.member("dtype", dtype_name(tensor.dtype));
   json.member("shape", tensor.shape);
   json.member("bytes", tensor.bytes);
-  json.member("decision", decision_name(entry.decision));
+  json.member("decision", decision_name(entry.decision()));
   json.member("reason", reason_name(entry.reason));
   json.member("explanation", entry.explanation);
-  if (entry.decision == Decision::kQuantize) {
+  if (const Quantize *quantize = entry.quantize()) {
     json.key("quantization");
-    write_scheme(json, entry.scheme);
+    write_scheme(json, quantize->stored.scheme);
   }
   if (entry.input) {
     json.key("input");
@@ -116,8 +102,8 @@ void write_sizes(JsonWriter &json, const Plan &plan) {
   uint64_t output_bytes = 0; // of tensors: without the header
   for (const TensorPlan &entry : plan.tensors) {
     const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
-    parameters += entry.decision == Decision::kTie ? 0 : tensor.elements;
-    quantized += entry.decision == Decision::kQuantize ? tensor.elements : 0;
+    parameters += entry.decision() == Decision::kTie ? 0 : tensor.elements;
+    quantized += entry.decision() == Decision::kQuantize ? tensor.elements : 0;
     for (const Output &output : entry.outputs) {
       output_bytes += output.alias ? 0 : output.bytes;
     }

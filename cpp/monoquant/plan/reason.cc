@@ -30,7 +30,6 @@ std::string_view reason_name(Reason reason) {
                                                                         "tied",
                                                                         "not-representable",
                                                                         "dequantized",
-                                                                        "not-selected",
                                                                         "not-loadable"};
   return kNames[static_cast<size_t>(reason)];
 }

@@ -33,10 +33,9 @@ enum class Reason : uint8_t {
   kTied,             // shares its bytes with another tensor
   kNotRepresentable, // the output's container has no such dtype
   kDequantized,      // was stored as codes, comes out as values
-  kNotSelected,      // only other tensors were asked for
   kNotLoadable,      // no loader of such a model takes it quantized
 };
-inline constexpr int kReasonCount = 26;
+inline constexpr int kReasonCount = 25;
 
 std::string_view reason_name(Reason reason);
 

@@ -4,7 +4,8 @@
 #include <array>
 
 #include "monoquant/base/text.h"
-#include "monoquant/plan/loaders.h"
+#include "monoquant/layout/loaders.h"
+#include "monoquant/quant/method.h"
 #include "monoquant/quant/search.h"
 
 namespace monoquant::plan {
@@ -20,8 +21,7 @@ struct Wish {
   Treatment treatment;
   bool is_explicit = false; // an override speaks of this tensor
   bool ignored = false;
-  bool shared = false;  // other names are tied to it
-  bool dropped = false; // not among the only ones that are wanted
+  bool shared = false; // other names are tied to it
   const Unfit *unfit = nullptr;
 };
 
@@ -34,12 +34,6 @@ std::vector<Wish> collect_wishes(const catalog::Catalog &catalog, const Options 
   const auto owner = [&](size_t index) { return catalog.tensors[index].tied_to.value_or(index); };
   for (size_t i = 0; i < wishes.size(); ++i) {
     wishes[owner(i)].shared = wishes[owner(i)].shared || owner(i) != i;
-  }
-  for (Wish &wish : wishes) {
-    wish.dropped = options.only.has_value();
-  }
-  for (const size_t index : options.only.value_or(std::vector<size_t>())) {
-    wishes[owner(index)].dropped = false;
   }
   for (const size_t index : options.ignore) {
     wishes[owner(index)].ignored = true;
@@ -119,9 +113,9 @@ std::optional<Refusal> refuse_quantizing(const catalog::Catalog &catalog, const 
   if (wish.shared && options.default_ignore) {
     return Refusal{Reason::kTied, "other names are tied to it, and they are left alone by default"};
   }
-  if (options.default_ignore && !is_loadable(catalog, tensor)) {
+  if (options.default_ignore && !layout::is_loadable(catalog, tensor)) {
     return Refusal{Reason::kNotLoadable,
-                   concat("transformers and vLLM load no quantized ", what_it_is(tensor))};
+                   concat("transformers and vLLM load no quantized ", layout::what_it_is(tensor))};
   }
   if (tensor.elements < options.min_elements) {
     return Refusal{Reason::kSmall, concat(tensor.elements, " elements, fewer than ",
@@ -160,11 +154,13 @@ std::optional<Refusal> refuse(const catalog::Catalog &catalog, const Tensor &ten
 }
 
 /// Rows are what one scale may serve: the first dimension, or expert and output of a stack.
-void set_matrix_view(TensorPlan &plan, const Tensor &tensor) {
+layout::Stored matrix_view(const Tensor &tensor) {
   const bool stack = tensor.kind == LayerKind::kExperts;
-  plan.matrices = stack ? tensor.shape[0] : 1;
-  plan.rows = stack ? tensor.shape[1] : tensor.shape[0];
-  plan.columns = tensor.elements / (plan.matrices * plan.rows);
+  layout::Stored stored;
+  stored.matrices = stack ? tensor.shape[0] : 1;
+  stored.rows = stack ? tensor.shape[1] : tensor.shape[0];
+  stored.columns = tensor.elements / (stored.matrices * stored.rows);
+  return stored;
 }
 
 /// The group size that divides the row: the wanted one, else a smaller usual one, else none.
@@ -181,64 +177,71 @@ uint64_t fitting_group(uint64_t columns, uint64_t wanted) {
 }
 
 /// A search needs all that shares a scale at once.
-void set_method(TensorPlan &plan, quant::Method method) {
-  quant::Scheme &scheme = plan.scheme;
+void set_method(layout::Stored &stored, quant::Method method, std::string &explanation) {
+  quant::Scheme &scheme = stored.scheme;
   if (method == quant::Method::kRtn) {
     return;
   }
-  if (scheme.strategy == quant::Strategy::kTensor) {
-    plan.explanation += " (too much for a search: rtn)";
+  if (quant::facts_of(method).needs_scopes && stored.shares_scale()) {
+    explanation += " (too much for a search: rtn)";
     return;
   }
-  if (scheme.strategy == quant::Strategy::kChannel && plan.columns > quant::kLongestSearch) {
-    plan.explanation += concat(" (", plan.columns, " weights are too long for a search: rtn)");
+  if (quant::facts_of(method).needs_scopes && scheme.strategy == quant::Strategy::kChannel &&
+      stored.columns > quant::kLongestSearch) {
+    explanation += concat(" (", stored.columns, " weights are too long for a search: rtn)");
     return;
   }
   scheme.method = method;
   // Among 8 bits the one level more matters too little (0.03 dB) to surprise anybody with negative scales.
   scheme.signed_scales = scheme.symmetric && scheme.bits == 4;
-  plan.explanation += ", searched";
+  explanation += ", searched";
 }
 
 void quantize(TensorPlan &plan, const Tensor &tensor, const Treatment &treatment,
-              bool weights_only) {
-  plan.decision = Decision::kQuantize;
-  set_matrix_view(plan, tensor);
-  quant::Scheme &scheme = plan.scheme;
+              const Options &options) {
+  Quantize quantize{matrix_view(tensor)};
+  layout::Stored &stored = quantize.stored;
+  quant::Scheme &scheme = stored.scheme;
   scheme.bits = treatment.bits;
   scheme.symmetric = treatment.symmetric;
   scheme.strategy = treatment.strategy;
   // Loaders know groups only in packed files.
-  scheme.packed =
-      treatment.bits == 4 || weights_only || treatment.strategy == quant::Strategy::kGroup;
+  stored.weights_only =
+      treatment.bits == 4 || options.weights_only || treatment.strategy == quant::Strategy::kGroup;
   const bool half = tensor.dtype == Dtype::kF16 || tensor.dtype == Dtype::kBF16;
   scheme.scale_dtype = half ? tensor.dtype : Dtype::kF32;
 
-  plan.explanation = concat("INT", scheme.bits, scheme.symmetric ? "" : " asymmetric");
+  options.layout->fit(scheme, stored.weights_only); // make_plan refuses what cannot be
+
+  std::string &explanation = plan.explanation;
+  explanation = scheme.codebook == quant::Codebook::kF8E4M3
+                    ? std::string("FP8 (E4M3)")
+                    : concat("INT", scheme.bits, scheme.symmetric ? "" : " asymmetric");
   if (scheme.strategy == quant::Strategy::kGroup) {
-    scheme.group_size = fitting_group(plan.columns, treatment.group_size);
+    scheme.group_size = fitting_group(stored.columns, treatment.group_size);
     if (scheme.group_size == 0) {
       scheme.strategy = quant::Strategy::kChannel;
     }
     if (scheme.group_size != treatment.group_size) {
-      plan.asked_group = treatment.group_size;
+      quantize.asked_group = treatment.group_size;
     }
   }
   switch (scheme.strategy) {
   case quant::Strategy::kTensor:
-    plan.explanation += " per tensor";
+    explanation += " per tensor";
     break;
   case quant::Strategy::kChannel:
-    plan.explanation += " per channel";
+    explanation += " per channel";
     break;
   case quant::Strategy::kGroup:
-    plan.explanation += concat(", groups of ", scheme.group_size);
+    explanation += concat(", groups of ", scheme.group_size);
     break;
   }
-  if (plan.asked_group != 0) {
-    plan.explanation += concat(" (", plan.asked_group, " does not divide ", plan.columns, ")");
+  if (quantize.asked_group != 0) {
+    explanation += concat(" (", quantize.asked_group, " does not divide ", stored.columns, ")");
   }
-  set_method(plan, treatment.method);
+  set_method(stored, treatment.method, explanation);
+  plan.action = std::move(quantize);
 }
 
 /// As it is, or, of codes, the values that they stand for.
@@ -255,11 +258,12 @@ void copy(TensorPlan &plan, const Tensor &tensor, const Wish &wish, const Option
   }
   const Dtype stored = tensor.codes->scale.dtype;
   const bool half = stored == Dtype::kF16 || stored == Dtype::kBF16;
-  plan.float_type = options.dequantized_type.value_or(half ? stored : Dtype::kF32);
-  if (plan.float_type != tensor.dtype) {
-    plan.decision = Decision::kConvert;
+  const Dtype type = options.dequantized_type.value_or(half ? stored : Dtype::kF32);
+  if (type != tensor.dtype) {
+    plan.action = Convert{type};
   }
-  plan.explanation = concat("INT", tensor.codes->bits, " codes to ", dtype_name(plan.float_type));
+  plan.explanation = concat(tensor.codes->is_integer ? "INT" : "FP", tensor.codes->bits,
+                            " codes to ", dtype_name(type));
 }
 
 TensorPlan decide_one(const catalog::Catalog &catalog, size_t index, const Wish &wish,
@@ -267,12 +271,6 @@ TensorPlan decide_one(const catalog::Catalog &catalog, size_t index, const Wish 
   const Tensor &tensor = catalog.tensors[index];
   TensorPlan plan;
   plan.source = index;
-  if (wish.dropped) {
-    plan.decision = Decision::kDrop;
-    plan.reason = Reason::kNotSelected;
-    plan.explanation = "only other tensors were asked for";
-    return plan;
-  }
   if (options.copy_all) {
     copy(plan, tensor, wish, options);
     return plan;
@@ -283,11 +281,10 @@ TensorPlan decide_one(const catalog::Catalog &catalog, size_t index, const Wish 
   }
   plan.reason = wish.is_explicit ? Reason::kOverride : Reason::kRequested;
   if (wish.treatment.bits == 16) {
-    plan.decision = Decision::kConvert;
-    plan.float_type = options.float_type;
+    plan.action = Convert{options.float_type};
     plan.explanation = concat("to ", dtype_name(options.float_type));
   } else {
-    quantize(plan, tensor, wish.treatment, options.weights_only);
+    quantize(plan, tensor, wish.treatment, options);
   }
   return plan;
 }
@@ -296,21 +293,24 @@ TensorPlan decide_one(const catalog::Catalog &catalog, size_t index, const Wish 
 /// smaller one that does serves all of them. Sizes are powers of two, so the smallest one in use divides every row.
 void use_one_group_size(const catalog::Catalog &catalog, const std::vector<Wish> &wishes,
                         const Options &options, std::vector<TensorPlan> &plans) {
-  const auto follows = [&](const TensorPlan &plan) {
-    return plan.decision == Decision::kQuantize && plan.reason == Reason::kRequested &&
-           plan.scheme.strategy == quant::Strategy::kGroup;
+  const auto group_of = [](const TensorPlan &plan) -> uint64_t {
+    const Quantize *quantize = plan.quantize();
+    const bool follows = quantize != nullptr && plan.reason == Reason::kRequested &&
+                         quantize->stored.scheme.strategy == quant::Strategy::kGroup;
+    return follows ? quantize->stored.scheme.group_size : 0;
   };
   uint64_t common = options.treatment.group_size;
   for (const TensorPlan &plan : plans) {
-    common = follows(plan) ? std::min(common, plan.scheme.group_size) : common;
+    common = group_of(plan) == 0 ? common : std::min(common, group_of(plan));
   }
   for (TensorPlan &plan : plans) {
-    if (follows(plan) && plan.scheme.group_size != common) {
+    if (group_of(plan) != 0 && group_of(plan) != common) {
       Treatment treatment = wishes[plan.source].treatment;
       treatment.group_size = common;
-      quantize(plan, catalog.tensors[plan.source], treatment, options.weights_only);
-      plan.asked_group = options.treatment.group_size;
-      plan.explanation += concat(" (", plan.asked_group, " does not divide all rows of the model)");
+      quantize(plan, catalog.tensors[plan.source], treatment, options);
+      plan.quantize()->asked_group = options.treatment.group_size;
+      plan.explanation +=
+          concat(" (", options.treatment.group_size, " does not divide all rows of the model)");
     }
   }
 }
@@ -318,7 +318,7 @@ void use_one_group_size(const catalog::Catalog &catalog, const std::vector<Wish>
 TensorPlan tie_to(size_t index, std::string_view owner) {
   TensorPlan plan;
   plan.source = index;
-  plan.decision = Decision::kTie;
+  plan.action = Tie{};
   plan.reason = Reason::kTied;
   plan.explanation = concat("another name for ", owner);
   return plan;
@@ -340,7 +340,7 @@ std::vector<TensorPlan> decide(const catalog::Catalog &catalog, const Options &o
   plans.reserve(wishes.size());
   for (size_t i = 0; i < wishes.size(); ++i) {
     const std::optional<size_t> owner = catalog.tensors[i].tied_to;
-    if (owner && !options.duplicate_ties && !wishes[*owner].dropped) {
+    if (owner && !options.duplicate_ties) {
       plans.push_back(tie_to(i, catalog.tensors[*owner].name));
     } else {
       plans.push_back(decide_one(catalog, i, wishes[owner.value_or(i)], options));

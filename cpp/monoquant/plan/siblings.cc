@@ -45,9 +45,15 @@ std::string fused_name(const catalog::Tensor &tensor) {
 }
 
 bool same_scheme(const TensorPlan &a, const TensorPlan &b) {
-  return a.decision == b.decision && a.scheme.bits == b.scheme.bits &&
-         a.scheme.symmetric == b.scheme.symmetric && a.scheme.strategy == b.scheme.strategy &&
-         a.scheme.group_size == b.scheme.group_size;
+  const Quantize *first = a.quantize();
+  const Quantize *second = b.quantize();
+  if (first == nullptr || second == nullptr) {
+    return a.decision() == b.decision();
+  }
+  const quant::Scheme &one = first->stored.scheme;
+  const quant::Scheme &other = second->stored.scheme;
+  return one.bits == other.bits && one.symmetric == other.symmetric &&
+         one.strategy == other.strategy && one.group_size == other.group_size;
 }
 
 bool is_explicit(const TensorPlan &plan) {
@@ -73,7 +79,7 @@ bool align_siblings(const catalog::Catalog &catalog, std::vector<TensorPlan> &pl
   std::map<std::string, std::vector<size_t>> families = fused_families(catalog);
   for (auto &[name, members] : families) {
     for (size_t &member : members) { // those who decide
-      const bool tie = plans[member].decision == Decision::kTie;
+      const bool tie = plans[member].decision() == Decision::kTie;
       member = tie ? *catalog.tensors[member].tied_to : member;
     }
   }
@@ -91,14 +97,14 @@ bool align_siblings(const catalog::Catalog &catalog, std::vector<TensorPlan> &pl
       continue;
     }
     const auto culprit = std::find_if(members.begin(), members.end(), [&](size_t i) {
-      return plans[i].decision == Decision::kCopy;
+      return plans[i].decision() == Decision::kCopy;
     });
     const std::string why = culprit == members.end()
                                 ? "its siblings would need another group size"
                                 : concat("fused at run time with ", catalog.tensors[*culprit].name,
                                          ", which is left alone");
     for (const size_t i : members) {
-      if (plans[i].decision == Decision::kQuantize) {
+      if (plans[i].decision() == Decision::kQuantize) {
         leave_alone(plans[i], Reason::kSibling, why);
         changed = true;
       }

@@ -21,10 +21,17 @@ struct ErrorSums {
   }
 };
 
-/// Signal to quantization noise ratio in dB: 10 log10(signal / noise). Infinity where nothing was lost.
+/// The SQNR of noise without a signal: less than that of any two numbers.
+inline constexpr double kLowestSqnrDb = -3240.0;
+
+/// Signal to quantization noise ratio in dB: 10 log10(signal / noise). Infinity if nothing was lost, else finite.
+/// js/engine/sqnr.ts has the same rule.
 inline double sqnr_db(const ErrorSums &sums) {
-  return sums.noise == 0 ? std::numeric_limits<double>::infinity()
-                         : 10.0 * std::log10(sums.signal / sums.noise);
+  if (sums.noise == 0) {
+    return std::numeric_limits<double>::infinity();
+  }
+  const double ratio = std::min(sums.signal / sums.noise, std::numeric_limits<double>::max());
+  return ratio > 0 ? 10.0 * std::log10(ratio) : kLowestSqnrDb;
 }
 
 } // namespace monoquant::quant

@@ -50,8 +50,7 @@ inline float edge_scale(Dtype dtype) { return dtype == Dtype::kF16 ? 0x3FFp-24F 
 
 /// Symmetric: the largest magnitude over half the number of steps between the codes.
 inline float symmetric_scale(float magnitude, const Scheme &scheme) {
-  const auto steps = static_cast<float>(scheme.highest() - scheme.lowest());
-  return std::max(magnitude / (steps / 2.0F), kSmallestScale);
+  return std::max(magnitude / scheme.reach(), kSmallestScale);
 }
 
 inline Qparams choose_qparams(Range range, const Scheme &scheme) {

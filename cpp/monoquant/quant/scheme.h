@@ -18,20 +18,26 @@ enum class Method : uint8_t {
   kMse, // searched for the smallest error
 };
 
+/// What codes stand for, before the scale.
+enum class Codebook : uint8_t {
+  kIntegers, // lowest() to highest()
+  kF8E4M3,   // floating-point numbers of one byte, at most 448
+};
+
 struct Scheme {
+  Codebook codebook = Codebook::kIntegers;
   uint32_t bits = 8; // 4 or 8
   bool symmetric = true;
   Strategy strategy = Strategy::kChannel;
   uint64_t group_size = 0; // columns that share a scale, where the strategy is kGroup
   Dtype scale_dtype = Dtype::kF32;
-  bool packed = false; // codes shifted to unsigned and packed into 32-bit words, row by row
   Method method = Method::kRtn;
   bool signed_scales =
       false; // a symmetric search may make scales negative: -8 then serves the upper tail
 
-  /// Zero points are packed along the outputs; the single one of a whole tensor is a plain int8.
-  [[nodiscard]] constexpr bool packs_zero_points() const {
-    return packed && strategy != Strategy::kTensor;
+  /// What the largest magnitude of a symmetric scope becomes, in steps of its scale.
+  [[nodiscard]] constexpr float reach() const {
+    return codebook == Codebook::kF8E4M3 ? 448.0F : static_cast<float>(highest() - lowest()) / 2.0F;
   }
   /// Smallest and largest code, for instance -128 and 127.
   [[nodiscard]] constexpr int32_t lowest() const { return -(1 << (bits - 1)); }

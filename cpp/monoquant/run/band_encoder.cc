@@ -2,44 +2,35 @@
 
 #include <algorithm>
 
-#include "monoquant/base/bytes.h"
-#include "monoquant/base/float_convert.h"
 #include "monoquant/base/text.h"
 #include "monoquant/container/deflate.h"
-#include "monoquant/run/zero_points.h"
+#include "monoquant/quant/method.h"
 
 namespace monoquant::run {
 namespace {
 
 using plan::Decision;
 using plan::Output;
-using plan::Role;
 using plan::TensorPlan;
 
 /// Bytes of data that a block of source can become at most.
-size_t max_data_bytes(const Cut &cut, const TensorPlan &tensor, size_t block_bytes) {
+size_t max_data_bytes(const Cut &cut, const layout::RowCodec *codec, size_t block_bytes) {
   const uint64_t elements = std::min<uint64_t>(block_bytes / cut.element_bytes, cut.elements);
-  switch (tensor.decision) {
-  case Decision::kCopy:
-  case Decision::kTie:
-  case Decision::kDrop:
-    return 0; // written from the input block itself, or not at all
-  case Decision::kConvert:
-    return static_cast<size_t>(elements * 2);
-  case Decision::kQuantize:
-    break;
+  if (codec == nullptr) {
+    return static_cast<size_t>(elements * 2); // a 16-bit float each
   }
-  // A byte a code at most, and each packed row may be padded to a word.
-  return static_cast<size_t>(elements + cut.rows_in(block_bytes) * 4);
+  const uint64_t rows = cut.rows_in(block_bytes);
+  if (cut.parts_per_row == 1) {
+    return static_cast<size_t>(rows * codec->row_bytes(cut.columns));
+  }
+  // The last part of each row may be short.
+  return static_cast<size_t>((elements / kUnitElements + rows + 1) *
+                             codec->row_bytes(kUnitElements));
 }
 
-/// Scopes of a usual band of a quantized tensor.
-size_t max_scopes(const Cut &cut, const TensorPlan &tensor) {
-  if (tensor.scheme.strategy == quant::Strategy::kTensor) {
-    return 1;
-  }
-  const uint64_t rows = cut.units_per_band / cut.parts_per_row * cut.rows_per_unit;
-  return static_cast<size_t>(std::min(cut.rows, rows) * tensor.groups());
+/// Rows of a usual band.
+uint64_t band_rows(const Cut &cut) {
+  return std::min(cut.rows, cut.units_per_band / cut.parts_per_row * cut.rows_per_unit);
 }
 
 } // namespace
@@ -58,21 +49,27 @@ BandEncoder::BandEncoder(const plan::Plan &plan, const Slicer &slicer, parallel:
   size_t scopes = 0;
   uint64_t units = 0;
   uint64_t unit_elements = 0;
+  codecs_.resize(plan.tensors.size());
   for (size_t i = 0; i < plan.tensors.size(); ++i) {
     const Cut &cut = slicer.cut(i);
     const TensorPlan &tensor = plan.tensors[i];
-    if (cut.units == 0 || tensor.decision == Decision::kCopy) {
-      continue;
+    if (cut.units == 0 || tensor.decision() == Decision::kCopy) {
+      continue; // written from the input block itself, or not at all
     }
-    data_buffer_bytes_ = std::max(data_buffer_bytes_, max_data_bytes(cut, tensor, block_bytes));
+    if (const plan::Quantize *quantize = tensor.quantize()) {
+      const layout::Stored &stored = quantize->stored;
+      codecs_[i] = plan.layout->make_codec(stored);
+      const uint64_t rows = band_rows(cut);
+      const uint64_t in_band = stored.shares_scale() ? 1 : rows * stored.groups();
+      scopes = std::max(scopes, static_cast<size_t>(in_band));
+      tail_buffer_bytes_ =
+          std::max(tail_buffer_bytes_, static_cast<size_t>(codecs_[i]->most_band_bytes(rows)));
+    }
+    data_buffer_bytes_ =
+        std::max(data_buffer_bytes_, max_data_bytes(cut, codecs_[i].get(), block_bytes));
     units = std::max(units, cut.units_in(block_bytes));
     unit_elements = std::max(unit_elements, cut.unit_end(0) - cut.unit_begin(0));
-    if (tensor.decision == Decision::kQuantize) {
-      scopes = std::max(scopes, max_scopes(cut, tensor));
-    }
   }
-  // A scale has four bytes, a zero point one, and packed ones of a few rows still fill whole words.
-  tail_buffer_bytes_ = scopes * 8 + 8;
   scratch_.assign(workers.count(), std::vector<float>(static_cast<size_t>(unit_elements)));
   results_.resize(static_cast<size_t>(units));
   ranges_.resize(scopes);
@@ -85,13 +82,13 @@ std::optional<plan::Unfit> BandEncoder::encode(const Slice &slice, std::span<con
   if (slice.first_of_band && slice.pass == 0) {
     begin(slice);
   }
-  if (tensor_->decision == Decision::kCopy) {
+  if (tensor_->decision() == Decision::kCopy) {
     piece.bytes = input.first(static_cast<size_t>(cut_->bytes(slice.begin, slice.end)));
   } else {
     const bool only_ranges = slice.pass + 1 < cut_->passes;
     if (only_ranges) {
       measure(slice, input);
-    } else if (tensor_->decision == Decision::kConvert) {
+    } else if (tensor_->decision() == Decision::kConvert) {
       convert(slice, input, data.data());
     } else {
       quantize(slice, input, data.data());
@@ -122,7 +119,7 @@ std::optional<plan::Unfit> BandEncoder::encode(const Slice &slice, std::span<con
 
 std::optional<plan::Unfit> BandEncoder::look(const Slice &slice, std::span<const uint8_t> input) {
   select(slice.tensor);
-  if (tensor_->decision == Decision::kCopy) {
+  if (tensor_->decision() == Decision::kCopy) {
     return std::nullopt;
   }
   measure(slice, input);
@@ -132,6 +129,7 @@ std::optional<plan::Unfit> BandEncoder::look(const Slice &slice, std::span<const
 void BandEncoder::select(size_t tensor) {
   index_ = tensor;
   tensor_ = &plan_.tensors[tensor];
+  codec_ = codecs_[tensor].get();
   cut_ = &slicer_.cut(tensor);
 }
 
@@ -141,12 +139,12 @@ void BandEncoder::begin(const Slice &slice) {
   const uint64_t end_row = end_unit == cut_->units ? cut_->rows : cut_->unit_row(end_unit);
   first_row_ = cut_->unit_row(slice.begin);
   scopes_ = 0;
-  if (tensor_->decision == Decision::kQuantize) {
-    const uint64_t row_scopes = (end_row - first_row_) * tensor_->groups();
-    scopes_ = static_cast<size_t>(shares_scale() ? 1 : row_scopes);
+  if (tensor_->decision() == Decision::kQuantize) {
+    const uint64_t row_scopes = (end_row - first_row_) * stored().groups();
+    scopes_ = static_cast<size_t>(stored().shares_scale() ? 1 : row_scopes);
     std::fill_n(ranges_.begin(), cut_->passes == 2 ? scopes_ : 0, quant::Range{});
   }
-  data_ = {tensor_->output(Role::kData)->offset + data_offset(slice.begin), 0, 0, index_};
+  data_ = {tensor_->outputs[0].offset + data_offset(slice.begin), 0, 0, index_};
   checksum_.reset();
   errors_ = {};
   edge_scales_ = 0;
@@ -156,17 +154,17 @@ template <typename Work>
 void BandEncoder::for_each_unit(const Slice &slice, std::span<const uint8_t> input,
                                 const Work &work) {
   const Dtype from = plan_.catalog.tensors[tensor_->source].dtype;
-  const bool is_searched =
-      tensor_->decision == Decision::kQuantize && tensor_->scheme.method == quant::Method::kMse;
-  const bool is_decoded = is_searched || !has_kernels(from);
+  const bool is_decoded =
+      !quant::has_kernels(from) ||
+      (codec_ != nullptr && quant::facts_of(stored().scheme.method).needs_floats);
   workers_.run(static_cast<size_t>(slice.end - slice.begin), [&](size_t index, size_t worker) {
     const uint64_t unit = slice.begin + index;
     const uint64_t at =
         (cut_->unit_begin(unit) - cut_->unit_begin(slice.begin)) * cut_->element_bytes;
     const auto bytes =
         input.subspan(static_cast<size_t>(at), static_cast<size_t>(cut_->bytes(unit, unit + 1)));
-    const Values values =
-        is_decoded ? Values(decode_unit(from, bytes, scratch_[worker])) : Values(from, bytes);
+    const Values values = is_decoded ? Values(quant::decode_values(from, bytes, scratch_[worker]))
+                                     : Values(from, bytes);
     work(results_[index], values, unit);
   });
 }
@@ -186,16 +184,16 @@ void BandEncoder::merge_ranges(const Slice &slice) {
     range.max = std::max(range.max, seen.max);
   }
   for (size_t i = 0; slice.last_of_band && i < scopes_; ++i) {
-    const quant::Qparams chosen = quant::choose_qparams(ranges_[i], tensor_->scheme);
+    const quant::Qparams chosen = quant::choose_qparams(ranges_[i], stored().scheme);
     const bool zeros = ranges_[i].min == 0 && ranges_[i].max == 0;
-    const bool edge = chosen.scale <= quant::edge_scale(tensor_->scheme.scale_dtype);
+    const bool edge = chosen.scale <= quant::edge_scale(stored().scheme.scale_dtype);
     edge_scales_ += edge && !zeros ? 1 : 0;
     qparams().set(i, chosen);
   }
 }
 
 void BandEncoder::convert(const Slice &slice, std::span<const uint8_t> input, uint8_t *data) {
-  const Dtype target = tensor_->output(Role::kData)->dtype;
+  const Dtype target = tensor_->outputs[0].dtype;
   for_each_unit(slice, input, [&](UnitResult &result, const Values &values, uint64_t unit) {
     result = run::convert(values, target, data + data_offset(unit) - data_offset(slice.begin));
   });
@@ -206,22 +204,23 @@ void BandEncoder::quantize(const Slice &slice, std::span<const uint8_t> input, u
     const size_t piece =
         cut_->parts_per_row > 1 ? values.count() : static_cast<size_t>(cut_->columns);
     const UnitShape shape{piece, cut_->passes == 2, importance(unit, piece)};
-    result = encode_unit(values, tensor_->scheme, shape, qparams().from(first_scope(unit)),
+    result = encode_unit(values, stored().scheme, *codec_, shape, qparams().from(first_scope(unit)),
                          data + data_offset(unit) - data_offset(slice.begin));
   });
 }
 
 std::span<const float> BandEncoder::importance(uint64_t unit, size_t piece) const {
-  if (tensor_->importance == nullptr) {
+  const auto &importance = tensor_->quantize()->importance;
+  if (importance == nullptr) {
     return {};
   }
   const uint64_t column = unit % cut_->parts_per_row * kUnitElements;
-  return std::span(*tensor_->importance).subspan(static_cast<size_t>(column), piece);
+  return std::span(*importance).subspan(static_cast<size_t>(column), piece);
 }
 
 std::optional<plan::Unfit> BandEncoder::find_unfit(const Slice &slice) const {
-  const uint32_t limit = tensor_->decision == Decision::kConvert
-                             ? overflow_magnitude(tensor_->output(Role::kData)->dtype)
+  const uint32_t limit = tensor_->decision() == Decision::kConvert
+                             ? overflow_magnitude(tensor_->outputs[0].dtype)
                              : kInfinityBits;
   for (uint64_t unit = slice.begin; unit < slice.end; ++unit) {
     const uint32_t magnitude = results_[static_cast<size_t>(unit - slice.begin)].magnitude;
@@ -241,80 +240,44 @@ void BandEncoder::finish(std::span<uint8_t> tail, std::vector<Piece> &pieces,
                          std::vector<Extent> &extents) {
   data_.digest = checksum_.digest();
   extents.push_back(data_);
-  if (tensor_->decision != Decision::kQuantize) {
+  if (tensor_->decision() != Decision::kQuantize) {
     return;
   }
-  const auto add = [&](uint64_t offset, const uint8_t *begin, const uint8_t *end) {
-    pieces.push_back({offset, {begin, end}});
-    extents.push_back(extent_of(plan_, offset, pieces.back().bytes, index_));
-  };
-  const uint64_t scopes_before = shares_scale() ? 0 : first_row_ * tensor_->groups();
-  const Output &scale = *tensor_->output(Role::kScale);
-  uint8_t *scales_end = store_scales(tail.data());
-  add(scale.offset + scopes_before * dtype_bits(scale.dtype) / 8, tail.data(), scales_end);
-  if (const Output *zero_point = tensor_->output(Role::kZeroPoint)) {
-    const uint64_t bytes_before = tensor_->scheme.packs_zero_points()
-                                      ? packed_zero_point_bytes(*tensor_, 0, first_row_)
-                                      : scopes_before;
-    add(zero_point->offset + bytes_before, scales_end, store_zero_points(scales_end));
-  }
-}
-
-uint8_t *BandEncoder::store_scales(uint8_t *to) {
-  for (const float scale : qparams().scales) {
-    switch (tensor_->scheme.scale_dtype) {
-    case Dtype::kF16:
-      store_le(to, f32_to_f16(scale));
-      to += 2;
-      break;
-    case Dtype::kBF16:
-      store_le(to, f32_to_bf16(scale));
-      to += 2;
-      break;
-    default:
-      store_le(to, scale);
-      to += 4;
+  uint8_t *to = tail.data();
+  size_t stream = 0;
+  for (const Output &output : tensor_->outputs) {
+    if (output.written == layout::Written::kByBand) {
+      ++stream;
+      uint8_t *const end = codec_->encode_band(stream, first_row_, qparams(), to);
+      const uint64_t offset = output.offset + codec_->band_offset(stream, first_row_);
+      pieces.push_back({offset, {to, end}});
+      extents.push_back(extent_of(plan_, offset, pieces.back().bytes, index_));
+      to = end;
     }
   }
-  return to;
-}
-
-uint8_t *BandEncoder::store_zero_points(uint8_t *to) {
-  if (tensor_->scheme.packs_zero_points()) {
-    return to + pack_zero_points(*tensor_, first_row_, qparams().zero_points, to);
-  }
-  for (const int32_t zero_point : qparams().zero_points) {
-    *to++ = static_cast<uint8_t>(zero_point);
-  }
-  return to;
 }
 
 uint64_t BandEncoder::data_offset(uint64_t unit) const {
-  switch (tensor_->decision) {
-  case Decision::kCopy:
-  case Decision::kTie:
-  case Decision::kDrop:
-    return cut_->unit_begin(unit);
-  case Decision::kConvert:
-    return cut_->unit_begin(unit) * 2;
-  case Decision::kQuantize:
-    break;
+  if (codec_ == nullptr) {
+    return cut_->unit_begin(unit) * (tensor_->convert() == nullptr ? 1 : 2);
   }
+  const uint64_t row_bytes = codec_->row_bytes(cut_->columns);
   if (unit >= cut_->units) {
-    return cut_->rows * tensor_->row_bytes();
+    return cut_->rows * row_bytes;
   }
-  return cut_->unit_row(unit) * tensor_->row_bytes() +
-         unit % cut_->parts_per_row * kUnitElements * tensor_->scheme.bits / 8;
+  const uint64_t part = unit % cut_->parts_per_row;
+  return cut_->unit_row(unit) * row_bytes +
+         (part == 0 ? 0 : codec_->row_bytes(part * kUnitElements));
 }
 
 size_t BandEncoder::first_scope(uint64_t unit) const {
-  if (shares_scale()) {
+  if (stored().shares_scale()) {
     return 0;
   }
   const uint64_t part = unit % cut_->parts_per_row;
-  const bool grouped = tensor_->scheme.strategy == quant::Strategy::kGroup;
-  const uint64_t before = grouped ? part * (kUnitElements / tensor_->scheme.group_size) : 0;
-  return static_cast<size_t>((cut_->unit_row(unit) - first_row_) * tensor_->groups() + before);
+  const bool grouped = stored().scheme.strategy == quant::Strategy::kGroup;
+  const uint64_t before = grouped ? part * (kUnitElements / stored().scheme.group_size) : 0;
+  return static_cast<size_t>((cut_->unit_row(unit) - first_row_) * stored().groups() + before);
 }
 
 } // namespace monoquant::run

@@ -1,8 +1,9 @@
 // Encodes one band after the other: slices of source bytes in, output bytes and error sums out.
 // It exists between the stage, which knows blocks and files, and units, which know neither file nor band.
-// It keeps what outlives a slice: scales and zero points, the range of a first pass, sums and checksums.
+// It keeps what outlives a slice: scales, the range of a first pass, sums and checksums.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -49,7 +50,7 @@ public:
   /// Only looks for what would make the tensor unfit. The band is lost.
   std::optional<plan::Unfit> look(const Slice &slice, std::span<const uint8_t> input);
 
-  /// After the last slice: writes the band's scales and zero points into `tail`, adds them to `pieces`, and
+  /// After the last slice: writes what the other streams have of the band into `tail`, adds it to `pieces`, and
   /// adds everything that the band has written to `extents`.
   void finish(std::span<uint8_t> tail, std::vector<Piece> &pieces, std::vector<Extent> &extents);
 
@@ -65,8 +66,6 @@ private:
   void merge_ranges(const Slice &slice);
   void convert(const Slice &slice, std::span<const uint8_t> input, uint8_t *data);
   void quantize(const Slice &slice, std::span<const uint8_t> input, uint8_t *data);
-  uint8_t *store_scales(uint8_t *to);
-  uint8_t *store_zero_points(uint8_t *to);
   [[nodiscard]] std::optional<plan::Unfit> find_unfit(const Slice &slice) const;
 
   /// Calls `work(result, unit's values, unit)` for each unit, on all threads.
@@ -79,9 +78,7 @@ private:
   [[nodiscard]] size_t first_scope(uint64_t unit) const;
   /// Of the columns of a unit's pieces, where the tensor has any.
   [[nodiscard]] std::span<const float> importance(uint64_t unit, size_t piece) const;
-  [[nodiscard]] bool shares_scale() const {
-    return tensor_->scheme.strategy == quant::Strategy::kTensor;
-  }
+  [[nodiscard]] const layout::Stored &stored() const { return tensor_->quantize()->stored; }
   [[nodiscard]] quant::QparamsArrays qparams() {
     return {std::span(scales_).first(scopes_), std::span(zero_points_).first(scopes_)};
   }
@@ -91,12 +88,14 @@ private:
   parallel::Workers &workers_;
   size_t data_buffer_bytes_ = 0;
   size_t tail_buffer_bytes_ = 0;
-  std::vector<std::vector<float>> scratch_; // one a worker
-  std::vector<UnitResult> results_;         // one a unit of the slice at work
+  std::vector<std::vector<float>> scratch_;                     // one a worker
+  std::vector<UnitResult> results_;                             // one a unit of the slice at work
+  std::vector<std::unique_ptr<const layout::RowCodec>> codecs_; // one a tensor, of quantized ones
 
   // The band at work.
   size_t index_ = 0; // of its tensor
   const plan::TensorPlan *tensor_ = nullptr;
+  const layout::RowCodec *codec_ = nullptr; // if it is quantized
   const Cut *cut_ = nullptr;
   uint64_t first_row_ = 0;
   size_t scopes_ = 0;

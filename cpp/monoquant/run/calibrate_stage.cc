@@ -5,7 +5,7 @@
 #include "monoquant/base/text.h"
 #include "monoquant/calibration/square_sums.h"
 #include "monoquant/container/deflate.h"
-#include "monoquant/run/unit_encoder.h"
+#include "monoquant/quant/values.h"
 
 namespace monoquant::run {
 namespace {
@@ -188,7 +188,7 @@ void CalibrateStage::visit_values(const Job &job, std::span<const uint8_t> bytes
   const size_t step = kValuesAtOnce * (dtype_bits(job.tensor->dtype) / 8);
   while (!bytes.empty()) {
     const auto part = bytes.first(std::min(step, bytes.size()));
-    visit(decode_unit(job.tensor->dtype, part, scratch_));
+    visit(quant::decode_values(job.tensor->dtype, part, scratch_));
     bytes = bytes.subspan(part.size());
   }
 }

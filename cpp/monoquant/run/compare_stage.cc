@@ -10,11 +10,6 @@
 namespace monoquant::run {
 namespace {
 
-// A code is the nearest where its value is no further away than half a step. Codes are found by multiplying with
-// the reciprocal of the scale in f32, and their values by multiplying again: among 256 codes that makes at most
-// 256 * 3 * 2^-24 steps of difference, 4.6e-5.
-constexpr double kHalfStep = 0.5 + 1e-4;
-
 const catalog::Catalog &or_nothing(const catalog::Catalog *catalog) {
   static const catalog::Catalog kNothing;
   return catalog == nullptr ? kNothing : *catalog;
@@ -90,7 +85,7 @@ Result<void> CompareStage::process(size_t slot) { return reader_.fill(input(slot
 void CompareStage::finish_part() {
   Pair &pair = pairs_[pair_];
   if (pair.file->codes) {
-    const DecodeFindings &found = reader_.file().decoder().findings();
+    const layout::DecodeFindings &found = reader_.file().decoder().findings();
     pair.findings.bad_scales += found.bad_scales;
     pair.findings.negative_scales += found.negative_scales;
     pair.findings.bad_zero_points += found.bad_zero_points;
@@ -101,7 +96,7 @@ void CompareStage::finish_part() {
     const std::span<const float> expected = reader_.reference().values();
     compare_values(pair, values, expected);
     if (pair.file->codes) {
-      check_codes(pair, values, expected);
+      pair.misrounded += reader_.file().decoder().misrounded(values, expected);
     }
   } else if (pair.reference != nullptr) {
     compare_bytes(pair);
@@ -140,29 +135,6 @@ void CompareStage::compare_bytes(Pair &pair) {
                                  found.begin() + static_cast<std::ptrdiff_t>(at + width),
                                  expected.begin() + static_cast<std::ptrdiff_t>(at));
     pair.different += same ? 0 : 1;
-  }
-}
-
-/// Counts the codes that rounding to the nearest would not have made.
-void CompareStage::check_codes(Pair &pair, std::span<const float> values,
-                               std::span<const float> expected) {
-  const catalog::Codes &codes = *pair.file->codes;
-  for (uint64_t at = begin_; at < end_;) {
-    const uint64_t stop = std::min(end_, (at / codes.scope + 1) * codes.scope);
-    const auto scale = static_cast<double>(reader_.file().decoder().scale(at));
-    const int32_t zero_point = reader_.file().decoder().zero_point(at);
-    const double lowest = codes.lowest() - zero_point;
-    const double highest = codes.highest() - zero_point;
-    for (; at < stop && scale != 0 && std::isfinite(scale); ++at) {
-      const auto i = static_cast<size_t>(at - begin_);
-      // In steps of the scale, from the zero point.
-      const double stored = static_cast<double>(values[i]) / scale;
-      const double wanted = static_cast<double>(expected[i]) / scale;
-      const bool clamped =
-          (stored > highest - 0.5 && wanted > stored) || (stored < lowest + 0.5 && wanted < stored);
-      pair.misrounded += !clamped && !(std::fabs(wanted - stored) <= kHalfStep) ? 1 : 0;
-    }
-    at = stop;
   }
 }
 

@@ -36,14 +36,13 @@ private:
     uint64_t different = 0;  // elements
     uint64_t not_finite = 0; // in one of the two, and not alike in the other: not in the sums
     uint64_t misrounded = 0; // codes that are not the nearest to the reference's value
-    DecodeFindings findings;
+    layout::DecodeFindings findings;
   };
 
   void begin_part();
   void finish_part();
   void compare_values(Pair &pair, std::span<const float> values, std::span<const float> expected);
   void compare_bytes(Pair &pair);
-  void check_codes(Pair &pair, std::span<const float> values, std::span<const float> expected);
 
   std::vector<Pair> pairs_;
   PairReader reader_;

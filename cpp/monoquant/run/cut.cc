@@ -21,21 +21,12 @@ Cut cut_flat(uint64_t elements, uint32_t element_bytes) {
   return cut;
 }
 
-/// Rows that a band must be a multiple of, so that packed zero points of one word never part.
-uint64_t band_rows(const plan::TensorPlan &plan) {
-  if (plan.scheme.symmetric || !plan.scheme.packs_zero_points()) {
-    return 1;
-  }
-  return plan.matrices == 1 || plan.rows % 8 == 0 ? 8 : plan.rows;
-}
-
-Cut cut_rows(const catalog::Tensor &tensor, const plan::TensorPlan &plan) {
+Cut cut_rows(const catalog::Tensor &tensor, const layout::Stored &stored, uint64_t quantum) {
   Cut cut;
   cut.elements = tensor.elements;
   cut.element_bytes = dtype_bits(tensor.dtype) / 8;
-  cut.rows = plan.matrices * plan.rows;
-  cut.columns = plan.columns;
-  const uint64_t quantum = band_rows(plan);
+  cut.rows = stored.matrices * stored.rows;
+  cut.columns = stored.columns;
   if (cut.columns > kLongRow) {
     cut.parts_per_row = divide_up(cut.columns, kUnitElements);
   } else if (quantum <= 8) {
@@ -46,19 +37,19 @@ Cut cut_rows(const catalog::Tensor &tensor, const plan::TensorPlan &plan) {
   }
   cut.units =
       cut.parts_per_row > 1 ? cut.rows * cut.parts_per_row : divide_up(cut.rows, cut.rows_per_unit);
-  if (plan.scheme.strategy == quant::Strategy::kTensor) {
+  if (stored.shares_scale()) {
     cut.passes = 2;
     cut.units_per_band = cut.units;
     return cut;
   }
   const bool long_channel =
-      cut.parts_per_row > 1 && plan.scheme.strategy == quant::Strategy::kChannel;
+      cut.parts_per_row > 1 && stored.scheme.strategy == quant::Strategy::kChannel;
   cut.passes = long_channel ? 2 : 1;
   // Whole rows, and as many of them as the quantum asks for.
   const uint64_t step =
       cut.rows_per_unit % quantum == 0 ? cut.parts_per_row : quantum * cut.parts_per_row;
   const uint64_t step_elements = step / cut.parts_per_row * cut.rows_per_unit * cut.columns;
-  const uint64_t step_scales = step / cut.parts_per_row * cut.rows_per_unit * plan.groups();
+  const uint64_t step_scales = step / cut.parts_per_row * cut.rows_per_unit * stored.groups();
   const uint64_t steps =
       std::min(kBandBytes / (step_elements * cut.element_bytes), kBandScales / step_scales);
   cut.units_per_band = std::max<uint64_t>(1, steps) * step;
@@ -67,10 +58,14 @@ Cut cut_rows(const catalog::Tensor &tensor, const plan::TensorPlan &plan) {
 
 } // namespace
 
-Cut cut_tensor(const catalog::Tensor &tensor, const plan::TensorPlan &plan) {
-  switch (plan.decision) {
-  case plan::Decision::kQuantize:
-    return cut_rows(tensor, plan);
+Cut cut_tensor(const plan::Plan &plan, size_t index) {
+  const plan::TensorPlan &entry = plan.tensors[index];
+  const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
+  switch (entry.decision()) {
+  case plan::Decision::kQuantize: {
+    const layout::Stored &stored = entry.quantize()->stored;
+    return cut_rows(tensor, stored, plan.layout->make_codec(stored)->row_quantum());
+  }
   case plan::Decision::kConvert:
     return cut_flat(tensor.elements, dtype_bits(tensor.dtype) / 8);
   case plan::Decision::kCopy:

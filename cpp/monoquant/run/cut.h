@@ -67,6 +67,7 @@ struct Cut {
   }
 };
 
-Cut cut_tensor(const catalog::Tensor &tensor, const plan::TensorPlan &plan);
+/// `index`: of a TensorPlan.
+Cut cut_tensor(const plan::Plan &plan, size_t index);
 
 } // namespace monoquant::run

@@ -22,7 +22,7 @@ EncodeStage::EncodeStage(const plan::Plan &plan, parallel::Workers &workers, Sha
     slot.tail = Buffer(encoder_.tail_bytes());
     slot.pieces.reserve(3);
   }
-  const size_t preamble = plan.fixed.size() + plan.tensors.size();
+  const size_t preamble = plan.fixed.size();
   slots_[0].pieces.reserve(preamble);
   const auto bands = static_cast<size_t>(slicer_.total_bands());
   errors_.reserve(bands);
@@ -199,27 +199,20 @@ void EncodeStage::encode(Slot &slot, std::span<const uint8_t> input) {
       written_.push_back({extents_.size(), processed_ - 1, written_bytes_});
     }
     encoder_.finish(slot.tail.span(), slot.pieces, extents_);
-    if (plan_.tensors[tensor_].decision != plan::Decision::kCopy) {
+    if (plan_.tensors[tensor_].decision() != plan::Decision::kCopy) {
       errors_.push_back({tensor_, slice.band, encoder_.errors(), encoder_.edge_scales()});
     }
   }
 }
 
-/// What needs no source bytes: headers, and the shapes that packed tensors carry.
+/// What needs no source bytes: headers, and what layouts know before.
 void EncodeStage::write_preamble(Slot &slot) {
-  const auto add = [&](uint64_t offset, const void *data, size_t bytes, size_t tensor) {
-    slot.pieces.push_back({offset, {static_cast<const uint8_t *>(data), bytes}});
-    extents_.push_back(extent_of(plan_, offset, slot.pieces.back().bytes, tensor));
-  };
   for (const plan::FixedBytes &fixed : plan_.fixed) {
-    add(fixed.offset, fixed.bytes.data(), fixed.bytes.size(), Extent::kHeader);
-  }
-  for (size_t i = 0; i < plan_.tensors.size(); ++i) {
-    const plan::Output *shape = plan_.tensors[i].output(plan::Role::kShape);
-    if (shape != nullptr && !shape->alias) {
-      // Both are u64, little-endian, one after the other.
-      add(shape->offset, source(i).shape.data(), static_cast<size_t>(shape->bytes), i);
-    }
+    const std::span bytes(reinterpret_cast<const uint8_t *>(fixed.bytes.data()),
+                          fixed.bytes.size());
+    slot.pieces.push_back({fixed.offset, bytes});
+    extents_.push_back(
+        extent_of(plan_, fixed.offset, bytes, fixed.tensor.value_or(Extent::kHeader)));
   }
 }
 

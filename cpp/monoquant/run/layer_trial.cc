@@ -206,7 +206,7 @@ Result<void> LayerTrial::finish(const Result<execute::RunResult> &result) {
                       " that are not, of its values as floats.");
   } else if (std::isnan(result_.sqnr_db) && result_.undefined > 0) {
     left_out_ = "No output of the reference is finite.";
-  } else if (!std::isfinite(result_.sqnr_db) && !(result_.sqnr_db > 0)) {
+  } else if (std::isnan(result_.sqnr_db) || result_.sqnr_db <= quant::kLowestSqnrDb) {
     failure_ = "Expected outputs near those of the reference, found none of them.";
   }
   return {};

@@ -6,8 +6,8 @@ namespace monoquant::run {
 
 Slicer::Slicer(const plan::Plan &plan, Share share) : plan_(plan), share_(share) {
   cuts_.reserve(plan.tensors.size());
-  for (const plan::TensorPlan &tensor : plan.tensors) {
-    cuts_.push_back(cut_tensor(plan.catalog.tensors[tensor.source], tensor));
+  for (size_t i = 0; i < plan.tensors.size(); ++i) {
+    cuts_.push_back(cut_tensor(plan, i));
   }
   for (; find_band(); leave_band()) {
     const Cut &cut = cuts_[cursor_.tensor];
@@ -53,7 +53,7 @@ bool Slicer::find_band() {
       continue;
     }
     const bool nothing_to_find =
-        only_looking_ && (plan_.tensors[cursor_.tensor].decision == plan::Decision::kCopy ||
+        only_looking_ && (plan_.tensors[cursor_.tensor].decision() == plan::Decision::kCopy ||
                           cursor_.pass > 0 || excepted_.contains(cursor_.tensor));
     if (cursor_.number % share_.count == share_.index && !nothing_to_find) {
       return true;

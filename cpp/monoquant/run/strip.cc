@@ -42,8 +42,7 @@ uint64_t most_bytes(const catalog::Catalog &catalog) {
 }
 
 Strip::Strip(const catalog::Catalog &catalog, size_t block_bytes)
-    : block_bytes_(std::max<size_t>(block_bytes / kWidest * kWidest, kWidest)),
-      decoder_(block_bytes_) {
+    : block_bytes_(std::max<size_t>(block_bytes / kWidest * kWidest, kWidest)) {
   uint64_t bytes = 0;
   bool deflated = false;
   for (const catalog::Tensor &tensor : catalog.tensors) {
@@ -52,11 +51,23 @@ Strip::Strip(const catalog::Catalog &catalog, size_t block_bytes)
       deflated = deflated || (tensor.view && tensor.view->deflated);
     }
     if (tensor.codes) {
-      decoder_.reserve(*tensor.codes, std::min(tensor.bytes, kStripBytes) / sizeof(float));
+      decoder_of(*tensor.codes)
+          .reserve(*tensor.codes, std::min(tensor.bytes, kStripBytes) / sizeof(float));
     }
   }
   bytes_ = Buffer(static_cast<size_t>(bytes));
   inflated_ = Buffer(deflated ? kChunkBytes + 1 : 0);
+}
+
+layout::PartDecoder &Strip::decoder_of(const catalog::Codes &codes) {
+  const layout::Layout *layout = layout::find_layout(codes.layout);
+  for (const auto &[of, decoder] : decoders_) {
+    if (of == layout) {
+      return *decoder;
+    }
+  }
+  decoders_.emplace_back(layout, layout->make_decoder(block_bytes_));
+  return *decoders_.back().second;
 }
 
 void Strip::begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t end,
@@ -66,10 +77,11 @@ void Strip::begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t end,
   end_ = end;
   if (tensor.codes) {
     // A buffer is aligned for any element type.
-    decoder_.begin(*tensor.codes, begin / sizeof(float), end / sizeof(float),
-                   {reinterpret_cast<float *>(bytes_.data()),
-                    static_cast<size_t>((end - begin) / sizeof(float))},
-                   steps);
+    decoder_ = &decoder_of(*tensor.codes);
+    decoder_->begin(*tensor.codes, begin / sizeof(float), end / sizeof(float),
+                    {reinterpret_cast<float *>(bytes_.data()),
+                     static_cast<size_t>((end - begin) / sizeof(float))},
+                    steps);
     return;
   }
   const catalog::View &view = *tensor.view;
@@ -92,7 +104,9 @@ void Strip::begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t end,
 
 std::optional<Read> Strip::next() {
   if (tensor_->codes) {
-    return decoder_.next();
+    const auto need = decoder_->next();
+    return need ? std::optional(Read{need->offset, static_cast<size_t>(need->length)})
+                : std::nullopt;
   }
   if (is_complete()) {
     return std::nullopt;
@@ -109,7 +123,7 @@ std::optional<Read> Strip::next() {
 
 Result<void> Strip::fill(std::span<const uint8_t> bytes) {
   if (tensor_->codes) {
-    decoder_.fill(bytes);
+    decoder_->fill(bytes);
     return {};
   }
   if (tensor_->view->deflated) {

@@ -4,14 +4,17 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "monoquant/base/buffer.h"
 #include "monoquant/base/result.h"
 #include "monoquant/catalog/catalog.h"
 #include "monoquant/container/deflate.h"
-#include "monoquant/run/decoder.h"
+#include "monoquant/layout/layout.h"
 #include "monoquant/run/gather.h"
 #include "monoquant/run/stage.h"
 
@@ -30,7 +33,7 @@ public:
 
   /// Begins a strip of bytes [begin, end) of the tensor, at most kStripBytes; both are multiples of an element's
   /// width. `tensor` must be an assembled one and outlive the strip. `steps`: where the codes of a quantized one are
-  /// put as well, or none (Decoder::begin).
+  /// put as well, or none (PartDecoder::begin).
   void begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t end,
              std::span<int8_t> steps = {});
 
@@ -51,7 +54,7 @@ public:
   }
 
   /// What codes were found to be; of the strip that was begun last.
-  [[nodiscard]] const Decoder &decoder() const { return decoder_; }
+  [[nodiscard]] const layout::PartDecoder &decoder() const { return *decoder_; }
 
 private:
   /// A piece of the inflated content.
@@ -61,6 +64,7 @@ private:
     bool complete = false;
   };
 
+  layout::PartDecoder &decoder_of(const catalog::Codes &codes);
   [[nodiscard]] bool is_complete() const { return position_ >= source_end_; }
   void finish();
   Result<void> inflate(std::span<const uint8_t> input);
@@ -79,7 +83,8 @@ private:
   uint64_t position_ = 0; // bytes of the storage's content that were seen
   uint64_t source_end_ = 0;
 
-  Decoder decoder_; // of codes
+  std::vector<std::pair<const layout::Layout *, std::unique_ptr<layout::PartDecoder>>> decoders_;
+  layout::PartDecoder *decoder_ = nullptr; // of these, the one at work
 
   // The compressed stream at work; it outlives a strip.
   container::Inflater inflater_;

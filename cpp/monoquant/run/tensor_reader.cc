@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "monoquant/run/unit_encoder.h"
+#include "monoquant/quant/values.h"
 
 namespace monoquant::run {
 namespace {
@@ -74,7 +74,7 @@ std::span<const uint8_t> TensorReader::bytes() const {
 }
 
 std::span<const float> TensorReader::values() {
-  return decode_unit(tensor_->dtype, bytes(), values_);
+  return quant::decode_values(tensor_->dtype, bytes(), values_);
 }
 
 } // namespace monoquant::run

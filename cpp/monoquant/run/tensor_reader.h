@@ -21,7 +21,7 @@ public:
   TensorReader(const catalog::Catalog &catalog, size_t block_bytes, uint32_t source);
 
   /// Begins elements [begin, end) of a tensor of the catalog, at least one and at most kPartElements. `steps`: where
-  /// the codes of a quantized one are put as well, or none (Decoder::begin).
+  /// the codes of a quantized one are put as well, or none (PartDecoder::begin).
   void begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t end,
              std::span<int8_t> steps = {});
 
@@ -36,7 +36,7 @@ public:
   std::span<const float> values();
 
   /// What codes were found to be, where the tensor is stored as such.
-  [[nodiscard]] const Decoder &decoder() const { return strip_.decoder(); }
+  [[nodiscard]] const layout::PartDecoder &decoder() const { return strip_.decoder(); }
 
 private:
   Strip strip_;

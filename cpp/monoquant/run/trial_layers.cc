@@ -30,8 +30,15 @@ bool is_float(const Tensor &tensor) {
   return !tensor.codes && dtype_is_quantizable(tensor.dtype) && dtype_bits(tensor.dtype) >= 16;
 }
 
+bool is_executable(const Tensor &tensor) {
+  return tensor.codes ? tensor.codes->is_integer : is_float(tensor);
+}
+
 /// Why a tensor of this kind is not executed; nothing where it is.
 std::string_view reason_against(const Tensor &tensor) {
+  if (!tensor.codes->is_integer) {
+    return "Its codes are floating-point numbers: only layers with integer codes are executed.";
+  }
   switch (tensor.kind) {
   case LayerKind::kConvTranspose:
     return "What it stores as a row belongs to an input of a transposed convolution, and to no "
@@ -178,13 +185,13 @@ private:
         layer.form == TrialForm::kLstm ? execute::CellKind::kLstm : execute::CellKind::kGru);
     for (const TrialMatrix &matrix : layer.matrices) {
       if (matrix.rows != checked_mul(gates, state.columns) || matrix.weight->tied_to ||
-          (!matrix.weight->codes && !is_float(*matrix.weight))) {
+          !is_executable(*matrix.weight)) {
         return false;
       }
     }
     const auto &first = input.weight->codes;
     const auto &second = state.weight->codes;
-    return (!first || !second || first->packed == second->packed) &&
+    return (!first || !second || first->weights_only == second->weights_only) &&
            held_bytes(input) <= kMostRecurrentBytes &&
            held_bytes(input) + held_bytes(state) <= kMostRecurrentBytes;
   }
@@ -193,11 +200,11 @@ private:
     if (!layer.left_out.empty()) {
       return;
     }
-    const bool is_packed =
+    const bool floats_in =
         std::any_of(layer.matrices.begin(), layer.matrices.end(), [](const TrialMatrix &matrix) {
-          return matrix.weight->codes && matrix.weight->codes->packed;
+          return matrix.weight->codes && matrix.weight->codes->weights_only;
         });
-    layer.mode = is_packed ? ActivationMode::kWeightsOnly : ActivationMode::kDynamic;
+    layer.mode = floats_in ? ActivationMode::kWeightsOnly : ActivationMode::kDynamic;
     const Tensor &weight = *layer.matrices[0].weight;
     if (!calibration::takes_module_input(weight)) {
       return;
@@ -209,7 +216,7 @@ private:
     const std::string stem = module.empty() ? std::string() : concat(module, ".");
     const Tensor *scale = find(concat(stem, "input_scale"));
     // Where the input's matrix was left in float, no loader quantizes what it meets.
-    if (!is_packed && weight.codes && scale != nullptr && scale->elements == 1 &&
+    if (!floats_in && weight.codes && scale != nullptr && scale->elements == 1 &&
         is_float(*scale)) {
       layer.mode = ActivationMode::kStatic;
       layer.input_scale = scale;

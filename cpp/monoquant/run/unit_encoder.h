@@ -7,14 +7,16 @@
 #include <span>
 #include <vector>
 
-#include "monoquant/plan/plan.h"
+#include "monoquant/layout/row_codec.h"
 #include "monoquant/quant/error_sums.h"
 #include "monoquant/quant/kernels/kernels.h"
 #include "monoquant/quant/qparams.h"
+#include "monoquant/quant/values.h"
 
 namespace monoquant::run {
 
 using quant::kInfinityBits;
+using quant::Values;
 
 /// What a unit leaves behind besides its codes.
 struct UnitResult {
@@ -24,32 +26,6 @@ struct UnitResult {
   uint64_t edge_scales =
       0; // scales chosen at the edge of their dtype, for scopes that are not all zeros
 };
-
-/// The values of a unit as f32: `from` itself where it holds F32, else decoded into `scratch`.
-std::span<const float> decode_unit(Dtype dtype, std::span<const uint8_t> from,
-                                   std::span<float> scratch);
-
-/// Values as kernels take them.
-struct Values {
-  Dtype dtype = Dtype::kF32; // or F16 or BF16
-  std::span<const uint8_t> bytes;
-
-  Values(Dtype stored_as, std::span<const uint8_t> stored) : dtype(stored_as), bytes(stored) {}
-  Values(const std::vector<float> &values) : Values(std::span<const float>(values)) {}
-  Values(std::span<const float> values)
-      : bytes(reinterpret_cast<const uint8_t *>(values.data()), values.size_bytes()) {}
-
-  [[nodiscard]] size_t count() const { return bytes.size() * 8 / dtype_bits(dtype); }
-  [[nodiscard]] Values part(size_t begin, size_t size) const {
-    const size_t width = dtype_bits(dtype) / 8;
-    return {dtype, bytes.subspan(begin * width, size * width)};
-  }
-};
-
-/// Whether there are kernels for values of this type, so that they need not be decoded.
-constexpr bool has_kernels(Dtype dtype) {
-  return dtype == Dtype::kF32 || dtype == Dtype::kF16 || dtype == Dtype::kBF16;
-}
 
 /// Largest magnitude and range of the values.
 UnitResult measure(const Values &values);
@@ -61,11 +37,12 @@ struct UnitShape {
   std::span<const float> importance = {}; // for searches: one for each value of a piece, or none
 };
 
-/// Makes the codes of one unit; searches want F32. `qparams`: those of its scopes in order (a group, else a piece; a single one
-/// where the whole tensor shares it), chosen here unless they are known. Packed pieces are padded to words.
+/// Stores one unit. `qparams`: those of its scopes in order (a group, else a piece; a single one where the whole tensor
+/// shares it), chosen here unless they are known. Pieces are padded with zeros.
 /// Stops early, with the magnitude that says so, at a value that is not finite.
-UnitResult encode_unit(const Values &values, const quant::Scheme &scheme, UnitShape shape,
-                       quant::QparamsArrays qparams, uint8_t *codes);
+UnitResult encode_unit(const Values &values, const quant::Scheme &scheme,
+                       const layout::RowCodec &codec, UnitShape shape, quant::QparamsArrays qparams,
+                       uint8_t *to);
 
 /// F16 or BF16. A magnitude of at least `overflow_magnitude` means that the output is not valid.
 UnitResult convert(const Values &values, Dtype target, uint8_t *to);

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "monoquant/base/bytes.h"
+#include "monoquant/base/text.h"
 #include "monoquant/container/deflate.h"
 #include "monoquant/container/zip.h"
 #include "monoquant/container/zip_writer.h"
@@ -183,7 +184,8 @@ TEST(ZipWriter, LimitsAreKept) {
   EXPECT_TRUE(layout_zip(fits).has_value());
   expect_refused({{longest + "n", 1}}, "a name of 65536 bytes");
   expect_refused(std::vector<ZipRecord>(1'100, {longest, 1}), "a directory of");
-  expect_refused(std::vector<ZipRecord>(kMaxZipMembers + 1), concat(kMaxZipMembers + 1, " records"));
+  expect_refused(std::vector<ZipRecord>(kMaxZipMembers + 1),
+                 concat(kMaxZipMembers + 1, " records"));
   constexpr uint64_t kMost = (uint64_t{1} << 53U) - 1;
   expect_refused({{"a", kMost}}, "more than 9007199254740991 bytes");
   expect_refused({{"a", ~uint64_t{0}}}, "more than 9007199254740991 bytes");

@@ -42,7 +42,7 @@ TEST(RunResult, of_equal_outputs_is_infinite) {
 TEST(RunResult, of_zeros_scores_badly) {
   EXPECT_EQ(result_of({{1, 0}, {2, 0}}).sqnr_db, 0);
   EXPECT_EQ(result_of({{1, 0}, {2, 0}}).cosine, 0);
-  EXPECT_EQ(result_of({{0, 1}, {0, 2}}).sqnr_db, -kInfinity);
+  EXPECT_EQ(result_of({{0, 1}, {0, 2}}).sqnr_db, quant::kLowestSqnrDb);
   EXPECT_EQ(result_of({{0, 1}, {0, 2}}).cosine, 0);
 }
 

@@ -14,6 +14,16 @@
 namespace monoquant::plan {
 namespace {
 
+/// The output whose name ends so, or null.
+const Output *output_of(const TensorPlan &entry, std::string_view end) {
+  for (const Output &output : entry.outputs) {
+    if (output.name.ends_with(end)) {
+      return &output;
+    }
+  }
+  return nullptr;
+}
+
 using calibration::Calibration;
 using calibration::ModuleStatistics;
 using test::Bytes;
@@ -113,7 +123,7 @@ TEST(Inputs, static_plans_store_one_scale_a_module) {
             (std::vector<std::string>{"lstm.weight_ih_l0", "lstm.weight_ih_l0_scale",
                                       "lstm.input_scale"}));
   EXPECT_EQ(output_names(entry_of(plan, "lstm.weight_hh_l0")).size(), 2U);
-  const Output *scale = entry_of(plan, "fc1.weight").output(Role::kInputScale);
+  const Output *scale = output_of(entry_of(plan, "fc1.weight"), "input_scale");
   ASSERT_NE(scale, nullptr);
   EXPECT_EQ(scale->dtype, Dtype::kF32);
   EXPECT_EQ(scale->shape, std::vector<uint64_t>{1});
@@ -132,7 +142,7 @@ TEST(Inputs, asymmetric_inputs_have_zero_points) {
   const Plan plan =
       test::plan_for(model(), static_options(full_calibration(), "minmax", "asymmetric"));
   const TensorPlan &entry = entry_of(plan, "fc1.weight");
-  const Output *zero_point = entry.output(Role::kInputZeroPoint);
+  const Output *zero_point = output_of(entry, "input_zero_point");
   ASSERT_NE(zero_point, nullptr);
   EXPECT_EQ(zero_point->name, "fc1.input_zero_point");
   EXPECT_EQ(zero_point->dtype, Dtype::kI8);
@@ -252,15 +262,15 @@ TEST(Inputs, tied_layers_have_inputs_of_their_own) {
     options["defaultIgnore"] = false;
     options["container"] = container;
     const Plan plan = test::plan_for(catalog, options);
-    ASSERT_EQ(plan.tensors[1].decision, Decision::kTie);
-    const Output *enc = plan.tensors[0].output(Role::kInputScale);
-    const Output *dec = plan.tensors[1].output(Role::kInputScale);
+    ASSERT_EQ(plan.tensors[1].decision(), Decision::kTie);
+    const Output *enc = output_of(plan.tensors[0], "input_scale");
+    const Output *dec = output_of(plan.tensors[1], "input_scale");
     ASSERT_NE(enc, nullptr);
     ASSERT_NE(dec, nullptr);
     EXPECT_FALSE(dec->alias);
     EXPECT_NE(enc->offset, dec->offset);
     EXPECT_NE(plan.tensors[0].input->params.scale, plan.tensors[1].input->params.scale);
-    EXPECT_EQ(plan.tensors[2].output(Role::kInputScale), nullptr);
+    EXPECT_EQ(output_of(plan.tensors[2], "input_scale"), nullptr);
     EXPECT_EQ(warned(plan).at("calibration-missing"), std::vector<std::string>{"out.weight"});
   }
 }
@@ -275,7 +285,7 @@ TEST(Inputs, a_name_that_is_taken_leaves_the_layer_alone) {
     const Plan plan = test::plan_for(catalog, options);
     EXPECT_EQ(plan.tensors[0].reason, Reason::kNameTaken) << taken;
     options["mode"] = "dynamic";
-    EXPECT_EQ(test::plan_for(catalog, options).tensors[0].decision, Decision::kQuantize);
+    EXPECT_EQ(test::plan_for(catalog, options).tensors[0].decision(), Decision::kQuantize);
   }
 }
 
@@ -296,7 +306,7 @@ TEST(Inputs, second_moments_weigh_the_columns_of_searches) {
     options["method"] = "mse";
     const Plan plan = test::plan_for(model(), options);
     const ModuleStatistics &fc = calibration.modules.at("fc1");
-    const auto &weights = *entry_of(plan, "fc1.weight").importance;
+    const auto &weights = *entry_of(plan, "fc1.weight").quantize()->importance;
     const double largest = *std::max_element(fc.squares.begin(), fc.squares.end());
     ASSERT_EQ(weights.size(), 64U);
     for (size_t i = 0; i < weights.size(); ++i) {
@@ -304,7 +314,7 @@ TEST(Inputs, second_moments_weigh_the_columns_of_searches) {
     }
     // Two groups of four channels, a kernel of nine.
     const ModuleStatistics &conv = calibration.modules.at("conv");
-    const auto &kernel = *entry_of(plan, "conv.weight").importance;
+    const auto &kernel = *entry_of(plan, "conv.weight").quantize()->importance;
     ASSERT_EQ(kernel.size(), 36U);
     for (size_t i = 0; i < kernel.size(); ++i) {
       const auto moment = [&](size_t channel) {
@@ -313,11 +323,12 @@ TEST(Inputs, second_moments_weigh_the_columns_of_searches) {
       EXPECT_NEAR(kernel[i] / kernel[0], moment(i / 9) / moment(0), 1e-5);
       EXPECT_EQ(kernel[i], kernel[i / 9 * 9]);
     }
-    EXPECT_NE(entry_of(plan, "lstm.weight_ih_l0").importance, nullptr);
-    EXPECT_EQ(entry_of(plan, "lstm.weight_hh_l0").importance, nullptr) << "its input is not known";
+    EXPECT_NE(entry_of(plan, "lstm.weight_ih_l0").quantize()->importance, nullptr);
+    EXPECT_EQ(entry_of(plan, "lstm.weight_hh_l0").quantize()->importance, nullptr)
+        << "its input is not known";
   }
   const Plan rtn = test::plan_for(model(), options_with(calibration));
-  EXPECT_EQ(entry_of(rtn, "fc1.weight").importance, nullptr);
+  EXPECT_EQ(entry_of(rtn, "fc1.weight").quantize()->importance, nullptr);
 }
 
 TEST(Inputs, a_search_without_data_says_so) {

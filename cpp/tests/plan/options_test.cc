@@ -44,7 +44,7 @@ TEST(Options, every_choice_is_read) {
   const auto options = parse(Json::parse(R"({"container":"pt","duplicateTies":true,"bits":4,
     "mode":"weights-only","scheme":"asymmetric",
     "strategy":"group","groupSize":64,"method":"mse","floatType":"BF16","layers":["conv2d"],"defaultIgnore":false,
-    "calibration":null,"observer":"histogram","percentile":99.5,"inputScheme":"asymmetric","dequantizedType":"BF16","only":[3],
+    "calibration":null,"observer":"histogram","percentile":99.5,"inputScheme":"asymmetric","dequantizedType":"BF16",
     "minElements":0,"ignore":[0,4],"overrides":[
       {"tensors":[1,2],"bits":"none"},
       {"tensors":[3],"bits":16},
@@ -55,7 +55,6 @@ TEST(Options, every_choice_is_read) {
   const Options &read = options.value();
   EXPECT_EQ(read.container, Container::kTorchZip);
   EXPECT_EQ(read.dequantized_type, Dtype::kBF16);
-  EXPECT_EQ(read.only, std::vector<size_t>{3});
   EXPECT_TRUE(read.duplicate_ties);
   EXPECT_EQ(read.treatment.bits, 4U);
   EXPECT_FALSE(read.treatment.symmetric);

@@ -82,9 +82,11 @@ Json random_options(Random &random, size_t tensors) {
   return options;
 }
 
-/// The only bytes of a safetensors file that a plan fixes.
+/// The only bytes of a safetensors file that a plan fixes and that are of no tensor.
 const std::string &header_of(const Plan &plan) {
-  EXPECT_EQ(plan.fixed.size(), 1U);
+  for (size_t i = 0; i < plan.fixed.size(); ++i) {
+    EXPECT_EQ(plan.fixed[i].tensor.has_value(), i > 0);
+  }
   return plan.fixed[0].bytes;
 }
 
@@ -113,11 +115,11 @@ TEST(Plan, never_loses_a_tensor) {
         ASSERT_TRUE(names.insert(output.name).second) << output.name << " is written twice";
       }
       const catalog::Tensor &tensor = made.catalog.tensors[i];
-      if (entry.decision != Decision::kQuantize) {
+      if (entry.decision() != Decision::kQuantize) {
         ASSERT_EQ(entry.outputs.size(), 1U);
         ASSERT_EQ(entry.outputs[0].name, tensor.name);
         ASSERT_EQ(entry.outputs[0].shape, tensor.shape);
-        ASSERT_EQ(entry.outputs[0].dtype == tensor.dtype, entry.decision == Decision::kCopy);
+        ASSERT_EQ(entry.outputs[0].dtype == tensor.dtype, entry.decision() == Decision::kCopy);
       }
     }
   }
@@ -130,16 +132,20 @@ TEST(Plan, quantizes_only_what_can_be) {
     const Made made = random_plan(random);
     for (const TensorPlan &entry : made.plan.tensors) {
       const catalog::Tensor &tensor = made.catalog.tensors[entry.source];
-      if (entry.decision == Decision::kQuantize) {
+      if (entry.decision() == Decision::kQuantize) {
         ++quantized;
         ASSERT_TRUE(dtype_is_quantizable(tensor.dtype));
         ASSERT_GE(tensor.shape.size(), 2U);
-        ASSERT_EQ(entry.matrices * entry.rows * entry.columns, tensor.elements);
+        ASSERT_EQ(entry.quantize()->stored.matrices * entry.quantize()->stored.rows *
+                      entry.quantize()->stored.columns,
+                  tensor.elements);
         ASSERT_GT(tensor.elements, 0U);
-        ASSERT_TRUE(entry.scheme.bits == 4 || entry.scheme.bits == 8);
-        if (entry.scheme.strategy == quant::Strategy::kGroup) {
-          ASSERT_TRUE(entry.scheme.packed);
-          ASSERT_EQ(entry.columns % entry.scheme.group_size, 0U);
+        ASSERT_TRUE(entry.quantize()->stored.scheme.bits == 4 ||
+                    entry.quantize()->stored.scheme.bits == 8);
+        if (entry.quantize()->stored.scheme.strategy == quant::Strategy::kGroup) {
+          ASSERT_TRUE(entry.quantize()->stored.weights_only);
+          ASSERT_EQ(entry.quantize()->stored.columns % entry.quantize()->stored.scheme.group_size,
+                    0U);
         }
       }
     }
@@ -188,9 +194,9 @@ TEST(Plan, metadata_is_kept_and_completed) {
     const bool had = !made.catalog.metadata.empty();
     ASSERT_EQ(metadata["format"], had ? "tf" : "pt");
     ASSERT_EQ(metadata.contains("note"), had);
-    const bool quantized =
-        std::any_of(made.plan.tensors.begin(), made.plan.tensors.end(),
-                    [](const TensorPlan &entry) { return entry.decision == Decision::kQuantize; });
+    const bool quantized = std::any_of(
+        made.plan.tensors.begin(), made.plan.tensors.end(),
+        [](const TensorPlan &entry) { return entry.decision() == Decision::kQuantize; });
     if (quantized) {
       const Json config =
           Json::parse(metadata["quantization_config"].get<std::string>(), nullptr, false);
@@ -257,17 +263,6 @@ TEST(Plan, warns_when_and_only_when) {
   EXPECT_EQ(warnings_of({weight, head}, options), Codes{"overflow"});
   options["unfit"][0]["reason"] = "non-finite";
   EXPECT_EQ(warnings_of({weight, head}, options), Codes{"non-finite"});
-}
-
-TEST(Plan, rows_of_codes_fill_words_where_packed) {
-  TensorPlan entry;
-  entry.columns = 33;
-  entry.scheme.bits = 8;
-  EXPECT_EQ(entry.row_bytes(), 33U);
-  entry.scheme.packed = true;
-  EXPECT_EQ(entry.row_bytes(), 36U);
-  entry.scheme.bits = 4;
-  EXPECT_EQ(entry.row_bytes(), 20U);
 }
 
 } // namespace

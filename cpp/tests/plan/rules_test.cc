@@ -215,10 +215,10 @@ std::vector<RuleCase> rule_cases() {
 TEST(Rules, decision_and_reason_of_each_rule) {
   // What follows from several tensors, the container, codes or the model's class has tests of its own.
   std::set<Reason> seen{Reason::kTied, Reason::kNotRepresentable, Reason::kDequantized,
-                        Reason::kNotSelected, Reason::kNotLoadable};
+                        Reason::kNotLoadable};
   for (const RuleCase &row : rule_cases()) {
     const TensorPlan entry = decide_first(row.entries, row.options);
-    EXPECT_EQ(static_cast<int>(entry.decision), static_cast<int>(row.decision)) << row.title;
+    EXPECT_EQ(static_cast<int>(entry.decision()), static_cast<int>(row.decision)) << row.title;
     EXPECT_EQ(reason_name(entry.reason), reason_name(row.reason)) << row.title;
     EXPECT_FALSE(entry.explanation.empty()) << row.title;
     seen.insert(row.reason);
@@ -248,18 +248,18 @@ TEST(Rules, an_explanation_passes_on_what_the_run_found) {
 
 /// bits/scheme/strategy/group/packed in a word.
 std::string scheme_text(const TensorPlan &entry) {
-  if (entry.decision == Decision::kCopy) {
+  if (entry.decision() == Decision::kCopy) {
     return "copy";
   }
-  if (entry.decision == Decision::kConvert) {
+  if (entry.decision() == Decision::kConvert) {
     return concat("to ", dtype_name(entry.outputs[0].dtype));
   }
-  const quant::Scheme &scheme = entry.scheme;
+  const quant::Scheme &scheme = entry.quantize()->stored.scheme;
   const std::string_view strategy = scheme.strategy == quant::Strategy::kTensor    ? "tensor"
                                     : scheme.strategy == quant::Strategy::kChannel ? "channel"
                                                                                    : "group";
   return concat(scheme.bits, scheme.symmetric ? " sym " : " asym ", strategy, " ",
-                scheme.group_size, scheme.packed ? " packed" : "", " ",
+                scheme.group_size, entry.quantize()->stored.weights_only ? " packed" : "", " ",
                 dtype_name(scheme.scale_dtype));
 }
 
@@ -334,56 +334,59 @@ TEST(Rules, groups_that_do_not_divide_the_row_fall_back) {
     const TensorPlan entry =
         decide_first({{"layer.weight", {64, row.columns}}}, test::int4_options(row.asked));
     EXPECT_EQ(scheme_text(entry), row.expected) << row.columns << " in groups of " << row.asked;
-    const bool fell = entry.scheme.group_size != static_cast<uint64_t>(row.asked);
-    EXPECT_EQ(entry.asked_group, fell ? static_cast<uint64_t>(row.asked) : 0U);
+    const bool fell =
+        entry.quantize()->stored.scheme.group_size != static_cast<uint64_t>(row.asked);
+    EXPECT_EQ(entry.quantize()->asked_group, fell ? static_cast<uint64_t>(row.asked) : 0U);
     EXPECT_EQ(entry.explanation.find("does not divide") != std::string::npos, fell);
   }
 }
 
 TEST(Rules, a_kernels_dimensions_count_as_columns) {
   const TensorPlan conv = decide_first({{"c.weight", {32, 16, 3, 3}}}, default_options());
-  EXPECT_EQ(conv.matrices, 1U);
-  EXPECT_EQ(conv.rows, 32U);
-  EXPECT_EQ(conv.columns, 144U);
+  EXPECT_EQ(conv.quantize()->stored.matrices, 1U);
+  EXPECT_EQ(conv.quantize()->stored.rows, 32U);
+  EXPECT_EQ(conv.quantize()->stored.columns, 144U);
   const TensorPlan stack = decide_first({{"experts.w", {6, 32, 64}}}, default_options());
-  EXPECT_EQ(stack.matrices, 6U);
-  EXPECT_EQ(stack.rows, 32U);
-  EXPECT_EQ(stack.columns, 64U);
+  EXPECT_EQ(stack.quantize()->stored.matrices, 6U);
+  EXPECT_EQ(stack.quantize()->stored.rows, 32U);
+  EXPECT_EQ(stack.quantize()->stored.columns, 64U);
 }
 
 TEST(Rules, searches_are_planned_where_what_shares_a_scale_is_seen_at_once) {
   Json int4 = test::int4_options(128);
   int4["method"] = "mse";
   const TensorPlan grouped = decide_first({kLinear}, int4);
-  EXPECT_EQ(grouped.scheme.method, quant::Method::kMse);
-  EXPECT_TRUE(grouped.scheme.signed_scales);
+  EXPECT_EQ(grouped.quantize()->stored.scheme.method, quant::Method::kMse);
+  EXPECT_TRUE(grouped.quantize()->stored.scheme.signed_scales);
   EXPECT_EQ(grouped.explanation, "INT4, groups of 128, searched");
   Json asymmetric = int4;
   asymmetric["scheme"] = "asymmetric";
-  EXPECT_FALSE(decide_first({kLinear}, asymmetric).scheme.signed_scales);
+  EXPECT_FALSE(decide_first({kLinear}, asymmetric).quantize()->stored.scheme.signed_scales);
 
   const Json channel = default_options_with("method", "mse");
   const TensorPlan row = decide_first({{"layer.weight", {64, 65536}}}, channel);
-  EXPECT_EQ(row.scheme.method, quant::Method::kMse);
-  EXPECT_FALSE(row.scheme.signed_scales) << "8 bits gain too little";
+  EXPECT_EQ(row.quantize()->stored.scheme.method, quant::Method::kMse);
+  EXPECT_FALSE(row.quantize()->stored.scheme.signed_scales) << "8 bits gain too little";
   EXPECT_EQ(row.explanation, "INT8 per channel, searched");
   const TensorPlan long_row = decide_first({{"layer.weight", {64, 65537}}}, channel);
-  EXPECT_EQ(long_row.scheme.method, quant::Method::kRtn);
+  EXPECT_EQ(long_row.quantize()->stored.scheme.method, quant::Method::kRtn);
   EXPECT_EQ(long_row.explanation,
             "INT8 per channel (65537 weights are too long for a search: rtn)");
   const TensorPlan long_groups = decide_first({{"layer.weight", {64, 131072}}}, int4);
-  EXPECT_EQ(long_groups.scheme.method, quant::Method::kMse);
+  EXPECT_EQ(long_groups.quantize()->stored.scheme.method, quant::Method::kMse);
 
   Json tensor = channel;
   tensor["strategy"] = "tensor";
   const TensorPlan whole = decide_first({kLinear}, tensor);
-  EXPECT_EQ(whole.scheme.method, quant::Method::kRtn);
+  EXPECT_EQ(whole.quantize()->stored.scheme.method, quant::Method::kRtn);
   EXPECT_EQ(whole.explanation, "INT8 per tensor (too much for a search: rtn)");
 }
 
 TEST(Rules, other_bits_bring_their_own_method) {
   const auto method = [](const Json &base, const Json &override) {
-    return decide_first({kLinear}, with_overrides(base, {of_first(override)})).scheme.method;
+    return decide_first({kLinear}, with_overrides(base, {of_first(override)}))
+        .quantize()
+        ->stored.scheme.method;
   };
   const Json rtn = default_options();
   Json searched = test::int4_options(128);

@@ -54,7 +54,7 @@ TEST(Siblings, where_one_is_left_alone_all_are) {
           EXPECT_NE(plan.tensors[i].explanation.find(family.members[odd]), std::string::npos);
         }
       }
-      EXPECT_EQ(plan.tensors.back().decision, Decision::kQuantize);
+      EXPECT_EQ(plan.tensors.back().decision(), Decision::kQuantize);
       EXPECT_FALSE(has_warning(plan, "siblings-split"));
     }
   }
@@ -74,7 +74,7 @@ TEST(Siblings, that_agree_are_quantized) {
     const Plan plan =
         test::plan_for(test::make_catalog(entries_of(family, 99, {})), test::int4_options());
     for (const TensorPlan &entry : plan.tensors) {
-      EXPECT_EQ(entry.decision, Decision::kQuantize);
+      EXPECT_EQ(entry.decision(), Decision::kQuantize);
     }
   }
 }
@@ -87,7 +87,7 @@ TEST(Siblings, that_the_user_splits_stay_split_and_are_warned_about) {
       Json options = test::default_options();
       options.update(choice);
       const Plan plan = test::plan_for(test::make_catalog(entries_of(family, 99, {})), options);
-      EXPECT_EQ(plan.tensors[1].decision, Decision::kQuantize) << choice;
+      EXPECT_EQ(plan.tensors[1].decision(), Decision::kQuantize) << choice;
       EXPECT_NE(reason_name(plan.tensors[0].reason), "sibling") << choice;
       EXPECT_TRUE(has_warning(plan, "siblings-split")) << choice;
     }
@@ -100,8 +100,8 @@ TEST(Siblings, of_other_layers_are_none_of_their_business) {
                                                        {"layers.0.q_proj.bias", {2}},
                                                        {"layers.0.k_proj_x.weight", {64, 128}}}),
                                    test::default_options());
-  EXPECT_EQ(plan.tensors[1].decision, Decision::kQuantize);
-  EXPECT_EQ(plan.tensors[3].decision, Decision::kQuantize);
+  EXPECT_EQ(plan.tensors[1].decision(), Decision::kQuantize);
+  EXPECT_EQ(plan.tensors[3].decision(), Decision::kQuantize);
 }
 
 TEST(Siblings, are_decided_together_when_values_are_unfit) {
@@ -118,8 +118,8 @@ TEST(Siblings, are_decided_together_when_a_name_is_taken) {
   entries.push_back({"a.k_proj.weight_scale", {64, 1}});
   const Plan plan = test::plan_for(test::make_catalog(entries), test::default_options());
   EXPECT_EQ(reason_name(plan.tensors[1].reason), "name-taken");
-  EXPECT_EQ(plan.tensors[0].decision, Decision::kCopy);
-  EXPECT_EQ(plan.tensors[2].decision, Decision::kCopy);
+  EXPECT_EQ(plan.tensors[0].decision(), Decision::kCopy);
+  EXPECT_EQ(plan.tensors[2].decision(), Decision::kCopy);
 }
 
 } // namespace

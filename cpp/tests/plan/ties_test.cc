@@ -43,7 +43,7 @@ void expect_aliases(const Plan &plan) {
   const std::vector<Output> &kept = plan.tensors[kOwner].outputs;
   for (const size_t i : kAliases) {
     const TensorPlan &entry = plan.tensors[i];
-    EXPECT_EQ(entry.decision, Decision::kTie);
+    EXPECT_EQ(entry.decision(), Decision::kTie);
     EXPECT_EQ(entry.reason, Reason::kTied);
     ASSERT_EQ(entry.outputs.size(), kept.size());
     for (size_t part = 0; part < kept.size(); ++part) {
@@ -61,15 +61,15 @@ void expect_aliases(const Plan &plan) {
 
 TEST(Ties, are_left_alone_by_default) {
   const Plan plan = test::plan_for(tied_catalog(), test::default_options());
-  EXPECT_EQ(plan.tensors[kOwner].decision, Decision::kCopy);
+  EXPECT_EQ(plan.tensors[kOwner].decision(), Decision::kCopy);
   EXPECT_EQ(plan.tensors[kOwner].reason, Reason::kTied);
-  EXPECT_EQ(plan.tensors[kOther].decision, Decision::kQuantize);
+  EXPECT_EQ(plan.tensors[kOther].decision(), Decision::kQuantize);
   expect_aliases(plan);
 }
 
 TEST(Ties, are_converted_like_any_other_tensor) {
   const Plan plan = test::plan_for(tied_catalog(), test::float_options("F16"));
-  EXPECT_EQ(plan.tensors[kOwner].decision, Decision::kConvert);
+  EXPECT_EQ(plan.tensors[kOwner].decision(), Decision::kConvert);
   expect_aliases(plan);
 }
 
@@ -85,7 +85,7 @@ TEST(Ties, every_part_of_a_quantized_tensor_is_noted) {
   Json options = with(test::int4_options(32), "defaultIgnore", false);
   options["scheme"] = "asymmetric";
   const Plan plan = test::plan_for(tied_catalog(), options);
-  EXPECT_EQ(plan.tensors[kOwner].decision, Decision::kQuantize);
+  EXPECT_EQ(plan.tensors[kOwner].decision(), Decision::kQuantize);
   expect_aliases(plan);
   const Json metadata = metadata_of(plan);
   for (const std::string_view name : {"dec.weight", "out.weight"}) {
@@ -118,7 +118,7 @@ TEST(Ties, are_not_made_of_notes_that_name_an_output) {
 }
 
 TEST(Ties, are_quantized_where_one_says_so) {
-  EXPECT_EQ(test::plan_for(tied_catalog(), quantizing_ties()).tensors[kOwner].decision,
+  EXPECT_EQ(test::plan_for(tied_catalog(), quantizing_ties()).tensors[kOwner].decision(),
             Decision::kQuantize);
   // What is said of any of the names is said of all of them.
   for (const size_t named : {size_t{0}, size_t{2}, size_t{3}}) {
@@ -127,10 +127,10 @@ TEST(Ties, are_quantized_where_one_says_so) {
     for (const bool duplicate : {false, true}) {
       options["duplicateTies"] = duplicate;
       const Plan plan = test::plan_for(tied_catalog(), options);
-      EXPECT_EQ(plan.tensors[kOwner].decision, Decision::kQuantize) << named;
+      EXPECT_EQ(plan.tensors[kOwner].decision(), Decision::kQuantize) << named;
       EXPECT_EQ(plan.tensors[kOwner].reason, Reason::kOverride) << named;
       for (const size_t i : kAliases) {
-        EXPECT_EQ(plan.tensors[i].decision, duplicate ? Decision::kQuantize : Decision::kTie);
+        EXPECT_EQ(plan.tensors[i].decision(), duplicate ? Decision::kQuantize : Decision::kTie);
       }
     }
   }
@@ -143,7 +143,7 @@ TEST(Ties, are_ignored_where_one_name_is) {
       options["ignore"] = {named};
       const Plan plan = test::plan_for(tied_catalog(), options);
       EXPECT_EQ(plan.tensors[kOwner].reason, Reason::kIgnored);
-      EXPECT_EQ(plan.tensors[kOther].decision, Decision::kQuantize);
+      EXPECT_EQ(plan.tensors[kOther].decision(), Decision::kQuantize);
       options.erase("ignore");
       options["ignore"] = Json::array();
       options["unfit"] = {{{"tensor", named}, {"reason", "non-finite"}, {"explanation", "NaN"}}};
@@ -157,7 +157,7 @@ TEST(Ties, are_written_once_a_name_where_that_is_wanted) {
   const Plan plan = test::plan_for(tied_catalog(), with(quantizing_ties(), "duplicateTies", true));
   std::set<uint64_t> offsets;
   for (const TensorPlan &entry : plan.tensors) {
-    EXPECT_EQ(entry.decision, Decision::kQuantize);
+    EXPECT_EQ(entry.decision(), Decision::kQuantize);
     for (const Output &output : entry.outputs) {
       EXPECT_FALSE(output.alias);
       EXPECT_TRUE(offsets.insert(output.offset).second);
@@ -171,10 +171,10 @@ TEST(Ties, are_written_once_a_name_where_that_is_wanted) {
 bool agree(const Plan &plan) {
   for (const TensorPlan &entry : plan.tensors) {
     const auto owner = plan.catalog.tensors[entry.source].tied_to;
-    const bool tie = entry.decision == Decision::kTie;
+    const bool tie = entry.decision() == Decision::kTie;
     if (owner && !tie &&
-        (entry.decision == Decision::kQuantize) !=
-            (plan.tensors[*owner].decision == Decision::kQuantize)) {
+        (entry.decision() == Decision::kQuantize) !=
+            (plan.tensors[*owner].decision() == Decision::kQuantize)) {
       return false;
     }
   }
@@ -188,7 +188,7 @@ TEST(Ties, are_never_half_quantized_because_one_name_is_of_another_kind) {
   options["layers"].push_back("embedding");
   ASSERT_EQ(catalog.tensors[1].kind, catalog::LayerKind::kEmbedding);
   options["defaultIgnore"] = false;
-  EXPECT_EQ(test::plan_for(catalog, options).tensors[1].decision, Decision::kQuantize);
+  EXPECT_EQ(test::plan_for(catalog, options).tensors[1].decision(), Decision::kQuantize);
   options["layers"] = {"embedding"}; // linear ones are not selected
   const Plan plan = test::plan_for(catalog, options);
   EXPECT_EQ(plan.tensors[0].reason, Reason::kLayerNotSelected);
@@ -203,7 +203,7 @@ TEST(Ties, are_left_alone_where_a_name_of_any_of_them_is_taken) {
       test::add_tie(catalog, "dec.weight", "enc.weight");
       const Plan plan =
           test::plan_for(catalog, with(quantizing_ties(), "duplicateTies", duplicate));
-      EXPECT_EQ(plan.tensors[0].decision, Decision::kCopy) << taken;
+      EXPECT_EQ(plan.tensors[0].decision(), Decision::kCopy) << taken;
       EXPECT_EQ(plan.tensors[0].reason, Reason::kNameTaken) << taken;
       EXPECT_TRUE(agree(plan));
     }
@@ -227,7 +227,7 @@ TEST(Ties, and_siblings_are_decided_together) {
         test::plan_for(shared_attention(), with(quantizing_ties(), "duplicateTies", duplicate));
     EXPECT_TRUE(agree(plan));
     for (const TensorPlan &entry : plan.tensors) {
-      EXPECT_NE(entry.decision, Decision::kQuantize)
+      EXPECT_NE(entry.decision(), Decision::kQuantize)
           << plan.catalog.tensors[entry.source].name << " would be fused with what is left alone";
     }
   }
@@ -240,7 +240,7 @@ TEST(Ties, with_siblings_that_agree_are_quantized) {
   for (const bool duplicate : {false, true}) {
     const Plan plan = test::plan_for(catalog, with(quantizing_ties(), "duplicateTies", duplicate));
     for (const TensorPlan &entry : plan.tensors) {
-      EXPECT_NE(entry.decision, Decision::kCopy) << plan.catalog.tensors[entry.source].name;
+      EXPECT_NE(entry.decision(), Decision::kCopy) << plan.catalog.tensors[entry.source].name;
     }
   }
 }

@@ -18,7 +18,20 @@ TEST(ErrorSums, add_up_and_keep_the_peak) {
 TEST(ErrorSums, sqnr_is_ten_decibels_a_power_of_ten) {
   EXPECT_DOUBLE_EQ(sqnr_db({1000.0, 1.0, 0}), 30.0);
   EXPECT_DOUBLE_EQ(sqnr_db({1.0, 1.0, 0}), 0.0); // all zeros score badly
-  EXPECT_TRUE(std::isinf(sqnr_db({1.0, 0.0, 0})));
+  EXPECT_EQ(sqnr_db({1.0, 0.0, 0}), std::numeric_limits<double>::infinity());
+  EXPECT_EQ(sqnr_db({0.0, 0.0, 0}), std::numeric_limits<double>::infinity());
+}
+
+TEST(ErrorSums, sqnr_of_any_noise_is_a_number_and_never_below_that_of_no_signal) {
+  constexpr double kLeast = std::numeric_limits<double>::denorm_min();
+  constexpr double kMost = std::numeric_limits<double>::max();
+  for (const double signal : {0.0, kLeast, 1.0, kMost}) {
+    for (const double noise : {kLeast, 1.0, kMost}) {
+      const double sqnr = sqnr_db({signal, noise, 0});
+      EXPECT_TRUE(std::isfinite(sqnr)) << signal << " " << noise;
+      EXPECT_GE(sqnr, sqnr_db({0.0, noise, 0}));
+    }
+  }
 }
 
 } // namespace

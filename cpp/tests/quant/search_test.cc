@@ -13,7 +13,7 @@ namespace monoquant::quant {
 namespace {
 
 using test::Random;
-using Values = std::vector<float>;
+using Floats = std::vector<float>;
 
 Scheme searched_scheme(uint32_t bits, bool symmetric, Dtype scale_dtype = Dtype::kF32) {
   Scheme scheme;
@@ -42,11 +42,11 @@ std::string title(const Scheme &scheme) {
          (scheme.signed_scales ? "signed " : "") + std::string(dtype_name(scheme.scale_dtype));
 }
 
-Qparams search(const Values &values, const Values &importance, const Scheme &scheme) {
+Qparams search(const Floats &values, const Floats &importance, const Scheme &scheme) {
   return search_qparams(values, importance, scheme, scalar_kernels());
 }
 
-Qparams rtn(const Values &values, const Scheme &scheme) {
+Qparams rtn(const Floats &values, const Scheme &scheme) {
   Range range;
   for (const float value : values) {
     range.min = std::min(range.min, value);
@@ -56,7 +56,7 @@ Qparams rtn(const Values &values, const Scheme &scheme) {
 }
 
 /// The weighted error of what is stored, in double precision.
-double error_of(const Values &values, const Values &importance, const Scheme &scheme,
+double error_of(const Floats &values, const Floats &importance, const Scheme &scheme,
                 const Qparams &params) {
   double sum = 0;
   const float factor = 1.0F / params.scale;
@@ -109,8 +109,8 @@ float draw(Random &random, uint64_t kind) {
   }
 }
 
-Values draw_many(Random &random, size_t count, uint64_t kind) {
-  Values values(count);
+Floats draw_many(Random &random, size_t count, uint64_t kind) {
+  Floats values(count);
   for (float &value : values) {
     value = draw(random, kind);
   }
@@ -118,8 +118,8 @@ Values draw_many(Random &random, size_t count, uint64_t kind) {
 }
 
 /// Second moments as activations have them: some columns matter hundreds of times more.
-Values draw_importance(Random &random, size_t count) {
-  Values importance(count);
+Floats draw_importance(Random &random, size_t count) {
+  Floats importance(count);
   for (float &weight : importance) {
     const float activation = random.chance(8) ? 20.0F : random.signed_unit();
     weight = activation * activation;
@@ -128,7 +128,7 @@ Values draw_importance(Random &random, size_t count) {
 }
 
 /// The search measures in f32: differences below its roundings do not count.
-double with_roundings(double error, const Values &values, const Values &importance) {
+double with_roundings(double error, const Floats &values, const Floats &importance) {
   double signal = 0;
   for (size_t i = 0; i < values.size(); ++i) {
     const auto value = static_cast<double>(values[i]);
@@ -142,8 +142,8 @@ TEST(Search, is_never_worse_than_rtn) {
   for (const Scheme &scheme : all_schemes()) {
     for (uint64_t round = 0; round < 120; ++round) {
       const size_t size = round % 4 == 0 ? 128 : 1 + random.index(300);
-      const Values values = draw_many(random, size, round % 6);
-      const Values importance = random.chance(2) ? Values() : draw_importance(random, size);
+      const Floats values = draw_many(random, size, round % 6);
+      const Floats importance = random.chance(2) ? Floats() : draw_importance(random, size);
       const Qparams found = search(values, importance, scheme);
       expect_sound(found, scheme, title(scheme));
       EXPECT_LE(error_of(values, importance, scheme, found),
@@ -160,7 +160,7 @@ double gaussian_db(const Scheme &scheme, size_t size, bool searched) {
   double signal = 0;
   double noise = 0;
   for (size_t scope = 0; scope < (size_t{1} << 19U) / size; ++scope) {
-    const Values values = draw_many(random, size, 0);
+    const Floats values = draw_many(random, size, 0);
     for (const float value : values) {
       signal += static_cast<double>(value) * static_cast<double>(value);
     }
@@ -193,7 +193,7 @@ TEST(Search, gains_what_was_measured_on_gaussian_weights) {
 }
 
 TEST(Search, finds_exact_scales) {
-  // Values that some scale stores exactly, though not that of their extremes.
+  // Floats that some scale stores exactly, though not that of their extremes.
   Random random(62);
   for (const uint32_t bits : {4U, 8U}) {
     Scheme scheme = searched_scheme(bits, true);
@@ -201,7 +201,7 @@ TEST(Search, finds_exact_scales) {
     size_t exact = 0;
     for (int round = 0; round < 50; ++round) {
       const float scale = 0.01F * (random.chance(2) ? 1.0F : -1.0F);
-      Values values(128);
+      Floats values(128);
       for (float &value : values) {
         const auto codes = static_cast<uint64_t>(scheme.highest()) * 2 + 2;
         value =
@@ -219,7 +219,7 @@ TEST(Search, finds_exact_scales) {
 TEST(Search, signs_let_the_lowest_code_serve_the_longer_tail) {
   Scheme scheme = searched_scheme(4, true);
   scheme.signed_scales = true;
-  Values values(128);
+  Floats values(128);
   for (size_t i = 0; i < values.size(); ++i) {
     values[i] = static_cast<float>(i % 16) - 7.0F; // -7 to 8
   }
@@ -237,8 +237,8 @@ TEST(Search, honours_importance) {
     double weighted = 0;
     double unweighted = 0;
     for (int round = 0; round < 60; ++round) {
-      const Values values = draw_many(random, 128, 0);
-      const Values importance = draw_importance(random, 128);
+      const Floats values = draw_many(random, 128, 0);
+      const Floats importance = draw_importance(random, 128);
       weighted += error_of(values, importance, scheme, search(values, importance, scheme));
       unweighted += error_of(values, importance, scheme, search(values, {}, scheme));
     }
@@ -250,8 +250,8 @@ TEST(Search, follows_what_counts_far_below_the_extremes) {
   // Nobody reads the largest value: the others get all codes.
   Random random(64);
   for (const uint32_t bits : {4U, 8U}) {
-    Values values = draw_many(random, 128, 2);
-    Values importance(128, 1.0F);
+    Floats values = draw_many(random, 128, 2);
+    Floats importance(128, 1.0F);
     values[5] = 0.06F;
     importance[5] = 0.0F;
     const Scheme scheme = searched_scheme(bits, true);
@@ -264,11 +264,11 @@ TEST(Search, follows_what_counts_far_below_the_extremes) {
 TEST(Search, only_ratios_of_importance_count) {
   Random random(65);
   for (const Scheme &scheme : all_schemes()) {
-    const Values values = draw_many(random, 100, 1);
-    const Values importance = draw_importance(random, 100);
+    const Floats values = draw_many(random, 100, 1);
+    const Floats importance = draw_importance(random, 100);
     const Qparams expected = search(values, importance, scheme);
     for (const float factor : {0x1p-100F, 0x1p20F, 0x1p110F}) {
-      Values scaled = importance;
+      Floats scaled = importance;
       for (float &weight : scaled) {
         weight *= factor;
       }
@@ -278,7 +278,7 @@ TEST(Search, only_ratios_of_importance_count) {
     }
     const Qparams unweighted = search(values, {}, scheme);
     for (const float same : {0.0F, 1.0F, 0x1p-140F}) {
-      EXPECT_EQ(search(values, Values(100, same), scheme).scale, unweighted.scale)
+      EXPECT_EQ(search(values, Floats(100, same), scheme).scale, unweighted.scale)
           << title(scheme) << same;
     }
   }
@@ -286,35 +286,35 @@ TEST(Search, only_ratios_of_importance_count) {
 
 TEST(Search, degenerate_scopes_have_usable_scales) {
   constexpr float kLargest = std::numeric_limits<float>::max();
-  const std::vector<Values> cases = {{0.0F},
+  const std::vector<Floats> cases = {{0.0F},
                                      {-0.0F, 0.0F},
-                                     Values(128, 0.0F),
+                                     Floats(128, 0.0F),
                                      {1.0F},
                                      {-1.0F},
-                                     Values(64, 0.1F),
+                                     Floats(64, 0.1F),
                                      {0x1p-149F, -0x1p-140F},
                                      {1e-6F, 1e-7F},
                                      {0x1p-20F, -0x1p-22F},
                                      {60000.0F, -65504.0F},
                                      {65504.0F, 1.0F}};
-  const std::vector<Values> huge = {
-      {kLargest, -kLargest}, {kLargest}, {-kLargest, 1.0F}, Values(128, kLargest)};
+  const std::vector<Floats> huge = {
+      {kLargest, -kLargest}, {kLargest}, {-kLargest, 1.0F}, Floats(128, kLargest)};
   for (const Scheme &scheme : all_schemes()) {
-    for (const Values &values : cases) {
+    for (const Floats &values : cases) {
       const Qparams found = search(values, {}, scheme);
       expect_sound(found, scheme, title(scheme) + " " + std::to_string(values[0]));
       EXPECT_LE(error_of(values, {}, scheme, found),
                 with_roundings(error_of(values, {}, scheme, rtn(values, scheme)), values, {}));
-      expect_sound(search(values, Values(values.size(), 3e38F), scheme), scheme, title(scheme));
+      expect_sound(search(values, Floats(values.size(), 3e38F), scheme), scheme, title(scheme));
     }
-    for (const Values &values : huge) {
+    for (const Floats &values : huge) {
       if (scheme.scale_dtype != Dtype::kF16) { // which no tensor with such values has
         expect_sound(search(values, {}, scheme), scheme, title(scheme) + " huge");
       }
     }
   }
   const Scheme scheme = searched_scheme(4, true);
-  EXPECT_EQ(search(Values(32, 0.0F), {}, scheme).scale, kSmallestScale);
+  EXPECT_EQ(search(Floats(32, 0.0F), {}, scheme).scale, kSmallestScale);
 }
 
 TEST(Search, scalar_and_simd_kernels_find_the_same) {
@@ -325,8 +325,8 @@ TEST(Search, scalar_and_simd_kernels_find_the_same) {
   for (const Scheme &scheme : all_schemes()) {
     for (uint64_t round = 0; round < 100; ++round) {
       const size_t size = 1 + random.index(round % 10 == 0 ? 3000 : 140);
-      const Values values = draw_many(random, size, round % 6);
-      const Values importance = random.chance(2) ? Values() : draw_importance(random, size);
+      const Floats values = draw_many(random, size, round % 6);
+      const Floats importance = random.chance(2) ? Floats() : draw_importance(random, size);
       const Qparams one = search_qparams(values, importance, scheme, scalar_kernels());
       const Qparams other = search_qparams(values, importance, scheme, *simd_kernels());
       ASSERT_EQ(std::bit_cast<uint32_t>(one.scale), std::bit_cast<uint32_t>(other.scale))

@@ -46,7 +46,7 @@ TEST(BandEncoder, pieces_of_a_band_follow_each_other_and_then_come_its_scales) {
   options["scheme"] = "asymmetric";
   Bench bench(file, options);
   const plan::TensorPlan &tensor = bench.plan.tensors[0];
-  uint64_t position = tensor.output(plan::Role::kData)->offset;
+  uint64_t position = tensor.outputs[0].offset;
   size_t slices = 0;
   std::vector<Piece> pieces;
   std::vector<Extent> extents;
@@ -61,18 +61,17 @@ TEST(BandEncoder, pieces_of_a_band_follow_each_other_and_then_come_its_scales) {
     }
   }
   EXPECT_GT(slices, 1U);
-  EXPECT_EQ(position,
-            tensor.output(plan::Role::kData)->offset + tensor.output(plan::Role::kData)->bytes);
+  EXPECT_EQ(position, tensor.outputs[0].offset + tensor.outputs[0].bytes);
   ASSERT_EQ(pieces.size(), 2U);
-  EXPECT_EQ(pieces[0].offset, tensor.output(plan::Role::kScale)->offset);
-  EXPECT_EQ(pieces[0].bytes.size(), tensor.output(plan::Role::kScale)->bytes);
-  EXPECT_EQ(pieces[1].offset, tensor.output(plan::Role::kZeroPoint)->offset);
-  EXPECT_EQ(pieces[1].bytes.size(), tensor.output(plan::Role::kZeroPoint)->bytes);
+  EXPECT_EQ(pieces[0].offset, tensor.outputs[2].offset);
+  EXPECT_EQ(pieces[0].bytes.size(), tensor.outputs[2].bytes);
+  EXPECT_EQ(pieces[1].offset, tensor.outputs[3].offset);
+  EXPECT_EQ(pieces[1].bytes.size(), tensor.outputs[3].bytes);
   ASSERT_EQ(extents.size(), 3U);
   Checksum scales;
   scales.add(pieces[0].bytes);
   EXPECT_EQ(extents[1].digest, scales.digest());
-  EXPECT_EQ(extents[0].bytes, tensor.output(plan::Role::kData)->bytes);
+  EXPECT_EQ(extents[0].bytes, tensor.outputs[0].bytes);
 }
 
 TEST(BandEncoder, a_first_pass_has_nothing_to_write) {

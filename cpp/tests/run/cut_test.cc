@@ -17,12 +17,15 @@ struct Sample {
   Cut cut;
 
   [[nodiscard]] const plan::TensorPlan &tensor() const { return plan.tensors[0]; }
+  [[nodiscard]] layout::Stored stored() const {
+    return tensor().quantize() == nullptr ? layout::Stored() : tensor().quantize()->stored;
+  }
   [[nodiscard]] const catalog::Tensor &source() const { return plan.catalog.tensors[0]; }
 };
 
 Sample sample(const test::Entry &entry, const Json &options) {
   Sample result{test::plan_for(test::make_catalog({entry}), options), {}};
-  result.cut = cut_tensor(result.source(), result.tensor());
+  result.cut = cut_tensor(result.plan, 0);
   return result;
 }
 
@@ -75,7 +78,7 @@ TEST(Cut, units_tile_the_tensor_and_fit_into_a_block) {
     const Sample made = random_sample(random);
     const Cut &cut = made.cut;
     const uint64_t total =
-        made.tensor().decision == Decision::kCopy ? made.source().bytes : made.source().elements;
+        made.tensor().decision() == Decision::kCopy ? made.source().bytes : made.source().elements;
     ASSERT_EQ(cut.elements, total);
     ASSERT_EQ(cut.unit_begin(0), 0U);
     ASSERT_EQ(cut.unit_end(cut.units - 1), total);
@@ -94,21 +97,21 @@ TEST(Cut, scopes_never_part) {
   test::Random random(14);
   for (int round = 0; round < 1500; ++round) {
     const Sample made = random_sample(random);
-    if (made.tensor().decision != Decision::kQuantize) {
+    if (made.tensor().decision() != Decision::kQuantize) {
       continue;
     }
     const Cut &cut = made.cut;
-    const plan::TensorPlan &tensor = made.tensor();
+    const layout::Stored stored = made.stored();
     for (int look = 0; look < 20; ++look) {
       const uint64_t begin = cut.unit_begin(random.below(cut.units));
-      const bool starts_row = begin % tensor.columns == 0;
-      if (tensor.scheme.strategy == Strategy::kGroup) {
-        ASSERT_EQ(begin % tensor.columns % tensor.scheme.group_size, 0U);
+      const bool starts_row = begin % stored.columns == 0;
+      if (stored.scheme.strategy == Strategy::kGroup) {
+        ASSERT_EQ(begin % stored.columns % stored.scheme.group_size, 0U);
       } else {
         ASSERT_TRUE(starts_row || cut.passes == 2) << "a unit cannot know the range of its row";
       }
-      ASSERT_TRUE(starts_row || tensor.columns > kLongRow);
-      ASSERT_EQ(begin % tensor.columns * tensor.scheme.bits % 32, 0U) << "a word would part";
+      ASSERT_TRUE(starts_row || stored.columns > kLongRow);
+      ASSERT_EQ(begin % stored.columns * stored.scheme.bits % 32, 0U) << "a word would part";
     }
   }
 }
@@ -118,22 +121,22 @@ TEST(Cut, bands_hold_whole_rows_and_whole_words_of_zero_points) {
   for (int round = 0; round < 1500; ++round) {
     const Sample made = random_sample(random);
     const Cut &cut = made.cut;
-    const plan::TensorPlan &tensor = made.tensor();
+    const layout::Stored stored = made.stored();
     ASSERT_EQ(cut.bands(), (cut.units + cut.units_per_band - 1) / cut.units_per_band);
-    if (tensor.decision != Decision::kQuantize) {
+    if (made.tensor().decision() != Decision::kQuantize) {
       continue;
     }
-    if (tensor.scheme.strategy == Strategy::kTensor) {
+    if (stored.scheme.strategy == Strategy::kTensor) {
       ASSERT_EQ(cut.bands(), 1U);
       ASSERT_EQ(cut.passes, 2U);
       continue;
     }
     const uint64_t band = random.below(cut.bands());
     const uint64_t begin = cut.unit_begin(band * cut.units_per_band);
-    ASSERT_EQ(begin % tensor.columns, 0U);
-    const uint64_t row = begin / tensor.columns % tensor.rows;
-    if (!tensor.scheme.symmetric && tensor.scheme.packed) {
-      ASSERT_EQ(row % (32 / tensor.scheme.bits), 0U);
+    ASSERT_EQ(begin % stored.columns, 0U);
+    const uint64_t row = begin / stored.columns % stored.rows;
+    if (!stored.scheme.symmetric && stored.weights_only) {
+      ASSERT_EQ(row % (32 / stored.scheme.bits), 0U);
     }
   }
 }
@@ -142,15 +145,16 @@ TEST(Cut, bands_are_bounded_where_rows_allow) {
   test::Random random(16);
   for (int round = 0; round < 1500; ++round) {
     const Sample made = random_sample(random);
-    const plan::TensorPlan &tensor = made.tensor();
-    if (tensor.decision == Decision::kQuantize && tensor.scheme.strategy == Strategy::kTensor) {
+    const layout::Stored stored = made.stored();
+    if (made.tensor().decision() == Decision::kQuantize &&
+        stored.scheme.strategy == Strategy::kTensor) {
       continue; // one scale, one band, however large
     }
     const uint64_t units = std::min(made.cut.units, made.cut.units_per_band);
     const uint64_t bytes = made.cut.bytes(0, units);
-    const uint64_t row_bytes = tensor.columns * made.cut.element_bytes;
+    const uint64_t row_bytes = stored.columns * made.cut.element_bytes;
     const uint64_t least =
-        tensor.matrices > 1 ? tensor.rows : 8; // rows whose zero points share a word
+        stored.matrices > 1 ? stored.rows : 8; // rows whose zero points share a word
     ASSERT_LE(bytes, std::max(kBandBytes, least * row_bytes));
   }
 }

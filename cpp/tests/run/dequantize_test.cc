@@ -98,13 +98,14 @@ TEST_P(Dequantized, HasTheStoredValuesUnderTheOriginalNames) {
     const FileTensor &found = file.tensors.at(original.name);
     EXPECT_EQ(found.shape, original.shape);
     const plan::TensorPlan &plan = quantized.plan().tensors[i];
-    if (plan.decision != plan::Decision::kQuantize) {
+    if (plan.decision() != plan::Decision::kQuantize) {
       EXPECT_EQ(found, original);
       continue;
     }
     ASSERT_EQ(found.dtype, Dtype::kF32);
-    const test::Matrices shape{plan.matrices, plan.rows, plan.columns};
-    const auto codes = test::reference_codes(test::values_of(original), shape, plan.scheme);
+    const layout::Stored &stored = plan.quantize()->stored;
+    const test::Matrices shape{stored.matrices, stored.rows, stored.columns};
+    const auto codes = test::reference_codes(test::values_of(original), shape, stored.scheme);
     const std::vector<float> values = test::values_of(found);
     for (size_t at = 0; at < values.size(); ++at) {
       const size_t scope = at / codes.scope_size;
@@ -164,17 +165,6 @@ TEST(DequantizedType, LeavesWhatIsTooLargeForItAsItIs) {
   const MemoryRun run(test::plan_for(catalog, options), quantized.output());
   EXPECT_EQ(test::parse_file(run.output()).tensors.at("big.weight").dtype, Dtype::kF32);
   EXPECT_EQ(run.plan().warnings[0].code, "overflow");
-}
-
-TEST(OnlySomeTensors, AreTakenAndTheOthersDropped) {
-  const Bytes source = test::make_file(model(Dtype::kF32));
-  Json options = dequantize_options("F32");
-  options["only"] = {1};
-  const MemoryRun run(test::plan_for(source, options), source);
-  const auto file = test::parse_file(run.output());
-  ASSERT_EQ(file.tensors.size(), 1U);
-  EXPECT_EQ(file.tensors.at("grouped.weight"), model(Dtype::kF32)[1]);
-  EXPECT_TRUE(run.plan().warnings.empty());
 }
 
 } // namespace

@@ -190,7 +190,7 @@ TEST_P(EveryVariant, unclipped_values_are_off_by_half_a_scale_at_most) {
     const FileTensor source = test::random_weights(random, "a.weight", dtype, {40, 256});
     const Bytes file = test::make_file({source});
     const MemoryRun run(test::plan_for(file, GetParam().options), file);
-    const quant::Scheme &scheme = run.plan().tensors[0].scheme;
+    const quant::Scheme &scheme = run.plan().tensors[0].quantize()->stored.scheme;
     const std::vector<float> values = test::values_of(source);
     const test::ReferenceCodes codes = test::reference_codes(values, {1, 40, 256}, scheme);
     size_t unclipped = 0;
@@ -295,7 +295,7 @@ TEST(EncodeStage, sixteen_bit_floats_equal_the_reference) {
     test::expect_matches_reference(run, file);
     for (size_t i = 0; i < tensors.size(); ++i) {
       const plan::TensorPlan &entry = run.plan().tensors[i];
-      if (entry.decision != plan::Decision::kConvert) {
+      if (entry.decision() != plan::Decision::kConvert) {
         continue;
       }
       const auto outputs = test::parse_file(run.output());
@@ -407,7 +407,7 @@ void expect_found_and_left_alone(const Poisoned &made, const Json &options,
   test::expect_matches_reference(second, file);
   for (const plan::TensorPlan &entry : second.plan().tensors) {
     const auto expected = made.expected.find(entry.source);
-    EXPECT_EQ(entry.decision == plan::Decision::kCopy, expected != made.expected.end());
+    EXPECT_EQ(entry.decision() == plan::Decision::kCopy, expected != made.expected.end());
     if (expected != made.expected.end()) {
       EXPECT_EQ(entry.reason, expected->second);
     }

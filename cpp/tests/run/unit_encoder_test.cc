@@ -6,6 +6,7 @@
 #include <bit>
 #include <cmath>
 
+#include "monoquant/layout/compressed_tensors/compressed_tensors.h"
 #include "monoquant/quant/search.h"
 #include "support/not_finite.h"
 #include "support/observer_fixture.h"
@@ -19,8 +20,25 @@ namespace {
 using test::kInfinity;
 using test::kNan;
 
-using quant::Scheme;
 using quant::Strategy;
+
+struct Scheme : quant::Scheme {
+  bool packed = false;
+
+  Scheme() = default;
+  Scheme(const quant::Scheme &base) : quant::Scheme(base) {}
+};
+
+/// As compressed-tensors stores it.
+UnitResult encode_unit(const Values &values, const Scheme &scheme, UnitShape shape,
+                       quant::QparamsArrays qparams, uint8_t *to) {
+  layout::Stored stored;
+  stored.scheme = scheme;
+  stored.weights_only = scheme.packed;
+  stored.columns = shape.piece;
+  const auto codec = layout::kCompressedTensors.make_codec(stored);
+  return encode_unit(values, scheme, *codec, shape, qparams, to);
+}
 
 constexpr uint32_t kInfinityBits = 0x7F800000U;
 
@@ -138,7 +156,7 @@ TEST(UnitEncoder, decodes_every_float_type) {
        {Dtype::kF64, Dtype::kF32, Dtype::kF16, Dtype::kBF16, Dtype::kF8E4M3, Dtype::kF8E5M2}) {
     const test::FileTensor tensor = test::random_weights(random, "x", dtype, {77});
     std::vector<float> scratch(100);
-    const auto values = decode_unit(dtype, tensor.bytes, scratch);
+    const auto values = quant::decode_values(dtype, tensor.bytes, scratch);
     EXPECT_EQ(std::vector<float>(values.begin(), values.end()), test::values_of(tensor))
         << dtype_name(dtype);
   }

@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "monoquant/base/json_writer.h"
-#include "monoquant/catalog/inspector.h"
+#include "monoquant/layout/inspector.h"
 #include "monoquant/run/seal_stage.h"
 #include "monoquant/run/verify_stage.h"
 #include "support/drive.h"
@@ -34,7 +34,7 @@ auto reader_of(const Bytes &file) {
 } // namespace
 
 Result<catalog::Catalog> inspect(const Bytes &file, catalog::Opening opening) {
-  catalog::Inspector inspector(file.size(), std::move(opening));
+  layout::Inspector inspector(file.size(), std::move(opening));
   const auto read = reader_of(file);
   while (true) {
     auto step = inspector.step();
@@ -132,12 +132,16 @@ auto MemoryRun::writer() {
 void weigh_columns(plan::Plan &plan, uint64_t seed) {
   Random random(seed);
   for (plan::TensorPlan &entry : plan.tensors) {
-    std::vector<float> importance(static_cast<size_t>(entry.columns));
+    if (entry.quantize() == nullptr) {
+      continue;
+    }
+    std::vector<float> importance(static_cast<size_t>(entry.quantize()->stored.columns));
     for (float &weight : importance) {
       const float activation = random.weight();
       weight = activation * activation * 0x1p20F;
     }
-    entry.importance = std::make_shared<const std::vector<float>>(std::move(importance));
+    entry.quantize()->importance =
+        std::make_shared<const std::vector<float>>(std::move(importance));
   }
 }
 

@@ -128,21 +128,22 @@ ReferenceCodes reference_codes(std::span<const float> values, const Matrices &sh
 }
 
 std::map<std::string, FileTensor> reference_outputs(const FileTensor &source, bool is_stack,
-                                                    const quant::Scheme &scheme,
+                                                    const layout::Stored &stored,
                                                     std::span<const float> importance) {
   const Matrices shape = as_matrices(source.shape, is_stack);
-  return reference_outputs(source, is_stack, scheme,
-                           reference_codes(values_of(source), shape, scheme, importance));
+  return reference_outputs(source, is_stack, stored,
+                           reference_codes(values_of(source), shape, stored.scheme, importance));
 }
 
 std::map<std::string, FileTensor> reference_outputs(const FileTensor &source, bool is_stack,
-                                                    const quant::Scheme &scheme,
+                                                    const layout::Stored &stored,
                                                     const ReferenceCodes &made) {
   const Matrices shape = as_matrices(source.shape, is_stack);
   const std::span<const int32_t> codes(made.codes);
   std::map<std::string, FileTensor> outputs;
   const auto add = [&](FileTensor tensor) { outputs[tensor.name] = std::move(tensor); };
 
+  const quant::Scheme &scheme = stored.scheme;
   const bool whole = scheme.strategy == quant::Strategy::kTensor;
   const uint64_t groups =
       scheme.strategy == quant::Strategy::kGroup ? shape.columns / scheme.group_size : 1;
@@ -151,7 +152,7 @@ std::map<std::string, FileTensor> reference_outputs(const FileTensor &source, bo
   add(make_tensor(source.name + "_scale", scheme.scale_dtype, scale_shape,
                   {made.scales.begin(), made.scales.end()}));
 
-  if (!scheme.packed) {
+  if (!stored.weights_only) {
     add({source.name, Dtype::kI8, source.shape, bytes_of_codes(codes)});
     if (!scheme.symmetric) {
       add({source.name + "_zero_point", Dtype::kI8, scale_shape, bytes_of_codes(made.zero_points)});

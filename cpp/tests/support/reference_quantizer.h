@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "monoquant/layout/stored.h"
 #include "monoquant/quant/error_sums.h"
-#include "monoquant/quant/scheme.h"
 #include "support/tensor_file.h"
 
 namespace monoquant::test {
@@ -44,12 +44,12 @@ ReferenceCodes reference_codes(std::span<const float> values, const Matrices &sh
 
 /// The tensors that stand for `source` in the file, by name.
 std::map<std::string, FileTensor> reference_outputs(const FileTensor &source, bool is_stack,
-                                                    const quant::Scheme &scheme,
+                                                    const layout::Stored &stored,
                                                     std::span<const float> importance = {});
 
 /// The same of codes that are known.
 std::map<std::string, FileTensor> reference_outputs(const FileTensor &source, bool is_stack,
-                                                    const quant::Scheme &scheme,
+                                                    const layout::Stored &stored,
                                                     const ReferenceCodes &codes);
 
 /// `source` as F16 or BF16.

@@ -12,7 +12,8 @@ namespace monoquant::test {
 namespace {
 
 std::span<const float> importance_of(const plan::TensorPlan &entry) {
-  return entry.importance == nullptr ? std::span<const float>() : *entry.importance;
+  const auto &importance = entry.quantize()->importance;
+  return importance == nullptr ? std::span<const float>() : *importance;
 }
 
 bool is_stack(const MemoryRun &run, const plan::TensorPlan &entry) {
@@ -22,7 +23,7 @@ bool is_stack(const MemoryRun &run, const plan::TensorPlan &entry) {
 /// What the file must hold for one planned tensor.
 std::map<std::string, FileTensor>
 expected_tensors(const MemoryRun &run, const plan::TensorPlan &entry, const FileTensor &source) {
-  switch (entry.decision) {
+  switch (entry.decision()) {
   case plan::Decision::kCopy:
     return {{source.name, source}};
   case plan::Decision::kConvert:
@@ -33,7 +34,8 @@ expected_tensors(const MemoryRun &run, const plan::TensorPlan &entry, const File
   case plan::Decision::kQuantize:
     break;
   }
-  return reference_outputs(source, is_stack(run, entry), entry.scheme, importance_of(entry));
+  return reference_outputs(source, is_stack(run, entry), entry.quantize()->stored,
+                           importance_of(entry));
 }
 
 void expect_tiled(const MemoryRun &run) {
@@ -77,14 +79,14 @@ void expect_matches_reference(const MemoryRun &run, const Bytes &source) {
 void expect_true_errors(const MemoryRun &run, const Bytes &source, double tolerance, Values kind) {
   const TensorFile sources = parse_file(source);
   for (const plan::TensorPlan &entry : run.plan().tensors) {
-    if (entry.decision != plan::Decision::kQuantize) {
+    if (entry.decision() != plan::Decision::kQuantize) {
       continue;
     }
     const FileTensor &tensor = sources.tensors.at(run.plan().catalog.tensors[entry.source].name);
     const std::vector<float> values = values_of(tensor);
     const ReferenceCodes codes =
-        reference_codes(values, as_matrices(tensor.shape, is_stack(run, entry)), entry.scheme,
-                        importance_of(entry));
+        reference_codes(values, as_matrices(tensor.shape, is_stack(run, entry)),
+                        entry.quantize()->stored.scheme, importance_of(entry));
     const quant::ErrorSums expected = reference_errors(values, codes);
     const quant::ErrorSums found = run.tensor_errors(entry.source);
     EXPECT_NEAR(found.signal, expected.signal, expected.signal * tolerance) << tensor.name;

@@ -9,7 +9,7 @@
 
 #include "monoquant/catalog/catalog.h"
 
-namespace monoquant::plan {
+namespace monoquant::layout {
 
 /// False only for weights of a model with a configuration that its loaders take as floats alone: of layers that are
 /// no Linear, and of Linear layers whose weight is not a parameter of that name.
@@ -28,4 +28,4 @@ std::vector<std::string> names_on_loading(const catalog::Catalog &catalog, std::
 /// The tensor's layer, as a sentence about loaders calls it: "Conv2d", "stacked experts".
 std::string_view what_it_is(const catalog::Tensor &tensor);
 
-} // namespace monoquant::plan
+} // namespace monoquant::layout

@@ -1,4 +1,4 @@
-#include "monoquant/plan/layout.h"
+#include "monoquant/plan/placement.h"
 
 #include <algorithm>
 #include <cstring>
@@ -9,7 +9,6 @@
 #include "monoquant/base/limits.h"
 #include "monoquant/base/text.h"
 #include "monoquant/container/safetensors.h"
-#include "monoquant/plan/compressed_tensors.h"
 #include "monoquant/torch/state_dict_pickle.h"
 
 namespace monoquant::plan {
@@ -38,7 +37,7 @@ void note_quantization(const Plan &plan, container::Metadata &metadata) {
 /// Calls `visit(alias, output)` for every output that is another name, and the output that it is a name of.
 template <typename Visit> void for_each_alias(Plan &plan, const Visit &visit) {
   for (TensorPlan &entry : plan.tensors) {
-    if (entry.decision != Decision::kTie) {
+    if (entry.decision() != Decision::kTie) {
       continue;
     }
     const TensorPlan &owner = plan.tensors[*plan.catalog.tensors[entry.source].tied_to];
@@ -207,21 +206,12 @@ Result<void> check_count(const Plan &plan, Container container) {
                {}};
 }
 
-template <typename T> std::string bytes_of(T value) {
-  std::string bytes(sizeof(T), '\0');
-  std::memcpy(bytes.data(), &value, sizeof(T)); // little-endian, as all targets are
-  return bytes;
-}
-
-/// How inputs are quantized does not depend on the weights.
-void fix_inputs(Plan &plan) {
-  for (const TensorPlan &entry : plan.tensors) {
-    for (const Output &output : entry.outputs) {
-      if (output.role == Role::kInputScale) {
-        plan.fixed.push_back({output.offset, bytes_of(entry.input->params.scale)});
-      } else if (output.role == Role::kInputZeroPoint) {
-        const auto zero_point = static_cast<int8_t>(entry.input->params.zero_point);
-        plan.fixed.push_back({output.offset, bytes_of(zero_point)});
+/// Not everything depends on the weights.
+void fix_outputs(Plan &plan) {
+  for (size_t i = 0; i < plan.tensors.size(); ++i) {
+    for (Output &output : plan.tensors[i].outputs) {
+      if (output.written == layout::Written::kFixed && !output.alias) {
+        plan.fixed.push_back({output.offset, std::move(output.fixed), i});
       }
     }
   }
@@ -244,7 +234,7 @@ Result<void> lay_out(Plan &plan, Container container) {
   auto done = container == Container::kSafetensors ? lay_out_safetensors(plan) : lay_out_zip(plan);
   if (done) {
     for_each_alias(plan, [](Output &alias, const Output &kept) { alias.offset = kept.offset; });
-    fix_inputs(plan);
+    fix_outputs(plan);
   }
   return done;
 }

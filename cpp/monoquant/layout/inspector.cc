@@ -1,4 +1,4 @@
-#include "monoquant/catalog/inspector.h"
+#include "monoquant/layout/inspector.h"
 
 #include <algorithm>
 #include <array>
@@ -6,13 +6,16 @@
 
 #include "monoquant/base/text.h"
 #include "monoquant/base/utf8.h"
-#include "monoquant/catalog/quantized.h"
 #include "monoquant/catalog/sources.h"
 #include "monoquant/container/tar.h"
 #include "monoquant/container/zip.h"
+#include "monoquant/layout/joining.h"
 
-namespace monoquant::catalog {
+namespace monoquant::layout {
 namespace {
+
+using catalog::Catalog;
+using catalog::Opening;
 
 constexpr uint64_t kHeadBytes =
     256ULL * 1024; // also holds most safetensors headers: one read is enough
@@ -65,7 +68,7 @@ Error unsupported(std::string_view found) {
 
 /// Takes Opening::strip_prefix off every name.
 Result<void> strip_prefix(Catalog &catalog, const std::string &prefix) {
-  for (Tensor &tensor : catalog.tensors) {
+  for (catalog::Tensor &tensor : catalog.tensors) {
     if (!tensor.name.starts_with(prefix)) {
       return Error{ErrorCode::kInvalidOptions,
                    concat("Expected every name to begin with \"", prefix, "\", found \"",
@@ -99,7 +102,7 @@ Result<Parsed<Catalog>> read_checkpoint(Result<Parsed<torch::Checkpoint>> parsed
                    {}};
     }
   }
-  return Parsed<Catalog>(from_checkpoint(std::move(checkpoint), file_bytes));
+  return Parsed<Catalog>(catalog::from_checkpoint(std::move(checkpoint), file_bytes));
 }
 
 Result<Parsed<Catalog>> read_file(const ByteWindow &window, const Opening &opening) {
@@ -113,9 +116,9 @@ Result<Parsed<Catalog>> read_file(const ByteWindow &window, const Opening &openi
     return Parsed<Catalog>(Needs{{0, head_bytes}});
   }
   if (!container::looks_like_safetensors(*head, size)) {
-    if (looks_like_npz(*head)) {
+    if (catalog::looks_like_npz(*head)) {
       return opening.accepts_arrays
-                 ? read_npz(window)
+                 ? catalog::read_npz(window)
                  : Result<Parsed<Catalog>>(unsupported("an archive of NumPy arrays (.npz)"));
     }
     if (container::looks_like_zip(*head)) {
@@ -146,7 +149,7 @@ Result<Parsed<Catalog>> read_file(const ByteWindow &window, const Opening &openi
     return Parsed<Catalog>(std::move(*needs));
   }
   auto &file = *std::get_if<container::SafetensorsFile>(&parsed.value());
-  return Parsed<Catalog>(from_safetensors(std::move(file), size));
+  return Parsed<Catalog>(catalog::from_safetensors(std::move(file), size));
 }
 
 } // namespace
@@ -164,7 +167,7 @@ Result<void> Inspector::read() {
   catalog_ = std::move(*std::get_if<Catalog>(&parsed.value()));
   is_read_ = true;
   if (opening_.join_quantized) {
-    const Needs shapes = shape_needs(catalog_, window_);
+    const Needs shapes = joining_needs(catalog_, window_);
     needs_.assign(shapes.begin(), shapes.end());
   }
   return {};
@@ -180,9 +183,9 @@ Result<void> Inspector::finish() {
     return stripped;
   }
   catalog_.model = opening_.model;
-  classify(catalog_.tensors);
+  catalog::classify(catalog_.tensors);
   if (catalog_.format != "safetensors") { // there, one name has the bytes and the others are notes
-    choose_owners(catalog_.tensors);
+    catalog::choose_owners(catalog_.tensors);
   }
   return {};
 }
@@ -204,4 +207,4 @@ Result<std::optional<Need>> Inspector::step() {
   return std::optional<Need>();
 }
 
-} // namespace monoquant::catalog
+} // namespace monoquant::layout

@@ -1,9 +1,9 @@
-#include "monoquant/plan/loaders.h"
+#include "monoquant/layout/loaders.h"
 
 #include <algorithm>
 #include <array>
 
-namespace monoquant::plan {
+namespace monoquant::layout {
 namespace {
 
 using catalog::LayerKind;
@@ -115,4 +115,4 @@ std::string_view what_it_is(const catalog::Tensor &tensor) {
   return name == "Linear" ? "parameter that is no layer's `weight`" : name;
 }
 
-} // namespace monoquant::plan
+} // namespace monoquant::layout

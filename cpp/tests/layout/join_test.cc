@@ -1,4 +1,4 @@
-#include "monoquant/catalog/quantized.h"
+#include "monoquant/layout/joining.h"
 
 #include <gtest/gtest.h>
 
@@ -6,9 +6,11 @@
 #include "support/memory_host.h"
 #include "support/sample_tensors.h"
 
-namespace monoquant::catalog {
+namespace monoquant::layout {
 namespace {
 
+using catalog::Catalog;
+using catalog::Tensor;
 using test::Bytes;
 using test::FileTensor;
 using test::Random;
@@ -213,8 +215,8 @@ TEST(JoinQuantized, ReadsManyShapesWithFewReads) {
   EXPECT_EQ(catalog.tensors.size(), 500U);
   auto plain = test::inspect(test::make_file(tensors));
   ASSERT_TRUE(plain);
-  EXPECT_EQ(shape_needs(plain.value(), ByteWindow(plain.value().file_bytes)).size(), 1U);
+  EXPECT_EQ(joining_needs(plain.value(), ByteWindow(plain.value().file_bytes)).size(), 1U);
 }
 
 } // namespace
-} // namespace monoquant::catalog
+} // namespace monoquant::layout

@@ -1,29 +1,17 @@
-#include "monoquant/run/decoder.h"
+#include "monoquant/layout/compressed_tensors/unpacker.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/checked.h"
-#include "monoquant/base/float_convert.h"
+#include "monoquant/layout/compressed_tensors/compressed_tensors.h"
+#include "monoquant/layout/scale_bytes.h"
 
-namespace monoquant::run {
+namespace monoquant::layout::compressed_tensors {
 namespace {
 
 using catalog::Codes;
-
-float load_scale(const uint8_t *from, Dtype dtype) {
-  switch (dtype) {
-  case Dtype::kF16:
-    return f16_to_f32(load_le<uint16_t>(from));
-  case Dtype::kBF16:
-    return bf16_to_f32(load_le<uint16_t>(from));
-  case Dtype::kF64:
-    return static_cast<float>(load_le<double>(from));
-  default:
-    return load_le<float>(from);
-  }
-}
 
 int64_t load_integer(const uint8_t *from, Dtype dtype) {
   switch (dtype) {
@@ -38,6 +26,11 @@ int64_t load_integer(const uint8_t *from, Dtype dtype) {
   }
 }
 
+// A code is the nearest where its value is no further away than half a step. Codes are found by multiplying with
+// the reciprocal of the scale in f32, and their values by multiplying again: among 256 codes that makes at most
+// 256 * 3 * 2^-24 steps of difference, 4.6e-5.
+constexpr double kHalfStep = 0.5 + 1e-4;
+
 uint64_t groups(const Codes &codes) { return codes.columns / std::min(codes.scope, codes.columns); }
 
 /// The word that holds the packed zero point of a row's first group.
@@ -49,7 +42,7 @@ uint64_t first_word(const Codes &codes, uint64_t row) {
 
 } // namespace
 
-void Decoder::reserve(const Codes &codes, uint64_t elements) {
+void Unpacker::reserve(const Codes &codes, uint64_t elements) {
   const uint64_t scopes = std::min(codes.scopes(), elements / codes.scope + 2);
   scales_.reserve(static_cast<size_t>(scopes));
   zero_points_.reserve(static_cast<size_t>(scopes));
@@ -60,8 +53,8 @@ void Decoder::reserve(const Codes &codes, uint64_t elements) {
   }
 }
 
-void Decoder::begin(const Codes &codes, uint64_t begin, uint64_t end, std::span<float> values,
-                    std::span<int8_t> steps) {
+void Unpacker::begin(const Codes &codes, uint64_t begin, uint64_t end, std::span<float> values,
+                     std::span<int8_t> steps) {
   codes_ = &codes;
   begin_ = begin;
   end_ = end;
@@ -75,7 +68,7 @@ void Decoder::begin(const Codes &codes, uint64_t begin, uint64_t end, std::span<
   enter(Step::kScales);
 }
 
-const Codes::Part &Decoder::part() const {
+const Codes::Part &Unpacker::part() const {
   switch (step_) {
   case Step::kScales:
     return codes_->scale;
@@ -86,7 +79,7 @@ const Codes::Part &Decoder::part() const {
   }
 }
 
-void Decoder::enter(Step step) {
+void Unpacker::enter(Step step) {
   step_ = step;
   taken_ = 0;
   if (step == Step::kZeroPoints && !codes_->zero_point) {
@@ -117,17 +110,14 @@ void Decoder::enter(Step step) {
   }
 }
 
-std::optional<Read> Decoder::next() {
+std::optional<Need> Unpacker::next() {
   if (step_ == Step::kDone) {
     return std::nullopt;
   }
-  return Read{part().offset + position_,
-              static_cast<size_t>(std::min<uint64_t>(last_ - position_, block_bytes_))};
+  return Need{part().offset + position_, std::min<uint64_t>(last_ - position_, block_bytes_)};
 }
 
-void Decoder::fill(std::span<const uint8_t> bytes) { take(bytes); }
-
-void Decoder::take(std::span<const uint8_t> bytes) {
+void Unpacker::take(std::span<const uint8_t> bytes) {
   switch (step_) {
   case Step::kScales:
     take_scales(bytes);
@@ -156,7 +146,7 @@ void Decoder::take(std::span<const uint8_t> bytes) {
   }
 }
 
-void Decoder::take_scales(std::span<const uint8_t> bytes) {
+void Unpacker::take_scales(std::span<const uint8_t> bytes) {
   const uint32_t width = dtype_bits(codes_->scale.dtype) / 8;
   for (size_t at = 0; at < bytes.size(); at += width) {
     const float scale = load_scale(bytes.data() + at, codes_->scale.dtype);
@@ -168,7 +158,7 @@ void Decoder::take_scales(std::span<const uint8_t> bytes) {
   }
 }
 
-void Decoder::take_zero_points(std::span<const uint8_t> bytes) {
+void Unpacker::take_zero_points(std::span<const uint8_t> bytes) {
   if (codes_->packed_zero_points) {
     for (size_t at = 0; at < bytes.size(); at += 4) {
       words_[taken_++] = load_le<uint32_t>(bytes.data() + at);
@@ -186,7 +176,7 @@ void Decoder::take_zero_points(std::span<const uint8_t> bytes) {
   }
 }
 
-void Decoder::unpack_zero_points() {
+void Unpacker::unpack_zero_points() {
   const uint64_t per_word = 32 / codes_->bits;
   const uint64_t in_row = groups(*codes_);
   const uint64_t base = first_word(*codes_, begin_ / codes_->columns);
@@ -201,7 +191,7 @@ void Decoder::unpack_zero_points() {
   }
 }
 
-void Decoder::decode(std::span<const uint8_t> bytes) {
+void Unpacker::decode(std::span<const uint8_t> bytes) {
   if (!codes_->packed) {
     decode_codes(position_, position_ + bytes.size(), bytes.data(), 0);
     return;
@@ -235,7 +225,7 @@ void Decoder::decode(std::span<const uint8_t> bytes) {
 
 /// Elements of one scope, from `begin` on; code_at(i) is the code of element begin + i.
 template <typename CodeAt>
-void Decoder::put(uint64_t begin, size_t count, const CodeAt &code_at, int32_t moved) {
+void Unpacker::put(uint64_t begin, size_t count, const CodeAt &code_at, int32_t moved) {
   const size_t scope = scope_index(begin);
   const auto first = static_cast<size_t>(begin - begin_);
   const float scale = scales_[scope];
@@ -253,7 +243,7 @@ void Decoder::put(uint64_t begin, size_t count, const CodeAt &code_at, int32_t m
 }
 
 /// Elements [begin, end) of the tensor; the first of them is code number `skip` of `codes`.
-void Decoder::decode_codes(uint64_t begin, uint64_t end, const uint8_t *codes, uint64_t skip) {
+void Unpacker::decode_codes(uint64_t begin, uint64_t end, const uint8_t *codes, uint64_t skip) {
   while (begin < end) {
     const uint64_t stop = std::min(end, (begin / codes_->scope + 1) * codes_->scope);
     const auto count = static_cast<size_t>(stop - begin);
@@ -280,4 +270,31 @@ void Decoder::decode_codes(uint64_t begin, uint64_t end, const uint8_t *codes, u
   }
 }
 
-} // namespace monoquant::run
+uint64_t Unpacker::misrounded(std::span<const float> values,
+                              std::span<const float> expected) const {
+  uint64_t misrounded = 0;
+  for (uint64_t at = begin_; at < end_;) {
+    const uint64_t stop = std::min(end_, (at / codes_->scope + 1) * codes_->scope);
+    const auto scale = static_cast<double>(scales_[scope_index(at)]);
+    const int32_t zero_point = zero_points_[scope_index(at)];
+    const double lowest = codes_->lowest() - zero_point;
+    const double highest = codes_->highest() - zero_point;
+    for (; at < stop && scale != 0 && std::isfinite(scale); ++at) {
+      const auto i = static_cast<size_t>(at - begin_);
+      // In steps of the scale, from the zero point.
+      const double stored = static_cast<double>(values[i]) / scale;
+      const double wanted = static_cast<double>(expected[i]) / scale;
+      const bool clamped =
+          (stored > highest - 0.5 && wanted > stored) || (stored < lowest + 0.5 && wanted < stored);
+      misrounded += !clamped && !(std::fabs(wanted - stored) <= kHalfStep) ? 1 : 0;
+    }
+    at = stop;
+  }
+  return misrounded;
+}
+
+std::unique_ptr<PartDecoder> make_decoder(size_t block_bytes) {
+  return std::make_unique<Unpacker>(block_bytes);
+}
+
+} // namespace monoquant::layout::compressed_tensors

@@ -10,11 +10,11 @@
 #include "monoquant/base/result.h"
 #include "monoquant/catalog/catalog.h"
 
-namespace monoquant::catalog {
+namespace monoquant::layout {
 
 class Inspector {
 public:
-  explicit Inspector(uint64_t file_bytes, Opening opening = {})
+  explicit Inspector(uint64_t file_bytes, catalog::Opening opening = {})
       : window_(file_bytes), opening_(std::move(opening)) {}
 
   /// Goes as far as the known bytes allow: a Need to be filled, or nothing when the catalog is complete.
@@ -24,17 +24,17 @@ public:
   void add(uint64_t offset, std::vector<uint8_t> bytes) { window_.add(offset, std::move(bytes)); }
 
   /// Valid once `step` has returned nothing.
-  [[nodiscard]] const Catalog &catalog() const { return catalog_; }
+  [[nodiscard]] const catalog::Catalog &catalog() const { return catalog_; }
 
 private:
   Result<void> read();
   Result<void> finish();
 
   ByteWindow window_;
-  Opening opening_;
+  catalog::Opening opening_;
   std::deque<Need> needs_; // found by the last parse, not handed out yet
   bool is_read_ = false;   // whether the catalog holds what the file has
-  Catalog catalog_;
+  catalog::Catalog catalog_;
 };
 
-} // namespace monoquant::catalog
+} // namespace monoquant::layout

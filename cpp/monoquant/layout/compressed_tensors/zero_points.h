@@ -6,16 +6,16 @@
 #include <cstdint>
 #include <span>
 
-#include "monoquant/plan/plan.h"
+#include "monoquant/layout/stored.h"
 
-namespace monoquant::run {
+namespace monoquant::layout::compressed_tensors {
 
 /// Bytes of the words that hold the zero points of `rows` rows, beginning at a row that begins a word.
-uint64_t packed_zero_point_bytes(const plan::TensorPlan &plan, uint64_t first_row, uint64_t rows);
+uint64_t packed_zero_point_bytes(const Stored &stored, uint64_t first_row, uint64_t rows);
 
 /// `zero_points`: groups() a row, from `first_row` on (counted over all matrices), which begins a word.
 /// Returns the bytes written.
-size_t pack_zero_points(const plan::TensorPlan &plan, uint64_t first_row,
+size_t pack_zero_points(const Stored &stored, uint64_t first_row,
                         std::span<const int32_t> zero_points, uint8_t *to);
 
-} // namespace monoquant::run
+} // namespace monoquant::layout::compressed_tensors

@@ -1,4 +1,4 @@
-#include "monoquant/catalog/inspector.h"
+#include "monoquant/layout/inspector.h"
 
 #include <gtest/gtest.h>
 
@@ -8,9 +8,11 @@
 #include "support/memory_host.h"
 #include "support/random.h"
 
-namespace monoquant::catalog {
+namespace monoquant::layout {
 namespace {
 
+using catalog::Catalog;
+using catalog::Tensor;
 using test::Bytes;
 
 Bytes bytes_of(std::string_view text) { return {text.begin(), text.end()}; }
@@ -138,4 +140,4 @@ TEST(Inspector, asks_for_little_whatever_the_size) {
 }
 
 } // namespace
-} // namespace monoquant::catalog
+} // namespace monoquant::layout

@@ -1,14 +1,11 @@
-#include "monoquant/plan/config_check.h"
-
 #include <algorithm>
 #include <set>
 
 #include "monoquant/base/json.h"
 #include "monoquant/base/text.h"
-#include "monoquant/catalog/quantized.h"
-#include "monoquant/plan/compressed_tensors.h"
+#include "monoquant/layout/compressed_tensors/compressed_tensors.h"
 
-namespace monoquant::plan {
+namespace monoquant::layout::compressed_tensors {
 namespace {
 
 using catalog::Problem;
@@ -120,7 +117,13 @@ std::string scheme_text(uint64_t bits, bool symmetric, std::string_view strategy
 
 class Check {
 public:
-  explicit Check(const catalog::Catalog &catalog) : catalog_(catalog) {}
+  explicit Check(const catalog::Catalog &catalog) : catalog_(catalog) {
+    for (const Tensor &tensor : catalog.input_parameters) {
+      if (tensor.name.ends_with(kInputScale)) {
+        has_input_scale_.insert(catalog::module_name(tensor.name));
+      }
+    }
+  }
 
   std::vector<Problem> run() {
     find_leftovers();
@@ -174,10 +177,10 @@ private:
     });
     // Of a recurrent module only the first layer's input is the module's.
     const bool is_static = tensor.name.ends_with(".weight") && first->static_inputs;
-    if (fits && is_static && !has_input_scale(catalog::module_name(tensor.name))) {
+    if (fits && is_static && !has_input_scale_.contains(catalog::module_name(tensor.name))) {
       add("missing-input-scale",
-          concat("Expected ", catalog::module_name(tensor.name),
-                 ".input_scale, since the config says that its inputs are static, found none."),
+          concat("Expected ", catalog::module_name(tensor.name), ".", kInputScale,
+                 ", since the config says that its inputs are static, found none."),
           tensor.name);
     }
     if (!fits) {
@@ -191,14 +194,6 @@ private:
     }
   }
 
-  [[nodiscard]] bool has_input_scale(std::string_view module) const {
-    return std::any_of(catalog_.input_parameters.begin(), catalog_.input_parameters.end(),
-                       [&](const Tensor &tensor) {
-                         return catalog::module_name(tensor.name) == module &&
-                                tensor.name.ends_with("input_scale");
-                       });
-  }
-
   /// A weight that a target names for certain must be quantized, unless it may be meant to be ignored.
   void check_unquantized(const Tensor &tensor, const std::vector<Group> &groups,
                          const Targets &ignore) {
@@ -210,7 +205,7 @@ private:
       return;
     }
     if (tensor.dtype == Dtype::kI8) {
-      add("missing-scale", concat("Expected scales in ", tensor.name, "_scale, found none."),
+      add("missing-scale", concat("Expected scales in ", tensor.name, kScale, ", found none."),
           tensor.name);
     } else {
       add("config-mismatch",
@@ -228,17 +223,17 @@ private:
     }
     for (const Tensor &tensor : catalog_.tensors) {
       const std::string_view name = tensor.name;
-      for (const std::string_view part : catalog::kPartSuffixes) {
+      for (const std::string_view part : kPartSuffixes) {
         const std::string_view base =
             name.substr(0, name.size() - std::min(name.size(), part.size()));
         const size_t dot = base.rfind('.');
         const bool of_weight =
             name.ends_with(part) &&
             base.substr(dot == std::string_view::npos ? 0 : dot + 1).starts_with("weight");
-        const bool fits = part == "_shape" ? tensor.dtype == Dtype::kI64
-                          : part == "_packed"
+        const bool fits = part == kShape ? tensor.dtype == Dtype::kI64
+                          : part == kPacked
                               ? tensor.dtype == Dtype::kI32
-                              : dtype_is_quantizable(tensor.dtype) == (part == "_scale");
+                              : dtype_is_quantizable(tensor.dtype) == (part == kScale);
         const bool is_known =
             std::any_of(catalog_.problems.begin(), catalog_.problems.end(),
                         [&](const Problem &problem) { return problem.tensor == base; });
@@ -251,16 +246,15 @@ private:
   }
 
   const catalog::Catalog &catalog_;
+  std::set<std::string_view> has_input_scale_; // modules
   std::vector<Problem> problems_;
 };
 
 } // namespace
 
-std::vector<Problem> check_config(const catalog::Catalog &catalog) {
-  std::vector<Problem> problems = catalog.problems;
+void check(const catalog::Catalog &catalog, std::vector<Problem> &problems) {
   const std::vector<Problem> more = Check(catalog).run();
   problems.insert(problems.end(), more.begin(), more.end());
-  return problems;
 }
 
-} // namespace monoquant::plan
+} // namespace monoquant::layout::compressed_tensors

@@ -1,5 +1,5 @@
 // What is written for a model that comes with its configuration: programs that load whole models must take it.
-#include "monoquant/plan/loaders.h"
+#include "monoquant/layout/loaders.h"
 
 #include <gtest/gtest.h>
 
@@ -103,9 +103,9 @@ const std::vector<Layer> kLayers = {
 TEST(Loaders, WhatTheyTakeAsFloatsOnlyIsLeftAloneInAModelOfTheirs) {
   for (const Layer &layer : kLayers) {
     const auto alone = test::plan_for(test::make_catalog({layer.entry}), test::default_options());
-    EXPECT_EQ(alone.tensors[0].decision, Decision::kQuantize) << layer.entry.name;
+    EXPECT_EQ(alone.tensors[0].decision(), Decision::kQuantize) << layer.entry.name;
     const auto plan = test::plan_for(model_of("XModel", {layer.entry}), test::default_options());
-    EXPECT_EQ(plan.tensors[0].decision, layer.loads ? Decision::kQuantize : Decision::kCopy)
+    EXPECT_EQ(plan.tensors[0].decision(), layer.loads ? Decision::kQuantize : Decision::kCopy)
         << layer.entry.name;
     if (!layer.loads) {
       EXPECT_EQ(plan.tensors[0].reason, Reason::kNotLoadable) << layer.entry.name;
@@ -118,7 +118,7 @@ TEST(Loaders, ByWishItIsQuantizedWithAWarningThatNamesIt) {
     Json options = test::default_options();
     options["overrides"] = {{{"tensors", {0}}, {"bits", 8}}};
     const auto plan = test::plan_for(model_of("XModel", {layer.entry}), options);
-    EXPECT_EQ(plan.tensors[0].decision, Decision::kQuantize) << layer.entry.name;
+    EXPECT_EQ(plan.tensors[0].decision(), Decision::kQuantize) << layer.entry.name;
     const auto warned = std::find_if(plan.warnings.begin(), plan.warnings.end(),
                                      [](const auto &each) { return each.code == "not-loadable"; });
     ASSERT_EQ(warned != plan.warnings.end(), !layer.loads) << layer.entry.name;
@@ -175,7 +175,7 @@ TEST(Loaders, ExpertsThatOneOfThemStacksAreQuantizedWithAWarningUnlessPacked) {
                                       {"model.layers.0.self_attn.o_proj.weight", {64, 64}}});
   const auto warned = [&](const Json &options) {
     const auto plan = test::plan_for(model, options);
-    EXPECT_EQ(plan.tensors[0].decision, Decision::kQuantize);
+    EXPECT_EQ(plan.tensors[0].decision(), Decision::kQuantize);
     std::vector<std::string> names;
     for (const Warning &warning : plan.warnings) {
       if (warning.code == "not-loadable") {
@@ -214,13 +214,14 @@ TEST(Loaders, OneGroupSizeServesAllRowsOfAModel) {
   const std::vector<Entry> entries = {{"a.q_proj.weight", {64, 576}},
                                       {"a.down_proj.weight", {64, 1536}}};
   const auto sizes = [](const Plan &plan) {
-    return std::pair(plan.tensors[0].scheme.group_size, plan.tensors[1].scheme.group_size);
+    return std::pair(plan.tensors[0].quantize()->stored.scheme.group_size,
+                     plan.tensors[1].quantize()->stored.scheme.group_size);
   };
   const Json options = test::int4_options();
   EXPECT_EQ(sizes(test::plan_for(test::make_catalog(entries), options)), std::pair(64UL, 128UL));
   const Plan plan = test::plan_for(model_of("LlamaForCausalLM", entries), options);
   EXPECT_EQ(sizes(plan), std::pair(64UL, 64UL));
-  EXPECT_EQ(plan.tensors[1].asked_group, 128U);
+  EXPECT_EQ(plan.tensors[1].quantize()->asked_group, 128U);
   EXPECT_EQ(parse_json(plan.quantization_config)["config_groups"].size(), 1U);
 }
 
@@ -230,8 +231,8 @@ TEST(Loaders, AGroupSizeOfALayersOwnStays) {
   const Plan plan = test::plan_for(
       model_of("LlamaForCausalLM", {{"a.o_proj.weight", {64, 576}}, {"b.weight", {64, 1536}}}),
       options);
-  EXPECT_EQ(plan.tensors[0].scheme.group_size, 64U);
-  EXPECT_EQ(plan.tensors[1].scheme.group_size, 128U);
+  EXPECT_EQ(plan.tensors[0].quantize()->stored.scheme.group_size, 64U);
+  EXPECT_EQ(plan.tensors[1].quantize()->stored.scheme.group_size, 128U);
 }
 
 TEST(Loaders, InputsOfEmbeddingsAreNeverQuantized) {

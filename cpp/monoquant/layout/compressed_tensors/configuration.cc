@@ -1,5 +1,3 @@
-#include "monoquant/plan/compressed_tensors.h"
-
 #include <algorithm>
 #include <map>
 #include <set>
@@ -7,9 +5,10 @@
 #include "monoquant/base/checked.h"
 #include "monoquant/base/json_writer.h"
 #include "monoquant/base/text.h"
-#include "monoquant/plan/loaders.h"
+#include "monoquant/layout/compressed_tensors/compressed_tensors.h"
+#include "monoquant/layout/loaders.h"
 
-namespace monoquant::plan {
+namespace monoquant::layout::compressed_tensors {
 namespace {
 
 using catalog::LayerKind;
@@ -18,31 +17,12 @@ using quant::Strategy;
 // The release of the format whose rules these files follow.
 constexpr std::string_view kFormatVersion = "0.11.0";
 
-uint64_t elements(const std::vector<uint64_t> &shape) { return *checked_product(shape); }
-
-Output make_output(Role role, std::string name, Dtype dtype, std::vector<uint64_t> shape) {
-  const uint64_t bytes = elements(shape) * dtype_bits(dtype) / 8;
-  return {role, std::move(name), dtype, std::move(shape), 0, bytes};
-}
-
-/// [out, last], with the experts in front or the kernel's dimensions behind as ones.
-std::vector<uint64_t> row_shape(const catalog::Tensor &tensor, uint64_t rows, uint64_t last) {
-  const size_t rank = tensor.shape.size();
-  if (tensor.kind == LayerKind::kExperts) {
-    return {tensor.shape[0], rows, last};
-  }
-  std::vector<uint64_t> shape(rank, 1);
-  shape[0] = rows;
-  shape[1] = last;
-  return shape;
-}
-
 bool is_recurrent(LayerKind kind) {
   return kind == LayerKind::kLstm || kind == LayerKind::kGru || kind == LayerKind::kRnn;
 }
 
-std::string_view format_name(const quant::Scheme &scheme) {
-  return scheme.packed ? "pack-quantized" : "int-quantized";
+std::string_view format_name(const Stored &stored) {
+  return is_packed(stored) ? "pack-quantized" : "int-quantized";
 }
 
 void write_weights(JsonWriter &json, const quant::Scheme &scheme) {
@@ -67,11 +47,11 @@ void write_weights(JsonWriter &json, const quant::Scheme &scheme) {
 }
 
 /// Embeddings look rows up: their inputs are indices.
-bool has_activations(const catalog::Tensor &tensor, const quant::Scheme &scheme) {
-  return !scheme.packed && tensor.kind != LayerKind::kEmbedding;
+bool has_activations(const catalog::Tensor &tensor, const Stored &stored) {
+  return !stored.weights_only && tensor.kind != LayerKind::kEmbedding;
 }
 
-void write_activations(JsonWriter &json, const InputPlan *input) {
+void write_activations(JsonWriter &json, const StoredInput *input) {
   json.begin_object();
   json.member("num_bits", 8);
   json.member("type", "int");
@@ -83,17 +63,18 @@ void write_activations(JsonWriter &json, const InputPlan *input) {
 
 /// Tensors of one scheme: one entry of config_groups.
 struct ConfigGroup {
-  quant::Scheme scheme;
-  bool activations = false;         // whether they are quantized, too
-  const InputPlan *input = nullptr; // of its first member; all have one, or none has
-  std::vector<size_t> members;      // tensors of the catalog
+  const Stored *stored = nullptr;     // of its first member
+  bool activations = false;           // whether they are quantized, too
+  const StoredInput *input = nullptr; // of its first member; all have one, or none has
+  std::vector<size_t> members;        // tensors of the catalog
 
-  [[nodiscard]] bool takes(const quant::Scheme &other, bool others_activations,
-                           const InputPlan *other_input) const {
+  [[nodiscard]] bool takes(const Stored &other, bool others_activations,
+                           const StoredInput *other_input) const {
+    const quant::Scheme &scheme = stored->scheme;
     return activations == others_activations && (input == nullptr) == (other_input == nullptr) &&
-           scheme.bits == other.bits && scheme.symmetric == other.symmetric &&
-           scheme.strategy == other.strategy && scheme.group_size == other.group_size &&
-           scheme.packed == other.packed;
+           scheme.bits == other.scheme.bits && scheme.symmetric == other.scheme.symmetric &&
+           scheme.strategy == other.scheme.strategy &&
+           scheme.group_size == other.scheme.group_size && is_packed(*stored) == is_packed(other);
   }
 };
 
@@ -138,12 +119,6 @@ private:
   std::set<std::string_view> divided_; // modules whose weights differ
 };
 
-/// What is decided about a tensor: for a tied one, about the tensor that it is tied to.
-const TensorPlan &decided(const catalog::Catalog &catalog, const std::vector<TensorPlan> &plans,
-                          const TensorPlan &entry) {
-  return entry.decision == Decision::kTie ? plans[*catalog.tensors[entry.source].tied_to] : entry;
-}
-
 /// Classes by names and shapes alone, as whoever has only the output sees them: a pickle may know better.
 std::vector<std::string_view> classes_by_name(const catalog::Catalog &catalog) {
   std::vector<catalog::Tensor> tensors = catalog.tensors;
@@ -168,95 +143,43 @@ bool may_be_linear(const catalog::Tensor &tensor) {
 }
 
 std::vector<ConfigGroup> collect_groups(const catalog::Catalog &catalog,
-                                        const std::vector<TensorPlan> &plans) {
+                                        std::span<const Described> tensors) {
   std::vector<ConfigGroup> groups;
-  for (const TensorPlan &entry : plans) {
-    const TensorPlan &plan = decided(catalog, plans, entry);
-    if (plan.decision != Decision::kQuantize) {
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const auto [stored, input] = tensors[i];
+    if (stored == nullptr) {
       continue;
     }
-    const bool activations = has_activations(catalog.tensors[entry.source], plan.scheme);
-    auto group = std::find_if(groups.begin(), groups.end(), [&](const ConfigGroup &candidate) {
-      return candidate.takes(plan.scheme, activations, entry.input.get());
-    });
+    const bool activations = has_activations(catalog.tensors[i], *stored);
+    auto group = groups.begin();
+    while (group != groups.end() && !group->takes(*stored, activations, input)) {
+      ++group;
+    }
     if (group == groups.end()) {
-      groups.push_back({plan.scheme, activations, entry.input.get(), {}});
+      groups.push_back({stored, activations, input, {}});
       group = groups.end() - 1;
     }
-    group->members.push_back(entry.source);
+    group->members.push_back(i);
   }
   return groups;
 }
 
 } // namespace
 
-std::vector<Output> quantized_outputs(const catalog::Tensor &tensor, const TensorPlan &plan) {
-  const quant::Scheme &scheme = plan.scheme;
-  std::vector<Output> outputs;
-  const std::vector<uint64_t> scale_shape = scheme.strategy == Strategy::kTensor
-                                                ? std::vector<uint64_t>{1}
-                                                : row_shape(tensor, plan.rows, plan.groups());
-  if (scheme.packed) {
-    std::vector<uint64_t> packed_shape{plan.rows, plan.row_bytes() / 4};
-    if (tensor.kind == LayerKind::kExperts) {
-      packed_shape.insert(packed_shape.begin(), plan.matrices);
-    }
-    outputs.push_back(
-        make_output(Role::kData, tensor.name + "_packed", Dtype::kI32, std::move(packed_shape)));
-    outputs.push_back(
-        make_output(Role::kShape, tensor.name + "_shape", Dtype::kI64, {tensor.shape.size()}));
-  } else {
-    outputs.push_back(make_output(Role::kData, tensor.name, Dtype::kI8, tensor.shape));
-  }
-  outputs.push_back(
-      make_output(Role::kScale, tensor.name + "_scale", scheme.scale_dtype, scale_shape));
-  if (!scheme.symmetric) {
-    const std::string name = tensor.name + "_zero_point";
-    if (scheme.packs_zero_points()) {
-      const uint64_t words = divide_up(plan.rows * scheme.bits, 32);
-      outputs.push_back(make_output(Role::kZeroPoint, name, Dtype::kI32,
-                                    row_shape(tensor, words, plan.groups())));
-    } else {
-      outputs.push_back(make_output(Role::kZeroPoint, name, Dtype::kI8, scale_shape));
-    }
-  }
-  return outputs;
-}
-
-std::vector<std::string> input_names(const catalog::Tensor &tensor, bool symmetric) {
-  const std::string_view module = catalog::module_name(tensor.name);
-  const std::string stem = concat(module, module.empty() ? "" : ".", "input");
-  std::vector<std::string> names{stem + "_scale"};
-  if (!symmetric) {
-    names.push_back(stem + "_zero_point");
-  }
-  return names;
-}
-
-std::vector<Output> input_outputs(const catalog::Tensor &tensor, const InputPlan &input) {
-  const std::vector<std::string> names = input_names(tensor, input.symmetric);
-  std::vector<Output> outputs{make_output(Role::kInputScale, names[0], Dtype::kF32, {1})};
-  if (!input.symmetric) {
-    outputs.push_back(make_output(Role::kInputZeroPoint, names[1], Dtype::kI8, {1}));
-  }
-  return outputs;
-}
-
-std::string quantization_config(const catalog::Catalog &catalog,
-                                const std::vector<TensorPlan> &plans) {
-  const std::vector<ConfigGroup> groups = collect_groups(catalog, plans);
+std::string configuration(const catalog::Catalog &catalog, std::span<const Described> tensors) {
+  const std::vector<ConfigGroup> groups = collect_groups(catalog, tensors);
   const TargetNames target_name(catalog, groups);
   const bool one_group = groups.size() == 1;
   const bool one_format = std::all_of(groups.begin(), groups.end(), [&](const ConfigGroup &group) {
-    return group.scheme.packed == groups[0].scheme.packed;
+    return is_packed(*group.stored) == is_packed(*groups[0].stored);
   });
 
   const std::vector<std::string_view> by_name = classes_by_name(catalog);
   std::set<std::string, std::less<>> targeted; // by class or by name, which may be that of a class
   JsonWriter json;
   json.begin_object();
-  json.member("quant_method", "compressed-tensors");
-  json.member("format", one_format ? format_name(groups[0].scheme) : "mixed-precision");
+  json.member("quant_method", kCompressedTensors.name);
+  json.member("format", one_format ? format_name(*groups[0].stored) : "mixed-precision");
   json.member("quantization_status", "compressed");
   json.key("config_groups").begin_object();
   for (size_t g = 0; g < groups.size(); ++g) {
@@ -275,7 +198,7 @@ std::string quantization_config(const catalog::Catalog &catalog,
     json.key(concat("group_", g)).begin_object();
     json.member("targets", targets);
     json.key("weights");
-    write_weights(json, groups[g].scheme);
+    write_weights(json, groups[g].stored->scheme);
     json.key("input_activations");
     if (groups[g].activations) {
       write_activations(json, groups[g].input);
@@ -284,20 +207,20 @@ std::string quantization_config(const catalog::Catalog &catalog,
     }
     json.member("output_activations", nullptr);
     if (!one_format) {
-      json.member("format", format_name(groups[g].scheme));
+      json.member("format", format_name(*groups[g].stored));
     }
     json.end();
   }
   json.end();
   std::set<std::string> ignored; // sorted, so that the order of a file does not matter
-  for (const TensorPlan &plan : plans) {
-    const catalog::Tensor &tensor = catalog.tensors[plan.source];
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const catalog::Tensor &tensor = catalog.tensors[i];
     // What looks like an embedding by its name may be a Linear: an entry that fits no layer does no harm.
     const bool is_meant = targeted.contains(catalog::class_name(tensor)) ||
-                          targeted.contains(by_name[plan.source]) ||
+                          targeted.contains(by_name[i]) ||
                           (targeted.contains("Linear") && may_be_linear(tensor));
-    if (decided(catalog, plans, plan).decision != Decision::kQuantize && is_meant) {
-      for (std::string &name : names_on_loading(catalog, target_name(plan.source))) {
+    if (tensors[i].stored == nullptr && is_meant) {
+      for (std::string &name : names_on_loading(catalog, target_name(i))) {
         ignored.insert(std::move(name));
       }
     }
@@ -316,4 +239,4 @@ std::string quantization_config(const catalog::Catalog &catalog,
   return json.take();
 }
 
-} // namespace monoquant::plan
+} // namespace monoquant::layout::compressed_tensors

@@ -1,4 +1,3 @@
-#include "monoquant/plan/compressed_tensors.h"
 
 #include <gtest/gtest.h>
 
@@ -212,7 +211,7 @@ TEST(CompressedTensors, outputs_have_the_names_types_and_shapes_of_the_format) {
 
 Json config_of(const std::vector<Entry> &entries, const Json &options) {
   const Plan plan = test::plan_for(test::make_catalog(entries), options);
-  return Json::parse(quantization_config(plan.catalog, plan.tensors));
+  return Json::parse(plan.quantization_config);
 }
 
 const std::vector<Entry> kModel = {

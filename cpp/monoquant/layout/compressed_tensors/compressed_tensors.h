@@ -1,0 +1,49 @@
+// The layout "compressed-tensors", which vLLM, SGLang and transformers load: nothing here is our own invention.
+// Parameter P becomes P (int8) or P_packed (int32 words) and P_shape, with P_scale and P_zero_point.
+//
+//   unpacked   P            I8   shape of P
+//              P_scale      [out,1] ([1] per tensor); rank kept with ones: [out,1,1,1], [experts,out,1]
+//              P_zero_point I8   as the scale, only where asymmetric
+//   packed     P_packed     I32  [out, words]: row by row, element i in bits [i*b, i*b+b), stored as q + 2^(b-1)
+//              P_scale      [out, groups], rank kept with ones
+//              P_shape      I64  [rank]: the shape of P
+//              P_zero_point I32  [ceil(out*b/32), groups]: packed the same way, along the outputs
+//              (I8 [1] where the whole tensor shares one)
+//   inputs     X.input_scale       F32 [1], of P's module X
+//              X.input_zero_point  I8  [1], only where asymmetric
+#pragma once
+
+#include "monoquant/layout/layout.h"
+
+namespace monoquant::layout {
+
+extern const Layout kCompressedTensors;
+
+namespace compressed_tensors {
+
+inline constexpr std::string_view kPacked = "_packed";
+inline constexpr std::string_view kScale = "_scale";
+inline constexpr std::string_view kZeroPoint = "_zero_point";
+inline constexpr std::string_view kShape = "_shape";
+inline constexpr std::string_view kPartSuffixes[] = {kPacked, kShape, kScale, kZeroPoint};
+inline constexpr std::string_view kInputScale = "input_scale";
+inline constexpr std::string_view kInputZeroPoint = "input_zero_point";
+
+/// Codes whose inputs stay floats are packed.
+inline bool is_packed(const Stored &stored) { return stored.weights_only; }
+/// Zero points are packed along the outputs; the single one of a whole tensor is a plain int8.
+inline bool packs_zero_points(const Stored &stored) {
+  return is_packed(stored) && !stored.shares_scale();
+}
+
+// The members of Layout.
+std::vector<Stream> streams(const catalog::Tensor &tensor, const Stored &stored);
+std::unique_ptr<RowCodec> make_codec(const Stored &stored);
+std::string configuration(const catalog::Catalog &catalog, std::span<const Described> tensors);
+Needs shape_needs(const catalog::Catalog &catalog, const ByteWindow &window);
+void join(Joining &joining);
+void check(const catalog::Catalog &catalog, std::vector<catalog::Problem> &problems);
+std::unique_ptr<PartDecoder> make_decoder(size_t block_bytes);
+
+} // namespace compressed_tensors
+} // namespace monoquant::layout

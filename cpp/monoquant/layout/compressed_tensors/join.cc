@@ -1,0 +1,239 @@
+#include <algorithm>
+
+#include "monoquant/base/bytes.h"
+#include "monoquant/base/checked.h"
+#include "monoquant/base/json.h"
+#include "monoquant/base/sort.h"
+#include "monoquant/base/text.h"
+#include "monoquant/layout/compressed_tensors/compressed_tensors.h"
+
+namespace monoquant::layout::compressed_tensors {
+namespace {
+
+using catalog::Codes;
+using catalog::Tensor;
+
+constexpr uint64_t kMostDimensions = 8;
+/// Shapes that lie no further apart are read together, up to so many bytes.
+constexpr uint64_t kShapeGap = 4096;
+constexpr uint64_t kMostShapeBytes = uint64_t{1} << 20U;
+
+bool holds_zero_points(Dtype dtype) {
+  return dtype == Dtype::kI8 || dtype == Dtype::kU8 || dtype == Dtype::kI32 || dtype == Dtype::kI64;
+}
+
+bool holds_shape(const Tensor &tensor) {
+  return tensor.dtype == Dtype::kI64 && tensor.shape.size() == 1 && tensor.elements > 0 &&
+         tensor.elements <= kMostDimensions && is_plain(tensor);
+}
+
+class Finder {
+public:
+  explicit Finder(Joining &joining) : joining_(joining), catalog_(joining.catalog()) {}
+
+  void run() {
+    for (size_t i = 0; i < catalog_.tensors.size(); ++i) {
+      look_at(i);
+    }
+    joining_.take_inputs(kInputScale, kInputZeroPoint);
+  }
+
+private:
+  /// The only number of bits of the groups that name this tensor or its module, or of all groups where none does; 0
+  /// where there are several or none.
+  [[nodiscard]] uint32_t configured_bits(std::string_view name) const {
+    const Json config = parse_json(catalog_.quantization_config());
+    const auto groups = config.is_object() ? config.find("config_groups") : config.end();
+    if (groups == config.end() || !groups->is_object()) {
+      return 0;
+    }
+    constexpr uint32_t kSeveral = UINT32_MAX;
+    uint32_t named = 0;
+    uint32_t all = 0;
+    const auto note = [](uint32_t &noted, uint32_t bits) {
+      noted = noted == 0 || noted == bits ? bits : kSeveral;
+    };
+    for (const Json &group : *groups) {
+      const Json weights = group.is_object() ? group.value("weights", Json()) : Json();
+      const Json number = weights.is_object() ? weights.value("num_bits", Json()) : Json();
+      const uint32_t bits = number.is_number_unsigned() ? number.get<uint32_t>() : 0;
+      note(all, bits == 0 ? kSeveral : bits);
+      const Json targets = group.is_object() ? group.value("targets", Json()) : Json();
+      for (const Json &target : targets) {
+        if (target == name || target == catalog::module_name(name)) {
+          note(named, bits);
+        }
+      }
+    }
+    const uint32_t found = named == 0 ? all : named;
+    return found == kSeveral ? 0 : found;
+  }
+
+  void look_at(size_t index) {
+    const Tensor &tensor = catalog_.tensors[index];
+    const std::string_view name = tensor.name;
+    if (name.ends_with(kPacked) && tensor.dtype == Dtype::kI32) {
+      look_at_packed(index, name.substr(0, name.size() - kPacked.size()));
+    } else if (tensor.dtype == Dtype::kI8 || tensor.dtype == Dtype::kU8) {
+      const auto scale = joining_.find(name, kScale);
+      if (scale && holds_scales(catalog_.tensors[*scale].dtype)) {
+        Joined found;
+        found.name = name;
+        found.shape = tensor.shape;
+        found.codes.is_unsigned = tensor.dtype == Dtype::kU8;
+        take(index, *scale, std::move(found));
+      }
+    }
+  }
+
+  void look_at_packed(size_t index, std::string_view name) {
+    const Tensor &packed = catalog_.tensors[index];
+    const auto scale = joining_.find(name, kScale);
+    const auto shape = joining_.find(name, kShape);
+    if (joining_.find(name, "")) {
+      return joining_.problem(
+          "name-taken", concat("Expected no tensor ", name, " beside its packed codes, found one."),
+          name);
+    }
+    if (!scale || !holds_scales(catalog_.tensors[*scale].dtype)) {
+      return joining_.problem("missing-scale",
+                              concat("Expected scales in ", name, kScale, ", found none."), name);
+    }
+    if (!shape || !holds_shape(catalog_.tensors[*shape])) {
+      return joining_.problem("missing-shape",
+                              concat("Expected the shape of the packed weights in ", name, kShape,
+                                     " (I64), found none."),
+                              name);
+    }
+    Joined found;
+    found.name = name;
+    found.parts.push_back(*shape);
+    found.codes.packed = true;
+    if (!read_shape(catalog_.tensors[*shape], packed, found)) {
+      return joining_.problem("wrong-shape",
+                              concat("Expected ", name, kPacked,
+                                     " to hold the weights whose shape is in ", name, kShape,
+                                     ", found ", shape_text(packed.shape), " words."),
+                              name);
+    }
+    take(index, *scale, std::move(found));
+  }
+
+  /// The original shape and the bits of packed codes; false where they contradict the words.
+  bool read_shape(const Tensor &tensor, const Tensor &packed, Joined &found) const {
+    const auto bytes = joining_.window().find(tensor.offset, tensor.bytes);
+    if (!bytes || packed.shape.size() < 2) {
+      return false;
+    }
+    for (size_t i = 0; i < tensor.elements; ++i) {
+      const auto extent = load_le<int64_t>(bytes->data() + i * 8);
+      if (extent < 1) {
+        return false;
+      }
+      found.shape.push_back(static_cast<uint64_t>(extent));
+    }
+    const auto elements = checked_product(found.shape);
+    const uint64_t words = packed.shape.back();
+    const uint64_t rows = words == 0 ? 0 : packed.elements / words;
+    if (!elements || rows == 0 || *elements % rows != 0 || packed.shape[0] != found.shape[0]) {
+      return false;
+    }
+    const uint64_t columns = *elements / rows;
+    const auto fits = [&](uint64_t bits) {
+      return columns <= UINT64_MAX / bits && divide_up(columns * bits, 32) == words;
+    };
+    found.codes.columns = columns;
+    found.codes.matrix_rows = packed.shape[packed.shape.size() - 2];
+    const bool either = fits(4) && fits(8); // a word a row
+    found.codes.bits = either ? configured_bits(found.name) : (fits(4) ? 4 : 8);
+    return found.codes.bits == 4 || (found.codes.bits == 8 && fits(8));
+  }
+
+  void take(size_t data, size_t scale, Joined found) {
+    const Tensor &scales = catalog_.tensors[scale];
+    const auto scope = scope_of(found.shape, scales.shape);
+    Codes &codes = found.codes;
+    codes.elements =
+        *checked_product(found.shape); // of the file's own tensor, or checked by read_shape
+    if (codes.elements == 0 || !is_plain(catalog_.tensors[data]) || !is_at_hand(scales)) {
+      return; // nothing to compute, or no simple place to take it from
+    }
+    if (!codes.packed) {
+      codes.columns = codes.elements / rows_of(found.shape, scales.shape);
+    }
+    const bool crosses_rows = codes.packed && scope && *scope != codes.elements &&
+                              (*scope > codes.columns || codes.columns % *scope != 0);
+    if (!scope || crosses_rows) {
+      return joining_.problem("wrong-shape",
+                              concat("Expected scales for weights of shape ",
+                                     shape_text(found.shape), ", found ", scales.name, " of shape ",
+                                     shape_text(scales.shape), "."),
+                              found.name);
+    }
+    codes.layout = kCompressedTensors.name;
+    codes.weights_only = codes.packed;
+    codes.scope = *scope;
+    codes.data = part_of(catalog_.tensors[data]);
+    codes.scale = part_of(scales);
+    found.parts.push_back(scale);
+    if (const auto zero_point = joining_.find(found.name, kZeroPoint)) {
+      if (!take_zero_points(catalog_.tensors[*zero_point], codes)) {
+        return joining_.problem("wrong-shape",
+                                concat("Expected one zero point for each of ", codes.scopes(),
+                                       " scales, found ", catalog_.tensors[*zero_point].name,
+                                       " of shape ",
+                                       shape_text(catalog_.tensors[*zero_point].shape), "."),
+                                found.name);
+      }
+      found.parts.push_back(*zero_point);
+    }
+    joining_.take(data, std::move(found));
+  }
+
+  static bool take_zero_points(const Tensor &tensor, Codes &codes) {
+    if (!holds_zero_points(tensor.dtype) || !is_at_hand(tensor)) {
+      return false;
+    }
+    codes.zero_point = part_of(tensor);
+    if (codes.packed && tensor.dtype == Dtype::kI32) {
+      const uint64_t groups = codes.columns / std::min(codes.scope, codes.columns);
+      const uint64_t matrices = codes.elements / codes.columns / codes.matrix_rows;
+      codes.packed_zero_points = true;
+      return codes.scope <= codes.columns &&
+             tensor.elements == matrices * divide_up(codes.matrix_rows * codes.bits, 32) * groups;
+    }
+    return tensor.elements == codes.scopes();
+  }
+
+  Joining &joining_;
+  const catalog::Catalog &catalog_;
+};
+
+} // namespace
+
+Needs shape_needs(const catalog::Catalog &catalog, const ByteWindow &window) {
+  std::vector<Need> shapes;
+  for (const Tensor &tensor : catalog.tensors) {
+    if (tensor.name.ends_with(kShape) && holds_shape(tensor) &&
+        !window.find(tensor.offset, tensor.bytes)) {
+      shapes.push_back({tensor.offset, tensor.bytes});
+    }
+  }
+  sort(shapes, [](const Need &a, const Need &b) { return a.offset < b.offset; });
+  Needs needs;
+  for (const Need &shape : shapes) {
+    if (!needs.empty() && shape.offset <= needs.back().offset + needs.back().length + kShapeGap &&
+        shape.offset - needs.back().offset < kMostShapeBytes) {
+      needs.back().length =
+          std::max(needs.back().offset + needs.back().length, shape.offset + shape.length) -
+          needs.back().offset;
+    } else {
+      needs.push_back(shape);
+    }
+  }
+  return needs;
+}
+
+void join(Joining &joining) { Finder(joining).run(); }
+
+} // namespace monoquant::layout::compressed_tensors

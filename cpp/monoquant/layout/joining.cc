@@ -1,0 +1,171 @@
+#include "monoquant/layout/joining.h"
+
+#include <algorithm>
+
+#include "monoquant/base/checked.h"
+#include "monoquant/base/json.h"
+#include "monoquant/base/text.h"
+#include "monoquant/layout/layout.h"
+
+namespace monoquant::layout {
+
+using catalog::Codes;
+using catalog::Tensor;
+
+bool is_at_hand(const Tensor &tensor) {
+  return is_plain(tensor) ||
+         (!tensor.view->literal.empty() && tensor.view->literal.size() == tensor.bytes);
+}
+
+bool holds_scales(Dtype dtype) {
+  return dtype == Dtype::kF32 || dtype == Dtype::kF16 || dtype == Dtype::kBF16 ||
+         dtype == Dtype::kF64;
+}
+
+Codes::Part part_of(const Tensor &tensor) {
+  return {tensor.dtype, tensor.offset, tensor.bytes,
+          is_plain(tensor) ? std::vector<uint8_t>() : tensor.view->literal};
+}
+
+std::optional<uint64_t> scope_of(const std::vector<uint64_t> &shape, std::vector<uint64_t> scales) {
+  const uint64_t elements = *checked_product(shape);
+  const uint64_t count = *checked_product(scales);
+  if (count == 1) {
+    return elements;
+  }
+  if (count == 0 || elements % count != 0) {
+    return std::nullopt;
+  }
+  if (scales.size() > shape.size()) {
+    return std::nullopt;
+  }
+  scales.resize(shape.size(), 1);
+  size_t i = 0;
+  while (i < shape.size() && scales[i] == shape[i]) {
+    ++i;
+  }
+  const bool ones_behind =
+      std::all_of(scales.begin() + static_cast<std::ptrdiff_t>(std::min(i + 1, scales.size())),
+                  scales.end(), [](uint64_t extent) { return extent == 1; });
+  // Groups never cross rows.
+  return i > 0 && ones_behind ? std::optional(elements / count) : std::nullopt;
+}
+
+uint64_t rows_of(const std::vector<uint64_t> &shape, const std::vector<uint64_t> &scales) {
+  if (shape.empty()) {
+    return 1;
+  }
+  const bool is_stack =
+      shape.size() == 3 && scales.size() == 3 && scales[0] == shape[0] && scales[1] == shape[1];
+  return is_stack ? shape[0] * shape[1] : shape[0];
+}
+
+Joining::Joining(catalog::Catalog &catalog, const ByteWindow &window)
+    : catalog_(catalog), window_(window), joined_(catalog.tensors.size()),
+      consumed_(catalog.tensors.size()) {
+  for (size_t i = 0; i < catalog.tensors.size(); ++i) {
+    by_name_.emplace(catalog.tensors[i].name, i);
+  }
+  std::erase_if(catalog.metadata, [&](const auto &entry) {
+    const bool speaks =
+        entry.first == catalog::kQuantizationConfig || entry.first == catalog::kQuantizedBy;
+    if (speaks) {
+      catalog.quantization_metadata.push_back(entry);
+    }
+    return speaks;
+  });
+}
+
+std::optional<size_t> Joining::find(std::string_view base, std::string_view suffix) const {
+  const auto found = by_name_.find(concat(base, suffix));
+  return found == by_name_.end() ? std::nullopt : std::optional(found->second);
+}
+
+void Joining::take(size_t codes, Joined joined) {
+  for (const size_t part : joined.parts) {
+    consumed_[part] = true;
+  }
+  joined_[codes] = std::move(joined);
+}
+
+void Joining::take_inputs(std::string_view scale, std::string_view zero_point) {
+  for (const std::optional<Joined> &quantized : joined_) {
+    if (!quantized) {
+      continue;
+    }
+    const std::string_view module = catalog::module_name(quantized->name);
+    const std::string stem = module.empty() ? std::string() : concat(module, ".");
+    for (const std::string_view name : {scale, zero_point}) {
+      const auto found = find(stem, name);
+      const bool is_single =
+          found && tensor(*found).elements == 1 && is_plain(tensor(*found)) && !consumed_[*found];
+      if (is_single) {
+        consumed_[*found] = true;
+        catalog_.input_parameters.push_back(tensor(*found));
+      }
+    }
+  }
+}
+
+void Joining::finish() {
+  std::vector<size_t> new_index(catalog_.tensors.size());
+  std::vector<Tensor> tensors;
+  for (size_t i = 0; i < catalog_.tensors.size(); ++i) {
+    new_index[i] = tensors.size();
+    if (!consumed_[i]) {
+      tensors.push_back(joined_[i] ? joined_tensor(i) : std::move(catalog_.tensors[i]));
+    }
+  }
+  for (Tensor &tensor : tensors) {
+    if (tensor.tied_to) {
+      tensor.tied_to = new_index[*tensor.tied_to];
+    }
+  }
+  catalog_.tensors = std::move(tensors);
+}
+
+Tensor Joining::joined_tensor(size_t index) {
+  Tensor &data = catalog_.tensors[index];
+  Joined &found = *joined_[index];
+  Tensor result{std::move(found.name), Dtype::kF32, std::move(found.shape),
+                found.codes.elements,  data.offset, found.codes.elements * 4};
+  result.module_type = std::move(data.module_type);
+  // Names that share their codes share their scales, too, or are no ties.
+  if (data.tied_to && joined_[*data.tied_to] &&
+      joined_[*data.tied_to]->codes.scale.offset == found.codes.scale.offset) {
+    result.tied_to = data.tied_to;
+  }
+  result.codes = std::make_shared<const Codes>(found.codes);
+  return result;
+}
+
+Needs joining_needs(const catalog::Catalog &catalog, const ByteWindow &window) {
+  Needs all;
+  for (const Layout *layout : layouts()) {
+    if (layout->needs != nullptr) {
+      const Needs needs = layout->needs(catalog, window);
+      all.insert(all.end(), needs.begin(), needs.end());
+    }
+  }
+  return all;
+}
+
+void join_quantized(catalog::Catalog &catalog, const ByteWindow &window) {
+  Joining joining(catalog, window);
+  for (const Layout *layout : layouts()) {
+    layout->join(joining);
+  }
+  joining.finish();
+}
+
+std::vector<catalog::Problem> check_layout(const catalog::Catalog &catalog) {
+  std::vector<catalog::Problem> problems = catalog.problems;
+  const Json config = parse_json(catalog.quantization_config());
+  const Json method = config.is_object() ? config.value("quant_method", Json()) : Json();
+  const Layout *layout =
+      find_layout(method.is_string() ? method.get_ref<const std::string &>() : std::string());
+  (layout == nullptr ? layouts()[0] : layout)->check(catalog, problems);
+  return problems;
+}
+
+} // namespace monoquant::layout

@@ -1,0 +1,81 @@
+// One way of storing quantized tensors in a file, in both directions.
+// It exists so that everything that is known of it stands in one folder: adding a layout is adding one, and a line in
+// registry.cc. A layout never sees a plan: it is told what is stored, and says streams and bytes.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "monoquant/base/byte_window.h"
+#include "monoquant/catalog/catalog.h"
+#include "monoquant/layout/joining.h"
+#include "monoquant/layout/part_decoder.h"
+#include "monoquant/layout/row_codec.h"
+#include "monoquant/layout/stored.h"
+
+namespace monoquant::layout {
+
+/// When the bytes of a stream are known.
+enum class Written : uint8_t {
+  kByRow,  // while rows are encoded
+  kByBand, // when all scales of a band of rows are known
+  kFixed,  // before anything is read
+};
+
+/// A tensor of the file that is a part of a quantized one.
+struct Stream {
+  Written written = Written::kByRow;
+  std::string name;
+  Dtype dtype = Dtype::kF32;
+  std::vector<uint64_t> shape;
+  std::string fixed = {}; // the bytes, where they are known
+};
+
+/// What the configuration says of a tensor of the model.
+struct Described {
+  const Stored *stored = nullptr;     // null: it stays as it was
+  const StoredInput *input = nullptr; // null: quantized as it comes, or not at all
+};
+
+struct Layout {
+  std::string_view
+      name; // OutputFormat of js/api/types.ts, and what its configuration calls itself (quant_method)
+
+  /// Makes a scheme one that can be stored; if none can be made of it, says what is expected instead. The same again for
+  /// one that was made.
+  std::string_view (*fit)(quant::Scheme &scheme, bool weights_only);
+
+  /// The tensors that stand for a quantized one: first the one that is written by rows.
+  std::vector<Stream> (*streams)(const catalog::Tensor &tensor, const Stored &stored);
+  /// Ends of names that would be taken for a part of a quantized tensor, whether this one has such a part or not.
+  std::span<const std::string_view> part_suffixes;
+  /// Where rows become bytes. `stored` must outlive it.
+  std::unique_ptr<RowCodec> (*make_codec)(const Stored &stored);
+
+  /// Whether scales of the layer's inputs can be stored beside such codes, and the tensors that hold them.
+  bool (*stores_inputs)(const Stored &stored);
+  std::vector<Stream> (*input_streams)(const catalog::Tensor &tensor, const StoredInput &input);
+
+  /// The value of `quantization_config` as JSON text. `tensors`: one for each of the catalog.
+  std::string (*configuration)(const catalog::Catalog &catalog, std::span<const Described> tensors);
+
+  /// What has to be read of an opened file before its streams can be joined. Null: nothing.
+  Needs (*needs)(const catalog::Catalog &catalog, const ByteWindow &window);
+  /// Finds the quantized tensors of an opened file.
+  void (*join)(Joining &joining);
+  /// What is wrong with the configuration of a file, or with what it says of these tensors.
+  void (*check)(const catalog::Catalog &catalog, std::vector<catalog::Problem> &problems);
+  /// Where bytes become values again. `block_bytes`: of the largest read.
+  std::unique_ptr<PartDecoder> (*make_decoder)(size_t block_bytes);
+};
+
+/// All of them; the first one is the default.
+std::span<const Layout *const> layouts();
+
+/// By its name; null where there is none.
+const Layout *find_layout(std::string_view name);
+
+} // namespace monoquant::layout

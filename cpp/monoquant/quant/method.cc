@@ -1,0 +1,59 @@
+#include "monoquant/quant/method.h"
+
+#include <array>
+#include <bit>
+
+#include "monoquant/quant/kernels/kernels.h"
+#include "monoquant/quant/search.h"
+
+namespace monoquant::quant {
+namespace {
+
+/// Round to nearest: from the extremes of the values.
+void choose_by_range(const ScopeValues &scopes, const Scheme &scheme, const QparamsArrays &chosen) {
+  const size_t count = scopes.count();
+  if (scheme.symmetric) {
+    for (size_t i = 0; i < count; ++i) {
+      chosen.scales[i] = symmetric_scale(std::bit_cast<float>(scopes.magnitudes[i]), scheme);
+      chosen.zero_points[i] = 0;
+    }
+    for (size_t i = 0; scheme.scale_dtype != Dtype::kF32 && i < count; ++i) {
+      chosen.scales[i] = round_scale(chosen.scales[i], scheme.scale_dtype);
+    }
+    return;
+  }
+  const SourceKernels &source = kernels().of(scopes.values.dtype);
+  constexpr size_t kAtOnce = 64;
+  Range ranges[kAtOnce];
+  for (size_t begin = 0; begin < count; begin += kAtOnce) {
+    const size_t some = std::min(kAtOnce, count - begin);
+    source.ranges(scopes.values.bytes.data() + begin * scopes.size * source.element_bytes,
+                  scopes.size, some, ranges);
+    for (size_t i = 0; i < some; ++i) {
+      chosen.set(begin + i, choose_qparams(ranges[i], scheme));
+    }
+  }
+}
+
+/// Searched for the smallest squared error.
+void choose_by_error(const ScopeValues &scopes, const Scheme &scheme, const QparamsArrays &chosen) {
+  const auto *x = reinterpret_cast<const float *>(scopes.values.bytes.data());
+  const size_t size = scopes.size;
+  for (size_t i = 0; i < scopes.count(); ++i) {
+    const auto weights =
+        scopes.importance.empty() ? scopes.importance : scopes.importance.subspan(i * size, size);
+    chosen.set(i, search_qparams({x + i * size, size}, weights, scheme, kernels()));
+  }
+}
+
+// In the order of Method.
+constexpr std::array<MethodFacts, 2> kMethods = {{
+    {"rtn", false, false, false, choose_by_range},
+    {"mse", true, true, true, choose_by_error},
+}};
+
+} // namespace
+
+const MethodFacts &facts_of(Method method) { return kMethods[static_cast<size_t>(method)]; }
+
+} // namespace monoquant::quant
