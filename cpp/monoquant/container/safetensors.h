@@ -22,7 +22,7 @@ namespace monoquant::container {
 //  JSON: {"__metadata__":{"k":"v"},"name":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},…}
 //  Offsets count from 8+N. Source: the format's documentation and its reader, version 0.8.
 inline constexpr uint64_t kSafetensorsPrefix = 8;
-inline constexpr uint64_t kMaxHeaderBytes = 100'000'000; // the format's own limit
+inline constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the format's own limit
 inline constexpr uint64_t kMaxExtent = (1ULL << 53U) - 1; // integers that JavaScript holds exactly
 
 struct SafetensorsEntry {

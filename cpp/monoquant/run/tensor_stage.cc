@@ -15,8 +15,8 @@ catalog::Catalog with_only(const catalog::Catalog &file, size_t tensor) {
 } // namespace
 
 TensorStage::TensorStage(const catalog::Catalog &file, size_t tensor, size_t block_bytes)
-    : Stage(1, block_bytes, std::max(file.file_bytes, file.tensors[tensor].bytes)), file_(with_only(file, tensor)),
-      reader_(file_, this->block_bytes(), 0) {}
+    : Stage(1, block_bytes, std::max(file.file_bytes, file.tensors[tensor].bytes)),
+      file_(with_only(file, tensor)), reader_(file_, this->block_bytes(), 0) {}
 
 std::optional<Read> TensorStage::next(size_t /*slot*/) {
   if (length_ == 0) { // what was handed out is written by now

@@ -4,8 +4,8 @@
 #include <set>
 
 #include "monoquant/base/bytes.h"
-#include "monoquant/base/limits.h"
 #include "monoquant/base/checked.h"
+#include "monoquant/base/limits.h"
 #include "monoquant/base/text.h"
 #include "monoquant/container/safetensors.h"
 #include "support/fixture.h"

@@ -30,8 +30,8 @@ std::string text(const char *hex) {
 
 TEST(StateDictPickle, AnEmptyOneIsAnOrderedDict) {
   EXPECT_EQ(state_dict_pickle({}).value(), "\x80\x02"
-                                   "ccollections\nOrderedDict\nq" +
-                                       std::string(1, '\0') + ")R.");
+                                           "ccollections\nOrderedDict\nq" +
+                                               std::string(1, '\0') + ")R.");
 }
 
 TEST(StateDictPickle, WritesTheseOpcodes) {
