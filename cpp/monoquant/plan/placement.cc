@@ -195,15 +195,18 @@ Result<void> check_count(const Plan &plan, Container container) {
       count += output.alias && container == Container::kSafetensors ? 0 : 1;
     }
   }
-  if (count <= kMaxTensors) {
+  const size_t most = container == Container::kSafetensors ? kMaxTensors : kMaxSavedTensors;
+  if (count <= most) {
     return {};
   }
-  return Error{ErrorCode::kLimitExceeded,
-               concat("Expected an output of at most ", kMaxTensors, " tensors, found ", count,
-                      " in the plan."),
-               "Split the checkpoint into several files, or quantize less of it.",
-               {},
-               {}};
+  return Error{
+      ErrorCode::kLimitExceeded,
+      concat("Expected an output of at most ", most, " tensors, found ", count, " in the plan."),
+      container == Container::kSafetensors
+          ? "Split the checkpoint into several files, or quantize less of it."
+          : "Write a .safetensors file, which may have more.",
+      {},
+      {}};
 }
 
 /// Not everything depends on the weights.

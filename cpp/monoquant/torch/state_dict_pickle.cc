@@ -50,8 +50,11 @@ constexpr std::array<TorchDtype, kDtypeCount> kDtypes = {{
 
 const TorchDtype &torch_dtype(Dtype dtype) { return kDtypes[static_cast<size_t>(dtype)]; }
 
-/// What reading a pickle takes is a small multiple of its size; a large one is read to see.
-constexpr size_t kSurelyReadable = size_t{1} << 20U;
+// What `read_pickle` takes at most, beside the text itself: nodes and their places in tuples, dicts and sorted keys.
+constexpr uint64_t kMemoryOfTensor = 320;
+constexpr uint64_t kMemoryOfExtent = 44; // in shape and strides
+constexpr uint64_t kMemoryOfAny = 1ULL << 17U;
+
 constexpr size_t kBatch = 1000; // members that one SETITEMS takes, as Python's pickle has it
 
 /// Opcodes of protocol 2 (Python's pickletools.py), those that PyTorch's safe loader takes.
@@ -219,14 +222,15 @@ Result<std::string> state_dict_pickle(std::span<const SavedTensor> tensors) {
   }
   pickle.op('.'); // STOP
   std::string text = pickle.take();
-  if (text.size() <= kSurelyReadable) {
-    return text;
+  uint64_t memory = kMemoryOfAny + text.size() + kMemoryOfTensor * tensors.size();
+  for (const SavedTensor &tensor : tensors) {
+    memory += kMemoryOfExtent * tensor.shape.size();
   }
-  const std::span bytes(reinterpret_cast<const uint8_t *>(text.data()), text.size());
-  if (const auto read = read_pickle(bytes, true, 0); !read) {
+  if (text.size() > kMaxPickleBytes || memory > kMaxPickleMemory) {
     return Error{ErrorCode::kLimitExceeded,
-                 concat("The pickle of ", tensors.size(),
-                        " tensors would be too large to be read: ", read.error().message),
+                 concat("Expected a state dict whose pickle has at most ", kMaxPickleBytes,
+                        " bytes and takes ", kMaxPickleMemory, " to be read, found ", text.size(),
+                        " and ", memory, "."),
                  "Write a .safetensors file, or split the checkpoint into several files.",
                  {},
                  {}};

@@ -24,7 +24,7 @@ struct SavedTensor {
 /// Whether PyTorch has the dtype. F4 is its float4_e2m1fn_x2 (the last dimension halved); F6 types are not.
 bool torch_has(Dtype dtype);
 
-/// Every dtype must be one that `torch_has`. Errors: kLimitExceeded, what `read_pickle` would say of it.
+/// Every dtype must be one that `torch_has`. Errors: kLimitExceeded, before `read_pickle` would.
 Result<std::string> state_dict_pickle(std::span<const SavedTensor> tensors);
 
 } // namespace monoquant::torch

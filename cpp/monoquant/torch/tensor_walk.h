@@ -16,8 +16,7 @@
 
 namespace monoquant::torch {
 
-inline constexpr size_t kMaxPaths =
-    kMaxTensors; // or a model of a fourth of them with its optimizer
+inline constexpr size_t kMaxPaths = 2 * kMaxTensors; // a model with its optimizer
 inline constexpr size_t kMaxDepth = 1000;
 
 struct FoundTensor {

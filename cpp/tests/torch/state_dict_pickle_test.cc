@@ -1,7 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <set>
+#include <tuple>
 
+#include "monoquant/base/text.h"
+#include "monoquant/torch/pickle.h"
 #include "monoquant/torch/state_dict_pickle.h"
 #include "support/zip_file.h"
 
@@ -117,6 +121,38 @@ TEST(StateDictPickle, IntegersTakeTheShortestOpcode) {
            {~uint64_t{0}, "8a09ffffffffffffffff00"}}) {
     const Shape shape = {value};
     EXPECT_EQ(count(one(Dtype::kU8, shape, value), text(hex) + "tQ"), 1U) << value;
+  }
+}
+
+/// As many tensors as are accepted, of `step` more at a time.
+std::string largest(const std::string &name, const Shape &shape, size_t step) {
+  std::vector<SavedTensor> tensors;
+  std::string accepted;
+  std::deque<std::string> names;
+  while (true) {
+    for (size_t i = 0; i < step; ++i) {
+      names.push_back(concat(name, names.size()));
+      tensors.push_back({names.back(), Dtype::kU16, shape, names.size(), 0xFFFF});
+    }
+    auto text = state_dict_pickle(tensors);
+    if (!text) {
+      EXPECT_EQ(text.error().code, ErrorCode::kLimitExceeded);
+      return accepted;
+    }
+    accepted = std::move(text.value());
+  }
+}
+
+TEST(StateDictPickle, WhatIsAcceptedCanBeRead) {
+  for (const auto &[name, rank, step] : {std::tuple(size_t{4}, size_t{0}, size_t{40'000}),
+                                         std::tuple(size_t{1000}, size_t{2}, size_t{10'000}),
+                                         std::tuple(size_t{300}, size_t{4}, size_t{20'000}),
+                                         std::tuple(size_t{4}, size_t{64}, size_t{5'000})}) {
+    const std::string text = largest(std::string(name, 'n'), Shape(rank, 0xFFFF), step);
+    ASSERT_FALSE(text.empty());
+    const auto read =
+        read_pickle({reinterpret_cast<const uint8_t *>(text.data()), text.size()}, true, 0);
+    ASSERT_TRUE(read) << read.error().message;
   }
 }
 
