@@ -67,6 +67,11 @@ catalog::Opening read_opening(const std::string &json) {
     opening.strip_prefix = document.value("stripPrefix", std::string());
     opening.accepts_arrays = document.value("acceptsArrays", false);
     opening.join_quantized = document.value("joinQuantized", false);
+    const auto refuses = document.value("refuses", std::string());
+    opening.refuses = refuses == "unsound"   ? catalog::Refuses::kUnsound
+                      : refuses == "unknown" ? catalog::Refuses::kUnknown
+                                             : catalog::Refuses::kNothing;
+    opening.quantization_config = document.value("quantizationConfig", std::string());
     if (document.contains("modelClass")) {
       opening.model = read_model_class(document["modelClass"]);
     }

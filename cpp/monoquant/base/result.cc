@@ -6,6 +6,10 @@ std::string_view error_code_name(ErrorCode code) {
   switch (code) {
   case ErrorCode::kUnsupportedFormat:
     return "unsupported-format";
+  case ErrorCode::kUnsupportedLayout:
+    return "unsupported-layout";
+  case ErrorCode::kAlreadyQuantized:
+    return "already-quantized";
   case ErrorCode::kMalformedFile:
     return "malformed-file";
   case ErrorCode::kLimitExceeded:

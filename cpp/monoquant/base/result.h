@@ -14,6 +14,8 @@ namespace monoquant {
 
 enum class ErrorCode : uint8_t {
   kUnsupportedFormat, // not a file that this engine reads
+  kUnsupportedLayout, // codes in a layout that this engine does not read
+  kAlreadyQuantized,  // codes where plain numbers are wanted
   kMalformedFile,     // the format is known, but the file breaks its rules
   kLimitExceeded,     // a named limit of this engine
   kFileTruncated,     // the file ends before what its header promises

@@ -61,13 +61,30 @@ struct Problem {
   std::string tensor;
 };
 
+/// Tensors that are stored as codes and could not be made numbers, of one layout.
+struct Foreign {
+  std::string layout;   // as a sentence calls it
+  std::string tensor;   // the first of them
+  uint64_t tensors = 0; // how many, without their scales and the like
+  bool is_read = false; // files of this layout are read here, unless something is wrong with them
+};
+
+/// Which codes are an error of opening.
+enum class Refuses : uint8_t {
+  kNothing,
+  kUnknown, // those in a layout that is not read here
+  kUnsound, // and those that have a problem
+};
+
 /// What a file is to be opened as.
 struct Opening {
   torch::Choice choice;
-  std::string strip_prefix;             // taken off every name; each must have it
-  bool accepts_arrays = false;          // data may come as NumPy's .npz; models do not
-  bool join_quantized = false;          // codes, scales and zero points become one tensor of values
+  std::string strip_prefix;    // taken off every name; each must have it
+  bool accepts_arrays = false; // data may come as NumPy's .npz; models do not
+  bool join_quantized = false; // codes, scales and zero points become one tensor of values
+  Refuses refuses = Refuses::kNothing;
   std::optional<ModelClass> model = {}; // from the configuration beside the file
+  std::string quantization_config = {}; // the same configuration's, as JSON text
 };
 
 /// Keys of the metadata that speak of quantized tensors: the configuration that loaders read, as JSON text, and who
@@ -88,13 +105,17 @@ struct Catalog {
   std::vector<torch::Candidate> candidates = {};
   // Where quantized tensors were joined.
   std::vector<Problem> problems = {};
+  std::vector<Foreign> foreign = {};
+  std::string folder_config = {}; // Opening::quantization_config
   std::vector<Tensor> input_parameters =
       {}; // X.input_scale and X.input_zero_point of their modules X
   // What the metadata said of them, taken out of these.
   std::vector<std::pair<std::string, std::string>> quantization_metadata = {};
 
-  /// The configuration among it; empty where there is none.
+  /// The configuration among it, or else that of the folder; empty where there is none.
   [[nodiscard]] std::string_view quantization_config() const;
+  /// The one among the metadata; empty where there is none.
+  [[nodiscard]] std::string_view own_quantization_config() const;
 };
 
 /// "module." or "_orig_mod." where every name begins with it, as wrappers of PyTorch leave them; else "".

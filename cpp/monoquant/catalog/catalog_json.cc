@@ -25,9 +25,16 @@ void write_codes(JsonWriter &json, const Codes &codes) {
   const bool grouped = !per_tensor && codes.scope != codes.columns;
   json.begin_object();
   json.member("bits", codes.bits);
+  json.member("type", codes.is_integer ? "int" : "float");
   json.member("scheme", codes.zero_point ? "asymmetric" : "symmetric");
-  json.member("strategy", per_tensor ? "tensor" : (grouped ? "group" : "channel"));
-  json.member("groupSize", grouped ? static_cast<int64_t>(codes.scope) : -1);
+  json.member("strategy", codes.blocks ? "block"
+                          : per_tensor ? "tensor"
+                          : grouped    ? "group"
+                                       : "channel");
+  json.member("groupSize", grouped && !codes.blocks ? static_cast<int64_t>(codes.scope) : -1);
+  if (codes.blocks) {
+    json.member("blockSize", std::vector<uint64_t>{codes.blocks->rows, codes.blocks->columns});
+  }
   json.member("scaleDtype", dtype_name(codes.scale.dtype));
   json.end();
 }
@@ -112,13 +119,20 @@ void write_metadata(JsonWriter &json, const Catalog &catalog) {
 
 } // namespace
 
-std::string_view Catalog::quantization_config() const {
-  for (const auto &[key, value] : quantization_metadata) {
-    if (key == kQuantizationConfig) {
-      return value;
+std::string_view Catalog::own_quantization_config() const {
+  for (const auto *entries : {&quantization_metadata, &metadata}) {
+    for (const auto &[key, value] : *entries) {
+      if (key == kQuantizationConfig) {
+        return value;
+      }
     }
   }
   return {};
+}
+
+std::string_view Catalog::quantization_config() const {
+  const std::string_view own = own_quantization_config();
+  return own.empty() ? folder_config : own;
 }
 
 std::string_view wrapper_prefix(const Catalog &catalog) {
@@ -154,6 +168,15 @@ std::string catalog_json(const Catalog &catalog) {
   write_torch(json, catalog);
   json.key("problems");
   write_problems(json, catalog.problems);
+  json.key("foreign").begin_array();
+  for (const Foreign &foreign : catalog.foreign) {
+    json.begin_object();
+    json.member("layout", foreign.layout);
+    json.member("tensor", foreign.tensor);
+    json.member("tensors", foreign.tensors);
+    json.end();
+  }
+  json.end();
   json.key("tensors").begin_array();
   for (const Tensor &tensor : catalog.tensors) {
     write_tensor(json, tensor, catalog);

@@ -22,6 +22,17 @@ struct Codes {
     std::vector<uint8_t> literal; // the bytes themselves, where they are not in the file
   };
 
+  /// Scales of rectangles: a matrix of them for each matrix of codes, row by row. Those at the ends may be smaller.
+  struct Blocks {
+    uint64_t rows = 0;
+    uint64_t columns = 0;
+    uint64_t matrix_rows = 0; // of one of the stacked matrices of codes
+
+    [[nodiscard]] uint64_t in_row(uint64_t row_columns) const {
+      return (row_columns + columns - 1) / columns;
+    }
+  };
+
   std::string_view layout;   // that knows how to decode them, by its name
   bool weights_only = false; // loaders leave the layer's inputs alone
   uint32_t bits = 8;         // 4 or 8
@@ -33,14 +44,19 @@ struct Codes {
   uint64_t scope = 0;
   uint64_t matrix_rows =
       0; // of one of the stacked matrices, where zero points are packed along them
+  std::optional<Blocks> blocks; // instead of scopes
   Part data;
   Part scale;
+  std::optional<Part> group_index; // I32, one a column: the number of its scope in each row
   std::optional<Part> zero_point;  // of integers, one a scope, or packed
   bool packed_zero_points = false; // along the rows
 
+  /// Whether integers that share a scale lie beside each other.
+  [[nodiscard]] bool has_integer_runs() const { return is_integer && !group_index; }
   [[nodiscard]] uint64_t scopes() const { return elements / scope; }
   [[nodiscard]] uint64_t stored_bytes() const {
-    return data.bytes + scale.bytes + (zero_point ? zero_point->bytes : 0);
+    return data.bytes + scale.bytes + (zero_point ? zero_point->bytes : 0) +
+           (group_index ? group_index->bytes : 0);
   }
   /// Bytes of one row of codes.
   [[nodiscard]] uint64_t row_bytes() const {

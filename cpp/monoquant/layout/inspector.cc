@@ -9,6 +9,7 @@
 #include "monoquant/catalog/sources.h"
 #include "monoquant/container/tar.h"
 #include "monoquant/container/zip.h"
+#include "monoquant/layout/foreign.h"
 #include "monoquant/layout/joining.h"
 
 namespace monoquant::layout {
@@ -173,10 +174,29 @@ Result<void> Inspector::read() {
   return {};
 }
 
+/// What Opening::refuses says.
+std::optional<Error> Inspector::refuse() const {
+  const bool sound = opening_.refuses == catalog::Refuses::kUnsound;
+  if (sound && !catalog_.problems.empty()) {
+    const catalog::Problem &problem = catalog_.problems.front();
+    return Error{ErrorCode::kMalformedFile,
+                 problem.message,
+                 "Quantize the model again, or get the file again; validate tells all problems.",
+                 problem.tensor,
+                 {}};
+  }
+  return opening_.refuses == catalog::Refuses::kNothing ? std::nullopt : refuse_foreign(catalog_);
+}
+
 /// Everything that needs no more bytes.
 Result<void> Inspector::finish() {
+  catalog_.folder_config = opening_.quantization_config;
   if (opening_.join_quantized) {
     join_quantized(catalog_, window_);
+  }
+  catalog_.foreign = find_foreign(catalog_);
+  if (auto refused = refuse()) {
+    return *refused;
   }
   window_ = ByteWindow(window_.file_size()); // the metadata's bytes are not needed any more
   if (auto stripped = strip_prefix(catalog_, opening_.strip_prefix); !stripped) {

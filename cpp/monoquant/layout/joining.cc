@@ -1,16 +1,21 @@
 #include "monoquant/layout/joining.h"
 
 #include <algorithm>
+#include <set>
 
 #include "monoquant/base/checked.h"
 #include "monoquant/base/json.h"
 #include "monoquant/base/text.h"
+#include "monoquant/layout/foreign.h"
 #include "monoquant/layout/layout.h"
 
 namespace monoquant::layout {
 
 using catalog::Codes;
 using catalog::Tensor;
+
+/// Beside the file, where there is one.
+constexpr std::string_view kFolderConfig = "config.json";
 
 bool is_at_hand(const Tensor &tensor) {
   return is_plain(tensor) ||
@@ -62,7 +67,7 @@ uint64_t rows_of(const std::vector<uint64_t> &shape, const std::vector<uint64_t>
 
 Joining::Joining(catalog::Catalog &catalog, const ByteWindow &window)
     : catalog_(catalog), window_(window), joined_(catalog.tensors.size()),
-      consumed_(catalog.tensors.size()) {
+      consumed_(catalog.tensors.size()), claimed_(claimed_by_others(catalog, window)) {
   for (size_t i = 0; i < catalog.tensors.size(); ++i) {
     by_name_.emplace(catalog.tensors[i].name, i);
   }
@@ -140,7 +145,7 @@ Tensor Joining::joined_tensor(size_t index) {
 }
 
 Needs joining_needs(const catalog::Catalog &catalog, const ByteWindow &window) {
-  Needs all;
+  Needs all = note_needs(catalog, window);
   for (const Layout *layout : layouts()) {
     if (layout->needs != nullptr) {
       const Needs needs = layout->needs(catalog, window);
@@ -158,13 +163,64 @@ void join_quantized(catalog::Catalog &catalog, const ByteWindow &window) {
   joining.finish();
 }
 
+namespace {
+
+/// Two configurations of one model must not contradict each other: loaders read either.
+void compare_configs(const Json &of_file, const Json &of_folder,
+                     std::vector<catalog::Problem> &problems) {
+  for (const char *key : {"quant_method", "format", "config_groups", "ignore"}) {
+    Json one = of_file.value(key, Json());
+    Json other = of_folder.value(key, Json());
+    for (Json *list : {&one, &other}) {
+      if (list->is_array()) { // of names, in any order
+        *list = Json(std::set<Json>(list->begin(), list->end()));
+      }
+    }
+    if (one != other) {
+      problems.push_back({"config-mismatch",
+                          concat("Expected ", kFolderConfig,
+                                 " and the metadata of the file to have "
+                                 "the same ",
+                                 key, " for its codes, found two different ones."),
+                          {}});
+    }
+  }
+}
+
+} // namespace
+
 std::vector<catalog::Problem> check_layout(const catalog::Catalog &catalog) {
   std::vector<catalog::Problem> problems = catalog.problems;
-  const Json config = parse_json(catalog.quantization_config());
-  const Json method = config.is_object() ? config.value("quant_method", Json()) : Json();
-  const Layout *layout =
-      find_layout(method.is_string() ? method.get_ref<const std::string &>() : std::string());
-  (layout == nullptr ? layouts()[0] : layout)->check(catalog, problems);
+  for (const Layout *layout : layouts()) {
+    if (layout->find_leftovers != nullptr) {
+      layout->find_leftovers(catalog, problems);
+    }
+  }
+  const auto check = [&](std::string_view text, std::string_view where) {
+    const Json config = parse_json(text);
+    const Json method = config.is_object() ? config.value("quant_method", Json()) : Json();
+    const Layout *layout =
+        find_layout(method.is_string() ? method.get_ref<const std::string &>() : std::string());
+    (layout == nullptr ? layouts()[0] : layout)->check(catalog, text, where, problems);
+    return config;
+  };
+  const bool has_codes = std::any_of(catalog.tensors.begin(), catalog.tensors.end(),
+                                     [](const Tensor &tensor) { return tensor.codes != nullptr; });
+  const std::string_view own = catalog.own_quantization_config();
+  const std::string_view beside = catalog.folder_config;
+  const Json config = own.empty() ? Json() : check(own, "the metadata of the file");
+  if (!beside.empty()) {
+    const Json folder = check(beside, kFolderConfig);
+    if (config.is_object() && folder.is_object()) {
+      compare_configs(config, folder, problems);
+    }
+  } else if (catalog.model && has_codes) {
+    problems.push_back({"config-mismatch",
+                        concat("Expected a quantization_config in ", kFolderConfig,
+                               ", since the weights are codes, found none: loaders would take the "
+                               "codes for the weights."),
+                        {}});
+  }
   return problems;
 }
 

@@ -39,6 +39,11 @@ public:
     catalog_.problems.push_back({code, std::move(message), std::string(tensor)});
   }
 
+  /// Whether codes that look like a layout's are another one's.
+  [[nodiscard]] bool is_claimed(size_t codes) const { return claimed_[codes]; }
+
+  /// Leaves a tensor away that means nothing without the codes.
+  void drop(size_t index) { consumed_[index] = true; }
   /// Puts a quantized tensor where its codes are, and leaves its parts away.
   void take(size_t codes, Joined joined);
   /// The same of what is stored about the inputs of the modules that have codes: tensors of one number each, named
@@ -56,6 +61,7 @@ private:
   std::map<std::string, size_t> by_name_;
   std::vector<std::optional<Joined>> joined_; // by index of the codes
   std::vector<bool> consumed_;                // parts
+  std::vector<bool> claimed_;
 };
 
 // What layouts ask about tensors that may be parts.

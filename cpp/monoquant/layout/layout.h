@@ -66,8 +66,11 @@ struct Layout {
   Needs (*needs)(const catalog::Catalog &catalog, const ByteWindow &window);
   /// Finds the quantized tensors of an opened file.
   void (*join)(Joining &joining);
-  /// What is wrong with the configuration of a file, or with what it says of these tensors.
-  void (*check)(const catalog::Catalog &catalog, std::vector<catalog::Problem> &problems);
+  /// What is wrong with a configuration (JSON text, of `where`), or with what it says of the tensors of a file.
+  void (*check)(const catalog::Catalog &catalog, std::string_view config, std::string_view where,
+                std::vector<catalog::Problem> &problems);
+  /// Parts without their codes. Null: a part means nothing by itself.
+  void (*find_leftovers)(const catalog::Catalog &catalog, std::vector<catalog::Problem> &problems);
   /// Where bytes become values again. `block_bytes`: of the largest read.
   std::unique_ptr<PartDecoder> (*make_decoder)(size_t block_bytes);
 };

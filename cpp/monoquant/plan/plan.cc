@@ -5,6 +5,7 @@
 
 #include "monoquant/base/checked.h"
 #include "monoquant/base/text.h"
+#include "monoquant/layout/foreign.h"
 #include "monoquant/layout/loaders.h"
 #include "monoquant/plan/inputs.h"
 #include "monoquant/plan/placement.h"
@@ -381,6 +382,9 @@ Result<Plan> make_plan(catalog::Catalog catalog, const Options &options) {
   Plan plan;
   plan.catalog = std::move(catalog);
   plan.layout = options.layout;
+  if (auto refused = options.copy_all ? std::nullopt : layout::refuse_quantized(plan.catalog)) {
+    return *refused;
+  }
   plan.tensors = decide(plan.catalog, options);
   if (auto fitting = check_layout(plan); !fitting) {
     return fitting.error();

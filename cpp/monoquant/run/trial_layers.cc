@@ -31,13 +31,16 @@ bool is_float(const Tensor &tensor) {
 }
 
 bool is_executable(const Tensor &tensor) {
-  return tensor.codes ? tensor.codes->is_integer : is_float(tensor);
+  return tensor.codes ? tensor.codes->has_integer_runs() : is_float(tensor);
 }
 
 /// Why a tensor of this kind is not executed; nothing where it is.
 std::string_view reason_against(const Tensor &tensor) {
   if (!tensor.codes->is_integer) {
     return "Its codes are floating-point numbers: only layers with integer codes are executed.";
+  }
+  if (!tensor.codes->has_integer_runs()) {
+    return "The columns of its groups do not lie beside each other.";
   }
   switch (tensor.kind) {
   case LayerKind::kConvTranspose:

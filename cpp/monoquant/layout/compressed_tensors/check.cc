@@ -47,6 +47,7 @@ struct Group {
   std::string strategy;
   uint64_t group_size = 0;
   bool static_inputs = false;
+  bool is_float = false;
 };
 
 template <typename T> T value_or(const Json &object, const char *key, T fallback) {
@@ -80,12 +81,16 @@ std::vector<Group> read_groups(const Json &config) {
          value_or<uint64_t>(weights, "num_bits", 0), value_or<bool>(weights, "symmetric", true),
          value_or<std::string>(weights, "strategy", "tensor"),
          value_or<uint64_t>(weights, "group_size", 0),
-         inputs.is_object() && !value_or<bool>(inputs, "dynamic", false)});
+         inputs.is_object() && !value_or<bool>(inputs, "dynamic", false),
+         value_or<std::string>(weights, "type", "int") == "float"});
   }
   return groups;
 }
 
 std::string_view strategy_of(const catalog::Codes &codes) {
+  if (codes.blocks) {
+    return "block";
+  }
   if (codes.scope == codes.elements) {
     return "tensor";
   }
@@ -94,6 +99,9 @@ std::string_view strategy_of(const catalog::Codes &codes) {
 
 /// Where there is one scope in all, several strategies mean the same.
 bool has_strategy(const catalog::Codes &codes, const Group &group) {
+  if (codes.blocks) {
+    return group.strategy == "block";
+  }
   if (group.strategy == "group") {
     return codes.scope == group.group_size;
   }
@@ -106,18 +114,21 @@ bool has_strategy(const catalog::Codes &codes, const Group &group) {
 bool describes(const Group &group, const catalog::Codes &codes) {
   const bool packed_format = group.format == "pack-quantized";
   const bool mixed = group.format == "mixed-precision" || group.format.empty();
-  return group.bits == codes.bits && group.symmetric == !codes.zero_point.has_value() &&
-         has_strategy(codes, group) && (mixed || packed_format == codes.packed);
+  return group.is_float == !codes.is_integer && group.bits == codes.bits &&
+         group.symmetric == !codes.zero_point.has_value() && has_strategy(codes, group) &&
+         (mixed || packed_format == codes.packed);
 }
 
-std::string scheme_text(uint64_t bits, bool symmetric, std::string_view strategy, uint64_t group) {
-  return concat("INT", bits, symmetric ? " symmetric" : " asymmetric", " per ", strategy,
-                strategy == "group" ? concat(" of ", group) : std::string());
+std::string scheme_text(bool is_float, uint64_t bits, bool symmetric, std::string_view strategy,
+                        uint64_t group) {
+  return concat(is_float ? "FP" : "INT", bits, symmetric ? " symmetric" : " asymmetric", " per ",
+                strategy, strategy == "group" ? concat(" of ", group) : std::string());
 }
 
 class Check {
 public:
-  explicit Check(const catalog::Catalog &catalog) : catalog_(catalog) {
+  Check(const catalog::Catalog &catalog, std::string_view where)
+      : catalog_(catalog), where_(where) {
     for (const Tensor &tensor : catalog.input_parameters) {
       if (tensor.name.ends_with(kInputScale)) {
         has_input_scale_.insert(catalog::module_name(tensor.name));
@@ -125,16 +136,13 @@ public:
     }
   }
 
-  std::vector<Problem> run() {
-    find_leftovers();
-    if (catalog_.quantization_config().empty()) {
-      return std::move(problems_);
-    }
-    const Json config = parse_json(catalog_.quantization_config());
+  std::vector<Problem> run(std::string_view text) {
+    const Json config = parse_json(text);
     const std::vector<Group> groups = read_groups(config);
     if (groups.empty()) {
       add("config-invalid",
-          "Expected config_groups in the quantization_config of the metadata, found none.", {});
+          concat("Expected config_groups in the quantization_config of ", where_, ", found none."),
+          {});
       return std::move(problems_);
     }
     const Targets ignore(member(config, "ignore"));
@@ -158,9 +166,8 @@ private:
     const catalog::Codes &codes = *tensor.codes;
     if (ignore.name(tensor)) {
       add("config-mismatch",
-          concat("Expected ", tensor.name,
-                 " not to be quantized, as the config's ignore list says, "
-                 "found codes."),
+          concat("Expected ", tensor.name, " not to be quantized, as the ignore list of ", where_,
+                 " says, found codes."),
           tensor.name);
       return;
     }
@@ -168,7 +175,7 @@ private:
     const auto first = std::find_if(groups.begin(), groups.end(), candidate);
     if (first == groups.end()) {
       add("config-mismatch",
-          concat("Expected a target for ", tensor.name, " in the config, found none."),
+          concat("Expected a target for ", tensor.name, " in ", where_, ", found none."),
           tensor.name);
       return;
     }
@@ -179,16 +186,18 @@ private:
     const bool is_static = tensor.name.ends_with(".weight") && first->static_inputs;
     if (fits && is_static && !has_input_scale_.contains(catalog::module_name(tensor.name))) {
       add("missing-input-scale",
-          concat("Expected ", catalog::module_name(tensor.name), ".", kInputScale,
-                 ", since the config says that its inputs are static, found none."),
+          concat("Expected ", catalog::module_name(tensor.name), ".", kInputScale, ", since ",
+                 where_, " says that its inputs are static, found none."),
           tensor.name);
     }
     if (!fits) {
       add("config-mismatch",
           concat("Expected ", tensor.name, " to be ",
-                 scheme_text(first->bits, first->symmetric, first->strategy, first->group_size),
-                 " as the config says, found ",
-                 scheme_text(codes.bits, !codes.zero_point, strategy_of(codes), codes.scope),
+                 scheme_text(first->is_float, first->bits, first->symmetric, first->strategy,
+                             first->group_size),
+                 " as ", where_, " says, found ",
+                 scheme_text(!codes.is_integer, codes.bits, !codes.zero_point, strategy_of(codes),
+                             codes.scope),
                  codes.packed ? " (packed)." : "."),
           tensor.name);
     }
@@ -209,51 +218,53 @@ private:
           tensor.name);
     } else {
       add("config-mismatch",
-          concat("Expected ", tensor.name, " to be quantized, as the config says, found ",
+          concat("Expected ", tensor.name, " to be quantized, as ", where_, " says, found ",
                  dtype_name(tensor.dtype), "."),
           tensor.name);
     }
   }
 
-  /// Scales and the like of weights that are not there.
-  void find_leftovers() {
-    std::set<std::string_view> names;
-    for (const Tensor &tensor : catalog_.tensors) {
-      names.insert(tensor.name);
-    }
-    for (const Tensor &tensor : catalog_.tensors) {
-      const std::string_view name = tensor.name;
-      for (const std::string_view part : kPartSuffixes) {
-        const std::string_view base =
-            name.substr(0, name.size() - std::min(name.size(), part.size()));
-        const size_t dot = base.rfind('.');
-        const bool of_weight =
-            name.ends_with(part) &&
-            base.substr(dot == std::string_view::npos ? 0 : dot + 1).starts_with("weight");
-        const bool fits = part == kShape ? tensor.dtype == Dtype::kI64
-                          : part == kPacked
-                              ? tensor.dtype == Dtype::kI32
-                              : dtype_is_quantizable(tensor.dtype) == (part == kScale);
-        const bool is_known =
-            std::any_of(catalog_.problems.begin(), catalog_.problems.end(),
-                        [&](const Problem &problem) { return problem.tensor == base; });
-        if (of_weight && fits && !names.contains(base) && !is_known) {
-          add("leftover-part", concat("Expected the codes that ", name, " belongs to, found none."),
-              std::string(name));
-        }
-      }
-    }
-  }
-
   const catalog::Catalog &catalog_;
+  std::string_view where_;                     // the configuration stands
   std::set<std::string_view> has_input_scale_; // modules
   std::vector<Problem> problems_;
 };
 
 } // namespace
 
-void check(const catalog::Catalog &catalog, std::vector<Problem> &problems) {
-  const std::vector<Problem> more = Check(catalog).run();
+/// Scales and the like of weights that are not there.
+void find_leftovers(const catalog::Catalog &catalog, std::vector<Problem> &problems) {
+  std::set<std::string_view> names;
+  for (const Tensor &tensor : catalog.tensors) {
+    names.insert(tensor.name);
+  }
+  for (const Tensor &tensor : catalog.tensors) {
+    const std::string_view name = tensor.name;
+    for (const std::string_view part : kPartSuffixes) {
+      const std::string_view base =
+          name.substr(0, name.size() - std::min(name.size(), part.size()));
+      const size_t dot = base.rfind('.');
+      const bool of_weight =
+          name.ends_with(part) &&
+          base.substr(dot == std::string_view::npos ? 0 : dot + 1).starts_with("weight");
+      const bool fits = part == kShape    ? tensor.dtype == Dtype::kI64
+                        : part == kPacked ? tensor.dtype == Dtype::kI32
+                                          : dtype_is_quantizable(tensor.dtype) == (part == kScale);
+      const bool is_known =
+          std::any_of(catalog.problems.begin(), catalog.problems.end(),
+                      [&](const Problem &problem) { return problem.tensor == base; });
+      if (of_weight && fits && !names.contains(base) && !is_known) {
+        problems.push_back({"leftover-part",
+                            concat("Expected the codes that ", name, " belongs to, found none."),
+                            std::string(name)});
+      }
+    }
+  }
+}
+
+void check(const catalog::Catalog &catalog, std::string_view config, std::string_view where,
+           std::vector<Problem> &problems) {
+  const std::vector<Problem> more = Check(catalog, where).run(config);
   problems.insert(problems.end(), more.begin(), more.end());
 }
 

@@ -9,6 +9,8 @@
 //              P_shape      I64  [rank]: the shape of P
 //              P_zero_point I32  [ceil(out*b/32), groups]: packed the same way, along the outputs
 //              (I8 [1] where the whole tensor shares one)
+//   read only  P_g_idx      I32  [in]: the group of each column, where these were ordered by what they do (GPTQ)
+//              P_shape may be I32, or missing where every word of a row is full
 //   inputs     X.input_scale       F32 [1], of P's module X
 //              X.input_zero_point  I8  [1], only where asymmetric
 #pragma once
@@ -25,7 +27,9 @@ inline constexpr std::string_view kPacked = "_packed";
 inline constexpr std::string_view kScale = "_scale";
 inline constexpr std::string_view kZeroPoint = "_zero_point";
 inline constexpr std::string_view kShape = "_shape";
-inline constexpr std::string_view kPartSuffixes[] = {kPacked, kShape, kScale, kZeroPoint};
+inline constexpr std::string_view kGroupIndex = "_g_idx";
+inline constexpr std::string_view kPartSuffixes[] = {kPacked, kShape, kScale, kZeroPoint,
+                                                     kGroupIndex};
 inline constexpr std::string_view kInputScale = "input_scale";
 inline constexpr std::string_view kInputZeroPoint = "input_zero_point";
 
@@ -42,7 +46,9 @@ std::unique_ptr<RowCodec> make_codec(const Stored &stored);
 std::string configuration(const catalog::Catalog &catalog, std::span<const Described> tensors);
 Needs shape_needs(const catalog::Catalog &catalog, const ByteWindow &window);
 void join(Joining &joining);
-void check(const catalog::Catalog &catalog, std::vector<catalog::Problem> &problems);
+void check(const catalog::Catalog &catalog, std::string_view config, std::string_view where,
+           std::vector<catalog::Problem> &problems);
+void find_leftovers(const catalog::Catalog &catalog, std::vector<catalog::Problem> &problems);
 std::unique_ptr<PartDecoder> make_decoder(size_t block_bytes);
 
 } // namespace compressed_tensors

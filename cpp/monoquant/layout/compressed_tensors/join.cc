@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/checked.h"
@@ -23,52 +24,72 @@ bool holds_zero_points(Dtype dtype) {
 }
 
 bool holds_shape(const Tensor &tensor) {
-  return tensor.dtype == Dtype::kI64 && tensor.shape.size() == 1 && tensor.elements > 0 &&
+  const bool is_integer = tensor.dtype == Dtype::kI64 || tensor.dtype == Dtype::kI32;
+  return is_integer && tensor.shape.size() == 1 && tensor.elements > 0 &&
          tensor.elements <= kMostDimensions && is_plain(tensor);
 }
 
+/// What the groups of a configuration say of the number of bits.
+class ConfiguredBits {
+public:
+  explicit ConfiguredBits(std::string_view text) {
+    const Json config = parse_json(text);
+    const auto groups = config.is_object() ? config.find("config_groups") : config.end();
+    if (groups == config.end() || !groups->is_object()) {
+      return;
+    }
+    for (const Json &group : *groups) {
+      const Json weights = group.is_object() ? group.value("weights", Json()) : Json();
+      const Json number = weights.is_object() ? weights.value("num_bits", Json()) : Json();
+      const uint32_t bits = number.is_number_unsigned() ? number.get<uint32_t>() : 0;
+      note(all_, bits == 0 ? kSeveral : bits);
+      const Json targets = group.is_object() ? group.value("targets", Json()) : Json();
+      for (const Json &target : targets) {
+        if (target.is_string()) {
+          note(named_[target.get<std::string>()], bits);
+        }
+      }
+    }
+  }
+
+  /// The only number of the groups that name this tensor or its module, or of all groups if none does; 0 where there
+  /// are several or none.
+  [[nodiscard]] uint32_t of(std::string_view name) const {
+    uint32_t named = 0;
+    for (const std::string_view target : {name, catalog::module_name(name)}) {
+      if (const auto found = named_.find(std::string(target)); found != named_.end()) {
+        note(named, found->second);
+      }
+    }
+    const uint32_t found = named == 0 ? all_ : named;
+    return found == kSeveral ? 0 : found;
+  }
+
+private:
+  static constexpr uint32_t kSeveral = UINT32_MAX;
+  static void note(uint32_t &noted, uint32_t bits) {
+    noted = noted == 0 || noted == bits ? bits : kSeveral;
+  }
+
+  std::map<std::string, uint32_t> named_;
+  uint32_t all_ = 0;
+};
+
 class Finder {
 public:
-  explicit Finder(Joining &joining) : joining_(joining), catalog_(joining.catalog()) {}
+  explicit Finder(Joining &joining)
+      : joining_(joining), catalog_(joining.catalog()), bits_(catalog_.quantization_config()) {}
 
   void run() {
     for (size_t i = 0; i < catalog_.tensors.size(); ++i) {
-      look_at(i);
+      if (!joining_.is_claimed(i)) {
+        look_at(i);
+      }
     }
     joining_.take_inputs(kInputScale, kInputZeroPoint);
   }
 
 private:
-  /// The only number of bits of the groups that name this tensor or its module, or of all groups where none does; 0
-  /// where there are several or none.
-  [[nodiscard]] uint32_t configured_bits(std::string_view name) const {
-    const Json config = parse_json(catalog_.quantization_config());
-    const auto groups = config.is_object() ? config.find("config_groups") : config.end();
-    if (groups == config.end() || !groups->is_object()) {
-      return 0;
-    }
-    constexpr uint32_t kSeveral = UINT32_MAX;
-    uint32_t named = 0;
-    uint32_t all = 0;
-    const auto note = [](uint32_t &noted, uint32_t bits) {
-      noted = noted == 0 || noted == bits ? bits : kSeveral;
-    };
-    for (const Json &group : *groups) {
-      const Json weights = group.is_object() ? group.value("weights", Json()) : Json();
-      const Json number = weights.is_object() ? weights.value("num_bits", Json()) : Json();
-      const uint32_t bits = number.is_number_unsigned() ? number.get<uint32_t>() : 0;
-      note(all, bits == 0 ? kSeveral : bits);
-      const Json targets = group.is_object() ? group.value("targets", Json()) : Json();
-      for (const Json &target : targets) {
-        if (target == name || target == catalog::module_name(name)) {
-          note(named, bits);
-        }
-      }
-    }
-    const uint32_t found = named == 0 ? all : named;
-    return found == kSeveral ? 0 : found;
-  }
-
   void look_at(size_t index) {
     const Tensor &tensor = catalog_.tensors[index];
     const std::string_view name = tensor.name;
@@ -81,6 +102,11 @@ private:
         found.name = name;
         found.shape = tensor.shape;
         found.codes.is_unsigned = tensor.dtype == Dtype::kU8;
+        // Four bits may stand in a byte of their own.
+        found.codes.bits = !found.codes.is_unsigned && bits_.of(name) == 4 ? 4 : 8;
+        if (const auto note = joining_.find(catalog::module_name(name), ".comfy_quant")) {
+          found.parts.push_back(*note);
+        }
         take(index, *scale, std::move(found));
       }
     }
@@ -99,17 +125,27 @@ private:
       return joining_.problem("missing-scale",
                               concat("Expected scales in ", name, kScale, ", found none."), name);
     }
-    if (!shape || !holds_shape(catalog_.tensors[*shape])) {
+    const uint32_t configured = bits_.of(name);
+    if (configured != 0 && configured != 4 && configured != 8) {
+      return; // of this layout, but not read here: whoever needs the values is told
+    }
+    Joined found;
+    found.name = name;
+    found.codes.packed = true;
+    if (shape) {
+      found.parts.push_back(*shape);
+    }
+    const bool has_shape = shape && holds_shape(catalog_.tensors[*shape]);
+    if (shape ? !has_shape : !derive_shape(packed, catalog_.tensors[*scale], configured, found)) {
       return joining_.problem("missing-shape",
                               concat("Expected the shape of the packed weights in ", name, kShape,
                                      " (I64), found none."),
                               name);
     }
-    Joined found;
-    found.name = name;
-    found.parts.push_back(*shape);
-    found.codes.packed = true;
-    if (!read_shape(catalog_.tensors[*shape], packed, found)) {
+    if (has_shape) {
+      read_shape(catalog_.tensors[*shape], found);
+    }
+    if (!fits_words(packed, found, configured)) {
       return joining_.problem("wrong-shape",
                               concat("Expected ", name, kPacked,
                                      " to hold the weights whose shape is in ", name, kShape,
@@ -119,18 +155,37 @@ private:
     take(index, *scale, std::move(found));
   }
 
-  /// The original shape and the bits of packed codes; false where they contradict the words.
-  bool read_shape(const Tensor &tensor, const Tensor &packed, Joined &found) const {
+  /// Leaves the shape empty where there is none.
+  void read_shape(const Tensor &tensor, Joined &found) const {
     const auto bytes = joining_.window().find(tensor.offset, tensor.bytes);
-    if (!bytes || packed.shape.size() < 2) {
-      return false;
-    }
-    for (size_t i = 0; i < tensor.elements; ++i) {
-      const auto extent = load_le<int64_t>(bytes->data() + i * 8);
+    const size_t width = dtype_bits(tensor.dtype) / 8;
+    for (size_t i = 0; bytes && i < tensor.elements; ++i) {
+      const uint8_t *at = bytes->data() + i * width;
+      const int64_t extent = width == 8 ? load_le<int64_t>(at) : load_le<int32_t>(at);
       if (extent < 1) {
-        return false;
+        found.shape.clear();
+        return;
       }
       found.shape.push_back(static_cast<uint64_t>(extent));
+    }
+  }
+
+  /// Without a stored shape the words are full: of 4 or 8 bits as configured, in groups that divide the row.
+  static bool derive_shape(const Tensor &packed, const Tensor &scales, uint32_t bits,
+                           Joined &found) {
+    if (bits == 0 || packed.shape.size() < 2 || scales.shape.size() != packed.shape.size() ||
+        packed.shape.back() > UINT64_MAX / 8) {
+      return false;
+    }
+    found.shape = packed.shape;
+    found.shape.back() = packed.shape.back() * (32 / bits);
+    return scales.shape.back() > 0 && found.shape.back() % scales.shape.back() == 0;
+  }
+
+  /// The bits of packed codes of this shape; false where the words contradict it.
+  static bool fits_words(const Tensor &packed, Joined &found, uint32_t configured) {
+    if (packed.shape.size() < 2 || found.shape.empty()) {
+      return false;
     }
     const auto elements = checked_product(found.shape);
     const uint64_t words = packed.shape.back();
@@ -145,7 +200,7 @@ private:
     found.codes.columns = columns;
     found.codes.matrix_rows = packed.shape[packed.shape.size() - 2];
     const bool either = fits(4) && fits(8); // a word a row
-    found.codes.bits = either ? configured_bits(found.name) : (fits(4) ? 4 : 8);
+    found.codes.bits = either ? configured : (fits(4) ? 4 : 8);
     return found.codes.bits == 4 || (found.codes.bits == 8 && fits(8));
   }
 
@@ -176,6 +231,17 @@ private:
     codes.data = part_of(catalog_.tensors[data]);
     codes.scale = part_of(scales);
     found.parts.push_back(scale);
+    if (const auto order = joining_.find(found.name, kGroupIndex)) {
+      const Tensor &index = catalog_.tensors[*order];
+      if (!take_group_index(index, codes)) {
+        return joining_.problem("wrong-shape",
+                                concat("Expected the number of a group for each of ", codes.columns,
+                                       " columns, found ", index.name, " of shape ",
+                                       shape_text(index.shape), "."),
+                                found.name);
+      }
+      found.parts.push_back(*order);
+    }
     if (const auto zero_point = joining_.find(found.name, kZeroPoint)) {
       if (!take_zero_points(catalog_.tensors[*zero_point], codes)) {
         return joining_.problem("wrong-shape",
@@ -188,6 +254,16 @@ private:
       found.parts.push_back(*zero_point);
     }
     joining_.take(data, std::move(found));
+  }
+
+  static bool take_group_index(const Tensor &tensor, Codes &codes) {
+    if (tensor.dtype != Dtype::kI32 || tensor.elements != codes.columns || !is_plain(tensor)) {
+      return false;
+    }
+    if (codes.scope < codes.columns) { // else all columns have the same scale
+      codes.group_index = part_of(tensor);
+    }
+    return true;
   }
 
   static bool take_zero_points(const Tensor &tensor, Codes &codes) {
@@ -207,6 +283,7 @@ private:
 
   Joining &joining_;
   const catalog::Catalog &catalog_;
+  ConfiguredBits bits_;
 };
 
 } // namespace

@@ -96,6 +96,7 @@ constexpr Layout kCompressedTensors = {
     compressed_tensors::shape_needs,
     compressed_tensors::join,
     compressed_tensors::check,
+    compressed_tensors::find_leftovers,
     compressed_tensors::make_decoder,
 };
 

@@ -43,7 +43,10 @@ uint64_t first_word(const Codes &codes, uint64_t row) {
 } // namespace
 
 void Unpacker::reserve(const Codes &codes, uint64_t elements) {
-  const uint64_t scopes = std::min(codes.scopes(), elements / codes.scope + 2);
+  const uint64_t in_part = codes.group_index ? (elements / codes.columns + 2) * groups(codes)
+                                             : elements / codes.scope + 2;
+  const uint64_t scopes = std::min(codes.scopes(), in_part);
+  order_.reserve(codes.group_index ? static_cast<size_t>(codes.columns) : 0);
   scales_.reserve(static_cast<size_t>(scopes));
   zero_points_.reserve(static_cast<size_t>(scopes));
   if (codes.packed_zero_points) {
@@ -61,15 +64,44 @@ void Unpacker::begin(const Codes &codes, uint64_t begin, uint64_t end, std::span
   values_ = values;
   steps_ = steps;
   first_scope_ = begin / codes.scope;
-  scopes_ = (end - 1) / codes.scope - first_scope_ + 1;
+  uint64_t last_scope = (end - 1) / codes.scope;
+  order_.clear();
+  if (codes.group_index) { // any of a row's
+    first_scope_ = begin / codes.columns * groups(codes);
+    last_scope = ((end - 1) / codes.columns + 1) * groups(codes) - 1;
+    order_.resize(static_cast<size_t>(codes.columns));
+  }
+  scopes_ = last_scope - first_scope_ + 1;
   scales_.resize(static_cast<size_t>(scopes_));
   zero_points_.assign(static_cast<size_t>(scopes_), 0);
   findings_ = {};
-  enter(Step::kScales);
+  enter(Step::kOrder);
+}
+
+size_t Unpacker::scope_index(uint64_t element) const {
+  if (order_.empty()) {
+    return static_cast<size_t>(element / codes_->scope - first_scope_);
+  }
+  const uint64_t row = element / codes_->columns;
+  return static_cast<size_t>(row * groups(*codes_) +
+                             order_[static_cast<size_t>(element % codes_->columns)] - first_scope_);
+}
+
+/// Behind the last element from this one on that is known to have its scope.
+uint64_t Unpacker::end_of_scope(uint64_t element) const {
+  return order_.empty() ? (element / codes_->scope + 1) * codes_->scope : element + 1;
+}
+
+/// False for a scope that an earlier part has met.
+bool Unpacker::is_first_seen(uint64_t scope) const {
+  return order_.empty() ? scope * codes_->scope >= begin_
+                        : scope / groups(*codes_) * codes_->columns >= begin_;
 }
 
 const Codes::Part &Unpacker::part() const {
   switch (step_) {
+  case Step::kOrder:
+    return *codes_->group_index;
   case Step::kScales:
     return codes_->scale;
   case Step::kZeroPoints:
@@ -82,6 +114,9 @@ const Codes::Part &Unpacker::part() const {
 void Unpacker::enter(Step step) {
   step_ = step;
   taken_ = 0;
+  if (step == Step::kOrder && !codes_->group_index) {
+    return enter(Step::kScales);
+  }
   if (step == Step::kZeroPoints && !codes_->zero_point) {
     return enter(Step::kCodes);
   }
@@ -95,6 +130,9 @@ void Unpacker::enter(Step step) {
   } else if (step == Step::kCodes) {
     position_ = begin_;
     last_ = end_;
+  } else if (step == Step::kOrder) {
+    position_ = 0;
+    last_ = codes_->columns * sizeof(int32_t);
   } else if (step == Step::kZeroPoints && codes_->packed_zero_points) {
     position_ = first_word(*codes_, first_row) * 4;
     last_ = (first_word(*codes_, last_row) + groups(*codes_)) * 4;
@@ -119,6 +157,9 @@ std::optional<Need> Unpacker::next() {
 
 void Unpacker::take(std::span<const uint8_t> bytes) {
   switch (step_) {
+  case Step::kOrder:
+    take_order(bytes);
+    break;
   case Step::kScales:
     take_scales(bytes);
     break;
@@ -137,6 +178,8 @@ void Unpacker::take(std::span<const uint8_t> bytes) {
     unpack_zero_points();
   }
   switch (step_) {
+  case Step::kOrder:
+    return enter(Step::kScales);
   case Step::kScales:
     return enter(Step::kZeroPoints);
   case Step::kZeroPoints:
@@ -146,12 +189,20 @@ void Unpacker::take(std::span<const uint8_t> bytes) {
   }
 }
 
+void Unpacker::take_order(std::span<const uint8_t> bytes) {
+  const auto most = static_cast<int64_t>(groups(*codes_)) - 1;
+  for (size_t at = 0; at < bytes.size(); at += sizeof(int32_t)) {
+    const int64_t group = load_le<int32_t>(bytes.data() + at);
+    findings_.bad_codes += begin_ == 0 && (group < 0 || group > most) ? 1 : 0;
+    order_[taken_++] = static_cast<uint32_t>(std::clamp<int64_t>(group, 0, most));
+  }
+}
+
 void Unpacker::take_scales(std::span<const uint8_t> bytes) {
   const uint32_t width = dtype_bits(codes_->scale.dtype) / 8;
   for (size_t at = 0; at < bytes.size(); at += width) {
     const float scale = load_scale(bytes.data() + at, codes_->scale.dtype);
-    // One that begins in an earlier part was looked at there.
-    const bool is_new = (first_scope_ + taken_) * codes_->scope >= begin_;
+    const bool is_new = is_first_seen(first_scope_ + taken_);
     findings_.bad_scales += is_new && (scale == 0 || !std::isfinite(scale)) ? 1 : 0;
     findings_.negative_scales += is_new && scale < 0 ? 1 : 0;
     scales_[taken_++] = scale;
@@ -168,7 +219,7 @@ void Unpacker::take_zero_points(std::span<const uint8_t> bytes) {
   const Dtype dtype = codes_->zero_point->dtype;
   for (size_t at = 0; at < bytes.size(); at += dtype_bits(dtype) / 8) {
     const int64_t zero_point = load_integer(bytes.data() + at, dtype);
-    const bool is_new = (first_scope_ + taken_) * codes_->scope >= begin_;
+    const bool is_new = is_first_seen(first_scope_ + taken_);
     const bool is_code = zero_point >= codes_->lowest() && zero_point <= codes_->highest();
     findings_.bad_zero_points += is_new && !is_code ? 1 : 0;
     zero_points_[taken_++] =
@@ -245,7 +296,7 @@ void Unpacker::put(uint64_t begin, size_t count, const CodeAt &code_at, int32_t 
 /// Elements [begin, end) of the tensor; the first of them is code number `skip` of `codes`.
 void Unpacker::decode_codes(uint64_t begin, uint64_t end, const uint8_t *codes, uint64_t skip) {
   while (begin < end) {
-    const uint64_t stop = std::min(end, (begin / codes_->scope + 1) * codes_->scope);
+    const uint64_t stop = std::min(end, end_of_scope(begin));
     const auto count = static_cast<size_t>(stop - begin);
     const auto from = static_cast<size_t>(skip);
     if (!codes_->packed && codes_->is_unsigned) {
@@ -274,7 +325,7 @@ uint64_t Unpacker::misrounded(std::span<const float> values,
                               std::span<const float> expected) const {
   uint64_t misrounded = 0;
   for (uint64_t at = begin_; at < end_;) {
-    const uint64_t stop = std::min(end_, (at / codes_->scope + 1) * codes_->scope);
+    const uint64_t stop = std::min(end_, end_of_scope(at));
     const auto scale = static_cast<double>(scales_[scope_index(at)]);
     const int32_t zero_point = zero_points_[scope_index(at)];
     const double lowest = codes_->lowest() - zero_point;

@@ -32,10 +32,11 @@ public:
                                     std::span<const float> expected) const override;
 
 private:
-  enum class Step : uint8_t { kScales, kZeroPoints, kCodes, kDone };
+  enum class Step : uint8_t { kOrder, kScales, kZeroPoints, kCodes, kDone };
 
   void enter(Step step);
   void take(std::span<const uint8_t> bytes);
+  void take_order(std::span<const uint8_t> bytes);
   void take_scales(std::span<const uint8_t> bytes);
   void take_zero_points(std::span<const uint8_t> bytes);
   void unpack_zero_points();
@@ -44,11 +45,13 @@ private:
   template <typename CodeAt>
   void put(uint64_t begin, size_t count, const CodeAt &code_at, int32_t moved);
   [[nodiscard]] const catalog::Codes::Part &part() const;
-  [[nodiscard]] size_t scope_index(uint64_t element) const {
-    return static_cast<size_t>(element / codes_->scope - first_scope_);
-  }
+  [[nodiscard]] size_t scope_index(uint64_t element) const;
+  [[nodiscard]] uint64_t end_of_scope(uint64_t element) const;
+  [[nodiscard]] bool is_first_seen(uint64_t scope) const;
 
   size_t block_bytes_;
+  std::vector<uint32_t>
+      order_; // the scope of each column within its row, where it is not the column's place
   std::vector<float> scales_; // of the part's scopes
   std::vector<int32_t> zero_points_;
   std::vector<uint32_t> words_; // packed zero points, from the part's first row on
