@@ -118,6 +118,7 @@ function browserProject(
     test: {
       name,
       ...TIMEOUTS,
+      provide: { everyFixture: DEEP },
       include: [...(DEEP ? testsIn('contract') : contract), ...testsIn('parity', 'browser')],
       exclude: ['**/*.node.test.ts'],
       browser: {
@@ -149,6 +150,7 @@ export default defineConfig({
   resolve: { alias: aliases('node') },
   test: {
     globalSetup: 'wasm-tests/parity/expected.ts',
+    provide: { everyFixture: true },
     projects: [
       nodeProject,
       nativeProject,
