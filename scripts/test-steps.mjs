@@ -93,7 +93,10 @@ function packageSteps() {
   return {
     lint: {
       lane: 'package',
-      commands: () => [[NODE, bin('@biomejs/biome/bin/biome'), 'ci']],
+      commands: () => [
+        [NODE, bin('@biomejs/biome/bin/biome'), 'ci'],
+        [NODE, 'scripts/arrows.mjs'],
+      ],
     },
     types: {
       lane: 'package',

@@ -4,7 +4,7 @@
  */
 import { MonoquantError } from './errors.js';
 import { JsonObjectText } from './json-object-text.js';
-import type { Dtype } from './types.js';
+import type { Dtype } from './catalog.js';
 
 export const MODEL_CONFIG = 'config.json';
 
