@@ -139,6 +139,8 @@ function aliases(host: 'node' | 'browser') {
   return [
     { find: '#host', replacement: join(ROOT, `wasm-tests/host/host.${host}.ts`) },
     { find: /^#package(\/(node|browser))?$/, replacement: entry },
+    // As the page's own sources call the package.
+    { find: /^monoquant$/, replacement: entry },
   ];
 }
 
