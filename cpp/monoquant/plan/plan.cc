@@ -45,8 +45,8 @@ void leave_alone_together(Plan &plan, const std::vector<size_t> &group, Reason r
 
 /// A tensor whose new names are taken stays as it is: the file has most likely been quantized before, and
 /// overwriting its scales would destroy it. Any of these names would be taken for a part of it by whoever reads the
-/// output, so all count, whether this scheme has such a part or not. A tensor called like another one's module
-/// stays, too: a configuration could not say which of the two it means.
+/// output, so all count, whether this scheme has such a part or not. A tensor called like another one's module or
+/// like a scale of inputs stays, too: readers could not tell what is meant.
 void refuse_taken_names(Plan &plan, const Options &options) {
   std::set<std::string> taken;
   std::set<std::string_view> modules;
@@ -67,9 +67,10 @@ void refuse_taken_names(Plan &plan, const Options &options) {
     }
     for (const size_t i : group) {
       const std::string &own = plan.catalog.tensors[i].name;
-      if (modules.contains(own)) {
+      if (modules.contains(own) || own.ends_with(".input_scale") ||
+          own.ends_with(".input_zero_point")) {
         leave_alone_together(plan, group, Reason::kNotLoadable,
-                             concat(own, " is the name of a module, too"));
+                             concat(own, " means something else to loaders"));
       }
       for (const std::string_view part : catalog::kPartSuffixes) {
         const std::string name = concat(own, part);
