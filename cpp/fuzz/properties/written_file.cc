@@ -185,8 +185,14 @@ void WrittenFile::check_codes(size_t index, const catalog::Tensor &found) const 
 
 void WrittenFile::check_inputs() const {
   std::map<std::string, const catalog::Tensor *> found;
+  std::set<std::string> own;
+  for (const FileTensor &tensor : model_.tensors) {
+    own.insert(tensor.name);
+  }
   for (const catalog::Tensor &parameter : opened_.input_parameters) {
-    found.emplace(parameter.name, &parameter);
+    if (!own.contains(parameter.name)) {
+      found.emplace(parameter.name, &parameter);
+    }
   }
   size_t planned = 0;
   for (const plan::TensorPlan &entry : plan_.tensors) {
