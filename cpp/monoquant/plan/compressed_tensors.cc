@@ -157,6 +157,7 @@ std::vector<std::string_view> classes_by_name(const catalog::Catalog &catalog) {
     catalog::classify(tensors);
   }
   std::vector<std::string_view> classes;
+  classes.reserve(tensors.size());
   for (const catalog::Tensor &tensor : tensors) {
     classes.push_back(catalog::class_name(tensor));
   }
