@@ -98,7 +98,7 @@ void join(Joining &joining) {
     found.codes.scale = part_of(scales);
     joining.take(i, std::move(found));
   }
-  joining.take_inputs("input_scale", "input_zero_point");
+  joining.take_inputs(kInputNames);
 }
 
 /// A weight of a Linear is either ignored or F8_E4M3 with its scale.
@@ -147,6 +147,7 @@ constexpr Layout kFp8Scaled = {
     fp8_scaled::make_codec,
     fp8_scaled::stores_inputs,
     fp8_scaled::input_streams,
+    fp8_scaled::kInputNames,
     fp8_scaled::configuration,
     nullptr, // everything is in the header
     fp8_scaled::join,
