@@ -118,6 +118,7 @@ function browserProject(
     test: {
       name,
       ...TIMEOUTS,
+      provide: { everyFixture: DEEP },
       include: [...(DEEP ? testsIn('contract') : contract), ...testsIn('parity', 'browser')],
       exclude: ['**/*.node.test.ts'],
       browser: {
@@ -138,6 +139,8 @@ function aliases(host: 'node' | 'browser') {
   return [
     { find: '#host', replacement: join(ROOT, `wasm-tests/host/host.${host}.ts`) },
     { find: /^#package(\/(node|browser))?$/, replacement: entry },
+    // As the page's own sources call the package.
+    { find: /^monoquant$/, replacement: entry },
   ];
 }
 
@@ -149,6 +152,7 @@ export default defineConfig({
   resolve: { alias: aliases('node') },
   test: {
     globalSetup: 'wasm-tests/parity/expected.ts',
+    provide: { everyFixture: true },
     projects: [
       nodeProject,
       nativeProject,

@@ -6,9 +6,9 @@
 import { ERROR_CODES, MonoquantError } from '../api/errors.js';
 import type { EngineInfo } from '../api/types.js';
 import type { ByteSource } from '../io/byte-source.js';
+import type { EngineOptions } from './engine-options.js';
 import type {
   EngineError,
-  EngineOptions,
   OpenOptions,
   WasmInspector,
   WasmModule,

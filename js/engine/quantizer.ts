@@ -4,22 +4,15 @@
  * Documents stay the engine's JSON text: whoever shows them parses them.
  */
 import { type ErrorCode, MonoquantError } from '../api/errors.js';
-import { resolvePatterns } from '../api/patterns.js';
 import type { Catalog, Configuration } from '../api/types.js';
 import type { ByteSink } from '../io/byte-sink.js';
 import type { ByteSource } from '../io/byte-source.js';
 import { countDistribution } from './distribution.js';
 import { type BlockShape, deleteQuietly, type Engine, type Share } from './engine.js';
+import { type EngineOptions, engineOptions } from './engine-options.js';
 import { type OnStageProgress, runStage } from './pipeline.js';
 import { TensorSink } from './tensor-sink.js';
-import type {
-  EngineOptions,
-  OpenOptions,
-  UnfitTensor,
-  WasmInspector,
-  WasmPlan,
-  WasmStage,
-} from './wasm.js';
+import type { OpenOptions, UnfitTensor, WasmInspector, WasmPlan, WasmStage } from './wasm.js';
 
 /** What a plan is made from, besides the file. */
 export interface PlanChoice {
@@ -248,31 +241,7 @@ export class Quantizer<Output> {
   }
 
   #engineOptions({ configuration, unfit }: PlanChoice): EngineOptions {
-    const { container, duplicateTies, bits, mode, scheme, strategy, groupSize } = configuration;
-    const { observer, percentile, inputScheme } = configuration;
-    const { method, floatType, layers, defaultIgnore, minElements, ignore, overrides } =
-      configuration;
-    const hasPatterns = ignore.length > 0 || overrides.length > 0;
-    return {
-      container,
-      duplicateTies,
-      bits,
-      mode,
-      scheme,
-      strategy,
-      groupSize,
-      method,
-      observer,
-      percentile,
-      inputScheme,
-      floatType,
-      layers,
-      defaultIgnore,
-      minElements,
-      ...resolvePatterns(configuration, hasPatterns ? this.#names() : []),
-      unfit,
-      ...(configuration.dequantize === null ? {} : { dequantizedType: configuration.dequantize }),
-    };
+    return { ...engineOptions(configuration, () => this.#names()), unfit };
   }
 
   #names(): readonly string[] {

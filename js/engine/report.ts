@@ -6,6 +6,7 @@
 import { MonoquantError } from '../api/errors.js';
 import type { OutputConfig } from '../api/model-config.js';
 import type { Gates } from '../api/options.js';
+import { option, say } from '../api/sentence.js';
 import type {
   Dtype,
   Plan,
@@ -143,7 +144,7 @@ export function gateWork(planned: readonly PlannedTensor[]): void {
     'nothing-to-quantize',
     `Nothing in the model can be quantized: ${why}.`,
     {
-      suggestion: 'Look at the plan (dry run) for every reason; layers and overrides select more.',
+      suggestion: say`Look at the plan (dry run) for every reason; ${option('layers')} and ${option('overrides')} select more.`,
     },
   );
 }
@@ -177,13 +178,13 @@ export function gateWarnings(warnings: readonly Warning[], { strict }: Gates): v
   const nonFinite = warnings.find(({ code }) => code === 'non-finite');
   if (nonFinite !== undefined) {
     throw new MonoquantError('non-finite-weights', nonFinite.message, {
-      suggestion: 'Repair the weights, or leave out strict to copy these tensors as they are.',
+      suggestion: say`Repair the weights, or leave out ${option('strict')} to copy these tensors as they are.`,
       tensor: nonFinite.tensors[0],
     });
   }
   const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
   throw new MonoquantError('strict-warnings', `${first.message}${more}`, {
-    suggestion: 'With strict, warnings are errors: change what it speaks of, or leave out strict.',
+    suggestion: say`With ${option('strict')}, warnings are errors: change what it speaks of, or leave out ${option('strict')}.`,
     tensor: first.tensors[0],
   });
 }
@@ -198,12 +199,12 @@ export function gateQuality(
   const worst = tensors[0];
   throw new MonoquantError(
     'quality-gate',
-    `The model's SQNR is ${decibels(sqnrDb)}, below the ${failUnder} dB that failUnder asks for.`,
+    say`The model's SQNR is ${decibels(sqnrDb)}, below the ${failUnder} dB that ${option('failUnder')} asks for.`,
     {
       suggestion:
         worst === undefined
           ? undefined
-          : `The worst tensor is "${worst.name}" with ${decibels(worst.sqnrDb)}: leave it out with ignore, or take more bits.`,
+          : say`The worst tensor is "${worst.name}" with ${decibels(worst.sqnrDb)}: leave it out with ${option('ignore')}, or take more bits.`,
       tensor: worst?.name,
     },
   );

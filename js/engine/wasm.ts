@@ -69,38 +69,6 @@ export interface WasmStage extends Handle {
   result(): string;
 }
 
-/** Options of a plan as the engine takes them: patterns are resolved to tensor indices in the catalog. */
-export interface EngineOptions {
-  readonly container: string;
-  readonly duplicateTies: boolean;
-  readonly bits: number | 'none';
-  readonly mode: string;
-  readonly scheme: string;
-  readonly strategy: string;
-  readonly groupSize: number;
-  readonly method: string;
-  readonly floatType: string;
-  readonly layers: readonly string[];
-  readonly defaultIgnore: boolean;
-  readonly minElements: number;
-  readonly ignore: readonly number[];
-  readonly overrides: readonly {
-    readonly tensors: readonly number[];
-    readonly bits?: number | 'none';
-    readonly scheme?: string;
-    readonly groupSize?: number;
-    readonly method?: string;
-  }[];
-  /** What stored codes become, where `bits` is `none`. */
-  readonly dequantizedType?: string;
-  /** What an earlier run found that no header shows: these tensors can only be copied. */
-  readonly unfit: readonly UnfitTensor[];
-  /** How the inputs of layers are quantized where the mode is `static`. */
-  readonly observer: string;
-  readonly percentile: number;
-  readonly inputScheme: string;
-}
-
 /** What CalibrateStage makes: a Calibration, and what is wrong with the data. */
 export interface CalibrateResult {
   readonly calibration: Calibration;

@@ -7,7 +7,6 @@ import { MonoquantError } from '../../js/api/errors.js';
 import type { Comparison } from '../../js/api/types.js';
 import { formatDecibels } from '../../js/words/format.js';
 import type { Arguments } from './arguments.js';
-import { openOptions } from './call-options.js';
 import type { CompareFlag } from './flags.js';
 import { withProgress } from './progress.js';
 import { printJson, type Session } from './session.js';
@@ -15,15 +14,16 @@ import { renderComparison } from './text-comparison.js';
 import { twoFiles } from './two-files.js';
 
 export async function runCompare(
-  { values, operands }: Arguments<CompareFlag>,
+  { values, options, operands }: Arguments<CompareFlag>,
   session: Session,
 ): Promise<void> {
   const example = 'monoquant compare model.safetensors model_quantized.safetensors';
   const [first, second] = twoFiles(operands, 'two models', example);
+  const { failUnder, ...opening } = options;
   const { compare } = await import('../index.js');
   const { err, signal } = session;
   const comparison = await withProgress(err, { quiet: false, lines: !values.json }, (onProgress) =>
-    compare(first, second, { ...openOptions(values), threads: 1, signal, onProgress }),
+    compare(first, second, { ...opening, threads: 1, signal, onProgress }),
   );
   if (values.json) printJson(session.out, comparison);
   else {
@@ -35,7 +35,7 @@ export async function runCompare(
     );
     session.out.write(text);
   }
-  gate(comparison, values['fail-under']);
+  gate(comparison, failUnder);
 }
 
 function gate({ sqnrDb, tensors }: Comparison, failUnder: number | undefined): void {

@@ -1,7 +1,10 @@
 #include <algorithm>
 
 #include "monoquant/base/json_writer.h"
+#include "monoquant/base/words.h"
 #include "monoquant/catalog/catalog.h"
+#include "monoquant/quant/scheme.h"
+#include "monoquant/quant/words.h"
 
 namespace monoquant::catalog {
 
@@ -23,14 +26,15 @@ std::string_view danger_name(torch::Danger danger) {
 void write_codes(JsonWriter &json, const Codes &codes) {
   const bool per_tensor = codes.scope == codes.elements;
   const bool grouped = !per_tensor && codes.scope != codes.columns;
+  const auto strategy = per_tensor ? quant::Strategy::kTensor
+                        : grouped  ? quant::Strategy::kGroup
+                                   : quant::Strategy::kChannel;
   json.begin_object();
   json.member("bits", codes.bits);
   json.member("type", codes.is_integer ? "int" : "float");
-  json.member("scheme", codes.zero_point ? "asymmetric" : "symmetric");
-  json.member("strategy", codes.blocks ? "block"
-                          : per_tensor ? "tensor"
-                          : grouped    ? "group"
-                                       : "channel");
+  json.member("scheme", word_of(quant::kSchemeWords, !codes.zero_point));
+  json.member("strategy",
+              codes.blocks ? std::string_view("block") : word_of(quant::kStrategyWords, strategy));
   json.member("groupSize", grouped && !codes.blocks ? static_cast<int64_t>(codes.scope) : -1);
   if (codes.blocks) {
     json.member("blockSize", std::vector<uint64_t>{codes.blocks->rows, codes.blocks->columns});

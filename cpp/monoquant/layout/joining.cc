@@ -93,14 +93,14 @@ void Joining::take(size_t codes, Joined joined) {
   joined_[codes] = std::move(joined);
 }
 
-void Joining::take_inputs(std::string_view scale, std::string_view zero_point) {
+void Joining::take_inputs(std::span<const std::string_view> names) {
   for (const std::optional<Joined> &quantized : joined_) {
     if (!quantized) {
       continue;
     }
     const std::string_view module = catalog::module_name(quantized->name);
     const std::string stem = module.empty() ? std::string() : concat(module, ".");
-    for (const std::string_view name : {scale, zero_point}) {
+    for (const std::string_view name : names) {
       const auto found = find(stem, name);
       const bool is_single =
           found && tensor(*found).elements == 1 && is_plain(tensor(*found)) && !consumed_[*found];

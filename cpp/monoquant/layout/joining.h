@@ -5,6 +5,7 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,7 +49,7 @@ public:
   void take(size_t codes, Joined joined);
   /// The same of what is stored about the inputs of the modules that have codes: tensors of one number each, named
   /// behind "MODULE.". They go into Catalog::input_parameters.
-  void take_inputs(std::string_view scale, std::string_view zero_point);
+  void take_inputs(std::span<const std::string_view> names);
 
   /// Once, at the end.
   void finish();

@@ -58,6 +58,8 @@ struct Layout {
   /// Whether scales of the layer's inputs can be stored beside such codes, and the tensors that hold them.
   bool (*stores_inputs)(const Stored &stored);
   std::vector<Stream> (*input_streams)(const catalog::Tensor &tensor, const StoredInput &input);
+  /// The names, behind "MODULE.", of what readers take for such a tensor.
+  std::span<const std::string_view> input_names;
 
   /// The value of `quantization_config` as JSON text. `tensors`: one for each of the catalog.
   std::string (*configuration)(const catalog::Catalog &catalog, std::span<const Described> tensors);

@@ -206,8 +206,8 @@ void quantize(TensorPlan &plan, const Tensor &tensor, const Treatment &treatment
   scheme.symmetric = treatment.symmetric;
   scheme.strategy = treatment.strategy;
   // Loaders know groups only in packed files.
-  stored.weights_only =
-      treatment.bits == 4 || options.weights_only || treatment.strategy == quant::Strategy::kGroup;
+  stored.weights_only = treatment.bits == 4 || options.weights_only() ||
+                        treatment.strategy == quant::Strategy::kGroup;
   const bool half = tensor.dtype == Dtype::kF16 || tensor.dtype == Dtype::kBF16;
   scheme.scale_dtype = half ? tensor.dtype : Dtype::kF32;
 

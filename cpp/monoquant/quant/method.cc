@@ -48,8 +48,8 @@ void choose_by_error(const ScopeValues &scopes, const Scheme &scheme, const Qpar
 
 // In the order of Method.
 constexpr std::array<MethodFacts, 2> kMethods = {{
-    {"rtn", false, false, false, choose_by_range},
-    {"mse", true, true, true, choose_by_error},
+    {false, false, false, choose_by_range},
+    {true, true, true, choose_by_error},
 }};
 
 } // namespace

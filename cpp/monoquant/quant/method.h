@@ -3,7 +3,6 @@
 #pragma once
 
 #include <span>
-#include <string_view>
 
 #include "monoquant/quant/qparams.h"
 #include "monoquant/quant/scheme.h"
@@ -23,9 +22,8 @@ struct ScopeValues {
 };
 
 struct MethodFacts {
-  std::string_view name; // in options and documents
-  bool needs_floats;     // F32, whatever the source stores
-  bool needs_scopes;     // all that shares a scale at once: at most kLongestSearch values
+  bool needs_floats; // F32, whatever the source stores
+  bool needs_scopes; // all that shares a scale at once: at most kLongestSearch values
   bool takes_importance;
   void (*choose)(const ScopeValues &scopes, const Scheme &scheme, const QparamsArrays &chosen);
 };

@@ -32,6 +32,7 @@ inline constexpr std::string_view kPartSuffixes[] = {kPacked, kShape, kScale, kZ
                                                      kGroupIndex};
 inline constexpr std::string_view kInputScale = "input_scale";
 inline constexpr std::string_view kInputZeroPoint = "input_zero_point";
+inline constexpr std::string_view kInputNames[] = {kInputScale, kInputZeroPoint};
 
 /// Codes whose inputs stay floats are packed.
 inline bool is_packed(const Stored &stored) { return stored.weights_only; }

@@ -14,7 +14,7 @@ namespace {
 using catalog::Codes;
 using catalog::Tensor;
 
-constexpr uint64_t kMostDimensions = 8;
+constexpr uint64_t kMostDimensions = 64; // as in PyTorch
 /// Shapes that lie no further apart are read together, up to so many bytes.
 constexpr uint64_t kShapeGap = 4096;
 constexpr uint64_t kMostShapeBytes = uint64_t{1} << 20U;
@@ -86,7 +86,7 @@ public:
         look_at(i);
       }
     }
-    joining_.take_inputs(kInputScale, kInputZeroPoint);
+    joining_.take_inputs(kInputNames);
   }
 
 private:

@@ -92,6 +92,7 @@ constexpr Layout kCompressedTensors = {
     compressed_tensors::make_codec,
     compressed_tensors::stores_inputs,
     compressed_tensors::input_streams,
+    compressed_tensors::kInputNames,
     compressed_tensors::configuration,
     compressed_tensors::shape_needs,
     compressed_tensors::join,

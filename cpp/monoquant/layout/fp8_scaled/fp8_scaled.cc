@@ -164,7 +164,7 @@ public:
     if (const auto mark = found_ ? joining_.find(kMark, "") : std::nullopt) {
       joining_.drop(*mark);
     }
-    joining_.take_inputs("input_scale", "input_zero_point");
+    joining_.take_inputs(kInputNames);
   }
 
 private:
@@ -269,6 +269,7 @@ constexpr Layout kFp8Scaled = {
     fp8_scaled::make_codec,
     fp8_scaled::stores_inputs,
     fp8_scaled::input_streams,
+    fp8_scaled::kInputNames,
     fp8_scaled::configuration,
     nullptr, // everything is in the header
     fp8_scaled::join,

@@ -15,6 +15,7 @@ namespace fp8_scaled {
 
 inline constexpr std::string_view kScale = "_scale";
 inline constexpr std::string_view kPartSuffixes[] = {kScale};
+inline constexpr std::string_view kInputNames[] = {"input_scale", "input_zero_point"};
 
 // Members of Layout.
 std::unique_ptr<RowCodec> make_codec(const Stored &stored);
