@@ -1,6 +1,5 @@
 /**
  * A model that is open for reading: one file, or the files of a folder or of an index.
- * It exists so that a path means the same model wherever one is named.
  * All of its files are open from before the work until after it, and none of them may be an output.
  */
 import { readdirSync, readSync, statSync } from 'node:fs';

@@ -1,11 +1,13 @@
 /**
- * An open model as callers see it.
- * It exists so that both entries of the package hand out the same thing.
- * It holds a worker until `close`, but never keeps the process alive.
+ * An open model as callers see it: one engine, in a worker of its own, for all that is done with the model.
+ * Calls run one after the other, in the order in which they were made. Aborting one ends its worker at once: the next
+ * call begins with a new one. It holds the worker until `close`, but never keeps the process alive.
  */
+import type { CalibrationInput } from './calibration.js';
+import type { CalibrateOptions, CompareOptions, ValidateOptions } from './options.js';
 import type { PlanOptions } from './plan-options.js';
 import type { TensorData } from './tensor-data.js';
-import type { Catalog, Plan } from './types.js';
+import type { Calibration, Catalog, Comparison, Distribution, Plan, Validation } from './types.js';
 
 /** The tensors of a file, read when they are asked for. */
 export interface Tensors {
@@ -15,10 +17,47 @@ export interface Tensors {
   tensor(name: string): Promise<TensorData>;
   /** All tensors in the order of the file, one at a time. */
   [Symbol.asyncIterator](): AsyncIterator<TensorData>;
+  /** Ends what is under way: such calls fail with `aborted`, and so do all later ones. */
   close(): Promise<void>;
 }
 
-export interface Model extends Tensors {
+/** How a host names files, what it can be asked for there, and what comes out. */
+export interface ModelTypes {
+  named: unknown;
+  quantize: object;
+  convert: object;
+  dequantize: object;
+  result: unknown;
+}
+
+/**
+ * The options of its calls are those of the functions of the same name. What was said when it was opened (`key`,
+ * `stripPrefix`, `threads`, `engine`) holds for all of them: saying something else is an error.
+ */
+export interface ModelOf<Types extends ModelTypes> extends Tensors {
   /** What `quantize` with these options would do. Reads nothing but metadata. */
   plan(options?: PlanOptions): Promise<Plan>;
+  quantize(options?: Types['quantize']): Promise<Types['result']>;
+  convert(options?: Types['convert']): Promise<Types['result']>;
+  dequantize(options?: Types['dequantize']): Promise<Types['result']>;
+  /** Reads captured inputs of its layers. */
+  calibrate(
+    data: CalibrationInput | readonly CalibrationInput[],
+    options?: CalibrateOptions,
+  ): Promise<Calibration>;
+  /**
+   * Checks it, where it is a quantized file. With `file` that one is checked instead, with this model as the reference
+   * that it was made from.
+   */
+  validate(
+    options?: ValidateOptions<Types['named']> & { readonly file?: Types['named'] },
+  ): Promise<Validation>;
+  /** What `other` is beside it. */
+  compare(other: Types['named'], options?: CompareOptions): Promise<Comparison>;
+  /** Counts the values of one tensor, here and in what was made of it. */
+  distribution(
+    other: Types['named'],
+    tensor: string,
+    options?: CompareOptions,
+  ): Promise<Distribution>;
 }

@@ -136,15 +136,20 @@ export function resolvePlan(
   const given = checkObject(options, 'options', [...PLAN_KEYS, ...OPEN_KEYS]);
   const choices = checkChoices(given);
   const configuration = configurationOf({ ...opening, ...choices });
+  checkOpening(configuration, opening);
+  return { configuration, calibration: choices.calibration ?? [] };
+}
+
+/** An open model is one part of its file. */
+export function checkOpening(asked: Opening, opened: Opening): void {
   for (const key of ['key', 'stripPrefix'] as const) {
-    if (configuration[key] === opening[key]) continue;
-    const [opened, asked] = [opening[key], configuration[key]].map((part) => JSON.stringify(part));
+    if (asked[key] === opened[key]) continue;
+    const [before, now] = [opened[key], asked[key]].map((part) => JSON.stringify(part));
     throw contradiction(
-      `The model was opened with ${key}: ${opened}, but the plan is to have ${key}: ${asked}.`,
+      `The model was opened with ${key}: ${before}, but here ${key} is to be ${now}.`,
       `Open the model with that ${key}, or leave it out here.`,
     );
   }
-  return { configuration, calibration: choices.calibration ?? [] };
 }
 
 export function resolveOpen(options: OpenOptions & RunOptions): {
@@ -155,11 +160,13 @@ export function resolveOpen(options: OpenOptions & RunOptions): {
   return { run: runOf(given), opening: openingOf(given) };
 }
 
-export function resolveCalibrate(options: CalibrateOptions): {
+export interface CalibrateRequest {
   readonly run: RunOptions;
   readonly opening: Opening;
   readonly strict: boolean;
-} {
+}
+
+export function resolveCalibrate(options: CalibrateOptions): CalibrateRequest {
   const given = checkObject(options, 'options', [...RUN_KEYS, ...OPEN_KEYS, 'strict']);
   const strict = checkBoolean(given.strict, 'strict') ?? false;
   return { run: runOf(given), opening: openingOf(given), strict };
@@ -206,14 +213,16 @@ export function resolveDequantize(options: DequantizeOptions, hasPaths: boolean)
   }));
 }
 
-export function resolveValidate<Source>(options: ValidateOptions<Source>): {
+export interface ValidateRequest<Source> {
   readonly run: RunOptions;
   readonly opening: Opening;
   readonly reference: Source | undefined;
   readonly failUnder: number | undefined;
   readonly executes: boolean;
   readonly calibration: readonly CalibrationInput[];
-} {
+}
+
+export function resolveValidate<Source>(options: ValidateOptions<Source>): ValidateRequest<Source> {
   const keys = ['reference', 'failUnder', 'calibration', 'run', ...RUN_KEYS, ...OPEN_KEYS];
   const given = checkObject(options, 'options', keys);
   const failUnder = checkFiniteNumber(given.failUnder, 'failUnder');

@@ -1,6 +1,5 @@
 /**
  * An output of which only the end is kept: the one tensor behind a header.
- * It exists so that reading a tensor is a run like any other.
  * Its memory is taken at the beginning, so that a lack of it shows before any work.
  */
 import { MonoquantError } from '../api/errors.js';

@@ -3,12 +3,11 @@
  * It exists to translate flags into a call of the package, and its result into text or JSON.
  * An existing file is overwritten only with --force, and the model never.
  */
-import { MonoquantError } from '../../js/api/errors.js';
 import type { Choices } from '../../js/api/option-checks.js';
 import type { RunOptions } from '../../js/api/options.js';
 import type { OpenOptions, PlanOptions } from '../../js/api/plan-options.js';
 import type { Plan, Report } from '../../js/api/types.js';
-import { formatPlural } from '../../js/words/format.js';
+import { gateWarnings } from '../../js/report/gates.js';
 import { filesBeside, makeFolder, modelIn, namesFolder } from '../output-folder.js';
 import { type Arguments, oneModel } from './arguments.js';
 import { outputBeside } from './beside-model.js';
@@ -113,14 +112,7 @@ async function dryRun(job: Job): Promise<Outcome> {
     }
   });
   const { output, values, session } = job;
-  if (values.strict && document.warnings.length > 0) {
-    printWarnings(session.err, document.warnings);
-    const count = formatPlural(document.warnings.length, 'warning');
-    throw new MonoquantError(
-      'strict-warnings',
-      `The plan has ${count}, and --strict takes each for an error.`,
-    );
-  }
+  gateWarnings(document.warnings, { strict: values.strict === true });
   const render = async () => {
     const { renderPlan } = await import('./text-plan.js');
     return renderPlan(document, output, session.out, values.verbose === true);

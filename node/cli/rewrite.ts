@@ -78,10 +78,3 @@ function rewriteOptions(values: FlagValues<ConvertFlag>, output: string): Conver
   const container = containerOf(output);
   return withoutUndefined({ key, stripPrefix, duplicateTies, container });
 }
-
-/** How many tensors of a report were only copied, tied or dropped. */
-export function countDecisions({ copied }: Report, decision: string, reason?: string): number {
-  return copied.filter(
-    (tensor) => tensor.decision === decision && (reason === undefined || tensor.reason === reason),
-  ).length;
-}

@@ -284,6 +284,20 @@ describe('what stands beside the weights', () => {
 
   beforeEach(() => write({ ...SIDE, ...LEFT_BEHIND }));
 
+  it('is the same from JavaScript', async () => {
+    await shell(`cd '${root.path}' && monoquant quantize model -o out/`);
+    const { output, report } = await quantize(root.at('model'), { output: `${root.at('again')}/` });
+    expect(output).toBe(root.at('again/model.safetensors'));
+    expect(report.outputConfig.quantization).not.toBeNull();
+    expect(filesIn('again')).toEqual(EXPECTED);
+    for (const name of EXPECTED) {
+      const [one, other] = ['out', 'again'].map((folder) =>
+        readFileSync(root.at(`${folder}/${name}`)),
+      );
+      expect(other?.equals(one ?? Buffer.of()), name).toBe(true);
+    }
+  });
+
   it.each([
     ['quantize', ['quantize', 'model', '-o', 'out/']],
     ['quantize, from the index', ['quantize', `model/${INDEX}`, '-o', 'out/']],

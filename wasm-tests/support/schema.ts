@@ -17,6 +17,7 @@ import {
   type Configuration,
   DANGERS,
   DEQUANTIZED_TYPES,
+  type Decision,
   type Distribution,
   FILE_FORMATS,
   FLOAT_TYPES,
@@ -34,6 +35,7 @@ import {
   type PlannedTensor,
   PROBLEM_CODES,
   type Problem,
+  QUALITIES,
   REASONS,
   type Report,
   SCHEMES,
@@ -42,6 +44,7 @@ import {
   type TensorComparison,
   type TensorInfo,
   type TensorReport,
+  type UnchangedTensor,
   type ValidatedTensor,
   type Validation,
   WARNINGS,
@@ -145,7 +148,7 @@ const sizes = object<Plan['sizes']>({
 });
 
 const warnings = list(
-  object<Warning>({ code: oneOf(WARNINGS), message: text, tensors: list(text) }),
+  object<Warning>({ code: oneOf(WARNINGS), message: text, tensors: list(text), total: count }),
 );
 
 const output = object<OutputTensor>({ name: text, dtype, shape, bytes: count });
@@ -238,6 +241,7 @@ const validationDocument = object<Validation>({
   version: text,
   valid: flag,
   problems: list(problem),
+  warnings,
   hasReference: flag,
   sqnrDb: nullable(number),
   outputSqnrDb: nullable(number),
@@ -257,6 +261,7 @@ const validationDocument = object<Validation>({
           cosine: number,
         }),
       ),
+      notRun: optional(text),
     }),
   ),
 });
@@ -268,6 +273,14 @@ const planDocument = object<Plan>({
   quantizationConfig: nullable(anyObject),
   warnings,
 });
+
+const unchanged = (decision: Decision) =>
+  object<UnchangedTensor>({
+    name: text,
+    decision: oneOf([decision]),
+    reason: oneOf(REASONS),
+    explanation: text,
+  });
 
 const reportDocument = object<Report>({
   version: text,
@@ -285,6 +298,7 @@ const reportDocument = object<Report>({
       elements: count,
       decision: oneOf(['quantize', 'convert']),
       sqnrDb: nullable(number),
+      quality: oneOf(QUALITIES),
       maxError: number,
       edgeScales: optional(count),
       sourceBytes: count,
@@ -292,14 +306,9 @@ const reportDocument = object<Report>({
       input: optional(input),
     }),
   ),
-  copied: list(
-    object<Report['copied'][number]>({
-      name: text,
-      decision: oneOf(['copy', 'tie', 'drop']),
-      reason: oneOf(REASONS),
-      explanation: text,
-    }),
-  ),
+  copied: list(unchanged('copy')),
+  tied: list(unchanged('tie')),
+  dropped: list(unchanged('drop')),
   warnings,
   timings: object<Report['timings']>({ planMs: number, encodeMs: number, verifyMs: number }),
 });
