@@ -14,7 +14,7 @@ import { type CalibrationFiles, openCalibration } from './calibration-files.js';
 import { ModelInput } from './model-input.js';
 import type { OpenFile, SizedFile } from './open-file.js';
 import { OutputFile } from './output-file.js';
-import { modelIn, namesFolder, OutputFolder } from './output-folder.js';
+import { OutputFolder, weightsOf } from './output-folder.js';
 import { FileResult, type QuantizeResult, TemporaryFolder } from './result.js';
 import { startHelpers, startSession } from './worker-host.js';
 
@@ -66,12 +66,11 @@ class NodeModel extends Handle<NodeTypes> {
     const { configuration, force } = request;
     const aside = request.output === undefined ? new TemporaryFolder() : undefined;
     const place = request.output ?? `${aside?.path ?? ''}/`;
-    const isFolder = aside !== undefined || namesFolder(place, input.path);
-    const path = isFolder ? modelIn(place, configuration.container) : place;
+    const path = weightsOf(place, input.path, configuration.container);
     let folder: OutputFolder | undefined;
     try {
       calibration.checkOutput(path);
-      if (isFolder && aside === undefined) folder = OutputFolder.begin(place, input, force);
+      if (path !== place && aside === undefined) folder = OutputFolder.begin(place, input, force);
       const output = OutputFile.create(path, { force, inputs: identities });
       try {
         const helpers = startHelpers({ ...this.run, ...request.run }, input.bytes);

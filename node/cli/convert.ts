@@ -21,7 +21,7 @@ export async function runConvert(
   );
   const { convert } = await import('../index.js');
   const call = (options: ConvertOptions) => convert(model, options);
-  await rewrite({ model, output, values, call, facts }, session);
+  await rewrite({ output, values, call, facts }, session);
 }
 
 function facts(report: Report): [string, string][] {

@@ -23,7 +23,7 @@ export async function runDequantize(
   const { dequantize } = await import('../index.js');
   const dtype = withoutUndefined({ dtype: values.dtype });
   const call = (options: object) => dequantize(model, { ...options, ...dtype });
-  await rewrite({ model, output, values, call, facts }, session);
+  await rewrite({ output, values, call, facts }, session);
 }
 
 function facts(report: Report): [string, string][] {

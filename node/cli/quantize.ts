@@ -8,7 +8,7 @@ import type { RunOptions } from '../../js/api/options.js';
 import type { OpenOptions, PlanOptions } from '../../js/api/plan-options.js';
 import type { Plan, Report } from '../../js/api/types.js';
 import { gateWarnings } from '../../js/report/gates.js';
-import { filesBeside, makeFolder, modelIn, namesFolder } from '../output-folder.js';
+import { filesBeside, makeFolder, weightsOf } from '../output-folder.js';
 import { type Arguments, oneModel } from './arguments.js';
 import { outputBeside } from './beside-model.js';
 import { containerOf, openOptions, withoutUndefined } from './call-options.js';
@@ -43,7 +43,7 @@ export async function runQuantize(given: Arguments<QuantizeFlag>, session: Sessi
   const chosen = withFlags(readConfig(values.config), flagOptions(values));
   const place =
     values.output ?? outputBeside(model, '_quantized', chosen.container ?? 'safetensors');
-  const output = namesFolder(place, model) ? modelIn(place, chosen.container) : place;
+  const output = weightsOf(place, model, chosen.container);
   // The name that somebody gives the output says more than a configuration.
   const options = { ...chosen, ...withoutUndefined({ container: containerOf(output) }) };
   const job: Job = { model, place, output, options, values, session };

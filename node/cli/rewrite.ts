@@ -8,7 +8,6 @@ import type { Report } from '../../js/api/types.js';
 import { formatDuration, formatExactBytes } from '../../js/words/format.js';
 import { printable } from '../../js/words/printable.js';
 import type { QuantizeResult } from '../index.js';
-import { modelIn, namesFolder } from '../output-folder.js';
 import { containerOf, openOptions, withoutUndefined } from './call-options.js';
 import { readConfig, withFlags } from './config-file.js';
 import { renderFacts } from './facts.js';
@@ -19,7 +18,6 @@ import { withProgress } from './progress.js';
 import { printJson, printWarnings, type Session } from './session.js';
 
 export interface Rewriting {
-  readonly model: string;
   readonly output: string;
   readonly values: FlagValues<ConvertFlag>;
   /** The call of the package. */
@@ -29,12 +27,12 @@ export interface Rewriting {
 }
 
 export async function rewrite(
-  { model, output, values, call, facts }: Rewriting,
+  { output, values, call, facts }: Rewriting,
   session: Session,
 ): Promise<void> {
   const options = rewriteOptions(values, output);
   const choices = { quiet: values.quiet === true, lines: !values.json };
-  const report = await withProgress(session.err, choices, async (onProgress) => {
+  const { report, written } = await withProgress(session.err, choices, async (onProgress) => {
     const result = await call({
       ...options,
       output,
@@ -43,10 +41,9 @@ export async function rewrite(
       onProgress,
     });
     await result.close();
-    return result.report;
+    return { report: result.report, written: result.output ?? output };
   });
   const { sizes, timings, warnings } = report;
-  const written = namesFolder(output, model) ? modelIn(output) : output;
   const total = timings.planMs + timings.encodeMs + timings.verifyMs;
   if (values.json) printJson(session.out, report);
   else if (values.quiet) session.out.write(`${written}\n`);

@@ -15,7 +15,7 @@ import { wrap } from './text.js';
 
 const SQNR = { title: 'SQNR', align: 'right' } as const;
 const MAX_ERROR = { title: 'max error', align: 'right' } as const;
-const OUTPUT_SQNR = { title: 'output SQNR', align: 'right' } as const;
+const OUTPUT_SQNR = { title: 'output SQNR', align: 'right', shrink: 'end' } as const;
 const PROBLEMS_SHOWN = 10;
 const TENSORS_SHOWN = 5;
 

@@ -20,14 +20,16 @@ beforeAll(() => {
     return { name: `l${index}.weight`, dtype: 'F32', shape: [4, 4], bytes } as const;
   });
   folder.write('model.safetensors', tensors);
-  Worker.prototype.emit = function (name: string, message: unknown, ...others: unknown[]) {
-    if (name === 'message') crossed += serialize(message).length;
-    return Reflect.apply(emit, this, [name, message, ...others]);
-  };
-  Worker.prototype.postMessage = function (message: unknown, ...others: unknown[]) {
-    crossed += serialize(message).length;
-    return Reflect.apply(postMessage, this, [message, ...others]);
-  };
+  Object.assign(Worker.prototype, {
+    emit(this: Worker, name: string, message: unknown, ...others: unknown[]) {
+      if (name === 'message') crossed += serialize(message).length;
+      return Reflect.apply(emit, this, [name, message, ...others]);
+    },
+    postMessage(this: Worker, message: unknown, ...others: unknown[]) {
+      crossed += serialize(message).length;
+      return Reflect.apply(postMessage, this, [message, ...others]);
+    },
+  });
 });
 
 afterAll(() => Object.assign(Worker.prototype, { emit, postMessage }));
