@@ -79,11 +79,18 @@ describe('calls at the same time', () => {
       const told = (name: string) => () => done.push(name);
       await Promise.all([
         model.quantize(INT4).then(told('quantize')),
+        model.validate().then(told('validate')),
         model.plan().then(told('plan')),
         model.tensor('a.weight').then(told('tensor')),
-        model.validate().then(told('validate')),
+        model.plan(INT4).then(told('plan')),
       ]);
-      expect(done).toEqual(['quantize', 'plan', 'tensor', 'validate']);
+      // Of a run the output is read here before it is told.
+      expect(done.filter((name) => name !== 'quantize')).toEqual([
+        'validate',
+        'plan',
+        'tensor',
+        'plan',
+      ]);
     });
   });
 
