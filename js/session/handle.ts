@@ -137,9 +137,8 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
     return this.#withData({}, calibration, async (parts) => {
       const file = await this.#file(this.#joined, undefined);
       const { warnings } = await calibrateWith(file, parts, {});
-      await file.request('plan', { configuration, unfit: [] });
-      const document = parseJson(await file.request('planDocument', null));
-      await file.request('drop', null);
+      const json = await file.request('planDocument', { configuration, unfit: [] });
+      const document = parseJson(json);
       return { configuration, ...document, warnings: [...document.warnings, ...warnings] };
     });
   }

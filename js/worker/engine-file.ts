@@ -94,7 +94,7 @@ export class EngineFile<Output> {
     }
   }
 
-  /** Makes the plan that the next calls are about. */
+  /** Makes the plan of a run. */
   async plan(choice: PlanChoice): Promise<void> {
     // A run by an earlier plan may hold the same place.
     await this.drop();
@@ -102,10 +102,17 @@ export class EngineFile<Output> {
     this.#plan = this.#engine.plan(this.inspector, options, this.#calibration);
   }
 
-  planDocument(): Json<PlanDocument> {
-    return this.#planned().json();
+  /** A plan that is only shown. */
+  planDocument(choice: PlanChoice): Json<PlanDocument> {
+    const plan = this.#engine.plan(this.inspector, this.#engineOptions(choice), this.#calibration);
+    try {
+      return plan.json();
+    } finally {
+      deleteQuietly(plan);
+    }
   }
 
+  /** What a run has to know of its plan. */
   planFacts(): PlanFacts {
     return planFacts(this.#planned().json());
   }

@@ -44,9 +44,10 @@ export interface Calls<Source, Sink, Output> {
   /** Adds an open file of captured inputs to the calibration. */
   readonly calibrate: Call<{ readonly data: number }, Json<DataProblems>>;
   readonly calibration: Call<null, Json<Calibration> | null>;
+  /** A plan as a whole, which is not kept. */
+  readonly planDocument: Call<PlanChoice, Json<PlanDocument>>;
+  /** Makes the plan of a run, and says what the run has to know of it. */
   readonly plan: Call<PlanChoice, void>;
-  /** The plan as a whole, and what a run has to know of it. */
-  readonly planDocument: Call<null, Json<PlanDocument>>;
   readonly planFacts: Call<null, PlanFacts>;
   /** Writes a share of what was planned, and reads most of it back. */
   readonly encode: Call<

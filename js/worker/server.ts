@@ -69,7 +69,7 @@ class SessionWorker<Source, Sink, Output> {
     calibrate: (file, { data }, onProgress) => file.calibrate(this.#opened(data), onProgress),
     calibration: (file) => file.calibration(),
     plan: (file, choice) => file.plan(choice),
-    planDocument: (file) => file.planDocument(),
+    planDocument: (file, choice) => file.planDocument(choice),
     planFacts: (file) => file.planFacts(),
     encode: async (file, { share, sink, size }, onProgress) =>
       file.encode(share, await this.#host.openSink(sink, size), onProgress),
