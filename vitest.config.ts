@@ -47,6 +47,7 @@ const IN_BROWSERS = [
   'control',
   'dequantize',
   'distribution',
+  'handle',
   'open',
   'reject',
   'shards',

@@ -4,10 +4,11 @@
  * Everything is open at once, before any work: a name that is wrong is told first.
  */
 import { readFileSync } from 'node:fs';
-import { type CalibrationInput, isCalibration } from '../js/api/calibration.js';
+import { type Calibration, type CalibrationInput, isCalibration } from '../js/api/calibration.js';
 import { contradiction, unexpected } from '../js/api/check.js';
 import { MonoquantError } from '../js/api/errors.js';
-import type { CalibrationPart, OpenedCalibration } from '../js/worker/calibrate.js';
+import type { Json } from '../js/api/json.js';
+import type { CalibrationPart, OpenedCalibration } from '../js/session/calibrate.js';
 import { InputFile } from './input-file.js';
 import { leadsTo, type SizedFile } from './open-file.js';
 import { reasonOf } from './reason.js';
@@ -45,18 +46,18 @@ export function openCalibration(inputs: readonly CalibrationInput[]): Calibratio
 }
 
 function openPart(input: CalibrationInput, files: InputFile[]): CalibrationPart<SizedFile> {
-  if (isCalibration(input)) return { kind: 'calibration', json: JSON.stringify(input) };
+  if (isCalibration(input)) return { kind: 'calibration', document: input };
   if (typeof input !== 'string' && !(input instanceof URL)) {
     throw unexpected('a path, a file: URL or a calibration', 'calibration', input);
   }
   const file = InputFile.open(input);
   files.push(file);
   if (!/\.json$/i.test(file.file.path)) return { kind: 'data', source: file.file };
-  return { kind: 'calibration', json: readJson(file.file) };
+  return { kind: 'calibration', document: readJson(file.file) };
 }
 
 /** Read as it is: the engine checks what it says. */
-function readJson({ descriptor, path, size }: SizedFile): string {
+function readJson({ descriptor, path, size }: SizedFile): Json<Calibration> {
   if (size > MOST_JSON_BYTES) {
     throw new MonoquantError('limit-exceeded', `"${path}" is too large for a calibration.`, {
       suggestion: 'Captured inputs are .safetensors, .npz or PyTorch files.',
@@ -71,7 +72,7 @@ function readJson({ descriptor, path, size }: SizedFile): string {
   }
   try {
     JSON.parse(text);
-    return text;
+    return text as Json<Calibration>;
   } catch (cause) {
     throw new MonoquantError(
       'malformed-file',

@@ -1,6 +1,5 @@
 /**
  * Files and folders that must not outlive the process.
- * It exists because a process may end in the middle of a call.
  * Only the end of the process is covered here; whoever is done earlier removes things himself.
  */
 import { rmSync } from 'node:fs';

@@ -25,8 +25,13 @@ export function namesFolder(output: string, model: string): boolean {
   return isFolder(output) || isFolder(model) || isIndexName(model);
 }
 
-export function modelIn(folder: string, container: Container = 'safetensors'): string {
-  return join(folder, `model.${container}`);
+/** The file of weights that an output of this name is, or that is to be in it. */
+export function weightsOf(
+  output: string,
+  model: string,
+  container: Container = 'safetensors',
+): string {
+  return namesFolder(output, model) ? join(output, `model.${container}`) : output;
 }
 
 /** Everything that an output folder will hold besides the weights. */

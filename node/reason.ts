@@ -1,6 +1,5 @@
 /**
  * What the operating system means by an error, in words.
- * It exists so that nobody has to know what ENOSPC is.
  * Always a phrase for the middle of a sentence; unknown codes keep the system's own words.
  */
 const REASONS: Readonly<Record<string, string>> = {

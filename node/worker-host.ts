@@ -1,13 +1,12 @@
 /**
  * Starts the engine's threads in Node.
- * It exists so that sessions know nothing of worker_threads.
  * An idle thread does not keep the process alive.
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { MOST_THREADS_BY_DEFAULT, type RunOptions } from '../js/api/options.js';
 import type { EngineInfo } from '../js/api/types.js';
-import { Session } from '../js/worker/session.js';
+import { Session } from '../js/session/session.js';
 import type { ModelFile } from './model-input.js';
 import type { OpenFile } from './open-file.js';
 
@@ -17,14 +16,14 @@ const BYTES_PER_THREAD = 16 << 20;
 export type NodeSession = Session<ModelFile, OpenFile, undefined>;
 
 /**
- * A session for each thread. Each thread has an engine of its own that reads and writes for itself:
+ * Sessions that share the work of one that is there. Each has an engine of its own that reads and writes for itself:
  * that is quicker than one thread that does so for engines on shared memory.
  */
-export function startSessions(run: RunOptions, modelBytes: number): NodeSession[] {
-  if (run.engine === 'mt') return [startSession(run)];
+export function startHelpers(run: RunOptions, modelBytes: number): NodeSession[] {
+  if (run.engine === 'mt') return [];
   const worthwhile = Math.ceil(modelBytes / BYTES_PER_THREAD);
   const byDefault = Math.min(availableParallelism(), MOST_THREADS_BY_DEFAULT, worthwhile);
-  const count = Math.max(run.threads ?? byDefault, 1);
+  const count = Math.max((run.threads ?? byDefault) - 1, 0);
   return Array.from({ length: count }, () => startSession(run));
 }
 

@@ -1,6 +1,5 @@
 /**
  * The error of an output that could not be written.
- * It exists so that every step of writing, in either thread, complains alike.
  * Says in words what the system says in codes.
  */
 import { dirname } from 'node:path';

@@ -103,7 +103,6 @@ public:
     return true;
   }
   double need_offset() const { return static_cast<double>(need_.offset); }
-  double need_length() const { return static_cast<double>(need_.length); }
   val input() const { return view(input_); }
   void filled() { inspector_.add(need_.offset, std::move(input_)); }
   std::string error() const { return error_text(error_); }
@@ -226,12 +225,15 @@ public:
                                                  block_bytes)) {}
 };
 
+const catalog::Catalog *catalog_of(const Inspector *inspector) {
+  return inspector == nullptr ? nullptr : &inspector->catalog();
+}
+
+/// `reference` may be null; both inspectors must outlive the stage.
 class CompareStage : public Stage {
 public:
-  CompareStage(const Inspector &file, size_t block_bytes)
-      : Stage(std::make_unique<run::CompareStage>(file.catalog(), nullptr, block_bytes)) {}
-  CompareStage(const Inspector &file, const Inspector &reference, size_t block_bytes)
-      : Stage(std::make_unique<run::CompareStage>(file.catalog(), &reference.catalog(),
+  CompareStage(const Inspector &file, const Inspector *reference, size_t block_bytes)
+      : Stage(std::make_unique<run::CompareStage>(file.catalog(), catalog_of(reference),
                                                   block_bytes)) {}
 };
 
@@ -261,10 +263,6 @@ public:
       : Stage(std::make_unique<run::TensorStage>(file.catalog(), tensor, block_bytes)) {}
 };
 
-const catalog::Catalog *catalog_of(const Inspector *inspector) {
-  return inspector == nullptr ? nullptr : &inspector->catalog();
-}
-
 /// `reference` and `data` may be null; all inspectors must outlive the stage.
 class TrialStage : public Stage {
 public:
@@ -280,6 +278,17 @@ public:
   CalibrateStage(const Inspector &model, const Inspector &data, const std::string &so_far,
                  size_t slots, size_t block_bytes)
       : CalibrateStage(model, data, read(so_far), slots, block_bytes) {}
+
+  /// Both when everything was processed: the calibration with the data, and what is wrong with them.
+  std::string calibration() const {
+    return calibration::calibration_json(
+        static_cast<const run::CalibrateStage &>(stage()).calibration());
+  }
+  std::string problems() const {
+    JsonWriter json;
+    calibration::write_problems(json, static_cast<const run::CalibrateStage &>(stage()).problems());
+    return json.take();
+  }
 
 private:
   CalibrateStage(const Inspector &model, const Inspector &data,
@@ -314,7 +323,6 @@ EMSCRIPTEN_BINDINGS(monoquant) {
       .constructor<double, const std::string &>()
       .function("step", &Inspector::step)
       .function("needOffset", &Inspector::need_offset)
-      .function("needLength", &Inspector::need_length)
       .function("input", &Inspector::input)
       .function("filled", &Inspector::filled)
       .function("error", &Inspector::error)
@@ -346,14 +354,15 @@ EMSCRIPTEN_BINDINGS(monoquant) {
   emscripten::class_<VerifyStage, emscripten::base<Stage>>("VerifyStage")
       .constructor<const EncodeStage &, const Inspector &, size_t, size_t>();
   emscripten::class_<CompareStage, emscripten::base<Stage>>("CompareStage")
-      .constructor<const Inspector &, size_t>()
-      .constructor<const Inspector &, const Inspector &, size_t>();
+      .constructor<const Inspector &, const Inspector *, size_t>(emscripten::allow_raw_pointers());
   emscripten::class_<DistributionStage, emscripten::base<Stage>>("DistributionStage")
       .constructor<const Inspector &, const Inspector &, const std::string &, size_t>();
   emscripten::class_<TensorStage, emscripten::base<Stage>>("TensorStage")
       .constructor<const Inspector &, size_t, size_t>();
   emscripten::class_<CalibrateStage, emscripten::base<Stage>>("CalibrateStage")
-      .constructor<const Inspector &, const Inspector &, const std::string &, size_t, size_t>();
+      .constructor<const Inspector &, const Inspector &, const std::string &, size_t, size_t>()
+      .function("calibration", &CalibrateStage::calibration)
+      .function("problems", &CalibrateStage::problems);
   emscripten::class_<TrialStage, emscripten::base<Stage>>("TrialStage")
       .constructor<const Inspector &, const Inspector *, const Inspector *, size_t>(
           emscripten::allow_raw_pointers());

@@ -32,6 +32,14 @@ export const ERROR_CODES = [
 ] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
+/** What is wrong with a file itself, as opposed to the machine. */
+export const FILE_FAULTS: readonly ErrorCode[] = [
+  'unsupported-format',
+  'malformed-file',
+  'limit-exceeded',
+  'file-truncated',
+];
+
 export interface ErrorDetails {
   /** What to do about it. */
   readonly suggestion?: Sentence | undefined;

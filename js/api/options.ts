@@ -82,14 +82,19 @@ export function resolvePlan(
 ): Pick<QuantizeRequest, 'configuration' | 'calibration'> {
   const given = keysOf(options, OPTIONS);
   const configuration = configurationOf({ ...opening, ...given });
+  checkOpening(configuration, opening);
+  return { configuration, calibration: calibrationOf(given) };
+}
+
+/** An open model is one part of its file. */
+export function checkOpening(asked: Opening, opened: Opening): void {
   for (const key of ['key', 'stripPrefix'] as const) {
-    if (configuration[key] === opening[key]) continue;
+    if (asked[key] === opened[key]) continue;
     throw contradiction(
-      say`The model was opened with ${option(key, opening[key])}, but the plan is to have ${option(key, configuration[key])}.`,
+      say`The model was opened with ${option(key, opened[key])}, but this call is to have ${option(key, asked[key])}.`,
       say`Open the model with that ${option(key)}, or leave it out here.`,
     );
   }
-  return { configuration, calibration: calibrationOf(given) };
 }
 
 export function resolveOpen(options: OpenOptions & RunOptions): {
@@ -100,11 +105,13 @@ export function resolveOpen(options: OpenOptions & RunOptions): {
   return { run: checkOptions(RUN, given), opening: openingOf(given) };
 }
 
-export function resolveCalibrate(options: CalibrateOptions): {
+export interface CalibrateRequest {
   readonly run: RunOptions;
   readonly opening: Opening;
   readonly strict: boolean;
-} {
+}
+
+export function resolveCalibrate(options: CalibrateOptions): CalibrateRequest {
   const given = keysOf(options, RUN, OPENING, STRICT);
   const { strict = false } = checkOptions(STRICT, given);
   return { run: checkOptions(RUN, given), opening: openingOf(given), strict };
@@ -142,14 +149,16 @@ export function resolveDequantize(options: DequantizeOptions, hasPaths: boolean)
   return request(given, (choices) => ({ ...copyingConfiguration(choices), dequantize }));
 }
 
-export function resolveValidate<Source>(options: ValidateOptions<Source>): {
+export interface ValidateRequest<Source> {
   readonly run: RunOptions;
   readonly opening: Opening;
   readonly reference: Source | undefined;
   readonly failUnder: number | undefined;
   readonly executes: boolean;
   readonly calibration: readonly CalibrationInput[];
-} {
+}
+
+export function resolveValidate<Source>(options: ValidateOptions<Source>): ValidateRequest<Source> {
   const given = keysOf(options, VALIDATE, ...EVERY);
   const { failUnder, run: executes = true, calibration = [] } = checkOptions(VALIDATE, given);
   if (failUnder !== undefined && options.reference === undefined) {

@@ -112,12 +112,20 @@ export interface Plan {
   readonly warnings: readonly Warning[];
 }
 
+/** `low`: below 20 dB; `very-low`: below 10 dB. */
+export const QUALITIES = ['good', 'low', 'very-low'] as const;
+export type Quality = (typeof QUALITIES)[number];
+
+/** A tensor whose values are as they were, and why. */
+export type UnchangedTensor = Pick<PlannedTensor, 'name' | 'decision' | 'reason' | 'explanation'>;
+
 export interface TensorReport {
   readonly name: string;
   readonly elements: number;
   readonly decision: 'quantize' | 'convert';
   /** Signal to quantization noise ratio in dB, from stored codes and stored scales; null: no error at all. */
   readonly sqnrDb: number | null;
+  readonly quality: Quality;
   /** Largest absolute difference of a weight to its stored value. */
   readonly maxError: number;
   /**
@@ -162,19 +170,17 @@ export interface Report {
   readonly sqnrDb: number | null;
   /** Worst first. */
   readonly tensors: readonly TensorReport[];
-  /** Tensors that were not changed, with the reason: copies, further names of tied ones, and what was dropped. */
-  readonly copied: readonly {
-    readonly name: string;
-    readonly decision: Decision;
-    readonly reason: Reason;
-    readonly explanation: string;
-  }[];
+  readonly copied: readonly UnchangedTensor[];
+  /** Further names of tensors that are told elsewhere. */
+  readonly tied: readonly UnchangedTensor[];
+  /** What is not in the output. */
+  readonly dropped: readonly UnchangedTensor[];
   readonly warnings: readonly Warning[];
   readonly timings: Timings;
 }
 
 export interface Progress {
-  readonly stage: 'plan' | 'calibrate' | 'encode' | 'verify' | 'compare' | 'run';
+  readonly stage: 'plan' | 'calibrate' | 'encode' | 'verify' | 'compare' | 'run' | 'save';
   /** Bytes of this stage done so far and in all. */
   readonly bytes: number;
   readonly totalBytes: number;

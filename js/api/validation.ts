@@ -6,6 +6,7 @@
 import type { StoredCodes } from './catalog.js';
 import type { Problem } from './problem.js';
 import { MODES, type Mode } from './schemes.js';
+import type { Warning } from './warning.js';
 
 /** How a runtime treats the inputs of a layer: as INT8 by each sample, as INT8 by a stored scale, or as floats. */
 export const ACTIVATION_MODES = MODES;
@@ -35,12 +36,16 @@ export interface ValidatedTensor {
    * the float layer has the dequantized weights, so that only what quantizing the inputs costs shows.
    */
   readonly run?: LayerRun;
+  /** Why its layer was not executed, where layers are. */
+  readonly notRun?: string;
 }
 
 export interface Validation {
   readonly version: string;
   readonly valid: boolean;
   readonly problems: readonly Problem[];
+  /** Captured inputs that fit no layer, and so were not used. */
+  readonly warnings: readonly Warning[];
   /** Whether values were compared with those of a reference. */
   readonly hasReference: boolean;
   /** Mean SQNR in dB of the quantized tensors, weighted by their elements. */

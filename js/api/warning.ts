@@ -31,4 +31,6 @@ export interface Warning {
   readonly message: string;
   /** The tensors that it speaks of, at most the first twenty. */
   readonly tensors: readonly string[];
+  /** How many it speaks of in all. */
+  readonly total: number;
 }

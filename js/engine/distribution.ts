@@ -1,9 +1,9 @@
 /**
  * The engine's pass that counts the values of one tensor of two files.
- * It exists so that names are looked up before anything is read.
  * Both files were inspected with quantized tensors joined: codes are values.
  */
-import type { Catalog } from '../api/types.js';
+import { type Json, parseJson } from '../api/json.js';
+import type { Distribution } from '../api/types.js';
 import { unknownTensor } from '../api/unknown-tensor.js';
 import type { ByteSource } from '../io/byte-source.js';
 import { type BlockShape, deleteQuietly, type Engine } from './engine.js';
@@ -15,7 +15,7 @@ export interface InspectedFile {
   readonly inspector: WasmInspector;
 }
 
-/** JSON of a Distribution of the file's tensor, beside the model that it was made from. */
+/** Of the file's tensor, beside the model that it was made from. */
 export async function countDistribution(
   engine: Engine,
   blocks: BlockShape,
@@ -23,7 +23,7 @@ export async function countDistribution(
   reference: InspectedFile,
   tensor: string,
   onProgress?: OnStageProgress,
-): Promise<string> {
+): Promise<Json<Distribution>> {
   checkName(reference, tensor, 'the model');
   checkName(file, tensor, 'the quantized file');
   const stage = engine.distributionStage(file.inspector, reference.inspector, tensor, blocks);
@@ -36,7 +36,7 @@ export async function countDistribution(
 }
 
 function checkName({ inspector }: InspectedFile, tensor: string, file: string): void {
-  const { tensors } = JSON.parse(inspector.catalog()) as Catalog;
+  const { tensors } = parseJson(inspector.catalog());
   const names = tensors.map(({ name }) => name);
   if (!names.includes(tensor)) throw unknownTensor(tensor, names, file);
 }

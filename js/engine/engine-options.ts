@@ -4,7 +4,6 @@
  */
 import { type ResolvedPatterns, resolvePatterns } from '../api/patterns.js';
 import type { Configuration } from '../api/types.js';
-import type { UnfitTensor } from './wasm.js';
 
 /** What opening the file has used, or the engine has another name for. */
 type Elsewhere = 'key' | 'stripPrefix' | 'calibration' | 'dequantize' | keyof ResolvedPatterns;
@@ -14,6 +13,12 @@ export interface EngineOptions extends Omit<Configuration, Elsewhere>, ResolvedP
   readonly dequantizedType?: string;
   /** What an earlier run found that no header shows: these tensors can only be copied. */
   readonly unfit: readonly UnfitTensor[];
+}
+
+export interface UnfitTensor {
+  readonly tensor: number;
+  readonly reason: 'non-finite' | 'overflow';
+  readonly explanation: string;
 }
 
 /** `names` are asked for only if there are patterns. */

@@ -1,15 +1,21 @@
 /**
  * The compiled engine with JSON made and errors thrown: what wasm.ts says, as TypeScript likes it.
- * It exists so that nobody else decodes the engine's errors.
  * What it returns was made without an error, and is deleted by who asked for it.
  */
 import { ERROR_CODES, MonoquantError } from '../api/errors.js';
-import type { EngineInfo } from '../api/types.js';
+import { type Json, jsonList, toJson, withMember } from '../api/json.js';
+import type { Calibration, Distribution, EngineInfo } from '../api/types.js';
 import type { ByteSource } from '../io/byte-source.js';
 import type { EngineOptions } from './engine-options.js';
 import type {
+  Checksums,
+  CompareResult,
+  EncodeResult,
   EngineError,
   OpenOptions,
+  SealResult,
+  TrialResult,
+  WasmCalibrateStage,
   WasmInspector,
   WasmModule,
   WasmPlan,
@@ -43,7 +49,7 @@ export class Engine {
 
   /** Reads the metadata of a file. */
   async inspect(source: ByteSource, options: OpenOptions): Promise<WasmInspector> {
-    const inspector = new this.#module.Inspector(source.size, JSON.stringify(options));
+    const inspector = new this.#module.Inspector(source.size, toJson(options));
     try {
       while (inspector.step()) {
         await source.read(inspector.needOffset(), inspector.input());
@@ -57,9 +63,13 @@ export class Engine {
     }
   }
 
-  /** `calibration` is JSON of one; it may be long and is passed on as it is. */
-  plan(inspector: WasmInspector, options: EngineOptions, calibration: string | null): WasmPlan {
-    const text = `${JSON.stringify(options).slice(0, -1)},"calibration":${calibration}}`;
+  /** `calibration` may be long and is passed on as the text that it is. */
+  plan(
+    inspector: WasmInspector,
+    options: EngineOptions,
+    calibration: Json<Calibration> | null,
+  ): WasmPlan {
+    const text = withMember(options, 'calibration', calibration ?? toJson(null));
     return withoutError(new this.#module.Plan(inspector, text));
   }
 
@@ -69,23 +79,24 @@ export class Engine {
     { index, count }: Share,
     { slots, blockBytes }: BlockShape,
     readsBack: boolean,
-  ): WasmStage {
+  ): WasmStage<EncodeResult> {
     return new this.#module.EncodeStage(plan, index, count, slots, blockBytes, readsBack);
   }
 
-  /** Adds the data that `data` has inspected to a calibration, JSON or ''. */
+  /** Adds the data that `data` has inspected to a calibration. */
   calibrateStage(
     model: WasmInspector,
     data: WasmInspector,
-    soFar: string,
+    soFar: Json<Calibration> | null,
     { slots, blockBytes }: BlockShape,
-  ): WasmStage {
-    return withoutError(new this.#module.CalibrateStage(model, data, soFar, slots, blockBytes));
+  ): WasmCalibrateStage {
+    const { CalibrateStage } = this.#module;
+    return withoutError(new CalibrateStage(model, data, soFar ?? '', slots, blockBytes));
   }
 
-  /** Ends what all shares have encoded: `results` are JSON of their StageResults. */
-  sealStage(encode: WasmStage, results: readonly string[]): WasmStage {
-    return new this.#module.SealStage(encode, `[${results.join(',')}]`);
+  /** Ends what all shares have encoded: `checksums` are theirs. */
+  sealStage(encode: WasmStage, checksums: readonly Json<Checksums>[]): WasmStage<SealResult> {
+    return new this.#module.SealStage(encode, jsonList(checksums));
   }
 
   /** Checks what `encode` wrote; `output` has inspected the file that it is in. */
@@ -102,9 +113,8 @@ export class Engine {
     file: WasmInspector,
     reference: WasmInspector | undefined,
     { blockBytes }: BlockShape,
-  ): WasmStage {
-    if (reference === undefined) return new this.#module.CompareStage(file, blockBytes);
-    return new this.#module.CompareStage(file, reference, blockBytes);
+  ): WasmStage<CompareResult> {
+    return new this.#module.CompareStage(file, reference ?? null, blockBytes);
   }
 
   /** One slot; source 0 is the file, source 1 the reference. */
@@ -113,12 +123,12 @@ export class Engine {
     reference: WasmInspector,
     tensor: string,
     { blockBytes }: BlockShape,
-  ): WasmStage {
+  ): WasmStage<Distribution> {
     return withoutError(new this.#module.DistributionStage(file, reference, tensor, blockBytes));
   }
 
   /** One slot. */
-  tensorStage(file: WasmInspector, tensor: number, { blockBytes }: BlockShape): WasmStage {
+  tensorStage(file: WasmInspector, tensor: number, { blockBytes }: BlockShape): WasmStage<null> {
     return new this.#module.TensorStage(file, tensor, blockBytes);
   }
 
@@ -128,7 +138,7 @@ export class Engine {
     reference: WasmInspector | undefined,
     data: WasmInspector | undefined,
     { blockBytes }: BlockShape,
-  ): WasmStage {
+  ): WasmStage<TrialResult> {
     return new this.#module.TrialStage(file, reference ?? null, data ?? null, blockBytes);
   }
 }

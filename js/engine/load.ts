@@ -1,6 +1,5 @@
 /**
  * From the glue code that Emscripten made to an Engine.
- * It exists so that hosts only say where the glue is; what it is called with is decided here.
  * Whatever goes wrong on the way is 'engine-unavailable': the file at hand is not to blame.
  */
 import { MonoquantError } from '../api/errors.js';

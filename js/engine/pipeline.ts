@@ -1,9 +1,9 @@
 /**
  * The one loop that drives a stage of the engine: reads ahead, processes in order, writes behind.
- * It exists so that the engine waits for neither disk nor network, and every host does it alike.
  * Nothing it started is still under way when it returns or throws: the engine's memory is free again.
  */
 import { MonoquantError } from '../api/errors.js';
+import type { Json } from '../api/json.js';
 import type { ByteSink } from '../io/byte-sink.js';
 import type { ByteSource } from '../io/byte-source.js';
 import { throwIfError } from './engine.js';
@@ -24,8 +24,10 @@ export interface StageIo {
 
 export type OnStageProgress = (bytes: number, totalBytes: number, tensor: string) => void;
 
-/** Returns JSON of the stage's StageResult. */
-export async function runStage(stage: WasmStage, io: StageIo): Promise<string> {
+export async function runStage<Result>(
+  stage: WasmStage<Result>,
+  io: StageIo,
+): Promise<Json<Result>> {
   const run = new StageRun(stage, io);
   try {
     await run.work();

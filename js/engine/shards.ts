@@ -1,10 +1,10 @@
 /**
  * The files of one model as one safetensors file that nobody had to write.
- * It exists so that a model of many files is planned, compared and calibrated like any other.
  * Files follow one another by name, whoever listed them: the same files, the same bytes.
  */
 
 import { MonoquantError } from '../api/errors.js';
+import { parseJson } from '../api/json.js';
 import { JsonObjectText } from '../api/json-object-text.js';
 import type { WeightMap } from '../api/model-files.js';
 import type { Catalog, TensorInfo } from '../api/types.js';
@@ -69,7 +69,7 @@ async function readShard(engine: Engine, { name, source }: OpenShard): Promise<C
   try {
     const inspector = await engine.inspect(source, {});
     try {
-      catalog = JSON.parse(inspector.catalog()) as Catalog;
+      catalog = parseJson(inspector.catalog());
     } finally {
       deleteQuietly(inspector);
     }

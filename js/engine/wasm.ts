@@ -1,12 +1,14 @@
 /**
  * The compiled engine as TypeScript sees it: the symbols of cpp/bindings/embind.cc, typed.
- * It exists so that only this folder knows that there is WebAssembly at all.
  * Views of engine memory are valid until the next call into the engine and are never kept.
  */
 
 import type { Calibration } from '../api/calibration.js';
+import type { Json } from '../api/json.js';
 import type { ModelClass } from '../api/model-config.js';
+import type { Catalog, Distribution, Plan, Problem } from '../api/types.js';
 import type { ActivationMode } from '../api/validation.js';
+import type { EngineOptions, UnfitTensor } from './engine-options.js';
 
 /** Every handle lives in engine memory until it is deleted. */
 interface Handle {
@@ -15,34 +17,33 @@ interface Handle {
 
 /** Reads a file's metadata: ask `need`, fill `input`, call `filled`, until it is done. */
 export interface WasmInspector extends Handle {
-  /** True while bytes are wanted; then `needOffset` and `needLength` say which. */
+  /** True while bytes are wanted: those from `needOffset` that fill `input`. */
   step(): boolean;
   needOffset(): number;
-  needLength(): number;
-  /** Where the wanted bytes go: exactly `needLength` bytes. */
   input(): Uint8Array;
   filled(): void;
   /** JSON of an EngineError, or '' when all is well. Ask after `step` has returned false. */
   error(): string;
-  /** JSON of a Catalog. */
-  catalog(): string;
-  /** JSON of all Problems that metadata alone show. */
-  problems(): string;
+  catalog(): Json<Catalog>;
+  /** All that metadata alone show. */
+  problems(): Json<readonly Problem[]>;
 }
 
 export interface WasmPlan extends Handle {
   /** JSON of an EngineError, or ''. */
   error(): string;
-  /** JSON of { sizes, tensors, warnings } as in Plan. */
-  json(): string;
+  json(): Json<PlanDocument>;
 }
+
+/** A plan as the engine knows it. */
+export type PlanDocument = Omit<Plan, 'configuration'>;
 
 /**
  * A pass over a file: reads in, writes out. `slots` blocks are in flight at once.
  * The order of calls: `next` hands out a slot with the bytes to read; when they are in `input(slot)`,
  * `process` (in the order of `next`); then the writes of that slot; then the slot may be handed out again.
  */
-export interface WasmStage extends Handle {
+export interface WasmStage<Result = unknown> extends Handle {
   /**
    * Moves on to the next step for this slot; false at the end, or while steps are under way on which it
    * depends: ask again after `process`.
@@ -65,16 +66,17 @@ export interface WasmStage extends Handle {
   doneBytes(): number;
   /** JSON of an EngineError, or ''. Ask when `process` has returned false. */
   error(): string;
-  /** JSON of StageResult, once `next` has returned false and every slot was processed. */
-  result(): string;
+  /** Once `next` has returned false and every slot was processed. */
+  result(): Json<Result>;
 }
 
-/** What CalibrateStage makes: a Calibration, and what is wrong with the data. */
-export interface CalibrateResult {
-  readonly calibration: Calibration;
-  readonly problems: DataProblems;
+export interface WasmCalibrateStage extends WasmStage {
+  /** Both once everything was processed. */
+  calibration(): Json<Calibration>;
+  problems(): Json<DataProblems>;
 }
 
+/** What is wrong with captured inputs. */
 export interface DataProblems {
   /** Names that match no layer. */
   readonly unmatched: readonly string[];
@@ -89,25 +91,28 @@ export interface DataProblems {
   readonly few: readonly string[];
 }
 
-export interface UnfitTensor {
-  readonly tensor: number;
-  readonly reason: 'non-finite' | 'overflow';
-  readonly explanation: string;
+/** Checksums of what was read and written: the engine's own business, for `SealStage`. */
+export interface Checksums {
+  readonly source: unknown;
+  readonly output: unknown;
 }
 
-export interface StageResult {
-  /** Encode: tensors that turned out unfit; when there are any, the output is void: plan again with them. */
-  readonly unfit?: readonly UnfitTensor[];
-  /** Encode and seal: bytes that were written. */
-  readonly bytes?: number;
-  /** Encode: checksums of source and output; the engine's own business, for `SealStage`. */
-  readonly source?: unknown;
-  readonly output?: unknown;
+/** Result of an EncodeStage. */
+export interface EncodeResult extends Checksums {
+  /** Tensors that turned out unfit; where there are any, the output is void: plan again with them. */
+  readonly unfit: readonly UnfitTensor[];
+  /** That were written. */
+  readonly bytes: number;
   /**
-   * Encode: tensor, number of the band in it, sum of squares, sum of squared errors, largest error, scales at
-   * the edge of their dtype.
+   * Tensor, number of the band in it, sum of squares, sum of squared errors, largest error, scales at the edge of
+   * their dtype.
    */
-  readonly errors?: readonly (readonly [number, number, number, number, number, number])[];
+  readonly errors: readonly (readonly [number, number, number, number, number, number])[];
+}
+
+/** Result of a SealStage. */
+export interface SealResult {
+  readonly bytes: number;
 }
 
 /** What a file is to be opened as. */
@@ -184,11 +189,11 @@ export interface EngineError {
 }
 
 export interface WasmModule {
-  readonly Inspector: new (fileSize: number, openOptionsJson: string) => WasmInspector;
+  readonly Inspector: new (fileSize: number, openOptionsJson: Json<OpenOptions>) => WasmInspector;
   /** Takes a copy of what it needs from the inspector. */
   readonly Plan: new (
     inspector: WasmInspector,
-    optionsJson: string,
+    optionsJson: Json<EngineOptions>,
   ) => WasmPlan;
   /**
    * Does the part `share` of `shares` equal ones. The plan must outlive the stage. With `readsBack` the output is its
@@ -201,15 +206,15 @@ export interface WasmModule {
     slots: number,
     blockBytes: number,
     readsBack: boolean,
-  ) => WasmStage;
+  ) => WasmStage<EncodeResult>;
   /**
-   * Ends the output when all shares are encoded: compares and writes checksums. `resultsJson` is the array of
-   * their results; `encode` is one of them and must outlive it.
+   * Ends the output when all shares are encoded: compares and writes checksums. `checksumsJson` are theirs;
+   * `encode` is one of them and must outlive it.
    */
   readonly SealStage: new (
     encode: WasmStage,
-    resultsJson: string,
-  ) => WasmStage;
+    checksumsJson: Json<readonly Checksums[]>,
+  ) => WasmStage<SealResult>;
   /**
    * Reads the output back: its structure (through an inspector of it) against the plan, what `encode` has not read
    * back itself against the checksums that it took. `encode` must outlive it.
@@ -220,48 +225,52 @@ export interface WasmModule {
     slots: number,
     blockBytes: number,
   ) => WasmStage;
-  /** Compares the values of `file` with those of `reference`, or only looks at its codes. Has one slot. */
-  readonly CompareStage: {
-    new (file: WasmInspector, blockBytes: number): WasmStage;
-    new (file: WasmInspector, reference: WasmInspector, blockBytes: number): WasmStage;
-  };
+  /**
+   * Compares the values of `file` with those of `reference`, or only looks at its codes. Has one slot; the inspectors
+   * must outlive it.
+   */
+  readonly CompareStage: new (
+    file: WasmInspector,
+    reference: WasmInspector | null,
+    blockBytes: number,
+  ) => WasmStage<CompareResult>;
   /**
    * Counts the values of one tensor in both files; has one slot. Ask for its error at once. Both inspectors must
-   * outlive it. Its result is JSON of a Distribution.
+   * outlive it.
    */
   readonly DistributionStage: new (
     file: WasmInspector,
     reference: WasmInspector,
     tensor: string,
     blockBytes: number,
-  ) => WasmStage;
+  ) => WasmStage<Distribution>;
   /** Writes the bytes of one tensor (by its index): values, if it is stored as codes. Has one slot. */
   readonly TensorStage: new (
     file: WasmInspector,
     tensor: number,
     blockBytes: number,
-  ) => WasmStage;
+  ) => WasmStage<null>;
   /**
-   * Adds a file of captured inputs to a calibration: JSON of the one so far, or ''. Ask for its error at once.
-   * Both inspectors must outlive it. Its result is JSON of a CalibrateResult.
+   * Adds a file of captured inputs to a calibration: the one so far, or ''. Ask for its error at once. Both inspectors
+   * must outlive it.
    */
   readonly CalibrateStage: new (
     model: WasmInspector,
     data: WasmInspector,
-    calibrationJson: string,
+    calibrationJson: Json<Calibration> | '',
     slots: number,
     blockBytes: number,
-  ) => WasmStage;
+  ) => WasmCalibrateStage;
   /**
    * Executes the quantized layers of `file` beside those of `reference`, on inputs from `data`: source 2. Has one
-   * slot; the inspectors must outlive it. Its result is JSON of a TrialResult.
+   * slot; the inspectors must outlive it.
    */
   readonly TrialStage: new (
     file: WasmInspector,
     reference: WasmInspector | null,
     data: WasmInspector | null,
     blockBytes: number,
-  ) => WasmStage;
+  ) => WasmStage<TrialResult>;
   version(): string;
   /** Starts `threads` - 1 helpers; a no-op in `st`. Returns the number of threads that will work. */
   setThreads(threads: number): number;

@@ -1,6 +1,5 @@
 /**
  * A place for an output whose size is known before its first byte, written in any order.
- * It exists so that the engine's loop knows no host; being a ByteSource too, it can be verified.
  * A write takes all bytes or throws a MonoquantError; nothing is visible to users before `finish`.
  */
 import type { ByteSource } from './byte-source.js';

@@ -1,6 +1,5 @@
 /**
  * Bytes that can be read anywhere: a file, a Blob, something behind a URL.
- * It exists so that the engine's loop knows no host.
  * A read fills all of `into` or throws a MonoquantError; `into` may be shared memory of the engine.
  */
 export interface ByteSource {

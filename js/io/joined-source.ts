@@ -1,6 +1,5 @@
 /**
  * Parts of several sources, read as if they were one.
- * It exists so that a model of many files is one file to everything above, without copying any.
  * Parts follow one another without gaps; a read that crosses a border asks each side for its own.
  */
 import type { ByteSource } from './byte-source.js';

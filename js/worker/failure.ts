@@ -1,6 +1,5 @@
 /**
  * A MonoquantError on its way from a worker to its session.
- * It exists because a port strips errors of their class and their fields.
  * What is no MonoquantError arrives as 'internal': it is a defect.
  */
 import { type ErrorCode, MonoquantError } from '../api/errors.js';

@@ -1,70 +1,84 @@
 /**
- * What a session and its worker say to each other.
- * It exists so that both hosts speak one language; `Source` and `Sink` are how a host names its files.
- * Everything survives structured cloning; the engine's documents cross as the JSON text they are.
+ * What a session and its worker say to each other: `load` first, then `open` for each file, under a number of the
+ * session's choice, then anything about a file that is open. What was made of a file stays with it in the worker
+ * until it is closed: its catalog, its calibration, its plan, its share of a run. Documents cross only if they are
+ * asked for, as the engine's JSON; everything survives structured cloning.
+ * A run: `plan` and `encode` on every worker, `seal` on one, `verify` on every worker, `finish` on that one; or `drop`.
  */
-import type { EngineInfo } from '../api/types.js';
+import type { Calibration } from '../api/calibration.js';
+import type { Json } from '../api/json.js';
+import type { Catalog, Configuration, Distribution, EngineInfo, Problem } from '../api/types.js';
 import type { Share } from '../engine/engine.js';
-import type { Findings, PlanChoice } from '../engine/quantizer.js';
-import type { OpenOptions } from '../engine/wasm.js';
+import type { UnfitTensor } from '../engine/engine-options.js';
+import type {
+  Checksums,
+  CompareResult,
+  DataProblems,
+  OpenOptions,
+  PlanDocument,
+  TrialResult,
+} from '../engine/wasm.js';
 import type { Failure } from './failure.js';
+import type { PlanFacts } from './plan-facts.js';
+import type { Table } from './table.js';
 
-/** The requests of a session, each with its parameters and its answer. */
+/** A request's parameters and its answer. */
+interface Call<Parameters, Answer> {
+  readonly parameters: Parameters;
+  readonly answer: Answer;
+}
+
+/** `Source` and `Sink` are how a host names its files, `Output` is what it gets in the end. */
 export interface Calls<Source, Sink, Output> {
-  /** Comes first. */
-  readonly load: { parameters: { readonly engine: EngineInfo }; answer: LoadedEngine };
-  /** Answers JSON of a Catalog. */
-  readonly open: {
-    parameters: { readonly source: Source; readonly options: OpenOptions };
-    answer: string;
-  };
-  /** Adds a file of captured inputs to a calibration, JSON or ''; answers JSON of a CalibrateResult. */
-  readonly calibrate: {
-    parameters: { readonly source: Source; readonly soFar: string };
-    answer: string;
-  };
-  /** Answers JSON of a Plan, without its configuration. */
-  readonly plan: { parameters: PlanChoice; answer: string };
-  /** Answers JSON of a StageResult. */
-  readonly encode: {
-    parameters: PlanChoice & {
+  readonly load: Call<EngineInfo, LoadedEngine>;
+  /** Reads the file's metadata. */
+  readonly open: Call<{ readonly source: Source; readonly options: OpenOptions }, void>;
+  readonly close: Call<null, void>;
+  readonly catalog: Call<null, Json<Catalog>>;
+  /** That the file's metadata show. */
+  readonly problems: Call<null, Json<readonly Problem[]>>;
+  /** The elements of the tensor of this index, one after the other. */
+  readonly tensor: Call<number, Uint8Array>;
+  /** What plans use, and `calibrate` adds to, from now on. */
+  readonly setCalibration: Call<Json<Calibration> | null, void>;
+  /** Adds an open file of captured inputs to the calibration. */
+  readonly calibrate: Call<{ readonly data: number }, Json<DataProblems>>;
+  readonly calibration: Call<null, Json<Calibration> | null>;
+  /** A plan as a whole, which is not kept. */
+  readonly planDocument: Call<PlanChoice, Json<PlanDocument>>;
+  /** Makes the plan of a run. */
+  readonly plan: Call<PlanChoice, void>;
+  /** What the run has to know of it. */
+  readonly planFacts: Call<null, PlanFacts>;
+  /** Writes a share of what was planned, and reads most of it back. */
+  readonly encode: Call<
+    {
       readonly share: Share;
       readonly sink: Sink;
       /** Of the whole output, in bytes. */
       readonly size: number;
-    };
-    answer: string;
-  };
-  /** Ends the output when every share was encoded: takes and answers JSON of StageResults. */
-  readonly seal: { parameters: { readonly results: readonly string[] }; answer: string };
+    },
+    EncodedShare
+  >;
+  /** Ends the output when every share was encoded: takes the checksums of all. Answers how many bytes it wrote. */
+  readonly seal: Call<readonly Json<Checksums>[], number>;
   /** Reads back this worker's share, once all are written. */
-  readonly verify: { parameters: null; answer: undefined };
-  /** The elements of one tensor: F32, if it is stored as codes. */
-  readonly tensor: { parameters: { readonly index: number }; answer: Uint8Array };
-  /** Looks at what is stored as codes, beside a reference where there is one. */
-  readonly compare: {
-    parameters: { readonly reference: Source | undefined; readonly options: OpenOptions };
-    answer: Findings;
-  };
-  /** Counts the values of one tensor, here and in the reference; answers JSON of a Distribution. */
-  readonly distribution: {
-    parameters: {
-      readonly reference: Source;
-      readonly options: OpenOptions;
-      readonly tensor: string;
-    };
-    answer: string;
-  };
-  /** Executes the quantized layers; answers JSON of a TrialResult. */
-  readonly trial: {
-    parameters: {
-      readonly reference: Source | undefined;
-      readonly data: Source | undefined;
-      readonly options: OpenOptions;
-    };
-    answer: string;
-  };
-  readonly finish: { parameters: null; answer: Output };
+  readonly verify: Call<null, void>;
+  readonly finish: Call<null, Output>;
+  /** Lets go of the plan, and of an output that was not finished. */
+  readonly drop: Call<null, void>;
+  /** Looks at what is stored as codes, beside a reference if there is one. */
+  readonly compare: Call<{ readonly reference: number | undefined }, Json<CompareResult>>;
+  /** Counts the values of one tensor, here and in the reference. */
+  readonly distribution: Call<
+    { readonly reference: number; readonly tensor: string },
+    Json<Distribution>
+  >;
+  /** Executes the quantized layers. */
+  readonly trial: Call<
+    { readonly reference: number | undefined; readonly data: number | undefined },
+    Json<TrialResult>
+  >;
 }
 
 export interface LoadedEngine {
@@ -72,10 +86,41 @@ export interface LoadedEngine {
   readonly version: string;
 }
 
+/** What a plan is made from, besides the file and its calibration. */
+export interface PlanChoice {
+  readonly configuration: Configuration;
+  /** What an earlier run found in the weights. */
+  readonly unfit: readonly UnfitTensor[];
+}
+
+export interface EncodedShare {
+  /** Where there are any, the output is void: plan again with them. */
+  readonly unfit: readonly UnfitTensor[];
+  /** That were written. */
+  readonly bytes: number;
+  readonly errors: Table<BandErrors>;
+  readonly checksums: Json<Checksums>;
+}
+
+/** What was lost in one band of a tensor. */
+export interface BandErrors {
+  /** Its index in the plan. */
+  readonly tensor: number;
+  readonly band: number;
+  /** Sum of squares, sum of squared errors, largest error. */
+  readonly signal: number;
+  readonly noise: number;
+  readonly peak: number;
+  /** Scales at the edge of their dtype. */
+  readonly edges: number;
+}
+
 export type Request<Source, Sink> = {
   [Kind in keyof Calls<Source, Sink, unknown>]: {
     readonly kind: Kind;
     readonly id: number;
+    /** The number of the file that it is about; without meaning for `load`. */
+    readonly file: number;
     readonly wantsProgress: boolean;
     readonly parameters: Calls<Source, Sink, unknown>[Kind]['parameters'];
   };

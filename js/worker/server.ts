@@ -1,16 +1,15 @@
 /**
- * The worker's side of a session: answers requests one after the other.
- * It exists so that a host only says how files are opened and where the engine is.
+ * The worker's side of a session: answers requests one after the other, and holds the files that are open.
  * Every request is answered exactly once, with a value or a failure.
  */
 import { MonoquantError } from '../api/errors.js';
 import type { EngineInfo } from '../api/types.js';
 import type { BlockShape, Engine } from '../engine/engine.js';
 import type { OnStageProgress } from '../engine/pipeline.js';
-import { type Findings, Quantizer } from '../engine/quantizer.js';
 import { isShards, joinShards, type OneOrShards } from '../engine/shards.js';
 import type { ByteSink } from '../io/byte-sink.js';
 import type { ByteSource } from '../io/byte-source.js';
+import { EngineFile } from './engine-file.js';
 import { toFailure } from './failure.js';
 import type { Calls, LoadedEngine, Reply, Request } from './protocol.js';
 
@@ -46,44 +45,68 @@ export function serve<Source, Sink, Output>(
   };
 }
 
+type AnyCalls<Source, Sink, Output> = Calls<OneOrShards<Source>, Sink, Output>;
+
+/** How each request is answered that is about a file. */
+type Answers<Source, Sink, Output> = {
+  readonly [Kind in Exclude<keyof Calls<Source, Sink, Output>, 'load' | 'open' | 'close'>]: (
+    file: EngineFile<Output>,
+    parameters: AnyCalls<Source, Sink, Output>[Kind]['parameters'],
+    onProgress: OnStageProgress | undefined,
+  ) =>
+    | AnyCalls<Source, Sink, Output>[Kind]['answer']
+    | Promise<AnyCalls<Source, Sink, Output>[Kind]['answer']>;
+};
+
 class SessionWorker<Source, Sink, Output> {
   readonly #host: WorkerHost<Source, Sink, Output>;
+  readonly #files = new Map<number, EngineFile<Output>>();
+  readonly #answers: Answers<Source, Sink, Output> = {
+    catalog: (file) => file.catalog(),
+    problems: (file) => file.problems(),
+    tensor: (file, index) => file.tensor(index),
+    setCalibration: (file, calibration) => file.setCalibration(calibration),
+    calibrate: (file, { data }, onProgress) => file.calibrate(this.#opened(data), onProgress),
+    calibration: (file) => file.calibration(),
+    plan: (file, choice) => file.plan(choice),
+    planDocument: (file, choice) => file.planDocument(choice),
+    planFacts: (file) => file.planFacts(),
+    encode: async (file, { share, sink, size }, onProgress) =>
+      file.encode(share, await this.#host.openSink(sink, size), onProgress),
+    seal: (file, checksums) => file.seal(checksums),
+    verify: (file, _, onProgress) => file.verify(onProgress),
+    finish: (file) => file.finish(),
+    drop: (file) => file.drop(),
+    compare: (file, { reference }, onProgress) =>
+      file.compare(this.#openedIfAny(reference), onProgress),
+    distribution: (file, { reference, tensor }, onProgress) =>
+      file.distribution(this.#opened(reference), tensor, onProgress),
+    trial: (file, { reference, data }, onProgress) =>
+      file.trial(this.#openedIfAny(reference), this.#openedIfAny(data), onProgress),
+  };
   #engine: Promise<Engine> | undefined;
-  #quantizer: Quantizer<Output> | undefined;
 
   constructor(host: WorkerHost<Source, Sink, Output>) {
     this.#host = host;
   }
 
-  async answer(
+  answer(
     request: Request<OneOrShards<Source>, Sink>,
-    onProgress?: OnStageProgress,
-  ): Promise<unknown> {
-    switch (request.kind) {
+    onProgress: OnStageProgress | undefined,
+  ): unknown {
+    const { kind, file, parameters } = request;
+    switch (kind) {
       case 'load':
-        return this.#load(request.parameters.engine);
+        return this.#load(parameters);
       case 'open':
-        return this.#open(request.parameters);
-      case 'calibrate':
-        return this.#calibrate(request.parameters, onProgress);
-      case 'plan':
-        return this.#opened().plan(request.parameters);
-      case 'encode':
-        return this.#encode(request.parameters, onProgress);
-      case 'seal':
-        return this.#opened().seal(request.parameters.results);
-      case 'verify':
-        return this.#opened().verify(onProgress);
-      case 'tensor':
-        return this.#opened().tensor(request.parameters.index);
-      case 'compare':
-        return this.#compare(request.parameters, onProgress);
-      case 'distribution':
-        return this.#distribution(request.parameters, onProgress);
-      case 'trial':
-        return this.#trial(request.parameters, onProgress);
-      case 'finish':
-        return this.#opened().finish();
+        return this.#open(file, parameters);
+      case 'close':
+        return this.#close(file);
+      default: {
+        // The types of a kind's parameters and of its answer belong together; TypeScript cannot follow that.
+        const answer = this.#answers[kind] as (...given: unknown[]) => unknown;
+        return answer(this.#opened(file), parameters, onProgress);
+      }
     }
   }
 
@@ -93,67 +116,20 @@ class SessionWorker<Source, Sink, Output> {
     return { info, version };
   }
 
-  async #open({
-    source,
-    options,
-  }: Calls<OneOrShards<Source>, Sink, Output>['open']['parameters']): Promise<string> {
-    await this.#quantizer?.close();
-    this.#quantizer = undefined;
+  async #open(
+    file: number,
+    { source, options }: AnyCalls<Source, Sink, Output>['open']['parameters'],
+  ): Promise<void> {
     const bytes = await this.#openSource(source);
     const engine = await this.#loaded();
-    this.#quantizer = await Quantizer.open<Output>(engine, this.#host.blocks, bytes, options);
-    return this.#quantizer.catalog();
+    const opened = await EngineFile.open<Output>(engine, this.#host.blocks, bytes, options);
+    this.#files.set(file, opened);
   }
 
-  async #calibrate(
-    { source, soFar }: Calls<OneOrShards<Source>, Sink, Output>['calibrate']['parameters'],
-    onProgress?: OnStageProgress,
-  ): Promise<string> {
-    const data = await this.#openSource(source);
-    return this.#opened().calibrate(data, soFar, onProgress);
-  }
-
-  async #encode(
-    {
-      share,
-      sink,
-      size,
-      ...choice
-    }: Calls<OneOrShards<Source>, Sink, Output>['encode']['parameters'],
-    onProgress?: OnStageProgress,
-  ): Promise<string> {
-    const openSink = () => this.#host.openSink(sink, size);
-    return this.#opened().encode(choice, share, openSink, onProgress);
-  }
-
-  async #compare(
-    { reference, options }: Calls<OneOrShards<Source>, Sink, Output>['compare']['parameters'],
-    onProgress?: OnStageProgress,
-  ): Promise<Findings> {
-    const other = reference === undefined ? undefined : await this.#openSource(reference);
-    return this.#opened().compare(other, options, onProgress);
-  }
-
-  async #distribution(
-    {
-      reference,
-      options,
-      tensor,
-    }: Calls<OneOrShards<Source>, Sink, Output>['distribution']['parameters'],
-    onProgress?: OnStageProgress,
-  ): Promise<string> {
-    const other = await this.#openSource(reference);
-    return this.#opened().distribution(other, options, tensor, onProgress);
-  }
-
-  async #trial(
-    { reference, data, options }: Calls<OneOrShards<Source>, Sink, Output>['trial']['parameters'],
-    onProgress?: OnStageProgress,
-  ): Promise<string> {
-    const open = async (source: OneOrShards<Source> | undefined) =>
-      source === undefined ? undefined : this.#openSource(source);
-    const sources = { reference: await open(reference), data: await open(data) };
-    return this.#opened().trial(sources, options, onProgress);
+  async #close(file: number): Promise<void> {
+    const opened = this.#opened(file);
+    this.#files.delete(file);
+    await opened.close();
   }
 
   /** Several files of one model are one source to all the rest. */
@@ -171,8 +147,13 @@ class SessionWorker<Source, Sink, Output> {
     return this.#engine;
   }
 
-  #opened(): Quantizer<Output> {
-    if (this.#quantizer === undefined) throw new MonoquantError('internal', 'No file is open.');
-    return this.#quantizer;
+  #opened(file: number): EngineFile<Output> {
+    const opened = this.#files.get(file);
+    if (opened === undefined) throw new MonoquantError('internal', 'No file is open.');
+    return opened;
+  }
+
+  #openedIfAny(file: number | undefined): EngineFile<Output> | undefined {
+    return file === undefined ? undefined : this.#opened(file);
   }
 }

@@ -3,9 +3,7 @@
  * It exists to see what a quantization, or anybody else, has done to a model.
  * Both files are only read; the first is the measure of the second.
  */
-import { MonoquantError } from '../../js/api/errors.js';
-import type { Comparison } from '../../js/api/types.js';
-import { formatDecibels } from '../../js/words/format.js';
+import { gateQuality } from '../../js/report/gates.js';
 import type { Arguments } from './arguments.js';
 import type { CompareFlag } from './flags.js';
 import { withProgress } from './progress.js';
@@ -35,14 +33,5 @@ export async function runCompare(
     );
     session.out.write(text);
   }
-  gate(comparison, failUnder);
-}
-
-function gate({ sqnrDb, tensors }: Comparison, failUnder: number | undefined): void {
-  if (failUnder === undefined || sqnrDb === null || sqnrDb >= failUnder) return;
-  throw new MonoquantError(
-    'quality-gate',
-    `The SQNR is ${formatDecibels(sqnrDb)}, below the ${failUnder} dB that --fail-under asks for.`,
-    { tensor: tensors.find((tensor) => tensor.verdict === 'different')?.name },
-  );
+  gateQuality(comparison, { failUnder });
 }

@@ -7,7 +7,7 @@ import type { Report } from '../../js/api/types.js';
 import { formatPlural } from '../../js/words/format.js';
 import type { Arguments } from './arguments.js';
 import type { ConvertFlag } from './flags.js';
-import { countDecisions, rewrite } from './rewrite.js';
+import { rewrite } from './rewrite.js';
 import type { Session } from './session.js';
 import { modelAndOutput } from './two-files.js';
 
@@ -21,15 +21,18 @@ export async function runConvert(
   );
   const { convert } = await import('../index.js');
   const call = (choices: ConvertOptions) => convert(model, choices);
-  await rewrite({ model, output, values, options, call, facts }, session);
+  await rewrite({ output, values, options, call, facts }, session);
 }
 
 function facts(report: Report): [string, string][] {
-  const tied = countDecisions(report, 'tie');
-  const dropped = countDecisions(report, 'drop');
+  const { copied, tied, dropped } = report;
   return [
-    ['copied', `${formatPlural(countDecisions(report, 'copy'), 'tensor')}, bit for bit`],
-    ...(tied > 0 ? [['tied', formatPlural(tied, 'more name')] as [string, string]] : []),
-    ...(dropped > 0 ? [['dropped', formatPlural(dropped, 'tensor')] as [string, string]] : []),
+    ['copied', `${formatPlural(copied.length, 'tensor')}, bit for bit`],
+    ...(tied.length > 0
+      ? [['tied', formatPlural(tied.length, 'more name')] as [string, string]]
+      : []),
+    ...(dropped.length > 0
+      ? [['dropped', formatPlural(dropped.length, 'tensor')] as [string, string]]
+      : []),
   ];
 }

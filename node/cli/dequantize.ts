@@ -8,7 +8,7 @@ import type { Report } from '../../js/api/types.js';
 import { formatPlural } from '../../js/words/format.js';
 import type { Arguments } from './arguments.js';
 import type { DequantizeFlag } from './flags.js';
-import { countDecisions, rewrite } from './rewrite.js';
+import { rewrite } from './rewrite.js';
 import type { Session } from './session.js';
 import { modelAndOutput } from './two-files.js';
 
@@ -24,13 +24,13 @@ export async function runDequantize(
   const { dtype, ...others } = options;
   const call = (choices: ConvertOptions) =>
     dequantize(model, { ...choices, ...(dtype === undefined ? {} : { dtype }) });
-  await rewrite({ model, output, values, options: others, call, facts }, session);
+  await rewrite({ output, values, options: others, call, facts }, session);
 }
 
 function facts(report: Report): [string, string][] {
-  const exact = countDecisions(report, 'copy', 'dequantized');
+  const exact = report.copied.filter(({ reason }) => reason === 'dequantized').length;
   const decoded = exact + report.tensors.length;
-  const copied = countDecisions(report, 'copy') - exact;
+  const copied = report.copied.length - exact;
   const rounded = report.tensors.length === 0 ? 'exact values (F32)' : 'rounded to 16 bits';
   return [
     ['decoded', `${formatPlural(decoded, 'tensor')}, ${rounded}`],

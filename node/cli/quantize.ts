@@ -5,11 +5,10 @@
  */
 
 import { openingOf } from '../../js/api/configuration.js';
-import { MonoquantError } from '../../js/api/errors.js';
 import { containerOf, type RunOptions } from '../../js/api/options.js';
 import { type Choices, type Plan, type Report, withChanges } from '../../js/api/types.js';
-import { formatPlural } from '../../js/words/format.js';
-import { filesBeside, makeFolder, modelIn, namesFolder } from '../output-folder.js';
+import { gateWarnings } from '../../js/report/gates.js';
+import { filesBeside, makeFolder, weightsOf } from '../output-folder.js';
 import { type Arguments, oneModel } from './arguments.js';
 import { outputBeside } from './beside-model.js';
 import { readConfig } from './config-file.js';
@@ -46,7 +45,7 @@ export async function runQuantize(given: Arguments<QuantizeFlag>, session: Sessi
   const { output: named, terms, run, choices: flags } = sorted(given.options);
   const chosen = withChanges(readConfig(values.config), flags);
   const place = named ?? outputBeside(model, '_quantized', chosen.container ?? 'safetensors');
-  const output = namesFolder(place, model) ? modelIn(place, chosen.container) : place;
+  const output = weightsOf(place, model, chosen.container);
   // The name that somebody gives the output says more than a configuration.
   const container = containerOf(output);
   const choices = { ...chosen, ...(container === undefined ? {} : { container }) };
@@ -100,14 +99,7 @@ async function dryRun(job: Job): Promise<Outcome> {
     }
   });
   const { output, terms, values, session } = job;
-  if (terms.strict && document.warnings.length > 0) {
-    printWarnings(session.err, document.warnings);
-    const count = formatPlural(document.warnings.length, 'warning');
-    throw new MonoquantError(
-      'strict-warnings',
-      `The plan has ${count}, and --strict takes each for an error.`,
-    );
-  }
+  gateWarnings(document.warnings, { strict: terms.strict === true });
   const render = async () => {
     const { renderPlan } = await import('./text-plan.js');
     return renderPlan(document, output, session.out, values.verbose === true);

@@ -8,7 +8,6 @@ import { type Choices, type Report, withChanges } from '../../js/api/types.js';
 import { formatDuration, formatExactBytes } from '../../js/words/format.js';
 import { printable } from '../../js/words/printable.js';
 import type { QuantizeResult } from '../index.js';
-import { modelIn, namesFolder } from '../output-folder.js';
 import { readConfig } from './config-file.js';
 import { renderFacts } from './facts.js';
 import { usageError } from './failure.js';
@@ -18,7 +17,6 @@ import { withProgress } from './progress.js';
 import { printJson, printWarnings, type Session } from './session.js';
 
 export interface Rewriting {
-  readonly model: string;
   readonly output: string;
   readonly values: FlagValues<ConvertFlag>;
   readonly options: ChosenOptions<ConvertFlag>;
@@ -29,12 +27,12 @@ export interface Rewriting {
 }
 
 export async function rewrite(
-  { model, output, values, options, call, facts }: Rewriting,
+  { output, values, options, call, facts }: Rewriting,
   session: Session,
 ): Promise<void> {
   const { force = false, strict = false, ...chosen } = options;
   const choices = { quiet: values.quiet === true, lines: !values.json };
-  const report = await withProgress(session.err, choices, async (onProgress) => {
+  const { report, written } = await withProgress(session.err, choices, async (onProgress) => {
     const result = await call({
       ...rewriteOptions(values.config, chosen, output),
       output,
@@ -44,10 +42,9 @@ export async function rewrite(
       onProgress,
     });
     await result.close();
-    return result.report;
+    return { report: result.report, written: result.output ?? output };
   });
   const { sizes, timings, warnings } = report;
-  const written = namesFolder(output, model) ? modelIn(output) : output;
   const total = timings.planMs + timings.encodeMs + timings.verifyMs;
   if (values.json) printJson(session.out, report);
   else if (values.quiet) session.out.write(`${written}\n`);
@@ -78,11 +75,4 @@ function rewriteOptions(
   const { key = null, stripPrefix = '', duplicateTies = false } = withChanges(file, chosen);
   const container = containerOf(output);
   return { key, stripPrefix, duplicateTies, ...(container === undefined ? {} : { container }) };
-}
-
-/** How many tensors of a report were only copied, tied or dropped. */
-export function countDecisions({ copied }: Report, decision: string, reason?: string): number {
-  return copied.filter(
-    (tensor) => tensor.decision === decision && (reason === undefined || tensor.reason === reason),
-  ).length;
 }

@@ -4,6 +4,7 @@
  * Results go to `out` and everything else to `err`.
  */
 import type { Warning } from '../../js/api/types.js';
+import { formatCount } from '../../js/words/format.js';
 import { printable, printableName } from '../../js/words/printable.js';
 import { type Screen, screenOf } from './screen.js';
 import { wrap } from './text.js';
@@ -33,10 +34,10 @@ const TENSORS_SHOWN = 5;
 export function printWarnings(screen: Screen, warnings: readonly Warning[]): void {
   const prefix = 'warning: ';
   const hang = (text: string) => wrap(text, screen.columns(), prefix.length);
-  for (const { message, tensors } of warnings) {
+  for (const { message, tensors, total } of warnings) {
     const lines = [`${screen.paint('yellow', prefix.trimEnd())} ${hang(printable(message))}`];
     const names = tensors.slice(0, TENSORS_SHOWN).map(printableName);
-    if (tensors.length > TENSORS_SHOWN) names.push('…');
+    if (total > names.length) names.push(`… ${formatCount(total - names.length)} more`);
     // One tensor is usually named in the message itself.
     const isSaid = tensors.length < 2 && tensors.every((name) => message.includes(name));
     if (!isSaid) lines.push(' '.repeat(prefix.length) + hang(names.join(', ')));

@@ -3,7 +3,7 @@
  * It exists for people: programs take the same facts from the JSON report.
  * Numbers are those of the report; nothing is worked out that it does not say.
  */
-import type { Report, TensorReport } from '../../js/api/types.js';
+import type { Quality, Report, TensorReport, UnchangedTensor } from '../../js/api/types.js';
 import { countBy } from '../../js/words/counts.js';
 import {
   formatBytes,
@@ -31,13 +31,14 @@ export function renderReport(
   const lossy = report.tensors.filter(({ sqnrDb }) => sqnrDb !== null);
   const shown = verbose ? report.tensors : lossy.slice(0, WORST_SHOWN);
   const blocks = [renderFacts(reportFacts(report, output, verbose), screen)];
-  if (shown.length > 0) blocks.push(tensorTable(report, shown, screen, verbose));
-  if (verbose && report.copied.length > 0) blocks.push(copiedTable(report, screen));
+  if (shown.length > 0) blocks.push(tensorTable(shown, screen, verbose));
+  const unchanged = [...report.copied, ...report.tied, ...report.dropped];
+  if (verbose && unchanged.length > 0) blocks.push(unchangedTable(unchanged, screen));
   return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
 }
 
 function reportFacts(report: Report, output: string, verbose: boolean): Fact[] {
-  const { configuration, sizes, tensors, copied, engine, timings } = report;
+  const { configuration, sizes, tensors, copied, tied, dropped, engine, timings } = report;
   const quantized = tensors.filter(({ decision }) => decision === 'quantize');
   const converted = tensors.filter(({ decision }) => decision === 'convert');
   const share = formatShare(sizes.quantizedParameters, sizes.parameters);
@@ -56,6 +57,8 @@ function reportFacts(report: Report, output: string, verbose: boolean): Fact[] {
       ? ['converted', `${formatPlural(converted.length, 'tensor')} to ${configuration.floatType}`]
       : undefined,
     copied.length > 0 ? ['copied', reasonsText(copied)] : undefined,
+    tied.length > 0 ? ['tied', formatPlural(tied.length, 'more name')] : undefined,
+    dropped.length > 0 ? ['dropped', reasonsText(dropped)] : undefined,
     [
       'quality',
       report.sqnrDb === null ? 'nothing was lost' : `SQNR ${formatDecibels(report.sqnrDb)}`,
@@ -82,12 +85,7 @@ function timingsText({ timings }: Report): string {
   return `plan ${formatDuration(planMs)}, encode ${formatDuration(encodeMs)}, verify ${formatDuration(verifyMs)}`;
 }
 
-function tensorTable(
-  report: Report,
-  tensors: readonly TensorReport[],
-  screen: Screen,
-  verbose: boolean,
-): string[] {
+function tensorTable(tensors: readonly TensorReport[], screen: Screen, verbose: boolean): string[] {
   const columns: Column[] = [
     { title: verbose ? 'tensor, the worst first' : 'worst tensors', shrink: 'middle' },
     { title: 'SQNR', align: 'right' },
@@ -95,7 +93,7 @@ function tensorTable(
   ];
   if (verbose) columns.push({ title: 'bytes', align: 'right' });
   const rows = tensors.map((tensor) => {
-    const style = qualityStyle(report, tensor);
+    const style = QUALITY_STYLES[tensor.quality];
     const cells = [
       { text: printableName(tensor.name), style },
       { text: formatDecibels(tensor.sqnrDb), style },
@@ -108,15 +106,22 @@ function tensorTable(
   return renderTable(columns, rows, { screen });
 }
 
-/** Coloured are the tensors that a warning about quality speaks of. */
-function qualityStyle({ warnings }: Report, { name }: TensorReport): Style {
-  const isIn = (code: string) =>
-    warnings.some((warning) => warning.code === code && warning.tensors.includes(name));
-  if (isIn('very-low-sqnr')) return 'red';
-  return isIn('low-sqnr') ? 'yellow' : 'plain';
-}
+const QUALITY_STYLES: Readonly<Record<Quality, Style>> = {
+  good: 'plain',
+  low: 'yellow',
+  'very-low': 'red',
+};
 
-function copiedTable({ copied }: Report, screen: Screen): string[] {
-  const rows = copied.map(({ name, explanation }) => [printableName(name), printable(explanation)]);
-  return renderTable([{ title: 'copied', shrink: 'middle' }, { title: 'why' }], rows, { screen });
+function unchangedTable(tensors: readonly UnchangedTensor[], screen: Screen): string[] {
+  const rows = tensors.map(({ name, decision, explanation }) => [
+    printableName(name),
+    decision,
+    printable(explanation),
+  ]);
+  const columns = [
+    { title: 'unchanged', shrink: 'middle' },
+    { title: '' },
+    { title: 'why' },
+  ] as const;
+  return renderTable(columns, rows, { screen });
 }

@@ -15,7 +15,7 @@ import { wrap } from './text.js';
 
 const SQNR = { title: 'SQNR', align: 'right' } as const;
 const MAX_ERROR = { title: 'max error', align: 'right' } as const;
-const OUTPUT_SQNR = { title: 'output SQNR', align: 'right' } as const;
+const OUTPUT_SQNR = { title: 'output SQNR', align: 'right', shrink: 'end' } as const;
 const PROBLEMS_SHOWN = 10;
 const TENSORS_SHOWN = 5;
 
@@ -40,13 +40,15 @@ export function renderValidation(
   const hasRun = tensors.some(({ run }) => run !== undefined);
   if ((hasReference || hasRun) && tensors.length > 0) {
     const shown = verbose ? tensors : tensors.slice(0, TENSORS_SHOWN);
-    const rows = shown.map(({ name, quantization, sqnrDb, maxError, run }) => [
+    const rows = shown.map(({ name, quantization, sqnrDb, maxError, run, notRun }) => [
       printableName(name),
       codesWords(quantization),
       ...(hasReference
         ? [formatDecibels(sqnrDb), maxError === null ? '' : formatError(maxError)]
         : []),
-      ...(hasRun ? [run === undefined ? '' : formatDecibels(run.sqnrDb)] : []),
+      ...(hasRun
+        ? [run === undefined ? `not run: ${printable(notRun ?? '')}` : formatDecibels(run.sqnrDb)]
+        : []),
     ]);
     blocks.push(
       renderTable(

@@ -3,12 +3,11 @@
  * It exists to be believed in pipelines: any problem ends it with exit code 4.
  * Files are only read.
  */
-import { MonoquantError } from '../../js/api/errors.js';
-import { formatPlural } from '../../js/words/format.js';
+import { gateProblems } from '../../js/report/gates.js';
 import { type Arguments, oneModel } from './arguments.js';
 import type { ValidateFlag } from './flags.js';
 import { withProgress } from './progress.js';
-import { printJson, type Session } from './session.js';
+import { printJson, printWarnings, type Session } from './session.js';
 import { renderValidation } from './text-validation.js';
 
 export async function runValidate(given: Arguments<ValidateFlag>, session: Session): Promise<void> {
@@ -29,11 +28,6 @@ export async function runValidate(given: Arguments<ValidateFlag>, session: Sessi
     const text = renderValidation(validation, file, session.out, values.verbose === true);
     session.out.write(text);
   }
-  const [first] = validation.problems;
-  if (first === undefined) return;
-  throw new MonoquantError(
-    'verification-failed',
-    `"${file}" is not valid: ${formatPlural(validation.problems.length, 'problem')}.`,
-    { suggestion: 'Quantize the model again, or get the file again.', tensor: first.tensor },
-  );
+  printWarnings(session.err, validation.warnings);
+  gateProblems(validation, file);
 }

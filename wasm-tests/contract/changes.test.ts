@@ -10,16 +10,16 @@ import {
   type Choices,
   type Entry,
   isPossible,
-  type Model,
   OPTIONS,
   type PlanOptions,
   withChanges,
 } from '#package';
+import type { PlannedModel } from '../host/host.js';
 import { weights } from '../support/models.js';
 import { Random } from '../support/random.js';
 import { modelOf } from '../support/runs.js';
 
-let model: Model;
+let model: PlannedModel;
 beforeAll(async () => {
   model = await host.open(modelOf([weights('fc.weight', 'F32', [16, 256])]));
 });

@@ -60,6 +60,15 @@ it('a quantized file is compared as its values', async () => {
   expect(tensorOf(comparison, 'norm.weight').verdict).toBe('identical');
 });
 
+it('an error where there was no signal is a number, as low as there is', async () => {
+  const [zero, one] = [[0], [1]].map((values) => modelOf([filled('a', 'F32', [1], values)]));
+  if (zero === undefined || one === undefined) throw new Error('There are two.');
+  const found = tensorOf(await compared(zero, one), 'a');
+  expect(found).toMatchObject({ verdict: 'different', maxError: 1 });
+  expect(found.sqnrDb).toBeLessThan(-1000);
+  expect(JSON.parse(JSON.stringify(found))).toEqual(found);
+});
+
 it('what differs most comes first', async () => {
   const first = modelOf([
     weights('same.weight', 'F32', [8, 8]),

@@ -6,7 +6,8 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { host } from '#host';
-import type { Model, Plan, PlannedTensor, PlanOptions } from '#package';
+import type { Plan, PlannedTensor, PlanOptions } from '#package';
+import type { PlannedModel } from '../host/host.js';
 import { failureOf } from '../support/failures.js';
 import { mixedModel, weights } from '../support/models.js';
 import { modelOf, plannedOf } from '../support/runs.js';
@@ -22,7 +23,7 @@ const SMALL = modelOf([weights('fc.weight', 'F32', [16, 64])]);
 const wide = (plan: Plan): PlannedTensor => plannedOf(plan, 'wide.weight');
 const names = (tensor: PlannedTensor) => tensor.outputs.map(({ name }) => name);
 
-let model: Model;
+let model: PlannedModel;
 beforeAll(async () => {
   model = await host.open(modelOf(MODEL));
 });

@@ -13,11 +13,11 @@ import {
   LAYER_KINDS,
   METHODS,
   MODES,
-  type Model,
   type PlanOptions,
   SCHEMES,
   STRATEGIES,
 } from '#package';
+import type { PlannedModel } from '../host/host.js';
 import { failureOf } from '../support/failures.js';
 import { mixedModel } from '../support/models.js';
 import { Random } from '../support/random.js';
@@ -26,7 +26,7 @@ import { modelOf } from '../support/runs.js';
 const MODEL = modelOf(mixedModel('F32'));
 const ONE_THREAD = { threads: 1 } as const;
 
-let model: Model;
+let model: PlannedModel;
 beforeAll(async () => {
   model = await host.open(MODEL);
 });

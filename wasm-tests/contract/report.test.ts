@@ -11,6 +11,7 @@ import { filled, mixedModel, weights } from '../support/models.js';
 import { Random } from '../support/random.js';
 import { modelOf, runOn } from '../support/runs.js';
 import { elementsOf, type Tensor } from '../support/safetensors.js';
+import { torchFixture } from '../support/torch.js';
 
 describe('summary', () => {
   it.each<PlanOptions>([{ bits: 8 }, { bits: 4, groupSize: 32 }, { bits: 16 }])(
@@ -18,7 +19,8 @@ describe('summary', () => {
     async (options) => {
       const { report, plan, source } = await runOn(mixedModel('F32'), options);
       const changed = report.tensors.map(({ name, decision }) => [name, decision]);
-      const copied = report.copied.map(({ name }) => [name, 'copy']);
+      const copied = report.copied.map(({ name, decision }) => [name, decision]);
+      expect([...report.tied, ...report.dropped]).toEqual([]);
       expect([...changed, ...copied].sort()).toEqual(
         plan.tensors.map(({ name, decision }) => [name, decision]).sort(),
       );
@@ -50,6 +52,37 @@ describe('summary', () => {
     const elements = lossy.reduce((sum, tensor) => sum + tensor.elements, 0);
     const sum = lossy.reduce((total, { sqnrDb, elements }) => total + (sqnrDb ?? 0) * elements, 0);
     expect(report.sqnrDb).toBeCloseTo(sum / elements, 9);
+  });
+
+  it('tells copies, further names and what is left out apart', async () => {
+    const [tied, lost] = [
+      await host.convert(await torchFixture('zip/tied.pt'), { threads: 1 }),
+      await host.convert(await torchFixture('zip/dtype_c32.pt'), { threads: 1 }),
+    ];
+    expect(tied.report.tied.map(({ name, decision }) => [name, decision])).toEqual([
+      ['head.weight', 'tie'],
+    ]);
+    expect(lost.report.dropped.map(({ reason }) => reason)).toContain('not-representable');
+    for (const { report } of [tied, lost]) {
+      expect(new Set(report.copied.map(({ decision }) => decision)).size).toBeLessThan(2);
+    }
+  });
+
+  it('rates every tensor, however many there are, and counts them all', async () => {
+    const random = new Random(9);
+    const bad = Array.from({ length: 25 }, (_, index) =>
+      filled(`l${index}.weight`, 'F32', [8, 128], (i) => (i % 128 === 0 ? 100 : random.bell())),
+    );
+    const { report } = await runOn([...bad, weights('fine.weight', 'F32', [8, 128])], { bits: 4 });
+    for (const { sqnrDb, quality } of report.tensors) {
+      const limits = [10, 20].filter((limit) => (sqnrDb ?? 99) < limit);
+      expect(quality).toBe(['good', 'low', 'very-low'][limits.length]);
+    }
+    const low = report.tensors.filter(({ quality }) => quality === 'low');
+    expect(low.length).toBeGreaterThan(20);
+    const warning = report.warnings.find(({ code }) => code === 'low-sqnr');
+    expect(warning).toMatchObject({ total: low.length });
+    expect(warning?.tensors).toHaveLength(20);
   });
 
   it('says null where nothing was lost', async () => {
@@ -120,6 +153,7 @@ describe('warnings', () => {
     const warning = report.warnings.find((candidate) => candidate.code === code);
     expect(report.warnings.map((candidate) => candidate.code)).toContain(code);
     expect(warning?.tensors).toEqual(names);
+    expect(warning?.total).toBe(names.length);
     expect(warning?.message).toMatch(/^\S.*\.$/);
   });
 

@@ -163,6 +163,23 @@ describe('all kinds of layers', () => {
     },
   );
 
+  it('say why they were not executed, and which inputs were not used', async () => {
+    const file = await quantized(model, DYNAMIC);
+    const bytes = writeSafetensors([
+      filled('fc', 'F32', [60, 160], (index) => Math.sin(index)),
+      filled('typo_layer', 'F32', [60, 160], () => 1),
+    ]);
+    await host.withData([{ name: 'inputs.safetensors', bytes }], async ([calibration]) => {
+      if (calibration === undefined) throw new Error('There are no data.');
+      const found = await validation(file, { calibration });
+      expect(runOf(found, 'fc.weight').inputs).toBe('captured');
+      expect(found.warnings.flatMap(({ tensors }) => tensors)).toEqual(['typo_layer']);
+      for (const { name, run, notRun } of found.tensors) {
+        expect((run === undefined) !== (notRun === undefined), name).toBe(true);
+      }
+    });
+  });
+
   it('are not executed where nobody wants it', async () => {
     const file = await quantized(model, DYNAMIC);
     const found = await validation(file, { reference: model, run: false });

@@ -34,6 +34,26 @@ export const host: Host = {
     return new Uint8Array(await response.arrayBuffer());
   },
   open: (model, options) => monoquant.open(modelFile(model), options),
+  withHandle: async (model, options, use) => {
+    const handle = await monoquant.open(modelFile(model), options);
+    const { catalog } = handle;
+    try {
+      return await use({
+        catalog,
+        plan: (choices) => handle.plan(choices),
+        tensor: (name) => handle.tensor(name),
+        calibrate: (data, choices) => handle.calibrate(data, choices),
+        close: () => handle.close(),
+        quantize: (choices) => outcomeOf(handle.quantize(choices)),
+        validate: (bytes, run) =>
+          handle.validate(bytes === undefined ? run : { ...run, file: modelFile(bytes) }),
+        compare: (bytes, run) => handle.compare(modelFile(bytes), run),
+        distribution: (bytes, tensor, run) => handle.distribution(modelFile(bytes), tensor, run),
+      });
+    } finally {
+      await handle.close();
+    }
+  },
   quantize: (model, options) => outcomeOf(monoquant.quantize(modelFile(model), options)),
   convert: (model, options) => outcomeOf(monoquant.convert(modelFile(model), options)),
   dequantize: (model, options) => outcomeOf(monoquant.dequantize(modelFile(model), options)),

@@ -59,6 +59,30 @@ export const host: Host = {
   version: monoquant.version,
   readFile: async (address) => new Uint8Array(await readFile(join(ROOT, address))),
   open: (model, options) => withFile(model, (path) => monoquant.open(path, options)),
+  withHandle: (model, options, use) =>
+    withFile(model, async (path) => {
+      const handle = await monoquant.open(path, options);
+      const { catalog } = handle;
+      try {
+        return await use({
+          catalog,
+          plan: (choices) => handle.plan(choices),
+          tensor: (name) => handle.tensor(name),
+          calibrate: (data, choices) => handle.calibrate(data, choices),
+          close: () => handle.close(),
+          quantize: (choices) => outcomeOf(handle.quantize(choices)),
+          validate: (bytes, run) =>
+            bytes === undefined
+              ? handle.validate(run)
+              : withFile(bytes, (file) => handle.validate({ ...run, file })),
+          compare: (bytes, run) => withFile(bytes, (file) => handle.compare(file, run)),
+          distribution: (bytes, tensor, run) =>
+            withFile(bytes, (file) => handle.distribution(file, tensor, run)),
+        });
+      } finally {
+        await handle.close();
+      }
+    }),
   quantize: (model, options) =>
     withFile(model, (path) => outcomeOf(monoquant.quantize(path, options))),
   convert: (model, options) =>

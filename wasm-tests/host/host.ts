@@ -53,6 +53,19 @@ export interface DataFile {
 /** One file, or all that is in a folder. */
 export type AnyModel = Bytes | readonly DataFile[];
 
+/** What an open model has in every host. */
+export type PlannedModel = Tensors & Pick<Model, 'plan'>;
+
+/** An open model, whose calls take and give bytes. */
+export interface AnyHandle
+  extends Pick<Model, 'catalog' | 'plan' | 'tensor' | 'calibrate' | 'close'> {
+  quantize(options?: AnyOptions): Promise<Outcome>;
+  /** `file`: one that was made from the model. */
+  validate(file?: Bytes, options?: RunOptions): Promise<Validation>;
+  compare(other: Bytes, options?: CompareOptions): Promise<Comparison>;
+  distribution(other: Bytes, tensor: string, options?: CompareOptions): Promise<Distribution>;
+}
+
 export interface EngineChoice {
   readonly run: Pick<RunOptions, 'threads' | 'engine'>;
   readonly engine: EngineInfo;
@@ -64,7 +77,13 @@ export interface Host {
   readonly version: () => string;
   /** A file of the checkout, by its address from the root, as `import.meta.glob` gives it. */
   readFile(address: string): Promise<Bytes>;
-  open(model: AnyModel, options?: OpenOptions & RunOptions): Promise<Model>;
+  open(model: AnyModel, options?: OpenOptions & RunOptions): Promise<PlannedModel>;
+  /** Opens a model for the time of `use`, and closes it where that has not. */
+  withHandle<Result>(
+    model: AnyModel,
+    options: OpenOptions & RunOptions,
+    use: (handle: AnyHandle) => Promise<Result>,
+  ): Promise<Result>;
   quantize(model: AnyModel, options?: AnyOptions): Promise<Outcome>;
   convert(model: AnyModel, options?: AnyConvertOptions): Promise<Outcome>;
   dequantize(model: AnyModel, options?: AnyDequantizeOptions): Promise<Outcome>;

@@ -47,6 +47,11 @@ it.each([
   ['js/io/source.ts', "type A = import('../engine/engine.js').A;", 'js/engine/engine.ts'],
   ['node/index.ts', "import { a } from './cli/main.js';", 'node/cli/main.ts'],
   ['node/cli/main.ts', "import { a } from '../../web/engine/index.js';", 'web/engine/index.ts'],
+  ['js/worker/server.ts', "import { a } from '../session/handle.js';", 'js/session/handle.ts'],
+  ['js/worker/server.ts', "import { a } from '../report/gates.js';", 'js/report/gates.ts'],
+  ['js/report/gates.ts', "import { a } from '../session/handle.js';", 'js/session/handle.ts'],
+  ['js/session/handle.ts', "import { a } from '../io/source.js';", 'js/io/source.ts'],
+  ['js/engine/engine.ts', "import { a } from '../words/format.js';", 'js/words/format.ts'],
   ['web/page/app.tsx', "import { a } from '../engine/index.js';", 'web/engine/index.ts'],
 ])('names a file that points up or aside: %s', async (file, text, used) => {
   const said = await saidOf({ [file]: `${text}\n`, [used]: '' });

@@ -13,6 +13,7 @@ import {
   type ComparedTensor,
   type Comparison,
   DANGERS,
+  type Decision,
   type Distribution,
   type Entry,
   FILE_FORMATS,
@@ -30,6 +31,7 @@ import {
   type PlannedTensor,
   PROBLEM_CODES,
   type Problem,
+  QUALITIES,
   REASONS,
   type Report,
   SCHEMES,
@@ -38,6 +40,7 @@ import {
   type TensorComparison,
   type TensorInfo,
   type TensorReport,
+  type UnchangedTensor,
   type ValidatedTensor,
   type Validation,
   WARNINGS,
@@ -121,7 +124,7 @@ const sizes = object<Plan['sizes']>({
 });
 
 const warnings = list(
-  object<Warning>({ code: oneOf(WARNINGS), message: text, tensors: list(text) }),
+  object<Warning>({ code: oneOf(WARNINGS), message: text, tensors: list(text), total: count }),
 );
 
 const output = object<OutputTensor>({ name: text, dtype, shape, bytes: count });
@@ -214,6 +217,7 @@ const validationDocument = object<Validation>({
   version: text,
   valid: flag,
   problems: list(problem),
+  warnings,
   hasReference: flag,
   sqnrDb: nullable(number),
   outputSqnrDb: nullable(number),
@@ -233,6 +237,7 @@ const validationDocument = object<Validation>({
           cosine: number,
         }),
       ),
+      notRun: optional(text),
     }),
   ),
 });
@@ -244,6 +249,14 @@ const planDocument = object<Plan>({
   quantizationConfig: nullable(anyObject),
   warnings,
 });
+
+const unchanged = (decision: Decision) =>
+  object<UnchangedTensor>({
+    name: text,
+    decision: oneOf([decision]),
+    reason: oneOf(REASONS),
+    explanation: text,
+  });
 
 const reportDocument = object<Report>({
   version: text,
@@ -261,6 +274,7 @@ const reportDocument = object<Report>({
       elements: count,
       decision: oneOf(['quantize', 'convert']),
       sqnrDb: nullable(number),
+      quality: oneOf(QUALITIES),
       maxError: number,
       edgeScales: optional(count),
       sourceBytes: count,
@@ -268,14 +282,9 @@ const reportDocument = object<Report>({
       input: optional(input),
     }),
   ),
-  copied: list(
-    object<Report['copied'][number]>({
-      name: text,
-      decision: oneOf(['copy', 'tie', 'drop']),
-      reason: oneOf(REASONS),
-      explanation: text,
-    }),
-  ),
+  copied: list(unchanged('copy')),
+  tied: list(unchanged('tie')),
+  dropped: list(unchanged('drop')),
   warnings,
   timings: object<Report['timings']>({ planMs: number, encodeMs: number, verifyMs: number }),
 });

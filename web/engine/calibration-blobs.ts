@@ -3,10 +3,15 @@
  * It exists because a calibration may come as a file that somebody dropped.
  * A File whose name ends in `.json`, or a Blob of that type, is a calibration; anything else is data.
  */
-import { type CalibrationInput, isCalibration } from '../../js/api/calibration.js';
+import {
+  type Calibration,
+  type CalibrationInput,
+  isCalibration,
+} from '../../js/api/calibration.js';
 import { unexpected } from '../../js/api/check.js';
 import { MonoquantError } from '../../js/api/errors.js';
-import type { CalibrationPart, OpenedCalibration } from '../../js/worker/calibrate.js';
+import type { Json } from '../../js/api/json.js';
+import type { CalibrationPart, OpenedCalibration } from '../../js/session/calibrate.js';
 
 export async function openCalibration(
   inputs: readonly CalibrationInput[],
@@ -17,7 +22,7 @@ export async function openCalibration(
 }
 
 async function openPart(input: CalibrationInput): Promise<CalibrationPart<Blob>> {
-  if (isCalibration(input)) return { kind: 'calibration', json: JSON.stringify(input) };
+  if (isCalibration(input)) return { kind: 'calibration', document: input };
   if (!(input instanceof Blob)) {
     throw unexpected('a File, a Blob or a calibration', 'calibration', input);
   }
@@ -38,5 +43,5 @@ async function openPart(input: CalibrationInput): Promise<CalibrationPart<Blob>>
       },
     );
   }
-  return { kind: 'calibration', json };
+  return { kind: 'calibration', document: json as Json<Calibration> };
 }

@@ -1,6 +1,5 @@
 /**
  * Whether the engine with threads can run here.
- * It exists because asking for it where it cannot run never answers.
  * Looks at what works, not at which browser it is.
  */
 export function canShareMemory(): boolean {

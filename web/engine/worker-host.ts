@@ -1,12 +1,11 @@
 /**
  * Starts the engine's worker in browsers.
- * It exists so that sessions know nothing of web workers.
  * Bundlers look for exactly this way of writing a worker's URL.
  */
 import { MOST_THREADS_BY_DEFAULT, type RunOptions } from '../../js/api/options.js';
 import type { EngineInfo } from '../../js/api/types.js';
 import type { OneOrShards } from '../../js/engine/shards.js';
-import { Session } from '../../js/worker/session.js';
+import { Session } from '../../js/session/session.js';
 
 export type WebSession = Session<OneOrShards<Blob>, string, Blob>;
 

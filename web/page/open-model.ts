@@ -1,7 +1,7 @@
 /**
  * The model that the page works on.
  * It exists apart because a finished run keeps it: the one that was open when it began.
- * Whoever opened it closes its handle.
+ * Whoever opened it closes its handle: one engine does all that is done with it.
  */
 import type { Catalog, Model, ModelSource } from 'monoquant';
 import type { ModelName } from './model-files.js';

@@ -7,13 +7,10 @@ import { signal } from '@preact/signals';
 import {
   type Distribution,
   describeOutput,
-  distribution,
   type QuantizeResult,
   type Report,
   type Validation,
-  validate,
 } from 'monoquant';
-import { openingOf } from './choice.js';
 import { commandOf, type Options, outputName } from './command.js';
 import { isAborted } from './fault.js';
 import type { OpenModel } from './open-model.js';
@@ -65,12 +62,9 @@ export class Outcome {
     try {
       this.validation.value = await this.validating.run(async (run) => {
         const saved = this.saved.peek();
-        if (saved === undefined || saved === 'download') return this.#result.validate(run);
-        const reference = {
-          reference: this.#model.source,
-          ...openingOf(this.report.configuration),
-        };
-        return validate(await saved.getFile(), { ...reference, ...run });
+        const isReadable = saved !== undefined && saved !== 'download';
+        const file = isReadable ? await saved.getFile() : this.#result.blob();
+        return this.#model.handle.validate({ file, ...run });
       });
     } catch {
       // The work has kept what went wrong.
@@ -80,8 +74,8 @@ export class Outcome {
   /** Of a tensor's weights before and after. */
   async distribution(tensor: string, signal: AbortSignal): Promise<Distribution | undefined> {
     try {
-      const options = { ...openingOf(this.report.configuration), signal };
-      return await distribution(this.#model.source, this.#result.blob(), tensor, options);
+      const { handle } = this.#model;
+      return await handle.distribution(this.#result.blob(), tensor, { signal });
     } catch (error) {
       if (isAborted(error)) return undefined;
       throw error;

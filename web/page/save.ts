@@ -22,7 +22,7 @@ export async function saveBlob(
   const counted = new TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>({
     transform(chunk, controller) {
       bytes += chunk.length;
-      onProgress({ stage: 'encode', bytes, totalBytes: blob.size, tensor: '' });
+      onProgress({ stage: 'save', bytes, totalBytes: blob.size, tensor: '' });
       controller.enqueue(chunk as Uint8Array<ArrayBuffer>);
     },
   });

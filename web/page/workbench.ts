@@ -7,13 +7,11 @@ import { batch, computed, effect, signal } from '@preact/signals';
 import {
   type Calibration,
   type Changes,
-  calibrate,
   type EngineInfo,
   open,
   type Plan,
   preload,
   type QuantizeResult,
-  quantize,
   withChanges,
 } from 'monoquant';
 import { type Choice, FIRST_CHOICE, forAnotherModel, openingOf } from './choice.js';
@@ -168,10 +166,7 @@ export class Workbench {
     const model = this.model.peek();
     if (model === undefined || files.length === 0) return;
     try {
-      const opening = openingOf(this.choice.peek());
-      const calibration = await this.calibrating.run((run) =>
-        calibrate(model.source, files, { ...opening, ...run }),
-      );
+      const calibration = await this.calibrating.run((run) => model.handle.calibrate(files, run));
       if (model !== this.model.peek()) return;
       this.data.value = { names: files.map(({ name }) => name), calibration };
     } catch {
@@ -207,7 +202,7 @@ export class Workbench {
 
   async #encode(model: OpenModel, options: Options): Promise<QuantizeResult | undefined> {
     try {
-      return await this.quantizing.run((run) => quantize(model.source, { ...options, ...run }));
+      return await this.quantizing.run((run) => model.handle.quantize({ ...options, ...run }));
     } catch {
       // The work has kept what went wrong.
       return undefined;

@@ -127,6 +127,7 @@ std::string plan_json(const Plan &plan) {
     json.member("message", warning.message);
     json.member("tensors",
                 std::span(warning.tensors).first(std::min(warning.tensors.size(), kMaxNames)));
+    json.member("total", warning.tensors.size());
     json.end();
   }
   json.end().end();

@@ -25,7 +25,7 @@ struct ErrorSums {
 inline constexpr double kLowestSqnrDb = -3240.0;
 
 /// Signal to quantization noise ratio in dB: 10 log10(signal / noise). Infinity if nothing was lost, else finite.
-/// js/engine/sqnr.ts has the same rule.
+/// js/report/sqnr.ts has the same rule.
 inline double sqnr_db(const ErrorSums &sums) {
   if (sums.noise == 0) {
     return std::numeric_limits<double>::infinity();

@@ -3,6 +3,7 @@
 
 #include <bit>
 
+#include "monoquant/base/json.h"
 #include "monoquant/calibration/calibration.h"
 #include "support/activation_fixture.h"
 #include "support/not_finite.h"

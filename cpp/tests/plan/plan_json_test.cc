@@ -69,6 +69,7 @@ TEST(PlanJson, a_warning_names_twenty_tensors_at_most) {
     if (warning["code"] == "group-fallback") {
       found = true;
       EXPECT_EQ(warning["tensors"].size(), 20U);
+      EXPECT_EQ(warning["total"], 30);
       EXPECT_FALSE(warning["message"].get<std::string>().empty());
     }
   }

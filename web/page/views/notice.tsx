@@ -3,7 +3,9 @@
  * They exist as one piece so that errors and warnings look alike everywhere.
  * Errors are announced at once; warnings wait for their turn.
  */
+import type { Warning } from 'monoquant';
 import type { ComponentChildren } from 'preact';
+import { formatCount, formatPlural } from '../../../js/words/format.js';
 import { printable } from '../../../js/words/printable.js';
 import type { Fault } from '../fault.js';
 
@@ -18,18 +20,14 @@ export function FaultNotice({ fault, title }: { fault: Fault | undefined; title?
   );
 }
 
-export function Warnings({
-  warnings,
-}: {
-  warnings: readonly { readonly message: string; readonly tensors: readonly string[] }[];
-}) {
+export function Warnings({ warnings }: { warnings: readonly Warning[] }) {
   if (warnings.length === 0) return null;
   return (
     <ul class="notices" aria-label="Warnings">
-      {warnings.map(({ message, tensors }) => (
+      {warnings.map(({ message, tensors, total }) => (
         <li class="notice warning" key={message}>
           {printable(message)}
-          {tensors.length > 0 && <TensorNames names={tensors} />}
+          {tensors.length > 0 && <TensorNames names={tensors} total={total} />}
         </li>
       ))}
     </ul>
@@ -37,14 +35,15 @@ export function Warnings({
 }
 
 /** Warnings name the first twenty. */
-function TensorNames({ names }: { names: readonly string[] }) {
+function TensorNames({ names, total }: { names: readonly string[]; total: number }) {
   return (
     <details>
-      <summary>{names.length === 1 ? 'The tensor' : `${names.length} tensors`}</summary>
+      <summary>{total === 1 ? 'The tensor' : formatPlural(total, 'tensor')}</summary>
       <ul class="names">
         {names.map((name) => (
           <li key={name}>{printable(name)}</li>
         ))}
+        {total > names.length && <li>{formatCount(total - names.length)} more</li>}
       </ul>
     </details>
   );

@@ -90,7 +90,7 @@ function TakeAway({ outcome, workbench }: { outcome: Outcome; workbench: Workben
           text={`${JSON.stringify(report.configuration, null, 2)}\n`}
         />
       </div>
-      <WorkProgress work={outcome.saving} words={{ encode: 'Saving' }} />
+      <WorkProgress work={outcome.saving} words={{ save: 'Saving' }} />
       <FaultNotice fault={outcome.saving.fault.value} title="It was not saved." />
       {saved === 'download' && (
         <Good>Your browser is saving {name}: keep this page open until it is there.</Good>

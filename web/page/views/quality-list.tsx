@@ -3,7 +3,7 @@
  * It exists because a mean hides the one layer that spoils a model.
  * A list and no picture: every bar has its number, and any number of tensors has room.
  */
-import type { Report, TensorReport } from 'monoquant';
+import type { Report } from 'monoquant';
 import { formatDecibels, formatError } from '../../../js/words/format.js';
 import type { Workbench } from '../workbench.js';
 import { NameCell } from './name-cell.js';
@@ -11,8 +11,6 @@ import { Windowed } from './windowed.js';
 
 /** Where bars end: beyond, nobody can tell a difference. */
 const FULL_DB = 60;
-
-type Quality = 'good' | 'low' | 'very-low';
 
 export function QualityList({ report, workbench }: { report: Report; workbench: Workbench }) {
   const lossy = report.tensors.filter(({ sqnrDb }) => sqnrDb !== null);
@@ -44,7 +42,7 @@ export function QualityList({ report, workbench }: { report: Report; workbench: 
             <div
               role="row"
               key={tensor.name}
-              class={`quality-row ${isChosen ? 'chosen' : ''} ${qualityOf(report, tensor)}`}
+              class={`quality-row ${isChosen ? 'chosen' : ''} ${tensor.quality}`}
               aria-rowindex={index + 2}
               style={style}
             >
@@ -64,12 +62,4 @@ export function QualityList({ report, workbench }: { report: Report; workbench: 
       />
     </div>
   );
-}
-
-/** As the warnings of the report say. */
-function qualityOf({ warnings }: Report, { name }: TensorReport): Quality {
-  const isIn = (code: string) =>
-    warnings.some((warning) => warning.code === code && warning.tensors.includes(name));
-  if (isIn('very-low-sqnr')) return 'very-low';
-  return isIn('low-sqnr') ? 'low' : 'good';
 }

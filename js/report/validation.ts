@@ -1,11 +1,9 @@
 /**
  * From what the engine has found in a quantized file to a verdict.
- * It exists so that every rule of what a valid file is stands in one place.
  * What the file's metadata show, the engine has already told as problems.
  */
 import type {
   Catalog,
-  LayerRun,
   Problem,
   ProblemCode,
   StoredCodes,
@@ -13,11 +11,11 @@ import type {
   ValidatedTensor,
   Validation,
 } from '../api/types.js';
+import type { CompareResult, TrialResult } from '../engine/wasm.js';
 import { haveSameShape } from './comparison.js';
+import { dataWarnings } from './data-warnings.js';
 import { layerRuns, runProblems } from './layer-runs.js';
-import { meanSqnr } from './report.js';
-import { sqnrOf } from './sqnr.js';
-import type { CompareResult, TrialResult } from './wasm.js';
+import { meanSqnr, sqnrOf, tooLow, worstFirst } from './sqnr.js';
 
 type Measured = CompareResult['tensors'][number];
 type Quantized = TensorInfo & { readonly quantization: StoredCodes };
@@ -29,7 +27,7 @@ export interface Evidence {
   readonly reference: Catalog | undefined;
   readonly problems: readonly Problem[];
   readonly measured: CompareResult;
-  /** Missing where nothing was executed. */
+  /** Undefined if nothing was executed. */
   readonly trial: TrialResult | undefined;
   readonly failUnder: number | undefined;
 }
@@ -46,7 +44,7 @@ export function validationOf(evidence: Evidence): Validation {
   const tensors = quantized.map((tensor) =>
     validated(tensor, byName.get(tensor.name), runs.get(tensor.name)),
   );
-  tensors.sort((a, b) => (a.sqnrDb ?? Infinity) - (b.sqnrDb ?? Infinity) || 0);
+  tensors.sort(worstFirst);
   const sqnrDb = meanSqnr(tensors);
   const ofCodes = quantized.flatMap((tensor) => codeProblems(tensor, byName.get(tensor.name)));
   const problems = [
@@ -55,12 +53,13 @@ export function validationOf(evidence: Evidence): Validation {
     ...ofCodes,
     ...(reference === undefined ? [] : referenceProblems(file, reference, byName)),
     ...runProblems(evidence.trial, ofCodes),
-    ...gateProblems(sqnrDb, evidence.failUnder),
+    ...qualityProblems(sqnrDb, evidence.failUnder),
   ];
   return {
     version,
     valid: problems.length === 0,
     problems,
+    warnings: evidence.trial === undefined ? [] : dataWarnings([evidence.trial.problems]),
     hasReference: reference !== undefined,
     sqnrDb,
     outputSqnrDb: meanSqnr(
@@ -76,6 +75,7 @@ export function unreadable(version: string, message: string, tensor = ''): Valid
     version,
     valid: false,
     problems: [{ code: 'unreadable', message, tensor }],
+    warnings: [],
     hasReference: false,
     sqnrDb: null,
     outputSqnrDb: null,
@@ -96,7 +96,7 @@ function isQuantized(tensor: TensorInfo): tensor is Quantized {
 function validated(
   { name, shape, quantization }: Quantized,
   found?: Measured,
-  run?: LayerRun,
+  executed: Pick<ValidatedTensor, 'run' | 'notRun'> = {},
 ): ValidatedTensor {
   return {
     name,
@@ -104,7 +104,7 @@ function validated(
     quantization,
     sqnrDb: found?.compared ? sqnrOf(found) : null,
     maxError: found?.peak ?? null,
-    ...(run === undefined ? {} : { run }),
+    ...executed,
   };
 }
 
@@ -192,8 +192,7 @@ function valueProblems(
   return [];
 }
 
-function gateProblems(sqnrDb: number | null, failUnder: number | undefined): Problem[] {
-  if (failUnder === undefined || sqnrDb === null || sqnrDb >= failUnder) return [];
-  const message = `Expected an SQNR of at least ${failUnder} dB, found ${sqnrDb.toFixed(2)} dB.`;
-  return [{ code: 'low-quality', message, tensor: '' }];
+function qualityProblems(sqnrDb: number | null, failUnder: number | undefined): Problem[] {
+  const message = tooLow({ sqnrDb }, failUnder);
+  return message === undefined ? [] : [{ code: 'low-quality', message, tensor: '' }];
 }

@@ -1,6 +1,5 @@
 /**
  * From what the engine has measured of two files to the document of `compare`.
- * It exists so that names, shapes and values are judged in one place.
  * The first file is the measure: SQNR is that of the second against it.
  */
 import type {
@@ -12,9 +11,8 @@ import type {
   TensorComparison,
   TensorInfo,
 } from '../api/types.js';
-import { meanSqnr } from './report.js';
-import { sqnrOf } from './sqnr.js';
-import type { CompareResult } from './wasm.js';
+import type { CompareResult } from '../engine/wasm.js';
+import { meanSqnr, sqnrOf, worstFirst } from './sqnr.js';
 
 type Measured = CompareResult['tensors'][number];
 
@@ -34,12 +32,7 @@ export function comparisonOf(
     if (!names.has(tensor.name)) tensors.push(compareTensor(undefined, tensor, undefined));
   }
   const order = (tensor: TensorComparison) => VERDICT_ORDER.indexOf(tensor.verdict);
-  tensors.sort(
-    (a, b) =>
-      order(a) - order(b) ||
-      (a.sqnrDb ?? Number.POSITIVE_INFINITY) - (b.sqnrDb ?? Number.POSITIVE_INFINITY) ||
-      0,
-  );
+  tensors.sort((a, b) => order(a) - order(b) || worstFirst(a, b));
   return {
     version,
     first: fileOf(first),

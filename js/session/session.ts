@@ -1,13 +1,15 @@
 /**
- * The caller's side of a session: one worker, asked through promises.
- * It exists so that both hosts share how calls are aborted and what happens when a worker dies.
+ * The caller's side of a worker: asked through promises, as long as it lives.
  * Every request settles; after an abort, a death or close() the worker is gone and never comes back.
  */
+import type { Calibration } from '../api/calibration.js';
 import { MonoquantError } from '../api/errors.js';
+import type { Json } from '../api/json.js';
 import type { EngineInfo } from '../api/types.js';
 import type { OnStageProgress } from '../engine/pipeline.js';
-import { fromFailure } from './failure.js';
-import type { Calls, LoadedEngine, Reply, Request } from './protocol.js';
+import type { OpenOptions } from '../engine/wasm.js';
+import { fromFailure } from '../worker/failure.js';
+import type { Calls, LoadedEngine, Reply, Request } from '../worker/protocol.js';
 
 /** A running worker, as a host provides it. */
 export interface SpawnedWorker<Source, Sink> {
@@ -34,12 +36,15 @@ interface Pending {
   readonly onProgress: OnStageProgress | undefined;
 }
 
+type Kinds = keyof Calls<unknown, unknown, unknown>;
+
 export class Session<Source, Sink, Output> {
   /** The engine that it got. */
   readonly engine: Promise<LoadedEngine>;
   readonly #worker: SpawnedWorker<Source, Sink>;
   readonly #pending = new Map<number, Pending>();
   #lastId = 0;
+  #lastFile = 0;
   #end: MonoquantError | undefined;
   #terminated: Promise<void> | undefined;
 
@@ -51,13 +56,35 @@ export class Session<Source, Sink, Output> {
         void this.#stop(new MonoquantError('internal', `The engine's worker ended: ${reason}.`));
       },
     );
-    this.engine = this.request('load', { engine }, { signal });
+    this.engine = this.request('load', 0, engine, { signal });
     // A failure is told again to whoever asks for something.
     this.engine.catch(() => {});
   }
 
-  async request<Kind extends keyof Calls<Source, Sink, Output>>(
+  /** Whether its worker is gone. */
+  get isOver(): boolean {
+    return this.#end !== undefined;
+  }
+
+  /** Whether its worker has nothing to do and can be asked for more. */
+  get isIdle(): boolean {
+    return !this.isOver && this.#pending.size === 0;
+  }
+
+  /** Opens a file in the worker. It is open until it is closed, or the session is. */
+  async open(
+    source: Source,
+    options: OpenOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<RemoteFile<Source, Sink, Output>> {
+    const file = ++this.#lastFile;
+    await this.request('open', file, { source, options }, { signal });
+    return new RemoteFile(this, file);
+  }
+
+  async request<Kind extends Kinds>(
     kind: Kind,
+    file: number,
     parameters: Calls<Source, Sink, Output>[Kind]['parameters'],
     { signal, onProgress }: RequestControls = {},
   ): Promise<Calls<Source, Sink, Output>[Kind]['answer']> {
@@ -71,7 +98,7 @@ export class Session<Source, Sink, Output> {
       return await new Promise((resolve, reject) => {
         this.#pending.set(id, { resolve: resolve as Pending['resolve'], reject, onProgress });
         const wantsProgress = onProgress !== undefined;
-        this.#worker.post({ kind, id, wantsProgress, parameters } as Request<Source, Sink>);
+        this.#worker.post({ kind, id, file, wantsProgress, parameters } as Request<Source, Sink>);
       });
     } finally {
       signal?.removeEventListener('abort', onAbort);
@@ -95,8 +122,9 @@ export class Session<Source, Sink, Output> {
       try {
         pending?.onProgress?.(reply.bytes, reply.totalBytes, reply.tensor);
       } catch (error) {
-        // The caller's own mistake fails the caller's call, not the whole process.
+        // The caller's own mistake fails the caller's call, not the whole process. Its work is ended, too.
         pending?.reject(error);
+        void this.close();
       }
     }
   }
@@ -106,6 +134,49 @@ export class Session<Source, Sink, Output> {
     this.#terminated ??= this.#worker.terminate();
     for (const { reject } of this.#pending.values()) reject(this.#end);
     return this.#terminated;
+  }
+}
+
+/** A file that is open in the worker of a session. */
+export class RemoteFile<Source, Sink, Output> {
+  readonly session: Session<Source, Sink, Output>;
+  /** How requests about other files name it. */
+  readonly number: number;
+  /** The calibration its plans use, if it came from here; undefined after the worker has added data. */
+  calibration: Calibration | Json<Calibration> | null | undefined = null;
+
+  constructor(session: Session<Source, Sink, Output>, number: number) {
+    this.session = session;
+    this.number = number;
+  }
+
+  request<Kind extends Exclude<Kinds, 'load' | 'open'>>(
+    kind: Kind,
+    parameters: Calls<Source, Sink, Output>[Kind]['parameters'],
+    controls?: RequestControls,
+  ): Promise<Calls<Source, Sink, Output>[Kind]['answer']> {
+    return this.session.request(kind, this.number, parameters, controls);
+  }
+
+  /** Harmless after its worker has ended. A worker still busy with something that failed is not waited for. */
+  async close(): Promise<void> {
+    if (this.session.isIdle) await this.request('close', null);
+  }
+}
+
+/** Does something with a file that is open for no longer. */
+export async function withFile<Source, Sink, Output, Result>(
+  session: Session<Source, Sink, Output>,
+  source: Source,
+  options: OpenOptions,
+  signal: AbortSignal | undefined,
+  work: (file: RemoteFile<Source, Sink, Output>) => Promise<Result>,
+): Promise<Result> {
+  const file = await session.open(source, options, signal);
+  try {
+    return await work(file);
+  } finally {
+    await file.close();
   }
 }
 

@@ -1,16 +1,29 @@
 /**
  * The progress of one stage, put together from the workers that share it.
- * It exists so that callers see one stage, however many workers there are.
  * Reports the beginning, the end, and at most ten times a second between.
  */
+import type { RunOptions } from '../api/options.js';
 import type { Progress } from '../api/types.js';
 import type { OnStageProgress } from '../engine/pipeline.js';
+import type { RequestControls } from './session.js';
 
 const INTERVAL_MS = 100;
 
 interface Part {
   readonly bytes: number;
   readonly totalBytes: number;
+}
+
+/** A stage that one worker does alone. */
+export async function withStage<Answer>(
+  stage: Progress['stage'],
+  { signal, onProgress }: RunOptions,
+  work: (controls: RequestControls) => Promise<Answer>,
+): Promise<Answer> {
+  const progress = onProgress && new StageProgress(stage, 1, onProgress);
+  const answer = await work({ signal, onProgress: progress?.of(0) });
+  progress?.end();
+  return answer;
 }
 
 export class StageProgress {

@@ -1,12 +1,11 @@
 /**
  * What is wrong with captured inputs, as warnings.
- * It exists so that names from the engine become sentences in one place.
  * A calibration's own shortcomings are told by plans too; only these tell what in a file fits no layer.
  */
-import type { Warning, WarningCode } from '../api/types.js';
-import type { DataProblems } from './wasm.js';
+import type { Warning } from '../api/types.js';
+import type { DataProblems } from '../engine/wasm.js';
+import { warningOf } from './warnings.js';
 
-const NAMES_IN_WARNING = 20;
 /** Fewer samples say little (cpp/monoquant/calibration/calibration.h). */
 const FEW_SAMPLES = 50;
 
@@ -17,10 +16,10 @@ export function dataWarnings(found: readonly DataProblems[]): readonly Warning[]
   const [first] = misfits;
   const example = first && `"${first.name}" should be ${first.expected} and is ${first.found}`;
   return [
-    ...warning('calibration-unmatched', 'These names in the data are no layers of the model.', [
+    ...warningOf('calibration-unmatched', 'These names in the data are no layers of the model.', [
       ...unmatched,
     ]),
-    ...warning(
+    ...warningOf(
       'calibration-unmatched',
       `These tensors in the data do not fit their layers: ${example}.`,
       misfits.map(({ name }) => name),
@@ -34,24 +33,20 @@ export function completeWarnings(
   leftOut: readonly string[],
 ): readonly Warning[] {
   return [
-    ...warning(
+    ...warningOf(
       'calibration-nan',
       'These layers had NaN among their inputs and are left out of the calibration.',
       leftOut,
     ),
-    ...warning('calibration-missing', 'There are no data of these layers.', problems?.missing),
-    ...warning(
+    ...warningOf(
+      'calibration-missing',
+      'There are no data of these layers.',
+      problems?.missing ?? [],
+    ),
+    ...warningOf(
       'calibration-small',
       `There are fewer than ${FEW_SAMPLES} samples of these layers' inputs.`,
-      problems?.few,
+      problems?.few ?? [],
     ),
   ];
-}
-
-function warning(
-  code: WarningCode,
-  message: string,
-  names: readonly string[] = [],
-): readonly Warning[] {
-  return names.length === 0 ? [] : [{ code, message, tensors: names.slice(0, NAMES_IN_WARNING) }];
 }

@@ -1,18 +1,19 @@
 /**
- * What executing layers says about a file's tensors.
- * It exists so that the engine's layers, some of two tensors, become runs of each tensor.
- * A layer that is left out, or failed, has no run.
+ * What executing layers says about a file's tensors: the engine's layers, some of two tensors, become runs of each.
  */
-import type { LayerRun, Problem } from '../api/types.js';
-import type { TrialLayer, TrialResult } from './wasm.js';
+import type { LayerRun, Problem, ValidatedTensor } from '../api/types.js';
+import type { TrialLayer, TrialResult } from '../engine/wasm.js';
 
-/** By the name of the tensor. */
-export function layerRuns(trial: TrialResult | undefined): ReadonlyMap<string, LayerRun> {
-  const runs = new Map<string, LayerRun>();
+type Executed = Pick<ValidatedTensor, 'run' | 'notRun'>;
+
+/** By the name of the tensor: how its layer did, or why it was not executed. */
+export function layerRuns(trial: TrialResult | undefined): ReadonlyMap<string, Executed> {
+  const runs = new Map<string, Executed>();
   for (const layer of trial?.layers ?? []) {
     const run = runOf(layer);
-    if (run === undefined) continue;
-    for (const name of layer.tensors) runs.set(name, run);
+    const notRun = layer.leftOut ?? layer.failure;
+    const executed = run === undefined ? notRun !== undefined && { notRun } : { run };
+    for (const name of layer.tensors) if (executed) runs.set(name, executed);
   }
   return runs;
 }

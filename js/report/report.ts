@@ -1,0 +1,101 @@
+/**
+ * From a plan and what its shares measured to what a report says of the tensors.
+ * Numbers do not depend on how a run was shared out.
+ */
+import { MonoquantError } from '../api/errors.js';
+import type { Decision, Report, TensorReport } from '../api/types.js';
+import type { DecidedTensor, PlanFacts } from '../worker/plan-facts.js';
+import type { BandErrors, EncodedShare } from '../worker/protocol.js';
+import { rowsOf } from '../worker/table.js';
+import { meanSqnr, qualityOf, sqnrOf, worstFirst } from './sqnr.js';
+import { qualityWarnings } from './warnings.js';
+
+export interface RunPlan extends Omit<PlanFacts, 'tensors'> {
+  readonly tensors: readonly DecidedTensor[];
+}
+
+type Results = Pick<Report, 'sqnrDb' | 'tensors' | 'copied' | 'tied' | 'dropped' | 'warnings'>;
+
+export function resultsOf(plan: RunPlan, shares: readonly EncodedShare[]): Results {
+  const tensors = reportTensors(plan.tensors, shares);
+  return {
+    sqnrDb: meanSqnr(tensors),
+    tensors,
+    copied: unchanged(plan, 'copy'),
+    tied: unchanged(plan, 'tie'),
+    dropped: unchanged(plan, 'drop'),
+    warnings: [...plan.warnings, ...qualityWarnings(tensors)],
+  };
+}
+
+/** Every byte of the output belongs to some share; one that nobody wrote would never be verified. */
+export function checkWritten(
+  shares: readonly EncodedShare[],
+  sealedBytes: number,
+  outputBytes: number,
+): void {
+  const written = shares.reduce((sum, { bytes }) => sum + bytes, sealedBytes);
+  if (written === outputBytes) return;
+  throw new MonoquantError(
+    'verification-failed',
+    `The output should have ${outputBytes} bytes, but ${written} were written.`,
+    { suggestion: 'This is a fault of monoquant: please report it with the model.' },
+  );
+}
+
+type ErrorSums = Pick<BandErrors, 'signal' | 'noise' | 'peak' | 'edges'>;
+
+const NO_ERRORS: ErrorSums = { signal: 0, noise: 0, peak: 0, edges: 0 };
+
+/** What was lost in each tensor that was changed, worst first. */
+function reportTensors(
+  planned: readonly DecidedTensor[],
+  shares: readonly EncodedShare[],
+): TensorReport[] {
+  const sums = sumErrors(shares);
+  const reports = planned.flatMap(
+    ({ name, elements, decision, bytes, outputBytes, input }, index): TensorReport[] => {
+      if (decision !== 'quantize' && decision !== 'convert') return [];
+      const errors = sums.get(index) ?? NO_ERRORS;
+      const sqnrDb = sqnrOf(errors);
+      return [
+        {
+          name,
+          elements,
+          decision,
+          sqnrDb,
+          quality: qualityOf({ sqnrDb }),
+          maxError: errors.peak,
+          ...(errors.edges === 0 ? {} : { edgeScales: errors.edges }),
+          sourceBytes: bytes,
+          outputBytes,
+          ...(input === undefined ? {} : { input }),
+        },
+      ];
+    },
+  );
+  return reports.sort(worstFirst);
+}
+
+/** Sums in the order of the bands: rounding depends on it. */
+function sumErrors(shares: readonly EncodedShare[]): ReadonlyMap<number, ErrorSums> {
+  const bands = shares.flatMap(({ errors }) => rowsOf(errors));
+  bands.sort((a, b) => a.tensor - b.tensor || a.band - b.band);
+  const sums = new Map<number, ErrorSums>();
+  for (const { tensor, signal, noise, peak, edges } of bands) {
+    const sum = sums.get(tensor) ?? NO_ERRORS;
+    sums.set(tensor, {
+      signal: sum.signal + signal,
+      noise: sum.noise + noise,
+      peak: Math.max(sum.peak, peak),
+      edges: sum.edges + edges,
+    });
+  }
+  return sums;
+}
+
+function unchanged({ tensors }: RunPlan, which: Decision): Report['copied'] {
+  return tensors
+    .filter(({ decision }) => decision === which)
+    .map(({ name, decision, reason, explanation }) => ({ name, decision, reason, explanation }));
+}

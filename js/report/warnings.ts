@@ -1,0 +1,50 @@
+/**
+ * Warnings that only the work can give: how well the weights came out.
+ * They stand beside those of the engine's plans, and are told in the same way: what, how much, what to do.
+ */
+import type { TensorReport, Warning, WarningCode } from '../api/types.js';
+import { decibels, LOW_SQNR_DB, VERY_LOW_SQNR_DB } from './sqnr.js';
+
+const NAMES_IN_WARNING = 20;
+
+/** About the tensors of these names; none if there are no names. */
+export function warningOf(code: WarningCode, message: string, names: readonly string[]): Warning[] {
+  if (names.length === 0) return [];
+  return [{ code, message, tensors: names.slice(0, NAMES_IN_WARNING), total: names.length }];
+}
+
+/** One of a kind at most. `tensors` are sorted, worst first. */
+export function qualityWarnings(tensors: readonly TensorReport[]): readonly Warning[] {
+  const of = (quality: TensorReport['quality']) => tensors.filter((t) => t.quality === quality);
+  return [
+    ...sqnrWarning('very-low-sqnr', of('very-low'), VERY_LOW_SQNR_DB),
+    ...sqnrWarning('low-sqnr', of('low'), LOW_SQNR_DB),
+    ...edgeWarning(tensors.filter(({ edgeScales }) => edgeScales !== undefined)),
+  ];
+}
+
+function edgeWarning(tensors: readonly TensorReport[]): Warning[] {
+  const [first, ...others] = tensors;
+  const scales = tensors.reduce((sum, { edgeScales = 0 }) => sum + edgeScales, 0);
+  const more = others.length === 0 ? '' : ` and ${others.length} more`;
+  const message =
+    `${scales === 1 ? 'One scale' : `${scales} scales`} of "${first?.name}"${more} ` +
+    `${scales === 1 ? 'is' : 'are'} at the edge of what their dtype holds, for weights that are very ` +
+    'small: leave these tensors alone, or begin with a model in BF16 or F32 where it is in F16.';
+  return warningOf('scale-edge', message, namesOf(tensors));
+}
+
+function sqnrWarning(code: WarningCode, low: readonly TensorReport[], limit: number): Warning[] {
+  const worst = low[0];
+  if (worst === undefined) return [];
+  const what =
+    low.length === 1
+      ? `"${worst.name}" has an SQNR of ${decibels(worst.sqnrDb)}, below ${limit} dB`
+      : `${low.length} tensors have an SQNR below ${limit} dB; the worst is "${worst.name}" with ${decibels(worst.sqnrDb)}`;
+  const message = `${what}. More bits or smaller groups help, or leaving them alone.`;
+  return warningOf(code, message, namesOf(low));
+}
+
+function namesOf(tensors: readonly TensorReport[]): readonly string[] {
+  return tensors.map(({ name }) => name);
+}

@@ -1,0 +1,100 @@
+/**
+ * Calibrating a model that is open in a worker. The calibration stays there; each file of captured inputs is added
+ * to it.
+ */
+import type { Calibration } from '../api/calibration.js';
+import { contradiction } from '../api/check.js';
+import { type Json, parseJson, toJson } from '../api/json.js';
+import type { RunOptions } from '../api/options.js';
+import type { Warning } from '../api/types.js';
+import type { DataProblems, OpenOptions } from '../engine/wasm.js';
+import { completeWarnings, dataWarnings } from '../report/data-warnings.js';
+import { type RemoteFile, withFile } from './session.js';
+import { withStage } from './stage-progress.js';
+
+/** What a host made of a CalibrationInput. */
+export type CalibrationPart<Source> =
+  | { readonly kind: 'calibration'; readonly document: Calibration | Json<Calibration> }
+  | { readonly kind: 'data'; readonly source: Source };
+
+/** Parts whose files are open until `close`. */
+export interface OpenedCalibration<Source> {
+  readonly parts: readonly CalibrationPart<Source>[];
+  /** Throws if a file was changed while it was read. */
+  checkUnchanged(): void;
+  close(): void;
+}
+
+/** All of a file of captured inputs is data: no part of it is a state dict. */
+export const AS_DATA: OpenOptions = { key: '', acceptsArrays: true };
+
+export interface Calibrated {
+  /** About data that fit no layer: only reading them shows that. */
+  readonly warnings: readonly Warning[];
+  /** Of the last file, which knows about all of them. */
+  readonly problems: DataProblems | undefined;
+}
+
+/** From now on the model's plans use these. A calibration that they use already is not sent again. */
+export async function calibrateWith<Source>(
+  model: RemoteFile<Source, unknown, unknown>,
+  parts: readonly CalibrationPart<Source>[],
+  run: RunOptions,
+): Promise<Calibrated> {
+  const [first, ...others] = parts;
+  const given = first?.kind === 'calibration' ? first.document : null;
+  if (given !== model.calibration) {
+    const json = given === null ? null : asJson(given);
+    await model.request('setCalibration', json, { signal: run.signal });
+    model.calibration = given;
+  }
+  const found: DataProblems[] = [];
+  for (const part of given === null ? parts : others) {
+    if (part.kind === 'calibration') {
+      throw contradiction(
+        'A calibration cannot be added to data or to another calibration.',
+        'Give one calibration, before files of data if there are any.',
+      );
+    }
+    model.calibration = undefined;
+    found.push(await addData(model, part.source, run));
+  }
+  return { warnings: dataWarnings(found), problems: found.at(-1) };
+}
+
+function addData<Source>(
+  model: RemoteFile<Source, unknown, unknown>,
+  source: Source,
+  run: RunOptions,
+): Promise<DataProblems> {
+  return withFile(model.session, source, AS_DATA, run.signal, async ({ number: data }) =>
+    parseJson(
+      await withStage('calibrate', run, (controls) =>
+        model.request('calibrate', { data }, controls),
+      ),
+    ),
+  );
+}
+
+/** What the model's plans use. */
+export async function calibrationOf<Source>(
+  model: RemoteFile<Source, unknown, unknown>,
+  signal: AbortSignal | undefined,
+): Promise<Json<Calibration> | null> {
+  if (model.calibration === undefined) return model.request('calibration', null, { signal });
+  return model.calibration === null ? null : asJson(model.calibration);
+}
+
+function asJson(document: Calibration | Json<Calibration>): Json<Calibration> {
+  return typeof document === 'string' ? document : toJson(document);
+}
+
+/** The calibration as callers get it, with all that was found. */
+export function asDocument(
+  json: Json<Calibration>,
+  { warnings, problems }: Calibrated,
+): Calibration {
+  const { modules, ...facts } = parseJson(json);
+  const all = [...warnings, ...completeWarnings(problems, facts.leftOut)];
+  return { ...facts, warnings: all, modules };
+}

@@ -1,0 +1,39 @@
+/**
+ * Looking at two files that are open in one worker. Nothing is written.
+ */
+import { parseJson } from '../api/json.js';
+import type { RunOptions } from '../api/options.js';
+import type { Catalog, Comparison, Distribution } from '../api/types.js';
+import { comparisonOf } from '../report/comparison.js';
+import type { RemoteFile } from './session.js';
+import { withStage } from './stage-progress.js';
+
+type AnyFile = RemoteFile<never, never, unknown>;
+
+/** `first` is the measure of `second`; both were opened with their quantized tensors joined. */
+export async function compareFiles(
+  first: AnyFile,
+  second: AnyFile,
+  run: RunOptions,
+): Promise<Comparison> {
+  const { version } = await second.session.engine;
+  const catalogs = [await first.request('catalog', null), await second.request('catalog', null)];
+  const [one, other] = catalogs.map(parseJson) as [Catalog, Catalog];
+  const result = await withStage('compare', run, (controls) =>
+    second.request('compare', { reference: first.number }, controls),
+  );
+  return comparisonOf(version, one, other, parseJson(result));
+}
+
+/** Counts the values of a tensor in a model, and in what was made from it. */
+export async function countValues(
+  first: AnyFile,
+  second: AnyFile,
+  tensor: string,
+  run: RunOptions,
+): Promise<Distribution> {
+  const counted = await withStage('compare', run, (controls) =>
+    second.request('distribution', { reference: first.number, tensor }, controls),
+  );
+  return parseJson(counted);
+}

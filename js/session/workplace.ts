@@ -1,0 +1,138 @@
+/**
+ * Where the calls of a model are done: one worker with one engine, one call at a time, files open as long as they are
+ * needed. A call starts a worker if there is none: the first call, and one after an abort or a fault has ended it.
+ */
+import { MonoquantError } from '../api/errors.js';
+import { toJson } from '../api/json.js';
+import type { ModelClass } from '../api/model-config.js';
+import type { RunOptions } from '../api/options.js';
+import type { OneOrShards } from '../engine/shards.js';
+import type { OpenOptions } from '../engine/wasm.js';
+import { type RemoteFile, type Session, throwIfAborted } from './session.js';
+
+/** A model as a host has opened it. */
+export interface OpenedModel<Source> {
+  readonly source: OneOrShards<Source>;
+  /** What a configuration beside it says of it. */
+  readonly modelClass: ModelClass | undefined;
+  /** Throws if a file was changed since it was opened. */
+  checkUnchanged(): void;
+  close(): void;
+}
+
+export type SessionFor<Source, Sink, Output> = Session<OneOrShards<Source>, Sink, Output>;
+export type FileFor<Source, Sink, Output> = RemoteFile<OneOrShards<Source>, Sink, Output>;
+
+/** After these an engine is not to be trusted. */
+const BREAKING: readonly unknown[] = ['internal', 'engine-unavailable'];
+
+export class Workplace<Source, Sink, Output> {
+  readonly #start: (signal: AbortSignal | undefined) => SessionFor<Source, Sink, Output>;
+  /** Of each model, by what it was opened as. */
+  readonly #files = new Map<OpenedModel<Source>, Map<string, FileFor<Source, Sink, Output>>>();
+  #session: SessionFor<Source, Sink, Output> | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(start: (signal: AbortSignal | undefined) => SessionFor<Source, Sink, Output>) {
+    this.#start = start;
+  }
+
+  /** Does the work when all before it is done. An abort while it waits ends it at once: it never begins. */
+  async inTurn<Answer>({ signal }: RunOptions, work: () => Promise<Answer>): Promise<Answer> {
+    throwIfAborted(signal);
+    const before = this.#last;
+    let leave = () => {};
+    this.#last = new Promise<void>((resolve) => {
+      leave = () => void before.then(() => resolve());
+    });
+    try {
+      await unlessAborted(before, signal);
+      return await this.#attempt(work);
+    } finally {
+      leave();
+    }
+  }
+
+  /** For the call whose turn it is. */
+  session(signal: AbortSignal | undefined): SessionFor<Source, Sink, Output> {
+    this.#checkOpen();
+    if (this.#session?.isOver) this.#files.clear();
+    if (this.#session === undefined || this.#session.isOver) this.#session = this.#start(signal);
+    return this.#session;
+  }
+
+  /** The model as it is to be seen: open until `release`, or as long as the worker lives. */
+  async open(
+    model: OpenedModel<Source>,
+    options: OpenOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<FileFor<Source, Sink, Output>> {
+    const session = this.session(signal);
+    const views = this.#files.get(model) ?? new Map<string, FileFor<Source, Sink, Output>>();
+    const key = toJson(options);
+    const file = views.get(key) ?? (await session.open(model.source, options, signal));
+    this.#files.set(model, views.set(key, file));
+    return file;
+  }
+
+  /** Closes a model, in the worker and for the host. */
+  async release(model: OpenedModel<Source>): Promise<void> {
+    try {
+      await this.settle();
+      for (const file of this.#files.get(model)?.values() ?? []) await file.close();
+      this.#files.delete(model);
+    } finally {
+      model.close();
+    }
+  }
+
+  /** After a call, however it ended: done when no worker touches a file of it any more. */
+  async settle(): Promise<void> {
+    if (this.#session?.isIdle === false) await this.#end();
+  }
+
+  /** What is under way fails with 'aborted', like all that comes later. Done when it is over. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#end();
+    await this.#last;
+  }
+
+  async #attempt<Answer>(work: () => Promise<Answer>): Promise<Answer> {
+    this.#checkOpen();
+    try {
+      return await work();
+    } catch (error) {
+      // What failed may leave a worker that is ending, still busy, or not to be trusted.
+      const isBroken = error instanceof MonoquantError && BREAKING.includes(error.code);
+      await (isBroken ? this.#end() : this.settle());
+      throw error;
+    }
+  }
+
+  async #end(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    this.#files.clear();
+    await session?.close();
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new MonoquantError('aborted', 'The model was closed.');
+  }
+}
+
+async function unlessAborted(
+  done: Promise<unknown>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  let stop = () => {};
+  const isAborted = new Promise<void>((resolve) => {
+    stop = resolve;
+  });
+  signal?.addEventListener('abort', stop, { once: true });
+  await Promise.race([done, isAborted]);
+  signal?.removeEventListener('abort', stop);
+  throwIfAborted(signal);
+}

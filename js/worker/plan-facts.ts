@@ -1,0 +1,64 @@
+/**
+ * What a run has to know of its plan: a twentieth of the plan, which stays in the worker.
+ */
+import { type Json, parseJson } from '../api/json.js';
+import type { OutputConfig } from '../api/model-config.js';
+import type { Dtype, Plan, PlannedTensor } from '../api/types.js';
+import type { PlanDocument } from '../engine/wasm.js';
+import { type Table, tableOf } from './table.js';
+
+/** What becomes of a tensor, without how. */
+export interface DecidedTensor
+  extends Pick<PlannedTensor, 'name' | 'decision' | 'reason' | 'explanation' | 'bytes' | 'input'> {
+  readonly elements: number;
+  readonly outputBytes: number;
+}
+
+export interface PlanFacts extends Pick<Plan, 'sizes' | 'warnings'> {
+  /** What a configuration beside the output has to say. */
+  readonly outputConfig: OutputConfig;
+  /** In the order of the plan. */
+  readonly tensors: Table<DecidedTensor>;
+}
+
+export function planFacts(json: Json<PlanDocument>): PlanFacts {
+  const { sizes, warnings, tensors, quantizationConfig } = parseJson(json);
+  const before = mostUsedFloat(tensors);
+  const after = mostUsedFloat(tensors.flatMap(({ outputs }) => outputs));
+  const floatType = after === before ? null : after;
+  return {
+    sizes,
+    warnings,
+    outputConfig: { quantization: quantizationConfig, floatType },
+    tensors: tableOf(tensors.map(decided)),
+  };
+}
+
+function decided(tensor: PlannedTensor): DecidedTensor {
+  const { name, decision, reason, explanation, bytes, shape, outputs, input } = tensor;
+  return {
+    name,
+    decision,
+    reason,
+    explanation,
+    bytes,
+    ...(input === undefined ? {} : { input }),
+    elements: shape.reduce((product, extent) => product * extent, 1),
+    outputBytes: outputs.reduce((sum, output) => sum + output.bytes, 0),
+  };
+}
+
+const FLOATS: readonly Dtype[] = ['F64', 'F32', 'F16', 'BF16'];
+
+/** The type that most bytes of floats have: what a loader gives the whole model. */
+function mostUsedFloat(
+  tensors: readonly { readonly dtype: Dtype; readonly bytes: number }[],
+): Dtype | null {
+  const bytes = new Map(FLOATS.map((dtype) => [dtype, 0]));
+  for (const { dtype, bytes: more } of tensors) {
+    const sum = bytes.get(dtype);
+    if (sum !== undefined) bytes.set(dtype, sum + more);
+  }
+  const [most] = [...bytes].sort(([, a], [, b]) => b - a);
+  return most === undefined || most[1] === 0 ? null : most[0];
+}
