@@ -8,8 +8,8 @@ import { MonoquantError } from '../js/api/errors.js';
 import {
   MODEL_CONFIG,
   MOST_CONFIG_BYTES,
-  type ModelClass,
   ModelConfig,
+  type ModelFacts,
 } from '../js/api/model-config.js';
 import {
   chooseModel,
@@ -90,11 +90,11 @@ export class ModelInput {
   }
 
   /** What the configuration says of the model, where there is one that says anything. */
-  get modelClass(): ModelClass | undefined {
+  get facts(): ModelFacts {
     try {
-      return this.readConfig()?.modelClass;
+      return this.readConfig()?.facts ?? {};
     } catch {
-      return undefined; // who writes a configuration reads it again, and is told
+      return {}; // who writes a configuration reads it again, and is told
     }
   }
 

@@ -11,6 +11,7 @@
 #include "monoquant/base/json.h"
 #include "monoquant/base/json_writer.h"
 #include "monoquant/calibration/calibration.h"
+#include "monoquant/layout/foreign.h"
 #include "monoquant/layout/inspector.h"
 #include "monoquant/layout/joining.h"
 #include "monoquant/parallel/parallel_for.h"
@@ -257,10 +258,15 @@ private:
   }
 };
 
+/// Ask for the error at once: of codes that are to be values, all must be known.
 class TensorStage : public Stage {
 public:
   TensorStage(const Inspector &file, size_t tensor, size_t block_bytes)
-      : Stage(std::make_unique<run::TensorStage>(file.catalog(), tensor, block_bytes)) {}
+      : Stage(std::make_unique<run::TensorStage>(file.catalog(), tensor, block_bytes)) {
+    if (auto refused = layout::refuse_unsound(file.catalog())) {
+      fail(*refused);
+    }
+  }
 };
 
 /// `reference` and `data` may be null; all inspectors must outlive the stage.

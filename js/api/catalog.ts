@@ -58,10 +58,14 @@ export type LayerKind = (typeof LAYER_KINDS)[number];
 /** How a tensor is stored as codes. */
 export interface StoredCodes {
   readonly bits: 4 | 8;
+  /** `float`: FP8. */
+  readonly type: 'int' | 'float';
   readonly scheme: Scheme;
-  readonly strategy: Strategy;
+  /** `block`: one scale for a rectangle of `blockSize` rows and columns. */
+  readonly strategy: Strategy | 'block';
   /** -1 where the strategy is not `group`. */
   readonly groupSize: number;
+  readonly blockSize?: readonly [number, number];
   readonly scaleDtype: Dtype;
 }
 
@@ -122,6 +126,16 @@ export interface PickleGlobal {
   readonly danger: Danger;
 }
 
+/** Tensors that are stored as codes, of one layout. */
+export interface ForeignCodes {
+  /** As a sentence calls it: `bitsandbytes NF4`, `GPTQ 4 bits`. */
+  readonly layout: string;
+  /** The first of them. */
+  readonly tensor: string;
+  /** How many, without their scales and the like. */
+  readonly tensors: number;
+}
+
 /** What is in a file. Made from its metadata alone. */
 export interface Catalog {
   readonly format: FileFormat;
@@ -143,6 +157,8 @@ export interface Catalog {
   readonly globals: readonly PickleGlobal[];
   /** Where parts of quantized tensors were joined: those that do not fit together. */
   readonly problems: readonly Problem[];
+  /** Codes that were not joined, or are of a layout that is not read here. */
+  readonly foreign: readonly ForeignCodes[];
   /** In the order of the file. */
   readonly tensors: readonly TensorInfo[];
 }

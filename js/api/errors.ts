@@ -6,9 +6,11 @@
 
 import { inCode, type OptionToken, type Sentence, spell } from './sentence.js';
 
-/** What went wrong. The first nine are made by the C++ core (base/result.h mirrors them). */
+/** What went wrong. The first eleven are made by the C++ core (base/result.h mirrors them). */
 export const ERROR_CODES = [
   'unsupported-format',
+  'unsupported-layout',
+  'already-quantized',
   'malformed-file',
   'limit-exceeded',
   'file-truncated',

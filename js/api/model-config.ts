@@ -14,6 +14,8 @@ export const MOST_CONFIG_BYTES = 16 << 20;
 
 /** The name under which loaders look, in config.json as in the metadata of our files. */
 const QUANTIZATION = 'quantization_config';
+/** What MLX calls its own, beside a copy under the other name. */
+const MLX_QUANTIZATION = 'quantization';
 /** `torch_dtype` until transformers 5. Models of several parts say it of each, below the other names. */
 const DTYPE_KEYS = ['dtype', 'torch_dtype'];
 const PARTS = ['text_config', 'vision_config', 'audio_config', 'encoder', 'decoder'];
@@ -33,6 +35,13 @@ export interface ModelClass {
   readonly modelType: string;
   /** Whether the output projection is the embedding again; null where the configuration does not say. */
   readonly tiesEmbeddings: boolean | null;
+}
+
+/** What the engine is told of the configuration beside a model; nothing where there is none. */
+export interface ModelFacts {
+  readonly modelClass?: ModelClass;
+  /** What loaders are told of quantized tensors, as JSON text. */
+  readonly quantizationConfig?: string;
 }
 
 /** What a config.json beside an output has to say. */
@@ -88,6 +97,23 @@ export class ModelConfig {
       architectures: names,
       modelType: typeof modelType === 'string' ? modelType : '',
       tiesEmbeddings: typeof ties === 'boolean' ? ties : null,
+    };
+  }
+
+  get facts(): ModelFacts {
+    const { modelClass } = this;
+    const said =
+      this.#object.get(QUANTIZATION) ??
+      this.#object.object('text_config')?.get(QUANTIZATION) ??
+      this.#object.get(MLX_QUANTIZATION);
+    const named = typeof said === 'object' && said !== null && !('quant_method' in said);
+    const isMlx = named && this.#object.get(MLX_QUANTIZATION) !== undefined;
+    const config = isMlx ? { quant_method: 'mlx', ...said } : said;
+    return {
+      ...(modelClass === undefined ? {} : { modelClass }),
+      ...(typeof config === 'object' && config !== null
+        ? { quantizationConfig: JSON.stringify(config) }
+        : {}),
     };
   }
 

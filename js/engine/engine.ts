@@ -129,7 +129,7 @@ export class Engine {
 
   /** One slot. */
   tensorStage(file: WasmInspector, tensor: number, { blockBytes }: BlockShape): WasmStage<null> {
-    return new this.#module.TensorStage(file, tensor, blockBytes);
+    return withoutError(new this.#module.TensorStage(file, tensor, blockBytes));
   }
 
   /** One slot; source 0 is the file, source 1 the reference, source 2 captured inputs. */

@@ -123,8 +123,12 @@ export interface OpenOptions {
   readonly acceptsArrays?: boolean;
   /** Codes, scales and zero points become one tensor of values. */
   readonly joinQuantized?: boolean;
+  /** Which codes are an error: those in a layout that is not read here, or those that have a problem, too. */
+  readonly refuses?: 'unknown' | 'unsound';
   /** What the configuration beside the file says of the model. */
   readonly modelClass?: ModelClass;
+  /** What it says of quantized tensors, as JSON text. */
+  readonly quantizationConfig?: string;
 }
 
 /** Result of a CompareStage: of what was stored as codes, and of what both files have alike. */

@@ -189,9 +189,9 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
     calibration: readonly CalibrationPart<Types['source']>[],
     others: readonly SessionFor<Types['source'], Types['sink'], Types['output']>[] = [],
   ): Promise<Quantized<Types['output']>> {
-    const joined = configuration.dequantize !== null;
-    const open = () => this.#file(joined, run.signal);
-    const options = this.#options(joined);
+    const view = configuration.dequantize === null ? 'raw' : 'unsound';
+    const options = this.#optionsOf(this.input, this.opening, view);
+    const open = () => this.place.open(this.input, options, run.signal);
     const { source } = this.input;
     const session = this.place.session(run.signal);
     const job = { session, open, others, source, options, sink, configuration, calibration };
@@ -249,7 +249,8 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
         const session = this.place.session(signal);
         let file: FileOf<Types>;
         try {
-          file = await this.place.open(model ?? this.input, openOptions(WHOLE, true), signal);
+          const whole = this.#optionsOf(model ?? this.input, WHOLE, 'unknown');
+          file = await this.place.open(model ?? this.input, whole, signal);
         } catch (error) {
           if (!(error instanceof MonoquantError) || !FILE_FAULTS.includes(error.code)) throw error;
           // A file that cannot be opened is what validation is for.
@@ -257,7 +258,12 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
           return unreadable(version, error.message, error.tensor);
         }
         const beside =
-          reference && (await this.place.open(reference, openOptions(opening, true), signal));
+          reference &&
+          (await this.place.open(
+            reference,
+            this.#optionsOf(reference, opening, 'unsound'),
+            signal,
+          ));
         const job = { ...choices, file, reference: beside, run };
         if (data === undefined) return validateFile({ ...job, data: undefined });
         return withFile(session, data, AS_DATA, signal, (inputs) =>
@@ -295,11 +301,12 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
   ): Promise<Answer> {
     const { run, opening } = resolveOpen({ ...this.opening, ...options });
     this.#checkAsOpened(run, opening);
-    const view = openOptions(opening, true);
+    const open = (input: ModelIn<Types>) =>
+      this.place.open(input, this.#optionsOf(input, opening, 'unsound'), run.signal);
     return this.place.inTurn(run, () =>
       this.#withOther(named, async (other) => {
-        const second = await this.place.open(other ?? this.input, view, run.signal);
-        const first = await this.place.open(this.input, view, run.signal);
+        const second = await open(other ?? this.input);
+        const first = await open(this.input);
         return look(first, second, run);
       }),
     );
@@ -342,13 +349,18 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
 
   /** This model; `joined`: with its codes as values. */
   #file(joined: boolean, signal: AbortSignal | undefined): Promise<FileOf<Types>> {
-    return this.place.open(this.input, this.#options(joined), signal);
+    const options = this.#optionsOf(this.input, this.opening, joined ? 'joined' : 'raw');
+    return this.place.open(this.input, options, signal);
   }
 
-  #options(joined: boolean): OpenOptions {
-    const { modelClass } = this.input;
-    const options = openOptions(this.opening, joined);
-    return modelClass === undefined ? options : { ...options, modelClass };
+  #optionsOf({ facts }: ModelIn<Types>, { key, stripPrefix }: Opening, view: View): OpenOptions {
+    return {
+      ...(key === null ? {} : { key }), // null means the largest state dict, for which the engine has no word
+      stripPrefix,
+      joinQuantized: view !== 'raw',
+      ...(view === 'unknown' || view === 'unsound' ? { refuses: view } : {}),
+      ...facts,
+    };
   }
 
   #checkAsOpened({ threads, engine }: RunOptions, opening: Opening = this.opening): void {
@@ -370,7 +382,8 @@ type ValidateChoices<Types extends HostTypes> = ValidateOptions<Types['named']> 
   readonly file?: Types['named'];
 };
 
-/** Null means the largest state dict, for which the engine has no word. */
-function openOptions({ key, stripPrefix }: Opening, joinQuantized: boolean): OpenOptions {
-  return { ...(key === null ? {} : { key }), stripPrefix, joinQuantized };
-}
+/**
+ * What is seen of tensors that are stored as codes: these, or, joined, the values that they stand for; then it may be
+ * an error if some are in an unknown layout, or if they have a problem, too.
+ */
+type View = 'raw' | 'joined' | 'unknown' | 'unsound';

@@ -4,7 +4,7 @@
  */
 import { MonoquantError } from '../api/errors.js';
 import { toJson } from '../api/json.js';
-import type { ModelClass } from '../api/model-config.js';
+import type { ModelFacts } from '../api/model-config.js';
 import type { RunOptions } from '../api/options.js';
 import type { OneOrShards } from '../engine/shards.js';
 import type { OpenOptions } from '../engine/wasm.js';
@@ -14,7 +14,7 @@ import { type RemoteFile, type Session, throwIfAborted } from './session.js';
 export interface OpenedModel<Source> {
   readonly source: OneOrShards<Source>;
   /** What a configuration beside it says of it. */
-  readonly modelClass: ModelClass | undefined;
+  readonly facts: ModelFacts;
   /** Throws if a file was changed since it was opened. */
   checkUnchanged(): void;
   close(): void;

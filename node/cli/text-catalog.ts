@@ -62,9 +62,21 @@ function catalogFacts(catalog: Catalog, model: string, verbose: boolean): Fact[]
       ? ['kinds', kinds.map(([kind, count]) => `${kind} ${formatCount(count)}`).join(', ')]
       : undefined,
     keys.length > 0 ? ['metadata', keys.join(', ')] : undefined,
+    ...foreignFacts(catalog),
     ...catalog.problems.map(({ message }, index): Fact => [index === 0 ? 'PROBLEM' : '', message]),
     ...pickleFacts(catalog, verbose),
   ];
+}
+
+/** What nobody here can make numbers of. */
+function foreignFacts({ foreign }: Catalog): Fact[] {
+  return foreign.map(({ layout, tensor, tensors }, index): Fact => {
+    const more = tensors === 1 ? '' : ` and ${formatCount(tensors - 1)} more`;
+    return [
+      index === 0 ? 'CODES' : '',
+      `${printable(layout)}, not read here: ${printable(tensor)}${more}`,
+    ];
+  });
 }
 
 function formatText({ format, files = [] }: Catalog): string {

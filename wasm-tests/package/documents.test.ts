@@ -220,7 +220,9 @@ describe('docs/api.md', () => {
 
   it('has every function', () => {
     const entries = typesOf('node/index') + typesOf('web/engine/index');
-    const names = [...entries.matchAll(/export declare (?:function|const) (\w+)/g)].map(([, name]) => name);
+    const names = [...entries.matchAll(/export declare (?:function|const) (\w+)/g)].map(
+      ([, name]) => name,
+    );
     expect(names.length).toBeGreaterThan(10);
     for (const name of names) expect(text).toContain(`\`${name}(`);
   });

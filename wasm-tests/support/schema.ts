@@ -17,6 +17,7 @@ import {
   type Distribution,
   type Entry,
   FILE_FORMATS,
+  type ForeignCodes,
   GROUP_SIZES,
   LAYER_KINDS,
   type LayerRun,
@@ -172,9 +173,11 @@ const plannedTensor = object<PlannedTensor>({
 
 const storedCodes = object<StoredCodes>({
   bits: oneOf([4, 8]),
+  type: oneOf(['int', 'float']),
   scheme: oneOf(SCHEMES),
-  strategy: oneOf(STRATEGIES),
+  strategy: oneOf([...STRATEGIES, 'block']),
   groupSize: number,
+  blockSize: optional(list(count)),
   scaleDtype: dtype,
 });
 
@@ -303,6 +306,7 @@ const catalogDocument = object<Catalog>({
   candidates: list(object<Candidate>({ key: text, tensors: count, bytes: count })),
   leftOut: list(object<LeftOut>({ name: text, reason: text, tensors: count, bytes: count })),
   problems: list(problem),
+  foreign: list(object<ForeignCodes>({ layout: text, tensor: text, tensors: count })),
   globals: list(object<PickleGlobal>({ module: text, name: text, danger: oneOf(DANGERS) })),
   tensors: list(
     object<TensorInfo>({

@@ -8,8 +8,8 @@ import { MonoquantError } from '../../js/api/errors.js';
 import {
   MODEL_CONFIG,
   MOST_CONFIG_BYTES,
-  type ModelClass,
   ModelConfig,
+  type ModelFacts,
 } from '../../js/api/model-config.js';
 import {
   chooseModel,
@@ -42,15 +42,15 @@ export async function sourceOf(model: ModelSource): Promise<OneOrShards<Blob>> {
   return { shards: parts.map((file) => ({ name: file.name, source: file })), weightMap };
 }
 
-/** What a config.json among the files says of the model; undefined where there is none that can be read. */
-export async function modelClassOf(model: ModelSource): Promise<ModelClass | undefined> {
-  if (model instanceof Blob) return undefined;
+/** What a config.json among the files says of the model; nothing where there is none that can be read. */
+export async function factsOf(model: ModelSource): Promise<ModelFacts> {
+  if (model instanceof Blob) return {};
   const config = byName(model).get(MODEL_CONFIG);
-  if (config === undefined || config.size > MOST_CONFIG_BYTES) return undefined;
+  if (config === undefined || config.size > MOST_CONFIG_BYTES) return {};
   try {
-    return ModelConfig.parse(await config.text(), config.name).modelClass;
+    return ModelConfig.parse(await config.text(), config.name).facts;
   } catch {
-    return undefined; // who saves a configuration reads it again, and is told
+    return {}; // who saves a configuration reads it again, and is told
   }
 }
 

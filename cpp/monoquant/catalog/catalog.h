@@ -105,7 +105,7 @@ struct Catalog {
   std::vector<torch::Global> globals = {};
   std::string key = {};
   std::vector<torch::Candidate> candidates = {};
-  // Where quantized tensors were joined.
+  bool is_joined = false; // codes, scales and what belongs to them are tensors of values
   std::vector<Problem> problems = {};
   std::vector<Foreign> foreign = {};
   std::string folder_config = {}; // Opening::quantization_config

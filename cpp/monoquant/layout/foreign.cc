@@ -420,6 +420,21 @@ std::optional<Error> refuse_foreign(const Catalog &catalog) {
                {}};
 }
 
+std::optional<Error> refuse_unsound(const Catalog &catalog) {
+  if (!catalog.is_joined) {
+    return std::nullopt;
+  }
+  if (!catalog.problems.empty()) {
+    const catalog::Problem &problem = catalog.problems.front();
+    return Error{ErrorCode::kMalformedFile,
+                 problem.message,
+                 "Quantize the model again, or get the file again; validate tells all problems.",
+                 problem.tensor,
+                 {}};
+  }
+  return refuse_foreign(catalog);
+}
+
 std::optional<Error> refuse_quantized(const Catalog &catalog) {
   const auto known = std::find_if(catalog.foreign.begin(), catalog.foreign.end(),
                                   [](const Foreign &each) { return !each.is_read; });

@@ -25,6 +25,9 @@ std::vector<catalog::Foreign> find_foreign(const catalog::Catalog &catalog);
 /// The error of whoever needs numbers where there are codes that nobody here can read; nothing where there are none.
 std::optional<Error> refuse_foreign(const catalog::Catalog &catalog);
 
+/// The same, and that of whoever wants the values of joined codes of which some have a problem.
+std::optional<Error> refuse_unsound(const catalog::Catalog &catalog);
+
 /// The error of whoever would quantize what is quantized already, in whatever layout.
 std::optional<Error> refuse_quantized(const catalog::Catalog &catalog);
 

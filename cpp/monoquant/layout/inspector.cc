@@ -174,29 +174,20 @@ Result<void> Inspector::read() {
   return {};
 }
 
-/// What Opening::refuses says.
-std::optional<Error> Inspector::refuse() const {
-  const bool sound = opening_.refuses == catalog::Refuses::kUnsound;
-  if (sound && !catalog_.problems.empty()) {
-    const catalog::Problem &problem = catalog_.problems.front();
-    return Error{ErrorCode::kMalformedFile,
-                 problem.message,
-                 "Quantize the model again, or get the file again; validate tells all problems.",
-                 problem.tensor,
-                 {}};
-  }
-  return opening_.refuses == catalog::Refuses::kNothing ? std::nullopt : refuse_foreign(catalog_);
-}
-
 /// Everything that needs no more bytes.
 Result<void> Inspector::finish() {
   catalog_.folder_config = opening_.quantization_config;
   if (opening_.join_quantized) {
     join_quantized(catalog_, window_);
+    catalog_.is_joined = true;
   }
   catalog_.foreign = find_foreign(catalog_);
-  if (auto refused = refuse()) {
-    return *refused;
+  if (opening_.refuses != catalog::Refuses::kNothing) {
+    const auto refused = opening_.refuses == catalog::Refuses::kUnsound ? refuse_unsound(catalog_)
+                                                                        : refuse_foreign(catalog_);
+    if (refused) {
+      return *refused;
+    }
   }
   window_ = ByteWindow(window_.file_size()); // the metadata's bytes are not needed any more
   if (auto stripped = strip_prefix(catalog_, opening_.strip_prefix); !stripped) {

@@ -29,7 +29,6 @@ public:
 private:
   Result<void> read();
   Result<void> finish();
-  [[nodiscard]] std::optional<Error> refuse() const;
 
   ByteWindow window_;
   catalog::Opening opening_;
