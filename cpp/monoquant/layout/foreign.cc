@@ -40,6 +40,7 @@ constexpr std::array kKinds = {
     Kind{"packed codes (qweight)", {".qweight"}, kAny},
     Kind{"HQQ", {".W_q"}, kAny},
     Kind{"quanto", {".weight._data", ".weight._scale"}, "iu"},
+    Kind{"quanto", {".weight._data._data", ".weight._scale"}, kAny},
     Kind{"torchao", {"._weight_qdata"}, kAny},
     Kind{"torchao", {".weight_qdata"}, kAny},
     Kind{"torchao", {".weight.tensor_impl.int_data"}, kAny},
@@ -69,6 +70,7 @@ constexpr std::array kKinds = {
     Kind{"FP8", {".weight", ".scale_weight"}, "8", true},
     Kind{"FP8", {".weight", ".scale"}, "8", true},
     Kind{"FP8", {".weight._data", ".weight._scale"}, "8", true},
+    Kind{"quanto", {".weight._scale"}, kAny}, // whatever its codes are called
     // Numbers that have been codes, or will be: whoever stored the scale meant it to be used.
     Kind{"weights with scales", {"", "_scale_inv"}, "f"},
     Kind{"weights with scales", {".weight", ".scale_weight"}, "f"},
@@ -250,22 +252,29 @@ const Tensor *companion(const Names &names, const Tensor &codes) {
 class Finder {
 public:
   explicit Finder(const Catalog &catalog)
-      : catalog_(catalog), names_(catalog), config_(parse_json(catalog.quantization_config())) {}
+      : catalog_(catalog), names_(catalog), config_(parse_json(catalog.quantization_config())) {
+    const auto groups = config_.is_object() ? config_.find("config_groups") : config_.end();
+    if (config_.is_object() && groups != config_.end() && groups->is_object() &&
+        groups->size() == 1) {
+      configured_bits_ = member_number(groups->begin()->value("weights", Json()), "num_bits");
+    }
+  }
 
   std::vector<Foreign> run() {
-    for (const Tensor &tensor : catalog_.tensors) {
-      if (!tensor.codes) {
-        look_for_kind(tensor);
+    for (const Kind &kind : kKinds) {
+      for (const Tensor &tensor : catalog_.tensors) {
+        look_for(kind, tensor);
       }
     }
     for (const Tensor &tensor : catalog_.tensors) {
-      if (!is_known(tensor.name) && (tensor.codes || may_be_codes(tensor))) {
-        if (const Tensor *beside = companion(names_, tensor)) {
-          const size_t dot = beside->name.rfind('.');
-          const std::string_view end =
-              std::string_view(beside->name).substr(dot == std::string::npos ? 0 : dot + 1);
-          add(concat("a layout that is not known here (with ", end, ")"), tensor, false);
-        }
+      if (is_known(tensor.name) || !(tensor.codes || may_be_codes(tensor))) {
+        continue;
+      }
+      if (const Tensor *beside = companion(names_, tensor)) {
+        const size_t dot = beside->name.rfind('.');
+        const std::string_view end =
+            std::string_view(beside->name).substr(dot == std::string::npos ? 0 : dot + 1);
+        add(concat("a layout that is not known here (with ", end, ")"), tensor, false);
       }
     }
     look_at_config();
@@ -273,22 +282,27 @@ public:
   }
 
 private:
-  void look_for_kind(const Tensor &tensor) {
-    for (const Kind &kind : kKinds) {
-      const auto stem = stem_of(names_, tensor, kind);
-      if (!stem) {
-        continue;
-      }
-      const std::string owner(*stem);
-      for (const std::string_view end : kind.ends) {
-        known_.insert(concat(owner, end));
-      }
-      if (stems_.insert(concat(owner, kind.ends[0].starts_with(".") ? "" : " ")).second) {
-        add(kind.layout == "GPTQ" ? gptq_or_awq(names_, tensor, *stem) : described(kind), tensor,
-            kind.is_read);
-      }
+  void look_for(const Kind &kind, const Tensor &tensor) {
+    const auto stem = tensor.codes ? std::nullopt : stem_of(names_, tensor, kind);
+    if (!stem || !known_.insert(std::string(owner_of(*stem))).second) {
       return;
     }
+    if (kind.layout == "GPTQ") {
+      add(gptq_or_awq(names_, tensor, *stem), tensor, false);
+    } else {
+      add(described(kind), tensor, kind.is_read && is_of_read_width());
+    }
+  }
+
+  /// The module, where a stem is that of its weight.
+  static std::string_view owner_of(std::string_view stem) {
+    constexpr std::string_view kWeight = ".weight";
+    return stem.ends_with(kWeight) ? stem.substr(0, stem.size() - kWeight.size()) : stem;
+  }
+
+  /// Packed codes of other widths than these are known by name.
+  [[nodiscard]] bool is_of_read_width() const {
+    return configured_bits_ == 0 || configured_bits_ == 4 || configured_bits_ == 8;
   }
 
   /// With what the configuration adds to it.
@@ -326,7 +340,9 @@ private:
         catalog_.tensors[0], false);
   }
 
-  [[nodiscard]] bool is_known(const std::string &name) const { return known_.contains(name); }
+  [[nodiscard]] bool is_known(std::string_view name) const {
+    return known_.contains(std::string(owner_of(name)));
+  }
 
   void add(std::string layout, const Tensor &tensor, bool is_read) {
     const auto same = std::find_if(found_.begin(), found_.end(),
@@ -341,8 +357,8 @@ private:
   const Catalog &catalog_;
   Names names_;
   Json config_;
-  std::set<std::string> known_; // tensors
-  std::set<std::string> stems_;
+  uint64_t configured_bits_ = 0; // where there is one number
+  std::set<std::string> known_;  // modules, or tensors that are none's weight
   std::vector<Foreign> found_;
 };
 
