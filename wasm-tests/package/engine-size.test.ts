@@ -1,5 +1,5 @@
 /**
- * How much of the engine a page must fetch before the first file is dropped.
+ * How much a page must fetch for its engine, which it does when it is shown already.
  * It exists because every template and table of the core is downloaded by everybody, and grows unseen.
  * A page on plain static hosting comes in gzip; others send brotli.
  */
@@ -9,7 +9,7 @@ import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 
 /** Bytes of the glue and the WebAssembly together, as they cross the wire. */
-const BUDGETS = { gzip: 250_000, brotli: 206_000 };
+const BUDGETS = { gzip: 300_000, brotli: 250_000 };
 
 const WASM = join(import.meta.dirname, '../../dist/wasm');
 

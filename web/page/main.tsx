@@ -21,10 +21,19 @@ if (root !== null && missing !== undefined) {
   const workbench = new Workbench();
   root.replaceChildren();
   render(<App workbench={workbench} />, root);
-  // First what is needed at once, then what may be needed later.
-  void workbench
-    .prepare()
+  // First the page, which can take a model; then what is needed for it, then what may be needed later.
+  void painted()
+    .then(() => workbench.prepare())
     .then(loadModelView)
     .then(keepOffline)
     .then(() => import('./charts.js'));
+}
+
+/** When the browser has shown the page and has nothing else to do. */
+function painted(): Promise<void> {
+  return new Promise((resolve) => {
+    // Safari has no idle callbacks.
+    if (typeof requestIdleCallback === 'function') requestIdleCallback(() => resolve());
+    else requestAnimationFrame(() => setTimeout(resolve));
+  });
 }

@@ -63,7 +63,8 @@ private:
 } // namespace
 
 bool read_json(std::string_view text, JsonEvents &events) {
-  return Json::sax_parse(text.data(), text.data() + text.size(), &events);
+  // A text of nothing may be nowhere, and nothing is no JSON.
+  return !text.empty() && Json::sax_parse(text.data(), text.data() + text.size(), &events);
 }
 
 Json parse_json(std::string_view text) {

@@ -27,8 +27,8 @@ struct Kind {
   bool is_read = false; // by a layout that is known here, unless something is wrong with it
 };
 
-// i: INT8, u: UINT8, 4: 32-bit integers, 8: FP8, f: floats, any other dtype is 'x'.
-constexpr std::string_view kAny = "iu48fx";
+// i: INT8, u: UINT8, 4: 32-bit integers, 8: FP8, z: FP8 of other kinds, f: floats, any other dtype is 'x'.
+constexpr std::string_view kAny = "iu48zfx";
 constexpr std::array kKinds = {
     Kind{"bitsandbytes NF4", {".weight.quant_state.bitsandbytes__nf4"}, kAny},
     Kind{"bitsandbytes FP4", {".weight.quant_state.bitsandbytes__fp4"}, kAny},
@@ -107,6 +107,9 @@ char letter(Dtype dtype) {
   case Dtype::kF8E4M3:
   case Dtype::kF8E5M2:
     return '8';
+  case Dtype::kF8E4M3Fnuz:
+  case Dtype::kF8E5M2Fnuz:
+    return 'z';
   case Dtype::kF64:
   case Dtype::kF32:
   case Dtype::kF16:

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "monoquant/base/bytes.h"
@@ -10,6 +11,7 @@
 #include "monoquant/layout/joining.h"
 #include "monoquant/layout/layout.h"
 #include "monoquant/run/compare_stage.h"
+#include "monoquant/run/tensor_stage.h"
 #include "support/catalog_builder.h"
 #include "support/drive.h"
 #include "support/memory_host.h"
@@ -209,16 +211,6 @@ TEST(Fp8, is_dequantized_to_codes_times_scales) {
   }
 }
 
-TEST(Fp8, scales_of_blocks_are_no_scales_of_rows) {
-  Random random(623);
-  const Bytes file =
-      test::make_file({test::random_bytes(random, "x.weight", Dtype::kF8E4M3, {6, 40}),
-                       test::random_weights(random, "x.weight_scale", Dtype::kF32, {2, 4})});
-  const auto catalog = test::inspect(file, {{}, {}, false, true});
-  ASSERT_EQ(catalog.value().problems.size(), 1U);
-  EXPECT_EQ(catalog.value().problems[0].code, "wrong-shape");
-}
-
 TEST(Fp8, a_plan_refuses_what_it_cannot_store) {
   Random random(624);
   const auto catalog = test::inspect(model(random));
@@ -232,6 +224,159 @@ TEST(Fp8, a_plan_refuses_what_it_cannot_store) {
     ASSERT_FALSE(plan) << key;
     EXPECT_EQ(plan.error().code, ErrorCode::kInvalidOptions);
     EXPECT_NE(plan.error().message.find("fp8"), std::string::npos);
+  }
+}
+
+/// The values of a tensor as whoever loads it gets them.
+std::vector<float> loaded(const Bytes &file, std::string_view name, const std::string &config) {
+  catalog::Opening opening;
+  opening.join_quantized = true;
+  opening.refuses = catalog::Refuses::kUnsound;
+  opening.quantization_config = config;
+  const auto catalog = test::inspect(file, opening);
+  EXPECT_TRUE(catalog) << (catalog ? "" : catalog.error().message);
+  if (!catalog) {
+    return {};
+  }
+  run::TensorStage stage(catalog.value(), test::index_of(catalog.value(), name),
+                         test::kSmallestBlock);
+  std::vector<float> values(static_cast<size_t>(stage.total_bytes() / sizeof(float)));
+  const auto done = test::drive(
+      stage,
+      [&](uint64_t offset, std::span<uint8_t> to) {
+        std::copy_n(file.begin() + static_cast<std::ptrdiff_t>(offset), to.size(), to.begin());
+      },
+      [&](uint64_t offset, std::span<const uint8_t> bytes) {
+        std::memcpy(reinterpret_cast<uint8_t *>(values.data()) + offset, bytes.data(),
+                    bytes.size());
+      });
+  EXPECT_TRUE(done);
+  return values;
+}
+
+struct Spelled {
+  std::string codes;
+  std::string scales;
+  std::string name;
+  Dtype dtype = Dtype::kF8E4M3;
+  std::vector<uint64_t> shape = {};
+  Dtype scale_dtype = Dtype::kF32;
+  std::vector<uint64_t> scale_shape = {};
+  uint64_t block_rows = 0;
+  uint64_t block_columns = 0;
+  std::string config = {};
+};
+
+/// By the definition: the scale of the rectangle that the element is in.
+void expect_values(const Spelled &row) {
+  Random random(650);
+  FileTensor codes = test::random_bytes(random, row.codes, row.dtype, row.shape);
+  for (uint8_t &code : codes.bytes) { // NaN and infinity are seen elsewhere
+    code = static_cast<uint8_t>(code & 0xBBU);
+  }
+  FileTensor scales{row.scales, row.scale_dtype, row.scale_shape, {}};
+  std::vector<float> numbers;
+  for (uint64_t i = 0; i < test::element_count(row.scale_shape); ++i) {
+    if (row.scale_dtype == Dtype::kU8 || row.scale_dtype == Dtype::kF8E8M0) {
+      scales.bytes.push_back(static_cast<uint8_t>(120 + i % 11));
+      numbers.push_back(std::ldexp(1.0F, static_cast<int>(i % 11) - 7));
+    } else {
+      numbers.push_back(0.25F + static_cast<float>(i % 29) / 64); // exact in 16 bits, too
+    }
+  }
+  if (scales.bytes.empty()) {
+    scales = test::make_tensor(row.scales, row.scale_dtype, row.scale_shape,
+                               std::vector<double>(numbers.begin(), numbers.end()));
+  }
+  const Bytes file = test::make_file(
+      {scales, test::make_tensor("norm.weight", Dtype::kF32, {3}, {1, 2, 3}), codes});
+  const std::vector<float> values = loaded(file, row.name, row.config);
+  ASSERT_EQ(values.size(), codes.bytes.size()) << row.codes;
+  const uint64_t columns = row.shape.back();
+  const uint64_t rows = row.shape[row.shape.size() - 2];
+  const uint64_t across = (columns + row.block_columns - 1) / row.block_columns;
+  const uint64_t down = (rows + row.block_rows - 1) / row.block_rows;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const uint64_t line = i / columns;
+    const uint64_t place = (line / rows * down + line % rows / row.block_rows) * across +
+                           i % columns / row.block_columns;
+    const float code = row.dtype == Dtype::kF8E4M3
+                           ? static_cast<float>(value_of(codes.bytes[i]))
+                           : f16_to_f32(static_cast<uint16_t>(codes.bytes[i] << 8U));
+    ASSERT_EQ(values[i], code * numbers[static_cast<size_t>(place)])
+        << row.scales << ", element " << i;
+  }
+}
+
+TEST(Fp8, scales_of_every_spelling_and_shape_are_applied) {
+  const Dtype e4m3 = Dtype::kF8E4M3;
+  const Dtype e5m2 = Dtype::kF8E5M2;
+  const Dtype f32 = Dtype::kF32;
+  const Dtype bf16 = Dtype::kBF16;
+  const std::string blocks_of_64 = R"({"quant_method":"fp8","weight_block_size":[64,64]})";
+  const std::string blocks_of_40 =
+      R"({"config_groups":{"g":{"weights":{"block_structure":[40,50]}}}})";
+  const std::vector<Spelled> rows = {
+      {"x.weight", "x.weight_scale", "x.weight", e4m3, {6, 40}, f32, {}, 6, 40},
+      {"x.weight", "x.weight_scale", "x.weight", e4m3, {6, 40}, bf16, {1}, 6, 40},
+      {"x.weight", "x.weight_scale", "x.weight", e5m2, {6, 40}, f32, {6, 1}, 1, 40},
+      {"x.weight", "x.weight_scale", "x.weight", e4m3, {6, 40}, f32, {6}, 1, 40},
+      {"x.weight", "x.weight_scale", "x.weight", e4m3, {6, 40}, f32, {1, 40}, 6, 1},
+      {"x.weight", "x.weight_scale", "x.weight", e4m3, {6, 40}, f32, {2, 4}, 3, 10},
+      {"x.weight", "x.weight_scale", "x.weight", e4m3, {6, 64}, Dtype::kU8, {6, 2}, 1, 32},
+      {"x.weight", "x.scale", "x.weight", e4m3, {6, 64}, Dtype::kF8E8M0, {6, 2}, 1, 32},
+      {"x.weight", "x.scale_weight", "x.weight", e5m2, {6, 40}, f32, {}, 6, 40},
+      {"x.weight._data", "x.weight._scale", "x.weight", e4m3, {6, 40}, bf16, {6, 1}, 1, 40},
+      {"x.weight", "x.weight_scale_inv", "x.weight", e4m3, {256, 384}, f32, {2, 3}, 128, 128},
+      // The last blocks are smaller: 200 rows are 128 and 72, not 100 and 100.
+      {"x.weight", "x.weight_scale_inv", "x.weight", e4m3, {200, 320}, f32, {2, 3}, 128, 128},
+      {"x.weight", "x.weight_scale_inv", "x.weight", e4m3, {128, 192}, f32, {2, 3}, 64, 64},
+      {"x.weight",
+       "x.weight_scale_inv",
+       "x.weight",
+       e4m3,
+       {100, 192},
+       f32,
+       {2, 3},
+       64,
+       64,
+       blocks_of_64},
+      {"x.weight",
+       "x.weight_scale",
+       "x.weight",
+       e4m3,
+       {100, 120},
+       bf16,
+       {3, 3},
+       40,
+       50,
+       blocks_of_40},
+      {"e.up", "e.up_scale_inv", "e.up", e4m3, {3, 200, 130}, f32, {3, 2, 2}, 128, 128},
+      // Several parts, which begin within rows and blocks.
+      {"x.weight", "x.weight_scale_inv", "x.weight", e4m3, {1300, 1999}, f32, {11, 16}, 128, 128},
+  };
+  for (const Spelled &row : rows) {
+    expect_values(row);
+  }
+}
+
+TEST(Fp8, scales_that_fit_no_blocks_are_a_problem) {
+  Random random(651);
+  for (const std::vector<uint64_t> &shape :
+       std::vector<std::vector<uint64_t>>{{7, 2}, {2, 7}, {5}, {2, 2, 1}}) {
+    const Bytes file =
+        test::make_file({test::random_bytes(random, "x.weight", Dtype::kF8E4M3, {6, 40}),
+                         test::random_bytes(random, "x.weight_scale_inv", Dtype::kF32, shape)});
+    catalog::Opening opening;
+    opening.join_quantized = true;
+    const auto shown = test::inspect(file, opening);
+    ASSERT_TRUE(shown);
+    ASSERT_EQ(shown.value().problems.size(), 1U) << testing::PrintToString(shape);
+    EXPECT_EQ(shown.value().problems[0].code, "wrong-shape");
+    opening.refuses = catalog::Refuses::kUnsound;
+    const auto refused = test::inspect(file, opening);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::kMalformedFile);
   }
 }
 

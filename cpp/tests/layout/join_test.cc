@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "monoquant/base/bytes.h"
+#include "monoquant/run/tensor_stage.h"
+#include "support/drive.h"
 #include "support/memory_host.h"
 #include "support/sample_tensors.h"
 
@@ -216,6 +220,91 @@ TEST(JoinQuantized, ReadsManyShapesWithFewReads) {
   auto plain = test::inspect(test::make_file(tensors));
   ASSERT_TRUE(plain);
   EXPECT_EQ(joining_needs(plain.value(), ByteWindow(plain.value().file_bytes)).size(), 1U);
+}
+
+/// `order`: the group of each column. Values of 4-bit codes with scales 1, 2, … show which one was taken.
+void expect_ordered(uint64_t rows, uint64_t columns, uint64_t group, bool has_zero_points) {
+  Random random(641);
+  const uint64_t groups = columns / group;
+  const uint64_t words = columns / 8;
+  FileTensor packed = codes("x.weight_packed", Dtype::kI32, {rows, words});
+  FileTensor order{"x.weight_g_idx", Dtype::kI32, {columns}, Bytes(columns * 4)};
+  std::vector<uint32_t> group_of(columns);
+  for (uint64_t i = 0; i < columns; ++i) {
+    group_of[i] = static_cast<uint32_t>(i * 7 % columns / group);
+    store_le(order.bytes.data() + i * 4, group_of[i]);
+  }
+  std::vector<double> numbers;
+  for (uint64_t i = 0; i < rows * groups; ++i) {
+    numbers.push_back(static_cast<double>(i % 97 + 1));
+  }
+  std::vector<FileTensor> tensors = {
+      packed, test::make_tensor("x.weight_scale", Dtype::kF32, {rows, groups}, numbers),
+      shape_of("x.weight_shape", {static_cast<int64_t>(rows), static_cast<int64_t>(columns)}),
+      order};
+  FileTensor zero_points = codes("x.weight_zero_point", Dtype::kI32, {(rows + 7) / 8, groups});
+  if (has_zero_points) {
+    tensors.push_back(zero_points);
+  }
+  const Bytes file = test::make_file(tensors);
+  const auto catalog = test::inspect(file, {{}, {}, false, true});
+  ASSERT_TRUE(catalog);
+  ASSERT_EQ(catalog.value().tensors.size(), 1U);
+  run::TensorStage stage(catalog.value(), 0, test::kSmallestBlock);
+  std::vector<float> values(static_cast<size_t>(rows * columns));
+  const auto done = test::drive(
+      stage,
+      [&](uint64_t offset, std::span<uint8_t> to) {
+        std::copy_n(file.begin() + static_cast<std::ptrdiff_t>(offset), to.size(), to.begin());
+      },
+      [&](uint64_t offset, std::span<const uint8_t> bytes) {
+        std::memcpy(reinterpret_cast<uint8_t *>(values.data()) + offset, bytes.data(),
+                    bytes.size());
+      });
+  ASSERT_TRUE(done);
+  const auto nibble = [](const Bytes &bytes, uint64_t at) {
+    return static_cast<int>(bytes[static_cast<size_t>(at / 2)] >> (at % 2 * 4) & 15);
+  };
+  for (uint64_t i = 0; i < rows * columns; ++i) {
+    const uint64_t row = i / columns;
+    const uint32_t its = group_of[static_cast<size_t>(i % columns)];
+    const int zero =
+        has_zero_points ? nibble(zero_points.bytes, (row / 8 * groups + its) * 8 + row % 8) : 8;
+    const int code = nibble(packed.bytes, i);
+    const auto scale = static_cast<float>(numbers[static_cast<size_t>(row * groups + its)]);
+    ASSERT_EQ(values[static_cast<size_t>(i)], static_cast<float>(code - zero) * scale)
+        << "element " << i;
+  }
+}
+
+TEST(JoinQuantized, GroupsOfColumnsThatAreNotInOrder) {
+  for (const bool has_zero_points : {false, true}) {
+    expect_ordered(9, 64, 16, has_zero_points);
+    expect_ordered(1100, 1024, 128, has_zero_points); // more than one part
+  }
+}
+
+TEST(JoinQuantized, TheShapeOfPackedCodesMayBeOfSmallerIntegersOrMissing) {
+  FileTensor small{"x.weight_shape", Dtype::kI32, {2}, Bytes(8)};
+  store_le(small.bytes.data(), int32_t{6});
+  store_le(small.bytes.data() + 4, int32_t{64});
+  const std::vector<FileTensor> tensors = {codes("x.weight_packed", Dtype::kI32, {6, 8}),
+                                           scales("x.weight_scale", {6, 2})};
+  std::vector<FileTensor> with = tensors;
+  with.push_back(small);
+  const Catalog told = joined(with);
+  ASSERT_NE(find(told, "x.weight"), nullptr);
+  EXPECT_EQ(find(told, "x.weight")->shape, (std::vector<uint64_t>{6, 64}));
+  const test::Metadata four = {
+      {"quantization_config",
+       R"({"config_groups":{"g":{"targets":["Linear"],"weights":{"num_bits":4}}}})"}};
+  const Catalog derived = joined(tensors, four);
+  ASSERT_NE(find(derived, "x.weight"), nullptr);
+  EXPECT_EQ(find(derived, "x.weight")->shape, (std::vector<uint64_t>{6, 64}));
+  EXPECT_EQ(find(derived, "x.weight")->codes->scope, 32U);
+  const Catalog unknown = joined(tensors); // of 4 or of 8 bits: nobody says
+  ASSERT_EQ(unknown.problems.size(), 1U);
+  EXPECT_EQ(unknown.problems[0].code, "missing-shape");
 }
 
 } // namespace
