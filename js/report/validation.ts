@@ -134,7 +134,7 @@ function codeProblems({ name, quantization }: Quantized, found?: Measured): Prob
     ...problem(
       'bad-code',
       badCodes,
-      `Expected zeros behind the last code of each row of ${name}, found ${badCodes} other codes.`,
+      `Expected codes of ${bits} bits in ${name}, and zeros behind the last one of each row, found ${badCodes} others.`,
     ),
   ];
 }

@@ -99,7 +99,7 @@ const COMPANY: Partial<Record<Reason, readonly Tensor[]>> = {
   requested: [f32('decoder.lstm.weight_hh_l0', 256, 32), f32('decoder.lstm.weight_ih_l0', 256, 32)],
   router: [f32('mlp.experts.0.up.weight', 64, 128)],
   'gpt2-conv1d': [f32('h.0.attn.c_attn.bias', 192)],
-  'name-taken': [f32('a.weight_scale', 64, 1)],
+  'name-taken': [f32('a.weight_zero_point', 64, 1)],
   // Spared, and so are the others of its layer.
   sibling: [f32('l.self_attn.k_proj.weight', 2, 128)],
 };

@@ -137,7 +137,7 @@ describe('warnings', () => {
     'already-quantized': [
       [
         good,
-        weights('fc.weight_scale', 'F32', [8, 1]),
+        weights('fc.weight_zero_point', 'F32', [8, 1]),
         weights('b.weight', 'F32', [16, 128]),
         head,
       ],

@@ -264,6 +264,9 @@ public:
   }
 
   std::vector<Foreign> run() {
+    for (const catalog::Problem &problem : catalog_.problems) { // told of a layout that is read
+      known_.insert(std::string(owner_of(problem.tensor)));
+    }
     for (const Kind &kind : kKinds) {
       for (const Tensor &tensor : catalog_.tensors) {
         look_for(kind, tensor);

@@ -312,7 +312,7 @@ void add_warnings(Plan &plan) {
   warn_about(
       plan, "activation-scheme",
       "vLLM's INT8 kernels take symmetric weights only; other loaders read these zero points. "
-      "For vLLM, choose the symmetric scheme or weights only.",
+      "For vLLM, choose the symmetric scheme.",
       [&](const TensorPlan &entry) {
         return quantized(entry) && !stored(entry)->weights_only && !stored(entry)->scheme.symmetric;
       });
@@ -369,6 +369,22 @@ void add_warnings(Plan &plan) {
                return plan.catalog.model && quantized(entry) && stored(entry)->weights_only &&
                       !stored(entry)->scheme.symmetric;
              });
+  const auto is_packed = [&](const TensorPlan &entry) {
+    return plan.catalog.model && quantized(entry) && stored(entry)->weights_only;
+  };
+  warn_about(plan, "not-loadable",
+             "vLLM has kernels for groups of 32, 64 and 128 weights and for one scale a row: it "
+             "does not load these.",
+             [&](const TensorPlan &entry) {
+               const uint64_t size = is_packed(entry) ? stored(entry)->scheme.group_size : 0;
+               return is_packed(entry) &&
+                      stored(entry)->scheme.strategy == quant::Strategy::kGroup && size != 32 &&
+                      size != 64 && size != 128;
+             });
+  warn_about(
+      plan, "not-loadable",
+      "vLLM does not load packed codes with one scale a tensor. Choose one a row or a group.",
+      [&](const TensorPlan &entry) { return is_packed(entry) && stored(entry)->shares_scale(); });
   warn_about(
       plan, "not-loadable",
       "vLLM loads these experts, transformers does not: it takes packed symmetric ones only. "

@@ -210,6 +210,26 @@ TEST(Loaders, PackedCodesWithZeroPointsAreNamedInAModel) {
   EXPECT_FALSE(warned(model, test::default_options(), "asymmetric"));
 }
 
+TEST(Loaders, PackedCodesThatVllmHasNoKernelForAreNamedInAModel) {
+  const std::vector<Entry> entries = {{"fc.weight", {64, 256}}};
+  const auto model = model_of("LlamaForCausalLM", entries);
+  const auto warned = [](const catalog::Catalog &catalog, const Json &options) {
+    const Plan plan = test::plan_for(catalog, options);
+    return std::any_of(plan.warnings.begin(), plan.warnings.end(), [](const Warning &each) {
+      return each.code == "not-loadable" && each.message.find("vLLM") != std::string::npos;
+    });
+  };
+  for (const int size : {16, 32, 64, 128, 256}) {
+    const bool has_kernel = size != 16 && size != 256;
+    EXPECT_EQ(warned(model, test::int4_options(size)), !has_kernel) << size;
+    EXPECT_FALSE(warned(test::make_catalog(entries), test::int4_options(size)));
+  }
+  Json whole = test::packed_8_options();
+  EXPECT_FALSE(warned(model, whole));
+  whole["strategy"] = "tensor";
+  EXPECT_TRUE(warned(model, whole));
+}
+
 TEST(Loaders, OneGroupSizeServesAllRowsOfAModel) {
   const std::vector<Entry> entries = {{"a.q_proj.weight", {64, 576}},
                                       {"a.down_proj.weight", {64, 1536}}};

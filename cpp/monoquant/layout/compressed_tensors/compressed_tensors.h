@@ -10,7 +10,7 @@
 //              P_zero_point I32  [ceil(out*b/32), groups]: packed the same way, along the outputs
 //              (I8 [1] where the whole tensor shares one)
 //   read only  P_g_idx      I32  [in]: the group of each column, where these were ordered by what they do (GPTQ)
-//              P_shape may be I32, or missing where every word of a row is full
+//              P_shape may be I32
 //   inputs     X.input_scale       F32 [1], of P's module X
 //              X.input_zero_point  I8  [1], only where asymmetric
 #pragma once

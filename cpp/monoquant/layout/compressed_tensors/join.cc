@@ -129,22 +129,17 @@ private:
     if (configured != 0 && configured != 4 && configured != 8) {
       return; // of this layout, but not read here: whoever needs the values is told
     }
-    Joined found;
-    found.name = name;
-    found.codes.packed = true;
-    if (shape) {
-      found.parts.push_back(*shape);
-    }
-    const bool has_shape = shape && holds_shape(catalog_.tensors[*shape]);
-    if (shape ? !has_shape : !derive_shape(packed, catalog_.tensors[*scale], configured, found)) {
+    if (!shape || !holds_shape(catalog_.tensors[*shape])) {
       return joining_.problem("missing-shape",
                               concat("Expected the shape of the packed weights in ", name, kShape,
                                      " (I64), found none."),
                               name);
     }
-    if (has_shape) {
-      read_shape(catalog_.tensors[*shape], found);
-    }
+    Joined found;
+    found.name = name;
+    found.parts.push_back(*shape);
+    found.codes.packed = true;
+    read_shape(catalog_.tensors[*shape], found);
     if (!fits_words(packed, found, configured)) {
       return joining_.problem("wrong-shape",
                               concat("Expected ", name, kPacked,
@@ -168,18 +163,6 @@ private:
       }
       found.shape.push_back(static_cast<uint64_t>(extent));
     }
-  }
-
-  /// Without a stored shape the words are full: of 4 or 8 bits as configured, in groups that divide the row.
-  static bool derive_shape(const Tensor &packed, const Tensor &scales, uint32_t bits,
-                           Joined &found) {
-    if (bits == 0 || packed.shape.size() < 2 || scales.shape.size() != packed.shape.size() ||
-        packed.shape.back() > UINT64_MAX / 8) {
-      return false;
-    }
-    found.shape = packed.shape;
-    found.shape.back() = packed.shape.back() * (32 / bits);
-    return scales.shape.back() > 0 && found.shape.back() % scales.shape.back() == 0;
   }
 
   /// The bits of packed codes of this shape; false where the words contradict it.

@@ -293,6 +293,14 @@ void Unpacker::put(uint64_t begin, size_t count, const CodeAt &code_at, int32_t 
   }
 }
 
+/// Codes of fewer bits that have a byte each, and do not fit into their bits.
+uint64_t Unpacker::count_wide(const uint8_t *codes, size_t count) const {
+  return static_cast<uint64_t>(std::count_if(codes, codes + count, [&](uint8_t byte) {
+    const auto code = static_cast<int8_t>(byte);
+    return code < codes_->lowest() || code > codes_->highest();
+  }));
+}
+
 /// Elements [begin, end) of the tensor; the first of them is code number `skip` of `codes`.
 void Unpacker::decode_codes(uint64_t begin, uint64_t end, const uint8_t *codes, uint64_t skip) {
   while (begin < end) {
@@ -306,6 +314,7 @@ void Unpacker::decode_codes(uint64_t begin, uint64_t end, const uint8_t *codes, 
       put(
           begin, count, [&](size_t i) -> int32_t { return static_cast<int8_t>(codes[from + i]); },
           0);
+      findings_.bad_codes += codes_->bits == 8 ? 0 : count_wide(codes + from, count);
     } else if (codes_->bits == 8) {
       put(
           begin, count, [&](size_t i) { return codes[from + i] - 128; }, 0);

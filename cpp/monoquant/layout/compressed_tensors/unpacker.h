@@ -42,6 +42,7 @@ private:
   void unpack_zero_points();
   void decode(std::span<const uint8_t> bytes);
   void decode_codes(uint64_t begin, uint64_t end, const uint8_t *codes, uint64_t skip);
+  [[nodiscard]] uint64_t count_wide(const uint8_t *codes, size_t count) const;
   template <typename CodeAt>
   void put(uint64_t begin, size_t count, const CodeAt &code_at, int32_t moved);
   [[nodiscard]] const catalog::Codes::Part &part() const;
