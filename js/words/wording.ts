@@ -66,10 +66,10 @@ export function decisionWords({ decision, reason, quantization, outputs }: Plann
   return `${words.filter(Boolean).join(' ')}${because}`;
 }
 
-/** `INT4 group 64`, `INT8 channel asymmetric`. */
-export function codesWords({ bits, scheme, strategy, groupSize }: StoredCodes): string {
+/** `INT4 group 64`, `INT8 channel asymmetric`, `FP8 tensor`. */
+export function codesWords({ type, bits, scheme, strategy, groupSize }: StoredCodes): string {
   const sharing = strategy === 'group' ? `group ${groupSize}` : strategy;
-  return `INT${bits} ${sharing}${scheme === 'asymmetric' ? ' asymmetric' : ''}`;
+  return `${type === 'int' ? 'INT' : 'FP'}${bits} ${sharing}${scheme === 'asymmetric' ? ' asymmetric' : ''}`;
 }
 
 /** `8 bits, symmetric, one scale per channel, dynamic activations`: what was asked for, and where less could be had. */

@@ -168,6 +168,7 @@ const plannedTensor = object<PlannedTensor>({
 });
 
 const storedCodes = object<StoredCodes>({
+  type: oneOf(['int', 'float']),
   bits: oneOf([4, 8]),
   scheme: oneOf(SCHEMES),
   strategy: oneOf(STRATEGIES),

@@ -22,7 +22,7 @@ std::string_view danger_name(torch::Danger danger) {
   return "unknown";
 }
 
-/// The same members as those of a planned tensor.
+/// StoredCodes of js/api/catalog.ts.
 void write_codes(JsonWriter &json, const Codes &codes) {
   const bool per_tensor = codes.scope == codes.elements;
   const bool grouped = !per_tensor && codes.scope != codes.columns;
@@ -30,6 +30,7 @@ void write_codes(JsonWriter &json, const Codes &codes) {
                         : grouped  ? quant::Strategy::kGroup
                                    : quant::Strategy::kChannel;
   json.begin_object();
+  json.member("type", codes.is_integer ? "int" : "float");
   json.member("bits", codes.bits);
   json.member("scheme", word_of(quant::kSchemeWords, !codes.zero_point));
   json.member("strategy", word_of(quant::kStrategyWords, strategy));
