@@ -57,6 +57,8 @@ export type LayerKind = (typeof LAYER_KINDS)[number];
 
 /** How a tensor is stored as codes. */
 export interface StoredCodes {
+  /** Whether codes are integers, or small floats such as FP8. */
+  readonly type: 'int' | 'float';
   readonly bits: 4 | 8;
   /** `float`: FP8. */
   readonly type: 'int' | 'float';

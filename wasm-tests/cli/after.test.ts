@@ -7,8 +7,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Comparison, Validation } from '#package';
 import { Folder, monoquant } from '../support/cli.js';
-import { mixedModel } from '../support/models.js';
-import { readSafetensors } from '../support/safetensors.js';
+import { filled, mixedModel } from '../support/models.js';
+import { readSafetensors, type Tensor } from '../support/safetensors.js';
 import { checkComparison, checkValidation, parseCatalog } from '../support/schema.js';
 
 const folder = new Folder();
@@ -38,12 +38,25 @@ describe('info', () => {
     const original = parseCatalog((await monoquant('info', model, '--json')).stdout);
     expect(catalog.parameters).toBe(original.parameters);
     expect(catalog.tensors.find(({ name }) => name === 'fc.weight')?.quantization).toEqual({
+      type: 'int',
       bits: 4,
       scheme: 'symmetric',
       strategy: 'group',
       groupSize: 32,
       scaleDtype: 'F32',
     });
+  });
+
+  it('calls FP8 what it is', async () => {
+    const codes: Tensor = {
+      name: 'fc.weight',
+      dtype: 'F8_E4M3',
+      shape: [4, 8],
+      bytes: new Uint8Array(32).fill(0x38),
+    };
+    const scale = filled('fc.weight_scale', 'F32', [4, 1], [1, 2, 3, 4]);
+    const file = folder.write('fp8.safetensors', [codes, scale]);
+    expect((await monoquant('info', file)).stdout).toMatch(/fc\.weight +linear +FP8 channel/);
   });
 });
 

@@ -40,9 +40,11 @@ void plan_with(const catalog::Catalog &catalog, const Json &calibration, bool is
       require(std::isfinite(params.scale) && params.scale > 0, "scales of inputs are usable");
       require(params.zero_point >= -128 && params.zero_point <= 127);
     }
-    if (entry.importance) {
-      require(entry.importance->size() == entry.columns, "every column has its importance");
-      for (const float importance : *entry.importance) {
+    const plan::Quantize *quantize = entry.quantize();
+    if (quantize != nullptr && quantize->importance) {
+      require(quantize->importance->size() == quantize->stored.columns,
+              "every column has its importance");
+      for (const float importance : *quantize->importance) {
         require(std::isfinite(importance) && importance >= 0, "importances are usable");
       }
     }

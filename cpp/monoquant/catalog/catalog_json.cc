@@ -22,7 +22,7 @@ std::string_view danger_name(torch::Danger danger) {
   return "unknown";
 }
 
-/// The same members as those of a planned tensor.
+/// StoredCodes of js/api/catalog.ts.
 void write_codes(JsonWriter &json, const Codes &codes) {
   const bool per_tensor = codes.scope == codes.elements;
   const bool grouped = !per_tensor && codes.scope != codes.columns;

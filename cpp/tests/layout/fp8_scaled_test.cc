@@ -211,6 +211,25 @@ TEST(Fp8, is_dequantized_to_codes_times_scales) {
   }
 }
 
+TEST(Fp8, a_configuration_of_compressed_tensors_describes_floats_or_integers) {
+  Random random(625);
+  const auto problems = [&](const char *type) {
+    const Bytes file = test::make_file(
+        {test::random_bytes(random, "x.weight", Dtype::kF8E4M3, {6, 40}),
+         test::random_weights(random, "x.weight_scale", Dtype::kF32, {6, 1})},
+        {{"quantization_config",
+          concat(R"({"quant_method": "compressed-tensors", "config_groups": {"group_0": {)",
+                 R"("targets": ["Linear"], "weights": {"num_bits": 8, "type": ")", type,
+                 R"(", "symmetric": true, "strategy": "channel"}}}})")}});
+    return check_layout(test::inspect(file, {{}, {}, false, true}).value());
+  };
+  EXPECT_TRUE(problems("float").empty());
+  const auto found = problems("int");
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].code, "config-mismatch");
+  EXPECT_NE(found[0].message.find("found FP8"), std::string::npos) << found[0].message;
+}
+
 TEST(Fp8, a_plan_refuses_what_it_cannot_store) {
   Random random(624);
   const auto catalog = test::inspect(model(random));

@@ -46,12 +46,12 @@ private:
 struct Group {
   Targets targets;
   std::string format;
+  bool is_integer = true;
   uint64_t bits = 0;
   bool symmetric = true;
   std::string strategy;
   uint64_t group_size = 0;
   bool static_inputs = false;
-  bool is_float = false;
 };
 
 template <typename T> T value_or(const Json &object, const char *key, T fallback) {
@@ -82,11 +82,11 @@ std::vector<Group> read_groups(const Json &config) {
     const Json inputs = member(item, "input_activations");
     groups.push_back(
         {Targets(member(item, "targets")), value_or<std::string>(item, "format", format),
+         value_or<std::string>(weights, "type", "int") == "int",
          value_or<uint64_t>(weights, "num_bits", 0), value_or<bool>(weights, "symmetric", true),
          value_or<std::string>(weights, "strategy", "tensor"),
          value_or<uint64_t>(weights, "group_size", 0),
-         inputs.is_object() && !value_or<bool>(inputs, "dynamic", false),
-         value_or<std::string>(weights, "type", "int") == "float"});
+         inputs.is_object() && !value_or<bool>(inputs, "dynamic", false)});
   }
   return groups;
 }
@@ -118,14 +118,14 @@ bool has_strategy(const catalog::Codes &codes, const Group &group) {
 bool describes(const Group &group, const catalog::Codes &codes) {
   const bool packed_format = group.format == "pack-quantized";
   const bool mixed = group.format == "mixed-precision" || group.format.empty();
-  return group.is_float == !codes.is_integer && group.bits == codes.bits &&
+  return group.is_integer == codes.is_integer && group.bits == codes.bits &&
          group.symmetric == !codes.zero_point.has_value() && has_strategy(codes, group) &&
          (mixed || packed_format == codes.packed);
 }
 
-std::string scheme_text(bool is_float, uint64_t bits, bool symmetric, std::string_view strategy,
+std::string scheme_text(bool is_integer, uint64_t bits, bool symmetric, std::string_view strategy,
                         uint64_t group) {
-  return concat(is_float ? "FP" : "INT", bits, symmetric ? " symmetric" : " asymmetric", " per ",
+  return concat(is_integer ? "INT" : "FP", bits, symmetric ? " symmetric" : " asymmetric", " per ",
                 strategy, strategy == "group" ? concat(" of ", group) : std::string());
 }
 
@@ -199,10 +199,10 @@ private:
     if (!fits) {
       add("config-mismatch",
           concat("Expected ", tensor.name, " to be ",
-                 scheme_text(first->is_float, first->bits, first->symmetric, first->strategy,
+                 scheme_text(first->is_integer, first->bits, first->symmetric, first->strategy,
                              first->group_size),
                  " as ", where_, " says, found ",
-                 scheme_text(!codes.is_integer, codes.bits, !codes.zero_point, strategy_of(codes),
+                 scheme_text(codes.is_integer, codes.bits, !codes.zero_point, strategy_of(codes),
                              codes.scope),
                  codes.packed ? " (packed)." : "."),
           tensor.name);
