@@ -119,6 +119,7 @@ function browserProject(
     test: {
       name,
       ...TIMEOUTS,
+      provide: { everyFixture: DEEP },
       include: [...(DEEP ? testsIn('contract') : contract), ...testsIn('parity', 'browser')],
       exclude: ['**/*.node.test.ts'],
       browser: {
@@ -139,6 +140,8 @@ function aliases(host: 'node' | 'browser') {
   return [
     { find: '#host', replacement: join(ROOT, `wasm-tests/host/host.${host}.ts`) },
     { find: /^#package(\/(node|browser))?$/, replacement: entry },
+    // As the page's own sources call the package.
+    { find: /^monoquant$/, replacement: entry },
   ];
 }
 
@@ -150,6 +153,7 @@ export default defineConfig({
   resolve: { alias: aliases('node') },
   test: {
     globalSetup: 'wasm-tests/parity/expected.ts',
+    provide: { everyFixture: true },
     projects: [
       nodeProject,
       nativeProject,

@@ -35,6 +35,10 @@ NO_KERNEL = (
     "not supported for the current platform",
     "not support",
 )
+# What the kernels of vLLM may cost beside the bounds of modes.py, which are about transformers, in nats of
+# log-probability a token: measured 0.06 with dynamic activations where transformers loses 0.05 (standard
+# error 0.02 over the text). Codes that are misread cost several nats.
+KERNELS = 0.08
 MARK = "vllm measured: "
 
 
@@ -43,7 +47,7 @@ def measure(folder):
     from vllm import LLM, SamplingParams
 
     model = LLM(model=folder, dtype="bfloat16", enforce_eager=True, max_model_len=512, seed=0)
-    wanted = SamplingParams(max_tokens=24, temperature=0, prompt_logprobs=1)
+    wanted = SamplingParams(max_tokens=8, temperature=0, prompt_logprobs=1)
     result = model.generate([TEXT], wanted, use_tqdm=False)[0]
     ids = result.prompt_token_ids
     likeliest, log_probability = [], 0.0
@@ -99,8 +103,9 @@ def check(command, mode, source, expected, work):
 
 def fault(found, mode):
     # A text's own log-probability falls by about the divergence.
-    if not found["lost"] <= mode.divergence:
-        return f"{found['lost']:.3g} of log-probability lost, expected {mode.divergence} at most"
+    most = mode.divergence + KERNELS
+    if not found["lost"] <= most:
+        return f"{found['lost']:.3g} of log-probability lost, expected {most:.3g} at most"
     if not found["top1"] >= mode.top1:
         return f"top-1 {found['top1']:.3g}, expected {mode.top1} at least"
     return None

@@ -8,6 +8,7 @@ import json
 import re
 import struct
 import sys
+import zipfile
 from pathlib import Path
 
 import torch
@@ -37,6 +38,15 @@ def read_safetensors(path):
         tensor = torch.frombuffer(bytearray(data[start:end]), dtype=DTYPES[entry["dtype"]])
         tensors[name] = tensor.reshape(entry["shape"])
     return tensors, metadata
+
+
+def read_metadata(path):
+    """Returns what monoquant has put beside the tensors of a .pt file; nothing if another program wrote it."""
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name.endswith("/metadata.json"):
+                return json.loads(archive.read(name))
+    return {}
 
 
 def scheme(config, layer, kind):
@@ -97,7 +107,7 @@ def restore(tensors, name, config, kind):
 def load(path):
     """Returns the model with the file's weights, and how many of them were quantized."""
     if Path(path).suffix == ".pt":
-        tensors, metadata = torch.load(path, weights_only=True), {}
+        tensors, metadata = torch.load(path, weights_only=True), read_metadata(path)
     else:
         tensors, metadata = read_safetensors(path)
     config = json.loads(metadata.get("quantization_config", "{}"))

@@ -17,6 +17,7 @@ import {
 import { copyFile } from 'node:fs/promises';
 import { contradiction } from '../js/api/check.js';
 import { MonoquantError } from '../js/api/errors.js';
+import { option, say } from '../js/api/sentence.js';
 import { removeAtExit } from './leftovers.js';
 import { type FileIdentity, leadsTo, type OpenFile, statOf } from './open-file.js';
 import { codeOf } from './reason.js';
@@ -165,7 +166,7 @@ function tryLink(existing: string, added: string): boolean {
 
 function alreadyExists(path: string): MonoquantError {
   return new MonoquantError('output-exists', `The output "${path}" exists already.`, {
-    suggestion: 'Allow to overwrite it with force, or choose another name.',
+    suggestion: say`Allow to overwrite it with ${option('force')}, or choose another name.`,
   });
 }
 

@@ -5,7 +5,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const BEGIN = '<!-- what follows is written by npm run conformance -->';
+/**
+ * The line before what a part writes, which ends before the next such line.
+ * @param {string} part
+ */
+const marker = (part) => `<!-- npm run conformance -- ${part} -->`;
+const MARKER = /^<!-- npm run conformance -- \w+ -->$/m;
 
 /**
  * One case: what it is, its verdict, and what was measured or what is wrong.
@@ -48,19 +53,23 @@ function figures({ quantized, equal, near, divergence, top1, cosine, lost, text 
 }
 
 /**
- * @param {Record<string, Case[]>} cases of each part
+ * @param {string} part
+ * @param {Case[]} cases
  * @param {Record<string, string>} versions of what was run, by name
- * @returns {string} the tables in Markdown
+ * @returns {string} a heading and a table in Markdown
  */
-export function tablesOf(cases, versions) {
+export function tableOf(part, cases, versions) {
   const date = new Date().toISOString().slice(0, 10);
   const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
-  const parts = [`Run on ${date} with ${named.join(', ')}.`];
-  if (cases.models !== undefined) parts.push(modelTable('transformers', cases.models));
-  if (cases.vllm !== undefined) parts.push(modelTable('vLLM on the processor', cases.vllm));
-  if (cases.families !== undefined) parts.push(familyTable(cases.families));
-  return parts.join('\n\n');
+  const [heading = '', ...rest] = TABLES[part](cases);
+  return [heading, `Run on ${date} with ${named.join(', ')}.`, ...rest].join('\n\n');
 }
+
+const TABLES = {
+  models: (/** @type {Case[]} */ cases) => modelTable('transformers', cases),
+  vllm: (/** @type {Case[]} */ cases) => modelTable('vLLM on the processor', cases),
+  families: familyTable,
+};
 
 /**
  * @param {string} loader
@@ -73,7 +82,10 @@ function modelTable(loader, cases) {
     verdictOf(found),
     found.verdict === 'ok' ? figures(found) : shorten(found.cause ?? '', 200),
   ]);
-  return `### Real models in ${loader}\n\n${table(['model', 'mode', 'verdict', 'what was seen'], rows)}`;
+  return [
+    `### Real models in ${loader}`,
+    table(['model', 'mode', 'verdict', 'what was seen'], rows),
+  ];
 }
 
 /** @param {Case[]} cases */
@@ -103,7 +115,7 @@ function familyTable(cases) {
     'How many quantized weights equal `dequantize` bit for bit (all of them), and how far the outputs are from those of the dequantized model.',
     table(['family', 'head', ...modes], body),
     notes.map((note, i) => `${i + 1}. ${shorten(note, 400)}`).join('\n'),
-  ].join('\n\n');
+  ];
 }
 
 /**
@@ -132,14 +144,17 @@ function table(head, rows) {
 }
 
 /**
- * Puts the tables into the document, below its own words.
+ * Puts a part's table into the document, in place of the one that it wrote before.
  * @param {string} root the checkout
- * @param {string} tables
+ * @param {string} part
+ * @param {string} text
  */
-export function writeDocument(root, tables) {
+export function writeDocument(root, part, text) {
   const file = join(root, 'docs', 'conformance.md');
-  const [words] = readFileSync(file, 'utf8').split(BEGIN);
-  writeFileSync(file, `${words}${BEGIN}\n\n${tables}\n`);
+  const [before = '', after = ''] = readFileSync(file, 'utf8').split(`${marker(part)}\n`);
+  const next = after.search(MARKER);
+  const rest = next < 0 ? '' : `\n${after.slice(next)}`;
+  writeFileSync(file, `${before}${marker(part)}\n\n${text}\n${rest}`);
 }
 
 /** @param {number} share */

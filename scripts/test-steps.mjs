@@ -15,7 +15,7 @@ const TESTS = [...CORE, 'libgtest-dev', 'libsimde-dev'];
 
 /**
  * @typedef {object} Step
- * @property {'native' | 'package'} lane one compiles and runs the core and then goes through pages, the other has the rest
+ * @property {'native' | 'package' | 'pages'} lane one compiles and runs the core, one has the package in Node, one waits for browsers
  * @property {() => string[][]} commands the first one that fails ends the step
  * @property {string[]} [needs] steps that have to pass before it
  * @property {string[]} [packages] Debian's names of what it runs
@@ -62,7 +62,7 @@ function nativeSteps(deep) {
       commands: () => [...nativeTests('native-asan'), vitest('native-asan', ['native'])],
     },
     browser: {
-      lane: 'native',
+      lane: 'pages',
       needs: ['build'],
       packages: ['chromium'],
       commands: () => [vitest('browser', ['chromium', 'chromium-isolated'])],
@@ -93,7 +93,10 @@ function packageSteps() {
   return {
     lint: {
       lane: 'package',
-      commands: () => [[NODE, bin('@biomejs/biome/bin/biome'), 'ci']],
+      commands: () => [
+        [NODE, bin('@biomejs/biome/bin/biome'), 'ci'],
+        [NODE, 'scripts/arrows.mjs'],
+      ],
     },
     types: {
       lane: 'package',
@@ -120,13 +123,13 @@ function packageSteps() {
       commands: () => [[NODE, bin('publint/src/cli.js'), '--strict'], vitest('package', ['node'])],
     },
     site: {
-      lane: 'package',
+      lane: 'pages',
       needs: ['build'],
       packages: ['chromium'],
       commands: () => [vitest('site', ['site'])],
     },
     firefox: {
-      lane: 'package',
+      lane: 'pages',
       needs: ['build'],
       onlyDeep: true,
       packages: ['firefox-esr'],

@@ -5,6 +5,7 @@
  */
 import { MonoquantError } from './errors.js';
 import { nearest } from './nearest.js';
+import { option, type Sentence, say } from './sentence.js';
 
 /** `value` as a plain object, one that has no keys but `keys` where these are given. */
 export function checkObject(
@@ -64,11 +65,6 @@ export function checkWholeNumber(
   throw unexpected(`a whole number from ${smallest}${upTo}`, key, value);
 }
 
-export function checkFiniteNumber(value: unknown, key: string): number | undefined {
-  if (value === undefined || (typeof value === 'number' && Number.isFinite(value))) return value;
-  throw unexpected('a finite number', key, value);
-}
-
 /** Any text; checkText refuses the empty one. */
 export function checkString(value: unknown, key: string): string | undefined {
   if (value === undefined || typeof value === 'string') return value;
@@ -101,12 +97,12 @@ export function unexpected(
   value: unknown,
   suggestion?: string,
 ): MonoquantError {
-  const message = `Expected ${expected} for ${key} but received ${show(value)}.`;
+  const message = say`Expected ${expected} for ${option(key)} but received ${show(value)}.`;
   return new MonoquantError('invalid-options', message, { suggestion });
 }
 
 /** Options that exclude each other: what is wrong, and what to do. */
-export function contradiction(message: string, suggestion: string): MonoquantError {
+export function contradiction(message: Sentence, suggestion: Sentence): MonoquantError {
   return new MonoquantError('invalid-options', message, { suggestion });
 }
 

@@ -4,6 +4,8 @@
  * Always one sentence in `message`: what was expected, what was found, where.
  */
 
+import { inCode, type OptionToken, type Sentence, spell } from './sentence.js';
+
 /** What went wrong. The first nine are made by the C++ core (base/result.h mirrors them). */
 export const ERROR_CODES = [
   'unsupported-format',
@@ -40,7 +42,7 @@ export const FILE_FAULTS: readonly ErrorCode[] = [
 
 export interface ErrorDetails {
   /** What to do about it. */
-  readonly suggestion?: string | undefined;
+  readonly suggestion?: Sentence | undefined;
   /** The tensor it is about. */
   readonly tensor?: string | undefined;
   /** Where in the file, in bytes. */
@@ -54,12 +56,30 @@ export class MonoquantError extends Error {
   readonly tensor: string | undefined;
   readonly offset: number | undefined;
 
-  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+  readonly #message: Sentence;
+  readonly #suggestion: Sentence | undefined;
+
+  constructor(code: ErrorCode, message: Sentence, details: ErrorDetails = {}) {
+    super(
+      spell(message, inCode),
+      details.cause === undefined ? undefined : { cause: details.cause },
+    );
     this.name = 'MonoquantError';
     this.code = code;
-    this.suggestion = details.suggestion;
+    this.#message = message;
+    this.#suggestion = details.suggestion;
+    this.suggestion =
+      details.suggestion === undefined ? undefined : spell(details.suggestion, inCode);
     this.tensor = details.tensor;
     this.offset = details.offset;
+  }
+
+  /** What is said, with the names that somebody else has for options. */
+  inWords(nameOf: (token: OptionToken) => string): {
+    readonly message: string;
+    readonly suggestion: string | undefined;
+  } {
+    const suggestion = this.#suggestion === undefined ? undefined : spell(this.#suggestion, nameOf);
+    return { message: spell(this.#message, nameOf), suggestion };
   }
 }

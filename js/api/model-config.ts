@@ -2,9 +2,10 @@
  * The config.json that stands beside a model's weights: what it says of the model, and what has to be said in it of
  * an output. Loaders of Hugging Face models go by it.
  */
+
+import type { Dtype } from './catalog.js';
 import { MonoquantError } from './errors.js';
 import { JsonObjectText } from './json-object-text.js';
-import type { Dtype } from './types.js';
 
 export const MODEL_CONFIG = 'config.json';
 

@@ -4,111 +4,58 @@
  * Callers without types are caught here: an unknown key or a bad value never reaches the engine.
  */
 import type { CalibrationInput } from './calibration.js';
-import {
-  checkBoolean,
-  checkChoice,
-  checkFiniteNumber,
-  checkObject,
-  checkString,
-  checkText,
-  checkWholeNumber,
-  contradiction,
-  unexpected,
-} from './check.js';
+import { checkObject, checkString, contradiction, unexpected } from './check.js';
 import { configurationOf, copyingConfiguration, openingOf } from './configuration.js';
-import { checkChoices, OPEN_KEYS, PLAN_KEYS } from './option-checks.js';
-import type { OpenOptions, PlanOptions } from './plan-options.js';
-import {
-  type Configuration,
-  DEQUANTIZED_TYPES,
-  type DequantizedType,
-  ENGINE_KINDS,
-  type EngineKind,
-  type Progress,
-} from './types.js';
+import { CONVERT, DEQUANTIZE, GATES, OUTPUT, RUN, STRICT, VALIDATE } from './option-table/calls.js';
+import { checkOptions, type Inputs } from './option-table/entry.js';
+import { OPENING } from './option-table/files.js';
+import { CHOICES, OPTIONS } from './option-table/table.js';
+import type { Configuration, OpenOptions, PlanOptions } from './plan-options.js';
+import type { Container } from './schemes.js';
+import { option, say } from './sentence.js';
 
 /** How a long call runs. */
-export interface RunOptions {
-  /** Threads that share the work. By default what the machine offers, at most 4; fewer for small files. */
-  readonly threads?: number;
-  /**
-   * Which engine works. By default, in Node, an `st` engine a thread, each reading and writing for
-   * itself; in pages `mt` where it can run and more than one thread is wanted, else `st`.
-   */
-  readonly engine?: EngineKind;
-  /** Ends the call at once and removes what it has written. */
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: Progress) => void;
-}
+export interface RunOptions extends Inputs<typeof RUN> {}
 
-export interface OutputOptions {
-  /**
-   * Where to write: a file, or a folder (one that is there, or a name that ends in `/`), which gets the weights and
-   * all that stands beside those of the model. Without it the result is kept aside until `save`.
-   */
-  readonly output?: string;
-  /** Overwrite an existing output. */
-  readonly force?: boolean;
-}
+export interface OutputOptions extends Inputs<typeof OUTPUT> {}
 
 export interface ConvertOptions
   extends OpenOptions,
     RunOptions,
     OutputOptions,
-    Pick<PlanOptions, 'container' | 'duplicateTies'> {
-  /** Treat every warning as an error and write nothing. */
-  readonly strict?: boolean;
-}
+    Inputs<typeof CONVERT> {}
 
-export interface DequantizeOptions extends ConvertOptions {
-  /** What codes become: `auto`, the dtype of their scales, by default. */
-  readonly dtype?: DequantizedType;
-}
+export interface DequantizeOptions extends ConvertOptions, Inputs<typeof DEQUANTIZE> {}
 
 /** How files are compared. */
 export interface CompareOptions extends OpenOptions, RunOptions {}
 
-export interface ValidateOptions<Source> extends OpenOptions, RunOptions {
+export interface ValidateOptions<Source>
+  extends OpenOptions,
+    RunOptions,
+    Omit<Inputs<typeof VALIDATE>, 'reference'> {
   /** The model that the file was made from: `key` and `stripPrefix` are about this one. */
   readonly reference?: Source;
-  /** A problem where the SQNR in dB of the weights against the reference is lower. */
-  readonly failUnder?: number;
-  /** Captured inputs that layers are executed on: one file, no calibration made of it. */
-  readonly calibration?: CalibrationInput;
-  /** Execute every quantized layer as a runtime would; true by default. */
-  readonly run?: boolean;
 }
 
-export interface CalibrateOptions extends OpenOptions, RunOptions {
-  /** Treat every warning as an error. */
-  readonly strict?: boolean;
-}
+export interface CalibrateOptions extends OpenOptions, RunOptions, Inputs<typeof STRICT> {}
 
-export interface QuantizeOptions extends PlanOptions, OpenOptions, RunOptions, OutputOptions {
-  /** Fail with `quality-gate` and write nothing when the model's SQNR in dB is below this. */
-  readonly failUnder?: number;
-  /** Treat every warning as an error and write nothing. */
-  readonly strict?: boolean;
-}
-
-/** More than any machine gains from, and few enough for the engine's fixed memory. */
-export const MAX_THREADS = 64;
+export interface QuantizeOptions
+  extends PlanOptions,
+    OpenOptions,
+    RunOptions,
+    OutputOptions,
+    Inputs<typeof GATES> {}
 
 /** More than this wait for the disk most of the time. */
 export const MOST_THREADS_BY_DEFAULT = 4;
 
-const RUN_KEYS = [
-  'threads',
-  'engine',
-  'signal',
-  'onProgress',
-] as const satisfies readonly (keyof RunOptions)[];
-const GATE_KEYS = ['failUnder', 'strict'] as const;
-const OUTPUT_KEYS = ['output', 'force'] as const;
-const CONVERT_KEYS = ['container', 'duplicateTies', 'strict'] as const;
-
-/** Names that PyTorch's own files have. */
-const TORCH_NAME = /\.(pt|pth|bin|ckpt)$/i;
+/** The kind of file that the name of an output asks for; undefined where it asks for none. */
+export function containerOf(output: string): Container | undefined {
+  const extension = /\.(safetensors|pt|pth|bin|ckpt)$/i.exec(output)?.[1]?.toLowerCase();
+  if (extension === undefined) return undefined;
+  return extension === 'safetensors' ? 'safetensors' : 'pt';
+}
 
 /** What a finished quantization must live up to. */
 export interface Gates {
@@ -133,21 +80,19 @@ export function resolvePlan(
   options: PlanOptions,
   opening: Opening,
 ): Pick<QuantizeRequest, 'configuration' | 'calibration'> {
-  const given = checkObject(options, 'options', [...PLAN_KEYS, ...OPEN_KEYS]);
-  const choices = checkChoices(given);
-  const configuration = configurationOf({ ...opening, ...choices });
+  const given = keysOf(options, OPTIONS);
+  const configuration = configurationOf({ ...opening, ...given });
   checkOpening(configuration, opening);
-  return { configuration, calibration: choices.calibration ?? [] };
+  return { configuration, calibration: calibrationOf(given) };
 }
 
 /** An open model is one part of its file. */
 export function checkOpening(asked: Opening, opened: Opening): void {
   for (const key of ['key', 'stripPrefix'] as const) {
     if (asked[key] === opened[key]) continue;
-    const [before, now] = [opened[key], asked[key]].map((part) => JSON.stringify(part));
     throw contradiction(
-      `The model was opened with ${key}: ${before}, but here ${key} is to be ${now}.`,
-      `Open the model with that ${key}, or leave it out here.`,
+      say`The model was opened with ${option(key, opened[key])}, but this call is to have ${option(key, asked[key])}.`,
+      say`Open the model with that ${option(key)}, or leave it out here.`,
     );
   }
 }
@@ -156,8 +101,8 @@ export function resolveOpen(options: OpenOptions & RunOptions): {
   readonly run: RunOptions;
   readonly opening: Opening;
 } {
-  const given = checkObject(options, 'options', [...RUN_KEYS, ...OPEN_KEYS]);
-  return { run: runOf(given), opening: openingOf(given) };
+  const given = keysOf(options, RUN, OPENING);
+  return { run: checkOptions(RUN, given), opening: openingOf(given) };
 }
 
 export interface CalibrateRequest {
@@ -167,14 +112,14 @@ export interface CalibrateRequest {
 }
 
 export function resolveCalibrate(options: CalibrateOptions): CalibrateRequest {
-  const given = checkObject(options, 'options', [...RUN_KEYS, ...OPEN_KEYS, 'strict']);
-  const strict = checkBoolean(given.strict, 'strict') ?? false;
-  return { run: runOf(given), opening: openingOf(given), strict };
+  const given = keysOf(options, RUN, OPENING, STRICT);
+  const { strict = false } = checkOptions(STRICT, given);
+  return { run: checkOptions(RUN, given), opening: openingOf(given), strict };
 }
 
 /** The data of a `calibrate` call: at least one file. */
 export function resolveData(data: unknown): readonly CalibrationInput[] {
-  const { calibration = [] } = checkChoices({ calibration: data }, () => 'data');
+  const { calibration = [] } = checkOptions(CHOICES, { calibration: data }, () => 'data');
   if (calibration.length > 0) return calibration;
   throw unexpected('at least one file', 'data', data);
 }
@@ -188,29 +133,20 @@ export function resolveTensor(name: unknown): string {
 
 /** `hasPaths`: whether the host writes to paths, so that `output` and `force` mean something. */
 export function resolveQuantize(options: QuantizeOptions, hasPaths: boolean): QuantizeRequest {
-  return request(options, [...PLAN_KEYS, ...GATE_KEYS], hasPaths, configurationOf);
+  return request(keysOf(options, CHOICES, GATES, ...EVERY, paths(hasPaths)), configurationOf);
 }
 
 export function resolveConvert(options: ConvertOptions, hasPaths: boolean): QuantizeRequest {
   // The configuration of an earlier conversion has all keys; without it most of them would be mistakes.
   const repeats = checkObject(options, 'options').bits === 'none';
-  const keys = repeats ? [...PLAN_KEYS, ...CONVERT_KEYS] : CONVERT_KEYS;
-  return request(options, keys, hasPaths, copyingConfiguration);
+  const given = keysOf(options, repeats ? CHOICES : {}, CONVERT, ...EVERY, paths(hasPaths));
+  return request(given, copyingConfiguration);
 }
 
 export function resolveDequantize(options: DequantizeOptions, hasPaths: boolean): QuantizeRequest {
-  const { dtype, ...others } = checkObject(options, 'options', [
-    'dtype',
-    ...CONVERT_KEYS,
-    ...OPEN_KEYS,
-    ...RUN_KEYS,
-    ...(hasPaths ? OUTPUT_KEYS : []),
-  ]);
-  const dequantize = checkChoice(dtype, 'dtype', DEQUANTIZED_TYPES) ?? 'auto';
-  return request(others, CONVERT_KEYS, hasPaths, (given) => ({
-    ...copyingConfiguration(given),
-    dequantize,
-  }));
+  const given = keysOf(options, DEQUANTIZE, CONVERT, ...EVERY, paths(hasPaths));
+  const { dtype: dequantize = 'auto' } = checkOptions(DEQUANTIZE, given);
+  return request(given, (choices) => ({ ...copyingConfiguration(choices), dequantize }));
 }
 
 export interface ValidateRequest<Source> {
@@ -223,25 +159,22 @@ export interface ValidateRequest<Source> {
 }
 
 export function resolveValidate<Source>(options: ValidateOptions<Source>): ValidateRequest<Source> {
-  const keys = ['reference', 'failUnder', 'calibration', 'run', ...RUN_KEYS, ...OPEN_KEYS];
-  const given = checkObject(options, 'options', keys);
-  const failUnder = checkFiniteNumber(given.failUnder, 'failUnder');
+  const given = keysOf(options, VALIDATE, ...EVERY);
+  const { failUnder, run: executes = true, calibration = [] } = checkOptions(VALIDATE, given);
   if (failUnder !== undefined && options.reference === undefined) {
     throw contradiction(
-      'failUnder needs a reference: without one there is no SQNR.',
-      'Name the model that the file was made from as the reference.',
+      say`${option('failUnder')} needs a reference: without one there is no SQNR.`,
+      say`Name the model that the file was made from: ${option('reference')}.`,
     );
   }
-  const executes = checkBoolean(given.run, 'run') ?? true;
-  const { calibration = [] } = checkChoices({ calibration: given.calibration });
   if (!executes && calibration.length > 0) {
     throw contradiction(
-      'calibration has no meaning where no layer is executed.',
-      'Leave out calibration, or execute layers: run: true.',
+      say`${option('calibration')} has no meaning with ${option('run', false)}: no layer is executed.`,
+      'Leave out one of the two.',
     );
   }
   return {
-    run: runOf(given),
+    run: checkOptions(RUN, given),
     opening: openingOf(given),
     reference: options.reference,
     failUnder,
@@ -250,49 +183,36 @@ export function resolveValidate<Source>(options: ValidateOptions<Source>): Valid
   };
 }
 
-function request(
-  options: object,
-  keys: readonly string[],
-  hasPaths: boolean,
-  configure: (given: Readonly<Record<string, unknown>>) => Configuration,
-): QuantizeRequest {
-  const pathKeys = hasPaths ? OUTPUT_KEYS : [];
-  const given = checkObject(options, 'options', [...keys, ...OPEN_KEYS, ...RUN_KEYS, ...pathKeys]);
-  const output = checkText(given.output, 'output');
-  const named = output !== undefined && TORCH_NAME.test(output) ? { container: 'pt' } : {};
+/** Options of every call that reads a model for long. */
+const EVERY = [OPENING, RUN] as const;
+
+function paths(hasPaths: boolean): object {
+  return hasPaths ? OUTPUT : {};
+}
+
+type Given = Readonly<Record<string, unknown>>;
+
+/** `options` as an object without other keys than those of `tables`. */
+function keysOf(options: object, ...tables: readonly object[]): Given {
+  return checkObject(options, 'options', [
+    ...new Set(tables.flatMap((table) => Object.keys(table))),
+  ]);
+}
+
+function calibrationOf(given: Given): readonly CalibrationInput[] {
+  return checkOptions(OPTIONS, given).calibration ?? [];
+}
+
+function request(given: Given, configure: (given: Given) => Configuration): QuantizeRequest {
+  const { output, force = false } = checkOptions(OUTPUT, given);
+  const { failUnder, strict = false } = checkOptions(GATES, given);
+  const container = output === undefined ? undefined : containerOf(output);
   return {
-    configuration: configure({ ...named, ...given }),
-    calibration: checkChoices(given).calibration ?? [],
-    run: runOf(given),
-    gates: {
-      failUnder: checkFiniteNumber(given.failUnder, 'failUnder'),
-      strict: checkBoolean(given.strict, 'strict') ?? false,
-    },
+    configuration: configure({ ...(container && { container }), ...given }),
+    calibration: calibrationOf(given),
+    run: checkOptions(RUN, given),
+    gates: { failUnder, strict },
     output,
-    force: checkBoolean(given.force, 'force') ?? false,
+    force,
   };
-}
-
-function runOf(given: Readonly<Record<string, unknown>>): RunOptions {
-  const { signal, onProgress } = given;
-  const engine = checkChoice(given.engine, 'engine', ENGINE_KINDS);
-  const threads = checkWholeNumber(given.threads, 'threads', 1, MAX_THREADS);
-  if (signal !== undefined && !isAbortSignal(signal)) {
-    throw unexpected('an AbortSignal', 'signal', signal);
-  }
-  if (onProgress !== undefined && typeof onProgress !== 'function') {
-    throw unexpected('a function', 'onProgress', onProgress);
-  }
-  return {
-    ...(threads === undefined ? {} : { threads }),
-    ...(engine === undefined ? {} : { engine }),
-    ...(signal === undefined ? {} : { signal }),
-    ...(onProgress === undefined ? {} : { onProgress: onProgress as (progress: Progress) => void }),
-  };
-}
-
-function isAbortSignal(value: unknown): value is AbortSignal {
-  return (
-    typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value
-  );
 }

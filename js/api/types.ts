@@ -3,98 +3,28 @@
  * They exist once so that the C++ core, the command line, the page and users agree on them.
  * Always plain JSON: `--json`, `--report` and the API hand out exactly these shapes.
  */
-import type { Observer, PlannedInput } from './calibration.js';
+import type { PlannedInput } from './calibration.js';
 import type { Dtype, LayerKind } from './catalog.js';
 import type { OutputConfig } from './model-config.js';
+import type { Configuration } from './plan-options.js';
 import type { Method, Scheme, Strategy } from './schemes.js';
 import type { Warning } from './warning.js';
 
 export * from './calibration.js';
 export * from './catalog.js';
 export * from './comparison.js';
+export { isPossible, withChanges } from './configuration.js';
 export * from './distribution.js';
 export type { OutputConfig } from './model-config.js';
+export { type Entry, flagName } from './option-table/entry.js';
+export { SWITCH_OF } from './option-table/mode.js';
+export { OPTIONS, SECTIONS } from './option-table/table.js';
+export type { Changes, Choices, Configuration, LayerOverride } from './plan-options.js';
 export * from './problem.js';
 export * from './schemes.js';
+export type { OptionToken, Sentence } from './sentence.js';
 export * from './validation.js';
 export * from './warning.js';
-
-export const BITS = [4, 8, 16] as const;
-export type Bits = (typeof BITS)[number];
-
-/** How activations are treated by the loader: quantized as they come, with stored scales, or not at all. */
-export const MODES = ['dynamic', 'static', 'weights-only'] as const;
-export type Mode = (typeof MODES)[number];
-
-/** Sixteen-bit float types that `bits: 16` can write. */
-export const FLOAT_TYPES = ['F16', 'BF16'] as const;
-export type FloatType = (typeof FLOAT_TYPES)[number];
-
-export const OUTPUT_FORMATS = ['compressed-tensors'] as const;
-export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
-
-/** Kinds of files that are written: `pt` is what `torch.save` writes. */
-export const CONTAINERS = ['safetensors', 'pt'] as const;
-export type Container = (typeof CONTAINERS)[number];
-
-/** What codes become: `auto` is the dtype of their scales. */
-export const DEQUANTIZED_TYPES = ['auto', 'F32', 'F16', 'BF16'] as const;
-export type DequantizedType = (typeof DEQUANTIZED_TYPES)[number];
-
-/** Group sizes that loaders know; -1 means one scale per output channel. */
-export const GROUP_SIZES = [-1, 16, 32, 64, 128, 256] as const;
-export type GroupSize = (typeof GROUP_SIZES)[number];
-
-/** What one `--layer PATTERN=…` changes for the tensors it matches. `bits: 'none'` leaves them alone. */
-export interface LayerOverride {
-  readonly pattern: string;
-  readonly bits?: Bits | 'none';
-  readonly scheme?: Scheme;
-  readonly groupSize?: GroupSize;
-  readonly method?: Method;
-}
-
-/**
- * The effective configuration of a run: every choice spelled out, so that it can be repeated.
- * Patterns match a tensor or module name exactly, a module's whole subtree by its name, `*` for any
- * run of characters, or are regular expressions behind `re:`.
- */
-export interface Configuration {
-  /** Which part of the source: a path in it; null takes the largest state dict. */
-  readonly key: string | null;
-  /** Taken off every name of the source. */
-  readonly stripPrefix: string;
-  readonly container: Container;
-  /** Tied tensors are written once a name, instead of once with notes. */
-  readonly duplicateTies: boolean;
-  /** What stored codes become where `bits` is `none`; null: they are copied as they are. */
-  readonly dequantize: DequantizedType | null;
-  /** `none` copies every tensor bit for bit. */
-  readonly bits: Bits | 'none';
-  readonly mode: Mode;
-  /** Files of captured inputs, or of calibrations, as they were named. */
-  readonly calibration: readonly string[];
-  /** The next three only where the mode is `static`. */
-  readonly observer: Observer;
-  /** Of the values, for the observer of that name: the rest is clipped at either end. */
-  readonly percentile: number;
-  readonly inputScheme: Scheme;
-  readonly scheme: Scheme;
-  readonly strategy: Strategy;
-  /** Only where the strategy is `group`; -1 otherwise. */
-  readonly groupSize: GroupSize;
-  /** Only where there are scales; `rtn` otherwise. */
-  readonly method: Method;
-  readonly floatType: FloatType;
-  readonly format: OutputFormat;
-  /** Kinds that may be quantized. */
-  readonly layers: readonly LayerKind[];
-  readonly ignore: readonly string[];
-  readonly defaultIgnore: boolean;
-  readonly overrides: readonly LayerOverride[];
-  /** Tensors with fewer elements are left alone. */
-  readonly minElements: number;
-}
 
 /** `tie`: another name for what becomes of the tensor it is tied to. `drop`: not in the output. */
 export type Decision = 'quantize' | 'convert' | 'copy' | 'tie' | 'drop';

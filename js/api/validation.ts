@@ -5,11 +5,12 @@
  */
 import type { StoredCodes } from './catalog.js';
 import type { Problem } from './problem.js';
+import { MODES, type Mode } from './schemes.js';
 import type { Warning } from './warning.js';
 
-export const ACTIVATION_MODES = ['dynamic', 'static', 'weights-only'] as const;
 /** How a runtime treats the inputs of a layer: as INT8 by each sample, as INT8 by a stored scale, or as floats. */
-export type ActivationMode = (typeof ACTIVATION_MODES)[number];
+export const ACTIVATION_MODES = MODES;
+export type ActivationMode = Mode;
 
 /** A layer that was executed as a runtime would, beside the float layer. */
 export interface LayerRun {

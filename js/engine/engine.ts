@@ -6,12 +6,12 @@ import { ERROR_CODES, MonoquantError } from '../api/errors.js';
 import { type Json, jsonList, toJson, withMember } from '../api/json.js';
 import type { Calibration, Distribution, EngineInfo } from '../api/types.js';
 import type { ByteSource } from '../io/byte-source.js';
+import type { EngineOptions } from './engine-options.js';
 import type {
   Checksums,
   CompareResult,
   EncodeResult,
   EngineError,
-  EngineOptions,
   OpenOptions,
   SealResult,
   TrialResult,

@@ -6,15 +6,9 @@
 import type { Calibration } from '../api/calibration.js';
 import type { Json } from '../api/json.js';
 import type { ModelClass } from '../api/model-config.js';
-import type {
-  Catalog,
-  Configuration,
-  Distribution,
-  LayerOverride,
-  Plan,
-  Problem,
-} from '../api/types.js';
+import type { Catalog, Distribution, Plan, Problem } from '../api/types.js';
 import type { ActivationMode } from '../api/validation.js';
+import type { EngineOptions, UnfitTensor } from './engine-options.js';
 
 /** Every handle lives in engine memory until it is deleted. */
 interface Handle {
@@ -82,24 +76,6 @@ export interface WasmCalibrateStage extends WasmStage {
   problems(): Json<DataProblems>;
 }
 
-/** A configuration as the engine takes it: patterns are resolved to tensor indices in the catalog. */
-export interface EngineOptions
-  extends Omit<
-    Configuration,
-    'key' | 'stripPrefix' | 'format' | 'calibration' | 'dequantize' | 'ignore' | 'overrides'
-  > {
-  readonly ignore: readonly number[];
-  readonly overrides: readonly (Omit<LayerOverride, 'pattern'> & {
-    readonly tensors: readonly number[];
-  })[];
-  /** What stored codes become, where `bits` is `none`. */
-  readonly dequantizedType?: string;
-  /** All other tensors are dropped. */
-  readonly only?: readonly number[];
-  /** What an earlier run found that no header shows: these tensors can only be copied. */
-  readonly unfit: readonly UnfitTensor[];
-}
-
 /** What is wrong with captured inputs. */
 export interface DataProblems {
   /** Names that match no layer. */
@@ -113,12 +89,6 @@ export interface DataProblems {
   /** Layers without data, and with little of it. */
   readonly missing: readonly string[];
   readonly few: readonly string[];
-}
-
-export interface UnfitTensor {
-  readonly tensor: number;
-  readonly reason: 'non-finite' | 'overflow';
-  readonly explanation: string;
 }
 
 /** Checksums of what was read and written: the engine's own business, for `SealStage`. */

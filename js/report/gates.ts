@@ -3,6 +3,7 @@
  * One rule and one wording each, whoever asks: runs, plans that are only shown, comparisons, validations.
  */
 import { MonoquantError } from '../api/errors.js';
+import { option, say } from '../api/sentence.js';
 import type { Reason, Validation, Warning } from '../api/types.js';
 import type { DecidedTensor } from '../worker/plan-facts.js';
 import { decibels, tooLow } from './sqnr.js';
@@ -24,7 +25,7 @@ export function gateQuality(
   throw new MonoquantError('quality-gate', message, {
     suggestion:
       worst &&
-      `The worst tensor is "${worst.name}" with ${decibels(worst.sqnrDb)}: more bits for it help, or leaving it out with ignore, or a lower failUnder.`,
+      say`The worst tensor is "${worst.name}" with ${decibels(worst.sqnrDb)}: more bits for it help, or leaving it out with ${option('ignore')}, or a lower ${option('failUnder')}.`,
     tensor: worst?.name,
   });
 }
@@ -39,13 +40,13 @@ export function gateWarnings(
   const nonFinite = warnings.find(({ code }) => code === 'non-finite');
   if (nonFinite !== undefined) {
     throw new MonoquantError('non-finite-weights', nonFinite.message, {
-      suggestion: 'Repair the weights, or leave out strict to copy these tensors as they are.',
+      suggestion: say`Repair the weights, or leave out ${option('strict')} to copy these tensors as they are.`,
       tensor: nonFinite.tensors[0],
     });
   }
   const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
   throw new MonoquantError('strict-warnings', `${first.message}${more}`, {
-    suggestion: 'With strict, warnings are errors: change what it speaks of, or leave out strict.',
+    suggestion: say`With ${option('strict')}, warnings are errors: change what it speaks of, or leave out ${option('strict')}.`,
     tensor: first.tensors[0],
   });
 }
@@ -87,7 +88,7 @@ export function gateWork(planned: readonly DecidedTensor[]): void {
     'nothing-to-quantize',
     `Nothing in the model can be quantized: ${why}.`,
     {
-      suggestion: 'Look at the plan (dry run) for every reason; layers and overrides select more.',
+      suggestion: say`Look at the plan (dry run) for every reason; ${option('layers')} and ${option('overrides')} select more.`,
     },
   );
 }

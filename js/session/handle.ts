@@ -29,6 +29,7 @@ import {
   type ValidateRequest,
 } from '../api/options.js';
 import type { PlanOptions } from '../api/plan-options.js';
+import { option, say } from '../api/sentence.js';
 import { type TensorData, tensorData } from '../api/tensor-data.js';
 import type {
   Calibration,
@@ -226,7 +227,10 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
   async validate({ file, ...options }: ValidateChoices<Types> = {}): Promise<Validation> {
     const { reference = file, ...others } = options;
     if (file !== undefined && options.reference !== undefined) {
-      throw contradiction('The reference of another file is this model.', 'Leave out reference.');
+      throw contradiction(
+        'The reference of another file is this model.',
+        say`Leave out ${option('reference')}.`,
+      );
     }
     const opening = file === undefined ? {} : this.opening;
     const request = resolveValidate({ ...opening, ...others, reference });
@@ -353,8 +357,10 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
       const opened = this.run[key as 'threads' | 'engine'];
       if (asked === undefined || asked === opened) continue;
       throw contradiction(
-        `The model was opened with ${key}: ${opened ?? 'undefined'}, but this call is to have ${key}: ${asked}.`,
-        `Open the model with that ${key}.`,
+        opened === undefined
+          ? say`The model was opened without ${option(key)}, but this call is to have ${option(key, asked)}.`
+          : say`The model was opened with ${option(key, opened)}, but this call is to have ${option(key, asked)}.`,
+        say`Open the model with ${option(key, asked)}, or leave it out here.`,
       );
     }
   }

@@ -5,7 +5,8 @@
 import { MonoquantError } from '../api/errors.js';
 import type { Gates, RunOptions } from '../api/options.js';
 import type { Configuration, EngineInfo, Progress, Report, Warning } from '../api/types.js';
-import type { OpenOptions, UnfitTensor } from '../engine/wasm.js';
+import type { UnfitTensor } from '../engine/engine-options.js';
+import type { OpenOptions } from '../engine/wasm.js';
 import { gateCodes, gateQuality, gateWarnings, gateWork } from '../report/gates.js';
 import { checkWritten, type RunPlan, resultsOf } from '../report/report.js';
 import type { Calls, EncodedShare, LoadedEngine } from '../worker/protocol.js';

@@ -6,10 +6,10 @@
 import { copyingConfiguration } from '../api/configuration.js';
 import { FILE_FAULTS, MonoquantError } from '../api/errors.js';
 import { type Json, parseJson, toJson } from '../api/json.js';
-import { resolvePatterns } from '../api/patterns.js';
 import type { Calibration, Catalog, Distribution, Problem } from '../api/types.js';
 import { countDistribution } from '../engine/distribution.js';
 import { type BlockShape, deleteQuietly, type Engine, type Share } from '../engine/engine.js';
+import { type EngineOptions, engineOptions } from '../engine/engine-options.js';
 import { type OnStageProgress, runStage } from '../engine/pipeline.js';
 import { TensorSink } from '../engine/tensor-sink.js';
 import type {
@@ -17,7 +17,6 @@ import type {
   CompareResult,
   DataProblems,
   EncodeResult,
-  EngineOptions,
   OpenOptions,
   PlanDocument,
   TrialResult,
@@ -263,15 +262,7 @@ export class EngineFile<Output> {
   }
 
   #engineOptions({ configuration, unfit }: PlanChoice): EngineOptions {
-    const { key, stripPrefix, format, calibration, dequantize, ...choices } = configuration;
-    const { ignore, overrides } = choices;
-    const hasPatterns = ignore.length > 0 || overrides.length > 0;
-    return {
-      ...choices,
-      ...resolvePatterns(configuration, hasPatterns ? this.#names() : []),
-      unfit,
-      ...(dequantize === null ? {} : { dequantizedType: dequantize }),
-    };
+    return { ...engineOptions(configuration, () => this.#names()), unfit };
   }
 
   #names(): readonly string[] {

@@ -9,6 +9,7 @@ import type { Calibration } from '../api/calibration.js';
 import type { Json } from '../api/json.js';
 import type { Catalog, Configuration, Distribution, EngineInfo, Problem } from '../api/types.js';
 import type { Share } from '../engine/engine.js';
+import type { UnfitTensor } from '../engine/engine-options.js';
 import type {
   Checksums,
   CompareResult,
@@ -16,7 +17,6 @@ import type {
   OpenOptions,
   PlanDocument,
   TrialResult,
-  UnfitTensor,
 } from '../engine/wasm.js';
 import type { Failure } from './failure.js';
 import type { PlanFacts } from './plan-facts.js';

@@ -5,11 +5,20 @@
  */
 import { parseArgs } from 'node:util';
 import { usageError } from './failure.js';
-import { allFlags, type Flag, type FlagSection, type FlagValues } from './flag.js';
+import {
+  allFlags,
+  type ChosenOptions,
+  type Flag,
+  type FlagSection,
+  type FlagValues,
+} from './flag.js';
 import { nearestFlag, readValue } from './flag-value.js';
 
 export interface Arguments<F extends Flag> {
+  /** By flags of the command's own. */
   readonly values: FlagValues<F>;
+  /** By flags of options, under the options' names. */
+  readonly options: ChosenOptions<F>;
   /** Words that are no flags, in their order. */
   readonly operands: readonly string[];
   /** `--help` is among the words; then nothing else was checked. */
@@ -29,16 +38,19 @@ export function parseArguments<F extends Flag>(
   const tokens = tokenize(flags, words);
   const options = tokens.filter((token) => token.kind === 'option');
   const wantsHelp = options.some((token) => token.name === 'help');
-  if (wantsHelp) return { values: {}, operands: [], wantsHelp };
+  if (wantsHelp) return { values: {}, options: {}, operands: [], wantsHelp } as Arguments<F>;
 
-  const values: Record<string, unknown> = {};
+  const own: Record<string, unknown> = {};
+  const chosen: Record<string, unknown> = {};
   for (const token of options) {
     const flag = findFlag(command, flags, token, words[token.index] ?? token.rawName);
-    values[flag.name] = merge(flag, values[flag.name], readValue(flag, token));
+    const [given, name] = 'option' in flag ? [chosen, flag.option] : [own, flag.name];
+    given[name] = merge(flag, given[name], readValue(flag, token));
   }
-  refuseContradictions(flags, values);
+  refuseContradictions(flags, new Set(options.map(({ name }) => name)));
   const operands = tokens.flatMap((token) => (token.kind === 'positional' ? [token.value] : []));
-  return { values: values as FlagValues<F>, operands, wantsHelp };
+  const values = own as FlagValues<F>;
+  return { values, options: chosen as ChosenOptions<F>, operands, wantsHelp };
 }
 
 function tokenize(flags: readonly Flag[], words: readonly string[]) {
@@ -79,12 +91,9 @@ function merge(flag: Flag, before: unknown, value: unknown): unknown {
   throw usageError(message, 'Give it once.');
 }
 
-function refuseContradictions(
-  flags: readonly Flag[],
-  values: Readonly<Record<string, unknown>>,
-): void {
+function refuseContradictions(flags: readonly Flag[], given: ReadonlySet<string>): void {
   for (const { name, excludes } of flags) {
-    if (excludes !== undefined && values[name] !== undefined && values[excludes] !== undefined) {
+    if (excludes !== undefined && given.has(name) && given.has(excludes)) {
       throw usageError(`--${name} and --${excludes} exclude each other.`, 'Leave one of them out.');
     }
   }
@@ -93,7 +102,10 @@ function refuseContradictions(
 /** The one model that a command works on. */
 export function oneModel(
   command: string,
-  given: Arguments<{ kind: 'text'; name: 'model'; value: string; help: string }>,
+  given: Pick<
+    Arguments<{ kind: 'text'; name: 'model'; value: string; help: string }>,
+    'values' | 'operands'
+  >,
 ): string {
   const models =
     given.values.model === undefined ? given.operands : [given.values.model, ...given.operands];

@@ -5,6 +5,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import type { Calibration } from '../../js/api/calibration.js';
+import type { CalibrateOptions } from '../../js/api/options.js';
 import { formatCount, formatPlural } from '../../js/words/format.js';
 import { printable } from '../../js/words/printable.js';
 import { InputFile } from '../input-file.js';
@@ -14,15 +15,15 @@ import { OutputFile } from '../output-file.js';
 import { writeFailed } from '../write-failed.js';
 import type { Arguments } from './arguments.js';
 import { besideModel } from './beside-model.js';
-import { openOptions, withoutUndefined } from './call-options.js';
 import { type Fact, renderFacts } from './facts.js';
 import { usageError } from './failure.js';
+import type { FlagValues } from './flag.js';
 import type { CalibrateFlag } from './flags.js';
 import { withProgress } from './progress.js';
 import { printJson, printWarnings, type Session } from './session.js';
 
 export async function runCalibrate(
-  { values, operands }: Arguments<CalibrateFlag>,
+  { values, options, operands }: Arguments<CalibrateFlag>,
   session: Session,
 ): Promise<void> {
   const [model, ...data] = operands;
@@ -32,11 +33,12 @@ export async function runCalibrate(
       'For example: monoquant calibrate model.safetensors inputs.pt -o calibration.json',
     );
   }
+  const { force = false, ...choices } = options;
   const output = values.output ?? besideModel(model, '_calibration.json');
-  const file = claim(output, values.force === true, model, data);
+  const file = claim(output, force, model, data);
   let calibration: Calibration;
   try {
-    calibration = await observe(model, data, values, session);
+    calibration = await observe(model, data, { choices, values }, session);
     write(file, output, `${JSON.stringify(calibration)}\n`);
   } finally {
     file.discard();
@@ -51,15 +53,14 @@ export async function runCalibrate(
 async function observe(
   model: string,
   data: readonly string[],
-  values: Arguments<CalibrateFlag>['values'],
+  { choices, values }: { choices: CalibrateOptions; values: FlagValues<CalibrateFlag> },
   session: Session,
 ): Promise<Calibration> {
   const { calibrate } = await import('../index.js');
-  const choices = { quiet: values.quiet === true, lines: !values.json };
-  return withProgress(session.err, choices, (onProgress) =>
+  const shown = { quiet: values.quiet === true, lines: !values.json };
+  return withProgress(session.err, shown, (onProgress) =>
     calibrate(model, data, {
-      ...openOptions(values),
-      ...withoutUndefined({ strict: values.strict }),
+      ...choices,
       signal: session.signal,
       onProgress,
     }),

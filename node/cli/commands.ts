@@ -3,6 +3,7 @@
  * It exists so that a new command is one entry here and one file beside it.
  * Help is made from this table and so always complete.
  */
+import { OF_TENSORS } from '../../js/api/option-table/what.js';
 import { type Command, command } from './command.js';
 import {
   CALIBRATE_FLAGS,
@@ -11,9 +12,14 @@ import {
   DEQUANTIZE_FLAGS,
   HELP_FLAGS,
   INFO_FLAGS,
+  QUANTIZE_FLAGS,
   VALIDATE_FLAGS,
 } from './flags.js';
-import { QUANTIZE_FLAGS } from './quantize-flags.js';
+
+/** What `--layer` may choose. */
+const OF_ONE_LAYER = Object.values(OF_TENSORS)
+  .map(({ override }) => override)
+  .join(', ');
 
 export const COMMANDS: readonly Command[] = [
   command({
@@ -23,7 +29,7 @@ export const COMMANDS: readonly Command[] = [
     sections: QUANTIZE_FLAGS,
     notes: [
       'PATTERN is the name of a tensor or module, with * for anything, or re: and a',
-      'regex. CHOICES are bits:4|8|16|none, group:N, scheme:NAME and method:NAME.',
+      `regex. CHOICES are ${OF_ONE_LAYER}, each with a value: bits:none.`,
       'Flags beside --config win: other --bits also bring back the defaults of what',
       'depends on them (mode, strategy, group size, method), lists are replaced.',
     ],

@@ -5,7 +5,6 @@
  */
 import { gateQuality } from '../../js/report/gates.js';
 import type { Arguments } from './arguments.js';
-import { openOptions } from './call-options.js';
 import type { CompareFlag } from './flags.js';
 import { withProgress } from './progress.js';
 import { printJson, type Session } from './session.js';
@@ -13,15 +12,16 @@ import { renderComparison } from './text-comparison.js';
 import { twoFiles } from './two-files.js';
 
 export async function runCompare(
-  { values, operands }: Arguments<CompareFlag>,
+  { values, options, operands }: Arguments<CompareFlag>,
   session: Session,
 ): Promise<void> {
   const example = 'monoquant compare model.safetensors model_quantized.safetensors';
   const [first, second] = twoFiles(operands, 'two models', example);
+  const { failUnder, ...opening } = options;
   const { compare } = await import('../index.js');
   const { err, signal } = session;
   const comparison = await withProgress(err, { quiet: false, lines: !values.json }, (onProgress) =>
-    compare(first, second, { ...openOptions(values), threads: 1, signal, onProgress }),
+    compare(first, second, { ...opening, threads: 1, signal, onProgress }),
   );
   if (values.json) printJson(session.out, comparison);
   else {
@@ -33,5 +33,5 @@ export async function runCompare(
     );
     session.out.write(text);
   }
-  gateQuality(comparison, { failUnder: values['fail-under'] });
+  gateQuality(comparison, { failUnder });
 }

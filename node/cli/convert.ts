@@ -12,7 +12,7 @@ import type { Session } from './session.js';
 import { modelAndOutput } from './two-files.js';
 
 export async function runConvert(
-  { values, operands }: Arguments<ConvertFlag>,
+  { values, options, operands }: Arguments<ConvertFlag>,
   session: Session,
 ): Promise<void> {
   const { model, output } = modelAndOutput(
@@ -20,8 +20,8 @@ export async function runConvert(
     'monoquant convert model.pt model.safetensors',
   );
   const { convert } = await import('../index.js');
-  const call = (options: ConvertOptions) => convert(model, options);
-  await rewrite({ output, values, call, facts }, session);
+  const call = (choices: ConvertOptions) => convert(model, choices);
+  await rewrite({ output, values, options, call, facts }, session);
 }
 
 function facts(report: Report): [string, string][] {

@@ -3,17 +3,17 @@
  * It exists for tools that know no codes, and for looking at what quantizing has done.
  * What was lost stays lost: the values are those that the codes stand for.
  */
+import type { ConvertOptions } from '../../js/api/options.js';
 import type { Report } from '../../js/api/types.js';
 import { formatPlural } from '../../js/words/format.js';
 import type { Arguments } from './arguments.js';
-import { withoutUndefined } from './call-options.js';
 import type { DequantizeFlag } from './flags.js';
 import { rewrite } from './rewrite.js';
 import type { Session } from './session.js';
 import { modelAndOutput } from './two-files.js';
 
 export async function runDequantize(
-  { values, operands }: Arguments<DequantizeFlag>,
+  { values, options, operands }: Arguments<DequantizeFlag>,
   session: Session,
 ): Promise<void> {
   const { model, output } = modelAndOutput(
@@ -21,9 +21,10 @@ export async function runDequantize(
     'monoquant dequantize model_quantized.safetensors model.safetensors',
   );
   const { dequantize } = await import('../index.js');
-  const dtype = withoutUndefined({ dtype: values.dtype });
-  const call = (options: object) => dequantize(model, { ...options, ...dtype });
-  await rewrite({ output, values, call, facts }, session);
+  const { dtype, ...others } = options;
+  const call = (choices: ConvertOptions) =>
+    dequantize(model, { ...choices, ...(dtype === undefined ? {} : { dtype }) });
+  await rewrite({ output, values, options: others, call, facts }, session);
 }
 
 function facts(report: Report): [string, string][] {

@@ -4,9 +4,10 @@
  * A value that leaves here is one that the flag takes.
  */
 import { nearest } from '../../js/api/nearest.js';
-import { formatChoices } from '../../js/words/format.js';
 import { usageError } from './failure.js';
 import type { Flag } from './flag.js';
+import { parseLayerOverride } from './layer-override.js';
+import { matchChoice } from './match-choice.js';
 
 interface WrittenValue {
   readonly rawName: string;
@@ -15,14 +16,10 @@ interface WrittenValue {
   readonly inlineValue: boolean | undefined;
 }
 
-type Value = true | string | number | readonly (string | number)[];
-
-export function readValue(flag: Flag, written: WrittenValue): Value {
+export function readValue(flag: Flag, written: WrittenValue): unknown {
   switch (flag.kind) {
     case 'switch':
-      if (flag.refusal !== undefined)
-        throw usageError(flag.refusal.message, flag.refusal.suggestion);
-      if (written.value === undefined) return true;
+      if (written.value === undefined) return !('negated' in flag && flag.negated);
       throw usageError(
         `--${flag.name} takes no value but received "${written.value}".`,
         `Write --${flag.name}.`,
@@ -39,48 +36,24 @@ export function readValue(flag: Flag, written: WrittenValue): Value {
     }
     case 'number':
       return parseNumber(flag, textOf(flag, written));
+    case 'overrides':
+      return [parseLayerOverride(textOf(flag, written))];
   }
-}
-
-/** The one of `choices` that was written, in any case of letters; `what` is its name in messages. */
-export function matchChoice<Choice extends string | number>(
-  what: string,
-  choices: readonly Choice[],
-  written: string,
-): Choice {
-  const found = choices.find((choice) => String(choice).toLowerCase() === written.toLowerCase());
-  if (found !== undefined) return found;
-  const words = choices.map((choice) => String(choice).toLowerCase());
-  const near = nearestChoice(words, written);
-  throw usageError(
-    `Expected ${formatChoices(words)} for ${what} but received "${written}".`,
-    near === undefined ? undefined : `Did you mean ${near}?`,
-  );
-}
-
-/** Numbers are near in value, words in spelling. */
-function nearestChoice(words: readonly string[], written: string): string | undefined {
-  const numbers = words.filter((word) => !Number.isNaN(Number(word)));
-  const number = written === '' ? Number.NaN : Number(written);
-  if (numbers.length === 0 || Number.isNaN(number)) return nearest(written, words);
-  const distance = (word: string) => Math.abs(Number(word) - number);
-  return numbers.reduce((best, word) => (distance(word) < distance(best) ? word : best));
 }
 
 /** A flag by a name that no flag has: with its dashes, or undefined where nothing is near. */
 export function nearestFlag(name: string, flags: readonly Flag[]): string | undefined {
-  const offered = flags.filter((flag) => flag.kind !== 'switch' || flag.refusal === undefined);
   if (name.length > 1) {
     const near = nearest(
       name,
-      offered.map((flag) => flag.name),
+      flags.map((flag) => flag.name),
     );
     return near === undefined ? undefined : `--${near}`;
   }
   // Another case of the same letter, or the one flag that begins with it.
-  const sameLetter = offered.find((flag) => flag.short?.toLowerCase() === name.toLowerCase());
+  const sameLetter = flags.find((flag) => flag.short?.toLowerCase() === name.toLowerCase());
   if (sameLetter !== undefined) return `-${sameLetter.short} (--${sameLetter.name})`;
-  const [only, ...others] = offered.filter((flag) => flag.name.startsWith(name.toLowerCase()));
+  const [only, ...others] = flags.filter((flag) => flag.name.startsWith(name.toLowerCase()));
   return only === undefined || others.length > 0 ? undefined : `--${only.name}`;
 }
 
@@ -93,7 +66,7 @@ export function placeholder(flag: Flag): string | undefined {
 function textOf(flag: Flag, { rawName, value, inlineValue }: WrittenValue): string {
   // parseArgs takes `-b=8` for the value "=8".
   const text = inlineValue === true && !rawName.startsWith('--') ? value?.replace(/^=/, '') : value;
-  const mayBeEmpty = flag.kind === 'text' && flag.empty === true;
+  const mayBeEmpty = flag.kind === 'text' && 'empty' in flag;
   if (text === undefined || (text === '' && !mayBeEmpty)) {
     throw usageError(`${rawName} needs a value.`, `Write --${flag.name} ${placeholder(flag)}.`);
   }

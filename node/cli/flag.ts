@@ -1,78 +1,74 @@
 /**
  * What a flag is: its names, what it takes, and the sentence that explains it.
  * It exists so that one table of flags drives parsing, help and the search for the nearest name.
- * The type of a parsed value follows from the flag that takes it.
+ * Flags of options are made from the table of options; those of the command alone are written down here and there.
  */
+import { type Entry, flagName, type ValueOf } from '../../js/api/option-table/entry.js';
+import type { Form } from '../../js/api/option-table/kind.js';
 
 interface FlagNames {
   /** The long name without its dashes. */
   readonly name: string;
   readonly short?: string;
+  /** What stands for its value in the help; else its choices do. */
+  readonly value?: string;
   readonly help: string;
+  /** For two columns, where `help` is too long. */
+  readonly brief?: string;
   /** The name of a flag that says the contrary. */
   readonly excludes?: string;
 }
 
-/** There or not there. */
-interface SwitchFlag extends FlagNames {
-  readonly kind: 'switch';
-  /** A switch that people know from elsewhere and that cannot be had here: why, and what to do. */
-  readonly refusal?: { readonly message: string; readonly suggestion: string };
+type FlagForm = Exclude<Form, { readonly kind: 'object' }>;
+
+/** A flag of the command itself. */
+export type OwnFlag = FlagNames & { readonly kind: 'switch' | 'text' };
+
+/** A flag that chooses an option of the package. */
+export type OptionFlag<Key extends string = string, Value = unknown> = FlagNames &
+  FlagForm & {
+    readonly option: Key;
+    /** The switch says no. */
+    readonly negated: boolean;
+    /** What it chooses, as a type; never there. */
+    readonly chosen?: Value;
+  };
+
+export type Flag = OwnFlag | OptionFlag;
+
+type Table = Readonly<Record<string, Entry>>;
+
+/** The flags of all options in `table` that have one, in its order. */
+export function flagsOf<const Options extends Table>(
+  table: Options,
+): readonly {
+  [Key in keyof Options & string]: OptionFlag<Key, ValueOf<Options[Key]>>;
+}[keyof Options & string][] {
+  return Object.entries(table).flatMap(([key, entry]) => {
+    const flag = flagOf(key, entry);
+    return flag === undefined ? [] : [flag];
+  }) as never;
 }
 
-/** Any text, once. */
-interface TextFlag extends FlagNames {
-  readonly kind: 'text';
-  /** The empty text says something. */
-  readonly empty?: true;
-  readonly value: string;
+export function flagOf(option: string, entry: Entry): OptionFlag | undefined {
+  const { kind, flag } = entry;
+  const form = flag?.form ?? kind.form;
+  if (flag === undefined || form.kind === 'object') return undefined;
+  const { negated = false, form: _, ...names } = flag;
+  return { ...names, name: flagName(option, entry), ...form, option, negated };
 }
 
-/** Any text, as often as wanted. */
-interface TextsFlag extends FlagNames {
-  readonly kind: 'texts';
-  readonly value: string;
-}
+type Own<F> = F extends { option: string } ? never : F;
+type OfOptions<F> = F extends { option: string } ? F : never;
 
-/** One of a few. */
-interface ChoiceFlag extends FlagNames {
-  readonly kind: 'choice';
-  /** Stands in the help where the choices themselves would take too much room. */
-  readonly value?: string;
-  readonly choices: readonly (string | number)[];
-}
-
-/** Several of a few, with commas between them. */
-interface ChoicesFlag extends FlagNames {
-  readonly kind: 'choices';
-  readonly value: string;
-  readonly choices: readonly string[];
-}
-
-interface NumberFlag extends FlagNames {
-  readonly kind: 'number';
-  readonly value: string;
-  readonly whole?: true;
-  readonly least?: number;
-}
-
-export type Flag = SwitchFlag | TextFlag | TextsFlag | ChoiceFlag | ChoicesFlag | NumberFlag;
-
-type ValueOf<F extends Flag> = F extends { kind: 'switch' }
-  ? true
-  : F extends { kind: 'text' }
-    ? string
-    : F extends { kind: 'texts' }
-      ? readonly string[]
-      : F extends { kind: 'choice'; choices: readonly (infer Choice)[] }
-        ? Choice
-        : F extends { kind: 'choices'; choices: readonly (infer Choice)[] }
-          ? readonly Choice[]
-          : number;
-
-/** The flags that were given, by their long names. */
+/** The command's own flags that were given, by their long names. */
 export type FlagValues<F extends Flag> = {
-  readonly [Given in F as Given['name']]?: ValueOf<Given>;
+  readonly [Given in Own<F> as Given['name']]?: Given['kind'] extends 'switch' ? true : string;
+};
+
+/** The options that were chosen by flags. */
+export type ChosenOptions<F extends Flag> = {
+  readonly [Given in OfOptions<F> as Given['option']]?: NonNullable<Given['chosen']>;
 };
 
 /** Flags that belong together, under one heading of the help. */

@@ -1,141 +1,152 @@
 /**
- * The flags of every command but `quantize`, with their words for the help.
- * It exists so that a new flag is one entry here: parsing, help and typo hints follow.
+ * The flags of every command, with their words for the help.
+ * Those of options come from the table of options, in its order: a new option needs nothing here.
  * Help texts are at most 38 columns wide, 18 in sections of two columns: help stays on one screen.
  */
-import { DEQUANTIZED_TYPES } from '../../js/api/types.js';
-import type { FlagOf, FlagSection } from './flag.js';
 import {
-  CONFIG,
-  DUPLICATE_TIES,
+  CONVERT,
+  DEQUANTIZE,
   FAIL_UNDER,
-  FORCE,
-  HELP,
-  JSON_DOCUMENT,
-  KEY,
-  MODEL,
-  STRIP_PREFIX,
-  VERBOSE,
-} from './shared-flags.js';
+  GATES,
+  OUTPUT,
+  RUN,
+  STRICT,
+  VALIDATE,
+} from '../../js/api/option-table/calls.js';
+import { OPENING } from '../../js/api/option-table/files.js';
+import { SECTIONS } from '../../js/api/option-table/table.js';
+import { type Flag, type FlagOf, type FlagSection, flagsOf } from './flag.js';
+
+const HELP = { kind: 'switch', name: 'help', short: 'h', help: 'show this help' } as const;
+const MODEL = {
+  kind: 'text',
+  name: 'model',
+  short: 'm',
+  value: 'FILE',
+  help: 'the model, instead of as an argument',
+  brief: 'or as an argument',
+} as const;
+const CONFIG = {
+  kind: 'text',
+  name: 'config',
+  value: 'FILE',
+  help: 'choices as JSON, or an earlier report',
+} as const;
+const REPORT = { kind: 'text', name: 'report', value: 'FILE', help: 'the JSON as a file' } as const;
+const DRY_RUN = { kind: 'switch', name: 'dry-run', help: 'show the plan' } as const;
+const JSON_DOCUMENT = {
+  kind: 'switch',
+  name: 'json',
+  help: 'print it as one JSON document',
+  brief: 'the report as JSON',
+} as const;
+const VERBOSE = {
+  kind: 'switch',
+  name: 'verbose',
+  short: 'v',
+  help: 'all of it, however long',
+  brief: 'every tensor',
+} as const;
+const QUIET = {
+  kind: 'switch',
+  name: 'quiet',
+  short: 'q',
+  help: "only warnings and the output's path",
+  brief: 'print the path',
+} as const;
+const THREADS = { threads: RUN.threads } as const;
+const FORCE = { force: OUTPUT.force } as const;
+const OUTPUT_FILE = { output: OUTPUT.output } as const;
+const TIES = { duplicateTies: CONVERT.duplicateTies } as const;
+
+function oneSection<const Flags extends readonly Flag[]>(flags: Flags) {
+  return [{ title: 'Flags', flags }] as const;
+}
 
 /** What `monoquant` itself takes, before any command. */
-export const GLOBAL_FLAGS = [
-  { title: 'Flags', flags: [HELP, { kind: 'switch', name: 'version', help: 'show the version' }] },
-] as const satisfies readonly FlagSection[];
+export const GLOBAL_FLAGS = oneSection([
+  HELP,
+  { kind: 'switch', name: 'version', help: 'show the version' },
+]);
 
-export const HELP_FLAGS = [
-  { title: 'Flags', flags: [HELP] },
-] as const satisfies readonly FlagSection[];
+export const HELP_FLAGS = oneSection([HELP]);
 export type HelpFlag = FlagOf<typeof HELP_FLAGS>;
 
-export const CALIBRATE_FLAGS = [
+export const QUANTIZE_FLAGS = [
+  { title: 'How to quantize', flags: [...flagsOf(SECTIONS.how), CONFIG] },
   {
-    title: 'Flags',
+    title: 'Activations (-c takes captured inputs of layers, or a calibration)',
+    columns: 2,
+    flags: flagsOf(SECTIONS.activations),
+  },
+  { title: 'What to quantize', flags: flagsOf(SECTIONS.what) },
+  {
+    title: 'Files and results',
+    columns: 2,
     flags: [
-      {
-        kind: 'text',
-        name: 'output',
-        short: 'o',
-        value: 'FILE',
-        help: 'default: MODEL_calibration.json',
-      },
-      FORCE,
-      KEY,
-      STRIP_PREFIX,
-      { kind: 'switch', name: 'strict', help: 'write nothing if there is a warning' },
-      { kind: 'switch', name: 'json', help: 'print the calibration as well' },
-      { kind: 'switch', name: 'quiet', short: 'q', help: "only warnings and the output's path" },
+      MODEL,
+      ...flagsOf({ ...OUTPUT_FILE, ...SECTIONS.files, ...GATES, ...FORCE, ...THREADS }),
+      REPORT,
+      DRY_RUN,
+      JSON_DOCUMENT,
+      { ...VERBOSE, excludes: 'quiet' },
+      QUIET,
       HELP,
     ],
   },
 ] as const satisfies readonly FlagSection[];
+export type QuantizeFlag = FlagOf<typeof QUANTIZE_FLAGS>;
+
+export const CALIBRATE_FLAGS = oneSection([
+  {
+    kind: 'text',
+    name: 'output',
+    short: 'o',
+    value: 'FILE',
+    help: 'default: MODEL_calibration.json',
+  },
+  ...flagsOf({ ...FORCE, ...OPENING, ...STRICT }),
+  { ...JSON_DOCUMENT, help: 'print the calibration as well' },
+  QUIET,
+  HELP,
+]);
 export type CalibrateFlag = FlagOf<typeof CALIBRATE_FLAGS>;
 
-export const CONVERT_FLAGS = [
-  {
-    title: 'Flags',
-    flags: [
-      FORCE,
-      KEY,
-      STRIP_PREFIX,
-      DUPLICATE_TIES,
-      CONFIG,
-      { kind: 'switch', name: 'json', help: 'print the report as one JSON document' },
-      { kind: 'switch', name: 'strict', help: 'write nothing if there is a warning' },
-      { kind: 'switch', name: 'quiet', short: 'q', help: "only warnings and the output's path" },
-      HELP,
-    ],
-  },
-] as const satisfies readonly FlagSection[];
+export const CONVERT_FLAGS = oneSection([
+  ...flagsOf({ ...FORCE, ...OPENING, ...TIES, ...STRICT }),
+  CONFIG,
+  { ...JSON_DOCUMENT, help: 'print the report as one JSON document' },
+  QUIET,
+  HELP,
+]);
 export type ConvertFlag = FlagOf<typeof CONVERT_FLAGS>;
 
-export const DEQUANTIZE_FLAGS = [
-  {
-    title: 'Flags',
-    flags: [
-      {
-        kind: 'choice',
-        name: 'dtype',
-        choices: DEQUANTIZED_TYPES,
-        help: 'of the values; default: that of scales',
-      },
-      ...CONVERT_FLAGS[0].flags,
-    ],
-  },
-] as const satisfies readonly FlagSection[];
+export const DEQUANTIZE_FLAGS = oneSection([...flagsOf(DEQUANTIZE), ...CONVERT_FLAGS[0].flags]);
 export type DequantizeFlag = FlagOf<typeof DEQUANTIZE_FLAGS>;
 
-export const COMPARE_FLAGS = [
-  {
-    title: 'Flags',
-    flags: [KEY, STRIP_PREFIX, FAIL_UNDER, JSON_DOCUMENT, VERBOSE, HELP],
-  },
-] as const satisfies readonly FlagSection[];
+export const COMPARE_FLAGS = oneSection([
+  ...flagsOf({ ...OPENING, ...FAIL_UNDER }),
+  JSON_DOCUMENT,
+  VERBOSE,
+  HELP,
+]);
 export type CompareFlag = FlagOf<typeof COMPARE_FLAGS>;
 
-export const VALIDATE_FLAGS = [
-  {
-    title: 'Flags',
-    flags: [
-      MODEL,
-      {
-        kind: 'text',
-        name: 'reference',
-        short: 'r',
-        value: 'FILE',
-        help: 'the model that it was made from',
-      },
-      {
-        kind: 'text',
-        name: 'calibration',
-        short: 'c',
-        value: 'FILE',
-        help: 'inputs to execute layers on',
-      },
-      { kind: 'switch', name: 'no-run', help: 'do not execute the layers' },
-      KEY,
-      STRIP_PREFIX,
-      FAIL_UNDER,
-      JSON_DOCUMENT,
-      VERBOSE,
-      HELP,
-    ],
-  },
-] as const satisfies readonly FlagSection[];
+export const VALIDATE_FLAGS = oneSection([
+  MODEL,
+  ...flagsOf({ ...VALIDATE, ...OPENING }),
+  JSON_DOCUMENT,
+  VERBOSE,
+  HELP,
+]);
 export type ValidateFlag = FlagOf<typeof VALIDATE_FLAGS>;
 
-export const INFO_FLAGS = [
-  {
-    title: 'Flags',
-    flags: [
-      MODEL,
-      KEY,
-      STRIP_PREFIX,
-      { kind: 'switch', name: 'strict', help: 'exit with 4 if a pickle names what is dangerous' },
-      { kind: 'switch', name: 'json', help: 'print the catalog as one JSON document' },
-      { kind: 'switch', name: 'verbose', short: 'v', help: 'every tensor, the values of metadata' },
-      HELP,
-    ],
-  },
-] as const satisfies readonly FlagSection[];
+export const INFO_FLAGS = oneSection([
+  MODEL,
+  ...flagsOf(OPENING),
+  { kind: 'switch', name: 'strict', help: 'exit with 4 if a pickle names what is dangerous' },
+  { ...JSON_DOCUMENT, help: 'print the catalog as one JSON document' },
+  { ...VERBOSE, help: 'every tensor, the values of metadata' },
+  HELP,
+]);
 export type InfoFlag = FlagOf<typeof INFO_FLAGS>;

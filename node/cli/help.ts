@@ -71,9 +71,8 @@ function section(title: string, lines: readonly string[], screen: Screen): strin
 
 function flagSection(given: FlagSection, left: number, screen: Screen): string[] {
   const { title, flags, columns } = given;
-  const offered = flags.filter(isOffered);
-  if (columns === 2) return section(title, inTwoColumns(offered), screen);
-  const lines = offered.map((flag) => flagNames(flag).padEnd(left) + flag.help);
+  if (columns === 2) return section(title, inTwoColumns(flags), screen);
+  const lines = flags.map((flag) => flagNames(flag).padEnd(left) + flag.help);
   return section(title, lines, screen);
 }
 
@@ -83,7 +82,7 @@ function inTwoColumns(flags: readonly Flag[]): string[] {
     const own = flags.filter((_, index) => index % 2 === half);
     const names = own.map((flag) => flagNames(flag, ''));
     const left = Math.max(...names.map((name) => name.length)) + GAP;
-    return own.map(({ help }, index) => (names[index] ?? '').padEnd(left) + help);
+    return own.map(({ help, brief }, index) => (names[index] ?? '').padEnd(left) + (brief ?? help));
   });
   const [first = [], second = []] = halves;
   const width = Math.max(...first.map((cell) => cell.length)) + GAP;
@@ -93,14 +92,8 @@ function inTwoColumns(flags: readonly Flag[]): string[] {
 /** One width for all sections: their explanations stand below each other. */
 function leftWidth(sections: readonly FlagSection[]): number {
   const listed = sections.filter(({ columns }) => columns === undefined);
-  const names = listed.flatMap(({ flags }) =>
-    flags.filter(isOffered).map((flag) => flagNames(flag)),
-  );
+  const names = listed.flatMap(({ flags }) => flags.map((flag) => flagNames(flag)));
   return Math.max(...names.map((name) => name.length)) + GAP;
-}
-
-function isOffered(flag: Flag): boolean {
-  return flag.kind !== 'switch' || flag.refusal === undefined;
 }
 
 /** `-b, --bits 4|8|16`; where there is no short name, `indent` stands in its place. */

@@ -6,7 +6,6 @@
 import { MonoquantError } from '../../js/api/errors.js';
 import type { Catalog } from '../../js/api/types.js';
 import { type Arguments, oneModel } from './arguments.js';
-import { openOptions } from './call-options.js';
 import type { InfoFlag } from './flags.js';
 import { printJson, type Session } from './session.js';
 import { renderCatalog } from './text-catalog.js';
@@ -16,7 +15,7 @@ export async function runInfo(given: Arguments<InfoFlag>, { out, signal }: Sessi
   const path = oneModel('info', given);
   const { load } = await import('../index.js');
   // Nothing is computed: the engine without threads starts soonest.
-  const model = await load(path, { signal, threads: 1, ...openOptions(values) });
+  const model = await load(path, { signal, threads: 1, ...given.options });
   try {
     if (values.json) printJson(out, model.catalog);
     else out.write(renderCatalog(model.catalog, path, out, values.verbose === true));

@@ -4,22 +4,12 @@
  * A pattern may contain `=`; what follows the last one are the choices.
  */
 import { nearest } from '../../js/api/nearest.js';
-import { BITS, GROUP_SIZES, type LayerOverride, METHODS, SCHEMES } from '../../js/api/types.js';
+import { type LayerOverride, OF_TENSORS } from '../../js/api/option-table/what.js';
 import { formatChoices } from '../../js/words/format.js';
 import { usageError } from './failure.js';
-import { matchChoice } from './flag-value.js';
+import { matchChoice } from './match-choice.js';
 
 const EXAMPLE = "For example: --layer 'encoder=bits:4,group:64', or bits:none to leave it alone.";
-
-type Choices = Omit<LayerOverride, 'pattern'>;
-
-/** What each choice takes. A new one is an entry here. */
-const CHOICES: Readonly<Record<string, (what: string, text: string) => Choices>> = {
-  bits: (what, text) => ({ bits: matchChoice(what, [...BITS, 'none'], text) }),
-  group: (what, text) => ({ groupSize: matchChoice(what, GROUP_SIZES, text) }),
-  scheme: (what, text) => ({ scheme: matchChoice(what, SCHEMES, text) }),
-  method: (what, text) => ({ method: matchChoice(what, METHODS, text) }),
-};
 
 export function parseLayerOverride(argument: string): LayerOverride {
   const split = argument.lastIndexOf('=');
@@ -39,18 +29,21 @@ export function parseLayerOverride(argument: string): LayerOverride {
   return override;
 }
 
-function parseChoice(written: string): Choices {
-  const [key = '', ...rest] = written.split(':');
-  const read = Object.hasOwn(CHOICES, key) ? CHOICES[key] : undefined;
-  if (read === undefined || rest.length === 0) {
-    const keys = Object.keys(CHOICES);
-    const near = nearest(key, keys);
+/** `group:64` as an option and its value. */
+function parseChoice(written: string): Readonly<Record<string, unknown>> {
+  const [name = '', ...rest] = written.split(':');
+  const found = Object.entries(OF_TENSORS).find(([, entry]) => entry.override === name);
+  if (found === undefined || rest.length === 0) {
+    const names = Object.values(OF_TENSORS).map(({ override = '' }) => override);
+    const near = nearest(name, names);
     const hint =
-      near === undefined || near === key ? EXAMPLE : `Did you mean ${[near, ...rest].join(':')}?`;
+      near === undefined || near === name ? EXAMPLE : `Did you mean ${[near, ...rest].join(':')}?`;
     throw usageError(
-      `Expected ${formatChoices(keys.map((name) => `${name}:`))} in --layer but received "${written}".`,
+      `Expected ${formatChoices(names.map((each) => `${each}:`))} in --layer but received "${written}".`,
       hint,
     );
   }
-  return read(`${key} in --layer`, rest.join(':'));
+  const [key, { kind }] = found;
+  const choices = kind.form.kind === 'choice' ? kind.form.choices : [];
+  return { [key]: matchChoice(`${name} in --layer`, choices, rest.join(':')) };
 }

@@ -3,20 +3,18 @@
  * It exists to translate flags into a call of the package, and its result into text or JSON.
  * An existing file is overwritten only with --force, and the model never.
  */
-import type { Choices } from '../../js/api/option-checks.js';
-import type { RunOptions } from '../../js/api/options.js';
-import type { OpenOptions, PlanOptions } from '../../js/api/plan-options.js';
-import type { Plan, Report } from '../../js/api/types.js';
+
+import { openingOf } from '../../js/api/configuration.js';
+import { containerOf, type RunOptions } from '../../js/api/options.js';
+import { type Choices, type Plan, type Report, withChanges } from '../../js/api/types.js';
 import { gateWarnings } from '../../js/report/gates.js';
 import { filesBeside, makeFolder, weightsOf } from '../output-folder.js';
 import { type Arguments, oneModel } from './arguments.js';
 import { outputBeside } from './beside-model.js';
-import { containerOf, openOptions, withoutUndefined } from './call-options.js';
-import { readConfig, withFlags } from './config-file.js';
-import type { FlagValues } from './flag.js';
-import { parseLayerOverride } from './layer-override.js';
+import { readConfig } from './config-file.js';
+import type { ChosenOptions, FlagValues } from './flag.js';
+import type { QuantizeFlag } from './flags.js';
 import { withProgress } from './progress.js';
-import type { QuantizeFlag } from './quantize-flags.js';
 import type { ReportFile } from './report-file.js';
 import { jsonText, printJson, printWarnings, type Session } from './session.js';
 
@@ -26,7 +24,11 @@ interface Job {
   readonly place: string;
   /** The file of weights that is written. */
   readonly output: string;
-  readonly options: PlanOptions & OpenOptions;
+  readonly choices: Choices;
+  /** What the run must live up to, and whether it may overwrite. */
+  readonly terms: Pick<ChosenOptions<QuantizeFlag>, 'force' | 'strict' | 'failUnder'>;
+  /** How it runs. */
+  readonly run: Pick<ChosenOptions<QuantizeFlag>, 'threads'>;
   readonly values: FlagValues<QuantizeFlag>;
   readonly session: Session;
 }
@@ -40,13 +42,14 @@ interface Outcome {
 export async function runQuantize(given: Arguments<QuantizeFlag>, session: Session): Promise<void> {
   const { values } = given;
   const model = oneModel('quantize', given);
-  const chosen = withFlags(readConfig(values.config), flagOptions(values));
-  const place =
-    values.output ?? outputBeside(model, '_quantized', chosen.container ?? 'safetensors');
+  const { output: named, terms, run, choices: flags } = sorted(given.options);
+  const chosen = withChanges(readConfig(values.config), flags);
+  const place = named ?? outputBeside(model, '_quantized', chosen.container ?? 'safetensors');
   const output = weightsOf(place, model, chosen.container);
   // The name that somebody gives the output says more than a configuration.
-  const options = { ...chosen, ...withoutUndefined({ container: containerOf(output) }) };
-  const job: Job = { model, place, output, options, values, session };
+  const container = containerOf(output);
+  const choices = { ...chosen, ...(container === undefined ? {} : { container }) };
+  const job: Job = { model, place, output, choices, terms, run, values, session };
   let undoFolder: (() => void) | undefined;
   let report: ReportFile | undefined;
   try {
@@ -64,55 +67,39 @@ export async function runQuantize(given: Arguments<QuantizeFlag>, session: Sessi
   }
 }
 
+function sorted(options: ChosenOptions<QuantizeFlag>) {
+  const { output, force = false, strict = false, failUnder, threads, ...choices } = options;
+  return {
+    output,
+    terms: { force, strict, ...(failUnder === undefined ? {} : { failUnder }) },
+    run: threads === undefined ? {} : { threads },
+    choices,
+  };
+}
+
 async function beginReport(
-  { model, place, output, values }: Job,
+  { model, place, output, terms }: Job,
   path: string,
 ): Promise<ReportFile> {
-  const { force = false } = values;
+  const { force = false } = terms;
   const { ReportFile } = await import('./report-file.js');
   const others = place === output ? [] : filesBeside(model, place);
   return ReportFile.begin({ path, force, model, outputs: [output, ...others] });
 }
 
-function flagOptions(values: FlagValues<QuantizeFlag>): Choices {
-  return withoutUndefined({
-    ...openOptions(values),
-    bits: values.bits,
-    dynamic: values.dynamic,
-    weightsOnly: values['weights-only'],
-    static: values.static,
-    calibration: values.calibration,
-    observer: values.observer,
-    percentile: values.percentile,
-    inputScheme: values['input-scheme'],
-    scheme: values.scheme,
-    strategy: values.strategy,
-    groupSize: values['group-size'],
-    method: values.method,
-    floatType: values.dtype,
-    format: values.format,
-    duplicateTies: values['duplicate-ties'],
-    layers: values.layers,
-    ignore: values.ignore,
-    defaultIgnore: values['no-default-ignore'] ? false : undefined,
-    overrides: values.layer?.map(parseLayerOverride),
-    minElements: values['min-elements'],
-  });
-}
-
 async function dryRun(job: Job): Promise<Outcome> {
   const { open } = await import('../index.js');
   const document = await watched(job, async (run) => {
-    const { key, stripPrefix } = job.options;
-    const model = await open(job.model, { ...run, ...withoutUndefined({ key, stripPrefix }) });
+    const model = await open(job.model, { ...run, ...openingOf(job.choices) });
     try {
-      return await model.plan(job.options);
+      const { key, stripPrefix, ...choices } = job.choices;
+      return await model.plan(choices);
     } finally {
       await model.close();
     }
   });
-  const { output, values, session } = job;
-  gateWarnings(document.warnings, { strict: values.strict === true });
+  const { output, terms, values, session } = job;
+  gateWarnings(document.warnings, { strict: terms.strict === true });
   const render = async () => {
     const { renderPlan } = await import('./text-plan.js');
     return renderPlan(document, output, session.out, values.verbose === true);
@@ -122,15 +109,9 @@ async function dryRun(job: Job): Promise<Outcome> {
 
 async function fullRun(job: Job): Promise<Outcome> {
   const { quantize } = await import('../index.js');
-  const { model, place, output, options, values, session } = job;
-  const { force, strict, 'fail-under': failUnder } = values;
+  const { model, place, output, choices, terms, values, session } = job;
   const document = await watched(job, async (run) => {
-    const result = await quantize(model, {
-      ...options,
-      ...run,
-      output: place,
-      ...withoutUndefined({ force, strict, failUnder }),
-    });
+    const result = await quantize(model, { ...choices, ...run, ...terms, output: place });
     await result.close();
     return result.report;
   });
@@ -143,16 +124,15 @@ async function fullRun(job: Job): Promise<Outcome> {
 
 /** Does the work with its progress on screen. */
 function watched<Result>(
-  { values, session }: Job,
+  { run, values, session }: Job,
   work: (run: RunOptions) => Promise<Result>,
 ): Promise<Result> {
-  const { threads } = values;
-  const choices = {
+  const shown = {
     quiet: values.quiet === true,
     lines: !values.json && !values['dry-run'],
   };
-  return withProgress(session.err, choices, (onProgress) =>
-    work({ signal: session.signal, onProgress, ...withoutUndefined({ threads }) }),
+  return withProgress(session.err, shown, (onProgress) =>
+    work({ ...run, signal: session.signal, onProgress }),
   );
 }
 

@@ -3,16 +3,15 @@
  * It exists so that both show progress, results and warnings alike.
  * The name of the output says what it becomes.
  */
-import type { ConvertOptions } from '../../js/api/options.js';
-import type { Report } from '../../js/api/types.js';
+import { type ConvertOptions, containerOf } from '../../js/api/options.js';
+import { type Choices, type Report, withChanges } from '../../js/api/types.js';
 import { formatDuration, formatExactBytes } from '../../js/words/format.js';
 import { printable } from '../../js/words/printable.js';
 import type { QuantizeResult } from '../index.js';
-import { containerOf, openOptions, withoutUndefined } from './call-options.js';
-import { readConfig, withFlags } from './config-file.js';
+import { readConfig } from './config-file.js';
 import { renderFacts } from './facts.js';
 import { usageError } from './failure.js';
-import type { FlagValues } from './flag.js';
+import type { ChosenOptions, FlagValues } from './flag.js';
 import type { ConvertFlag } from './flags.js';
 import { withProgress } from './progress.js';
 import { printJson, printWarnings, type Session } from './session.js';
@@ -20,6 +19,7 @@ import { printJson, printWarnings, type Session } from './session.js';
 export interface Rewriting {
   readonly output: string;
   readonly values: FlagValues<ConvertFlag>;
+  readonly options: ChosenOptions<ConvertFlag>;
   /** The call of the package. */
   readonly call: (options: ConvertOptions) => Promise<QuantizeResult>;
   /** What became of the tensors. */
@@ -27,16 +27,17 @@ export interface Rewriting {
 }
 
 export async function rewrite(
-  { output, values, call, facts }: Rewriting,
+  { output, values, options, call, facts }: Rewriting,
   session: Session,
 ): Promise<void> {
-  const options = rewriteOptions(values, output);
+  const { force = false, strict = false, ...chosen } = options;
   const choices = { quiet: values.quiet === true, lines: !values.json };
   const { report, written } = await withProgress(session.err, choices, async (onProgress) => {
     const result = await call({
-      ...options,
+      ...rewriteOptions(values.config, chosen, output),
       output,
-      ...withoutUndefined({ force: values.force, strict: values.strict }),
+      force,
+      strict,
       signal: session.signal,
       onProgress,
     });
@@ -59,8 +60,11 @@ export async function rewrite(
   printWarnings(session.err, warnings);
 }
 
-function rewriteOptions(values: FlagValues<ConvertFlag>, output: string): ConvertOptions {
-  const { config } = values;
+function rewriteOptions(
+  config: string | undefined,
+  chosen: Choices,
+  output: string,
+): ConvertOptions {
   const file = readConfig(config);
   if (file.bits !== undefined && file.bits !== 'none') {
     throw usageError(
@@ -68,10 +72,7 @@ function rewriteOptions(values: FlagValues<ConvertFlag>, output: string): Conver
       'Take it with monoquant quantize, or take the configuration of a conversion.',
     );
   }
-  const { key, stripPrefix, duplicateTies } = withFlags(
-    file,
-    withoutUndefined({ ...openOptions(values), duplicateTies: values['duplicate-ties'] }),
-  );
+  const { key = null, stripPrefix = '', duplicateTies = false } = withChanges(file, chosen);
   const container = containerOf(output);
-  return withoutUndefined({ key, stripPrefix, duplicateTies, container });
+  return { key, stripPrefix, duplicateTies, ...(container === undefined ? {} : { container }) };
 }

@@ -4,9 +4,9 @@
  * Names of outputs say what kind of file they become.
  */
 
+import { containerOf } from '../../js/api/options.js';
 import { formatPlural } from '../../js/words/format.js';
 import { namesFolder } from '../output-folder.js';
-import { containerOf } from './call-options.js';
 import { usageError } from './failure.js';
 
 /** `what` they are, such as "a model and an output". */

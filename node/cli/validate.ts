@@ -5,7 +5,6 @@
  */
 import { gateProblems } from '../../js/report/gates.js';
 import { type Arguments, oneModel } from './arguments.js';
-import { openOptions, withoutUndefined } from './call-options.js';
 import type { ValidateFlag } from './flags.js';
 import { withProgress } from './progress.js';
 import { printJson, printWarnings, type Session } from './session.js';
@@ -18,13 +17,7 @@ export async function runValidate(given: Arguments<ValidateFlag>, session: Sessi
   const { err, signal } = session;
   const validation = await withProgress(err, { quiet: false, lines: !values.json }, (onProgress) =>
     validate(file, {
-      ...openOptions(values),
-      ...withoutUndefined({
-        reference: values.reference,
-        failUnder: values['fail-under'],
-        calibration: values.calibration,
-        run: values['no-run'] === true ? false : undefined,
-      }),
+      ...given.options,
       threads: 1,
       signal,
       onProgress,

@@ -83,6 +83,16 @@ const MISTAKES: readonly (readonly [words: readonly string[], answer: string])[]
   [['quantize', model, '-g', '64'], '--weights-only'],
   [['quantize', model, '--bits', '16', '--scheme', 'symmetric'], '--bits'],
   [['quantize', model, '--dtype', 'f16'], '--bits 16'],
+  [['quantize', model, '-b', '16', '--method', 'mse'], '--method has no meaning with --bits 16'],
+  [
+    ['quantize', model, '-b', '16', '--layer', 'fc=method:mse'],
+    'The override of "fc": method has no meaning with --bits 16',
+  ],
+  [['quantize', model, '--layer', 'fc=bits:16,group:64'], 'group has no meaning with bits:16'],
+  [['quantize', model, '-b', '4', '--strategy', 'tensor'], 'Take --strategy group or --strategy'],
+  [['quantize', model, '--threads', '100'], 'for --threads but received 100'],
+  [['quantize', model, '--percentile', '99'], '--percentile is about'],
+  [['validate', model, '--no-run', '-c', model], '--calibration has no meaning with --no-run'],
   [['quantize', model, '--config', 'modle.safetensors'], 'no file'],
   [['quantize', folder.at('modle.safetensors')], 'model.safetensors'],
 ];

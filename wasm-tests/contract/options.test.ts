@@ -211,6 +211,40 @@ describe('effects', () => {
   });
 });
 
+/** What means nothing for all tensors means nothing for some of them: the same sentence, and which override it is. */
+describe('overrides that mean nothing', () => {
+  const cases: readonly (readonly [all: PlanOptions, override: object])[] = [
+    [{ bits: 16 }, { method: 'mse' }],
+    [{ bits: 16 }, { groupSize: 64 }],
+    [{ bits: 16 }, { scheme: 'asymmetric' }],
+    [{ bits: 16 }, { bits: 16, scheme: 'asymmetric' }],
+    [{}, { bits: 16, groupSize: 64 }],
+    [{}, { bits: 'none', method: 'rtn' }],
+  ];
+
+  it.each(cases)('%j, %j', async (all, override) => {
+    const overrides = [{ pattern: 'wide', ...override }];
+    const error = await failureOf(
+      model.plan({ ...all, overrides } as PlanOptions),
+      'invalid-options',
+    );
+    const global = await failureOf(model.plan({ ...all, ...override } as PlanOptions));
+    expect(error.message).toContain('"wide"');
+    expect(error.message).toContain(global.message);
+    expect(error.suggestion).toBe(global.suggestion);
+  });
+
+  it('but not if the same tensors may have other bits from an earlier one', async () => {
+    const overrides = [
+      { pattern: '*.weight', bits: 4 },
+      { pattern: 'wide', groupSize: 32 },
+    ] as const;
+    const plan = await model.plan({ bits: 16, overrides });
+    expect(wide(plan).quantization).toMatchObject({ bits: 4, groupSize: 32 });
+    await failureOf(model.plan({ bits: 16, overrides: [...overrides].reverse() }));
+  });
+});
+
 describe('mistakes', () => {
   const cases: readonly (readonly [options: unknown, inMessage: string, inSuggestion?: string])[] =
     [
@@ -250,6 +284,7 @@ describe('mistakes', () => {
       [{ bits: 16, method: 'mse' }, 'method', 'bits'],
       [{ overrides: [{ pattern: 'fc', bits: 16, method: 'mse' }] }, '"fc"', 'method'],
       [{ bits: 8, floatType: 'BF16' }, 'floatType', 'bits: 16'],
+      [{ bits: 8, dequantize: 'F16' }, 'dequantize', 'dequantize'],
       [null, 'options'],
       [[], 'options'],
     ];

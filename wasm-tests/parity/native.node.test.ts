@@ -52,6 +52,6 @@ it.each(RUNS)('$name, blocks, threads and shares $choices', async (run) => {
 });
 
 /** As the hosts in js/ translate them; the cases have neither patterns nor data. */
-function engineOptions({ format, ...options }: Configuration): string {
+function engineOptions({ key, stripPrefix, dequantize, ...options }: Configuration): string {
   return JSON.stringify({ ...options, calibration: null, ignore: [], overrides: [], unfit: [] });
 }

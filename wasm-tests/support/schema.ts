@@ -6,28 +6,24 @@
 import { expect } from 'vitest';
 import {
   ACTIVATION_MODES,
-  BITS,
   type Candidate,
   type Catalog,
   COMPARISON_VERDICTS,
-  CONTAINERS,
   type ComparedFile,
   type ComparedTensor,
   type Comparison,
-  type Configuration,
   DANGERS,
-  DEQUANTIZED_TYPES,
   type Decision,
   type Distribution,
+  type Entry,
   FILE_FORMATS,
-  FLOAT_TYPES,
   GROUP_SIZES,
   LAYER_KINDS,
   type LayerRun,
   type LeftOut,
   METHODS,
   OBSERVERS,
-  OUTPUT_FORMATS,
+  OPTIONS,
   type OutputTensor,
   type PickleGlobal,
   type Plan,
@@ -106,38 +102,18 @@ const dtype: Check = (value, path) =>
   expect(value, path).toMatch(/^(BOOL|F4|[A-Z]{1,2}\d+(_\w+)?)$/);
 const shape = list(count);
 
-const configuration = object<Configuration>({
-  key: nullable(text),
-  stripPrefix: text,
-  container: oneOf(CONTAINERS),
-  duplicateTies: flag,
-  dequantize: nullable(oneOf(DEQUANTIZED_TYPES)),
-  bits: oneOf([...BITS, 'none']),
-  mode: oneOf(['dynamic', 'static', 'weights-only']),
-  calibration: list(text),
-  observer: oneOf(OBSERVERS),
-  percentile: number,
-  inputScheme: oneOf(SCHEMES),
-  scheme: oneOf(SCHEMES),
-  strategy: oneOf(STRATEGIES),
-  groupSize: oneOf(GROUP_SIZES),
-  method: oneOf(METHODS),
-  floatType: oneOf(FLOAT_TYPES),
-  format: oneOf(OUTPUT_FORMATS),
-  layers: list(oneOf(LAYER_KINDS)),
-  ignore: list(text),
-  defaultIgnore: flag,
-  overrides: list(
-    object<Configuration['overrides'][number]>({
-      pattern: text,
-      bits: optional(oneOf([...BITS, 'none'])),
-      scheme: optional(oneOf(SCHEMES)),
-      groupSize: optional(oneOf(GROUP_SIZES)),
-      method: optional(oneOf(METHODS)),
-    }),
+/** Every option that has a value without being chosen, with one that callers could have given. */
+const configuration: Check = object(
+  Object.fromEntries(
+    Object.entries<Entry>(OPTIONS)
+      .filter(([, entry]) => entry.resolve !== undefined || 'default' in entry)
+      .map(([key, { kind }]) => [key, allowedBy(kind)]),
   ),
-  minElements: count,
-});
+);
+
+function allowedBy(kind: Entry['kind']): Check {
+  return (value, path) => expect(kind.check(value, path), path).not.toBe(undefined);
+}
 
 const sizes = object<Plan['sizes']>({
   sourceBytes: count,

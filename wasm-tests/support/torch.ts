@@ -7,6 +7,13 @@ import type { Dtype } from '#package';
 import type { Bytes } from '../host/host.js';
 import { readFixture } from './fixtures.js';
 
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Whether a test looks at each file, or at one of each kind. */
+    readonly everyFixture: boolean;
+  }
+}
+
 export type Due = 'load' | 'load_skip' | 'reject' | 'either';
 
 export interface TorchTensor {
@@ -47,6 +54,15 @@ export const TORCH_FIXTURES: readonly TorchFixture[] = Object.values(EXPECTATION
     }),
     read: () => readFixture(`torch/${path}`),
   }));
+
+/** The first file of each folder, for each of what may be due. */
+export function oneOfEachKind(fixtures: readonly TorchFixture[]): readonly TorchFixture[] {
+  const kinds = new Set<string>();
+  return fixtures.filter(({ path, due }) => {
+    const kind = `${path.slice(0, path.lastIndexOf('/'))} ${due}`;
+    return !kinds.has(kind) && kinds.add(kind);
+  });
+}
 
 export function torchFixture(path: string): Promise<Bytes> {
   return readFixture(`torch/${path}`);

@@ -1,9 +1,17 @@
 /**
  * The command that writes the same bytes as the page.
  * It exists so that what was found here can go into a script.
- * Only choices that were made are in it, in the order of the command's help.
+ * Only choices that were made are in it, in the order of the table of options.
  */
-import type { LayerOverride, OpenOptions, PlanOptions } from 'monoquant';
+import {
+  type Entry,
+  flagName,
+  type LayerOverride,
+  OPTIONS,
+  type OpenOptions,
+  type PlanOptions,
+  SWITCH_OF,
+} from 'monoquant';
 import { modelStem } from '../../js/words/model-stem.js';
 
 export type Options = PlanOptions & OpenOptions;
@@ -18,9 +26,17 @@ export interface CommandFiles {
 
 /** A `.pt` file is asked for by its name; any other is named by the command as it is here. */
 export function commandOf(options: Options, { model, output, calibration }: CommandFiles): string {
-  const words = ['npx', 'monoquant', 'quantize', asPath(model), ...choiceWords(options)];
-  for (const file of calibration) words.push(...flag('--calibration', asPath(file)));
-  if (options.container === 'pt') words.push(...flag('--output', asPath(output)));
+  const { mode, ...others } = options;
+  const chosen: Readonly<Record<string, unknown>> = {
+    ...others,
+    ...(mode === undefined ? {} : { [SWITCH_OF[mode]]: true }),
+    calibration: calibration.map(asPath),
+  };
+  const words = ['npx', 'monoquant', 'quantize', asPath(model)];
+  for (const [key, entry] of Object.entries<Entry>(OPTIONS)) {
+    words.push(...flagWords(key, entry, chosen[key]));
+  }
+  if (options.container === 'pt') words.push(...flag('output', asPath(output)));
   return words.map(quoted).join(' ');
 }
 
@@ -30,51 +46,39 @@ export function outputName(model: string, container: 'safetensors' | 'pt'): stri
   return `${stem === '' ? 'model' : stem}_quantized.${container}`;
 }
 
-function choiceWords(options: Options): string[] {
-  const { key, stripPrefix, layers, ignore = [], overrides = [] } = options;
-  const valued = [
-    ['--bits', options.bits],
-    ['--scheme', options.scheme],
-    ['--strategy', options.strategy],
-    ['--group-size', options.groupSize],
-    ['--method', options.method],
-    ['--dtype', options.floatType],
-    ['--observer', options.observer],
-    ['--percentile', options.percentile],
-    ['--input-scheme', options.inputScheme],
-    ['--layers', layers?.join(',')],
-    ['--min-elements', options.minElements],
-    ['--strip-prefix', stripPrefix === '' ? undefined : stripPrefix],
-    ['--key', key ?? undefined],
-  ] as const;
-  const words = valued.flatMap(([name, value]) => (value === undefined ? [] : flag(name, value)));
-  if (options.mode !== undefined) words.push(`--${options.mode}`);
-  for (const pattern of ignore) words.push(...flag('--ignore', pattern));
-  if (options.defaultIgnore === false) words.push('--no-default-ignore');
-  for (const override of overrides) words.push(...flag('--layer', layerWord(override)));
-  if (options.duplicateTies) words.push('--duplicate-ties');
-  return words;
+function flagWords(key: string, entry: Entry, value: unknown): string[] {
+  const { form } = entry.kind;
+  // Text by default says nothing; empty text may say something.
+  const isSaid = value !== undefined && (form.kind !== 'text' || value !== entry.default);
+  if (entry.flag === undefined || !isSaid) return [];
+  const name = flagName(key, entry);
+  switch (form.kind) {
+    case 'switch':
+      return value === (entry.default ?? false) ? [] : [`--${name}`];
+    case 'texts':
+      return (value as readonly string[]).flatMap((text) => flag(name, text));
+    case 'overrides':
+      return (value as readonly LayerOverride[]).flatMap((text) => flag(name, layerWord(text)));
+    default:
+      return flag(name, String(value));
+  }
 }
 
 /** What begins like a flag is tied to its own. */
-function flag(name: string, value: string | number): string[] {
-  const text = String(value);
-  return text.startsWith('-') ? [`${name}=${text}`] : [name, text];
+function flag(name: string, text: string): string[] {
+  return text.startsWith('-') ? [`--${name}=${text}`] : [`--${name}`, text];
 }
 
 function asPath(name: string): string {
   return name.startsWith('-') ? `./${name}` : name;
 }
 
-function layerWord({ pattern, bits, scheme, groupSize, method }: LayerOverride): string {
-  const choices = [
-    ['bits', bits],
-    ['scheme', scheme],
-    ['group', groupSize],
-    ['method', method],
-  ] as const;
-  const said = choices.filter(([, value]) => value !== undefined);
-  return `${pattern}=${said.map(([name, value]) => `${name}:${value}`).join(',')}`;
+function layerWord({ pattern, ...choices }: LayerOverride): string {
+  const said = Object.entries<unknown>(choices).map(([key, value]) => {
+    const { override }: Entry = OPTIONS[key as keyof typeof OPTIONS];
+    return `${override}:${value}`;
+  });
+  return `${pattern}=${said.join(',')}`;
 }
 
 /** For the shells of Unix: single quotes around whatever they would read as something else. */

@@ -3,7 +3,7 @@
  * It exists because errors come from the engine, the browser and the page itself.
  * Never empty words: an unknown error shows its own message.
  */
-import { MonoquantError } from 'monoquant';
+import { type Entry, MODES, MonoquantError, OPTIONS, type OptionToken, SWITCH_OF } from 'monoquant';
 
 export interface Fault {
   readonly message: string;
@@ -12,11 +12,7 @@ export interface Fault {
 
 export function faultOf(error: unknown): Fault {
   if (error instanceof MonoquantError) {
-    const { message, suggestion } = error;
-    return {
-      message,
-      suggestion: suggestion === undefined ? undefined : inPageWords(suggestion),
-    };
+    return error.inWords(labelled);
   }
   if (error instanceof DOMException && error.name === 'QuotaExceededError') {
     return {
@@ -33,14 +29,13 @@ export function isAborted(error: unknown): boolean {
   return error instanceof DOMException && error.name === 'AbortError';
 }
 
-/** Suggestions name options of the API; here they have labels. */
-const LABELS: readonly (readonly [pattern: RegExp, words: string])[] = [
-  [/\bweightsOnly: true\b/g, '"Inputs of layers: Left alone"'],
-  [/\bdefaultIgnore: false\b/g, '"Also embeddings, heads and routers"'],
-  [/\bminElements\b/g, '"Smallest tensor to quantize"'],
-  [/\boverrides\b/g, 'the choices in the table of tensors'],
-];
-
-function inPageWords(text: string): string {
-  return LABELS.reduce((result, [pattern, words]) => result.replace(pattern, words), text);
+/** An option as the page calls it; what has no control of its own keeps its name. */
+function labelled(token: OptionToken): string {
+  const { option, value } = token;
+  const mode = MODES.find((each) => SWITCH_OF[each] === option);
+  if (mode !== undefined && value === true) return labelled({ option: 'mode', value: mode });
+  const entry = Object.entries<Entry>(OPTIONS).find(([key]) => key === option)?.[1];
+  if (entry?.control === undefined) return value === undefined ? option : `${option}: ${value}`;
+  const { label, words } = entry.control;
+  return typeof value === 'string' ? `"${label}: ${words?.[value] ?? value}"` : `"${label}"`;
 }

@@ -6,13 +6,15 @@
 import { batch, computed, effect, signal } from '@preact/signals';
 import {
   type Calibration,
+  type Changes,
   type EngineInfo,
   open,
   type Plan,
   preload,
   type QuantizeResult,
+  withChanges,
 } from 'monoquant';
-import { type Choice, FIRST_CHOICE, forAnotherModel, openingOf, withMode } from './choice.js';
+import { type Choice, FIRST_CHOICE, forAnotherModel, openingOf } from './choice.js';
 import type { Options } from './command.js';
 import { exampleModel } from './example.js';
 import { type Fault, faultOf } from './fault.js';
@@ -46,11 +48,11 @@ export class Workbench {
   readonly calibrating = new Work();
   readonly outcome = signal<Outcome | undefined>(undefined);
   /** What the package is called with. */
-  readonly options = computed<Options>(() => {
+  readonly options = computed<Choice>(() => {
     const data = this.data.value;
     const choice = this.choice.value;
     if (data === undefined || choice.bits === 16) return choice;
-    return { ...choice, calibration: data.calibration };
+    return { ...choice, calibration: [data.calibration] };
   });
   #turn = 0;
   #isPlanning = false;
@@ -173,11 +175,17 @@ export class Workbench {
   }
 
   dropCalibration(): void {
-    if (this.choice.peek().mode === 'static') {
-      this.choice.value = withMode(this.choice.peek(), undefined);
-    }
-    this.data.value = undefined;
+    batch(() => {
+      this.change({ calibration: undefined });
+      this.data.value = undefined;
+    });
     this.calibrating.forget();
+  }
+
+  /** Makes choices, and takes back those that mean nothing beside them. */
+  change(changes: Changes): void {
+    const { calibration, ...choice } = withChanges(this.options.peek(), changes);
+    this.choice.value = choice;
   }
 
   async quantize(): Promise<void> {

@@ -2,17 +2,13 @@
 
 #include "generate/calibration.h"
 #include "monoquant/catalog/layer_kind.h"
+#include "monoquant/execute/activations.h"
+#include "monoquant/quant/words.h"
 
 namespace monoquant::fuzz {
 namespace {
 
 constexpr int64_t kGroups[] = {128, 32, 64, 16, 256, -1};
-constexpr const char *kSchemes[] = {"symmetric", "asymmetric"};
-constexpr const char *kMethods[] = {"rtn", "mse"};
-constexpr const char *kStrategies[] = {"channel", "group", "tensor"};
-constexpr const char *kModes[] = {"dynamic", "weights-only", "static"};
-constexpr const char *kObservers[] = {"auto", "minmax", "moving-average", "histogram",
-                                      "percentile"};
 constexpr double kPercentiles[] = {99.99, 100, 50.5, 99};
 constexpr uint64_t kMinElements[] = {0, 512, 1, 17, 100'000};
 
@@ -45,13 +41,13 @@ Json make_override(Choices &choices, size_t count) {
     break;
   }
   if (choices.chance(3)) {
-    override["scheme"] = choices.pick(kSchemes);
+    override["scheme"] = choices.pick(quant::kSchemeWords);
   }
   if (choices.chance(3)) {
     override["groupSize"] = choices.pick(kGroups);
   }
   if (choices.chance(3)) {
-    override["method"] = choices.pick(kMethods);
+    override["method"] = choices.pick(quant::kMethodWords);
   }
   return override;
 }
@@ -90,23 +86,23 @@ Json make_options(Choices &choices, const catalog::Catalog &catalog) {
     options["bits"] = "none";
     break;
   }
-  options["scheme"] = choices.pick(kSchemes);
-  const char *strategy = choices.pick(kStrategies);
+  options["scheme"] = choices.pick(quant::kSchemeWords);
+  const std::string_view strategy = choices.pick(quant::kStrategyWords);
   int64_t group = choices.pick(kGroups);
-  if (std::string_view(strategy) == "group" && group == -1) {
+  if (strategy == "group" && group == -1) {
     group = 16;
   }
   options["strategy"] = strategy;
   options["groupSize"] = group;
-  options["method"] = choices.pick(kMethods);
-  options["mode"] = choices.pick(kModes);
+  options["method"] = choices.pick(quant::kMethodWords);
+  options["mode"] = choices.pick(execute::kActivationWords);
   options["calibration"] = nullptr;
   if (options["mode"] == "static" || choices.chance(4)) {
     options["calibration"] = make_calibration(choices, catalog);
   }
-  options["observer"] = choices.pick(kObservers);
+  options["observer"] = choices.pick(quant::kObserverWords);
   options["percentile"] = choices.pick(kPercentiles);
-  options["inputScheme"] = choices.pick(kSchemes);
+  options["inputScheme"] = choices.pick(quant::kSchemeWords);
   options["floatType"] = choices.flag() ? "BF16" : "F16";
   options["layers"] = make_layers(choices);
   options["defaultIgnore"] = choices.flag();

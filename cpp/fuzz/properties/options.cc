@@ -35,7 +35,7 @@ void check_ranges(const plan::Options &options, size_t tensors) {
   require(treatment.strategy != quant::Strategy::kGroup || treatment.group_size > 0);
   require(options.percentile > 50 && options.percentile <= 100);
   require(all(options.ignore) && all(options.only.value_or(std::vector<size_t>())));
-  require(!options.static_inputs || options.calibration != nullptr);
+  require(!options.static_inputs() || options.calibration != nullptr);
   for (const plan::Override &override : options.overrides) {
     require(all(override.tensors) && override.group_size.value_or(-1) != 0);
   }

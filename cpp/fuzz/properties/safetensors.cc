@@ -25,10 +25,8 @@ constexpr std::array<std::string_view, 8> kTreatments = {
     R"("bits":16,"mode":"weights-only","scheme":"symmetric","strategy":"channel","groupSize":-1,"method":"rtn")"};
 // Everything that may be quantized is, however small.
 constexpr std::string_view kRestOfOptions =
-    R"(,"container":"safetensors","duplicateTies":false,"calibration":null,"observer":"auto","percentile":99.99,)"
-    R"("inputScheme":"symmetric","floatType":"F16","layers":["linear","conv1d","conv2d","conv3d","lstm","gru","rnn","experts",)"
-    R"("embedding","head","router","other"],"defaultIgnore":false,"minElements":0,"ignore":[],)"
-    R"("overrides":[],"unfit":[]})";
+    R"(,"layers":["linear","conv1d","conv2d","conv3d","lstm","gru","rnn","experts",)"
+    R"("embedding","head","router","other"],"defaultIgnore":false,"minElements":0})";
 
 } // namespace
 

@@ -74,6 +74,8 @@ struct Opening {
 /// made the codes.
 inline constexpr std::string_view kQuantizationConfig = "quantization_config";
 inline constexpr std::string_view kQuantizedBy = "quantized_by";
+/// Whether a note of a safetensors file speaks of the file, whatever its tensors are called.
+bool is_of_file(std::string_view key);
 
 struct Catalog {
   uint64_t file_bytes = 0;

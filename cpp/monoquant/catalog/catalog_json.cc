@@ -1,7 +1,10 @@
 #include <algorithm>
 
 #include "monoquant/base/json_writer.h"
+#include "monoquant/base/words.h"
 #include "monoquant/catalog/catalog.h"
+#include "monoquant/quant/scheme.h"
+#include "monoquant/quant/words.h"
 
 namespace monoquant::catalog {
 
@@ -23,10 +26,13 @@ std::string_view danger_name(torch::Danger danger) {
 void write_codes(JsonWriter &json, const Codes &codes) {
   const bool per_tensor = codes.scope == codes.elements;
   const bool grouped = !per_tensor && codes.scope != codes.columns;
+  const auto strategy = per_tensor ? quant::Strategy::kTensor
+                        : grouped  ? quant::Strategy::kGroup
+                                   : quant::Strategy::kChannel;
   json.begin_object();
   json.member("bits", codes.bits);
-  json.member("scheme", codes.zero_point ? "asymmetric" : "symmetric");
-  json.member("strategy", per_tensor ? "tensor" : (grouped ? "group" : "channel"));
+  json.member("scheme", word_of(quant::kSchemeWords, !codes.zero_point));
+  json.member("strategy", word_of(quant::kStrategyWords, strategy));
   json.member("groupSize", grouped ? static_cast<int64_t>(codes.scope) : -1);
   json.member("scaleDtype", dtype_name(codes.scale.dtype));
   json.end();

@@ -7,11 +7,6 @@
 namespace monoquant::catalog {
 namespace {
 
-/// Notes that speak of the file, whatever its tensors are called.
-bool is_of_file(std::string_view key) {
-  return key == "format" || key == kQuantizationConfig || key == kQuantizedBy;
-}
-
 /// Names that were dropped because they shared their bytes with another: the format's `save_model` notes in the
 /// metadata which one. They come back as tied tensors, and their notes are taken out.
 void restore_ties(Catalog &catalog) {
@@ -34,6 +29,10 @@ void restore_ties(Catalog &catalog) {
 }
 
 } // namespace
+
+bool is_of_file(std::string_view key) {
+  return key == "format" || key == kQuantizationConfig || key == kQuantizedBy;
+}
 
 Catalog from_safetensors(container::SafetensorsFile file, uint64_t file_bytes) {
   Catalog catalog;

@@ -18,7 +18,7 @@ constexpr std::string_view kZeroPoint = "_zero_point";
 constexpr std::string_view kShape = "_shape";
 constexpr std::string_view kInputScale = "input_scale";
 constexpr std::string_view kInputZeroPoint = "input_zero_point";
-constexpr uint64_t kMostDimensions = 8;
+constexpr uint64_t kMostDimensions = 64; // as in PyTorch
 /// Shapes that lie no further apart are read together, up to so many bytes.
 constexpr uint64_t kShapeGap = 4096;
 constexpr uint64_t kMostShapeBytes = uint64_t{1} << 20U;

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "monoquant/base/result.h"
@@ -17,6 +18,9 @@ enum class ActivationMode : uint8_t {
   kStatic,      // INT8, the stored scale and zero point of the layer's input
   kWeightsOnly, // floats, times dequantized weights
 };
+
+/// By ActivationMode: the same words as in js/api/schemes.ts.
+inline constexpr std::string_view kActivationWords[] = {"dynamic", "static", "weights-only"};
 
 struct ActivationRule {
   ActivationMode mode = ActivationMode::kDynamic;

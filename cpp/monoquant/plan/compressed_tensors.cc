@@ -157,6 +157,7 @@ std::vector<std::string_view> classes_by_name(const catalog::Catalog &catalog) {
     catalog::classify(tensors);
   }
   std::vector<std::string_view> classes;
+  classes.reserve(tensors.size());
   for (const catalog::Tensor &tensor : tensors) {
     classes.push_back(catalog::class_name(tensor));
   }
@@ -252,7 +253,11 @@ std::string quantization_config(const catalog::Catalog &catalog,
   });
 
   const std::vector<std::string_view> by_name = classes_by_name(catalog);
-  std::set<std::string, std::less<>> targeted; // by class or by name, which may be that of a class
+  std::set<std::string, std::less<>> targeted;  // by class or by name
+  std::set<std::string, std::less<>> own_names; // one may be that of a class
+  for (size_t i = 0; i < catalog.tensors.size(); ++i) {
+    own_names.insert(target_name(i));
+  }
   JsonWriter json;
   json.begin_object();
   json.member("quant_method", "compressed-tensors");
@@ -264,7 +269,8 @@ std::string quantization_config(const catalog::Catalog &catalog,
     std::set<std::string> targets;
     for (const size_t i : groups[g].members) {
       const std::string_view by_class = catalog::class_name(catalog.tensors[i]);
-      const bool is_known = !by_class.empty() && by_name[i] == by_class;
+      const bool is_known =
+          !by_class.empty() && by_name[i] == by_class && !own_names.contains(by_class);
       if (one_group && is_known && !target_name.is_divided(i)) {
         targets.emplace(by_class);
       } else {

@@ -36,6 +36,10 @@ public:
   [[nodiscard]] bool may_name(const Tensor &tensor) const {
     return has_expressions_ || name(tensor);
   }
+  /// By its own name, which is more than its module's.
+  [[nodiscard]] bool name_itself(const Tensor &tensor) const {
+    return names_.contains(tensor.name);
+  }
 
 private:
   std::set<std::string> names_;
@@ -153,11 +157,12 @@ private:
   void check_quantized(const Tensor &tensor, const std::vector<Group> &groups,
                        const Targets &ignore) {
     const catalog::Codes &codes = *tensor.codes;
-    if (ignore.name(tensor)) {
+    const bool named = std::any_of(groups.begin(), groups.end(), [&](const Group &group) {
+      return group.targets.name_itself(tensor);
+    });
+    if (named ? ignore.name_itself(tensor) : ignore.name(tensor)) {
       add("config-mismatch",
-          concat("Expected ", tensor.name,
-                 " not to be quantized, as the config's ignore list says, "
-                 "found codes."),
+          concat("Expected ", tensor.name, " to be no codes, since the config ignores it."),
           tensor.name);
       return;
     }

@@ -130,11 +130,11 @@ public:
     check_modules();
     for (size_t i = 0; i < plan_.tensors.size(); ++i) {
       set_importance(i);
-      if (options_.static_inputs) {
+      if (options_.static_inputs()) {
         set_input(i);
       }
     }
-    if (options_.static_inputs) {
+    if (options_.static_inputs()) {
       keep_siblings_together();
     }
     warn();
@@ -272,7 +272,7 @@ std::vector<std::string> wanted_input_names(const Plan &plan, const Options &opt
   const Tensor &weight = plan.catalog.tensors[tensor];
   const bool has_data = options.calibration &&
                         options.calibration->find(catalog::module_name(weight.name)) != nullptr;
-  if (!options.static_inputs || !has_data || !can_be_static(decided(plan, tensor))) {
+  if (!options.static_inputs() || !has_data || !can_be_static(decided(plan, tensor))) {
     return {};
   }
   std::vector<std::string> names = input_names(weight, options.symmetric_inputs);

@@ -78,12 +78,14 @@ Result<void> lay_out_safetensors(Plan &plan) {
   std::vector<container::SafetensorsEntry> entries;
   for (TensorPlan &tensor : plan.tensors) {
     for (Output &output : tensor.outputs) {
-      if (output.name == "__metadata__" && !output.alias) {
-        return Error{ErrorCode::kInvalidOptions,
-                     "Expected names that a safetensors file can hold, found __metadata__.",
-                     "Write a PyTorch file (.pt), or rename the tensor.",
-                     output.name,
-                     {}};
+      // A tie is a note, and some notes are the file's own.
+      if (output.alias ? catalog::is_of_file(output.name) : output.name == "__metadata__") {
+        return Error{
+            ErrorCode::kInvalidOptions,
+            concat("Expected names that a safetensors file can hold, found ", output.name, "."),
+            "Write a PyTorch file (.pt), or rename the tensor.",
+            output.name,
+            {}};
       }
       if (!output.alias) {
         outputs.push_back(&output);

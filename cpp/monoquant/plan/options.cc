@@ -5,6 +5,7 @@
 
 #include "monoquant/base/json.h"
 #include "monoquant/base/text.h"
+#include "monoquant/base/words.h"
 
 namespace monoquant::plan {
 namespace {
@@ -16,49 +17,44 @@ public:
 
   [[nodiscard]] bool has(const char *key) const { return object_.contains(key); }
 
-  std::string_view text(const char *key) {
-    const Json *value = find(key);
-    if (value == nullptr || !value->is_string()) {
-      return fail(key, "a string"), std::string_view();
+  /// The member, whatever it is; null where there is none.
+  const Json &value(const char *key) {
+    static const Json kNothing;
+    const auto found = object_.find(key);
+    if (found == object_.end()) {
+      return kNothing;
     }
-    return value->get_ref<const std::string &>();
+    ++known_;
+    return *found;
+  }
+
+  /// The index of one of several words.
+  size_t word(const char *key, Words words) {
+    const Json &value = this->value(key);
+    const std::string *text = value.get_ptr<const std::string *>();
+    if (const auto index = index_of(words, text == nullptr ? "" : *text)) {
+      return *index;
+    }
+    return fail(key, text == nullptr ? "a word" : concat("a known word, not \"", *text, "\",")), 0;
   }
 
   int64_t integer(const char *key, int64_t lowest, int64_t highest) {
-    const Json *value = find(key);
-    if (value == nullptr || !value->is_number_integer() || value->get<int64_t>() < lowest ||
-        value->get<int64_t>() > highest) {
+    const Json &value = this->value(key);
+    if (!value.is_number_integer() || value.get<int64_t>() < lowest ||
+        value.get<int64_t>() > highest) {
       return fail(key, concat("an integer from ", lowest, " to ", highest)), lowest;
     }
-    return value->get<int64_t>();
+    return value.get<int64_t>();
   }
 
-  double number(const char *key, double above, double highest) {
-    const Json *value = find(key);
-    if (value == nullptr || !value->is_number() || !(value->get<double>() > above) ||
-        value->get<double>() > highest) {
-      const auto from = static_cast<int64_t>(above);
-      const auto to = static_cast<int64_t>(highest);
-      return fail(key, concat("a number above ", from, " and at most ", to)), highest;
-    }
-    return value->get<double>();
-  }
-
-  bool boolean(const char *key) {
-    const Json *value = find(key);
-    if (value == nullptr || !value->is_boolean()) {
-      return fail(key, "true or false"), false;
-    }
-    return value->get<bool>();
-  }
-
+  /// Empty where there is none.
   const Json &array(const char *key) {
     static const Json kEmpty = Json::array();
-    const Json *value = find(key);
-    if (value == nullptr || !value->is_array()) {
-      return fail(key, "an array"), kEmpty;
+    if (has(key)) {
+      const Json &value = this->value(key);
+      return value.is_array() ? value : (fail(key, "an array"), kEmpty);
     }
-    return *value;
+    return kEmpty;
   }
 
   std::vector<size_t> indices(const char *key, size_t count) {
@@ -72,26 +68,43 @@ public:
     return result;
   }
 
-  /// One of several words; `values[i]` belongs to `words[i]`.
-  template <typename T, size_t N>
-  T choice(const char *key, const std::string_view (&words)[N], const T (&values)[N]) {
-    const std::string_view word = text(key);
-    for (size_t i = 0; i < N; ++i) {
-      if (words[i] == word) {
-        return values[i];
-      }
+  /// One of the words of an enum, in its order. What is absent stays as it was, here and in the others.
+  template <typename T> void read(const char *key, T &field, Words words) {
+    if (has(key)) {
+      field = static_cast<T>(word(key, words));
     }
-    return fail(key, "a known word"), values[0];
   }
 
-  /// Any value.
-  const Json &value(const char *key) {
-    static const Json kNothing;
-    const Json *value = find(key);
-    if (value == nullptr) {
-      return fail(key, "a value"), kNothing;
+  template <typename T> void read(const char *key, std::optional<T> &field, Words words) {
+    if (has(key)) {
+      read(key, field.emplace(), words);
     }
-    return *value;
+  }
+
+  void read(const char *key, bool &field) {
+    if (has(key)) {
+      const Json &value = this->value(key);
+      value.is_boolean() ? void(field = value.get<bool>()) : fail(key, "true or false");
+    }
+  }
+
+  void read(const char *key, uint64_t &field, int64_t lowest, int64_t highest) {
+    if (has(key)) {
+      field = static_cast<uint64_t>(integer(key, lowest, highest));
+    }
+  }
+
+  /// A number above the one and up to the other.
+  void read(const char *key, double &field, int64_t above, int64_t highest) {
+    if (!has(key)) {
+      return;
+    }
+    const Json &value = this->value(key);
+    const double number = value.is_number() ? value.get<double>() : 0;
+    if (!(number > static_cast<double>(above)) || number > static_cast<double>(highest)) {
+      return fail(key, concat("a number above ", above, " and at most ", highest));
+    }
+    field = number;
   }
 
   void fail(Error error) {
@@ -101,86 +114,74 @@ public:
   }
 
   void fail(std::string_view key, std::string_view expected) {
-    if (!error_) {
-      error_ = Error{ErrorCode::kInvalidOptions,
-                     concat("Expected ", expected, " for option ", key, "."),
-                     {},
-                     {},
-                     {}};
+    fail(Error{ErrorCode::kInvalidOptions,
+               concat("Expected ", expected, " for option ", key, "."),
+               {},
+               {},
+               {}});
+  }
+
+  /// Every member must have been asked for: an option that nobody reads would do nothing, unseen.
+  void end(std::string_view what) {
+    if (known_ != object_.size()) {
+      fail(what, "known names only");
     }
   }
 
 private:
-  const Json *find(const char *key) {
-    const auto found = object_.find(key);
-    return found == object_.end() ? nullptr : &*found;
-  }
-
   const Json &object_;
   std::optional<Error> &error_;
+  size_t known_ = 0;
 };
 
-constexpr std::string_view kSchemeWords[] = {"symmetric", "asymmetric"};
-constexpr bool kSchemeValues[] = {true, false};
-constexpr std::string_view kStrategyWords[] = {"channel", "tensor", "group"};
-constexpr quant::Strategy kStrategyValues[] = {quant::Strategy::kChannel, quant::Strategy::kTensor,
-                                               quant::Strategy::kGroup};
-constexpr std::string_view kMethodWords[] = {"rtn", "mse"};
-constexpr quant::Method kMethodValues[] = {quant::Method::kRtn, quant::Method::kMse};
-enum class Mode : uint8_t { kDynamic, kWeightsOnly, kStatic };
-constexpr std::string_view kModeWords[] = {"dynamic", "weights-only", "static"};
-constexpr Mode kModeValues[] = {Mode::kDynamic, Mode::kWeightsOnly, Mode::kStatic};
-constexpr std::string_view kObserverWords[] = {"auto", "minmax", "moving-average", "histogram",
-                                               "percentile"};
-constexpr std::optional<quant::RangeMethod> kObserverValues[] = {
-    std::nullopt, quant::RangeMethod::kMinMax, quant::RangeMethod::kMovingAverage,
-    quant::RangeMethod::kHistogram, quant::RangeMethod::kPercentile};
-constexpr std::string_view kContainerWords[] = {"safetensors", "pt"};
-constexpr Container kContainerValues[] = {Container::kSafetensors, Container::kTorchZip};
 constexpr std::string_view kFloatWords[] = {"F16", "BF16"};
-constexpr Dtype kFloatValues[] = {Dtype::kF16, Dtype::kBF16};
-constexpr std::string_view kDequantizedWords[] = {"auto", "F32", "F16", "BF16"};
-constexpr std::optional<Dtype> kDequantizedValues[] = {std::nullopt, Dtype::kF32, Dtype::kF16,
-                                                       Dtype::kBF16};
+constexpr Dtype kFloats[] = {Dtype::kF16, Dtype::kBF16};
+constexpr std::string_view kDequantizedWords[] = {"F16", "BF16", "F32", "auto"};
+constexpr std::optional<Dtype> kDequantized[] = {Dtype::kF16, Dtype::kBF16, Dtype::kF32,
+                                                 std::nullopt};
 constexpr std::string_view kUnfitWords[] = {"non-finite", "overflow"};
-constexpr Reason kUnfitValues[] = {Reason::kNonFinite, Reason::kOverflow};
+constexpr Reason kUnfit[] = {Reason::kNonFinite, Reason::kOverflow};
 // Powers of two, so that groups fit into the parts that long rows are cut into.
-constexpr int64_t kGroups[] = {16, 32, 64, 128, 256};
+constexpr int64_t kGroups[] = {-1, 16, 32, 64, 128, 256};
 
 /// A group size, or -1 for one scale per channel.
 int64_t read_group(OptionReader &reader) {
   const int64_t group = reader.integer("groupSize", -1, 256);
-  if (group != -1 &&
-      std::find(std::begin(kGroups), std::end(kGroups), group) == std::end(kGroups)) {
+  if (std::find(std::begin(kGroups), std::end(kGroups), group) == std::end(kGroups)) {
     reader.fail("groupSize", "-1, 16, 32, 64, 128 or 256");
   }
   return group;
 }
 
+/// 0 where they are "none".
 uint32_t read_bits(OptionReader &reader) {
-  const auto bits = static_cast<uint32_t>(reader.integer("bits", 4, 16));
-  if (bits != 4 && bits != 8 && bits != 16) {
-    reader.fail("bits", "4, 8 or 16");
+  const Json &value = reader.value("bits");
+  if (value == "none") {
+    return 0;
   }
-  return bits;
+  for (const uint32_t bits : {4U, 8U, 16U}) {
+    if (value.is_number_integer() && value == bits) {
+      return bits;
+    }
+  }
+  return reader.fail("bits", "4, 8, 16 or none"), 0;
 }
 
 Override read_override(const Json &json, size_t tensor_count, std::optional<Error> &error) {
   OptionReader reader(json, error);
   Override result;
+  if (!reader.has("tensors")) {
+    reader.fail("overrides", "tensors");
+  }
   result.tensors = reader.indices("tensors", tensor_count);
   if (reader.has("bits")) {
-    result.bits = json["bits"] == "none" ? 0 : read_bits(reader);
-  }
-  if (reader.has("scheme")) {
-    result.symmetric = reader.choice("scheme", kSchemeWords, kSchemeValues);
+    result.bits = read_bits(reader);
   }
   if (reader.has("groupSize")) {
     result.group_size = read_group(reader);
   }
-  if (reader.has("method")) {
-    result.method = reader.choice("method", kMethodWords, kMethodValues);
-  }
+  read_choices(reader, result);
+  reader.end("overrides");
   return result;
 }
 
@@ -189,17 +190,38 @@ Unfit read_unfit(const Json &json, size_t tensor_count, std::optional<Error> &er
   Unfit result;
   result.tensor =
       static_cast<size_t>(reader.integer("tensor", 0, static_cast<int64_t>(tensor_count) - 1));
-  result.reason = reader.choice("reason", kUnfitWords, kUnfitValues);
-  result.explanation = reader.text("explanation");
+  result.reason = kUnfit[reader.word("reason", kUnfitWords)];
+  const Json &explanation = reader.value("explanation");
+  explanation.is_string() ? void(result.explanation = explanation.get<std::string>())
+                          : reader.fail("explanation", "a string");
+  reader.end("unfit");
   return result;
 }
 
-/// How inputs are quantized, and what is known of them.
-void read_inputs(OptionReader &reader, Mode mode, Options &options) {
-  options.static_inputs = mode == Mode::kStatic;
-  options.observer = reader.choice("observer", kObserverWords, kObserverValues);
-  options.percentile = reader.number("percentile", 50, 100);
-  options.symmetric_inputs = reader.choice("inputScheme", kSchemeWords, kSchemeValues);
+/// How weights are quantized where nothing else is said of them.
+void read_treatment(OptionReader &reader, Options &options) {
+  if (reader.has("bits")) {
+    const uint32_t bits = read_bits(reader);
+    options.copy_all = bits == 0;
+    options.treatment.bits = bits == 0 ? options.treatment.bits : bits;
+  }
+  const int64_t group = reader.has("groupSize") ? read_group(reader) : -1;
+  if (options.treatment.strategy == quant::Strategy::kGroup) {
+    if (group == -1) {
+      reader.fail("groupSize", "a size for the strategy group");
+    }
+    options.treatment.group_size = static_cast<uint64_t>(group);
+  }
+}
+
+/// What is known of inputs, and what follows from it.
+void read_inputs(OptionReader &reader, Options &options) {
+  if (reader.has("observer")) {
+    const size_t observer = reader.word("observer", quant::kObserverWords);
+    if (observer < quant::kRangeMethodCount) {
+      options.observer = static_cast<quant::RangeMethod>(observer);
+    }
+  }
   const Json &document = reader.value("calibration");
   if (!document.is_null()) {
     auto calibration = calibration::read_calibration(document);
@@ -208,7 +230,7 @@ void read_inputs(OptionReader &reader, Mode mode, Options &options) {
     }
     options.calibration =
         std::make_shared<const calibration::Calibration>(std::move(calibration.value()));
-  } else if (options.static_inputs) {
+  } else if (options.static_inputs()) {
     reader.fail(
         {ErrorCode::kInvalidOptions,
          "Expected calibration data for static activations, found none.",
@@ -216,6 +238,23 @@ void read_inputs(OptionReader &reader, Mode mode, Options &options) {
          "let loaders quantize activations as they come: dynamic.",
          {},
          {}});
+  }
+}
+
+/// Which tensors are meant, by kind and by index.
+void read_tensors(OptionReader &reader, size_t tensor_count, Options &options) {
+  if (reader.has("only")) {
+    options.only = reader.indices("only", tensor_count);
+  }
+  options.ignore = reader.indices("ignore", tensor_count);
+  for (const Json &item : reader.array("layers")) {
+    const auto kind = item.is_string()
+                          ? catalog::layer_kind_from_name(item.get_ref<const std::string &>())
+                          : std::nullopt;
+    if (!kind) {
+      return reader.fail("layers", "known layer kinds");
+    }
+    options.layers.set(static_cast<size_t>(*kind));
   }
 }
 
@@ -230,52 +269,23 @@ Result<Options> parse_options(std::string_view json, size_t tensor_count) {
   std::optional<Error> error;
   OptionReader reader(document, error);
   Options options;
-  options.container = reader.choice("container", kContainerWords, kContainerValues);
-  options.duplicate_ties = reader.boolean("duplicateTies");
-  options.copy_all = document.value("bits", Json()) == "none";
-  if (reader.has("only")) {
-    options.only = reader.indices("only", tensor_count);
+  read_choices(reader, options);
+  read_treatment(reader, options);
+  read_inputs(reader, options);
+  read_tensors(reader, tensor_count, options);
+  if (reader.has("floatType")) {
+    options.float_type = kFloats[reader.word("floatType", kFloatWords)];
   }
   if (reader.has("dequantizedType")) {
-    options.dequantized_type =
-        reader.choice("dequantizedType", kDequantizedWords, kDequantizedValues);
+    options.dequantized_type = kDequantized[reader.word("dequantizedType", kDequantizedWords)];
   }
-  if (!options.copy_all) {
-    options.treatment.bits = read_bits(reader);
-  }
-  options.treatment.symmetric = reader.choice("scheme", kSchemeWords, kSchemeValues);
-  options.treatment.strategy = reader.choice("strategy", kStrategyWords, kStrategyValues);
-  const int64_t group = read_group(reader);
-  if (options.treatment.strategy == quant::Strategy::kGroup) {
-    if (group == -1) {
-      reader.fail("groupSize", "a size for the strategy group");
-    }
-    options.treatment.group_size = static_cast<uint64_t>(group);
-  }
-  options.treatment.method = reader.choice("method", kMethodWords, kMethodValues);
-  const Mode mode = reader.choice("mode", kModeWords, kModeValues);
-  options.weights_only = mode == Mode::kWeightsOnly;
-  read_inputs(reader, mode, options);
-  options.float_type = reader.choice("floatType", kFloatWords, kFloatValues);
-  for (const Json &item : reader.array("layers")) {
-    const auto kind = item.is_string()
-                          ? catalog::layer_kind_from_name(item.get_ref<const std::string &>())
-                          : std::nullopt;
-    if (!kind) {
-      reader.fail("layers", "known layer kinds");
-      break;
-    }
-    options.layers.set(static_cast<size_t>(*kind));
-  }
-  options.default_ignore = reader.boolean("defaultIgnore");
-  options.min_elements = static_cast<uint64_t>(reader.integer("minElements", 0, 1LL << 53U));
-  options.ignore = reader.indices("ignore", tensor_count);
   for (const Json &item : reader.array("overrides")) {
     options.overrides.push_back(read_override(item, tensor_count, error));
   }
   for (const Json &item : reader.array("unfit")) {
     options.unfit.push_back(read_unfit(item, tensor_count, error));
   }
+  reader.end("options");
   if (error) {
     return *error;
   }

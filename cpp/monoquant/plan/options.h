@@ -14,8 +14,10 @@
 #include "monoquant/base/result.h"
 #include "monoquant/calibration/calibration.h"
 #include "monoquant/catalog/layer_kind.h"
+#include "monoquant/execute/activations.h"
 #include "monoquant/plan/reason.h"
 #include "monoquant/quant/scheme.h"
+#include "monoquant/quant/words.h"
 
 namespace monoquant::plan {
 
@@ -48,17 +50,23 @@ enum class Container : uint8_t {
   kSafetensors,
   kTorchZip, // what torch.save writes: a state dict
 };
+inline constexpr std::string_view kContainerWords[] = {"safetensors", "pt"};
+
+/// How quantized tensors are laid out in it.
+enum class Format : uint8_t { kCompressedTensors };
+inline constexpr std::string_view kFormatWords[] = {"compressed-tensors"};
 
 struct Options {
   Container container = Container::kSafetensors;
+  Format format = Format::kCompressedTensors;
   bool duplicate_ties = false;             // write the bytes of tied tensors once a name
   std::optional<std::vector<size_t>> only; // all other tensors are dropped
-  bool copy_all =
-      false; // change no value: of what is below, only the type of dequantized tensors matters
+  // Change no value: of what is below, only the type of dequantized tensors matters.
+  bool copy_all = false;
   Treatment treatment;
   std::optional<Dtype> dequantized_type; // of what was stored as codes; nothing: that of its scales
-  bool weights_only = false;             // 8-bit codes are packed, activations stay float
-  bool static_inputs = false;            // activations are quantized with scales that are stored
+  // kWeightsOnly: 8-bit codes are packed. kStatic: scales of activations are stored.
+  execute::ActivationMode activations = execute::ActivationMode::kDynamic;
   std::shared_ptr<const calibration::Calibration> calibration; // null: no data
   std::optional<quant::RangeMethod> observer;                  // nothing: whichever loses least
   double percentile = 99.99;
@@ -70,9 +78,39 @@ struct Options {
   std::vector<size_t> ignore;
   std::vector<Override> overrides; // in order: later ones win
   std::vector<Unfit> unfit;
+
+  [[nodiscard]] bool weights_only() const {
+    return activations == execute::ActivationMode::kWeightsOnly;
+  }
+  [[nodiscard]] bool static_inputs() const {
+    return activations == execute::ActivationMode::kStatic;
+  }
 };
 
-/// Reads EngineOptions (js/engine/wasm.ts). Errors: kInvalidOptions.
+/// The choices that one value answers, each with its key in EngineOptions (js/engine/engine-options.ts) and what it may
+/// be: a new one is a field above, a line here, and an entry in the table of js/api.
+template <typename Reader> void read_choices(Reader &reader, Options &options) {
+  reader.read("container", options.container, kContainerWords);
+  reader.read("format", options.format, kFormatWords);
+  reader.read("duplicateTies", options.duplicate_ties);
+  reader.read("scheme", options.treatment.symmetric, quant::kSchemeWords);
+  reader.read("strategy", options.treatment.strategy, quant::kStrategyWords);
+  reader.read("method", options.treatment.method, quant::kMethodWords);
+  reader.read("mode", options.activations, execute::kActivationWords);
+  reader.read("percentile", options.percentile, 50, 100);
+  reader.read("inputScheme", options.symmetric_inputs, quant::kSchemeWords);
+  reader.read("defaultIgnore", options.default_ignore);
+  reader.read("minElements", options.min_elements, 0, 1LL << 53U);
+}
+
+/// Those that tensors may have each for itself.
+template <typename Reader> void read_choices(Reader &reader, Override &override) {
+  reader.read("scheme", override.symmetric, quant::kSchemeWords);
+  reader.read("method", override.method, quant::kMethodWords);
+}
+
+/// Reads EngineOptions: what is absent is as in `Options`, and an option that nobody reads is an error.
+/// Errors: kInvalidOptions.
 Result<Options> parse_options(std::string_view json, size_t tensor_count);
 
 } // namespace monoquant::plan

@@ -45,11 +45,14 @@ void leave_alone_together(Plan &plan, const std::vector<size_t> &group, Reason r
 
 /// A tensor whose new names are taken stays as it is: the file has most likely been quantized before, and
 /// overwriting its scales would destroy it. Any of these names would be taken for a part of it by whoever reads the
-/// output, so all count, whether this scheme has such a part or not.
+/// output, so all count, whether this scheme has such a part or not. A tensor called like another one's module or
+/// like a scale of inputs stays, too: readers could not tell what is meant.
 void refuse_taken_names(Plan &plan, const Options &options) {
   std::set<std::string> taken;
+  std::set<std::string_view> modules;
   for (const catalog::Tensor &tensor : plan.catalog.tensors) {
     taken.insert(tensor.name);
+    modules.insert(catalog::module_name(tensor.name));
   }
   const auto refuse = [&](const std::vector<size_t> &group, const std::string &name) {
     leave_alone_together(plan, group, Reason::kNameTaken,
@@ -63,8 +66,14 @@ void refuse_taken_names(Plan &plan, const Options &options) {
       continue;
     }
     for (const size_t i : group) {
+      const std::string &own = plan.catalog.tensors[i].name;
+      if (modules.contains(own) || own.ends_with(".input_scale") ||
+          own.ends_with(".input_zero_point")) {
+        leave_alone_together(plan, group, Reason::kNotLoadable,
+                             concat(own, " means something else to loaders"));
+      }
       for (const std::string_view part : catalog::kPartSuffixes) {
-        const std::string name = concat(plan.catalog.tensors[i].name, part);
+        const std::string name = concat(own, part);
         if (taken.contains(name)) {
           refuse(group, name);
         }

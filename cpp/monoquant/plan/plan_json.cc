@@ -2,7 +2,9 @@
 #include <span>
 
 #include "monoquant/base/json_writer.h"
+#include "monoquant/base/words.h"
 #include "monoquant/plan/plan.h"
+#include "monoquant/quant/words.h"
 
 namespace monoquant::plan {
 namespace {
@@ -25,44 +27,23 @@ std::string_view decision_name(Decision decision) {
   return "copy";
 }
 
-std::string_view strategy_name(quant::Strategy strategy) {
-  switch (strategy) {
-  case quant::Strategy::kTensor:
-    return "tensor";
-  case quant::Strategy::kGroup:
-    return "group";
-  case quant::Strategy::kChannel:
-    break;
-  }
-  return "channel";
-}
-
-std::string_view method_name(quant::Method method) {
-  return method == quant::Method::kMse ? "mse" : "rtn";
-}
-
 void write_scheme(JsonWriter &json, const quant::Scheme &scheme) {
   const bool grouped = scheme.strategy == quant::Strategy::kGroup;
   json.begin_object();
   json.member("bits", scheme.bits);
-  json.member("scheme", scheme.symmetric ? "symmetric" : "asymmetric");
-  json.member("strategy", strategy_name(scheme.strategy));
+  json.member("scheme", word_of(quant::kSchemeWords, scheme.symmetric));
+  json.member("strategy", word_of(quant::kStrategyWords, scheme.strategy));
   json.member("groupSize", grouped ? static_cast<int64_t>(scheme.group_size) : int64_t{-1});
   json.member("scaleDtype", dtype_name(scheme.scale_dtype));
-  json.member("method", method_name(scheme.method));
+  json.member("method", word_of(quant::kMethodWords, scheme.method));
   json.end();
-}
-
-std::string_view observer_name(quant::RangeMethod method) {
-  constexpr std::string_view kNames[] = {"minmax", "moving-average", "histogram", "percentile"};
-  return kNames[static_cast<size_t>(method)];
 }
 
 /// PlannedInput of js/api/calibration.ts.
 void write_input(JsonWriter &json, const InputPlan &input) {
   json.begin_object();
-  json.member("scheme", input.symmetric ? "symmetric" : "asymmetric");
-  json.member("observer", observer_name(input.method));
+  json.member("scheme", word_of(quant::kSchemeWords, input.symmetric));
+  json.member("observer", word_of(quant::kObserverWords, input.method));
   json.member("min", input.range.min);
   json.member("max", input.range.max);
   json.member("scale", input.params.scale);
@@ -71,7 +52,7 @@ void write_input(JsonWriter &json, const InputPlan &input) {
   json.key("estimates").begin_array();
   for (const quant::RangeEstimate &estimate : input.estimates) {
     json.begin_object();
-    json.member("observer", observer_name(estimate.method));
+    json.member("observer", word_of(quant::kObserverWords, estimate.method));
     json.member("min", estimate.range.min);
     json.member("max", estimate.range.max);
     json.member("meanSquaredError", estimate.mean_squared_error);

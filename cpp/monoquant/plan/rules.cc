@@ -287,7 +287,7 @@ TensorPlan decide_one(const catalog::Catalog &catalog, size_t index, const Wish 
     plan.float_type = options.float_type;
     plan.explanation = concat("to ", dtype_name(options.float_type));
   } else {
-    quantize(plan, tensor, wish.treatment, options.weights_only);
+    quantize(plan, tensor, wish.treatment, options.weights_only());
   }
   return plan;
 }
@@ -308,7 +308,7 @@ void use_one_group_size(const catalog::Catalog &catalog, const std::vector<Wish>
     if (follows(plan) && plan.scheme.group_size != common) {
       Treatment treatment = wishes[plan.source].treatment;
       treatment.group_size = common;
-      quantize(plan, catalog.tensors[plan.source], treatment, options.weights_only);
+      quantize(plan, catalog.tensors[plan.source], treatment, options.weights_only());
       plan.asked_group = options.treatment.group_size;
       plan.explanation += concat(" (", plan.asked_group, " does not divide all rows of the model)");
     }

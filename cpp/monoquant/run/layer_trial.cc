@@ -6,15 +6,11 @@
 #include <utility>
 
 #include "monoquant/base/text.h"
+#include "monoquant/base/words.h"
 #include "monoquant/execute/recurrent_run.h"
 
 namespace monoquant::run {
 namespace {
-
-std::string_view mode_name(execute::ActivationMode mode) {
-  constexpr std::array<std::string_view, 3> kNames = {"dynamic", "static", "weights-only"};
-  return kNames[static_cast<size_t>(mode)];
-}
 
 execute::CodedRows coded_rows(const Stretch &stretch) {
   return {stretch.codes, stretch.scales, stretch.zero_points};
@@ -239,7 +235,7 @@ void LayerTrial::write(JsonWriter &json) const {
 
 void LayerTrial::write_outcome(JsonWriter &json) const {
   json.member("form", trial_form_name(layer_.form));
-  json.member("mode", mode_name(layer_.mode));
+  json.member("mode", word_of(execute::kActivationWords, layer_.mode));
   if (!layer_.note.empty()) {
     json.member("note", layer_.note);
   }

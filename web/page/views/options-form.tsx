@@ -5,7 +5,6 @@
  */
 import type { Bits, Dtype, TensorInfo } from 'monoquant';
 import { countBy } from '../../../js/words/counts.js';
-import { withBits } from '../choice.js';
 import { MoreOptions } from './more-options.js';
 import type { ViewProps } from './view-props.js';
 
@@ -35,9 +34,7 @@ export function OptionsForm({ workbench }: ViewProps) {
                 name="bits"
                 value={bits}
                 checked={choice.bits === bits}
-                onChange={() => {
-                  workbench.choice.value = withBits(choice, bits);
-                }}
+                onChange={() => workbench.change({ bits })}
               />
               <strong>{title}</strong>
               <span>{sizeWords(bits, stored)}</span>

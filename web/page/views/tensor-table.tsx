@@ -8,7 +8,7 @@ import { useMemo, useState } from 'preact/hooks';
 import { formatBytes, formatCount, formatShape } from '../../../js/words/format.js';
 import { printableName } from '../../../js/words/printable.js';
 import { codesWords, decisionWords } from '../../../js/words/wording.js';
-import { OVERRIDES, type OverrideBits, overrideOf, withOverride } from '../choice.js';
+import { OVERRIDES, type OverrideBits, overrideChanges, overrideOf } from '../choice.js';
 import {
   COLUMNS,
   type Column,
@@ -170,7 +170,7 @@ function Override({ name, workbench }: { name: string; workbench: Workbench }) {
       value={chosen ?? ''}
       onChange={({ currentTarget }) => {
         const bits = OVERRIDES.find((candidate) => candidate === currentTarget.value);
-        workbench.choice.value = withOverride(choice, name, bits);
+        workbench.change(overrideChanges(choice, name, bits));
       }}
     >
       <option value="">As chosen</option>

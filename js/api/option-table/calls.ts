@@ -1,0 +1,114 @@
+/**
+ * The options of calls: how they run, what they must live up to, where they write.
+ */
+import { DEQUANTIZED_TYPES } from '../schemes.js';
+import { ENGINE_KINDS, type Progress } from '../types.js';
+import { ACTIVATIONS } from './activations.js';
+import type { Entries } from './entry.js';
+import { FILES } from './files.js';
+import { choice, number, object, onOrOff, text, wholeNumber } from './kind.js';
+
+/** More than any machine gains from, and few enough for the engine's fixed memory. */
+const MAX_THREADS = 64;
+
+/** How a long call runs. */
+export const RUN = {
+  /** Threads that share the work. By default what the machine offers, at most 4; fewer for small files. */
+  threads: {
+    kind: wholeNumber(1, MAX_THREADS),
+    flag: { value: 'N', help: 'default: up to 4' },
+  },
+  /**
+   * Which engine works. By default, in Node, an `st` engine a thread, each reading and writing for
+   * itself; in pages `mt` where it can run and more than one thread is wanted, else `st`.
+   */
+  engine: { kind: choice(ENGINE_KINDS) },
+  /** Ends the call at once and removes what it has written. */
+  signal: { kind: object<AbortSignal>('an AbortSignal', isAbortSignal) },
+  onProgress: {
+    kind: object<(progress: Progress) => void>(
+      'a function',
+      (value) => typeof value === 'function',
+    ),
+  },
+} as const satisfies Entries;
+
+export const OUTPUT = {
+  /**
+   * Where to write: a file, or a folder (one that is there, or a name that ends in `/`), which gets the weights and
+   * all that stands beside those of the model. Without it the result is kept aside until `save`.
+   */
+  output: { kind: text, flag: { short: 'o', value: 'FILE', help: 'where to write it' } },
+  /** Overwrite an existing output. */
+  force: { kind: onOrOff, flag: { help: 'overwrite what exists', brief: 'overwrite' } },
+} as const satisfies Entries;
+
+export const STRICT = {
+  /** Treat every warning as an error and write nothing. */
+  strict: {
+    kind: onOrOff,
+    flag: { help: 'write nothing if there is a warning', brief: 'fail if it warns' },
+  },
+} as const satisfies Entries;
+
+export const FAIL_UNDER = {
+  /** Fail, and write nothing, if the SQNR in dB is lower. */
+  failUnder: {
+    kind: number(),
+    flag: { value: 'DB', help: 'exit with 4 if the SQNR is lower', brief: 'at least this SQNR' },
+  },
+} as const satisfies Entries;
+
+/** What a finished quantization must live up to. */
+export const GATES = { ...FAIL_UNDER, ...STRICT } as const;
+
+/** Beside those of opening, running and writing. */
+export const CONVERT = {
+  container: FILES.container,
+  duplicateTies: FILES.duplicateTies,
+  ...STRICT,
+} as const;
+
+export const DEQUANTIZE = {
+  /** What codes become: `auto`, the dtype of their scales, by default. */
+  dtype: {
+    kind: choice(DEQUANTIZED_TYPES),
+    flag: { help: 'of the values; default: that of scales' },
+  },
+} as const satisfies Entries;
+
+export const VALIDATE = {
+  /** The model that the file was made from: `key` and `stripPrefix` are about this one. */
+  reference: {
+    // What a model may be is for the host.
+    kind: object<never>('a model', () => true),
+    flag: {
+      short: 'r',
+      value: 'FILE',
+      help: 'the model that it was made from',
+      form: { kind: 'text' },
+    },
+  },
+  /** Captured inputs that layers are executed on: one file, no calibration made of it. */
+  calibration: {
+    kind: ACTIVATIONS.calibration.kind,
+    flag: {
+      short: 'c',
+      value: 'FILE',
+      help: 'inputs to execute layers on',
+      form: { kind: 'text' },
+    },
+  },
+  /** Execute every quantized layer as a runtime would; true by default. */
+  run: {
+    kind: onOrOff,
+    flag: { name: 'no-run', negated: true, help: 'do not execute the layers' },
+  },
+  ...FAIL_UNDER,
+} as const satisfies Entries;
+
+function isAbortSignal(value: unknown): boolean {
+  return (
+    typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value
+  );
+}

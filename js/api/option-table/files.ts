@@ -1,0 +1,61 @@
+/**
+ * What is read of a file, and what kind of file is written.
+ */
+import { CONTAINERS, DEQUANTIZED_TYPES, OUTPUT_FORMATS } from '../schemes.js';
+import * as needs from './conflict.js';
+import type { Entries } from './entry.js';
+import { anyText, choice, nullable, onOrOff } from './kind.js';
+
+/** Which part of a file is meant, and under which names. */
+export const OPENING = {
+  /** A path in the file, such as `state_dict`; empty for everything. By default, or null, the largest state dict. */
+  key: {
+    kind: nullable(anyText),
+    default: null,
+    flag: {
+      value: 'PATH',
+      help: "a part of the file; '' is all of it",
+      brief: "a part; '' is all",
+    },
+  },
+  /** Taken off every name; each must begin with it. */
+  stripPrefix: {
+    kind: anyText,
+    default: '',
+    flag: { value: 'TEXT', help: 'taken off every name: module.', brief: 'off every name' },
+  },
+} as const satisfies Entries;
+
+export const FILES = {
+  /** With `bits: 'none'`: what stored codes become; null: they are copied as they are. */
+  dequantize: { kind: nullable(choice(DEQUANTIZED_TYPES)), default: null, needs: [needs.copying] },
+  /** The kind of file that is written. In Node by default what the output's name says, else `safetensors`. */
+  container: {
+    kind: choice(CONTAINERS),
+    default: 'safetensors',
+    control: {
+      label: 'File',
+      words: {
+        safetensors: '.safetensors, for vLLM and transformers',
+        pt: '.pt, a plain state dict of PyTorch',
+      },
+    },
+  },
+  /** Write the bytes of tied tensors once a name, instead of once with notes. */
+  duplicateTies: {
+    kind: onOrOff,
+    default: false,
+    flag: { help: 'write tied tensors once a name', brief: 'one copy a name' },
+    control: { label: 'Write tied tensors once a name' },
+  },
+  /** How quantized tensors are laid out in the file. */
+  format: {
+    kind: choice(OUTPUT_FORMATS),
+    default: 'compressed-tensors',
+    flag: {
+      value: 'NAME',
+      help: 'how quantized tensors are laid out',
+      brief: 'how it is laid out',
+    },
+  },
+} as const satisfies Entries;

@@ -1,0 +1,93 @@
+/**
+ * How weights become numbers of fewer bits.
+ * What has a name for `override` may be chosen for some tensors alone.
+ */
+import {
+  BITS,
+  FLOAT_TYPES,
+  GROUP_SIZES,
+  type GroupSize,
+  METHODS,
+  type Method,
+  SCHEMES,
+  STRATEGIES,
+  type Strategy,
+} from '../schemes.js';
+import * as needs from './conflict.js';
+import type { Entries } from './entry.js';
+import { choice } from './kind.js';
+
+/** Of one option, or of two of that kind. */
+export const SCHEME_WORDS = {
+  symmetric: 'Symmetric: a scale',
+  asymmetric: 'Asymmetric: a scale and a zero point',
+} as const;
+
+export const HOW = {
+  /** 8 (default), 4 or 16; `none` copies every tensor, as `convert` does. */
+  bits: {
+    kind: choice([...BITS, 'none']),
+    default: 8,
+    override: 'bits',
+    flag: { short: 'b', form: { kind: 'choice', choices: BITS }, help: 'default: 8' },
+  },
+  /** `symmetric` by default. */
+  scheme: {
+    kind: choice(SCHEMES),
+    default: 'symmetric',
+    needs: [needs.scales],
+    override: 'scheme',
+    flag: { short: 's', help: 'default: symmetric' },
+    control: { label: 'Scheme', words: SCHEME_WORDS },
+  },
+  /** `channel` for 8 bits, `group` for 4 bits. */
+  strategy: {
+    kind: choice(STRATEGIES),
+    resolve: strategyOf,
+    needs: [needs.scales, needs.fineScales, needs.packing],
+    followsBits: true,
+    flag: { help: 'what shares one scale' },
+    control: { label: 'One scale for' },
+  },
+  /** 128 for groups; -1 means per channel, or per tensor. */
+  groupSize: {
+    kind: choice(GROUP_SIZES),
+    resolve: ({ groupSize }: { groupSize?: GroupSize }, { strategy }: { strategy: Strategy }) =>
+      strategy === 'group' ? (groupSize ?? (128 satisfies GroupSize)) : (-1 satisfies GroupSize),
+    needs: [needs.scales, needs.itsStrategy, needs.packing],
+    followsBits: true,
+    override: 'group',
+    flag: { short: 'g', help: '4 bits: default 128; -1: per channel' },
+  },
+  /** `mse` for 4 bits, `rtn` for others. */
+  method: {
+    kind: choice(METHODS),
+    resolve: ({ method }: { method?: Method }, { bits }: { bits: needs.AnyBits }): Method =>
+      method ?? (bits === 4 ? 'mse' : 'rtn'),
+    needs: [needs.scales],
+    followsBits: true,
+    override: 'method',
+    flag: { help: 'mse searches scales (4 bits: default)' },
+    control: {
+      label: 'Scales from',
+      words: { rtn: 'Largest weight (rtn): fast', mse: 'Smallest error (mse): searched' },
+    },
+  },
+  /** What `bits: 16` writes: F16 by default. */
+  floatType: {
+    kind: choice(FLOAT_TYPES),
+    default: 'F16',
+    needs: [needs.floats],
+    flag: { name: 'dtype', help: 'what --bits 16 writes, default: f16' },
+    control: { label: '16-bit floats', words: { BF16: 'BF16: as wide a range as F32' } },
+  },
+} as const satisfies Entries;
+
+function strategyOf(
+  chosen: { readonly strategy?: Strategy; readonly groupSize?: GroupSize },
+  { bits }: { readonly bits: needs.AnyBits },
+): Strategy {
+  if (bits !== 4 && bits !== 8) return 'channel';
+  if (chosen.groupSize === -1) return 'channel';
+  return chosen.strategy ?? (chosen.groupSize !== undefined || bits === 4 ? 'group' : 'channel');
+}
