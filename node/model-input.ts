@@ -27,7 +27,9 @@ import { reasonOf } from './reason.js';
 export type ModelFile = OneOrShards<SizedFile>;
 
 export class ModelInput {
-  /** Of the file, or what was named where it is several. */
+  /** As it was named: a file, a folder or an index. */
+  readonly named: string;
+  /** Of the file, or what was named if it is several. */
   readonly path: string;
   readonly source: ModelFile;
   /** Of all files. */
@@ -38,11 +40,12 @@ export class ModelInput {
   readonly #files: readonly InputFile[];
   readonly #config: InputFile | undefined;
 
-  private constructor(path: string, files: Files) {
+  private constructor(named: string, files: Files) {
     const { parts, index, weightMap, folder, config } = files;
     const [first] = parts;
     const isOne = parts.length === 1 && first !== undefined && index === undefined;
-    this.path = isOne ? first.file.path : path;
+    this.named = named;
+    this.path = isOne ? first.file.path : named;
     this.source = isOne
       ? first.file
       : {

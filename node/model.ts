@@ -66,7 +66,7 @@ class NodeModel extends Handle<NodeTypes> {
     const { configuration, force } = request;
     const aside = request.output === undefined ? new TemporaryFolder() : undefined;
     const place = request.output ?? `${aside?.path ?? ''}/`;
-    const path = weightsOf(place, input.path, configuration.container);
+    const path = weightsOf(place, input.named, configuration.container);
     let folder: OutputFolder | undefined;
     try {
       calibration.checkOutput(path);

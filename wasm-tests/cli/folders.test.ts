@@ -327,10 +327,30 @@ describe('what stands beside the weights', () => {
     expect(config).toContain('"a": 1.0');
   });
 
-  it('goes along from JavaScript, and with a weights file that was named in its folder', async () => {
-    writeFileSync(root.at('single.safetensors'), joined(PARTS));
+  const asOneFile = () => {
     for (const { name } of SHARDS) rmSync(root.at(`model/${name}`));
-    renameSync(root.at('single.safetensors'), root.at('model/model.safetensors'));
+    renameSync(one, root.at('model/model.safetensors'));
+  };
+
+  it('goes along with one weights file, too, to names without a slash', async () => {
+    asOneFile();
+    for (const line of ['quantize model -o out', 'convert out copy', 'dequantize out back']) {
+      const words = [...line.split(' '), '--quiet'];
+      const { code, stdout, stderr } = await shell(
+        `cd '${root.path}' && monoquant ${words.join(' ')}`,
+      );
+      expect(code, `${line}\n${stderr}`).toBe(0);
+      const output = words.at(-2) ?? '';
+      expect(stdout).toBe(`${output}/model.safetensors\n`);
+      expect(filesIn(output)).toEqual(EXPECTED);
+    }
+    const result = await quantize(root.at('model'), { output: root.at('again') });
+    expect(result.output).toBe(root.at('again/model.safetensors'));
+    expect(filesIn('again')).toEqual(EXPECTED);
+  });
+
+  it('goes along from JavaScript, and with a weights file that was named in its folder', async () => {
+    asOneFile();
     const result = await quantize(root.at('model/model.safetensors'), { output: root.at('out/') });
     expect(result.output).toBe(root.at('out/model.safetensors'));
     await result.close();
