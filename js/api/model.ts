@@ -13,7 +13,7 @@ import type { Calibration, Catalog, Comparison, Distribution, Plan, Validation }
 export interface Tensors {
   /** What is in the file. */
   readonly catalog: Catalog;
-  /** The content of one tensor; where it is stored as codes and parts were joined, its values. */
+  /** The content of one tensor; its values if it is stored as codes and the file was opened by `load`. */
   tensor(name: string): Promise<TensorData>;
   /** All tensors in the order of the file, one at a time. */
   [Symbol.asyncIterator](): AsyncIterator<TensorData>;
@@ -31,8 +31,8 @@ export interface ModelTypes {
 }
 
 /**
- * The options of its calls are those of the functions of the same name. What was said when it was opened (`key`,
- * `stripPrefix`, `threads`, `engine`) holds for all of them: saying something else is an error.
+ * Its calls have the options of the functions of the same name. What `open` was given (`key`, `stripPrefix`, `threads`,
+ * `engine`) holds for all of them; asking for something else is an error.
  */
 export interface ModelOf<Types extends ModelTypes> extends Tensors {
   /** What `quantize` with these options would do. Reads nothing but metadata. */
@@ -46,15 +46,15 @@ export interface ModelOf<Types extends ModelTypes> extends Tensors {
     options?: CalibrateOptions,
   ): Promise<Calibration>;
   /**
-   * Checks it, where it is a quantized file. With `file` that one is checked instead, with this model as the reference
+   * Checks the model, a quantized file. With `file`, that file is checked instead, with this model as the reference
    * that it was made from.
    */
   validate(
     options?: ValidateOptions<Types['named']> & { readonly file?: Types['named'] },
   ): Promise<Validation>;
-  /** What `other` is beside it. */
+  /** Compares `other` with it. */
   compare(other: Types['named'], options?: CompareOptions): Promise<Comparison>;
-  /** Counts the values of one tensor, here and in what was made of it. */
+  /** Counts the values of one tensor, here and in what was made from it. */
   distribution(
     other: Types['named'],
     tensor: string,

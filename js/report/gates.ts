@@ -1,6 +1,6 @@
 /**
- * What ends a call although its work could go on: every gate throws, whatever opens it says nothing.
- * One rule and one wording each, whoever asks: runs, plans that are only shown, comparisons, validations.
+ * What ends a call although its work could go on: a gate throws, or does nothing.
+ * Runs, dry runs, comparisons and validations share the rules and the words.
  */
 import { MonoquantError } from '../api/errors.js';
 import { option, say } from '../api/sentence.js';
@@ -14,7 +14,7 @@ interface Measured {
   readonly tensors: readonly { readonly name: string; readonly sqnrDb: number | null }[];
 }
 
-/** Less is left than `failUnder`, in dB. */
+/** `failUnder` is in dB. */
 export function gateQuality(
   measured: Measured,
   { failUnder }: { readonly failUnder: number | undefined },

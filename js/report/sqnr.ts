@@ -9,8 +9,8 @@ export const LOW_SQNR_DB = 20;
 export const VERY_LOW_SQNR_DB = 10;
 
 /**
- * Of a sum of squares and a sum of squared errors; null where there is no error. An error without any signal is as bad
- * as a number can say: JSON has no infinity.
+ * Of a sum of squares and a sum of squared errors; null if there is no error. An error without any signal gives the
+ * worst finite number: JSON has no infinity.
  */
 export function sqnrOf({
   signal = 0,
@@ -26,12 +26,12 @@ interface Rated {
   readonly sqnrDb: number | null;
 }
 
-/** For sorting: no error at all comes behind every number. */
+/** For sorting: no error at all comes after every number. */
 export function worstFirst(a: Rated, b: Rated): number {
   return (a.sqnrDb ?? Number.MAX_VALUE) - (b.sqnrDb ?? Number.MAX_VALUE);
 }
 
-/** Of the tensors that lost anything, weighted by their elements; null where none did. */
+/** Of the tensors that lost anything, weighted by their elements; null if none did. */
 export function meanSqnr(tensors: readonly (Rated & { readonly elements: number })[]) {
   let sum = 0;
   let elements = 0;
@@ -53,7 +53,7 @@ export function decibels(sqnrDb: number | null): string {
   return sqnrDb === null ? 'no error' : `${sqnrDb.toFixed(2)} dB`;
 }
 
-/** What is to be said where less is left than was asked for; undefined where it is enough. */
+/** The message if less is left than was asked for; undefined if it is enough. */
 export function tooLow({ sqnrDb }: Rated, failUnder: number | undefined): string | undefined {
   if (failUnder === undefined || sqnrDb === null || sqnrDb >= failUnder) return undefined;
   return `Expected an SQNR of at least ${failUnder} dB, found ${decibels(sqnrDb)}.`;

@@ -27,7 +27,7 @@ export interface Evidence {
   readonly reference: Catalog | undefined;
   readonly problems: readonly Problem[];
   readonly measured: CompareResult;
-  /** Missing where nothing was executed. */
+  /** Undefined if nothing was executed. */
   readonly trial: TrialResult | undefined;
   readonly failUnder: number | undefined;
 }

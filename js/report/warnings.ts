@@ -7,7 +7,7 @@ import { decibels, LOW_SQNR_DB, VERY_LOW_SQNR_DB } from './sqnr.js';
 
 const NAMES_IN_WARNING = 20;
 
-/** About so many names; none where there are none. */
+/** About the tensors of these names; none if there are no names. */
 export function warningOf(code: WarningCode, message: string, names: readonly string[]): Warning[] {
   if (names.length === 0) return [];
   return [{ code, message, tensors: names.slice(0, NAMES_IN_WARNING), total: names.length }];

@@ -1,6 +1,6 @@
 /**
- * Calibrating a model that is open in a worker, where the calibration stays: file after file of captured inputs is
- * added to it.
+ * Calibrating a model that is open in a worker. The calibration stays there; each file of captured inputs is added
+ * to it.
  */
 import type { Calibration } from '../api/calibration.js';
 import { contradiction } from '../api/check.js';
@@ -20,7 +20,7 @@ export type CalibrationPart<Source> =
 /** Parts whose files are open until `close`. */
 export interface OpenedCalibration<Source> {
   readonly parts: readonly CalibrationPart<Source>[];
-  /** Throws where a file was changed while it was read. */
+  /** Throws if a file was changed while it was read. */
   checkUnchanged(): void;
   close(): void;
 }
@@ -35,7 +35,7 @@ export interface Calibrated {
   readonly problems: DataProblems | undefined;
 }
 
-/** From now on the model's plans go by these. One calibration that it goes by already is not sent again. */
+/** From now on the model's plans use these. A calibration that they use already is not sent again. */
 export async function calibrateWith<Source>(
   model: RemoteFile<Source, unknown, unknown>,
   parts: readonly CalibrationPart<Source>[],
@@ -76,7 +76,7 @@ function addData<Source>(
   );
 }
 
-/** What the model's plans go by. */
+/** What the model's plans use. */
 export async function calibrationOf<Source>(
   model: RemoteFile<Source, unknown, unknown>,
   signal: AbortSignal | undefined,

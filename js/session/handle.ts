@@ -58,7 +58,7 @@ import { withFile } from './session.js';
 import { dataOf, validateFile } from './validate.js';
 import { type FileFor, type OpenedModel, type SessionFor, Workplace } from './workplace.js';
 
-/** How a host names files for its workers and what outputs are there, besides what callers see of it. */
+/** How a host names files and outputs for its workers, besides what callers see of it. */
 export interface HostTypes extends ModelTypes {
   source: unknown;
   sink: unknown;
@@ -79,9 +79,9 @@ type ModelIn<T extends HostTypes> = OpenedModel<T['source']>;
 
 export interface HandleOptions {
   readonly opening: Opening;
-  /** Of these the engine and its threads hold for all calls. */
+  /** Its engine and threads hold for all calls. */
   readonly run: RunOptions;
-  /** Whether its tensors are seen as values where they are stored as codes. */
+  /** Whether tensors stored as codes are seen as values. */
   readonly joined?: boolean;
 }
 
@@ -94,7 +94,7 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
   protected readonly place: Workplace<Types['source'], Types['sink'], Types['output']>;
   protected readonly opening: Opening;
   readonly #host: Host<Types>;
-  /** The engine and its threads, as they were said when it was opened. */
+  /** As given when it was opened. */
   protected readonly run: Pick<RunOptions, 'threads' | 'engine'>;
   readonly #joined: boolean;
   #catalog: Catalog | undefined;
@@ -115,7 +115,7 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
     );
   }
 
-  /** Reads what is in the file: before callers get the handle, who have that at once. */
+  /** Reads what is in the file, before callers get the handle. */
   async readCatalog(run: RunOptions): Promise<void> {
     const { signal } = run;
     const json = await this.place.inTurn(run, async () =>
@@ -182,7 +182,7 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
   /** Writes an output as the request has it, in turn. */
   abstract write(request: QuantizeRequest): Promise<Types['result']>;
 
-  /** What `write` has to have done in its turn. `others` are more workers to share the work. */
+  /** The part of `write` that hosts share. `others` are more workers to share the work. */
   protected async encode(
     { configuration, gates, run }: QuantizeRequest,
     sink: Types['sink'],
@@ -238,7 +238,7 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
     return this.validateAs(request, file !== undefined);
   }
 
-  /** `isReference`: it is another file that is validated, beside this model. */
+  /** `isReference`: another file is validated, with this model as its reference. */
   validateAs(request: ValidateRequest<Types['named']>, isReference = false): Promise<Validation> {
     const { reference: named, opening, calibration, run, ...choices } = request;
     const { signal } = run;

@@ -94,7 +94,7 @@ class Run<Source, Sink, Output> {
     return { report, output };
   }
 
-  /** Of all that was begun nothing is left; a worker that leads and is still busy, after a failure, is ended. */
+  /** Nothing is left of what was begun. If the leading worker is still busy after a failure, it is ended. */
   async release(): Promise<void> {
     const { session, others } = this.#job;
     await Promise.all(others.map((other) => other.close()));
@@ -132,7 +132,7 @@ class Run<Source, Sink, Output> {
     return { ...facts, tensors, warnings };
   }
 
-  /** Encodes; where weights turn out unfit for the plan, makes another plan and encodes once more. */
+  /** Encodes. If weights turn out unfit for the plan, makes another plan and encodes once more. */
   async #encode(plan: RunPlan): Promise<{ plan: RunPlan; shares: readonly EncodedShare[] }> {
     const first = await this.#encodeShares(plan);
     const unfit = unfitTensors(first);

@@ -142,7 +142,7 @@ export class RemoteFile<Source, Sink, Output> {
   readonly session: Session<Source, Sink, Output>;
   /** How requests about other files name it. */
   readonly number: number;
-  /** What its plans go by, as far as that came from here; undefined where the worker has added data. */
+  /** The calibration its plans use, if it came from here; undefined after the worker has added data. */
   calibration: Calibration | Json<Calibration> | null | undefined = null;
 
   constructor(session: Session<Source, Sink, Output>, number: number) {
@@ -158,7 +158,7 @@ export class RemoteFile<Source, Sink, Output> {
     return this.session.request(kind, this.number, parameters, controls);
   }
 
-  /** Harmless where its worker has ended; one that is still busy with something that failed is not waited for. */
+  /** Harmless after its worker has ended. A worker still busy with something that failed is not waited for. */
   async close(): Promise<void> {
     if (this.session.isIdle) await this.request('close', null);
   }

@@ -1,5 +1,5 @@
 /**
- * Validating a quantized file, with what it was made from beside it where that is known. Nothing is written.
+ * Validating a quantized file, beside the model it was made from if that is known. Nothing is written.
  */
 import { contradiction } from '../api/check.js';
 import { parseJson } from '../api/json.js';

@@ -1,6 +1,6 @@
 /**
  * Where the calls of a model are done: one worker with one engine, one call at a time, files open as long as they are
- * needed. A worker is started when a call needs one: at first, and after one that an abort or a fault has ended.
+ * needed. A call starts a worker if there is none: the first call, and one after an abort or a fault has ended it.
  */
 import { MonoquantError } from '../api/errors.js';
 import { toJson } from '../api/json.js';
@@ -15,7 +15,7 @@ export interface OpenedModel<Source> {
   readonly source: OneOrShards<Source>;
   /** What a configuration beside it says of it. */
   readonly modelClass: ModelClass | undefined;
-  /** Throws where a file was changed since it was opened. */
+  /** Throws if a file was changed since it was opened. */
   checkUnchanged(): void;
   close(): void;
 }
@@ -38,7 +38,7 @@ export class Workplace<Source, Sink, Output> {
     this.#start = start;
   }
 
-  /** Does the work when all before it is over. While it waits an abort ends it at once: it is never begun. */
+  /** Does the work when all before it is done. An abort while it waits ends it at once: it never begins. */
   async inTurn<Answer>({ signal }: RunOptions, work: () => Promise<Answer>): Promise<Answer> {
     throwIfAborted(signal);
     const before = this.#last;

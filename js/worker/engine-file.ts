@@ -199,7 +199,7 @@ export class EngineFile<Output> {
     }
   }
 
-  /** Looks at what is stored as codes, beside a reference where there is one. */
+  /** Looks at what is stored as codes, beside a reference if there is one. */
   async compare(
     reference: EngineFile<Output> | undefined,
     onProgress?: OnStageProgress,
@@ -223,7 +223,7 @@ export class EngineFile<Output> {
     return countDistribution(this.#engine, this.#blocks, this, reference, tensor, onProgress);
   }
 
-  /** Executes the quantized layers, on captured inputs where `data` has any. */
+  /** Executes the quantized layers, on captured inputs if `data` has any. */
   async trial(
     reference: EngineFile<Output> | undefined,
     data: EngineFile<Output> | undefined,

@@ -1,7 +1,7 @@
 /**
  * What a session and its worker say to each other: `load` first, then `open` for each file, under a number of the
  * session's choice, then anything about a file that is open. What was made of a file stays with it in the worker
- * until it is closed: its catalog, its calibration, its plan, its share of a run. Documents cross only where they are
+ * until it is closed: its catalog, its calibration, its plan, its share of a run. Documents cross only if they are
  * asked for, as the engine's JSON; everything survives structured cloning.
  * A run: `plan` and `encode` on every worker, `seal` on one, `verify` on every worker, `finish` on that one; or `drop`.
  */
@@ -39,15 +39,16 @@ export interface Calls<Source, Sink, Output> {
   readonly problems: Call<null, Json<readonly Problem[]>>;
   /** The elements of the tensor of this index, one after the other. */
   readonly tensor: Call<number, Uint8Array>;
-  /** What plans go by, and what `calibrate` adds to, from now on. */
+  /** What plans use, and `calibrate` adds to, from now on. */
   readonly setCalibration: Call<Json<Calibration> | null, void>;
   /** Adds an open file of captured inputs to the calibration. */
   readonly calibrate: Call<{ readonly data: number }, Json<DataProblems>>;
   readonly calibration: Call<null, Json<Calibration> | null>;
   /** A plan as a whole, which is not kept. */
   readonly planDocument: Call<PlanChoice, Json<PlanDocument>>;
-  /** Makes the plan of a run, and says what the run has to know of it. */
+  /** Makes the plan of a run. */
   readonly plan: Call<PlanChoice, void>;
+  /** What the run has to know of it. */
   readonly planFacts: Call<null, PlanFacts>;
   /** Writes a share of what was planned, and reads most of it back. */
   readonly encode: Call<
@@ -66,7 +67,7 @@ export interface Calls<Source, Sink, Output> {
   readonly finish: Call<null, Output>;
   /** Lets go of the plan, and of an output that was not finished. */
   readonly drop: Call<null, void>;
-  /** Looks at what is stored as codes, beside a reference where there is one. */
+  /** Looks at what is stored as codes, beside a reference if there is one. */
   readonly compare: Call<{ readonly reference: number | undefined }, Json<CompareResult>>;
   /** Counts the values of one tensor, here and in the reference. */
   readonly distribution: Call<

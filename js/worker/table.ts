@@ -16,7 +16,7 @@ export interface Table<Row> {
   readonly columns: readonly (readonly [key: string, column: Column])[];
 }
 
-/** A key that one of the rows has is a key of all: undefined where a row has nothing there. */
+/** A key that one row has is a key of all; rows without it have undefined there. */
 export function tableOf<Row extends object>(rows: readonly Row[]): Table<Row> {
   const keys = new Set(rows.flatMap((each) => Object.keys(each)));
   const columns = [...keys].map(
