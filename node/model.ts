@@ -46,7 +46,7 @@ class NodeModel extends Handle<NodeTypes> {
     this.#input = input;
   }
 
-  write(request: QuantizeRequest): Promise<QuantizeResult> {
+  protected write(request: QuantizeRequest): Promise<QuantizeResult> {
     return this.place.inTurn(request.run, async () => {
       const calibration = openCalibration(request.calibration);
       try {

@@ -60,8 +60,6 @@ export interface StoredCodes {
   /** Whether codes are integers, or small floats such as FP8. */
   readonly type: 'int' | 'float';
   readonly bits: 4 | 8;
-  /** `float`: FP8. */
-  readonly type: 'int' | 'float';
   readonly scheme: Scheme;
   /** `block`: one scale for a rectangle of `blockSize` rows and columns. */
   readonly strategy: Strategy | 'block';

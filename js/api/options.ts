@@ -101,17 +101,23 @@ export function resolveOpen(options: OpenOptions & RunOptions): {
   readonly run: RunOptions;
   readonly opening: Opening;
 } {
-  const given = keysOf(options, RUN, OPENING);
+  return openingFor(keysOf(options, RUN, OPENING));
+}
+
+/** What the options of a call say about opening its model. The call itself checks the others. */
+export function openingFor(options: object): {
+  readonly run: RunOptions;
+  readonly opening: Opening;
+} {
+  const given = checkObject(options, 'options');
   return { run: checkOptions(RUN, given), opening: openingOf(given) };
 }
 
-export interface CalibrateRequest {
+export function resolveCalibrate(options: CalibrateOptions): {
   readonly run: RunOptions;
   readonly opening: Opening;
   readonly strict: boolean;
-}
-
-export function resolveCalibrate(options: CalibrateOptions): CalibrateRequest {
+} {
   const given = keysOf(options, RUN, OPENING, STRICT);
   const { strict = false } = checkOptions(STRICT, given);
   return { run: checkOptions(RUN, given), opening: openingOf(given), strict };
@@ -149,16 +155,14 @@ export function resolveDequantize(options: DequantizeOptions, hasPaths: boolean)
   return request(given, (choices) => ({ ...copyingConfiguration(choices), dequantize }));
 }
 
-export interface ValidateRequest<Source> {
+export function resolveValidate<Source>(options: ValidateOptions<Source>): {
   readonly run: RunOptions;
   readonly opening: Opening;
   readonly reference: Source | undefined;
   readonly failUnder: number | undefined;
   readonly executes: boolean;
   readonly calibration: readonly CalibrationInput[];
-}
-
-export function resolveValidate<Source>(options: ValidateOptions<Source>): ValidateRequest<Source> {
+} {
   const given = keysOf(options, VALIDATE, ...EVERY);
   const { failUnder, run: executes = true, calibration = [] } = checkOptions(VALIDATE, given);
   if (failUnder !== undefined && options.reference === undefined) {

@@ -6,21 +6,14 @@ import type { ModelOf, Tensors } from '../api/model.js';
 import {
   type CalibrateOptions,
   type CompareOptions,
-  type Opening,
-  type QuantizeRequest,
+  openingFor,
   type RunOptions,
-  resolveCalibrate,
-  resolveConvert,
-  resolveData,
-  resolveDequantize,
   resolveOpen,
-  resolveQuantize,
-  resolveTensor,
   resolveValidate,
   type ValidateOptions,
 } from '../api/options.js';
 import type { OpenOptions } from '../api/plan-options.js';
-import { type Handle, type Host, type HostTypes, WHOLE } from './handle.js';
+import { type Handle, type HandleOptions, type Host, type HostTypes, WHOLE } from './handle.js';
 import { throwIfAborted } from './session.js';
 
 export type FunctionsOf<Types extends HostTypes> = ReturnType<typeof functionsOf<Types>>;
@@ -28,18 +21,17 @@ export type FunctionsOf<Types extends HostTypes> = ReturnType<typeof functionsOf
 export function functionsOf<Types extends HostTypes>(host: Host<Types>) {
   type Named = Types['named'];
 
-  async function handleOf(named: Named, opening: Opening, run: RunOptions, joined = false) {
-    throwIfAborted(run.signal);
-    return host.handle(named, await host.openModel(named), { opening, run, joined });
+  async function handleOf(named: Named, options: HandleOptions) {
+    throwIfAborted(options.run.signal);
+    return host.handle(named, await host.openModel(named), options);
   }
 
   async function withModel<Answer>(
     named: Named,
-    opening: Opening,
-    run: RunOptions,
+    options: HandleOptions,
     call: (model: Handle<Types>) => Promise<Answer>,
   ): Promise<Answer> {
-    const model = await handleOf(named, opening, run);
+    const model = await handleOf(named, options);
     try {
       return await call(model);
     } finally {
@@ -49,7 +41,7 @@ export function functionsOf<Types extends HostTypes>(host: Host<Types>) {
 
   async function openModel(named: Named, options: OpenOptions & RunOptions, joined: boolean) {
     const { run, opening } = resolveOpen(options);
-    const model = await handleOf(named, opening, run, joined);
+    const model = await handleOf(named, { run, opening, joined });
     try {
       await model.readCatalog(run);
       return model;
@@ -59,9 +51,6 @@ export function functionsOf<Types extends HostTypes>(host: Host<Types>) {
     }
   }
 
-  const write = (named: Named, request: QuantizeRequest) =>
-    withModel(named, request.configuration, request.run, (model) => model.write(request));
-
   return {
     open: async (model: Named, options: OpenOptions & RunOptions = {}): Promise<ModelOf<Types>> =>
       openModel(model, options, false),
@@ -70,44 +59,37 @@ export function functionsOf<Types extends HostTypes>(host: Host<Types>) {
       openModel(model, options, true),
 
     quantize: async (model: Named, options: Types['quantize'] = {}) =>
-      write(model, resolveQuantize(options, host.hasPaths)),
+      withModel(model, openingFor(options), (opened) => opened.quantize(options)),
 
     convert: async (model: Named, options: Types['convert'] = {}) =>
-      write(model, resolveConvert(options, host.hasPaths)),
+      withModel(model, openingFor(options), (opened) => opened.convert(options)),
 
     dequantize: async (model: Named, options: Types['dequantize'] = {}) =>
-      write(model, resolveDequantize(options, host.hasPaths)),
+      withModel(model, openingFor(options), (opened) => opened.dequantize(options)),
 
     calibrate: async (
       model: Named,
       data: CalibrationInput | readonly CalibrationInput[],
       options: CalibrateOptions = {},
-    ) => {
-      const request = resolveCalibrate(options);
-      const inputs = resolveData(data);
-      const { opening, run } = request;
-      return withModel(model, opening, run, (opened) => opened.calibrateAs(inputs, request));
-    },
+    ) => withModel(model, openingFor(options), (opened) => opened.calibrate(data, options)),
 
     validate: async (file: Named, options: ValidateOptions<Named> = {}) => {
-      const request = resolveValidate(options);
-      return withModel(file, WHOLE, request.run, (model) => model.validateAs(request));
+      // `key` and `stripPrefix` are about the reference.
+      const { run } = resolveValidate(options);
+      return withModel(file, { run, opening: WHOLE }, (opened) => opened.validate(options));
     },
 
-    compare: async (first: Named, second: Named, options: CompareOptions = {}) => {
-      const { run, opening } = resolveOpen(options);
-      return withModel(first, opening, run, (model) => model.compare(second, options));
-    },
+    compare: async (first: Named, second: Named, options: CompareOptions = {}) =>
+      withModel(first, openingFor(options), (opened) => opened.compare(second, options)),
 
     distribution: async (
       first: Named,
       second: Named,
       tensor: string,
       options: CompareOptions = {},
-    ) => {
-      const { run, opening } = resolveOpen(options);
-      const name = resolveTensor(tensor);
-      return withModel(first, opening, run, (model) => model.distribution(second, name, options));
-    },
+    ) =>
+      withModel(first, openingFor(options), (opened) =>
+        opened.distribution(second, tensor, options),
+      ),
   };
 }

@@ -10,7 +10,6 @@ import { parseJson } from '../api/json.js';
 import type { ModelOf, ModelTypes } from '../api/model.js';
 import {
   type CalibrateOptions,
-  type CalibrateRequest,
   type CompareOptions,
   checkOpening,
   type Opening,
@@ -26,7 +25,6 @@ import {
   resolveTensor,
   resolveValidate,
   type ValidateOptions,
-  type ValidateRequest,
 } from '../api/options.js';
 import type { PlanOptions } from '../api/plan-options.js';
 import { option, say } from '../api/sentence.js';
@@ -180,7 +178,7 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
   }
 
   /** Writes an output as the request has it, in turn. */
-  abstract write(request: QuantizeRequest): Promise<Types['result']>;
+  protected abstract write(request: QuantizeRequest): Promise<Types['result']>;
 
   /** The part of `write` that hosts share. `others` are more workers to share the work. */
   protected async encode(
@@ -202,16 +200,9 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
     data: CalibrationInput | readonly CalibrationInput[],
     options: CalibrateOptions = {},
   ): Promise<Calibration> {
-    const request = resolveCalibrate({ ...this.opening, ...options });
-    this.#checkAsOpened(request.run, request.opening);
-    return this.calibrateAs(resolveData(data), request);
-  }
-
-  calibrateAs(
-    inputs: readonly CalibrationInput[],
-    { run, strict }: CalibrateRequest,
-  ): Promise<Calibration> {
-    return this.#withData(run, inputs, async (parts) => {
+    const { run, opening, strict } = resolveCalibrate({ ...this.opening, ...options });
+    this.#checkAsOpened(run, opening);
+    return this.#withData(run, resolveData(data), async (parts) => {
       run.onProgress?.({ stage: 'plan', bytes: 0, totalBytes: 0, tensor: '' });
       const file = await this.#file(false, run.signal);
       const found = await calibrateWith(file, parts, run);
@@ -232,25 +223,25 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
         say`Leave out ${option('reference')}.`,
       );
     }
-    const opening = file === undefined ? {} : this.opening;
-    const request = resolveValidate({ ...opening, ...others, reference });
-    this.#checkAsOpened(request.run);
-    return this.validateAs(request, file !== undefined);
-  }
-
-  /** `isReference`: another file is validated, with this model as its reference. */
-  validateAs(request: ValidateRequest<Types['named']>, isReference = false): Promise<Validation> {
-    const { reference: named, opening, calibration, run, ...choices } = request;
+    const ofReference = file === undefined ? {} : this.opening;
+    const { opening, calibration, run, failUnder, executes } = resolveValidate({
+      ...ofReference,
+      ...others,
+      reference,
+    });
+    this.#checkAsOpened(run);
     const { signal } = run;
     return this.#withData(run, calibration, async (parts) => {
       const data = dataOf(parts);
-      return this.#withOther(named, async (other) => {
-        const [model, reference] = isReference ? [other, this.input] : [this.input, other];
+      return this.#withOther(reference, async (other) => {
+        // With `file` the other one is validated, and this model is its reference.
+        const [model, measure] =
+          file === undefined || other === undefined ? [this.input, other] : [other, this.input];
         const session = this.place.session(signal);
-        let file: FileOf<Types>;
+        let opened: FileOf<Types>;
         try {
-          const whole = this.#optionsOf(model ?? this.input, WHOLE, 'unknown');
-          file = await this.place.open(model ?? this.input, whole, signal);
+          const whole = this.#optionsOf(model, WHOLE, 'unknown');
+          opened = await this.place.open(model, whole, signal);
         } catch (error) {
           if (!(error instanceof MonoquantError) || !FILE_FAULTS.includes(error.code)) throw error;
           // A file that cannot be opened is what validation is for.
@@ -258,13 +249,9 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
           return unreadable(version, error.message, error.tensor);
         }
         const beside =
-          reference &&
-          (await this.place.open(
-            reference,
-            this.#optionsOf(reference, opening, 'unsound'),
-            signal,
-          ));
-        const job = { ...choices, file, reference: beside, run };
+          measure &&
+          (await this.place.open(measure, this.#optionsOf(measure, opening, 'unsound'), signal));
+        const job = { file: opened, reference: beside, failUnder, executes, run };
         if (data === undefined) return validateFile({ ...job, data: undefined });
         return withFile(session, data, AS_DATA, signal, (inputs) =>
           validateFile({ ...job, data: inputs }),

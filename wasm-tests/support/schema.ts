@@ -172,7 +172,6 @@ const plannedTensor = object<PlannedTensor>({
 });
 
 const storedCodes = object<StoredCodes>({
-  type: oneOf(['int', 'float']),
   bits: oneOf([4, 8]),
   type: oneOf(['int', 'float']),
   scheme: oneOf(SCHEMES),

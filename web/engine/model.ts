@@ -71,7 +71,7 @@ class WebModel extends Handle<WebTypes> {
     this.#named = named;
   }
 
-  write(request: QuantizeRequest): Promise<QuantizeResult> {
+  protected write(request: QuantizeRequest): Promise<QuantizeResult> {
     return this.place.inTurn(request.run, async () => {
       const { parts } = await openCalibration(request.calibration);
       const file = await PrivateFileName.claim();
