@@ -241,11 +241,16 @@ describe('the configuration', () => {
   const group = (config: Config) =>
     Object.values(config.config_groups)[0] as never as Config['config_groups'][string];
 
+  it('that has fewer bits than codes of a byte each is found by the codes', async () => {
+    const few = (config: Config) => Object.assign(group(config).weights, { num_bits: 4 });
+    expect(await withConfig({ bits: 8 }, few)).toEqual(['bad-code']);
+  });
+
   it.each([
     [
       'bits',
-      { bits: 8 },
-      (config: Config) => Object.assign(group(config).weights, { num_bits: 4 }),
+      { bits: 4, groupSize: 32 },
+      (config: Config) => Object.assign(group(config).weights, { num_bits: 8 }),
     ],
     [
       'symmetry',
