@@ -56,6 +56,9 @@ export const REASONS = [
   'dequantized',
   'not-selected',
   'not-loadable',
+  'weight-norm',
+  'adapter',
+  'no-gain',
 ] as const;
 export type Reason = (typeof REASONS)[number];
 

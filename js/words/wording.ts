@@ -39,6 +39,9 @@ export const REASON_WORDS: Readonly<Record<Reason, string>> = {
   dequantized: 'dequantized',
   'not-selected': 'not asked for',
   'not-loadable': 'no loader takes it quantized',
+  'weight-norm': 'weight norm',
+  adapter: 'LoRA adapter',
+  'no-gain': 'nothing gained',
 };
 
 export const FORMAT_WORDS: Readonly<Record<FileFormat, string>> = {

@@ -89,6 +89,28 @@ void refuse_taken_names(Plan &plan, const Options &options) {
   }
 }
 
+/// Rows of a few weights each: their scales cost what their codes save. What was decided by name stays.
+void spare_what_would_not_shrink(Plan &plan) {
+  constexpr uint64_t kNarrowest =
+      2; // bytes a weight: floats of 8 bits are quantized for other reasons
+  for (TensorPlan &entry : plan.tensors) {
+    if (entry.decision != Decision::kQuantize || entry.reason != Reason::kRequested) {
+      continue;
+    }
+    const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
+    const uint64_t before =
+        tensor.elements * std::max<uint64_t>(dtype_bits(tensor.dtype) / 8, kNarrowest);
+    uint64_t after = 0;
+    for (const Output &output : quantized_outputs(tensor, entry)) {
+      after += output.bytes;
+    }
+    if (after >= before) {
+      leave_alone(entry, Reason::kNoGain,
+                  concat("codes and scales would take ", after, " bytes instead of ", before));
+    }
+  }
+}
+
 /// Where tied tensors are written once a name, either all of them are quantized or none. True where that has
 /// changed a decision.
 bool align_ties(Plan &plan) {
@@ -346,6 +368,7 @@ Result<Plan> make_plan(catalog::Catalog catalog, const Options &options) {
   Plan plan;
   plan.catalog = std::move(catalog);
   plan.tensors = decide(plan.catalog, options);
+  spare_what_would_not_shrink(plan);
   refuse_taken_names(plan, options);
   align(plan);
   if (auto fitted = drop_what_does_not_fit(plan, options.container); !fitted) {

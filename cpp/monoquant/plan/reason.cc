@@ -31,7 +31,10 @@ std::string_view reason_name(Reason reason) {
                                                                         "not-representable",
                                                                         "dequantized",
                                                                         "not-selected",
-                                                                        "not-loadable"};
+                                                                        "not-loadable",
+                                                                        "weight-norm",
+                                                                        "adapter",
+                                                                        "no-gain"};
   return kNames[static_cast<size_t>(reason)];
 }
 

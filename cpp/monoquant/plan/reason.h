@@ -35,8 +35,11 @@ enum class Reason : uint8_t {
   kDequantized,      // was stored as codes, comes out as values
   kNotSelected,      // only other tensors were asked for
   kNotLoadable,      // no loader of such a model takes it quantized
+  kWeightNorm,       // one of two parameters that a weight is computed from
+  kAdapter,          // changes a weight that is in another file
+  kNoGain,           // codes and scales would take no fewer bytes
 };
-inline constexpr int kReasonCount = 26;
+inline constexpr int kReasonCount = 29;
 
 std::string_view reason_name(Reason reason);
 
