@@ -51,6 +51,8 @@ export const LAYER_KINDS = [
   'gpt2-conv1d',
   'norm',
   'bias',
+  'weight-norm',
+  'adapter',
   'other',
 ] as const;
 export type LayerKind = (typeof LAYER_KINDS)[number];

@@ -55,6 +55,9 @@ export const REASONS = [
   'not-representable',
   'dequantized',
   'not-loadable',
+  'weight-norm',
+  'adapter',
+  'no-gain',
 ] as const;
 export type Reason = (typeof REASONS)[number];
 

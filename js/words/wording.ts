@@ -38,6 +38,9 @@ export const REASON_WORDS: Readonly<Record<Reason, string>> = {
   'not-representable': 'no such dtype',
   dequantized: 'dequantized',
   'not-loadable': 'no loader takes it quantized',
+  'weight-norm': 'weight norm',
+  adapter: 'LoRA adapter',
+  'no-gain': 'nothing gained',
 };
 
 export const FORMAT_WORDS: Readonly<Record<FileFormat, string>> = {

@@ -81,7 +81,16 @@ const CASES: Readonly<Record<OfAnyTensors, Case>> = {
     tensors: [f32('a.weight', 64, 128)],
     options: { layers: ['conv2d'] },
   },
-  'unknown-kind': { tensors: [f32('freqs', 64, 128), f32('a.lora_A', 64, 128)] },
+  'unknown-kind': { tensors: [f32('freqs', 64, 128), f32('mixer.A_log', 64, 128)] },
+  'weight-norm': {
+    tensors: [
+      f32('conv.weight_v', 64, 32, 3),
+      f32('conv.weight_g', 64, 1, 1),
+      f32('fc.parametrizations.weight.original1', 64, 128),
+    ],
+  },
+  adapter: { tensors: [f32('q_proj.lora_A.weight', 16, 128), f32('q_proj.lora_B', 128, 16)] },
+  'no-gain': { tensors: [f32('a.weight', 1024, 1), f32('b.weight', 16, 1, 2, 2)] },
   'name-taken': { tensors: [f32('a.weight', 64, 128)] },
   sibling: {
     tensors: [f32('l.self_attn.q_proj.weight', 64, 128), f32('l.self_attn.v_proj.weight', 64, 128)],

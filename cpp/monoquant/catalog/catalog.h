@@ -120,7 +120,7 @@ struct Catalog {
   [[nodiscard]] std::string_view own_quantization_config() const;
 };
 
-/// "module." or "_orig_mod." where every name begins with it, as wrappers of PyTorch leave them; else "".
+/// "module.", "_orig_mod." or both where every name begins with it, as wrappers of PyTorch leave them; else "".
 std::string_view wrapper_prefix(const Catalog &catalog);
 
 /// The catalog as TypeScript's Catalog.

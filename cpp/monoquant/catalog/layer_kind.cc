@@ -3,15 +3,18 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 
 #include "monoquant/catalog/catalog.h"
+#include "monoquant/catalog/layer_names.h"
 
 namespace monoquant::catalog {
 namespace {
 
 constexpr std::array<std::string_view, kLayerKindCount> kNames = {
-    "linear",  "conv1d",    "conv2d", "conv3d", "lstm",        "gru",  "rnn",  "conv-transpose",
-    "experts", "embedding", "head",   "router", "gpt2-conv1d", "norm", "bias", "other"};
+    "linear",      "conv1d",         "conv2d",  "conv3d",      "lstm",    "gru",
+    "rnn",         "conv-transpose", "experts", "embedding",   "head",    "router",
+    "gpt2-conv1d", "norm",           "bias",    "weight-norm", "adapter", "other"};
 
 // Classes of torch.nn, without their package, and what their parameter `weight` is.
 struct ModuleClass {
@@ -51,20 +54,10 @@ constexpr std::array<ModuleClass, 30> kClasses = {{
     {"AdaptiveLogSoftmaxWithLoss", LayerKind::kOther},
 }};
 
-// Names that published checkpoints use for a module that is the last projection.
-constexpr std::array<std::string_view, 6> kHeads = {"lm_head", "output", "embed_out",
-                                                    "score",   "head",   "classifier"};
-constexpr std::array<std::string_view, 3> kRouters = {"router", "gate", "shared_expert_gate"};
-constexpr std::array<std::string_view, 4> kEmbeddings = {"wte", "wpe", "shared", "emb"};
-constexpr std::array<std::string_view, 3> kGpt2Modules = {"c_attn", "c_proj", "c_fc"};
+constexpr std::array<std::string_view, 4> kGpt2Modules = {"c_attn", "q_attn", "c_proj", "c_fc"};
 
-template <size_t N>
-bool is_one_of(std::string_view word, const std::array<std::string_view, N> &set) {
-  return std::find(set.begin(), set.end(), word) != set.end();
-}
-
-bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
+bool is_gpt2_module(std::string_view module) {
+  return std::find(kGpt2Modules.begin(), kGpt2Modules.end(), module) != kGpt2Modules.end();
 }
 
 std::string_view last_component(std::string_view path) {
@@ -98,52 +91,59 @@ std::optional<LayerKind> kind_of_class(const Tensor &tensor, std::string_view pa
   return parameter.find("bias") != std::string_view::npos ? LayerKind::kBias : found->kind;
 }
 
-/// "bn", "bn1", "ln_2", "norm3": a short norm name with an optional number.
-bool is_numbered(std::string_view module, std::string_view stem) {
-  if (!module.starts_with(stem)) {
-    return false;
+/// "model.layers.0.mlp" → "model.layers": one stack of layers alike.
+std::string_view stack_of_layers(std::string_view name) {
+  for (size_t at = 0; (at = name.find('.', at)) != std::string_view::npos; ++at) {
+    if (at + 1 < name.size() && name[at + 1] >= '0' && name[at + 1] <= '9') {
+      return name.substr(0, at);
+    }
   }
-  return std::all_of(module.begin() + static_cast<std::ptrdiff_t>(stem.size()), module.end(),
-                     [](char c) { return (c >= '0' && c <= '9') || c == '_'; });
+  return {};
 }
 
-bool is_norm(std::string_view module) {
-  return module.ends_with("norm") || contains(module, "layernorm") ||
-         contains(module, "layer_norm") || contains(module, "rmsnorm") ||
-         contains(module, "batchnorm") || contains(module, "batch_norm") ||
-         contains(module, "groupnorm") || module == "ln_f" || module.starts_with("norm_") ||
-         is_numbered(module, "bn") || is_numbered(module, "ln") || is_numbered(module, "norm");
+/// "model.embed_tokens.0" → "model.embed_tokens".
+std::string_view without_numbers(std::string_view path) {
+  while (!path.empty() &&
+         last_component(path).find_first_not_of("0123456789") == std::string_view::npos) {
+    path = module_name(path);
+  }
+  return path;
 }
 
-bool is_embedding(std::string_view module) {
-  return contains(module, "embed") || module.ends_with("_emb") ||
-         contains(module, "relative_attention_bias") || is_one_of(module, kEmbeddings);
-}
-
-/// The kinds of one checkpoint, with an index by name for looking at neighbours.
+/// The kinds of one checkpoint, with what its names say together.
 class Classifier {
 public:
-  explicit Classifier(std::span<const Tensor> tensors) {
+  Classifier(std::span<const Tensor> tensors, std::string_view model_type) {
     for (const Tensor &tensor : tensors) {
       by_name_.emplace(tensor.name, &tensor);
-      has_experts_ = has_experts_ || contains(tensor.name, "expert");
+      note_experts(tensor.name);
     }
-    has_gpt2_ = std::any_of(tensors.begin(), tensors.end(),
-                            [this](const Tensor &tensor) { return is_surely_gpt2(tensor); });
+    transposed_everywhere_ = stores_transposed(model_type);
+    for (const Tensor &tensor : tensors) {
+      if (is_surely_transposed(tensor)) {
+        transposed_.insert(stack_of_layers(tensor.name));
+      }
+    }
   }
 
   [[nodiscard]] LayerKind kind(const Tensor &tensor) const {
-    const std::string parameter = lower(last_component(tensor.name));
-    const std::string module = lower(last_component(module_name(tensor.name)));
+    const std::string name = lower(tensor.name);
+    const std::string_view parameter = last_component(name);
     const size_t rank = tensor.shape.size();
     if (const auto known = kind_of_class(tensor, parameter)) {
       // A class does not say that a linear layer is the last one, or chooses experts.
-      return known == LayerKind::kLinear && rank == 2 ? linear(module) : *known;
+      return known == LayerKind::kLinear && rank == 2 ? linear(tensor, name) : *known;
     }
-    if (parameter.ends_with("bias") || parameter.starts_with("bias_")) {
-      return LayerKind::kBias;
+    const auto by_any = any_component(name);
+    if (by_any == LayerKind::kAdapter) {
+      return *by_any;
     }
-    if (is_norm(module)) {
+    const auto by_parameter = kind_by_name(NamePart::kParameter, parameter);
+    if (by_parameter && (*by_parameter != LayerKind::kLinear || rank == 2)) {
+      return *by_parameter;
+    }
+    const auto by_module = kind_by_name(NamePart::kModule, module_name(name));
+    if (by_module == LayerKind::kNorm) {
       return LayerKind::kNorm;
     }
     if (rank < 2) {
@@ -153,22 +153,15 @@ public:
         parameter.starts_with("weight_hr")) {
       return recurrent(tensor, parameter);
     }
-    if (rank == 3 && contains(tensor.name, "experts")) {
+    if (rank == 3 && (by_module == LayerKind::kExperts || by_any == LayerKind::kExperts)) {
       return LayerKind::kExperts;
     }
-    if (parameter == "weight") {
-      return weight(module, rank);
+    if (parameter != "weight") {
+      return LayerKind::kOther;
     }
-    const bool matrix =
-        rank == 2 && parameter.ends_with("_weight"); // in_proj_weight, q_proj_weight
-    return matrix ? LayerKind::kLinear : LayerKind::kOther;
-  }
-
-private:
-  [[nodiscard]] LayerKind weight(std::string_view module, size_t rank) const {
     switch (rank) {
     case 2:
-      break;
+      return matrix(tensor, name);
     case 3:
       return LayerKind::kConv1d;
     case 4:
@@ -178,22 +171,81 @@ private:
     default:
       return LayerKind::kOther;
     }
-    const LayerKind kind = linear(module);
-    if (kind == LayerKind::kLinear && is_embedding(module)) {
+  }
+
+private:
+  /// Modules one of whose children is called for experts.
+  void note_experts(std::string_view name) {
+    const size_t at = name.find("expert");
+    if (at != std::string_view::npos) {
+      const size_t dot = name.substr(0, at).rfind('.');
+      with_experts_.insert(dot == std::string_view::npos ? std::string_view()
+                                                         : name.substr(0, dot));
+    }
+  }
+
+  /// A gate is a router only where there is something to choose from.
+  [[nodiscard]] bool is_beside_experts(const Tensor &tensor) const {
+    const std::string_view parent = module_name(module_name(tensor.name));
+    return with_experts_.contains(parent) || with_experts_.contains(module_name(parent));
+  }
+
+  static std::optional<LayerKind> any_component(std::string_view name) {
+    while (!name.empty()) {
+      const std::string_view word = name.substr(0, name.find('.'));
+      if (const auto kind = kind_by_name(NamePart::kAny, word)) {
+        return kind;
+      }
+      name.remove_prefix(std::min(name.size(), word.size() + 1));
+    }
+    return std::nullopt;
+  }
+
+  /// What a `weight` of two dimensions belongs to.
+  [[nodiscard]] LayerKind matrix(const Tensor &tensor, std::string_view name) const {
+    const std::string_view path = module_name(name);
+    const LayerKind kind = linear(tensor, name);
+    if (kind != LayerKind::kLinear) {
+      return kind;
+    }
+    // Of several tables in a list, the list has the name.
+    const auto table = kind_by_name(NamePart::kTable, without_numbers(path));
+    if (kind_by_name(NamePart::kModule, path) == LayerKind::kEmbedding ||
+        (table == LayerKind::kEmbedding && !has_bias_of(tensor, tensor.shape[0]))) {
       return LayerKind::kEmbedding;
     }
-    if (kind == LayerKind::kLinear && has_gpt2_ && is_one_of(module, kGpt2Modules)) {
-      return LayerKind::kGpt2Conv1d;
-    }
-    return kind;
+    return is_transposed(tensor, last_component(path)) ? LayerKind::kGpt2Conv1d : kind;
   }
 
   /// A linear layer, or one of its kinds of their own.
-  [[nodiscard]] LayerKind linear(std::string_view module) const {
-    if (is_one_of(module, kHeads)) {
-      return LayerKind::kHead;
+  [[nodiscard]] LayerKind linear(const Tensor &tensor, std::string_view name) const {
+    if (any_component(name) == LayerKind::kRouter) {
+      return LayerKind::kRouter;
     }
-    return is_one_of(module, kRouters) && has_experts_ ? LayerKind::kRouter : LayerKind::kLinear;
+    const auto kind = kind_by_name(NamePart::kModule, module_name(name));
+    const bool routes = kind == LayerKind::kRouter && is_beside_experts(tensor);
+    return routes || kind == LayerKind::kHead ? *kind : LayerKind::kLinear;
+  }
+
+  /// GPT-2 and its kin store some layers [in, out]. The bias, as long as the output, gives that away; without one,
+  /// these two are wider than their input.
+  [[nodiscard]] bool is_surely_transposed(const Tensor &tensor) const {
+    const std::string_view module = last_component(module_name(tensor.name));
+    if (tensor.shape.size() != 2 || tensor.shape[0] == tensor.shape[1] || !is_gpt2_module(module)) {
+      return false;
+    }
+    const uint64_t rows = tensor.shape[0];
+    const uint64_t columns = tensor.shape[1];
+    const bool widens = module == "c_attn" || module == "c_fc";
+    return has_bias_of(tensor, columns) || (widens && rows < columns && !has_bias_of(tensor, rows));
+  }
+
+  /// What its own shape does not tell, the other layers of its stack do.
+  [[nodiscard]] bool is_transposed(const Tensor &tensor, std::string_view module) const {
+    return is_gpt2_module(module) &&
+           (transposed_everywhere_ || is_surely_transposed(tensor) ||
+            (transposed_.contains(stack_of_layers(tensor.name)) &&
+             (tensor.shape[0] == tensor.shape[1] || !has_bias_of(tensor, tensor.shape[0]))));
   }
 
   /// LSTM, GRU or plain: the hidden-to-hidden matrix has 4, 3 or 1 times as many rows as columns.
@@ -224,21 +276,17 @@ private:
     return LayerKind::kOther;
   }
 
-  /// GPT-2 stores these layers [in, out]; the bias, as long as the output, gives it away.
-  [[nodiscard]] bool is_surely_gpt2(const Tensor &tensor) const {
-    const std::string_view module = module_name(tensor.name);
-    if (tensor.shape.size() != 2 || tensor.shape[0] == tensor.shape[1] ||
-        !is_one_of(last_component(module), kGpt2Modules)) {
-      return false;
-    }
-    const auto bias = by_name_.find(std::string(module) + ".bias");
+  /// Whether its module has a bias of this length.
+  [[nodiscard]] bool has_bias_of(const Tensor &tensor, uint64_t length) const {
+    const auto bias = by_name_.find(std::string(module_name(tensor.name)) + ".bias");
     return bias != by_name_.end() && bias->second->shape.size() == 1 &&
-           bias->second->shape[0] == tensor.shape[1];
+           bias->second->shape[0] == length;
   }
 
   std::map<std::string_view, const Tensor *> by_name_;
-  bool has_experts_ = false;
-  bool has_gpt2_ = false;
+  std::set<std::string_view> with_experts_;
+  std::set<std::string_view> transposed_; // stacks of layers
+  bool transposed_everywhere_ = false;
 };
 
 } // namespace
@@ -287,8 +335,8 @@ std::string_view class_name(const Tensor &tensor) {
   }
 }
 
-void classify(std::span<Tensor> tensors) {
-  const Classifier classifier(tensors);
+void classify(std::span<Tensor> tensors, std::string_view model_type) {
+  const Classifier classifier(tensors, model_type);
   for (Tensor &tensor : tensors) {
     tensor.kind = classifier.kind(tensor);
   }

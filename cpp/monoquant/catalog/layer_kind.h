@@ -30,9 +30,11 @@ enum class LayerKind : uint8_t {
   kGpt2Conv1d, // a linear layer stored [in, out]
   kNorm,
   kBias,
+  kWeightNorm, // one of two parameters that a weight is computed from
+  kAdapter,    // a change of another file's weight: LoRA
   kOther,
 };
-inline constexpr int kLayerKindCount = 16;
+inline constexpr int kLayerKindCount = 18;
 
 /// The name as users write it after `--layers`.
 std::string_view layer_kind_name(LayerKind kind);
@@ -42,8 +44,9 @@ std::optional<LayerKind> layer_kind_from_name(std::string_view name);
 std::string_view class_name(const Tensor &tensor);
 
 /// Fills in `kind` of every tensor. Looks at neighbours too (a bias tells which dimension is the output). Where
-/// the file names the class that holds a parameter, that decides instead of its name.
-void classify(std::span<Tensor> tensors);
+/// the file names the class that holds a parameter, that decides instead of its name. `model_type` is what the
+/// configuration beside the file says, or "".
+void classify(std::span<Tensor> tensors, std::string_view model_type = {});
 
 /// "model.layers.0.mlp.up_proj.weight" → "model.layers.0.mlp.up_proj"; "" for a name without a dot.
 std::string_view module_name(std::string_view tensor_name);

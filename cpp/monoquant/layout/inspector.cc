@@ -194,7 +194,8 @@ Result<void> Inspector::finish() {
     return stripped;
   }
   catalog_.model = opening_.model;
-  catalog::classify(catalog_.tensors);
+  catalog::classify(catalog_.tensors,
+                    catalog_.model ? catalog_.model->model_type : std::string_view());
   if (catalog_.format != "safetensors") { // there, one name has the bytes and the others are notes
     catalog::choose_owners(catalog_.tensors);
   }

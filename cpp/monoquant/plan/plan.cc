@@ -113,6 +113,32 @@ void refuse_taken_names(Plan &plan, const Options &options) {
   }
 }
 
+uint64_t stream_bytes(const layout::Stream &stream) {
+  return *checked_product(stream.shape) * dtype_bits(stream.dtype) / 8;
+}
+
+/// Rows of a few weights each: their scales cost what their codes save. What was decided by name stays.
+void spare_what_would_not_shrink(Plan &plan) {
+  constexpr uint64_t kNarrowest = 2; // bytes a weight: FP8 is quantized for other reasons
+  for (TensorPlan &entry : plan.tensors) {
+    const Quantize *quantize = entry.quantize();
+    if (quantize == nullptr || entry.reason != Reason::kRequested) {
+      continue;
+    }
+    const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
+    const uint64_t before =
+        tensor.elements * std::max<uint64_t>(dtype_bits(tensor.dtype) / 8, kNarrowest);
+    uint64_t after = 0;
+    for (const layout::Stream &stream : plan.layout->streams(tensor, quantize->stored)) {
+      after += stream_bytes(stream);
+    }
+    if (after >= before) {
+      leave_alone(entry, Reason::kNoGain,
+                  concat("codes and scales would take ", after, " bytes instead of ", before));
+    }
+  }
+}
+
 /// Where tied tensors are written once a name, either all of them are quantized or none. True where that has
 /// changed a decision.
 bool align_ties(Plan &plan) {
@@ -189,7 +215,7 @@ std::vector<Output> alias_outputs(const catalog::Tensor &tensor, const catalog::
 }
 
 void add_stream(TensorPlan &entry, layout::Stream stream) {
-  const uint64_t bytes = *checked_product(stream.shape) * dtype_bits(stream.dtype) / 8;
+  const uint64_t bytes = stream_bytes(stream);
   entry.outputs.push_back({stream.written, std::move(stream.name), stream.dtype,
                            std::move(stream.shape), 0, bytes, false, std::move(stream.fixed)});
 }
@@ -416,6 +442,7 @@ Result<Plan> make_plan(catalog::Catalog catalog, const Options &options) {
   if (auto fitting = check_layout(plan); !fitting) {
     return fitting.error();
   }
+  spare_what_would_not_shrink(plan);
   refuse_taken_names(plan, options);
   align(plan);
   if (auto fitted = drop_what_does_not_fit(plan, options.container); !fitted) {

@@ -30,7 +30,10 @@ std::string_view reason_name(Reason reason) {
                                                                         "tied",
                                                                         "not-representable",
                                                                         "dequantized",
-                                                                        "not-loadable"};
+                                                                        "not-loadable",
+                                                                        "weight-norm",
+                                                                        "adapter",
+                                                                        "no-gain"};
   return kNames[static_cast<size_t>(reason)];
 }
 

@@ -34,8 +34,11 @@ enum class Reason : uint8_t {
   kNotRepresentable, // the output's container has no such dtype
   kDequantized,      // was stored as codes, comes out as values
   kNotLoadable,      // no loader of such a model takes it quantized
+  kWeightNorm,       // one of two parameters that a weight is computed from
+  kAdapter,          // changes a weight that is in another file
+  kNoGain,           // codes and scales would take no fewer bytes
 };
-inline constexpr int kReasonCount = 25;
+inline constexpr int kReasonCount = 28;
 
 std::string_view reason_name(Reason reason);
 

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 
 #include "monoquant/base/text.h"
 #include "monoquant/layout/loaders.h"
+#include "monoquant/plan/siblings.h"
 #include "monoquant/quant/method.h"
 #include "monoquant/quant/search.h"
 
@@ -15,6 +17,7 @@ using catalog::LayerKind;
 using catalog::Tensor;
 
 constexpr std::array<uint64_t, 3> kFallbackGroups = {128, 64, 32};
+constexpr uint64_t kLongestShortConvolution = 4;
 
 /// A tensor's wishes from options and overrides together.
 struct Wish {
@@ -64,6 +67,13 @@ std::vector<Wish> collect_wishes(const catalog::Catalog &catalog, const Options 
   return wishes;
 }
 
+/// State spaces and linear attention mix a few neighbouring tokens, each channel for itself. A scale would cost as
+/// much as some of the few weights that it serves, and every loader keeps these floats.
+bool is_short_convolution(const Tensor &tensor) {
+  return tensor.kind == LayerKind::kConv1d && tensor.shape.size() == 3 && tensor.shape[1] == 1 &&
+         tensor.shape[2] <= kLongestShortConvolution;
+}
+
 struct Refusal {
   Reason reason;
   std::string explanation;
@@ -85,6 +95,11 @@ Refusal kind_refusal(LayerKind kind) {
   case LayerKind::kGpt2Conv1d:
     return {Reason::kGpt2Conv1d,
             "stored [in, out] as GPT-2 does, which no loader expects quantized"};
+  case LayerKind::kWeightNorm:
+    return {Reason::kWeightNorm, "the weight is computed from this parameter and another one"};
+  case LayerKind::kAdapter:
+    return {Reason::kAdapter,
+            "part of an adapter: merge it into its base model, and quantize that"};
   case LayerKind::kOther:
     return {Reason::kUnknownKind, "neither its name nor its shape says that it is a weight"};
   default:
@@ -106,9 +121,12 @@ std::optional<Refusal> refuse_quantizing(const catalog::Catalog &catalog, const 
     return std::nullopt;
   }
   const bool selected = options.layers.test(static_cast<size_t>(tensor.kind));
-  const bool own_right = kind_refusal(tensor.kind).reason == Reason::kLayerNotSelected;
-  if (!selected && (own_right || options.default_ignore)) {
-    return kind_refusal(tensor.kind);
+  Refusal refusal = kind_refusal(tensor.kind);
+  const bool only_by_name = refusal.reason == Reason::kLayerNotSelected ||
+                            refusal.reason == Reason::kWeightNorm ||
+                            refusal.reason == Reason::kAdapter;
+  if (!selected && (only_by_name || options.default_ignore)) {
+    return refusal;
   }
   if (wish.shared && options.default_ignore) {
     return Refusal{Reason::kTied, "other names are tied to it, and they are left alone by default"};
@@ -116,6 +134,9 @@ std::optional<Refusal> refuse_quantizing(const catalog::Catalog &catalog, const 
   if (options.default_ignore && !layout::is_loadable(catalog, tensor)) {
     return Refusal{Reason::kNotLoadable,
                    concat("transformers and vLLM load no quantized ", layout::what_it_is(tensor))};
+  }
+  if (options.default_ignore && is_short_convolution(tensor)) {
+    return Refusal{Reason::kNotLoadable, "a short convolution, which no loader takes quantized"};
   }
   if (tensor.elements < options.min_elements) {
     return Refusal{Reason::kSmall, concat(tensor.elements, " elements, fewer than ",
@@ -289,8 +310,8 @@ TensorPlan decide_one(const catalog::Catalog &catalog, size_t index, const Wish 
   return plan;
 }
 
-/// Loaders of whole models stumble over groups of two sizes: where the one asked for does not divide all rows, the
-/// smaller one that does serves all of them. Sizes are powers of two, so the smallest one in use divides every row.
+/// Where the group size asked for does not divide all rows of these tensors, the smaller one that does serves all of
+/// them. Sizes are powers of two, so the smallest one in use divides every row.
 void use_one_group_size(const catalog::Catalog &catalog, const std::vector<Wish> &wishes,
                         const Options &options, std::vector<TensorPlan> &plans) {
   const auto group_of = [](const TensorPlan &plan) -> uint64_t {
@@ -311,6 +332,7 @@ void use_one_group_size(const catalog::Catalog &catalog, const std::vector<Wish>
       plan.quantize()->asked_group = options.treatment.group_size;
       plan.explanation +=
           concat(" (", options.treatment.group_size, " does not divide all rows of the model)");
+#include "monoquant/plan/siblings.h"
     }
   }
 }
@@ -346,8 +368,13 @@ std::vector<TensorPlan> decide(const catalog::Catalog &catalog, const Options &o
       plans.push_back(decide_one(catalog, i, wishes[owner.value_or(i)], options));
     }
   }
-  if (catalog.model) {
-    use_one_group_size(catalog, wishes, options, plans);
+  if (catalog.model) { // loaders of whole models stumble over groups of two sizes
+    std::vector<size_t> all(plans.size());
+    std::iota(all.begin(), all.end(), size_t{0});
+    use_one_group_size(catalog, wishes, options, all, "model", plans);
+  }
+  for (const auto &[name, members] : expert_families(catalog)) {
+    use_one_group_size(catalog, wishes, options, members, "experts", plans);
   }
   return plans;
 }

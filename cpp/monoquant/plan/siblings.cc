@@ -44,6 +44,23 @@ std::string fused_name(const catalog::Tensor &tensor) {
   return concat(module.substr(0, module.size() - part.size()), fusion->whole);
 }
 
+/// What the experts of its layer are called together: "mlp.experts" for "mlp.experts.3.up_proj.weight". "" if it is no
+/// weight of one.
+std::string_view experts_name(const catalog::Tensor &tensor) {
+  using catalog::LayerKind;
+  if (tensor.kind != LayerKind::kLinear && tensor.kind != LayerKind::kExperts) {
+    return {};
+  }
+  constexpr std::string_view kExperts = ".experts.";
+  const std::string_view name = tensor.name;
+  const size_t at = name.find(kExperts);
+  if (at != std::string_view::npos) {
+    return name.substr(0, at + kExperts.size() - 1);
+  }
+  return tensor.kind == LayerKind::kExperts ? catalog::module_name(catalog::module_name(name))
+                                            : std::string_view();
+}
+
 bool same_scheme(const TensorPlan &a, const TensorPlan &b) {
   const Quantize *first = a.quantize();
   const Quantize *second = b.quantize();
@@ -74,9 +91,21 @@ std::map<std::string, std::vector<size_t>> fused_families(const catalog::Catalog
   return families;
 }
 
+std::map<std::string, std::vector<size_t>> expert_families(const catalog::Catalog &catalog) {
+  std::map<std::string, std::vector<size_t>> families;
+  for (size_t i = 0; i < catalog.tensors.size(); ++i) {
+    const std::string_view name = experts_name(catalog.tensors[i]);
+    if (!name.empty()) {
+      families[std::string(name)].push_back(i);
+    }
+  }
+  return families;
+}
+
 bool align_siblings(const catalog::Catalog &catalog, std::vector<TensorPlan> &plans,
                     std::vector<std::string> &split) {
   std::map<std::string, std::vector<size_t>> families = fused_families(catalog);
+  families.merge(expert_families(catalog));
   for (auto &[name, members] : families) {
     for (size_t &member : members) { // those who decide
       const bool tie = plans[member].decision() == Decision::kTie;
@@ -101,8 +130,8 @@ bool align_siblings(const catalog::Catalog &catalog, std::vector<TensorPlan> &pl
     });
     const std::string why = culprit == members.end()
                                 ? "its siblings would need another group size"
-                                : concat("fused at run time with ", catalog.tensors[*culprit].name,
-                                         ", which is left alone");
+                                : concat("one layer at run time with ",
+                                         catalog.tensors[*culprit].name, ", which is left alone");
     for (const size_t i : members) {
       if (plans[i].decision() == Decision::kQuantize) {
         leave_alone(plans[i], Reason::kSibling, why);

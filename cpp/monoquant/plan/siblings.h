@@ -1,4 +1,4 @@
-// Layers that runtimes fuse into one at load time, such as q, k and v.
+// Layers that runtimes fuse into one at load time, such as q, k and v, or the experts of a mixture.
 // They exist as a notion because a fused layer can only have one scheme: all of its parts or none.
 // Differences that defaults make are evened out; differences that the user asked for are kept and warned about.
 #pragma once
@@ -11,6 +11,10 @@
 #include "monoquant/plan/plan.h"
 
 namespace monoquant::plan {
+
+/// Weights of the experts of one layer, by the name that the experts have in common: runtimes compute with all of them
+/// at once.
+std::map<std::string, std::vector<size_t>> expert_families(const catalog::Catalog &catalog);
 
 /// Tensors of the catalog that become one layer, by its name: every family of one or more that fusing speaks of.
 std::map<std::string, std::vector<size_t>> fused_families(const catalog::Catalog &catalog);

@@ -52,6 +52,8 @@ std::string_view reason_against(const Tensor &tensor) {
     return "Rows of an embedding are looked up, not multiplied with.";
   case LayerKind::kNorm:
   case LayerKind::kBias:
+  case LayerKind::kWeightNorm:
+  case LayerKind::kAdapter:
   case LayerKind::kOther:
     return "What computes with this tensor is not known.";
   default:

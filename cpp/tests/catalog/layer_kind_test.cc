@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "support/catalog_builder.h"
@@ -203,6 +204,97 @@ const std::vector<Model> kModels = {
     {"names without a dot",
      {{"weight", {512, 512}, "linear"}, {"bias", {512}, "bias"}, {"x", {8, 8}, "other"}}},
     {"sequence classification", {{"score.weight", {2, 4096}, "head"}}},
+    {"CLIP as OpenAI published it: GPT-2's words for ordinary linear layers",
+     {{"visual.conv1.weight", {768, 3, 32, 32}, "conv2d"},
+      {"visual.transformer.resblocks.0.attn.in_proj_weight", {2304, 768}, "linear"},
+      {"visual.transformer.resblocks.0.mlp.c_fc.weight", {3072, 768}, "linear"},
+      {"visual.transformer.resblocks.0.mlp.c_fc.bias", {3072}, "bias"},
+      {"visual.transformer.resblocks.0.mlp.c_proj.weight", {768, 3072}, "linear"},
+      {"visual.transformer.resblocks.0.mlp.c_proj.bias", {768}, "bias"},
+      {"text_projection", {512, 512}, "other"}}},
+    {"GPT-2 in wrappers, beside a tower of ordinary layers",
+     {{"module._orig_mod.decoder.transformer.h.0.attn.c_attn.weight", {768, 2304}, "gpt2-conv1d"},
+      {"module._orig_mod.decoder.transformer.h.0.attn.c_proj.weight", {768, 768}, "gpt2-conv1d"},
+      {"module._orig_mod.decoder.transformer.h.0.mlp.c_proj.weight", {3072, 768}, "gpt2-conv1d"},
+      {"module._orig_mod.visual.blocks.0.mlp.c_proj.weight", {768, 768}, "linear"}}},
+    {"nanoGPT, without biases",
+     {{"transformer.h.0.attn.c_attn.weight", {2304, 768}, "linear"},
+      {"transformer.h.0.attn.c_proj.weight", {768, 768}, "linear"},
+      {"transformer.h.0.mlp.c_fc.weight", {3072, 768}, "linear"},
+      {"transformer.h.0.mlp.c_proj.weight", {768, 3072}, "linear"}}},
+    {"Granite's mixtures",
+     {{"model.layers.0.block_sparse_moe.input_linear.weight", {40, 1024, 1536}, "experts"},
+      {"model.layers.0.block_sparse_moe.output_linear.weight", {40, 1536, 512}, "experts"},
+      {"model.layers.0.block_sparse_moe.router.layer.weight", {40, 1536}, "router"},
+      {"model.layers.0.shared_mlp.input_linear.weight", {2048, 1536}, "linear"}}},
+    {"DBRX: experts in one matrix below each other, which no scheme of ours describes",
+     {{"transformer.blocks.0.ffn.experts.mlp.w1", {172032, 6144}, "other"},
+      {"transformer.blocks.0.ffn.router.layer.weight", {16, 6144}, "router"},
+      {"transformer.blocks.0.norm_attn_norm.attn.Wqkv.weight", {8192, 6144}, "linear"}}},
+    {"Hunyuan",
+     {{"model.layers.0.mlp.gate.wg.weight", {16, 4096}, "router"},
+      {"model.layers.0.mlp.experts.0.gate_proj.weight", {3072, 4096}, "linear"},
+      {"model.layers.0.mlp.shared_mlp.gate_proj.weight", {3072, 4096}, "linear"}}},
+    {"adapters of PEFT, and of trainers for diffusion models",
+     {{"base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight", {16, 4096}, "adapter"},
+      {"base_model.model.model.layers.0.self_attn.q_proj.lora_B.default.weight",
+       {4096, 16},
+       "adapter"},
+      {"base_model.model.model.embed_tokens.lora_embedding_A", {16, 32000}, "adapter"},
+      {"lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight", {16, 320, 1, 1}, "adapter"},
+      {"lora_te_text_model_encoder_layers_0_mlp_fc1.lora_up.weight", {3072, 16}, "adapter"},
+      {"lora_unet_x.hada_w1_a", {320, 8}, "adapter"},
+      {"lora_unet_x.lokr_w2", {320, 8}, "adapter"},
+      {"lora_unet_x.alpha", {}, "other"}}},
+    {"low-rank parts that belong to their models",
+     {{"model.layers.0.self_attn.kv_a_proj_with_mqa.weight", {576, 5120}, "linear"},
+      {"model.layers.0.attention.wqkv.Plora_A.weight", {256, 4096}, "linear"},
+      {"model.layers.0.attn.w_lora.lora.0.weight", {64, 2048}, "linear"},
+      {"model.layers.0.self_attn.qkv_proj.base_layer.weight", {5120, 3072}, "linear"},
+      {"model.layers.0.self_attn.qkv_proj.lora_A.speech.weight", {320, 3072}, "adapter"}}},
+    {"weight norm",
+     {{"dec.ups.0.weight_g", {512, 1, 1}, "weight-norm"},
+      {"dec.ups.0.weight_v", {512, 256, 16}, "weight-norm"},
+      {"encoder.pos_conv_embed.conv.parametrizations.weight.original0", {1, 1, 128}, "weight-norm"},
+      {"encoder.pos_conv_embed.conv.parametrizations.weight.original1",
+       {768, 48, 128},
+       "weight-norm"}}},
+    {"voice conversion: a table has no bias, a linear layer of such a name has",
+     {{"enc_p.emb_phone.weight", {192, 768}, "linear"},
+      {"enc_p.emb_phone.bias", {192}, "bias"},
+      {"enc_p.emb_pitch.weight", {256, 192}, "embedding"},
+      {"emb_g.weight", {109, 256}, "embedding"},
+      {"enc_p.encoder.attn_layers.0.conv_q.weight", {192, 192, 1}, "conv1d"},
+      {"enc_p.encoder.attn_layers.0.emb_rel_k", {1, 21, 96}, "other"}}},
+    {"codecs",
+     {{"quantizer.quantizers.0.codebook.weight", {1024, 8}, "embedding"},
+      {"quantizer.layers.0.codebook.embed", {1024, 128}, "other"},
+      {"quantize.embedding.weight", {16384, 8}, "embedding"}}},
+    {"tables in lists",
+     {{"model.decoder.embed_tokens.0.weight", {2049, 1024}, "embedding"},
+      {"input_embeds_layers.0.weight", {1056, 1024}, "embedding"},
+      {"class_embed.0.weight", {91, 256}, "linear"},
+      {"class_embed.0.bias", {91}, "bias"}}},
+    {"Flux",
+     {{"x_embedder.weight", {3072, 64}, "embedding"},
+      {"x_embedder.bias", {3072}, "bias"},
+      {"time_text_embed.timestep_embedder.linear_1.weight", {3072, 256}, "linear"},
+      {"transformer_blocks.0.norm1.linear.weight", {18432, 3072}, "linear"},
+      {"transformer_blocks.0.attn.to_out.0.weight", {3072, 3072}, "linear"},
+      {"transformer_blocks.0.attn.norm_added_q.weight", {128}, "norm"},
+      {"norm_out.linear.weight", {6144, 3072}, "linear"},
+      {"proj_out.weight", {64, 3072}, "linear"}}},
+    {"Stable Diffusion as it was published",
+     {{"model.diffusion_model.time_embed.0.weight", {1280, 320}, "linear"},
+      {"model.diffusion_model.time_embed.0.bias", {1280}, "bias"},
+      {"model.diffusion_model.input_blocks.1.1.proj_in.weight", {320, 320, 1, 1}, "conv2d"},
+      {"model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn1.to_q.weight",
+       {320, 320},
+       "linear"},
+      {"first_stage_model.encoder.down.0.block.0.conv1.weight", {128, 128, 3, 3}, "conv2d"},
+      {"cond_stage_model.transformer.text_model.embeddings.token_embedding.weight",
+       {49408, 768},
+       "embedding"}}},
 };
 
 TEST(LayerKind, of_real_models) {
@@ -216,6 +308,18 @@ TEST(LayerKind, of_real_models) {
       EXPECT_EQ(layer_kind_name(catalog.tensors[i].kind), model.rows[i].kind)
           << model.title << ": " << entries[i].name;
     }
+  }
+}
+
+TEST(LayerKind, the_type_of_a_model_tells_what_no_shape_does) {
+  const std::string square = "transformer.h.0.attn.c_proj.weight";
+  for (const auto &[type, kind] : std::map<std::string_view, std::string_view>{
+           {"gpt2", "gpt2-conv1d"}, {"imagegpt", "gpt2-conv1d"}, {"gpt_bigcode", "linear"}}) {
+    Catalog catalog =
+        test::make_catalog({{square, {64, 64}}, {"transformer.wte.weight", {99, 64}}});
+    classify(catalog.tensors, type);
+    EXPECT_EQ(layer_kind_name(catalog.tensors[0].kind), kind) << type;
+    EXPECT_EQ(layer_kind_name(catalog.tensors[1].kind), "embedding") << type;
   }
 }
 

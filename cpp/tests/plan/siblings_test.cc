@@ -94,6 +94,58 @@ TEST(Siblings, that_the_user_splits_stay_split_and_are_warned_about) {
   }
 }
 
+/// Three experts with their router, and the same of the next layer.
+std::vector<Entry> mixture(const std::vector<uint64_t> &odd) {
+  std::vector<Entry> entries;
+  for (const std::string_view layer : {"l.0.mlp.", "l.1.mlp."}) {
+    entries.push_back({concat(layer, "gate.weight"), {64, 64}});
+    for (const int expert : {0, 1, 2}) {
+      for (const std::string_view part : {"gate_proj", "up_proj", "down_proj"}) {
+        entries.push_back({concat(layer, "experts.", expert, ".", part, ".weight"), {64, 128}});
+      }
+    }
+  }
+  entries[5].shape = odd;
+  return entries;
+}
+
+TEST(Siblings, experts_of_one_layer_are_left_alone_together) {
+  const Plan plan = test::plan_for(test::make_catalog(mixture({2, 128})), test::default_options());
+  for (size_t i = 0; i < plan.tensors.size(); ++i) {
+    const std::string &name = plan.catalog.tensors[i].name;
+    const std::string_view expected = name.ends_with("mlp.gate.weight") ? "router"
+                                      : i == 5                          ? "small"
+                                      : name.starts_with("l.0")         ? "sibling"
+                                                                        : "requested";
+    EXPECT_EQ(reason_name(plan.tensors[i].reason), expected) << name;
+  }
+}
+
+TEST(Siblings, experts_of_one_layer_have_one_group_size) {
+  const Plan plan = test::plan_for(test::make_catalog(mixture({64, 192})), test::int4_options(128));
+  for (const TensorPlan &entry : plan.tensors) {
+    const std::string &name = plan.catalog.tensors[entry.source].name;
+    if (entry.decision == Decision::kQuantize) {
+      EXPECT_EQ(entry.scheme.group_size, name.starts_with("l.0") ? 64U : 128U) << name;
+    }
+  }
+  EXPECT_EQ(plan.tensors[5].decision, Decision::kQuantize);
+}
+
+TEST(Siblings, experts_that_the_user_splits_stay_split_and_are_warned_about) {
+  Json options = test::default_options();
+  options["ignore"] = {5, 6};
+  const Plan plan = test::plan_for(test::make_catalog(mixture({64, 128})), options);
+  EXPECT_EQ(reason_name(plan.tensors[5].reason), "ignored");
+  EXPECT_EQ(plan.tensors[1].decision, Decision::kQuantize);
+  const auto warning =
+      std::find_if(plan.warnings.begin(), plan.warnings.end(),
+                   [](const Warning &entry) { return entry.code == "siblings-split"; });
+  ASSERT_NE(warning, plan.warnings.end());
+  EXPECT_NE(std::find(warning->tensors.begin(), warning->tensors.end(), "l.0.mlp.experts"),
+            warning->tensors.end());
+}
+
 TEST(Siblings, of_other_layers_are_none_of_their_business) {
   const Plan plan = test::plan_for(test::make_catalog({{"layers.0.q_proj.weight", {2, 128}},
                                                        {"layers.1.k_proj.weight", {64, 128}},
