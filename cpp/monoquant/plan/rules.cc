@@ -313,7 +313,8 @@ TensorPlan decide_one(const catalog::Catalog &catalog, size_t index, const Wish 
 /// Where the group size asked for does not divide all rows of these tensors, the smaller one that does serves all of
 /// them. Sizes are powers of two, so the smallest one in use divides every row.
 void use_one_group_size(const catalog::Catalog &catalog, const std::vector<Wish> &wishes,
-                        const Options &options, std::vector<TensorPlan> &plans) {
+                        const Options &options, const std::vector<size_t> &members,
+                        std::string_view whole, std::vector<TensorPlan> &plans) {
   const auto group_of = [](const TensorPlan &plan) -> uint64_t {
     const Quantize *quantize = plan.quantize();
     const bool follows = quantize != nullptr && plan.reason == Reason::kRequested &&
@@ -321,18 +322,19 @@ void use_one_group_size(const catalog::Catalog &catalog, const std::vector<Wish>
     return follows ? quantize->stored.scheme.group_size : 0;
   };
   uint64_t common = options.treatment.group_size;
-  for (const TensorPlan &plan : plans) {
-    common = group_of(plan) == 0 ? common : std::min(common, group_of(plan));
+  for (const size_t member : members) {
+    const uint64_t size = group_of(plans[member]);
+    common = size == 0 ? common : std::min(common, size);
   }
-  for (TensorPlan &plan : plans) {
+  for (const size_t member : members) {
+    TensorPlan &plan = plans[member];
     if (group_of(plan) != 0 && group_of(plan) != common) {
       Treatment treatment = wishes[plan.source].treatment;
       treatment.group_size = common;
       quantize(plan, catalog.tensors[plan.source], treatment, options);
       plan.quantize()->asked_group = options.treatment.group_size;
-      plan.explanation +=
-          concat(" (", options.treatment.group_size, " does not divide all rows of the model)");
-#include "monoquant/plan/siblings.h"
+      plan.explanation += concat(" (", options.treatment.group_size,
+                                 " does not divide all rows of the ", whole, ")");
     }
   }
 }

@@ -125,11 +125,11 @@ TEST(Siblings, experts_of_one_layer_have_one_group_size) {
   const Plan plan = test::plan_for(test::make_catalog(mixture({64, 192})), test::int4_options(128));
   for (const TensorPlan &entry : plan.tensors) {
     const std::string &name = plan.catalog.tensors[entry.source].name;
-    if (entry.decision == Decision::kQuantize) {
-      EXPECT_EQ(entry.scheme.group_size, name.starts_with("l.0") ? 64U : 128U) << name;
+    if (const Quantize *quantize = entry.quantize()) {
+      EXPECT_EQ(quantize->stored.scheme.group_size, name.starts_with("l.0") ? 64U : 128U) << name;
     }
   }
-  EXPECT_EQ(plan.tensors[5].decision, Decision::kQuantize);
+  EXPECT_EQ(plan.tensors[5].decision(), Decision::kQuantize);
 }
 
 TEST(Siblings, experts_that_the_user_splits_stay_split_and_are_warned_about) {
@@ -137,7 +137,7 @@ TEST(Siblings, experts_that_the_user_splits_stay_split_and_are_warned_about) {
   options["ignore"] = {5, 6};
   const Plan plan = test::plan_for(test::make_catalog(mixture({64, 128})), options);
   EXPECT_EQ(reason_name(plan.tensors[5].reason), "ignored");
-  EXPECT_EQ(plan.tensors[1].decision, Decision::kQuantize);
+  EXPECT_EQ(plan.tensors[1].decision(), Decision::kQuantize);
   const auto warning =
       std::find_if(plan.warnings.begin(), plan.warnings.end(),
                    [](const Warning &entry) { return entry.code == "siblings-split"; });
