@@ -42,6 +42,7 @@ const NATIVE = 'wasm-tests/parity/native.node.test.ts';
  * does not know where it runs, and whose outputs parity/ compares in every host.
  */
 const IN_BROWSERS = [
+  'beside',
   'calibration',
   'compare',
   'control',
@@ -49,6 +50,7 @@ const IN_BROWSERS = [
   'distribution',
   'handle',
   'open',
+  'output-config',
   'reject',
   'shards',
   'torch',

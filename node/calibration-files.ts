@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { type Calibration, type CalibrationInput, isCalibration } from '../js/api/calibration.js';
 import { contradiction, unexpected } from '../js/api/check.js';
 import { MonoquantError } from '../js/api/errors.js';
+import { decodeText, plainJson } from '../js/api/given-json.js';
 import type { Json } from '../js/api/json.js';
 import type { CalibrationPart, OpenedCalibration } from '../js/session/calibrate.js';
 import { InputFile } from './input-file.js';
@@ -63,14 +64,15 @@ function readJson({ descriptor, path, size }: SizedFile): Json<Calibration> {
       suggestion: 'Captured inputs are .safetensors, .npz or PyTorch files.',
     });
   }
-  let text: string;
+  let bytes: Uint8Array<ArrayBuffer>;
   try {
-    text = readFileSync(descriptor, 'utf8');
+    bytes = readFileSync(descriptor);
   } catch (cause) {
     const message = `Could not read "${path}": ${reasonOf(cause)}.`;
     throw new MonoquantError('read-failed', message, { cause });
   }
   try {
+    const text = plainJson(decodeText(bytes).text);
     JSON.parse(text);
     return text as Json<Calibration>;
   } catch (cause) {

@@ -4,13 +4,9 @@
  */
 import { readdirSync, readSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { type BesideWeights, besideWeights, NOTHING_BESIDE } from '../js/api/beside-weights.js';
 import { MonoquantError } from '../js/api/errors.js';
-import {
-  MODEL_CONFIG,
-  MOST_CONFIG_BYTES,
-  ModelConfig,
-  type ModelFacts,
-} from '../js/api/model-config.js';
+import { MODEL_CONFIG, MOST_CONFIG_BYTES, ModelConfig } from '../js/api/model-config.js';
 import {
   chooseModel,
   filesOfIndex,
@@ -39,9 +35,10 @@ export class ModelInput {
   /** Those of the model, its index and its configuration where there are any. */
   readonly #files: readonly InputFile[];
   readonly #config: InputFile | undefined;
+  readonly beside: BesideWeights;
 
   private constructor(named: string, files: Files) {
-    const { parts, index, weightMap, folder, config } = files;
+    const { parts, index, weightMap, folder, names, config } = files;
     const [first] = parts;
     const isOne = parts.length === 1 && first !== undefined && index === undefined;
     this.named = named;
@@ -56,6 +53,8 @@ export class ModelInput {
     this.folder = folder;
     this.#config = config;
     this.#files = [...parts, index, config].filter((file) => file !== undefined);
+    this.beside =
+      names === undefined ? NOTHING_BESIDE : besideWeights(names, () => this.readConfig());
   }
 
   static open(model: string | URL): ModelInput {
@@ -89,15 +88,6 @@ export class ModelInput {
     return ModelConfig.parse(contentOf(file), file.path);
   }
 
-  /** What the configuration says of the model, where there is one that says anything. */
-  get facts(): ModelFacts {
-    try {
-      return this.readConfig()?.facts ?? {};
-    } catch {
-      return {}; // who writes a configuration reads it again, and is told
-    }
-  }
-
   /** Throws where what was read may be a mixture of two versions. */
   checkUnchanged(): void {
     for (const file of this.#files) file.checkUnchanged();
@@ -122,11 +112,13 @@ interface Files {
   readonly index?: InputFile;
   readonly weightMap?: WeightMap;
   readonly folder?: string;
+  /** All files in it. */
+  readonly names?: readonly string[];
   readonly config?: InputFile;
 }
 
 /** What libraries call the weights of a folder: such a file stands for its folder. */
-const WEIGHTS_OF_FOLDER = /^(model|pytorch_model)\.(safetensors|bin)$/;
+const WEIGHTS_OF_FOLDER = /^(model|pytorch_model|diffusion_pytorch_model)\.(safetensors|bin)$/;
 
 function openFiles(path: string, open: (path: string) => InputFile): Files {
   if (isFolder(path)) {
@@ -156,9 +148,9 @@ function openBeside(
   folder: string,
   names: readonly string[],
   open: (path: string) => InputFile,
-): Pick<Files, 'folder' | 'config'> {
-  if (!names.includes(MODEL_CONFIG)) return { folder };
-  return { folder, config: open(join(folder, MODEL_CONFIG)) };
+): Pick<Files, 'folder' | 'names' | 'config'> {
+  if (!names.includes(MODEL_CONFIG)) return { folder, names };
+  return { folder, names, config: open(join(folder, MODEL_CONFIG)) };
 }
 
 function openIndexed(
@@ -167,7 +159,7 @@ function openIndexed(
   open: (path: string) => InputFile,
 ): Files {
   const index = open(path);
-  const weightMap = readIndex(readText(index.file), path);
+  const weightMap = readIndex(readIndexBytes(index.file), path);
   const folder = dirname(path);
   const files = filesOfIndex(weightMap, basename(path), names, `"${folder}"`);
   return { index, weightMap, parts: files.map((name) => open(join(folder, name))) };
@@ -184,7 +176,7 @@ function namesIn(folder: string): readonly string[] {
   }
 }
 
-function readText(file: SizedFile): string {
+function readIndexBytes(file: SizedFile): Uint8Array<ArrayBuffer> {
   if (file.size > MOST_INDEX_BYTES) {
     throw new MonoquantError(
       'limit-exceeded',
@@ -195,10 +187,10 @@ function readText(file: SizedFile): string {
   return contentOf(file);
 }
 
-function contentOf({ descriptor, path, size }: SizedFile): string {
+function contentOf({ descriptor, path, size }: SizedFile): Uint8Array<ArrayBuffer> {
   try {
     const bytes = Buffer.alloc(size);
-    return bytes.toString('utf8', 0, readSync(descriptor, bytes, 0, size, 0));
+    return bytes.subarray(0, readSync(descriptor, bytes, 0, size, 0));
   } catch (cause) {
     const message = `Could not read "${path}": ${reasonOf(cause)}.`;
     throw new MonoquantError('read-failed', message, { cause });

@@ -64,20 +64,23 @@ class NodeModel extends Handle<NodeTypes> {
     const input = this.#input;
     const { identities } = input;
     const { configuration, force } = request;
+    const keepsCodes = configuration.dequantize === null;
     const aside = request.output === undefined ? new TemporaryFolder() : undefined;
     const place = request.output ?? `${aside?.path ?? ''}/`;
     const path = weightsOf(place, input.named, configuration.container);
     let folder: OutputFolder | undefined;
     try {
       calibration.checkOutput(path);
-      if (path !== place && aside === undefined) folder = OutputFolder.begin(place, input, force);
+      if (path !== place && aside === undefined) {
+        folder = OutputFolder.begin(path, input, { force, keepsCodes });
+      }
       const output = OutputFile.create(path, { force, inputs: identities });
       try {
         const helpers = startHelpers({ ...this.run, ...request.run }, input.bytes);
         const { report } = await this.encode(request, output.file, calibration.parts, helpers);
         input.checkUnchanged();
         calibration.checkUnchanged();
-        await folder?.fill(report.outputConfig, configuration.dequantize === null);
+        await folder?.fill(report.outputConfig);
         // Last of all the weights: without them no loader takes the folder for a model.
         folder?.commit();
         output.commit();

@@ -18,6 +18,7 @@ import { copyFile } from 'node:fs/promises';
 import { contradiction } from '../js/api/check.js';
 import { MonoquantError } from '../js/api/errors.js';
 import { option, say } from '../js/api/sentence.js';
+import { cacheAround } from './download-cache.js';
 import { removeAtExit } from './leftovers.js';
 import { type FileIdentity, leadsTo, type OpenFile, statOf } from './open-file.js';
 import { codeOf } from './reason.js';
@@ -59,6 +60,7 @@ export class OutputFile {
         throw contradiction(`The output "${path}" is the model itself.`, 'Choose another name.');
       }
       if (exists) checkReplaceable(path, target);
+      if (cacheAround(target) !== undefined) throw inCache(path);
       if (exists && !force) throw alreadyExists(path);
       return new OutputFile(path, target, force);
     } catch (error) {
@@ -168,6 +170,13 @@ function alreadyExists(path: string): MonoquantError {
   return new MonoquantError('output-exists', `The output "${path}" exists already.`, {
     suggestion: say`Allow to overwrite it with ${option('force')}, or choose another name.`,
   });
+}
+
+function inCache(path: string): MonoquantError {
+  return contradiction(
+    `The output "${path}" lies in a cache of downloads, or is a link into one.`,
+    'Choose a place outside: what other tools keep there is theirs.',
+  );
 }
 
 function replaced(partial: string): MonoquantError {

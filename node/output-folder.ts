@@ -3,16 +3,17 @@
  * Loaders take folders: without the tokenizer, or with a configuration of other weights, they load nothing or nonsense.
  * Places are claimed before the work; each file appears whole or not at all; no input is ever replaced.
  */
-import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
-import { dirname, join, sep } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, sep } from 'node:path';
 import { MonoquantError } from '../js/api/errors.js';
 import { MODEL_CONFIG, type ModelConfig, type OutputConfig } from '../js/api/model-config.js';
-import { isIndexName, MODEL_FILE } from '../js/api/model-files.js';
+import { isIndexName, listed, MODEL_FILE } from '../js/api/model-files.js';
+import { option, say } from '../js/api/sentence.js';
 import type { Container } from '../js/api/types.js';
 import { isFolder, ModelInput } from './model-input.js';
 import { OutputFile } from './output-file.js';
 import { codeOf } from './reason.js';
-import { sideFilesIn } from './side-files.js';
+import { isAboutCodes, otherWeightsIn, sideFilesIn } from './side-files.js';
 import { writeFailed } from './write-failed.js';
 
 /**
@@ -31,7 +32,24 @@ export function weightsOf(
   model: string,
   container: Container = 'safetensors',
 ): string {
-  return namesFolder(output, model) ? join(output, `model.${container}`) : output;
+  return namesFolder(output, model) ? join(output, `${stemIn(model)}.${container}`) : output;
+}
+
+/** Names that libraries look for; whatever else a model was called, it is `model` in a folder. */
+const STEM = /^(diffusion_pytorch_model)[.-]/;
+
+/** What a model's file of weights is called in its folder, without its ending. */
+function stemIn(model: string): string {
+  const [stem = 'model'] = namesOf(model).flatMap((name) => STEM.exec(name)?.[1] ?? []);
+  return stem;
+}
+
+function namesOf(model: string): readonly string[] {
+  try {
+    return isFolder(model) ? readdirSync(model) : [basename(model)];
+  } catch {
+    return []; // whoever opens it tells why
+  }
 }
 
 /** Everything that an output folder will hold besides the weights. */
@@ -69,6 +87,11 @@ interface SideFile {
   readonly file: OutputFile;
 }
 
+interface Terms {
+  readonly force: boolean;
+  readonly keepsCodes: boolean;
+}
+
 export class OutputFolder {
   readonly #undo: (() => void)[] = [];
   readonly #sideFiles: SideFile[] = [];
@@ -79,11 +102,20 @@ export class OutputFolder {
     this.#config = before === undefined ? undefined : { before, path: join(folder, MODEL_CONFIG) };
   }
 
-  /** Throws before anything is written where a place is taken, or the model's configuration is none. */
-  static begin(folder: string, model: ModelInput, force: boolean): OutputFolder {
-    const claimed = new OutputFolder(folder, model.readConfig());
+  /**
+   * `weights` is the file of weights in it; `keepsCodes`: what is said of codes stays true. Throws before anything is
+   * written where a place is taken, the model's configuration is none, or loaders would take something else in the
+   * folder for the model.
+   */
+  static begin(weights: string, model: ModelInput, { force, keepsCodes }: Terms): OutputFolder {
+    const folder = dirname(weights);
+    const config = model.readConfig();
+    const before = keepsCodes ? config : config?.withoutQuantization();
+    const claimed = new OutputFolder(folder, before);
     try {
-      claimed.#claim(folder, model, force);
+      const left = keepsCodes ? () => false : isAboutCodes;
+      claimed.#claim(folder, model, { force, left });
+      claimed.#checkAlone(folder, basename(weights));
       return claimed;
     } catch (error) {
       claimed.discard();
@@ -91,19 +123,39 @@ export class OutputFolder {
     }
   }
 
-  #claim(folder: string, { folder: source, identities }: ModelInput, force: boolean): void {
+  #claim(
+    folder: string,
+    { folder: source, identities }: ModelInput,
+    { force, left }: { readonly force: boolean; readonly left: (name: string) => boolean },
+  ): void {
     this.#undo.push(makeFolder(folder));
     if (this.#config !== undefined) {
       this.#configFile = OutputFile.create(this.#config.path, { force, inputs: identities });
     }
     if (source === undefined) return;
     for (const name of sideFilesIn(source)) {
-      if (name === MODEL_CONFIG) continue;
+      if (name === MODEL_CONFIG || left(name)) continue;
       const path = join(folder, name);
       this.#makeFolders(folder, dirname(path));
       const file = OutputFile.create(path, { force, inputs: identities });
       this.#sideFiles.push({ source: join(source, name), path, file });
     }
+  }
+
+  /** A folder without a configuration is no model's: whoever reads it names a file. */
+  #checkAlone(folder: string, weights: string): void {
+    if (this.#config === undefined && !existsSync(join(folder, MODEL_CONFIG))) return;
+    const beside = this.#sideFiles.filter(({ path }) => dirname(path) === folder);
+    const written = new Set([weights, ...beside.map(({ path }) => basename(path))]);
+    const others = otherWeightsIn(folder, written);
+    if (others.length === 0) return;
+    throw new MonoquantError(
+      'output-exists',
+      `The output folder "${folder}" holds what loaders would take instead of "${weights}" or beside it: ${listed(others)}.`,
+      {
+        suggestion: say`Move it away, or choose another folder: ${option('force')} replaces only files that the run writes itself.`,
+      },
+    );
   }
 
   /** Those between the output folder and a file in one of its folders. */
@@ -114,13 +166,13 @@ export class OutputFolder {
   }
 
   /** When the weights are complete: what loaders are told of them. Nothing has its name before `commit`. */
-  async fill(config: OutputConfig, keepsCodes: boolean): Promise<void> {
+  async fill(config: OutputConfig): Promise<void> {
     for (const { source, file } of this.#sideFiles) await file.fillFrom(source, false);
     if (this.#config !== undefined && this.#configFile !== undefined) {
       const { before, path } = this.#config;
-      const text = (keepsCodes ? before : before.withoutQuantization()).describing(config);
+      const after = before.describing(config);
       try {
-        writeFileSync(this.#configFile.file.descriptor, text);
+        writeFileSync(this.#configFile.file.descriptor, after.bytes());
       } catch (error) {
         throw writeFailed(path, error);
       }

@@ -3,8 +3,11 @@
  * templates, code of the model's own, licences.
  * Weights stay behind, those for other runtimes too: beside quantized ones they would only be loaded by mistake.
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { isAdapter, QUANTIZATION_FILES } from '../js/api/beside-weights.js';
+import { MonoquantError } from '../js/api/errors.js';
+import { parseGiven } from '../js/api/given-json.js';
 
 /** Weights and states of training, in any tool's format. */
 const WEIGHTS =
@@ -39,18 +42,44 @@ export function sideFilesIn(folder: string): readonly string[] {
   return found.sort();
 }
 
+/** What tools say of stored codes in files of their own; config.json is not among them. */
+export function isAboutCodes(name: string): boolean {
+  return QUANTIZATION_FILES.includes(name);
+}
+
+/** What loaders take for weights: files that PyTorch and safetensors write, their index, changes to them. */
+const LOADED = /\.(safetensors|bin|pt|pth|ckpt)$/i;
+/** How far a training had come: loaders know these names, and pass them over. */
+const STATE = /^(optimizer|scheduler|scaler|rng_state\w*|training_args)\.(bin|pt|pth)$/i;
+
+/** Files in a folder that loaders would take instead of `written`, or beside it, sorted. */
+export function otherWeightsIn(folder: string, written: ReadonlySet<string>): readonly string[] {
+  const isLoaded = (name: string) =>
+    (LOADED.test(name) && !STATE.test(name)) ||
+    INDEX.test(name) ||
+    isAdapter(name) ||
+    isAboutCodes(name);
+  return visibleNames(folder)
+    .filter((name) => isLoaded(name) && !written.has(name))
+    .sort();
+}
+
 function isWeights(name: string): boolean {
   return WEIGHTS.test(name) || INDEX.test(name);
 }
 
 /** Folders of small layers that sentence-transformers runs after the model: they are part of it, weights and all. */
 function modulesOf(folder: string): ReadonlySet<unknown> {
+  const path = join(folder, 'modules.json');
+  if (!existsSync(path)) return new Set();
   try {
-    const modules: unknown = JSON.parse(readFileSync(join(folder, 'modules.json'), 'utf8'));
+    const modules = parseGiven(readFileSync(path));
     if (!Array.isArray(modules)) return new Set();
     return new Set(modules.map((module: { readonly path?: unknown } | null) => module?.path));
-  } catch {
-    return new Set();
+  } catch (cause) {
+    const message = `Expected JSON in "${path}", found something else.`;
+    const suggestion = 'Repair it: without it nobody knows which folders belong to the model.';
+    throw new MonoquantError('malformed-file', message, { suggestion, cause });
   }
 }
 

@@ -1,8 +1,9 @@
 /**
  * A JSON object as the text that somebody wrote, to read members of and to change a few of them.
  * Rewriting a whole document would lose what JavaScript does not keep: 1.0, the order of keys, the indentation.
- * Reads what Python's json module writes, NaN and Infinity included; what is not changed stays byte for byte.
+ * Reads what Python's json module does, NaN and Infinity included; what is not changed stays as it is.
  */
+import { parseGiven, STRING } from './given-json.js';
 
 interface Member {
   readonly key: string;
@@ -12,8 +13,6 @@ interface Member {
   readonly valueEnd: number;
 }
 
-const STRING = String.raw`"(?:[^"\\]|\\.)*"`;
-const PYTHON_NUMBER = new RegExp(`${STRING}|-?Infinity|NaN`, 'g');
 const TOKEN = new RegExp(`${STRING}|[{}[\\]:,]`, 'g');
 
 export class JsonObjectText {
@@ -27,33 +26,33 @@ export class JsonObjectText {
 
   /** Undefined where the text is no JSON object. */
   static parse(text: string): JsonObjectText | undefined {
-    const plain = plainJson(text);
     try {
-      const value: unknown = JSON.parse(plain);
+      const value = parseGiven(text);
       if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
     } catch {
       return undefined;
     }
-    return new JsonObjectText(text, membersOf(plain));
+    return new JsonObjectText(text, membersOf(text));
   }
 
   /** In the order of the text. */
   entries(): readonly (readonly [key: string, value: unknown])[] {
     return this.#members.map(({ key, valueBegin, valueEnd }) => [
       key,
-      JSON.parse(plainJson(this.text.slice(valueBegin, valueEnd))) as unknown,
+      parseGiven(this.text.slice(valueBegin, valueEnd)),
     ]);
   }
 
-  has(key: string): boolean {
-    return this.#find(key) !== undefined;
+  /** Each once. */
+  keys(): readonly string[] {
+    return [...new Set(this.#members.map(({ key }) => key))];
   }
 
-  /** The value of a member, where NaN and infinities are 0; undefined where there is none. */
+  /** The value of a member, where NaN is an infinity; undefined where there is none. */
   get(key: string): unknown {
     const member = this.#find(key);
     if (member === undefined) return undefined;
-    return JSON.parse(plainJson(this.text.slice(member.valueBegin, member.valueEnd)));
+    return parseGiven(this.text.slice(member.valueBegin, member.valueEnd));
   }
 
   /** A member that is an object itself. */
@@ -68,8 +67,9 @@ export class JsonObjectText {
     const member = this.#find(key);
     const last = this.#members.at(-1);
     const lead = last === undefined ? '\n  ' : this.#leadOf(last);
+    const indentation = lead.slice(lead.lastIndexOf('\n') + 1);
     const json = lead.includes('\n')
-      ? JSON.stringify(value, null, 2).replaceAll('\n', lead)
+      ? JSON.stringify(value, null, indentation).replaceAll('\n', lead)
       : JSON.stringify(value);
     if (member !== undefined) return this.#changed(member.valueBegin, member.valueEnd, json);
     const added = `${lead}${JSON.stringify(key)}: ${json}`;
@@ -107,15 +107,8 @@ export class JsonObjectText {
 
   #changed(begin: number, end: number, replacement: string): JsonObjectText {
     const text = this.text.slice(0, begin) + replacement + this.text.slice(end);
-    return new JsonObjectText(text, membersOf(plainJson(text)));
+    return new JsonObjectText(text, membersOf(text));
   }
-}
-
-/** The same text in the same places, with a number of JSON for what only Python takes for one. */
-function plainJson(text: string): string {
-  return text.replace(PYTHON_NUMBER, (token) =>
-    token.startsWith('"') ? token : '0.'.padEnd(token.length, '0'),
-  );
 }
 
 /** `json` is an object. */

@@ -5,6 +5,7 @@
 
 import type { Dtype } from './catalog.js';
 import { MonoquantError } from './errors.js';
+import { decodeText, type Encoding, encodeText } from './given-json.js';
 import { JsonObjectText } from './json-object-text.js';
 
 export const MODEL_CONFIG = 'config.json';
@@ -16,9 +17,14 @@ export const MOST_CONFIG_BYTES = 16 << 20;
 const QUANTIZATION = 'quantization_config';
 /** What MLX calls its own, beside a copy under the other name. */
 const MLX_QUANTIZATION = 'quantization';
-/** `torch_dtype` until transformers 5. Models of several parts say it of each, below the other names. */
+/** Loaders believe any of them; the last is the first one's name of old. */
+const SAY_QUANTIZED = [QUANTIZATION, MLX_QUANTIZATION, 'compression_config'];
+/** `torch_dtype` until transformers 5. Models of several parts say it of each, below other names. */
 const DTYPE_KEYS = ['dtype', 'torch_dtype'];
-const PARTS = ['text_config', 'vision_config', 'audio_config', 'encoder', 'decoder'];
+/** The part that has the embedding and the head, in models of several. */
+const LANGUAGE_PARTS = ['text_config', 'language_config', 'llm_config', 'decoder'];
+/** `thinker_config.text_config`, and one for those that are yet to come. */
+const DEEPEST_PART = 3;
 
 /** What PyTorch calls the types that weights are loaded as. */
 const TORCH_NAMES: Partial<Record<Dtype, string>> = {
@@ -27,6 +33,8 @@ const TORCH_NAMES: Partial<Record<Dtype, string>> = {
   F16: 'float16',
   BF16: 'bfloat16',
 };
+/** Anything else, such as `auto`, says nothing of the weights. */
+const TORCH_TYPE = /^(torch\.)?(float64|double|float32|float|float16|half|bfloat16)$/;
 
 /** What planning has to know: ModelClass of the engine. */
 export interface ModelClass {
@@ -48,47 +56,61 @@ export interface ModelFacts {
 export interface OutputConfig {
   /** `quantization_config`; null where nothing in the output is stored as codes. */
   readonly quantization: Readonly<Record<string, unknown>> | null;
-  /** The float type of the output's weights where it is another than the source's; null where it stayed. */
+  /** What most floats of the output are, where some of them were something else; null where all stayed. */
   readonly floatType: Dtype | null;
 }
 
 /**
- * The text of the config.json that belongs beside an output, made from that of its model: only what loaders have to
- * know of the output is changed.
+ * The config.json that belongs beside an output, made from that of its model: only what loaders have to know of the
+ * output is changed. Text comes back as text, and the bytes of a file in their encoding.
  */
 export function describeOutput(
   config: string,
+  report: { readonly outputConfig: OutputConfig },
+): string;
+export function describeOutput(
+  config: Uint8Array<ArrayBuffer>,
+  report: { readonly outputConfig: OutputConfig },
+): Uint8Array<ArrayBuffer>;
+export function describeOutput(
+  config: string | Uint8Array<ArrayBuffer>,
   { outputConfig }: { readonly outputConfig: OutputConfig },
-): string {
-  return ModelConfig.parse(config, MODEL_CONFIG).describing(outputConfig);
+): string | Uint8Array<ArrayBuffer> {
+  const described = ModelConfig.parse(config, MODEL_CONFIG).describing(outputConfig);
+  return typeof config === 'string' ? described.text : described.bytes();
 }
 
-/** The text of a config.json, checked to be an object. */
+/** What somebody wrote about a model, checked to be an object. */
 export class ModelConfig {
   readonly #object: JsonObjectText;
+  readonly #encoding: Encoding;
 
-  private constructor(object: JsonObjectText) {
+  private constructor(object: JsonObjectText, encoding: Encoding) {
     this.#object = object;
+    this.#encoding = encoding;
   }
 
   /** `where` is how messages call the file. */
-  static parse(text: string, where: string): ModelConfig {
-    const object = JsonObjectText.parse(text.replace(/^\uFEFF/, ''));
-    if (object !== undefined) return new ModelConfig(object);
-    throw new MonoquantError(
-      'malformed-file',
-      `Expected a JSON object in "${where}", found something else.`,
-      { suggestion: 'Repair it, or move it away: then only the weights are looked at.' },
-    );
+  static parse(given: string | Uint8Array<ArrayBuffer>, where: string): ModelConfig {
+    const { text, encoding } = textOf(given, where);
+    const object = JsonObjectText.parse(text);
+    if (object === undefined) throw unreadable('a JSON object', where);
+    return new ModelConfig(object, encoding);
+  }
+
+  get text(): string {
+    return this.#object.text;
+  }
+
+  /** In the encoding that it was read in. */
+  bytes(): Uint8Array<ArrayBuffer> {
+    return encodeText({ text: this.text, encoding: this.#encoding });
   }
 
   /** Undefined where no class is named: other programs call their files config.json, too. */
   get modelClass(): ModelClass | undefined {
     const architectures = this.#object.get('architectures');
     const modelType = this.#object.get('model_type');
-    const ties =
-      this.#object.get('tie_word_embeddings') ??
-      this.#object.object('text_config')?.get('tie_word_embeddings');
     const names = Array.isArray(architectures)
       ? architectures.filter((name) => typeof name === 'string')
       : [];
@@ -96,55 +118,130 @@ export class ModelConfig {
     return {
       architectures: names,
       modelType: typeof modelType === 'string' ? modelType : '',
-      tiesEmbeddings: typeof ties === 'boolean' ? ties : null,
+      tiesEmbeddings: this.tiesEmbeddings,
     };
+  }
+
+  /** Whether the head is the embedding again; null where nothing is said of it. */
+  get tiesEmbeddings(): boolean | null {
+    const parts = LANGUAGE_PARTS.map((part) => this.#object.object(part));
+    const said = [this.#object, ...parts].map((part) => part?.get('tie_word_embeddings'));
+    return said.find((ties) => typeof ties === 'boolean') ?? null;
+  }
+
+  /** What loaders are told of codes, and under which name; that of the whole model before that of a part. */
+  get quantization(): { readonly name: string; readonly said: object } | undefined {
+    return saidOf(this.#object);
   }
 
   get facts(): ModelFacts {
-    const { modelClass } = this;
-    const said =
-      this.#object.get(QUANTIZATION) ??
-      this.#object.object('text_config')?.get(QUANTIZATION) ??
-      this.#object.get(MLX_QUANTIZATION);
-    const named = typeof said === 'object' && said !== null && !('quant_method' in said);
-    const isMlx = named && this.#object.get(MLX_QUANTIZATION) !== undefined;
-    const config = isMlx ? { quant_method: 'mlx', ...said } : said;
+    const { modelClass, quantization } = this;
     return {
       ...(modelClass === undefined ? {} : { modelClass }),
-      ...(typeof config === 'object' && config !== null
-        ? { quantizationConfig: JSON.stringify(config) }
-        : {}),
+      ...(quantization === undefined
+        ? {}
+        : { quantizationConfig: this.#forEngine(quantization.said) }),
     };
   }
 
-  /** The text of the configuration that belongs beside an output; all else stays byte for byte. */
-  describing({ quantization, floatType }: OutputConfig): string {
+  #forEngine(said: object): string {
+    const isMlx = !('quant_method' in said) && this.#object.get(MLX_QUANTIZATION) !== undefined;
+    return JSON.stringify(isMlx ? { quant_method: 'mlx', ...said } : said);
+  }
+
+  /** That of an output; all else stays as it is. */
+  describing({ quantization, floatType }: OutputConfig): ModelConfig {
     const typed = withFloatType(this.#object, floatType);
-    if (quantization !== null) {
-      return typed.with(QUANTIZATION, quantization).text;
-    }
-    return typed.text;
+    return this.#with(quantization === null ? typed : typed.with(QUANTIZATION, quantization));
   }
 
   /** Without a word of codes, for an output whose weights are floats again. */
   withoutQuantization(): ModelConfig {
-    const object = this.#object.without(QUANTIZATION);
-    const text = object.object('text_config')?.without(QUANTIZATION);
-    return new ModelConfig(text === undefined ? object : object.withObject('text_config', text));
+    return this.#with(
+      inAllParts(this.#object, (part) =>
+        SAY_QUANTIZED.filter((key) => part.object(key)).reduce(
+          (left, key) => left.without(key),
+          part,
+        ),
+      ),
+    );
   }
+
+  #with(object: JsonObjectText): ModelConfig {
+    return new ModelConfig(object, this.#encoding);
+  }
+}
+
+function textOf(
+  given: string | Uint8Array<ArrayBuffer>,
+  where: string,
+): { readonly text: string; readonly encoding: Encoding } {
+  if (typeof given === 'string') return { text: given, encoding: 'utf-8' };
+  try {
+    return decodeText(given);
+  } catch (cause) {
+    throw unreadable('text', where, cause);
+  }
+}
+
+function unreadable(expected: string, where: string, cause?: unknown): MonoquantError {
+  return new MonoquantError(
+    'malformed-file',
+    `Expected ${expected} in "${where}", found something else.`,
+    {
+      suggestion: 'Repair it, or move it away: then only the weights are looked at.',
+      cause,
+    },
+  );
+}
+
+/** An empty one says nothing, nor does one that is null. */
+function saidOf(config: JsonObjectText, path = '', depth = 0): ModelConfig['quantization'] {
+  for (const key of SAY_QUANTIZED) {
+    const said = config.get(key);
+    if (typeof said !== 'object' || said === null || Object.keys(said).length === 0) continue;
+    return { name: `${path}${key}`, said };
+  }
+  for (const [key, part] of partsOf(config, depth)) {
+    const said = saidOf(part, `${path}${key}.`, depth + 1);
+    if (said !== undefined) return said;
+  }
+  return undefined;
+}
+
+/** Objects in it, as the parts of a model have them. */
+function partsOf(
+  config: JsonObjectText,
+  depth: number,
+): readonly (readonly [key: string, JsonObjectText])[] {
+  if (depth === DEEPEST_PART) return [];
+  return config.keys().flatMap((key) => {
+    const part = SAY_QUANTIZED.includes(key) ? undefined : config.object(key);
+    return part === undefined ? [] : [[key, part] as const];
+  });
+}
+
+/** Changed by `change`, and all of its parts, too. */
+function inAllParts(
+  config: JsonObjectText,
+  change: (part: JsonObjectText) => JsonObjectText,
+  depth = 0,
+): JsonObjectText {
+  return partsOf(config, depth).reduce((whole, [key, part]) => {
+    const changed = inAllParts(part, change, depth + 1);
+    return changed.text === part.text ? whole : whole.withObject(key, changed);
+  }, change(config));
 }
 
 /** Only where a type is named: loaders go by the weights where none is. */
 function withFloatType(config: JsonObjectText, floatType: Dtype | null): JsonObjectText {
   const name = floatType === null ? undefined : TORCH_NAMES[floatType];
   if (name === undefined) return config;
-  let result = config;
-  for (const key of DTYPE_KEYS) {
-    if (typeof result.get(key) === 'string') result = result.with(key, name);
-  }
-  for (const part of PARTS) {
-    const inner = result.object(part);
-    if (inner !== undefined) result = result.withObject(part, withFloatType(inner, floatType));
-  }
-  return result;
+  return inAllParts(config, (part) =>
+    DTYPE_KEYS.reduce((typed, key) => {
+      const type = typed.get(key);
+      const [named, prefix = ''] = (typeof type === 'string' && TORCH_TYPE.exec(type)) || [];
+      return named === undefined ? typed : typed.with(key, prefix + name);
+    }, part),
+  );
 }

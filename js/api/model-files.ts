@@ -3,7 +3,9 @@
  * It exists so that a folder on a command line and files dropped on a page mean the same model.
  * Pure: nothing is opened here. A guess is never made: where several models are there, they are listed.
  */
+import { isAdapter } from './beside-weights.js';
 import { type ErrorCode, MonoquantError } from './errors.js';
+import { parseGiven } from './given-json.js';
 
 /** More than any published model has (some 200), and fewer than a process may have open. */
 const MOST_SHARDS = 1000;
@@ -17,6 +19,8 @@ const TORCH = /\.(pt|pth|pt2|bin|ckpt)$/i;
 const TORCH_PART = /-\d+-of-\d+\.(pt|pth|bin|ckpt)$|\.bin\.index\.json$/i;
 /** Names that files of weights have which are written here. */
 export const MODEL_FILE = /\.(safetensors|pt|pth|bin|ckpt)$/i;
+/** Of a diffusers pipeline: its models have folders of their own. */
+const PIPELINE = 'model_index.json';
 /** `model-00002-of-00003.safetensors`. */
 const SHARD = /^(.*)-(\d{1,6})-of-(\d{1,6})\.safetensors$/i;
 
@@ -47,12 +51,13 @@ export function chooseModel(names: readonly string[], where: string): ModelChoic
     const prefix = theOnly([...sets.keys()], where);
     return { files: completeSet(sets.get(prefix) ?? [], where) };
   }
-  const safetensors = visible.filter((name) => SAFETENSORS.test(name));
+  const safetensors = withoutAdapters(visible.filter((name) => SAFETENSORS.test(name)));
   if (safetensors.length > 0) return { files: [theOnly(safetensors, where)] };
   const parts = visible.filter((name) => TORCH_PART.test(name));
   if (parts.length > 0) throw shardedTorch(parts, where);
-  const torch = visible.filter((name) => TORCH.test(name));
+  const torch = withoutAdapters(visible.filter((name) => TORCH.test(name)));
   if (torch.length > 0) return { files: [theOnly(torch, where)] };
+  if (visible.includes(PIPELINE)) throw pipeline(where);
   throw new MonoquantError(
     'file-not-found',
     `Expected a model in ${where}, found ${names.length === 0 ? 'no files' : listed(names)}.`,
@@ -63,9 +68,23 @@ export function chooseModel(names: readonly string[], where: string): ModelChoic
   );
 }
 
+/** An adapter is chosen only if there is nothing else; who works with it is told what it is. */
+function withoutAdapters(names: readonly string[]): readonly string[] {
+  const others = names.filter((name) => !isAdapter(name));
+  return others.length === 0 ? names : others;
+}
+
+function pipeline(where: string): MonoquantError {
+  return new MonoquantError(
+    'file-not-found',
+    `Expected a model in ${where}, found a pipeline of several ("${PIPELINE}").`,
+    { suggestion: 'Give the folder of one of them, such as "transformer" or "unet".' },
+  );
+}
+
 /** What an index says; its file names are plain, so that it can lead nowhere else. */
-export function readIndex(text: string, name: string): WeightMap {
-  const entries = Object.entries(weightMapOf(text, name));
+export function readIndex(content: Uint8Array<ArrayBuffer>, name: string): WeightMap {
+  const entries = Object.entries(weightMapOf(content, name));
   if (entries.length === 0) throw badIndex(name, 'a weight_map with tensors', 'an empty one');
   for (const [tensor, file] of entries) {
     if (typeof file === 'string' && SAFETENSORS.test(file) && !/[/\\]/.test(file)) continue;
@@ -170,10 +189,10 @@ function incomplete(
   );
 }
 
-function weightMapOf(text: string, name: string): object {
+function weightMapOf(content: Uint8Array<ArrayBuffer>, name: string): object {
   let index: unknown;
   try {
-    index = JSON.parse(text);
+    index = parseGiven(content);
   } catch (cause) {
     throw badIndex(name, 'JSON', 'none', cause);
   }
@@ -202,7 +221,8 @@ function kindOf(value: unknown): string {
 
 const NAMES_SHOWN = 6;
 
-function listed(names: readonly string[]): string {
+/** For messages: the first of them, and how many more. */
+export function listed(names: readonly string[]): string {
   const shown = names.slice(0, NAMES_SHOWN).map((name) => `"${name}"`);
   const more = names.length - shown.length;
   const words = more > 0 ? [...shown, `${more} more`] : shown;

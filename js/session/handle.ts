@@ -3,6 +3,7 @@
  * Free functions are calls of a handle that is open for no longer. What the host opened is released once, after the
  * worker has ended.
  */
+import { checkBeside } from '../api/beside-weights.js';
 import type { CalibrationInput } from '../api/calibration.js';
 import { contradiction } from '../api/check.js';
 import { FILE_FAULTS, MonoquantError } from '../api/errors.js';
@@ -29,6 +30,7 @@ import {
 import type { PlanOptions } from '../api/plan-options.js';
 import { option, say } from '../api/sentence.js';
 import { type TensorData, tensorData } from '../api/tensor-data.js';
+import { quantizedHead } from '../api/tied-head.js';
 import type {
   Calibration,
   Catalog,
@@ -51,6 +53,7 @@ import {
   type OpenedCalibration,
 } from './calibrate.js';
 import { compareFiles, countValues } from './compare.js';
+import { checkPlanned } from './plan-check.js';
 import { type Quantized, runJob } from './run.js';
 import { withFile } from './session.js';
 import { dataOf, validateFile } from './validate.js';
@@ -133,11 +136,14 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
 
   async plan(options: PlanOptions = {}): Promise<Plan> {
     const { configuration, calibration } = resolvePlan(options, this.opening);
+    const { beside } = this.input;
+    checkBeside(beside);
     return this.#withData({}, calibration, async (parts) => {
       const file = await this.#file(this.#joined, undefined);
       const { warnings } = await calibrateWith(file, parts, {});
       const json = await file.request('planDocument', { configuration, unfit: [] });
       const document = parseJson(json);
+      checkPlanned(beside, configuration, quantizedHead(document.tensors));
       return { configuration, ...document, warnings: [...document.warnings, ...warnings] };
     });
   }
@@ -187,13 +193,21 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
     calibration: readonly CalibrationPart<Types['source']>[],
     others: readonly SessionFor<Types['source'], Types['sink'], Types['output']>[] = [],
   ): Promise<Quantized<Types['output']>> {
+    const { beside } = this.input;
+    checkBeside(beside);
     const view = configuration.dequantize === null ? 'raw' : 'unsound';
     const options = this.#optionsOf(this.input, this.opening, view);
     const open = () => this.place.open(this.input, options, run.signal);
     const { source } = this.input;
     const session = this.place.session(run.signal);
-    const job = { session, open, others, source, options, sink, configuration, calibration };
-    return runJob<typeof source, Types['sink'], Types['output']>({ ...job, gates, run });
+    const job = { session, open, others, source, options, sink, calibration };
+    return runJob<typeof source, Types['sink'], Types['output']>({
+      ...job,
+      configuration,
+      beside,
+      gates,
+      run,
+    });
   }
 
   async calibrate(
@@ -240,6 +254,8 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
         const session = this.place.session(signal);
         let opened: FileOf<Types>;
         try {
+          const { fault } = model.beside;
+          if (fault !== undefined) throw fault;
           const whole = this.#optionsOf(model, WHOLE, 'unknown');
           opened = await this.place.open(model, whole, signal);
         } catch (error) {
@@ -340,13 +356,13 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
     return this.place.open(this.input, options, signal);
   }
 
-  #optionsOf({ facts }: ModelIn<Types>, { key, stripPrefix }: Opening, view: View): OpenOptions {
+  #optionsOf({ beside }: ModelIn<Types>, { key, stripPrefix }: Opening, view: View): OpenOptions {
     return {
       ...(key === null ? {} : { key }), // null means the largest state dict, for which the engine has no word
       stripPrefix,
       joinQuantized: view !== 'raw',
       ...(view === 'unknown' || view === 'unsound' ? { refuses: view } : {}),
-      ...facts,
+      ...beside.facts,
     };
   }
 

@@ -2,6 +2,7 @@
  * A whole run on one or several workers: plan, encode, judge, read back, report.
  * Nothing counts as done that was not read back; what comes out does not depend on how many share it.
  */
+import type { BesideWeights } from '../api/beside-weights.js';
 import { MonoquantError } from '../api/errors.js';
 import type { Gates, RunOptions } from '../api/options.js';
 import type { Configuration, EngineInfo, Progress, Report, Warning } from '../api/types.js';
@@ -12,6 +13,7 @@ import { checkWritten, type RunPlan, resultsOf } from '../report/report.js';
 import type { Calls, EncodedShare, LoadedEngine } from '../worker/protocol.js';
 import { rowsOf } from '../worker/table.js';
 import { type CalibrationPart, calibrateWith, calibrationOf } from './calibrate.js';
+import { checkPlanned } from './plan-check.js';
 import type { RemoteFile, Session } from './session.js';
 import { StageProgress } from './stage-progress.js';
 
@@ -25,6 +27,7 @@ export interface RunJob<Source, Sink, Output> {
   readonly options: OpenOptions;
   readonly sink: Sink;
   readonly configuration: Configuration;
+  readonly beside: BesideWeights;
   readonly calibration: readonly CalibrationPart<Source>[];
   readonly gates: Gates;
   readonly run: RunOptions;
@@ -119,11 +122,12 @@ class Run<Source, Sink, Output> {
   }
 
   async #plan(unfit: readonly UnfitTensor[]): Promise<RunPlan> {
-    const { configuration, gates, run } = this.#job;
+    const { beside, configuration, gates, run } = this.#job;
     const controls = { signal: run.signal };
     const choice = { configuration, unfit };
     await Promise.all(this.#files.map((file) => file.request('plan', choice, controls)));
     const facts = await this.#lead('planFacts', null);
+    checkPlanned(beside, configuration, facts.quantizedHead);
     const tensors = rowsOf(facts.tensors);
     const warnings = [...facts.warnings, ...this.#dataWarnings];
     if (configuration.bits !== 'none') gateWork(tensors);

@@ -2,9 +2,9 @@
  * Where the calls of a model are done: one worker with one engine, one call at a time, files open as long as they are
  * needed. A call starts a worker if there is none: the first call, and one after an abort or a fault has ended it.
  */
+import type { BesideWeights } from '../api/beside-weights.js';
 import { MonoquantError } from '../api/errors.js';
 import { toJson } from '../api/json.js';
-import type { ModelFacts } from '../api/model-config.js';
 import type { RunOptions } from '../api/options.js';
 import type { OneOrShards } from '../engine/shards.js';
 import type { OpenOptions } from '../engine/wasm.js';
@@ -13,8 +13,7 @@ import { type RemoteFile, type Session, throwIfAborted } from './session.js';
 /** A model as a host has opened it. */
 export interface OpenedModel<Source> {
   readonly source: OneOrShards<Source>;
-  /** What a configuration beside it says of it. */
-  readonly facts: ModelFacts;
+  readonly beside: BesideWeights;
   /** Throws if a file was changed since it was opened. */
   checkUnchanged(): void;
   close(): void;

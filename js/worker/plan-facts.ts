@@ -3,6 +3,7 @@
  */
 import { type Json, parseJson } from '../api/json.js';
 import type { OutputConfig } from '../api/model-config.js';
+import { quantizedHead } from '../api/tied-head.js';
 import type { Dtype, Plan, PlannedTensor } from '../api/types.js';
 import type { PlanDocument } from '../engine/wasm.js';
 import { type Table, tableOf } from './table.js';
@@ -17,19 +18,22 @@ export interface DecidedTensor
 export interface PlanFacts extends Pick<Plan, 'sizes' | 'warnings'> {
   /** What a configuration beside the output has to say. */
   readonly outputConfig: OutputConfig;
+  /** The tensor that would be the head of a language model, if it is quantized. */
+  readonly quantizedHead: string | undefined;
   /** In the order of the plan. */
   readonly tensors: Table<DecidedTensor>;
 }
 
 export function planFacts(json: Json<PlanDocument>): PlanFacts {
   const { sizes, warnings, tensors, quantizationConfig } = parseJson(json);
-  const before = mostUsedFloat(tensors);
-  const after = mostUsedFloat(tensors.flatMap(({ outputs }) => outputs));
-  const floatType = after === before ? null : after;
+  const floatType = tensors.some(becomesAnotherFloat)
+    ? mostUsedFloat(tensors.flatMap(({ outputs }) => outputs))
+    : null;
   return {
     sizes,
     warnings,
     outputConfig: { quantization: quantizationConfig, floatType },
+    quantizedHead: quantizedHead(tensors),
     tensors: tableOf(tensors.map(decided)),
   };
 }
@@ -49,6 +53,12 @@ function decided(tensor: PlannedTensor): DecidedTensor {
 }
 
 const FLOATS: readonly Dtype[] = ['F64', 'F32', 'F16', 'BF16'];
+
+/** Converted or decoded; codes that are written, and their scales, are no floats that a loader gives a model. */
+function becomesAnotherFloat({ dtype, decision, reason, outputs }: PlannedTensor): boolean {
+  if (decision === 'quantize') return false;
+  return reason === 'dequantized' || outputs.some((output) => output.dtype !== dtype);
+}
 
 /** The type that most bytes of floats have: what a loader gives the whole model. */
 function mostUsedFloat(

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { checkObject } from '../../js/api/check.js';
 import { ownChoices } from '../../js/api/configuration.js';
 import { MonoquantError } from '../../js/api/errors.js';
+import { parseGiven } from '../../js/api/given-json.js';
 import { checkOptions } from '../../js/api/option-table/entry.js';
 import { OPTIONS } from '../../js/api/option-table/table.js';
 import type { Choices } from '../../js/api/plan-options.js';
@@ -29,9 +30,9 @@ export function readConfig(path: string | undefined): Choices {
 }
 
 function parse(path: string, what: string): unknown {
-  const text = readText(path, what);
+  const bytes = readBytes(path, what);
   try {
-    return JSON.parse(text);
+    return parseGiven(bytes);
   } catch (error) {
     throw usageError(
       `Expected JSON in ${what} but ${reasonOf(error)}.`,
@@ -40,12 +41,12 @@ function parse(path: string, what: string): unknown {
   }
 }
 
-function readText(path: string, what: string): string {
+function readBytes(path: string, what: string): Uint8Array<ArrayBuffer> {
   // Opened as models are: what is missing, or is no file, is told in the same words.
   const input = InputFile.open(path);
   try {
     const { descriptor, size } = input.file;
-    if (size <= MOST_BYTES) return readFileSync(descriptor, 'utf8');
+    if (size <= MOST_BYTES) return readFileSync(descriptor);
     throw usageError(
       `Expected a configuration of at most ${MOST_BYTES} bytes but ${what} has ${size}.`,
       'Name a JSON file of options, or a report.',

@@ -176,8 +176,15 @@ describe('a folder as output', () => {
     );
   });
 
-  it('replaces what was said of other codes', async () => {
+  it('does not replace what was said of other codes', async () => {
     writeFileSync(root.at('model/config.json'), '{"quantization_config":{"old":true},"a":1}');
+    const { code, stderr } = await quantize('--bits', '4');
+    expect({ code, isThere: root.has('out') }).toEqual({ code: 3, isThere: false });
+    expect(stderr).toContain('quantization_config');
+  });
+
+  it('says once what its codes are', async () => {
+    writeFileSync(root.at('model/config.json'), '{"quantization_config":null,"a":1}');
     expect((await quantize('--bits', '4')).code).toBe(0);
     expect(config()).toMatchObject({ a: 1, quantization_config: { format: 'pack-quantized' } });
     // Readers differ in which of two they take.

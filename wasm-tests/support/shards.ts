@@ -51,6 +51,21 @@ export function textFile(name: string, content: string): DataFile {
   return { name, bytes: new TextEncoder().encode(content) };
 }
 
+/** As PowerShell's `>` and old editors write text: with a byte order mark, in two bytes a character or one. */
+export const ENCODINGS = ['utf-8', 'utf-8 with a mark', 'utf-16le', 'utf-16be'] as const;
+
+export function encoded(text: string, encoding: (typeof ENCODINGS)[number]): Bytes {
+  if (encoding === 'utf-8') return new TextEncoder().encode(text);
+  const marked = `\uFEFF${text}`;
+  if (encoding === 'utf-8 with a mark') return new TextEncoder().encode(marked);
+  const bytes = new Uint8Array(2 * marked.length);
+  const view = new DataView(bytes.buffer);
+  for (const [index, unit] of marked.split('').entries()) {
+    view.setUint16(2 * index, unit.charCodeAt(0), encoding === 'utf-16le');
+  }
+  return bytes;
+}
+
 /** An index in which `tensor` is in `file`. */
 export function indexFile(map: Readonly<Record<string, unknown>>, name = INDEX): DataFile {
   return textFile(name, JSON.stringify({ metadata: { total_size: 1 }, weight_map: map }));

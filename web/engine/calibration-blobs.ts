@@ -10,6 +10,7 @@ import {
 } from '../../js/api/calibration.js';
 import { unexpected } from '../../js/api/check.js';
 import { MonoquantError } from '../../js/api/errors.js';
+import { decodeText, plainJson } from '../../js/api/given-json.js';
 import type { Json } from '../../js/api/json.js';
 import type { CalibrationPart, OpenedCalibration } from '../../js/session/calibrate.js';
 
@@ -29,9 +30,11 @@ async function openPart(input: CalibrationInput): Promise<CalibrationPart<Blob>>
   const name = input instanceof File ? input.name : '';
   const isJson = /\.json$/i.test(name) || input.type === 'application/json';
   if (!isJson) return { kind: 'data', source: input };
-  const json = await input.text();
+  const bytes = new Uint8Array(await input.arrayBuffer());
   try {
+    const json = plainJson(decodeText(bytes).text);
     JSON.parse(json);
+    return { kind: 'calibration', document: json as Json<Calibration> };
   } catch (cause) {
     const what = name === '' ? 'the Blob' : `"${name}"`;
     throw new MonoquantError(
@@ -43,5 +46,4 @@ async function openPart(input: CalibrationInput): Promise<CalibrationPart<Blob>>
       },
     );
   }
-  return { kind: 'calibration', document: json as Json<Calibration> };
 }

@@ -3,14 +3,11 @@
  * It exists because people drop whole folders, and models of several files.
  * Only names and an index are read here; what the files hold is for the engine.
  */
+
+import { type BesideWeights, besideWeights, NOTHING_BESIDE } from '../../js/api/beside-weights.js';
 import { unexpected } from '../../js/api/check.js';
 import { MonoquantError } from '../../js/api/errors.js';
-import {
-  MODEL_CONFIG,
-  MOST_CONFIG_BYTES,
-  ModelConfig,
-  type ModelFacts,
-} from '../../js/api/model-config.js';
+import { MODEL_CONFIG, MOST_CONFIG_BYTES, ModelConfig } from '../../js/api/model-config.js';
 import {
   chooseModel,
   filesOfIndex,
@@ -42,16 +39,16 @@ export async function sourceOf(model: ModelSource): Promise<OneOrShards<Blob>> {
   return { shards: parts.map((file) => ({ name: file.name, source: file })), weightMap };
 }
 
-/** What a config.json among the files says of the model; nothing where there is none that can be read. */
-export async function factsOf(model: ModelSource): Promise<ModelFacts> {
-  if (model instanceof Blob) return {};
-  const config = byName(model).get(MODEL_CONFIG);
-  if (config === undefined || config.size > MOST_CONFIG_BYTES) return {};
-  try {
-    return ModelConfig.parse(await config.text(), config.name).facts;
-  } catch {
-    return {}; // who saves a configuration reads it again, and is told
-  }
+/** What is among the files besides the weights. */
+export async function besideOf(model: ModelSource): Promise<BesideWeights> {
+  if (model instanceof Blob) return NOTHING_BESIDE;
+  const files = byName(model);
+  const file = files.get(MODEL_CONFIG);
+  const content = file && (await contentOf(file, MOST_CONFIG_BYTES));
+  return besideWeights(
+    [...files.keys()],
+    () => content && ModelConfig.parse(content, MODEL_CONFIG),
+  );
 }
 
 interface Files {
@@ -75,7 +72,7 @@ async function filesOf(given: readonly File[]): Promise<Files> {
   };
   if (choice.index === undefined) return { parts: choice.files.map(named) };
   const index = named(choice.index);
-  const weightMap = readIndex(await textOf(index), index.name);
+  const weightMap = readIndex(await contentOf(index, MOST_INDEX_BYTES), index.name);
   const parts = filesOfIndex(weightMap, index.name, names, WHERE).map(named);
   return { index, weightMap, parts };
 }
@@ -102,18 +99,18 @@ function byName(given: readonly File[]): ReadonlyMap<string, File> {
   return files;
 }
 
-async function textOf(index: File): Promise<string> {
-  if (index.size > MOST_INDEX_BYTES) {
+async function contentOf(file: File, most: number): Promise<Uint8Array<ArrayBuffer>> {
+  if (file.size > most) {
     throw new MonoquantError(
       'limit-exceeded',
-      `Expected an index of at most ${MOST_INDEX_BYTES} bytes, found ${index.size} in "${index.name}".`,
-      { suggestion: 'Download the index again.' },
+      `Expected at most ${most} bytes, found ${file.size} in "${file.name}".`,
+      { suggestion: 'Download the file again.' },
     );
   }
   try {
-    return await index.text();
+    return new Uint8Array(await file.arrayBuffer());
   } catch (cause) {
-    const message = `The file "${index.name}" could not be read: ${String(cause)}`;
+    const message = `The file "${file.name}" could not be read: ${String(cause)}`;
     throw new MonoquantError('read-failed', message, {
       suggestion: 'It may have been changed, moved or removed meanwhile: choose it again.',
       cause,

@@ -13,7 +13,7 @@ import { type FunctionsOf, functionsOf } from '../../js/session/functions.js';
 import { Handle, type HandleOptions, type Host, type HostTypes } from '../../js/session/handle.js';
 import type { OpenedModel } from '../../js/session/workplace.js';
 import { openCalibration } from './calibration-blobs.js';
-import { factsOf, type ModelSource, sourceOf } from './model-source.js';
+import { besideOf, type ModelSource, sourceOf } from './model-source.js';
 import { PrivateFileName } from './private-file.js';
 import { startSession } from './worker-host.js';
 
@@ -51,8 +51,8 @@ export interface WebTypes extends HostTypes {
 /** The browser itself notices a file that was changed, and closes what nobody uses any more. */
 async function openModel(named: ModelSource): Promise<OpenedModel<Blob>> {
   const source = await sourceOf(named);
-  const facts = await factsOf(named);
-  return { source, facts, checkUnchanged: () => {}, close: () => {} };
+  const beside = await besideOf(named);
+  return { source, beside, checkUnchanged: () => {}, close: () => {} };
 }
 
 const HOST: Host<WebTypes> = {

@@ -88,7 +88,8 @@ export class Outcome {
   async saveConfig(config: File): Promise<void> {
     try {
       await this.saving.run(async (run) => {
-        const json = describeOutput(await config.text(), this.report);
+        const bytes = new Uint8Array(await config.arrayBuffer());
+        const json = describeOutput(bytes, this.report);
         return saveBlob(new Blob([json], { type: 'application/json' }), 'config.json', run);
       });
     } catch {

@@ -39,8 +39,8 @@ export const OUTPUT = {
    * all that stands beside those of the model. Without it the result is kept aside until `save`.
    */
   output: { kind: text, flag: { short: 'o', value: 'FILE', help: 'where to write it' } },
-  /** Overwrite an existing output. */
-  force: { kind: onOrOff, flag: { help: 'overwrite what exists', brief: 'overwrite' } },
+  /** Overwrite an existing output, file by file; what else is in its folder is never removed. */
+  force: { kind: onOrOff, flag: { help: 'overwrite what it writes', brief: 'overwrite' } },
 } as const satisfies Entries;
 
 export const STRICT = {

@@ -1,0 +1,43 @@
+/**
+ * Whether what is planned fits what stands beside the weights: loaders believe a configuration before any tensor.
+ * Runs and plans share the rules and the words.
+ */
+import type { BesideWeights } from '../api/beside-weights.js';
+import { MonoquantError } from '../api/errors.js';
+import { option, say } from '../api/sentence.js';
+import type { Configuration } from '../api/types.js';
+
+/**
+ * Of a plan for weights that are plain numbers: codes have been refused. `quantizedHead` is the tensor that would be
+ * the head, if there is one.
+ */
+export function checkPlanned(
+  { saysQuantized, tiesEmbeddings }: BesideWeights,
+  { bits }: Configuration,
+  quantizedHead: string | undefined,
+): void {
+  if (bits === 'none') return;
+  if (saysQuantized !== undefined) throw saidOtherwise(saysQuantized);
+  if (tiesEmbeddings && quantizedHead !== undefined) throw tied(quantizedHead);
+}
+
+function saidOtherwise(said: string): MonoquantError {
+  return new MonoquantError(
+    'already-quantized',
+    `The weights are plain numbers, but what stands beside them says that they are quantized: ${said}.`,
+    {
+      suggestion: 'Remove it if the weights are floats, or begin with the original model.',
+    },
+  );
+}
+
+function tied(head: string): MonoquantError {
+  return new MonoquantError(
+    'invalid-options',
+    `"${head}" cannot be quantized: the model's configuration says that the head is the embedding (tie_word_embeddings), so loaders put the embedding in its place.`,
+    {
+      suggestion: say`Leave it as it is, for instance with ${option('ignore')}. If it has numbers of its own, set tie_word_embeddings to false in config.json first.`,
+      tensor: head,
+    },
+  );
+}
