@@ -53,7 +53,7 @@ import {
   type OpenedCalibration,
 } from './calibrate.js';
 import { compareFiles, countValues } from './compare.js';
-import { checkPlanned } from './plan-check.js';
+import { checkPlanned, explained } from './plan-check.js';
 import { type Quantized, runJob } from './run.js';
 import { withFile } from './session.js';
 import { dataOf, validateFile } from './validate.js';
@@ -141,7 +141,11 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
     return this.#withData({}, calibration, async (parts) => {
       const file = await this.#file(this.#joined, undefined);
       const { warnings } = await calibrateWith(file, parts, {});
-      const json = await file.request('planDocument', { configuration, unfit: [] });
+      const json = await file
+        .request('planDocument', { configuration, unfit: [] })
+        .catch((error: unknown) => {
+          throw explained(error, beside);
+        });
       const document = parseJson(json);
       checkPlanned(beside, configuration, quantizedHead(document.tensors));
       return { configuration, ...document, warnings: [...document.warnings, ...warnings] };

@@ -21,6 +21,19 @@ export function checkPlanned(
   if (tiesEmbeddings && quantizedHead !== undefined) throw tied(quantizedHead);
 }
 
+/** A pattern of the head matches nothing if the file has no tensor for it: the reason is better than a guess. */
+export function explained(error: unknown, { tiesEmbeddings }: BesideWeights): unknown {
+  const isUnmatched = error instanceof MonoquantError && error.code === 'pattern-unmatched';
+  if (!isUnmatched || !tiesEmbeddings || !/"[^"]*(head|proj_out)[^"]*"/.test(error.message)) {
+    return error;
+  }
+  return new MonoquantError(error.code, error.message, {
+    suggestion:
+      'The head of this model is the embedding (tie_word_embeddings in config.json): it has no tensor of its own, and stays as it is.',
+    cause: error,
+  });
+}
+
 function saidOtherwise(said: string): MonoquantError {
   return new MonoquantError(
     'already-quantized',

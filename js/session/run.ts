@@ -13,7 +13,7 @@ import { checkWritten, type RunPlan, resultsOf } from '../report/report.js';
 import type { Calls, EncodedShare, LoadedEngine } from '../worker/protocol.js';
 import { rowsOf } from '../worker/table.js';
 import { type CalibrationPart, calibrateWith, calibrationOf } from './calibrate.js';
-import { checkPlanned } from './plan-check.js';
+import { checkPlanned, explained } from './plan-check.js';
 import type { RemoteFile, Session } from './session.js';
 import { StageProgress } from './stage-progress.js';
 
@@ -125,7 +125,11 @@ class Run<Source, Sink, Output> {
     const { beside, configuration, gates, run } = this.#job;
     const controls = { signal: run.signal };
     const choice = { configuration, unfit };
-    await Promise.all(this.#files.map((file) => file.request('plan', choice, controls)));
+    await Promise.all(this.#files.map((file) => file.request('plan', choice, controls))).catch(
+      (error: unknown) => {
+        throw explained(error, beside);
+      },
+    );
     const facts = await this.#lead('planFacts', null);
     checkPlanned(beside, configuration, facts.quantizedHead);
     const tensors = rowsOf(facts.tensors);

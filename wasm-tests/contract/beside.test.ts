@@ -198,6 +198,14 @@ describe('a head that is tied to the embedding', () => {
     }
   });
 
+  it('is told to be, if a pattern is for a head that has no tensor', async () => {
+    const overrides = [{ pattern: 'lm_head', bits: 8 as const }];
+    const error = await refused(folder(TIED, EMBEDDING), { overrides }, 'pattern-unmatched');
+    expect(error.suggestion).toContain('tie_word_embeddings');
+    const untied = await failureOf(planOf(folder('"a": 1', EMBEDDING), { overrides }));
+    expect(untied.suggestion).not.toContain('tie_word_embeddings');
+  });
+
   it('is not quantized where it stands for the embedding', async () => {
     await refused(folder(TIED, HEAD), { layers: ['linear', 'head'] }, 'invalid-options');
   });
