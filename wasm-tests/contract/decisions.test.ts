@@ -90,7 +90,7 @@ const CASES: Readonly<Record<OfAnyTensors, Case>> = {
     ],
   },
   adapter: { tensors: [f32('q_proj.lora_A.weight', 16, 128), f32('q_proj.lora_B', 128, 16)] },
-  'no-gain': { tensors: [f32('a.weight', 1024, 1), f32('b.weight', 16, 1, 2, 2)] },
+  'no-gain': { tensors: [f32('a.weight', 1024, 1), f32('b.weight', 1024, 1, 1, 1)] },
   'name-taken': { tensors: [f32('a.weight', 64, 128)] },
   sibling: {
     tensors: [f32('l.self_attn.q_proj.weight', 64, 128), f32('l.self_attn.v_proj.weight', 64, 128)],

@@ -16,50 +16,6 @@ constexpr std::array<std::string_view, kLayerKindCount> kNames = {
     "rnn",         "conv-transpose", "experts", "embedding",   "head",    "router",
     "gpt2-conv1d", "norm",           "bias",    "weight-norm", "adapter", "other"};
 
-// Classes of torch.nn, without their package, and what their parameter `weight` is.
-struct ModuleClass {
-  std::string_view name;
-  LayerKind kind;
-};
-constexpr std::array<ModuleClass, 30> kClasses = {{
-    {"Linear", LayerKind::kLinear},
-    {"NonDynamicallyQuantizableLinear", LayerKind::kLinear},
-    {"MultiheadAttention", LayerKind::kLinear},
-    {"Conv1d", LayerKind::kConv1d},
-    {"Conv2d", LayerKind::kConv2d},
-    {"Conv3d", LayerKind::kConv3d},
-    {"ConvTranspose1d", LayerKind::kConvTranspose},
-    {"ConvTranspose2d", LayerKind::kConvTranspose},
-    {"ConvTranspose3d", LayerKind::kConvTranspose},
-    {"LSTM", LayerKind::kLstm},
-    {"LSTMCell", LayerKind::kLstm},
-    {"GRU", LayerKind::kGru},
-    {"GRUCell", LayerKind::kGru},
-    {"RNN", LayerKind::kRnn},
-    {"RNNCell", LayerKind::kRnn},
-    {"Embedding", LayerKind::kEmbedding},
-    {"EmbeddingBag", LayerKind::kEmbedding},
-    {"BatchNorm1d", LayerKind::kNorm},
-    {"BatchNorm2d", LayerKind::kNorm},
-    {"BatchNorm3d", LayerKind::kNorm},
-    {"SyncBatchNorm", LayerKind::kNorm},
-    {"InstanceNorm1d", LayerKind::kNorm},
-    {"InstanceNorm2d", LayerKind::kNorm},
-    {"InstanceNorm3d", LayerKind::kNorm},
-    {"LayerNorm", LayerKind::kNorm},
-    {"GroupNorm", LayerKind::kNorm},
-    {"RMSNorm", LayerKind::kNorm},
-    {"PReLU", LayerKind::kOther},
-    {"Bilinear", LayerKind::kOther},
-    {"AdaptiveLogSoftmaxWithLoss", LayerKind::kOther},
-}};
-
-constexpr std::array<std::string_view, 4> kGpt2Modules = {"c_attn", "q_attn", "c_proj", "c_fc"};
-
-bool is_gpt2_module(std::string_view module) {
-  return std::find(kGpt2Modules.begin(), kGpt2Modules.end(), module) != kGpt2Modules.end();
-}
-
 std::string_view last_component(std::string_view path) {
   const size_t dot = path.rfind('.');
   return dot == std::string_view::npos ? path : path.substr(dot + 1);
@@ -79,16 +35,10 @@ std::optional<LayerKind> kind_of_class(const Tensor &tensor, std::string_view pa
   if (!tensor.module_type.starts_with(kPackage)) {
     return std::nullopt;
   }
-  const std::string_view name = last_component(tensor.module_type);
-  const auto *found = std::find_if(kClasses.begin(), kClasses.end(),
-                                   [&](const ModuleClass &entry) { return entry.name == name; });
-  if (found == kClasses.end()) {
-    return std::nullopt;
-  }
-  if (found->kind == LayerKind::kNorm) {
-    return LayerKind::kNorm;
-  }
-  return parameter.find("bias") != std::string_view::npos ? LayerKind::kBias : found->kind;
+  const auto kind = kind_by_class(last_component(tensor.module_type));
+  const bool is_bias =
+      kind && kind != LayerKind::kNorm && parameter.find("bias") != std::string_view::npos;
+  return is_bias ? LayerKind::kBias : kind;
 }
 
 /// "model.layers.0.mlp" → "model.layers": one stack of layers alike.
@@ -130,15 +80,18 @@ public:
     const std::string name = lower(tensor.name);
     const std::string_view parameter = last_component(name);
     const size_t rank = tensor.shape.size();
+    const auto by_any = any_component(name);
+    const auto by_parameter = kind_by_name(NamePart::kParameter, parameter);
+    if (by_any == LayerKind::kAdapter) {
+      return LayerKind::kAdapter;
+    }
+    if (by_parameter == LayerKind::kWeightNorm) {
+      return LayerKind::kWeightNorm;
+    }
     if (const auto known = kind_of_class(tensor, parameter)) {
       // A class does not say that a linear layer is the last one, or chooses experts.
       return known == LayerKind::kLinear && rank == 2 ? linear(tensor, name) : *known;
     }
-    const auto by_any = any_component(name);
-    if (by_any == LayerKind::kAdapter) {
-      return *by_any;
-    }
-    const auto by_parameter = kind_by_name(NamePart::kParameter, parameter);
     if (by_parameter && (*by_parameter != LayerKind::kLinear || rank == 2)) {
       return *by_parameter;
     }
@@ -231,7 +184,8 @@ private:
   /// these two are wider than their input.
   [[nodiscard]] bool is_surely_transposed(const Tensor &tensor) const {
     const std::string_view module = last_component(module_name(tensor.name));
-    if (tensor.shape.size() != 2 || tensor.shape[0] == tensor.shape[1] || !is_gpt2_module(module)) {
+    if (tensor.shape.size() != 2 || tensor.shape[0] == tensor.shape[1] ||
+        !may_be_transposed(module)) {
       return false;
     }
     const uint64_t rows = tensor.shape[0];
@@ -242,7 +196,7 @@ private:
 
   /// What its own shape does not tell, the other layers of its stack do.
   [[nodiscard]] bool is_transposed(const Tensor &tensor, std::string_view module) const {
-    return is_gpt2_module(module) &&
+    return may_be_transposed(module) &&
            (transposed_everywhere_ || is_surely_transposed(tensor) ||
             (transposed_.contains(stack_of_layers(tensor.name)) &&
              (tensor.shape[0] == tensor.shape[1] || !has_bias_of(tensor, tensor.shape[0]))));

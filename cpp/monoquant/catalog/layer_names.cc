@@ -61,6 +61,7 @@ constexpr auto kLayerNames = std::to_array<LayerName>({
     {kModule, "bn#", kNorm},
     {kModule, "ln#", kNorm},
     {kModule, "ln_f", kNorm},
+    {kModule, "grn", kNorm}, // ConvNeXt V2: global response
 
     {kModule, "lm_head", kHead},
     {kModule, "output", kHead},
@@ -85,7 +86,9 @@ constexpr auto kLayerNames = std::to_array<LayerName>({
 
     // Linear layers behind or before a table.
     {kTable, "*embedding_projection", kLinear}, // Gemma 3n
-    {kTable, "embed_proj", kLinear},
+    {kTable, "*unembed*", kLinear},
+    {kTable, "*embeds_mapper", kLinear},   // aMUSEd
+    {kTable, "conditioning_emb", kLinear}, // T5's spectrogram diffusion
 
     {kTable, "*embed*", kEmbedding},
     {kTable, "*_emb", kEmbedding},
@@ -96,12 +99,56 @@ constexpr auto kLayerNames = std::to_array<LayerName>({
     {kTable, "shared", kEmbedding}, // T5
     {kTable, "*relative_attention_bias*", kEmbedding},
     {kTable, "*codebook*", kEmbedding},
+    {kTable, "*_token", kEmbedding}, // SAM's decoder
+    {kTable, "*_tokens", kEmbedding},
     {kTable, "pe_k", kEmbedding}, // SpeechT5
     {kTable, "position_encoding", kEmbedding},
     {kTable, "transformer.w", kEmbedding}, // CTRL
 });
 
-// Those that use transformers' Conv1D.
+// Classes of torch.nn, without their package, and what their parameter `weight` is.
+struct ModuleClass {
+  std::string_view name;
+  LayerKind kind;
+};
+constexpr auto kClasses = std::to_array<ModuleClass>({
+    {"Linear", kLinear},
+    {"NonDynamicallyQuantizableLinear", kLinear},
+    {"MultiheadAttention", kLinear},
+    {"Conv1d", kConv1d},
+    {"Conv2d", kConv2d},
+    {"Conv3d", kConv3d},
+    {"ConvTranspose1d", kConvTranspose},
+    {"ConvTranspose2d", kConvTranspose},
+    {"ConvTranspose3d", kConvTranspose},
+    {"LSTM", kLstm},
+    {"LSTMCell", kLstm},
+    {"GRU", kGru},
+    {"GRUCell", kGru},
+    {"RNN", kRnn},
+    {"RNNCell", kRnn},
+    {"Embedding", kEmbedding},
+    {"EmbeddingBag", kEmbedding},
+    {"BatchNorm1d", kNorm},
+    {"BatchNorm2d", kNorm},
+    {"BatchNorm3d", kNorm},
+    {"SyncBatchNorm", kNorm},
+    {"InstanceNorm1d", kNorm},
+    {"InstanceNorm2d", kNorm},
+    {"InstanceNorm3d", kNorm},
+    {"LayerNorm", kNorm},
+    {"GroupNorm", kNorm},
+    {"RMSNorm", kNorm},
+    {"PReLU", kOther},
+    {"Bilinear", kOther},
+    {"AdaptiveLogSoftmaxWithLoss", kOther},
+});
+
+// What the layers are called that GPT-2 and its kin store as [in, out].
+constexpr auto kTransposedModules =
+    std::to_array<std::string_view>({"c_attn", "q_attn", "c_proj", "c_fc"});
+
+// Types of models that use transformers' Conv1D.
 constexpr auto kTransposedTypes = std::to_array<std::string_view>(
     {"gpt2", "openai-gpt", "imagegpt", "decision_transformer", "clvp"});
 
@@ -136,6 +183,17 @@ std::optional<LayerKind> kind_by_name(NamePart part, std::string_view word) {
         return name.part == part && matches(word, name.pattern);
       });
   return row == kLayerNames.end() ? std::nullopt : std::optional(row->kind);
+}
+
+std::optional<LayerKind> kind_by_class(std::string_view name) {
+  const auto *row = std::find_if(kClasses.begin(), kClasses.end(),
+                                 [&](const ModuleClass &entry) { return entry.name == name; });
+  return row == kClasses.end() ? std::nullopt : std::optional(row->kind);
+}
+
+bool may_be_transposed(std::string_view module) {
+  return std::find(kTransposedModules.begin(), kTransposedModules.end(), module) !=
+         kTransposedModules.end();
 }
 
 bool stores_transposed(std::string_view model_type) {

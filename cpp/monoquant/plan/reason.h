@@ -24,7 +24,7 @@ enum class Reason : uint8_t {
   kRouter,
   kGpt2Conv1d,
   kLayerNotSelected, // its kind is not among the selected ones
-  kUnknownKind,      // nothing says that it is a weight
+  kUnknownKind,      // nothing says which layer computes with it
   kNameTaken,        // its scale's name belongs to another tensor
   kSibling,          // fused at run time with a tensor that is left alone
   kAlreadyNarrow,    // converting would not make it smaller

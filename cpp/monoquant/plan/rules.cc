@@ -101,7 +101,8 @@ Refusal kind_refusal(LayerKind kind) {
     return {Reason::kAdapter,
             "part of an adapter: merge it into its base model, and quantize that"};
   case LayerKind::kOther:
-    return {Reason::kUnknownKind, "neither its name nor its shape says that it is a weight"};
+    return {Reason::kUnknownKind,
+            "neither its name nor its shape says which layer computes with it"};
   default:
     return {Reason::kLayerNotSelected,
             concat("layers of kind ", layer_kind_name(kind), " are not selected")};

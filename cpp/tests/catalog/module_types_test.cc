@@ -49,6 +49,14 @@ TEST(ModuleTypes, decide_against_misleading_names) {
   });
 }
 
+TEST(ModuleTypes, do_not_make_a_layer_of_half_a_weight_or_of_an_adapter) {
+  expect_kinds({
+      {"conv.weight_v", {64, 32, 3}, in_torch("conv.Conv1d"), "weight-norm"},
+      {"conv.weight_g", {64, 1, 1}, in_torch("conv.Conv1d"), "weight-norm"},
+      {"q_proj.lora_A.default.weight", {16, 64}, in_torch("linear.Linear"), "adapter"},
+  });
+}
+
 TEST(ModuleTypes, tell_transposed_convolutions_apart) {
   expect_kinds({
       {"up1.weight", {64, 32, 4}, in_torch("conv.ConvTranspose1d"), "conv-transpose"},
