@@ -11,6 +11,7 @@ export {
   type ErrorDetails,
   MonoquantError,
 } from '../js/api/errors.js';
+export { GateError } from '../js/api/gate-error.js';
 export type { ModelOf, Tensors } from '../js/api/model.js';
 export { describeOutput } from '../js/api/model-config.js';
 export type {

@@ -115,6 +115,8 @@ export interface LeftOut {
   readonly reason: string;
   readonly tensors: number;
   readonly bytes: number;
+  /** Whether it belongs to the part that was taken, and cannot be read; the rest was not chosen. */
+  readonly lost: boolean;
 }
 
 export const DANGERS = ['safe', 'unknown', 'dangerous'] as const;

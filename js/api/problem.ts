@@ -4,8 +4,10 @@
  */
 
 export const PROBLEM_CODES = [
-  // The file cannot be read.
+  // The file, or a tensor of it, cannot be read.
   'unreadable',
+  // The index of a model of several files says something else than its files.
+  'index-mismatch',
   // Its parts do not fit together.
   'missing-scale',
   'missing-shape',

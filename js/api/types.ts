@@ -24,7 +24,7 @@ export * from './problem.js';
 export * from './schemes.js';
 export type { OptionToken, Sentence } from './sentence.js';
 export * from './validation.js';
-export * from './warning.js';
+export { WARNINGS, type Warning, type WarningCode } from './warning.js';
 
 /** `tie`: another name for what becomes of the tensor it is tied to. `drop`: not in the output. */
 export type Decision = 'quantize' | 'convert' | 'copy' | 'tie' | 'drop';
@@ -96,6 +96,8 @@ export interface PlannedTensor {
 export interface Sizes {
   /** The whole source file; where it is several, the one file that they are read as. */
   readonly sourceBytes: number;
+  /** Of the tensors that were taken: a checkpoint may hold much more, such as the state of an optimizer. */
+  readonly tensorBytes: number;
   /** The whole output file. */
   readonly outputBytes: number;
   readonly parameters: number;

@@ -19,6 +19,7 @@ export const WARNINGS = [
   'activation-scheme',
   'not-loadable',
   'dropped',
+  'left-out',
   'calibration-small',
   'calibration-unmatched',
   'calibration-missing',
@@ -33,4 +34,12 @@ export interface Warning {
   readonly tensors: readonly string[];
   /** How many it speaks of in all. */
   readonly total: number;
+}
+
+const NAMES_IN_WARNING = 20;
+
+/** About the tensors of these names; none if there are no names. */
+export function warningOf(code: WarningCode, message: string, names: readonly string[]): Warning[] {
+  if (names.length === 0) return [];
+  return [{ code, message, tensors: names.slice(0, NAMES_IN_WARNING), total: names.length }];
 }

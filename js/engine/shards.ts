@@ -7,7 +7,7 @@ import { MonoquantError } from '../api/errors.js';
 import { parseJson } from '../api/json.js';
 import { JsonObjectText } from '../api/json-object-text.js';
 import type { WeightMap } from '../api/model-files.js';
-import type { Catalog, TensorInfo } from '../api/types.js';
+import type { Catalog, Problem, TensorInfo } from '../api/types.js';
 import type { ByteSource } from '../io/byte-source.js';
 import { JoinedSource, MemorySource, type SourcePart } from '../io/joined-source.js';
 import { deleteQuietly, type Engine } from './engine.js';
@@ -32,6 +32,12 @@ export interface OpenShard {
   readonly source: ByteSource;
 }
 
+export interface JoinedShards {
+  readonly source: ByteSource;
+  /** Where the index and the files contradict each other. */
+  readonly problems: readonly Problem[];
+}
+
 interface ReadShard extends OpenShard {
   readonly catalog: Catalog;
   /** Of its metadata, those of tied names among them, in the order of the file. */
@@ -49,19 +55,20 @@ export async function joinShards(
   engine: Engine,
   shards: readonly OpenShard[],
   weightMap: WeightMap | undefined,
-): Promise<ByteSource> {
+): Promise<JoinedShards> {
   const read: ReadShard[] = [];
   for (const shard of shards) {
     const catalog = await readShard(engine, shard);
     read.push({ ...shard, catalog, notes: await readNotes(shard.source, catalog) });
   }
-  checkNames(read, weightMap);
+  const problems = indexProblems(holdersOf(read), read, weightMap);
   const data = read.map(({ source, catalog }): SourcePart => {
     const bytes = ownTensors(catalog).reduce((sum, tensor) => sum + tensor.bytes, 0);
     return { source, begin: source.size - bytes, end: source.size };
   });
   const header = new MemorySource(headerOf(read));
-  return new JoinedSource([{ source: header, begin: 0, end: header.size }, ...data]);
+  const source = new JoinedSource([{ source: header, begin: 0, end: header.size }, ...data]);
+  return { source, problems };
 }
 
 async function readShard(engine: Engine, { name, source }: OpenShard): Promise<Catalog> {
@@ -84,8 +91,8 @@ async function readShard(engine: Engine, { name, source }: OpenShard): Promise<C
   );
 }
 
-/** Every tensor in one file only, and where the index says. */
-function checkNames(shards: readonly ReadShard[], weightMap: WeightMap | undefined): void {
+/** The file that each name is in: every tensor is in one only. */
+function holdersOf(shards: readonly ReadShard[]): ReadonlyMap<string, string> {
   const holders = new Map<string, string>();
   for (const { name: file, catalog } of shards) {
     for (const { name } of ownTensors(catalog)) {
@@ -104,19 +111,45 @@ function checkNames(shards: readonly ReadShard[], weightMap: WeightMap | undefin
   for (const { name: file, catalog } of shards) {
     for (const { name } of catalog.tensors) if (!holders.has(name)) holders.set(name, file);
   }
-  for (const [tensor, file] of weightMap ?? []) {
+  return holders;
+}
+
+/** Names that are not where the index has them, before names that it does not have. */
+function indexProblems(
+  holders: ReadonlyMap<string, string>,
+  shards: readonly ReadShard[],
+  weightMap: WeightMap | undefined,
+): readonly Problem[] {
+  if (weightMap === undefined) return [];
+  const code = 'index-mismatch';
+  const misplaced = [...weightMap].flatMap(([tensor, file]): Problem[] => {
     const holder = holders.get(tensor);
-    if (holder === file) continue;
+    if (holder === file) return [];
     const found = holder === undefined ? 'it is nowhere' : `it is in "${holder}"`;
-    throw new MonoquantError(
-      'malformed-file',
-      `Expected the tensor "${tensor}" in "${file}", as the index has it, but ${found}.`,
-      {
-        suggestion: 'Download the index and its files again: they do not belong together.',
-        tensor,
-      },
-    );
-  }
+    const message = `Expected the tensor "${tensor}" in "${file}", as the index has it, but ${found}.`;
+    return [{ code, message, tensor }];
+  });
+  const unlisted = shards.flatMap(({ name: file, catalog }) =>
+    ownTensors(catalog).flatMap(({ name: tensor }): Problem[] => {
+      if (weightMap.has(tensor)) return [];
+      const message = `Expected every tensor in the index, but it lacks "${tensor}" of "${file}".`;
+      return [{ code, message, tensor }];
+    }),
+  );
+  return [...misplaced, ...unlisted];
+}
+
+/** A loader that looks for a tensor where the index has it finds none. One that the index lacks is read all the same. */
+export function refuseMisplaced(
+  problems: readonly Problem[],
+  weightMap: WeightMap | undefined,
+): void {
+  const first = problems.find(({ tensor }) => weightMap?.has(tensor));
+  if (first === undefined) return;
+  throw new MonoquantError('malformed-file', first.message, {
+    suggestion: 'Download the index and its files again: they do not belong together.',
+    tensor: first.tensor,
+  });
 }
 
 /** `shards` in the order of their data. */

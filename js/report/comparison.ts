@@ -2,6 +2,8 @@
  * From what the engine has measured of two files to the document of `compare`.
  * The first file is the measure: SQNR is that of the second against it.
  */
+
+import { leftOutWarnings } from '../api/left-out.js';
 import type {
   Catalog,
   ComparedFile,
@@ -12,7 +14,7 @@ import type {
   TensorInfo,
 } from '../api/types.js';
 import type { CompareResult } from '../engine/wasm.js';
-import { meanSqnr, sqnrOf, worstFirst } from './sqnr.js';
+import { type Judged, meanSqnr, sqnrOf, worstFirst } from './sqnr.js';
 
 type Measured = CompareResult['tensors'][number];
 
@@ -38,8 +40,50 @@ export function comparisonOf(
     first: fileOf(first),
     second: fileOf(second),
     sqnrDb: meanSqnr(tensors),
+    compared: tensors.filter(wasCompared).length,
     tensors,
+    warnings: [
+      ...leftOutWarnings(first.leftOut, 'of the first file'),
+      ...leftOutWarnings(second.leftOut, 'of the second file'),
+    ],
   };
+}
+
+/** All that a gate has to look at: also what cannot be compared, and what could not even be read. */
+export function judged({ first, second, tensors }: Comparison): readonly Judged[] {
+  const unread = (where: string, { lost }: ComparedFile) =>
+    lost.map(({ name, reason }): Judged => {
+      return { name, sqnrDb: null, unmeasured: `of the ${where} file cannot be read: ${reason}` };
+    });
+  return [
+    ...unread('first', first),
+    ...unread('second', second),
+    ...tensors.map((tensor) => ({ ...tensor, unmeasured: unmeasured(tensor) })),
+  ];
+}
+
+function unmeasured(tensor: TensorComparison): string | undefined {
+  const { verdict, first, second, sqnrDb, differing, notFinite } = tensor;
+  switch (verdict) {
+    case 'only-first':
+      return 'is only in the first file';
+    case 'only-second':
+      return 'is only in the second file';
+    case 'other-shape':
+      return `is [${first?.shape.join(', ')}] in the first file and [${second?.shape.join(', ')}] in the second`;
+    case 'other-dtype':
+      return `is ${first?.dtype} in the first file and ${second?.dtype} in the second`;
+    default:
+      if (notFinite > 0)
+        return `is NaN or infinite in one file only, in ${notFinite} of its elements`;
+      return differing > 0 && sqnrDb === null
+        ? `has ${differing} other elements, which are no floats`
+        : undefined;
+  }
+}
+
+function wasCompared({ verdict }: TensorComparison): boolean {
+  return verdict === 'identical' || verdict === 'different';
 }
 
 const VERDICT_ORDER: readonly ComparisonVerdict[] = [
@@ -68,6 +112,7 @@ function compareTensor(
     sqnrDb: measured === undefined || !isCompared ? null : sqnrOf(measured),
     maxError: isCompared && measured?.peak !== undefined ? measured.peak : null,
     differing: measured?.different ?? 0,
+    notFinite: measured?.notFinite ?? 0,
   };
 }
 
@@ -92,6 +137,9 @@ function describe({ dtype, quantization, shape, bytes }: TensorInfo): ComparedTe
   return { dtype, ...(quantization === undefined ? {} : { quantization }), shape, bytes };
 }
 
-function fileOf({ format, bytes, tensors, parameters }: Catalog): ComparedFile {
-  return { format, bytes, tensors: tensors.length, parameters };
+function fileOf({ format, bytes, tensors, parameters, leftOut }: Catalog): ComparedFile {
+  const lost = leftOut.filter((part) => part.lost);
+  const own = tensors.filter(({ tiedTo }) => tiedTo === undefined);
+  const tensorBytes = own.reduce((sum, tensor) => sum + tensor.bytes, 0);
+  return { format, bytes, tensorBytes, tensors: tensors.length, parameters, lost };
 }

@@ -3,8 +3,8 @@
  * A calibration's own shortcomings are told by plans too; only these tell what in a file fits no layer.
  */
 import type { Warning } from '../api/types.js';
+import { warningOf } from '../api/warning.js';
 import type { DataProblems } from '../engine/wasm.js';
-import { warningOf } from './warnings.js';
 
 /** Fewer samples say little (cpp/monoquant/calibration/calibration.h). */
 const FEW_SAMPLES = 50;

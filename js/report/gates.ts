@@ -3,49 +3,48 @@
  * Runs, dry runs, comparisons and validations share the rules and the words.
  */
 import { MonoquantError } from '../api/errors.js';
+import { GateError } from '../api/gate-error.js';
 import { option, say } from '../api/sentence.js';
-import type { Reason, Validation, Warning } from '../api/types.js';
+import type { Reason, Report, Validation, Warning } from '../api/types.js';
 import type { DecidedTensor } from '../worker/plan-facts.js';
-import { decibels, tooLow } from './sqnr.js';
+import { type Judged, shortfalls } from './sqnr.js';
 
-interface Measured {
-  readonly sqnrDb: number | null;
-  /** The worst first. */
-  readonly tensors: readonly { readonly name: string; readonly sqnrDb: number | null }[];
-}
-
-/** `failUnder` is in dB. */
+/** `tensors`: the worst first. `failUnder` is in dB, and holds for each. `report`: of what was judged. */
 export function gateQuality(
-  measured: Measured,
+  tensors: readonly Judged[],
   { failUnder }: { readonly failUnder: number | undefined },
+  report?: Report,
 ): void {
-  const message = tooLow(measured, failUnder);
-  if (message === undefined) return;
-  const worst = measured.tensors.find(({ sqnrDb }) => sqnrDb !== null);
-  throw new MonoquantError('quality-gate', message, {
+  const [first, ...others] = shortfalls(tensors, failUnder);
+  if (first === undefined) return;
+  const { words, tensor, sqnrDb } = first;
+  const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
+  throw new GateError('quality-gate', `${words}${more}.`, report, {
     suggestion:
-      worst &&
-      say`The worst tensor is "${worst.name}" with ${decibels(worst.sqnrDb)}: more bits for it help, or leaving it out with ${option('ignore')}, or a lower ${option('failUnder')}.`,
-    tensor: worst?.name,
+      sqnrDb === null
+        ? say`Look at all tensors, and at whether these are the right files; without ${option('failUnder')} nothing is asked of them.`
+        : say`More bits for it help, or leaving it out with ${option('ignore')}, or a lower ${option('failUnder')}.`,
+    tensor: tensor === '' ? undefined : tensor,
   });
 }
 
-/** With `strict` every warning is an error. */
+/** With `strict` every warning is an error. `report`: of the work that they are about, where it is done. */
 export function gateWarnings(
   warnings: readonly Warning[],
   { strict }: { readonly strict: boolean },
+  report?: Report,
 ): void {
   const [first, ...others] = warnings;
   if (!strict || first === undefined) return;
   const nonFinite = warnings.find(({ code }) => code === 'non-finite');
   if (nonFinite !== undefined) {
-    throw new MonoquantError('non-finite-weights', nonFinite.message, {
+    throw new GateError('non-finite-weights', nonFinite.message, report, {
       suggestion: say`Repair the weights, or leave out ${option('strict')} to copy these tensors as they are.`,
       tensor: nonFinite.tensors[0],
     });
   }
   const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
-  throw new MonoquantError('strict-warnings', `${first.message}${more}`, {
+  throw new GateError('strict-warnings', `${first.message}${more}`, report, {
     suggestion: say`With ${option('strict')}, warnings are errors: change what it speaks of, or leave out ${option('strict')}.`,
     tensor: first.tensors[0],
   });

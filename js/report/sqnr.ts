@@ -8,17 +8,23 @@ import type { Quality } from '../api/types.js';
 export const LOW_SQNR_DB = 20;
 export const VERY_LOW_SQNR_DB = 10;
 
-/** Of noise without a signal: less than that of any two numbers. JSON has no infinity. */
+/** Of noise without a signal, and of infinite noise: less than that of any two numbers. JSON has no infinity. */
 export const LOWEST_SQNR_DB = -3240;
 
-/** Of a sum of squares and a sum of squared errors, as `quant/error_sums.h` has it: null if there is no error. */
+/**
+ * Of a sum of squares and a sum of squared errors, as `quant/error_sums.h` has it: null if there is no error.
+ * `notFinite` are elements that are NaN or infinite on one side only: no number is as far off.
+ */
 export function sqnrOf({
   signal = 0,
   noise = 0,
+  notFinite = 0,
 }: {
   readonly signal?: number;
   readonly noise?: number;
+  readonly notFinite?: number;
 }): number | null {
+  if (notFinite > 0) return LOWEST_SQNR_DB;
   if (noise === 0) return null;
   const ratio = Math.min(signal / noise, Number.MAX_VALUE);
   return ratio > 0 ? 10 * Math.log10(ratio) : LOWEST_SQNR_DB;
@@ -55,8 +61,40 @@ export function decibels(sqnrDb: number | null): string {
   return sqnrDb === null ? 'no error' : `${sqnrDb.toFixed(2)} dB`;
 }
 
-/** The message if less is left than was asked for; undefined if it is enough. */
-export function tooLow({ sqnrDb }: Rated, failUnder: number | undefined): string | undefined {
-  if (failUnder === undefined || sqnrDb === null || sqnrDb >= failUnder) return undefined;
-  return `Expected an SQNR of at least ${failUnder} dB, found ${decibels(sqnrDb)}.`;
+/** A tensor that has to be good enough. */
+export interface Judged extends Rated {
+  readonly name: string;
+  /** Why nobody knows what it lost, as it goes on after its name: `is only in the first file`. */
+  readonly unmeasured?: string | undefined;
+}
+
+/** A tensor that is not, or that there is none at all. */
+export interface Shortfall {
+  /** A sentence without its full stop. */
+  readonly words: string;
+  /** Empty: there is none. */
+  readonly tensor: string;
+  readonly sqnrDb: number | null;
+}
+
+/**
+ * What keeps `tensors` from having at least `failUnder` dB, each of them: those that have less, and those that were not
+ * measured. Where there is nothing to measure, that. In the order of `tensors`.
+ */
+export function shortfalls(
+  tensors: readonly Judged[],
+  failUnder: number | undefined,
+): readonly Shortfall[] {
+  if (failUnder === undefined) return [];
+  const wanted = `Expected an SQNR of at least ${failUnder} dB in each tensor`;
+  if (tensors.length === 0) {
+    return [{ words: `${wanted}, found none to measure`, tensor: '', sqnrDb: null }];
+  }
+  return tensors.flatMap(({ name, sqnrDb, unmeasured }): Shortfall[] => {
+    if (unmeasured !== undefined) {
+      return [{ words: `${wanted}, but "${name}" ${unmeasured}`, tensor: name, sqnrDb: null }];
+    }
+    if (sqnrDb === null || sqnrDb >= failUnder) return [];
+    return [{ words: `${wanted}, found ${decibels(sqnrDb)} in "${name}"`, tensor: name, sqnrDb }];
+  });
 }

@@ -15,7 +15,7 @@ import type { CompareResult, TrialResult } from '../engine/wasm.js';
 import { haveSameShape } from './comparison.js';
 import { dataWarnings } from './data-warnings.js';
 import { layerRuns, runProblems } from './layer-runs.js';
-import { meanSqnr, sqnrOf, tooLow, worstFirst } from './sqnr.js';
+import { type Judged, meanSqnr, shortfalls, sqnrOf, worstFirst } from './sqnr.js';
 
 type Measured = CompareResult['tensors'][number];
 type Quantized = TensorInfo & { readonly quantization: StoredCodes };
@@ -49,11 +49,12 @@ export function validationOf(evidence: Evidence): Validation {
   const ofCodes = quantized.flatMap((tensor) => codeProblems(tensor, byName.get(tensor.name)));
   const problems = [
     ...evidence.problems,
+    ...lostProblems(file),
     ...(quantized.length === 0 && evidence.problems.length === 0 ? [NOTHING] : []),
     ...ofCodes,
     ...(reference === undefined ? [] : referenceProblems(file, reference, byName)),
     ...runProblems(evidence.trial, ofCodes),
-    ...qualityProblems(sqnrDb, evidence.failUnder),
+    ...qualityProblems(evidence, byName),
   ];
   return {
     version,
@@ -81,6 +82,16 @@ export function unreadable(version: string, message: string, tensor = ''): Valid
     outputSqnrDb: null,
     tensors: [],
   };
+}
+
+/** Tensors that nobody can load from here are none that were checked. */
+function lostProblems({ leftOut }: Catalog): Problem[] {
+  return leftOut
+    .filter(({ lost }) => lost)
+    .map(({ name, reason }): Problem => {
+      const message = `Expected tensors that can be read, found that ${name} is ${reason}.`;
+      return { code: 'unreadable', message, tensor: name };
+    });
 }
 
 const NOTHING: Problem = {
@@ -184,6 +195,10 @@ function valueProblems(
     const message = `Expected ${name} as it is in the reference, found ${different} other elements.`;
     return [{ code: 'changed-tensor', message, tensor: name }];
   }
+  if (tensor.quantization === undefined && notFinite > 0) {
+    const message = `Expected ${name} to be NaN or infinite where it is in the reference and nowhere else, found ${notFinite} elements that are not alike.`;
+    return [{ code: 'changed-tensor', message, tensor: name }];
+  }
   const wrong = (codes?.misrounded ?? 0) + (codes === undefined ? 0 : notFinite);
   if (wrong > 0 && isNearest) {
     const message = `Expected the codes of ${name} to be the nearest to the reference's values, found ${wrong} others: codes or scales were changed, or it is another model.`;
@@ -192,7 +207,23 @@ function valueProblems(
   return [];
 }
 
-function qualityProblems(sqnrDb: number | null, failUnder: number | undefined): Problem[] {
-  const message = tooLow({ sqnrDb }, failUnder);
-  return message === undefined ? [] : [{ code: 'low-quality', message, tensor: '' }];
+/** Of each tensor that the reference has, too; where there is none, of that. */
+function qualityProblems(
+  { file, reference, failUnder }: Evidence,
+  measured: ReadonlyMap<string, Measured>,
+): Problem[] {
+  const expected = new Map(reference?.tensors.map((tensor) => [tensor.name, tensor]));
+  const judged = file.tensors.flatMap((tensor): Judged[] => {
+    const other = expected.get(tensor.name);
+    // Tensors of one file only, and other shapes, are problems without any gate.
+    if (other === undefined || !haveSameShape(tensor, other) || tensor.shape.includes(0)) return [];
+    const found = measured.get(tensor.name);
+    const unmeasured = found?.compared
+      ? undefined
+      : `is ${other.dtype} in the reference and ${tensor.dtype} here`;
+    return [{ name: tensor.name, sqnrDb: sqnrOf(found ?? {}), unmeasured }];
+  });
+  return shortfalls(judged.sort(worstFirst), failUnder).map(({ words, tensor }) => {
+    return { code: 'low-quality', message: `${words}.`, tensor };
+  });
 }

@@ -3,15 +3,8 @@
  * They stand beside those of the engine's plans, and are told in the same way: what, how much, what to do.
  */
 import type { TensorReport, Warning, WarningCode } from '../api/types.js';
+import { warningOf } from '../api/warning.js';
 import { decibels, LOW_SQNR_DB, VERY_LOW_SQNR_DB } from './sqnr.js';
-
-const NAMES_IN_WARNING = 20;
-
-/** About the tensors of these names; none if there are no names. */
-export function warningOf(code: WarningCode, message: string, names: readonly string[]): Warning[] {
-  if (names.length === 0) return [];
-  return [{ code, message, tensors: names.slice(0, NAMES_IN_WARNING), total: names.length }];
-}
 
 /** One of a kind at most. `tensors` are sorted, worst first. */
 export function qualityWarnings(tensors: readonly TensorReport[]): readonly Warning[] {

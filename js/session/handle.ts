@@ -8,6 +8,7 @@ import type { CalibrationInput } from '../api/calibration.js';
 import { contradiction } from '../api/check.js';
 import { FILE_FAULTS, MonoquantError } from '../api/errors.js';
 import { parseJson } from '../api/json.js';
+import { leftOutWarnings } from '../api/left-out.js';
 import type { ModelOf, ModelTypes } from '../api/model.js';
 import {
   type CalibrateOptions,
@@ -148,7 +149,12 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
         });
       const document = parseJson(json);
       checkPlanned(beside, configuration, quantizedHead(document.tensors));
-      return { configuration, ...document, warnings: [...document.warnings, ...warnings] };
+      const leftOut = leftOutWarnings(this.catalog.leftOut);
+      return {
+        configuration,
+        ...document,
+        warnings: [...leftOut, ...document.warnings, ...warnings],
+      };
     });
   }
 

@@ -75,26 +75,26 @@ class Run<Source, Sink, Output> {
       shares.map(({ checksums }) => checksums),
     );
     checkWritten(shares, sealed, plan.sizes.outputBytes);
-    const results = resultsOf(plan, shares);
-    gateQuality(results, gates);
-    gateWarnings(results.warnings, gates);
     const verifyStart = performance.now();
-    await this.#ask('verify', () => null);
-    const output = await this.#lead('finish', null);
     const report: Report = {
       version: engines[0]?.version ?? '',
       configuration,
       engine: together(engines),
       sizes: plan.sizes,
       outputConfig: plan.outputConfig,
-      ...results,
+      ...resultsOf(plan, shares),
       timings: {
         planMs: encodeStart - openStart,
         encodeMs: verifyStart - encodeStart,
-        verifyMs: performance.now() - verifyStart,
+        verifyMs: 0,
       },
     };
-    return { report, output };
+    gateQuality(report.tensors, gates, report);
+    gateWarnings(report.warnings, gates, report);
+    await this.#ask('verify', () => null);
+    const output = await this.#lead('finish', null);
+    const timings = { ...report.timings, verifyMs: performance.now() - verifyStart };
+    return { report: { ...report, timings }, output };
   }
 
   /** Nothing is left of what was begun. If the leading worker is still busy after a failure, it is ended. */

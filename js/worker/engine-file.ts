@@ -34,6 +34,8 @@ export class EngineFile<Output> {
   readonly #blocks: BlockShape;
   readonly source: ByteSource;
   readonly inspector: WasmInspector;
+  /** Of the files that it was joined from. */
+  readonly #problems: readonly Problem[];
   #calibration: Json<Calibration> | null = null;
   #plan: WasmPlan | undefined;
   #encode: WasmStage<EncodeResult> | undefined;
@@ -44,7 +46,9 @@ export class EngineFile<Output> {
     blocks: BlockShape,
     source: ByteSource,
     inspector: WasmInspector,
+    problems: readonly Problem[],
   ) {
+    this.#problems = problems;
     this.#engine = engine;
     this.#blocks = blocks;
     this.source = source;
@@ -56,8 +60,10 @@ export class EngineFile<Output> {
     blocks: BlockShape,
     source: ByteSource,
     options: OpenOptions,
+    problems: readonly Problem[],
   ): Promise<EngineFile<Output>> {
-    return new EngineFile<Output>(engine, blocks, source, await engine.inspect(source, options));
+    const inspector = await engine.inspect(source, options);
+    return new EngineFile<Output>(engine, blocks, source, inspector, problems);
   }
 
   catalog(): Json<Catalog> {
@@ -65,7 +71,10 @@ export class EngineFile<Output> {
   }
 
   problems(): Json<readonly Problem[]> {
-    return this.inspector.problems();
+    const problems = this.inspector.problems();
+    return this.#problems.length === 0
+      ? problems
+      : toJson([...this.#problems, ...parseJson(problems)]);
   }
 
   setCalibration(calibration: Json<Calibration> | null): void {
@@ -112,7 +121,7 @@ export class EngineFile<Output> {
 
   /** What a run has to know of its plan. */
   planFacts(): PlanFacts {
-    return planFacts(this.#planned().json());
+    return planFacts(this.#planned().json(), parseJson(this.inspector.catalog()).leftOut);
   }
 
   /** Writes a share of what was planned, and reads most of it back. */

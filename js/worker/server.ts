@@ -6,7 +6,13 @@ import { MonoquantError } from '../api/errors.js';
 import type { EngineInfo } from '../api/types.js';
 import type { BlockShape, Engine } from '../engine/engine.js';
 import type { OnStageProgress } from '../engine/pipeline.js';
-import { isShards, joinShards, type OneOrShards } from '../engine/shards.js';
+import {
+  isShards,
+  type JoinedShards,
+  joinShards,
+  type OneOrShards,
+  refuseMisplaced,
+} from '../engine/shards.js';
 import type { ByteSink } from '../io/byte-sink.js';
 import type { ByteSource } from '../io/byte-source.js';
 import { EngineFile } from './engine-file.js';
@@ -120,9 +126,18 @@ class SessionWorker<Source, Sink, Output> {
     file: number,
     { source, options }: AnyCalls<Source, Sink, Output>['open']['parameters'],
   ): Promise<void> {
-    const bytes = await this.#openSource(source);
     const engine = await this.#loaded();
-    const opened = await EngineFile.open<Output>(engine, this.#host.blocks, bytes, options);
+    const { source: bytes, problems } = await this.#openSource(source);
+    // Whoever refuses no more than this lists what is wrong.
+    const isJudged = options.refuses === 'unknown';
+    if (!isJudged && isShards(source)) refuseMisplaced(problems, source.weightMap);
+    const opened = await EngineFile.open<Output>(
+      engine,
+      this.#host.blocks,
+      bytes,
+      options,
+      problems,
+    );
     this.#files.set(file, opened);
   }
 
@@ -133,8 +148,8 @@ class SessionWorker<Source, Sink, Output> {
   }
 
   /** Several files of one model are one source to all the rest. */
-  async #openSource(source: OneOrShards<Source>): Promise<ByteSource> {
-    if (!isShards(source)) return this.#host.openSource(source);
+  async #openSource(source: OneOrShards<Source>): Promise<JoinedShards> {
+    if (!isShards(source)) return { source: await this.#host.openSource(source), problems: [] };
     const files = source.shards.map(async (shard) => ({
       name: shard.name,
       source: await this.#host.openSource(shard.source),

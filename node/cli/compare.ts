@@ -3,11 +3,12 @@
  * It exists to see what a quantization, or anybody else, has done to a model.
  * Both files are only read; the first is the measure of the second.
  */
-import { gateQuality } from '../../js/report/gates.js';
+import { judged } from '../../js/report/comparison.js';
+import { gateQuality, gateWarnings } from '../../js/report/gates.js';
 import type { Arguments } from './arguments.js';
 import type { CompareFlag } from './flags.js';
 import { withProgress } from './progress.js';
-import { printJson, type Session } from './session.js';
+import { printJson, printWarnings, type Session } from './session.js';
 import { renderComparison } from './text-comparison.js';
 import { twoFiles } from './two-files.js';
 
@@ -17,7 +18,7 @@ export async function runCompare(
 ): Promise<void> {
   const example = 'monoquant compare model.safetensors model_quantized.safetensors';
   const [first, second] = twoFiles(operands, 'two models', example);
-  const { failUnder, ...opening } = options;
+  const { failUnder, strict = false, ...opening } = options;
   const { compare } = await import('../index.js');
   const { err, signal } = session;
   const comparison = await withProgress(err, { quiet: false, lines: !values.json }, (onProgress) =>
@@ -33,5 +34,7 @@ export async function runCompare(
     );
     session.out.write(text);
   }
-  gateQuality(comparison, { failUnder });
+  printWarnings(session.err, comparison.warnings);
+  gateQuality(judged(comparison), { failUnder });
+  gateWarnings(comparison.warnings, { strict });
 }

@@ -6,6 +6,7 @@
 import type { Reason, Sizes } from '../../js/api/types.js';
 import { countBy } from '../../js/words/counts.js';
 import { formatBytes, formatCount, formatPlural, formatRatio } from '../../js/words/format.js';
+import { isPartOfFile, takenBytes } from '../../js/words/sizes.js';
 import { REASON_WORDS } from '../../js/words/wording.js';
 import type { Screen } from './screen.js';
 import { wrap } from './text.js';
@@ -24,10 +25,13 @@ export function renderFacts(facts: readonly Fact[], screen: Screen): string[] {
   });
 }
 
-/** `359.9 kB → 112.4 kB, 3.20× smaller, 9.98 bits per weight`. */
-export function sizesText({ sourceBytes, outputBytes, bitsPerWeight }: Sizes): string {
-  const ratio = formatRatio(sourceBytes, outputBytes);
-  return `${formatBytes(sourceBytes)} → ${formatBytes(outputBytes)}, ${ratio}, ${bitsPerWeight.toFixed(2)} bits per weight`;
+/** `359.9 kB → 112.4 kB, 3.20× smaller, 9.98 bits per weight`; `359.9 kB of 1.1 MB` if much was not taken. */
+export function sizesText({ sourceBytes, tensorBytes, outputBytes, bitsPerWeight }: Sizes): string {
+  const source = { bytes: sourceBytes, tensorBytes };
+  const taken = takenBytes(source);
+  const of = isPartOfFile(source) ? ` of ${formatBytes(sourceBytes)}` : '';
+  const ratio = formatRatio(taken, outputBytes);
+  return `${formatBytes(taken)}${of} → ${formatBytes(outputBytes)}, ${ratio}, ${bitsPerWeight.toFixed(2)} bits per weight`;
 }
 
 /** `15 tensors: 9 one-dimensional, 3 norm`, the commonest reason first. */

@@ -126,6 +126,7 @@ export type DequantizeFlag = FlagOf<typeof DEQUANTIZE_FLAGS>;
 
 export const COMPARE_FLAGS = oneSection([
   ...flagsOf({ ...OPENING, ...FAIL_UNDER }),
+  ...flagsOf(STRICT).map((flag) => ({ ...flag, help: 'exit with 4 if there is a warning' })),
   JSON_DOCUMENT,
   VERBOSE,
   HELP,

@@ -5,6 +5,7 @@
  */
 
 import { openingOf } from '../../js/api/configuration.js';
+import { GateError } from '../../js/api/gate-error.js';
 import { containerOf, type RunOptions } from '../../js/api/options.js';
 import { type Choices, type Plan, type Report, withChanges } from '../../js/api/types.js';
 import { gateWarnings } from '../../js/report/gates.js';
@@ -35,6 +36,8 @@ interface Job {
 
 interface Outcome {
   readonly document: Plan | Report;
+  /** What the work was in vain for, although there is a report of it. */
+  readonly failure?: GateError;
   /** The document for people; made only when it is shown. */
   readonly render: () => Promise<string>;
 }
@@ -61,6 +64,7 @@ export async function runQuantize(given: Arguments<QuantizeFlag>, session: Sessi
     const outcome = await (values['dry-run'] ? dryRun(job) : fullRun(job));
     report?.finish(jsonText(outcome.document));
     await present(outcome, job);
+    if (outcome.failure !== undefined) throw outcome.failure;
   } finally {
     report?.discard();
     undoFolder?.();
@@ -110,16 +114,22 @@ async function dryRun(job: Job): Promise<Outcome> {
 async function fullRun(job: Job): Promise<Outcome> {
   const { quantize } = await import('../index.js');
   const { model, place, output, choices, terms, values, session } = job;
-  const document = await watched(job, async (run) => {
-    const result = await quantize(model, { ...choices, ...run, ...terms, output: place });
-    await result.close();
-    return result.report;
-  });
-  const render = async () => {
+  const renderer = (document: Report, written: string | undefined) => async () => {
     const { renderReport } = await import('./text-report.js');
-    return renderReport(document, output, session.out, values.verbose === true);
+    return renderReport(document, written, session.out, values.verbose === true);
   };
-  return { document, render };
+  try {
+    const document = await watched(job, async (run) => {
+      const result = await quantize(model, { ...choices, ...run, ...terms, output: place });
+      await result.close();
+      return result.report;
+    });
+    return { document, render: renderer(document, output) };
+  } catch (failure) {
+    if (!(failure instanceof GateError) || failure.report === undefined) throw failure;
+    const document = failure.report;
+    return { document, failure, render: renderer(document, undefined) };
+  }
 }
 
 /** Does the work with its progress on screen. */
@@ -137,11 +147,12 @@ function watched<Result>(
 }
 
 async function present(
-  { document, render }: Outcome,
+  { document, render, failure }: Outcome,
   { output, values, session }: Job,
 ): Promise<void> {
   if (values.json) printJson(session.out, document);
-  else session.out.write(values.quiet ? `${output}\n` : await render());
+  else if (!values.quiet) session.out.write(await render());
+  else if (failure === undefined) session.out.write(`${output}\n`);
   // Where both outputs meet on a screen, a blank line parts them.
   const { warnings } = document;
   const meet = session.err.isTerminal && session.out.isTerminal;

@@ -102,8 +102,11 @@ function partFacts({ key, candidates, wrapperPrefix, leftOut }: Catalog): Fact[]
   if (wrapperPrefix !== '') {
     facts.push(['prefix', `--strip-prefix ${wrapperPrefix} takes it off every name`]);
   }
-  leftOut.slice(0, LEFT_OUT_SHOWN).forEach(({ name, reason, tensors, bytes }, index) => {
-    const size = tensors === 0 ? '' : `, ${formatPlural(tensors, 'tensor')}, ${formatBytes(bytes)}`;
+  // What somebody may miss comes first.
+  const told = [...leftOut].sort((a, b) => Number(b.lost) - Number(a.lost));
+  told.slice(0, LEFT_OUT_SHOWN).forEach(({ name, reason, tensors, bytes }, index) => {
+    const many = tensors === 0 ? '' : `, ${formatPlural(tensors, 'tensor')}`;
+    const size = bytes === 0 ? many : `${many}, ${formatBytes(bytes)}`;
     facts.push([index === 0 ? 'left out' : '', `${printable(name)}: ${printable(reason)}${size}`]);
   });
   if (leftOut.length > LEFT_OUT_SHOWN) {

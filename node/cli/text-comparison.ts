@@ -17,10 +17,12 @@ import {
   formatDecibels,
   formatError,
   formatExactBytes,
+  formatPlural,
   formatRatio,
   formatShape,
 } from '../../js/words/format.js';
 import { printable, printableName } from '../../js/words/printable.js';
+import { isPartOfFile, takenBytes } from '../../js/words/sizes.js';
 import { codesWords } from '../../js/words/wording.js';
 import { renderFacts } from './facts.js';
 import type { Screen } from './screen.js';
@@ -43,14 +45,14 @@ export function renderComparison(
   screen: Screen,
   verbose: boolean,
 ): string {
-  const { tensors, sqnrDb } = comparison;
+  const { tensors } = comparison;
   const counts = countBy(tensors, ({ verdict }) => VERDICT_WORDS[verdict]);
   const facts = [
     ['first', fileText(first, comparison.first)],
     ['second', fileText(second, comparison.second)],
-    ['size', formatRatio(comparison.first.bytes, comparison.second.bytes)],
+    ['size', formatRatio(takenBytes(comparison.first), takenBytes(comparison.second))],
     ['tensors', counts.map(([words, count]) => `${formatCount(count)} ${words}`).join(', ')],
-    ['quality', sqnrDb === null ? 'no value differs' : `SQNR ${formatDecibels(sqnrDb)}`],
+    ['quality', qualityText(comparison)],
   ] as const;
   const blocks = [renderFacts(facts, screen)];
   const rows = verbose ? tensors : tensors.filter(({ verdict }) => verdict !== 'identical');
@@ -58,8 +60,26 @@ export function renderComparison(
   return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
 }
 
-function fileText(path: string, { bytes }: ComparedFile): string {
-  return `${printable(path)}, ${formatExactBytes(bytes)}`;
+/** What is true of all tensors, and of how many nobody can say it. */
+function qualityText({ tensors, compared, sqnrDb, first, second }: Comparison): string {
+  const others = tensors.length - compared + first.lost.length + second.lost.length;
+  const notFinite = tensors.filter((tensor) => tensor.notFinite > 0).length;
+  const worst = tensors.find(({ verdict }) => verdict === 'different');
+  const rest = others === 0 ? '' : `; ${formatPlural(others, 'tensor')} not compared`;
+  if (compared === 0) return `nothing was compared${rest}`;
+  if (worst === undefined) return `no value differs${rest}`;
+  if (notFinite > 0) {
+    return `NaN or infinite in one file only: elements of ${formatPlural(notFinite, 'tensor')}${rest}`;
+  }
+  if (sqnrDb === null) return `only tensors that are no floats differ${rest}`;
+  return `SQNR ${formatDecibels(sqnrDb)}, of the worst tensor ${formatDecibels(worst.sqnrDb)}${rest}`;
+}
+
+function fileText(path: string, { bytes, tensorBytes }: ComparedFile): string {
+  const part = isPartOfFile({ bytes, tensorBytes })
+    ? `, ${formatBytes(tensorBytes)} of it compared`
+    : '';
+  return `${printable(path)}, ${formatExactBytes(bytes)}${part}`;
 }
 
 function tensorTable(
@@ -69,13 +89,13 @@ function tensorTable(
 ): string[] {
   const shown = verbose ? tensors : tensors.slice(0, TENSORS_SHOWN);
   const rows = shown.map((tensor) => {
-    const { name, verdict, first, second, sqnrDb, maxError } = tensor;
+    const { name, verdict, first, second, maxError } = tensor;
     const differs = verdict === 'different';
     return [
       printableName(name),
       typesText(first, second),
       `${sizeText(first)} → ${sizeText(second)}`,
-      differs ? formatDecibels(sqnrDb) : VERDICT_WORDS[verdict],
+      differs ? lossText(tensor) : VERDICT_WORDS[verdict],
       differs && maxError !== null ? formatError(maxError) : '',
     ];
   });
@@ -93,6 +113,11 @@ function tensorTable(
   const hidden = tensors.length - shown.length;
   if (hidden > 0) lines.push(screen.paint('dim', `… ${formatCount(hidden)} more (--verbose)`));
   return lines;
+}
+
+function lossText({ sqnrDb, notFinite, differing }: TensorComparison): string {
+  if (notFinite > 0) return `${formatCount(notFinite)} NaN or infinite`;
+  return sqnrDb === null ? `${formatCount(differing)} differ` : formatDecibels(sqnrDb);
 }
 
 function typesText(first: ComparedTensor | undefined, second: ComparedTensor | undefined): string {

@@ -24,7 +24,8 @@ const WORST_SHOWN = 5;
 
 export function renderReport(
   report: Report,
-  output: string,
+  /** Undefined: a gate has closed, and nothing was written. */
+  output: string | undefined,
   screen: Screen,
   verbose: boolean,
 ): string {
@@ -37,16 +38,16 @@ export function renderReport(
   return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
 }
 
-function reportFacts(report: Report, output: string, verbose: boolean): Fact[] {
+function reportFacts(report: Report, output: string | undefined, verbose: boolean): Fact[] {
   const { configuration, sizes, tensors, copied, tied, dropped, engine, timings } = report;
   const quantized = tensors.filter(({ decision }) => decision === 'quantize');
   const converted = tensors.filter(({ decision }) => decision === 'convert');
   const share = formatShare(sizes.quantizedParameters, sizes.parameters);
   const total = timings.planMs + timings.encodeMs + timings.verifyMs;
   const rate =
-    timings.encodeMs > 0 ? `, ${formatRate((sizes.sourceBytes / timings.encodeMs) * 1000)}` : '';
+    timings.encodeMs > 0 ? `, ${formatRate((sizes.tensorBytes / timings.encodeMs) * 1000)}` : '';
   return [
-    ['output', printable(output)],
+    ['output', output === undefined ? 'nothing was written' : printable(output)],
     ['size', sizesText(sizes)],
     quantized.length > 0
       ? ['quantized', `${formatPlural(quantized.length, 'tensor')}, ${share} of all parameters`]

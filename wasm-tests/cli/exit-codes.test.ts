@@ -9,6 +9,7 @@ import { expect, it } from 'vitest';
 import type { ErrorCode, MonoquantError } from '#package/node';
 import { CLI, type Finished, Folder, monoquant, start } from '../support/cli.js';
 import { weights } from '../support/models.js';
+import { parseReport } from '../support/schema.js';
 
 const folder = new Folder();
 const fine = folder.write('fine.safetensors', [
@@ -45,7 +46,6 @@ const FAILURES: readonly (readonly [code: number, error: ErrorCode, words: reado
   [2, 'pattern-unmatched', ['quantize', fine, '--ignore', 'decoder']],
   [2, 'output-exists', ['quantize', fine, '-o', folder.at('there.safetensors')]],
   [3, 'nothing-to-quantize', ['quantize', norms]],
-  [4, 'quality-gate', ['quantize', fine, '--fail-under', '100']],
   [4, 'strict-warnings', ['quantize', alone, '--strict']],
   [4, 'strict-warnings', ['quantize', alone, '--strict', '--dry-run']],
   [5, 'file-not-found', ['quantize', folder.at('nowhere.safetensors')]],
@@ -68,6 +68,17 @@ it.each(FAILURES)('%i: %s, by %j', async (exitCode, errorCode, words) => {
   const { error, ...rest } = JSON.parse(json.stdout) as { error: MonoquantError };
   expect(rest).toEqual({});
   expect(error).toMatchObject({ code: errorCode, message: expect.stringMatching(/\.$/) });
+  expect(folder.list()).toEqual(before);
+});
+
+it('4: quality-gate, behind the report that it is about', async () => {
+  const before = folder.list();
+  const text = await monoquant('quantize', fine, '--fail-under', '100');
+  expectTold(text, 4);
+  expect(text.stdout).toMatch(/^output +nothing was written$/m);
+  const json = await monoquant('quantize', fine, '--fail-under', '100', '--json');
+  expectTold(json, 4);
+  expect(parseReport(json.stdout).tensors).toHaveLength(1);
   expect(folder.list()).toEqual(before);
 });
 

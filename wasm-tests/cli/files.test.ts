@@ -115,8 +115,13 @@ describe('the model itself', () => {
 describe('a failure leaves nothing behind', () => {
   const files = () => `-o '${folder.at('o')}' --report '${folder.at('r')}'`;
 
+  it('a gate leaves the report, and no output', async () => {
+    const { code } = await shell(`monoquant quantize '${model}' --fail-under 100 ${files()}`);
+    expect(code).toBe(4);
+    expect(folder.list()).toEqual(['model.safetensors', 'r']);
+  });
+
   it.each([
-    ['--fail-under 100', 4],
     ['--strict --bits 4 --layers conv2d', 4],
     ['--ignore nothing', 2],
   ])('%s', async (words, exitCode) => {

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Folder, monoquant } from '../support/cli.js';
 import { readSafetensors } from '../support/safetensors.js';
-import { parseCatalog, parseReport } from '../support/schema.js';
+import { parseCatalog, parsePlan, parseReport } from '../support/schema.js';
 
 const FIXTURES = join(import.meta.dirname, '../fixtures/torch');
 const PYTHON = '/usr/bin/python3';
@@ -47,6 +47,20 @@ describe('info', () => {
     const tied = await monoquant('info', fixture('zip/tied.pt'));
     expect(tied.stdout).toMatch(/head\.weight .* = emb\.weight/);
   });
+});
+
+it('sizes are those of what was taken, beside that of the file', async () => {
+  const model = fixture('zip/checkpoint_nested.pt');
+  const words = ['quantize', model, '--bits', '16', '--dry-run'];
+  const { stdout } = await monoquant(...words);
+  const { sizes, tensors } = parsePlan((await monoquant(...words, '--json')).stdout);
+  expect(sizes.tensorBytes).toBe(tensors.reduce((sum, { bytes }) => sum + bytes, 0));
+  expect(sizes.tensorBytes).toBeLessThan(sizes.sourceBytes / 2);
+  const kilobytes = (bytes: number) => `${(bytes / 1000).toFixed(1)} kB`;
+  const before = `${kilobytes(sizes.tensorBytes)} of ${kilobytes(sizes.sourceBytes)}`;
+  expect(stdout).toMatch(new RegExp(`^size +${before} → `, 'm'));
+  const ratio = (sizes.tensorBytes / sizes.outputBytes).toFixed(2);
+  expect(stdout).toContain(`${ratio}× smaller`);
 });
 
 describe('convert', () => {

@@ -5,7 +5,7 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { host } from '#host';
-import type { Progress, Report } from '#package';
+import type { GateError, Progress, Report } from '#package';
 import type { AnyOptions } from '../host/host.js';
 import { expectSameBytes } from '../support/bytes.js';
 import { failureOf, helpfulFailureOf } from '../support/failures.js';
@@ -90,7 +90,8 @@ describe('signal', () => {
 describe('gates', () => {
   it('failUnder lets pass what is good enough, and nothing else', async () => {
     const { report } = await host.quantize(MODEL);
-    const sqnrDb = report.sqnrDb ?? Number.NaN;
+    const sqnrDb = report.tensors[0]?.sqnrDb ?? Number.NaN;
+    expect(sqnrDb).toBeLessThan(report.sqnrDb ?? Number.NaN);
     await host.quantize(MODEL, { failUnder: sqnrDb - 0.01 });
     const error = await helpfulFailureOf(
       host.quantize(MODEL, { failUnder: sqnrDb + 0.01 }),
@@ -98,6 +99,9 @@ describe('gates', () => {
     );
     expect(error.message).toContain(sqnrDb.toFixed(2));
     expect(error.tensor).toBe(report.tensors[0]?.name);
+    const untimed = { timings: undefined, engine: undefined };
+    const { report: judged } = error as GateError;
+    expect({ ...judged, ...untimed }).toEqual({ ...report, ...untimed });
   });
 
   it('strict takes warnings of the plan and of the run for errors', async () => {

@@ -16,6 +16,7 @@ import { readSafetensors, type Tensor } from '../support/safetensors.js';
 import { checkComparison } from '../support/schema.js';
 import {
   dealt,
+  indexFile,
   indexOf,
   joined,
   type Part,
@@ -221,5 +222,29 @@ describe('what does not fit', () => {
     const unknown = indexOf([...parts, { tensors: [{ ...a, name: 'c' }] }], [...files, ...files]);
     const missing = await helpfulFailureOf(host.open([...files, unknown]), 'malformed-file');
     expect(missing).toMatchObject({ tensor: 'c' });
+  });
+
+  it('an index and files that contradict each other are problems of a validation, all of them', async () => {
+    const { output } = await host.quantize(modelOf([a, b]), { bits: 8, threads: 1 });
+    const tensors = [...readSafetensors(output).tensors.values()];
+    const { metadata } = readSafetensors(output);
+    const model = shardsOf([{ tensors, metadata }]);
+    const problemsWith = async (listed: readonly string[]) => {
+      const map = Object.fromEntries(listed.map((name) => [name, model[0]?.name]));
+      const { valid, problems } = await host.validate([...model, indexFile(map)], { threads: 1 });
+      expect(valid).toBe(problems.length === 0);
+      return problems.map(({ code, tensor }) => [code, tensor]);
+    };
+    const names = tensors.map(({ name }) => name);
+    expect(await problemsWith(names)).toEqual([]);
+    const [first = '', second = '', ...others] = names;
+    expect(await problemsWith(['gone', 'lost', ...others])).toEqual(
+      ['gone', 'lost', first, second].map((name) => ['index-mismatch', name]),
+    );
+    // A loader reads it all the same: only a validation minds.
+    const map = Object.fromEntries(others.map((name) => [name, model[0]?.name]));
+    const opened = await host.open([...model, indexFile(map)], { threads: 1 });
+    expect(opened.catalog.tensors).not.toHaveLength(0);
+    await opened.close();
   });
 });

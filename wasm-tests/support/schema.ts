@@ -118,6 +118,7 @@ function allowedBy(kind: Entry['kind']): Check {
 
 const sizes = object<Plan['sizes']>({
   sourceBytes: count,
+  tensorBytes: count,
   outputBytes: count,
   parameters: count,
   quantizedParameters: count,
@@ -190,11 +191,21 @@ const comparedTensor = object<ComparedTensor>({
   bytes: count,
 });
 
+const leftOut = object<LeftOut>({
+  name: text,
+  reason: text,
+  tensors: count,
+  bytes: count,
+  lost: flag,
+});
+
 const comparedFile = object<ComparedFile>({
   format: oneOf(FILE_FORMATS),
   bytes: count,
+  tensorBytes: count,
   tensors: count,
   parameters: count,
+  lost: list(leftOut),
 });
 
 const comparisonDocument = object<Comparison>({
@@ -202,6 +213,7 @@ const comparisonDocument = object<Comparison>({
   first: comparedFile,
   second: comparedFile,
   sqnrDb: nullable(number),
+  compared: count,
   tensors: list(
     object<TensorComparison>({
       name: text,
@@ -212,8 +224,10 @@ const comparisonDocument = object<Comparison>({
       sqnrDb: nullable(number),
       maxError: nullable(number),
       differing: count,
+      notFinite: count,
     }),
   ),
+  warnings,
 });
 
 const validationDocument = object<Validation>({
@@ -304,7 +318,7 @@ const catalogDocument = object<Catalog>({
   key: text,
   wrapperPrefix: text,
   candidates: list(object<Candidate>({ key: text, tensors: count, bytes: count })),
-  leftOut: list(object<LeftOut>({ name: text, reason: text, tensors: count, bytes: count })),
+  leftOut: list(leftOut),
   problems: list(problem),
   foreign: list(object<ForeignCodes>({ layout: text, tensor: text, tensors: count })),
   globals: list(object<PickleGlobal>({ module: text, name: text, danger: oneOf(DANGERS) })),

@@ -98,6 +98,7 @@ void write_torch(JsonWriter &json, const Catalog &catalog) {
     json.member("reason", left.reason);
     json.member("tensors", left.tensors);
     json.member("bytes", left.bytes);
+    json.member("lost", left.is_lost);
     json.end();
   }
   json.end().key("globals").begin_array();

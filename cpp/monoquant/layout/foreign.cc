@@ -43,7 +43,10 @@ constexpr std::array kKinds = {
     Kind{"quanto", {".weight._data._data", ".weight._scale"}, kAny},
     Kind{"torchao", {"._weight_qdata"}, kAny},
     Kind{"torchao", {".weight_qdata"}, kAny},
-    Kind{"torchao", {".weight.tensor_impl.int_data"}, kAny},
+    Kind{"torchao", {".qdata", ".scale"}, kAny}, // parts of a tensor in a pickle, from here on
+    Kind{"torchao", {".tensor_impl.int_data"}, kAny},
+    Kind{"torchao", {".tensor_impl.packed_weight"}, kAny},
+    Kind{"torchao", {".tensor_impl.float8_data"}, kAny},
     Kind{"MLX", {".weight", ".scales", ".biases"}, "4"},
     Kind{"MLX", {".weight", ".scales"}, "4"},
     Kind{"MXFP4", {"_blocks", "_scales"}, "u"}, // of gpt-oss

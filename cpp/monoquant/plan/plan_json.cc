@@ -83,10 +83,12 @@ void write_tensor(JsonWriter &json, const catalog::Tensor &tensor, const TensorP
 void write_sizes(JsonWriter &json, const Plan &plan) {
   uint64_t parameters = 0;
   uint64_t quantized = 0;
+  uint64_t tensor_bytes = 0;
   uint64_t output_bytes = 0; // of tensors: without the header
   for (const TensorPlan &entry : plan.tensors) {
     const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
     parameters += entry.decision() == Decision::kTie ? 0 : tensor.elements;
+    tensor_bytes += entry.decision() == Decision::kTie ? 0 : tensor.bytes;
     quantized += entry.decision() == Decision::kQuantize ? tensor.elements : 0;
     for (const Output &output : entry.outputs) {
       output_bytes += output.alias ? 0 : output.bytes;
@@ -97,6 +99,7 @@ void write_sizes(JsonWriter &json, const Plan &plan) {
                       : 8.0 * static_cast<double>(output_bytes) / static_cast<double>(parameters);
   json.begin_object();
   json.member("sourceBytes", plan.catalog.file_bytes);
+  json.member("tensorBytes", tensor_bytes);
   json.member("outputBytes", plan.file_bytes);
   json.member("parameters", parameters);
   json.member("quantizedParameters", quantized);

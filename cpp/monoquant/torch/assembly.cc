@@ -70,8 +70,8 @@ private:
     const Rebuilt &rebuilt = *rebuilt_[index];
     const std::string_view reason = reason_to_leave(rebuilt);
     if (!reason.empty()) {
-      assembly_.checkpoint.left_out.push_back(
-          {options_.prefix + found.path, std::string(reason), 1, rebuilt.bytes});
+      assembly_.checkpoint.left_out.push_back({options_.prefix + found.path, std::string(reason), 1,
+                                               rebuilt.bytes, !rebuilt.unreadable.empty()});
       return {};
     }
     const std::string name = name_of(found);

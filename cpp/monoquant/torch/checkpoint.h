@@ -54,6 +54,7 @@ struct LeftOut {
   std::string reason; // a clause: "optimizer state", "a sparse tensor", …
   uint64_t tensors = 0;
   uint64_t bytes = 0;
+  bool is_lost = false; // it belongs to the part that was taken, and cannot be read
 };
 
 enum class Danger : uint8_t {

@@ -84,7 +84,7 @@ Result<void> add_exported(const ZipArchive &archive, std::string_view folder,
     const std::string_view reason = is_pickled ? "a tensor stored as a checkpoint of its own"
                                     : !type    ? "a tensor of a dtype that is not supported"
                                                : "a sparse tensor";
-    set.left_out.push_back({name, std::string(reason), 1, record->bytes});
+    set.left_out.push_back({name, std::string(reason), 1, record->bytes, true});
     return {};
   }
   auto shape = counts_of(member_of(meta, "sizes"));

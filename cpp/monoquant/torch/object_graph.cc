@@ -7,6 +7,7 @@
 #include "monoquant/base/text.h"
 #include "monoquant/torch/globals.h"
 #include "monoquant/torch/persistent_id.h"
+#include "monoquant/torch/rebuild_call.h"
 
 namespace monoquant::torch {
 namespace {
@@ -202,27 +203,23 @@ void add_arguments(const Pickle &pickle, NodeId object, std::vector<Edge> &edges
   }
 }
 
-void add_state(const Pickle &pickle, NodeId object, std::vector<Edge> &edges) {
-  const auto state = pickle.state(object);
-  if (!state) {
+void add_state(const Pickle &pickle, NodeId state, std::vector<Edge> &edges) {
+  if (pickle.kind(state) == NodeKind::kDict) {
+    add_entries(pickle.children(state), edges);
     return;
   }
-  if (pickle.kind(*state) == NodeKind::kDict) {
-    add_entries(pickle.children(*state), edges);
-    return;
-  }
-  const Nodes parts = pickle.children(*state);
+  const Nodes parts = pickle.children(state);
   const auto is_attributes = [&](NodeId part) {
     return pickle.kind(part) == NodeKind::kDict || pickle.kind(part) == NodeKind::kNone;
   };
-  if (pickle.kind(*state) == NodeKind::kTuple && parts.size() == 2 && is_attributes(parts[0]) &&
+  if (pickle.kind(state) == NodeKind::kTuple && parts.size() == 2 && is_attributes(parts[0]) &&
       is_attributes(parts[1])) { // (attributes, slots)
     for (const NodeId part : parts) {
       add_entries(pickle.children(part), edges);
     }
     return;
   }
-  edges.push_back({*state, Edge::Name::kNone, 0, 0});
+  edges.push_back({state, Edge::Name::kNone, 0, 0});
 }
 
 void add_object(const Pickle &pickle, NodeId object, std::vector<Edge> &edges) {
@@ -237,10 +234,16 @@ void add_object(const Pickle &pickle, NodeId object, std::vector<Edge> &edges) {
     add_entries(dict_entries(pickle, object), edges);
     return;
   }
+  if (const auto parts = subclass_parts(pickle, object)) {
+    add_state(pickle, *parts, edges);
+    return;
+  }
   add_arguments(pickle, object, edges);
   add_entries(pickle.items(object), edges);
   add_elements(pickle.children(object), edges);
-  add_state(pickle, object, edges);
+  if (const auto state = pickle.state(object)) {
+    add_state(pickle, *state, edges);
+  }
 }
 
 /// "__torch__.torch.nn.modules.conv.___torch_mangle_11" → "torch.nn.modules.conv".

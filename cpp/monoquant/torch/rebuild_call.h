@@ -3,6 +3,7 @@
 // Wrappers (parameters, subclasses) are seen through; what cannot be read has its reason here.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -25,7 +26,11 @@ struct RebuildCall {
   std::string_view reason; // kUnreadable
 };
 
-/// `node` may be anything. Sees through _rebuild_from_type_v2.
+/// `node` may be anything. Sees through _rebuild_from_type_v2, and through a DTensor whose local tensor is all of it.
 RebuildCall rebuild_call(const Pickle &pickle, NodeId node);
+
+/// The attributes of a tensor subclass, or of a parameter that holds one, whose data are tensors among them that are
+/// known to be all of it: torchao's codes, scales and zero points. It is no tensor then: they are. A kDict.
+std::optional<NodeId> subclass_parts(const Pickle &pickle, NodeId node);
 
 } // namespace monoquant::torch

@@ -142,6 +142,88 @@ TEST(CheckpointTensors, WrappersAreSeenThrough) {
   EXPECT_EQ(refusal(wrapped), ErrorCode::kMalformedFile);
 }
 
+/// What PyTorch writes for a tensor subclass of this class, shape and state.
+Py subclass(std::string_view module, std::string_view type, const std::vector<int64_t> &shape,
+            const Py &state) {
+  return py_call(py_global("torch._tensor", "_rebuild_from_type_v2"),
+                 {py_global("torch._utils", "_rebuild_wrapper_subclass"), py_global(module, type),
+                  py_tuple({py_global(module, type), py_global("torch", "float32"), py_ints(shape),
+                            py_ints({shape.back(), 1}), py_int(0)}),
+                  state});
+}
+
+std::vector<std::string> names_in(const std::vector<std::pair<std::string, Py>> &entries) {
+  const auto checkpoint = open_floats(py_text_dict(entries));
+  std::vector<std::string> names;
+  if (checkpoint) {
+    for (const Tensor &tensor : checkpoint.value().tensors) {
+      names.push_back(tensor.name);
+    }
+    for (const LeftOut &left : checkpoint.value().left_out) {
+      EXPECT_TRUE(left.is_lost);
+      names.push_back("lost: " + left.name + ", " + left.reason);
+    }
+  }
+  return names;
+}
+
+using Found = std::vector<std::string>;
+
+TEST(CheckpointSubclasses, OfTorchaoComeAsTheirParts) {
+  const Py part = py_view(kStorage, 0, {2, 4}, {4, 1});
+  const Py codes = py_text_dict({{"qdata", part}, {"scale", part}, {"block_size", py_ints({1})}});
+  const Py now = subclass("torchao.quantization", "Int8Tensor", {2, 4}, codes);
+  const Py impl = subclass("torchao.dtypes", "PlainAQTTensorImpl", {2, 4},
+                           py_text_dict({{"int_data", part}, {"scale", part}}));
+  const Py before =
+      subclass("torchao.dtypes", "AffineQuantizedTensor", {2, 4},
+               py_text_dict({{"tensor_impl", impl}, {"zero_point_domain", py_none()}}));
+  const Py parameter =
+      py_call(py_global("torch._utils", "_rebuild_parameter"), {now, py_bool(false), py_dict({})});
+  EXPECT_EQ(names_in({{"a.weight", now}, {"b.weight", before}, {"c.weight", parameter}}),
+            (Found{"a.weight.qdata", "a.weight.scale", "b.weight.tensor_impl.int_data",
+                   "b.weight.tensor_impl.scale", "c.weight.qdata", "c.weight.scale"}));
+}
+
+TEST(CheckpointSubclasses, ThatNobodyKnowsAreLostAndToldSo) {
+  const Py part = py_view(kStorage, 0, {2, 4}, {4, 1});
+  const Py mine = subclass("my.code", "LowRank", {2, 4}, py_text_dict({{"a", part}, {"b", part}}));
+  const Py hollow = subclass("torchao.quantization", "Int8Tensor", {2, 4},
+                             py_text_dict({{"qdata", py_none()}, {"scale", part}}));
+  const std::string reason = ", a tensor subclass that is not known here";
+  EXPECT_EQ(names_in({{"w", part}, {"mine", mine}, {"hollow", hollow}}),
+            (Found{"w", "lost: mine" + reason, "lost: hollow" + reason}));
+}
+
+TEST(CheckpointSubclasses, ADistributedTensorIsTakenWhereAllOfItIsHere) {
+  const Py whole = py_view(kStorage, 0, {2, 4}, {4, 1});
+  const Py half = py_view(kStorage, 0, {1, 4}, {4, 1});
+  const auto distributed = [](const Py &local, const std::vector<std::string> &placements) {
+    std::vector<Py> placed;
+    for (const std::string &name : placements) {
+      placed.push_back(py_object(py_global("torch.distributed.tensor.placement_types", name),
+                                 py_text_dict({{"dim", py_int(0)}})));
+    }
+    const Py spec = py_object(py_global("torch.distributed.tensor._dtensor_spec", "DTensorSpec"),
+                              py_text_dict({{"placements", py_tuple(placed)}}));
+    // With slots, a state is (attributes, slots).
+    return subclass(
+        "torch.distributed.tensor", "DTensor", {2, 4},
+        py_tuple({py_none(), py_text_dict({{"_local_tensor", local}, {"_spec", spec}})}));
+  };
+  const Py parameter = py_call(py_global("torch._utils", "_rebuild_parameter"),
+                               {distributed(whole, {"Replicate"}), py_bool(true), py_dict({})});
+  const std::string reason = ", a part of a distributed tensor";
+  EXPECT_EQ(names_in({{"replicated", distributed(whole, {"Replicate", "Replicate"})},
+                      {"alone", distributed(whole, {"Shard"})},
+                      {"parameter", parameter},
+                      {"shard", distributed(half, {"Shard"})},
+                      {"summand", distributed(whole, {"Replicate", "Partial"})},
+                      {"unplaced", distributed(whole, {})}}),
+            (Found{"replicated", "alone", "parameter", "lost: shard" + reason,
+                   "lost: summand" + reason, "lost: unplaced" + reason}));
+}
+
 TEST(CheckpointArchive, BigEndianIsToldAndMetadataIsRead) {
   auto records = kFloats;
   records.emplace_back("byteorder", "big");

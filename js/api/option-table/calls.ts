@@ -52,10 +52,10 @@ export const STRICT = {
 } as const satisfies Entries;
 
 export const FAIL_UNDER = {
-  /** Fail, and write nothing, if the SQNR in dB is lower. */
+  /** Fail, and write nothing, if the SQNR in dB of any tensor is lower, or if one that should have one has none. */
   failUnder: {
     kind: number(),
-    flag: { value: 'DB', help: 'exit with 4 if the SQNR is lower', brief: 'at least this SQNR' },
+    flag: { value: 'DB', help: 'exit with 4 if a tensor has less SQNR', brief: 'SQNR of each' },
   },
 } as const satisfies Entries;
 

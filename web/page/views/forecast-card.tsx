@@ -12,6 +12,7 @@ import {
   formatRatio,
   formatShare,
 } from '../../../js/words/format.js';
+import { takenBytes } from '../../../js/words/sizes.js';
 import { configurationWords, REASON_WORDS } from '../../../js/words/wording.js';
 import { commandOf, outputName } from '../command.js';
 import type { Workbench } from '../workbench.js';
@@ -98,8 +99,9 @@ function Planned({ plan, isStale }: { plan: Plan; isStale: boolean }) {
 
 /** Before and after, drawn to scale. */
 export function SizeBars({ sizes }: { sizes: Sizes }) {
-  const { sourceBytes, outputBytes } = sizes;
-  const most = Math.max(sourceBytes, outputBytes, 1);
+  const { sourceBytes, tensorBytes, outputBytes } = sizes;
+  const before = takenBytes({ bytes: sourceBytes, tensorBytes });
+  const most = Math.max(before, outputBytes, 1);
   const bar = (label: string, bytes: number, kind: string) => (
     <div class={`size ${kind}`}>
       <span class="label">{label}</span>
@@ -111,9 +113,9 @@ export function SizeBars({ sizes }: { sizes: Sizes }) {
   );
   return (
     <div class="sizes">
-      {bar('before', sourceBytes, 'before')}
+      {bar('before', before, 'before')}
       {bar('after', outputBytes, 'after')}
-      <p class="ratio">{formatRatio(sourceBytes, outputBytes)}</p>
+      <p class="ratio">{formatRatio(before, outputBytes)}</p>
     </div>
   );
 }

@@ -32,7 +32,7 @@ export function OutcomeCard({ workbench }: ViewProps) {
   const { report } = outcome;
   const { timings, engine, sizes } = report;
   const total = timings.planMs + timings.encodeMs + timings.verifyMs;
-  const rate = timings.encodeMs > 0 ? (1000 * sizes.sourceBytes) / timings.encodeMs : 0;
+  const rate = timings.encodeMs > 0 ? (1000 * sizes.tensorBytes) / timings.encodeMs : 0;
   return (
     <section class="card outcome" aria-labelledby="outcome-title">
       <h2 id="outcome-title" tabIndex={-1} ref={title}>
