@@ -1,13 +1,12 @@
 """Names, shapes and owners of the parameters of many architectures, as the packages that define them say.
 
-    python make.py [FOLDER]
+    python make.py [FOLDER [PACKAGE,PACKAGE]]
 
 Writes one file a package. Models are made without memory (PyTorch's meta device), two layers deep where
 their configurations allow it, and as wide as the packages make them by default.
 """
 
 import contextlib
-import inspect
 import os
 import re
 import sys
@@ -100,7 +99,7 @@ DEPTHS = (
 EXPERTS = "num_experts num_local_experts n_routed_experts moe_num_experts".split()
 
 
-def shallow(config_class, given, sub=False):
+def shallow(config_class, given):
     """Choices that leave two layers of a model of this class."""
     choices = dict(given)
     defaults = config_class()
@@ -118,10 +117,9 @@ def shallow(config_class, given, sub=False):
             choices.setdefault(defaults.attribute_map.get(key, key), 2)
     for part in config_class.sub_configs:
         inner = getattr(defaults, part, None)
-        if inner is None or isinstance(choices.get(part), dict) and "leave" in choices[part]:
-            continue
-        own = choices.get(part, {})
-        choices[part] = {**shallow(type(inner), own, True), "model_type": inner.model_type}
+        if inner is not None:
+            own = shallow(type(inner), choices.get(part, {}))
+            choices[part] = {**own, "model_type": inner.model_type}
     return choices
 
 
@@ -131,33 +129,25 @@ AUTO = (
 ).split()
 
 
-def make_transformers(type, auto=None, **given):
+def make_transformers(model_type, auto=None, **given):
     import transformers
 
-    config_class = transformers.CONFIG_MAPPING[type]
+    config_class = transformers.CONFIG_MAPPING[model_type]
     try:
         config = config_class(**shallow(config_class, given))
     except Exception:  # some depths belong to other choices
-        print(f"{type}: as deep as it is made by default", file=sys.stderr)
+        print(f"{model_type}: as deep as it is made by default", file=sys.stderr)
         config = config_class(**given)
     for name in [auto] if auto else AUTO:
         kind = getattr(transformers, name)
         if name.startswith("AutoModel"):
-            if type_of(config) not in {type_of_class(c) for c in kind._model_mapping.keys()}:
+            if type(config) not in kind._model_mapping:
                 continue
             with torch.device("meta"):
                 return kind.from_config(config)
         with torch.device("meta"):
             return kind(config)
-    raise ValueError(f"no class for {type}")
-
-
-def type_of(config):
-    return type(config).__name__
-
-
-def type_of_class(config_class):
-    return config_class.__name__
+    raise ValueError(f"no class for {model_type}")
 
 
 def make_diffusers(name, **given):
