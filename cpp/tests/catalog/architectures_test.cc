@@ -129,7 +129,7 @@ TEST(Architectures, only_layers_are_quantized) {
                               owner != "TransposedLinear" && owner != "WeightNorm" &&
                               is_weight(model.tensors[i]);
         const LayerKind kind = catalog.tensors[i].kind;
-        if (plan.tensors[i].decision == plan::Decision::kQuantize) {
+        if (plan.tensors[i].decision() == plan::Decision::kQuantize) {
           EXPECT_TRUE(is_layer || is_of_experts(model.tensors[i], kind))
               << describe(model, model.tensors[i]) << " is quantized as " << layer_kind_name(kind);
         }

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "monoquant/base/text.h"
 #include "monoquant/container/zip.h"
 #include "support/answer.h"
 #include "support/random.h"
