@@ -20,7 +20,7 @@ enum class NamePart : uint8_t {
 };
 
 /// What a row says of a word in lower case, or of a module by its whole name; nothing if no row does.
-std::optional<LayerKind> kind_by_name(NamePart part, std::string_view name);
+std::optional<LayerKind> kind_by_name(NamePart part, std::string_view word);
 
 /// The kind of the weights of a class of torch.nn, such as "Conv2d"; nothing for any other class.
 std::optional<LayerKind> kind_by_class(std::string_view name);

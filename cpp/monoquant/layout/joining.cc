@@ -197,7 +197,7 @@ std::vector<catalog::Problem> check_layout(const catalog::Catalog &catalog) {
     }
   }
   const auto check = [&](std::string_view text, std::string_view where) {
-    const Json config = parse_json(text);
+    Json config = parse_json(text);
     const Json method = config.is_object() ? config.value("quant_method", Json()) : Json();
     const Layout *layout =
         find_layout(method.is_string() ? method.get_ref<const std::string &>() : std::string());

@@ -16,7 +16,9 @@ struct Values {
   std::span<const uint8_t> bytes;
 
   Values(Dtype stored_as, std::span<const uint8_t> stored) : dtype(stored_as), bytes(stored) {}
+  // NOLINTNEXTLINE(google-explicit-constructor): floats are values
   Values(const std::vector<float> &values) : Values(std::span<const float>(values)) {}
+  // NOLINTNEXTLINE(google-explicit-constructor)
   Values(std::span<const float> values)
       : bytes(reinterpret_cast<const uint8_t *>(values.data()), values.size_bytes()) {}
 
