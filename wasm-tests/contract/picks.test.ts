@@ -119,9 +119,9 @@ describe('refuses', () => {
     },
     {
       what: 'several models',
-      files: ['model.safetensors', 'adapter_model.safetensors'].map(file),
+      files: ['model.safetensors', 'consolidated.safetensors'].map(file),
       code: 'invalid-options',
-      words: ['2', 'model.safetensors', 'adapter_model.safetensors'],
+      words: ['2', 'model.safetensors', 'consolidated.safetensors'],
     },
     {
       what: 'several PyTorch files',
