@@ -48,9 +48,12 @@ declare class TextDecoder {
 
 declare const performance: { now(): number };
 
-// A number in browsers, an object in Node: good for clearing it and for nothing else.
-declare function setTimeout(callback: () => void, milliseconds?: number): unknown;
-declare function clearTimeout(timer: unknown): void;
+// A number in browsers. In Node an object, which can be told not to keep the process.
+interface Timer {
+  unref?(): void;
+}
+declare function setTimeout(callback: () => void, milliseconds?: number): Timer;
+declare function clearTimeout(timer: Timer | undefined): void;
 
 interface ImportMeta {
   readonly url: string;

@@ -1,6 +1,7 @@
 /**
  * The package in Node: models are paths, results are files.
- * Whatever a call opened or started has ended when its promise settles; results never stop an exit.
+ * What a call opened is closed when its promise settles. Its engine waits a second for the next call; neither that nor
+ * results stop an exit.
  */
 import type { ModelOf } from '../js/api/model.js';
 import { functions, type NodeTypes } from './model.js';

@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { MOST_THREADS_BY_DEFAULT, type RunOptions } from '../js/api/options.js';
 import type { EngineInfo } from '../js/api/types.js';
+import { RestingSessions } from '../js/session/resting.js';
 import { Session } from '../js/session/session.js';
 import type { ModelFile } from './model-input.js';
 import type { OpenFile } from './open-file.js';
@@ -14,6 +15,8 @@ import type { OpenFile } from './open-file.js';
 const BYTES_PER_THREAD = 16 << 20;
 
 export type NodeSession = Session<ModelFile, OpenFile, undefined>;
+
+const RESTING = new RestingSessions<ModelFile, OpenFile, undefined>();
 
 /**
  * Sessions that share the work of one that is there. Each has an engine of its own that reads and writes for itself:
@@ -32,6 +35,8 @@ export function startSession({ engine = 'st', threads, signal }: RunOptions): No
     engine === 'st'
       ? { kind: 'st', threads: 1 }
       : { kind: 'mt', threads: threads ?? availableParallelism() };
+  const rested = RESTING.take(info);
+  if (rested !== undefined) return rested;
   return new Session(
     (onReply, onDeath) => {
       // Flags of the process, such as --input-type, may not fit the worker's file.
@@ -52,6 +57,7 @@ export function startSession({ engine = 'st', threads, signal }: RunOptions): No
       };
     },
     info,
+    (session) => RESTING.add(session),
     signal,
   );
 }

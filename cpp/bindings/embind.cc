@@ -322,6 +322,11 @@ size_t set_threads(size_t threads) {
 
 std::string version() { return MONOQUANT_VERSION; }
 
+double memory_bytes() {
+  constexpr double kPageBytes = 65536;
+  return static_cast<double>(__builtin_wasm_memory_size(0)) * kPageBytes;
+}
+
 } // namespace
 
 EMSCRIPTEN_BINDINGS(monoquant) {
@@ -374,6 +379,7 @@ EMSCRIPTEN_BINDINGS(monoquant) {
           emscripten::allow_raw_pointers());
   emscripten::function("setThreads", &set_threads);
   emscripten::function("version", &version);
+  emscripten::function("memoryBytes", &memory_bytes);
 }
 
 } // namespace monoquant::bindings

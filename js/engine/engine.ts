@@ -47,6 +47,11 @@ export class Engine {
     return this.#module.version();
   }
 
+  /** That it has taken; it gives none of them back. */
+  get memoryBytes(): number {
+    return this.#module.memoryBytes();
+  }
+
   /** Reads the metadata of a file. */
   async inspect(source: ByteSource, options: OpenOptions): Promise<WasmInspector> {
     const inspector = new this.#module.Inspector(source.size, toJson(options));

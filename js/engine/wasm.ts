@@ -276,6 +276,8 @@ export interface WasmModule {
     blockBytes: number,
   ) => WasmStage<TrialResult>;
   version(): string;
+  /** The size of the engine's memory. */
+  memoryBytes(): number;
   /** Starts `threads` - 1 helpers; a no-op in `st`. Returns the number of threads that will work. */
   setThreads(threads: number): number;
 }

@@ -21,7 +21,7 @@ export interface RunJob<Source, Sink, Output> {
   /** The worker that leads, and how the model is opened there. */
   readonly session: Session<Source, Sink, Output>;
   readonly open: () => Promise<RemoteFile<Source, Sink, Output>>;
-  /** More workers to share the work, and how the model is opened there. They end with the run. */
+  /** More workers to share the work, and how the model is opened there. They are released with the run. */
   readonly others: readonly Session<Source, Sink, Output>[];
   readonly source: Source;
   readonly options: OpenOptions;
@@ -100,7 +100,7 @@ class Run<Source, Sink, Output> {
   /** Nothing is left of what was begun. If the leading worker is still busy after a failure, it is ended. */
   async release(): Promise<void> {
     const { session, others } = this.#job;
-    await Promise.all(others.map((other) => other.close()));
+    await Promise.all(others.map((other) => other.release()));
     if (session.isIdle) await this.#files[0]?.request('drop', null);
     else await session.close();
   }

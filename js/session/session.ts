@@ -39,8 +39,11 @@ interface Pending {
 type Kinds = keyof Calls<unknown, unknown, unknown>;
 
 export class Session<Source, Sink, Output> {
+  /** The engine that was asked for. */
+  readonly chosen: EngineInfo;
   /** The engine that it got. */
   readonly engine: Promise<LoadedEngine>;
+  readonly #rest: (session: Session<Source, Sink, Output>) => Promise<void>;
   readonly #worker: SpawnedWorker<Source, Sink>;
   readonly #pending = new Map<number, Pending>();
   #lastId = 0;
@@ -48,15 +51,25 @@ export class Session<Source, Sink, Output> {
   #end: MonoquantError | undefined;
   #terminated: Promise<void> | undefined;
 
-  /** Loads the engine at once, so that it is there when files have been opened. */
-  constructor(spawn: Spawn<Source, Sink>, engine: EngineInfo, signal: AbortSignal | undefined) {
+  /**
+   * Loads the engine at once, so that it is there when files have been opened. `rest` is where it goes once it is
+   * released.
+   */
+  constructor(
+    spawn: Spawn<Source, Sink>,
+    chosen: EngineInfo,
+    rest: (session: Session<Source, Sink, Output>) => Promise<void>,
+    signal: AbortSignal | undefined,
+  ) {
+    this.chosen = chosen;
+    this.#rest = rest;
     this.#worker = spawn(
       (reply) => this.#receive(reply),
       (reason) => {
         void this.#stop(new MonoquantError('internal', `The engine's worker ended: ${reason}.`));
       },
     );
-    this.engine = this.request('load', 0, engine, { signal });
+    this.engine = this.request('load', 0, chosen, { signal });
     // A failure is told again to whoever asks for something.
     this.engine.catch(() => {});
   }
@@ -109,7 +122,15 @@ export class Session<Source, Sink, Output> {
     }
   }
 
-  /** Requests under way fail with 'aborted'. Done when the worker touches no file any more. */
+  /**
+   * Its caller needs it no more. Requests under way fail with 'aborted', and end its worker; otherwise the next call
+   * may have it. Done when the worker touches no file of this caller any more.
+   */
+  release(): Promise<void> {
+    return this.isIdle ? this.#rest(this) : this.close();
+  }
+
+  /** Ends the worker. Requests under way fail with 'aborted'. Done when the worker touches no file any more. */
   close(): Promise<void> {
     return this.#stop(new MonoquantError('aborted', 'The session was closed.'));
   }
@@ -150,7 +171,7 @@ export class RemoteFile<Source, Sink, Output> {
     this.number = number;
   }
 
-  request<Kind extends Exclude<Kinds, 'load' | 'open'>>(
+  request<Kind extends Exclude<Kinds, 'load' | 'open' | 'rest'>>(
     kind: Kind,
     parameters: Calls<Source, Sink, Output>[Kind]['parameters'],
     controls?: RequestControls,

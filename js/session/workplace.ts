@@ -94,7 +94,7 @@ export class Workplace<Source, Sink, Output> {
   /** What is under way fails with 'aborted', like all that comes later. Done when it is over. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#end();
+    await this.#leave();
     await this.#last;
   }
 
@@ -110,11 +110,19 @@ export class Workplace<Source, Sink, Output> {
     }
   }
 
+  async #leave(): Promise<void> {
+    await this.#forget()?.release();
+  }
+
   async #end(): Promise<void> {
+    await this.#forget()?.close();
+  }
+
+  #forget(): SessionFor<Source, Sink, Output> | undefined {
     const session = this.#session;
     this.#session = undefined;
     this.#files.clear();
-    await session?.close();
+    return session;
   }
 
   #checkOpen(): void {

@@ -34,6 +34,8 @@ export interface Calls<Source, Sink, Output> {
   /** Reads the file's metadata. */
   readonly open: Call<{ readonly source: Source; readonly options: OpenOptions }, void>;
   readonly close: Call<null, void>;
+  /** Closes all files. Answers how many bytes of memory the engine has taken. */
+  readonly rest: Call<null, number>;
   readonly catalog: Call<null, Json<Catalog>>;
   /** That the file's metadata show. */
   readonly problems: Call<null, Json<readonly Problem[]>>;
@@ -119,7 +121,7 @@ export type Request<Source, Sink> = {
   [Kind in keyof Calls<Source, Sink, unknown>]: {
     readonly kind: Kind;
     readonly id: number;
-    /** The number of the file that it is about; without meaning for `load`. */
+    /** The number of the file that it is about; without meaning for `load` and `rest`. */
     readonly file: number;
     readonly wantsProgress: boolean;
     readonly parameters: Calls<Source, Sink, unknown>[Kind]['parameters'];

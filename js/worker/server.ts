@@ -55,7 +55,10 @@ type AnyCalls<Source, Sink, Output> = Calls<OneOrShards<Source>, Sink, Output>;
 
 /** How each request is answered that is about a file. */
 type Answers<Source, Sink, Output> = {
-  readonly [Kind in Exclude<keyof Calls<Source, Sink, Output>, 'load' | 'open' | 'close'>]: (
+  readonly [Kind in Exclude<
+    keyof Calls<Source, Sink, Output>,
+    'load' | 'open' | 'close' | 'rest'
+  >]: (
     file: EngineFile<Output>,
     parameters: AnyCalls<Source, Sink, Output>[Kind]['parameters'],
     onProgress: OnStageProgress | undefined,
@@ -108,6 +111,8 @@ class SessionWorker<Source, Sink, Output> {
         return this.#open(file, parameters);
       case 'close':
         return this.#close(file);
+      case 'rest':
+        return this.#rest();
       default: {
         // The types of a kind's parameters and of its answer belong together; TypeScript cannot follow that.
         const answer = this.#answers[kind] as (...given: unknown[]) => unknown;
@@ -145,6 +150,11 @@ class SessionWorker<Source, Sink, Output> {
     const opened = this.#opened(file);
     this.#files.delete(file);
     await opened.close();
+  }
+
+  async #rest(): Promise<number> {
+    for (const file of this.#files.keys()) await this.#close(file);
+    return (await this.#loaded()).memoryBytes;
   }
 
   /** Several files of one model are one source to all the rest. */

@@ -47,7 +47,7 @@ export async function preload(options: RunOptions = {}): Promise<EngineInfo> {
     const { info } = await session.engine;
     return info;
   } finally {
-    await session.close();
+    await session.release();
   }
 }
 

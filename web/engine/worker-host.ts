@@ -5,14 +5,19 @@
 import { MOST_THREADS_BY_DEFAULT, type RunOptions } from '../../js/api/options.js';
 import type { EngineInfo } from '../../js/api/types.js';
 import type { OneOrShards } from '../../js/engine/shards.js';
+import { RestingSessions } from '../../js/session/resting.js';
 import { Session } from '../../js/session/session.js';
 
 export type WebSession = Session<OneOrShards<Blob>, string, Blob>;
+
+const RESTING = new RestingSessions<OneOrShards<Blob>, string, Blob>();
 
 export function startSession({ engine: kind, threads, signal }: RunOptions): WebSession {
   const offered = navigator.hardwareConcurrency ?? 1;
   const count = threads ?? Math.min(offered, MOST_THREADS_BY_DEFAULT);
   const engine: EngineInfo = { kind: kind ?? (count > 1 ? 'mt' : 'st'), threads: count };
+  const rested = RESTING.take(engine);
+  if (rested !== undefined) return rested;
   return new Session(
     (onReply, onDeath) => {
       const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
@@ -28,6 +33,7 @@ export function startSession({ engine: kind, threads, signal }: RunOptions): Web
       };
     },
     engine,
+    (session) => RESTING.add(session),
     signal,
   );
 }
