@@ -8,12 +8,15 @@ import { ERROR_CODES, MonoquantError, open, preload, quantize } from '#package/b
 import { failureOf } from '../support/failures.js';
 import { mixedModel } from '../support/models.js';
 import { modelOf } from '../support/runs.js';
-import { withPrelude } from '../support/worker-prelude.js';
+import { enginesHaveEnded, enginesStartIn, withPrelude } from '../support/worker-prelude.js';
 
 const MODEL = new Blob([modelOf(mixedModel('F32'))]);
 const IS_ISOLATED = globalThis.crossOriginIsolated;
 
-afterEach(() => vi.unstubAllGlobals());
+afterEach(async () => {
+  vi.unstubAllGlobals();
+  await enginesHaveEnded();
+});
 
 describe('the engine', () => {
   it('says what ran: threads where the page is isolated, one where it is not', async () => {
@@ -45,17 +48,14 @@ describe('the engine', () => {
   });
 
   it.runIf(IS_ISOLATED)('runs where the worker has no SharedArrayBuffer', async () => {
-    const withoutSharedMemory = withPrelude(globalThis.Worker, () => {
-      Reflect.deleteProperty(self, 'SharedArrayBuffer');
-    });
-    vi.stubGlobal('Worker', withoutSharedMemory);
+    await enginesStartIn(withPrelude(() => void Reflect.deleteProperty(self, 'SharedArrayBuffer')));
     const result = await quantize(MODEL, { threads: 2 });
     expect(result.report.engine).toEqual({ kind: 'st', threads: 1 });
     await result.close();
   });
 
   it('that cannot be loaded is an error, not silence', async () => {
-    vi.stubGlobal('Worker', elsewhere(globalThis.Worker));
+    await enginesStartIn(elsewhere);
     const error = await failureOf(quantize(MODEL));
     expect(['internal', 'engine-unavailable']).toContain(error.code);
   });

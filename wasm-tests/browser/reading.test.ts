@@ -10,7 +10,7 @@ import type { Bytes } from '../host/host.js';
 import { sha256 } from '../support/bytes.js';
 import { failureOf, helpfulFailureOf } from '../support/failures.js';
 import { headerOf, type Tensor } from '../support/safetensors.js';
-import { withPrelude } from '../support/worker-prelude.js';
+import { enginesHaveEnded, enginesStartIn, withPrelude } from '../support/worker-prelude.js';
 
 /** More than one block. */
 const PART_SHAPE = [640, 4096];
@@ -26,6 +26,7 @@ beforeAll(async () => {
 
 afterEach(async () => {
   vi.unstubAllGlobals();
+  await enginesHaveEnded();
   expect(await host.leftovers()).toEqual([]);
 });
 
@@ -55,8 +56,8 @@ async function outputOf(model: Blob): Promise<string> {
 }
 
 /** The engine's worker gets other streams from Blobs; threads within it read nothing. */
-function engineHas(prelude: () => void): void {
-  vi.stubGlobal('Worker', withPrelude(globalThis.Worker, prelude));
+function engineHas(prelude: () => void): Promise<void> {
+  return enginesStartIn(withPrelude(prelude));
 }
 
 // What follows runs in the worker, as text.
@@ -187,12 +188,12 @@ function rubbishIsCollected(): void {
 }
 
 it.each([chunksOfAllSizes, streamsOfTheirOwnMemory])('%o: the same output', async (prelude) => {
-  engineHas(prelude);
+  await engineHas(prelude);
   expect(await outputOf(MODEL)).toBe(expected);
 });
 
 it('a file that cannot be read to its end: says which, where, and what to do', async () => {
-  engineHas(streamsThatBreak);
+  await engineHas(streamsThatBreak);
   const error = await helpfulFailureOf(quantize(MODEL, { threads: 1 }), 'read-failed');
   expect(error.message).toContain('"model.safetensors"');
   expect(error.message).toContain('The device is gone.');
@@ -201,7 +202,7 @@ it('a file that cannot be read to its end: says which, where, and what to do', a
 });
 
 it('a file that ends early: says where', async () => {
-  engineHas(streamsThatEndEarly);
+  await engineHas(streamsThatEndEarly);
   const error = await helpfulFailureOf(quantize(MODEL, { threads: 1 }), 'file-changed');
   expect(error.message).toContain('became shorter');
   expect(error.offset).toBeGreaterThan(1000);
@@ -209,7 +210,7 @@ it('a file that ends early: says where', async () => {
 });
 
 it('a read that never ends can be aborted', async () => {
-  engineHas(streamsThatStall);
+  await engineHas(streamsThatStall);
   const controller = new AbortController();
   const run = quantize(MODEL, {
     threads: 1,
@@ -222,7 +223,7 @@ it('a read that never ends can be aborted', async () => {
 });
 
 it('a stream that nobody reads from is closed, and what it gave goes on', async () => {
-  engineHas(openStreamsAreCounted);
+  await engineHas(openStreamsAreCounted);
   const channel = new BroadcastChannel('open streams');
   const counts: number[] = [];
   channel.onmessage = ({ data }) => counts.push(data);
@@ -254,7 +255,7 @@ it('tensors are what they are in any order', async () => {
 });
 
 it.each([1, 2])('a model of %d files that has changed by the end is not done', async (files) => {
-  engineHas(changedWhenAllWasRead);
+  await engineHas(changedWhenAllWasRead);
   const parts = [1, 2].map(
     (part) => new File([modelOf(2, 2 * part)], `model-0000${part}-of-00002.safetensors`),
   );
@@ -272,7 +273,7 @@ it.each([1, 2])('a model of %d files that has changed by the end is not done', a
 it.skipIf(navigator.userAgent.includes('Firefox'))(
   'reads that wait are not forgotten',
   async () => {
-    engineHas(rubbishIsCollected);
+    await engineHas(rubbishIsCollected);
     const opened = await open(MODEL, { threads: 1 });
     expect(opened.catalog.tensors).toHaveLength(PARTS);
     await opened.close();
