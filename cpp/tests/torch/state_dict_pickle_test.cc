@@ -7,6 +7,7 @@
 #include "monoquant/base/text.h"
 #include "monoquant/torch/pickle.h"
 #include "monoquant/torch/state_dict_pickle.h"
+#include "support/deep.h"
 #include "support/zip_file.h"
 
 namespace monoquant::torch {
@@ -144,10 +145,14 @@ std::string largest(const std::string &name, const Shape &shape, size_t step) {
 }
 
 TEST(StateDictPickle, WhatIsAcceptedCanBeRead) {
-  for (const auto &[name, rank, step] : {std::tuple(size_t{4}, size_t{0}, size_t{40'000}),
-                                         std::tuple(size_t{1000}, size_t{2}, size_t{10'000}),
-                                         std::tuple(size_t{300}, size_t{4}, size_t{20'000}),
-                                         std::tuple(size_t{4}, size_t{64}, size_t{5'000})}) {
+  std::vector kinds = {std::tuple(size_t{1000}, size_t{2}, size_t{10'000}),
+                       std::tuple(size_t{300}, size_t{4}, size_t{20'000}),
+                       std::tuple(size_t{4}, size_t{64}, size_t{5'000}),
+                       std::tuple(size_t{4}, size_t{0}, size_t{40'000})};
+  if (!test::is_deep()) {
+    kinds.resize(1);
+  }
+  for (const auto &[name, rank, step] : kinds) {
     const std::string text = largest(std::string(name, 'n'), Shape(rank, 0xFFFF), step);
     ASSERT_FALSE(text.empty());
     const auto read =
