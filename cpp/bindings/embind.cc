@@ -2,6 +2,7 @@
 // It exists to translate: bytes cross as views, everything else as numbers or JSON text.
 // Views are valid until the next call. The TypeScript side of this file is js/engine/wasm.ts.
 #include <emscripten/bind.h>
+#include <unistd.h>
 
 #include <memory>
 #include <new>
@@ -322,10 +323,8 @@ size_t set_threads(size_t threads) {
 
 std::string version() { return MONOQUANT_VERSION; }
 
-double memory_bytes() {
-  constexpr double kPageBytes = 65536;
-  return static_cast<double>(__builtin_wasm_memory_size(0)) * kPageBytes;
-}
+/// Up to the end of what the allocator has ever taken: memory that is shared is all there from the beginning.
+double memory_bytes() { return static_cast<double>(reinterpret_cast<uintptr_t>(sbrk(0))); }
 
 } // namespace
 

@@ -276,7 +276,7 @@ export interface WasmModule {
     blockBytes: number,
   ) => WasmStage<TrialResult>;
   version(): string;
-  /** The size of the engine's memory. */
+  /** How much memory the engine has taken so far. */
   memoryBytes(): number;
   /** Starts `threads` - 1 helpers; a no-op in `st`. Returns the number of threads that will work. */
   setThreads(threads: number): number;

@@ -3,14 +3,14 @@
  * It exists because the browser decides how many bytes come at once, and when none come any more.
  * The bytes that come out are the same; what goes wrong is an error that says so, and leaves no file.
  */
-import { afterEach, beforeAll, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, expect, it } from 'vitest';
 import { host } from '#host';
 import { compare, open, quantize } from '#package/browser';
 import type { Bytes } from '../host/host.js';
 import { sha256 } from '../support/bytes.js';
 import { failureOf, helpfulFailureOf } from '../support/failures.js';
 import { headerOf, type Tensor } from '../support/safetensors.js';
-import { enginesHaveEnded, enginesStartIn, withPrelude } from '../support/worker-prelude.js';
+import { enginesStartIn, withPrelude } from '../support/worker-prelude.js';
 
 /** More than one block. */
 const PART_SHAPE = [640, 4096];
@@ -25,8 +25,6 @@ beforeAll(async () => {
 });
 
 afterEach(async () => {
-  vi.unstubAllGlobals();
-  await enginesHaveEnded();
   expect(await host.leftovers()).toEqual([]);
 });
 

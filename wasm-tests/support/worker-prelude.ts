@@ -3,7 +3,7 @@
  * It exists because only there can a test change what the browser offers to the engine.
  * Engines that wait for the next call were started before: they are waited for, so that none of them is used.
  */
-import { vi } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import { until } from './poll.js';
 
 const alive = new Set<Worker>();
@@ -21,16 +21,20 @@ globalThis.Worker = class extends globalThis.Worker {
 };
 
 /** Done when no engine is left. */
-export function enginesHaveEnded(): Promise<void> {
+function enginesHaveEnded(): Promise<void> {
   return until('all engines have ended', () => alive.size === 0);
 }
 
-/** Engines start in such workers, until globals are as they were. */
+/** Engines start in such workers until the test is over; none of them is left then. */
 export async function enginesStartIn(
   workers: (Original: typeof Worker) => typeof Worker,
 ): Promise<void> {
   await enginesHaveEnded();
   vi.stubGlobal('Worker', workers(globalThis.Worker));
+  onTestFinished(async () => {
+    vi.unstubAllGlobals();
+    await enginesHaveEnded();
+  });
 }
 
 /** `prelude` runs there as text: it can use nothing of its own file. */

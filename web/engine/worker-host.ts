@@ -1,14 +1,24 @@
 /**
- * Starts the engine's worker in browsers.
+ * Starts the engine's worker in browsers, and starts it again if it stands still: now and then Firefox never comes
+ * back from starting a worker within a worker, which is how an engine gets its threads.
  * Bundlers look for exactly this way of writing a worker's URL.
  */
 import { MOST_THREADS_BY_DEFAULT, type RunOptions } from '../../js/api/options.js';
 import type { EngineInfo } from '../../js/api/types.js';
 import type { OneOrShards } from '../../js/engine/shards.js';
 import { RestingSessions } from '../../js/session/resting.js';
-import { Session } from '../../js/session/session.js';
+import { Session, type SpawnedWorker } from '../../js/session/session.js';
+import type { Reply, Request } from '../../js/worker/protocol.js';
 
 export type WebSession = Session<OneOrShards<Blob>, string, Blob>;
+
+type WebRequest = Request<OneOrShards<Blob>, string>;
+
+/** How long a worker may take to say something. The last one may take as long as the network does. */
+const START_MS = 10_000;
+const MOST_STARTS = 3;
+
+const WITHOUT_THREADS: EngineInfo = { kind: 'st', threads: 1 };
 
 const RESTING = new RestingSessions<OneOrShards<Blob>, string, Blob>();
 
@@ -19,21 +29,61 @@ export function startSession({ engine: kind, threads, signal }: RunOptions): Web
   const rested = RESTING.take(engine);
   if (rested !== undefined) return rested;
   return new Session(
-    (onReply, onDeath) => {
-      const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
-      worker.addEventListener('message', (event) => onReply(event.data));
-      worker.addEventListener('messageerror', () => onDeath('a message could not be read'));
-      worker.addEventListener('error', (event) => {
-        onDeath(event.message || 'its script could not be loaded');
-      });
-      return {
-        post: (request) => worker.postMessage(request),
-        terminate: async () => worker.terminate(),
-        keepAlive: () => {},
-      };
-    },
+    (onReply, onDeath) => new EngineWorker(onReply, onDeath),
     engine,
     (session) => RESTING.add(session),
     signal,
   );
+}
+
+class EngineWorker implements SpawnedWorker<OneOrShards<Blob>, string> {
+  readonly #onReply: (reply: Reply) => void;
+  readonly #onDeath: (reason: string) => void;
+  /** What a worker that has not said anything yet was asked; undefined once it has. */
+  #unheard: WebRequest[] | undefined = [];
+  #starts = 0;
+  #worker: Worker | undefined;
+  #timer: number | undefined;
+
+  constructor(onReply: (reply: Reply) => void, onDeath: (reason: string) => void) {
+    this.#onReply = onReply;
+    this.#onDeath = onDeath;
+    this.#start();
+  }
+
+  post(request: WebRequest): void {
+    this.#unheard?.push(request);
+    this.#worker?.postMessage(request);
+  }
+
+  async terminate(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#worker?.terminate();
+  }
+
+  keepAlive(): void {}
+
+  /** Once more with threads, then without. */
+  #start(): void {
+    this.#worker?.terminate();
+    this.#starts += 1;
+    if (this.#starts === MOST_STARTS) this.#unheard = this.#unheard?.map(withoutThreads);
+    const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
+    this.#worker = worker;
+    worker.addEventListener('message', (event) => {
+      this.#unheard = undefined;
+      clearTimeout(this.#timer);
+      this.#onReply(event.data);
+    });
+    worker.addEventListener('messageerror', () => this.#onDeath('a message could not be read'));
+    worker.addEventListener('error', (event) => {
+      this.#onDeath(event.message || 'its script could not be loaded');
+    });
+    for (const request of this.#unheard ?? []) worker.postMessage(request);
+    if (this.#starts < MOST_STARTS) this.#timer = setTimeout(() => this.#start(), START_MS);
+  }
+}
+
+function withoutThreads(request: WebRequest): WebRequest {
+  return request.kind === 'load' ? { ...request, parameters: WITHOUT_THREADS } : request;
 }

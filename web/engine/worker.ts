@@ -15,9 +15,6 @@ import { MemorySink } from './memory-sink.js';
 import { OpfsSink } from './opfs-sink.js';
 import { canShareMemory } from './threads.js';
 
-/** A pool of threads that is not up by then never will be. */
-const THREADS_TIMEOUT_MS = 10_000;
-
 /** Larger outputs go to a private file. */
 const SMALL_BYTES = 64 << 20;
 /** Larger outputs need one. */
@@ -39,12 +36,11 @@ self.addEventListener('message', (event: MessageEvent<Request<OneOrShards<Blob>,
 
 async function loadBest(chosen: EngineInfo): Promise<Engine> {
   if (chosen.kind === 'mt' && canShareMemory()) {
-    const withThreads = loadEngine(() => import('../wasm/monoquant-mt.mjs'), chosen);
-    const tooLate = new Promise<undefined>((resolve) => {
-      setTimeout(() => resolve(undefined), THREADS_TIMEOUT_MS);
-    });
-    const engine = await Promise.race([withThreads.catch(() => undefined), tooLate]);
-    if (engine !== undefined) return engine;
+    try {
+      return await loadEngine(() => import('../wasm/monoquant-mt.mjs'), chosen);
+    } catch {
+      // The other one does the same.
+    }
   }
   return loadEngine(() => import('../wasm/monoquant-st.mjs'), { kind: 'st', threads: 1 });
 }
