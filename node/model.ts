@@ -9,7 +9,8 @@ import type {
   QuantizeRequest,
 } from '../js/api/options.js';
 import { type FunctionsOf, functionsOf } from '../js/session/functions.js';
-import { Handle, type HandleOptions, type Host, type HostTypes } from '../js/session/handle.js';
+import { Handle } from '../js/session/handle.js';
+import type { HandleOptions, Host, HostTypes } from '../js/session/host.js';
 import { type CalibrationFiles, openCalibration } from './calibration-files.js';
 import { ModelInput } from './model-input.js';
 import type { OpenFile, SizedFile } from './open-file.js';
@@ -76,7 +77,7 @@ class NodeModel extends Handle<NodeTypes> {
       }
       const output = OutputFile.create(path, { force, inputs: identities });
       try {
-        const helpers = startHelpers({ ...this.run, ...request.run }, input.bytes);
+        const helpers = startHelpers({ ...this.place.run, ...request.run }, input.bytes);
         const { report } = await this.encode(request, output.file, calibration.parts, helpers);
         input.checkUnchanged();
         calibration.checkUnchanged();

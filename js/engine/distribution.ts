@@ -6,7 +6,7 @@ import { type Json, parseJson } from '../api/json.js';
 import type { Distribution } from '../api/types.js';
 import { unknownTensor } from '../api/unknown-tensor.js';
 import type { ByteSource } from '../io/byte-source.js';
-import { type BlockShape, deleteQuietly, type Engine } from './engine.js';
+import { type BlockShape, type Engine, withHandle } from './engine.js';
 import { type OnStageProgress, runStage } from './pipeline.js';
 import type { WasmInspector } from './wasm.js';
 
@@ -26,13 +26,9 @@ export async function countDistribution(
 ): Promise<Json<Distribution>> {
   checkName(reference, tensor, 'the model');
   checkName(file, tensor, 'the quantized file');
-  const stage = engine.distributionStage(file.inspector, reference.inspector, tensor, blocks);
-  try {
-    const sources = [file.source, reference.source];
-    return await runStage(stage, { sources, slots: 1, onProgress });
-  } finally {
-    deleteQuietly(stage);
-  }
+  const made = engine.distributionStage(file.inspector, reference.inspector, tensor, blocks);
+  const sources = [file.source, reference.source];
+  return withHandle(made, (stage) => runStage(stage, { sources, slots: 1, onProgress }));
 }
 
 function checkName({ inspector }: InspectedFile, tensor: string, file: string): void {

@@ -167,6 +167,18 @@ export function throwIfError(json: string): void {
   throw new MonoquantError(known ?? 'internal', message, details);
 }
 
+/** Does something with a handle, which is deleted when that is done. */
+export async function withHandle<Handle extends { delete(): void }, Answer>(
+  handle: Handle,
+  work: (handle: Handle) => Answer | Promise<Answer>,
+): Promise<Answer> {
+  try {
+    return await work(handle);
+  } finally {
+    deleteQuietly(handle);
+  }
+}
+
 /** After a trap in the engine a destructor may trap as well; the first failure is the one to tell. */
 export function deleteQuietly(handle: { delete(): void } | undefined): void {
   try {

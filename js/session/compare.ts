@@ -2,13 +2,34 @@
  * Looking at two files that are open in one worker. Nothing is written.
  */
 import { parseJson } from '../api/json.js';
-import type { RunOptions } from '../api/options.js';
+import { type CompareOptions, type RunOptions, resolveOpen } from '../api/options.js';
 import type { Catalog, Comparison, Distribution } from '../api/types.js';
 import { comparisonOf } from '../report/comparison.js';
+import type { HostTypes } from './host.js';
+import type { FileOf, ModelIn, ModelPlace } from './model-place.js';
 import type { RemoteFile } from './session.js';
 import { withStage } from './stage-progress.js';
 
 type AnyFile = RemoteFile<never, never, unknown>;
+
+/** Opens another file in the same way, and looks at both. */
+export async function lookAtBoth<Types extends HostTypes, Answer>(
+  place: ModelPlace<Types>,
+  named: Types['named'],
+  options: CompareOptions,
+  look: (first: FileOf<Types>, second: FileOf<Types>, run: RunOptions) => Promise<Answer>,
+): Promise<Answer> {
+  const { run, opening } = resolveOpen({ ...place.opening, ...options });
+  place.checkAsOpened(run, opening);
+  const open = (model: ModelIn<Types>) => place.open(model, opening, 'unsound', run.signal);
+  return place.inTurn(run, () =>
+    place.withOther(named, async (other) => {
+      const second = await open(other ?? place.input);
+      const first = await open(place.input);
+      return look(first, second, run);
+    }),
+  );
+}
 
 /** `first` is the measure of `second`; both were opened with their quantized tensors joined. */
 export async function compareFiles(

@@ -13,8 +13,9 @@ import {
   type ValidateOptions,
 } from '../api/options.js';
 import type { OpenOptions } from '../api/plan-options.js';
-import { type Handle, type HandleOptions, type Host, type HostTypes, WHOLE } from './handle.js';
+import type { HandleOptions, Host, HostTypes, OpenHandle } from './host.js';
 import { throwIfAborted } from './session.js';
+import { WHOLE } from './view.js';
 
 export type FunctionsOf<Types extends HostTypes> = ReturnType<typeof functionsOf<Types>>;
 
@@ -29,7 +30,7 @@ export function functionsOf<Types extends HostTypes>(host: Host<Types>) {
   async function withModel<Answer>(
     named: Named,
     options: HandleOptions,
-    call: (model: Handle<Types>) => Promise<Answer>,
+    call: (model: OpenHandle<Types>) => Promise<Answer>,
   ): Promise<Answer> {
     const model = await handleOf(named, options);
     try {

@@ -1,21 +1,18 @@
 /**
- * A file that is open in the worker, and what was made of it: its calibration, its plan, its share of a run.
+ * A file that is open in the worker, and what was made of it: its calibration, and its run.
  * Documents are made when they are asked for, as the engine's JSON text.
  */
-
-import { FILE_FAULTS, MonoquantError } from '../api/errors.js';
+import { MonoquantError } from '../api/errors.js';
 import { type Json, parseJson, toJson } from '../api/json.js';
 import type { Calibration, Catalog, Distribution, Problem } from '../api/types.js';
 import { countDistribution } from '../engine/distribution.js';
-import { type BlockShape, deleteQuietly, type Engine, type Share } from '../engine/engine.js';
-import { type EngineOptions, engineOptions } from '../engine/engine-options.js';
+import { type BlockShape, deleteQuietly, type Engine, withHandle } from '../engine/engine.js';
+import { engineOptions } from '../engine/engine-options.js';
 import { type OnStageProgress, runStage } from '../engine/pipeline.js';
 import { TensorSink } from '../engine/tensor-sink.js';
 import type {
-  Checksums,
   CompareResult,
   DataProblems,
-  EncodeResult,
   OpenOptions,
   PlanDocument,
   TrialResult,
@@ -23,11 +20,10 @@ import type {
   WasmPlan,
   WasmStage,
 } from '../engine/wasm.js';
-import type { ByteSink } from '../io/byte-sink.js';
 import type { ByteSource } from '../io/byte-source.js';
+import { EngineRun } from './engine-run.js';
 import { type PlanFacts, planFacts } from './plan-facts.js';
-import type { BandErrors, EncodedShare, PlanChoice } from './protocol.js';
-import { tableOf } from './table.js';
+import type { PlanChoice } from './protocol.js';
 
 export class EngineFile<Output> {
   readonly #engine: Engine;
@@ -37,9 +33,7 @@ export class EngineFile<Output> {
   /** Of the files that it was joined from. */
   readonly #problems: readonly Problem[];
   #calibration: Json<Calibration> | null = null;
-  #plan: WasmPlan | undefined;
-  #encode: WasmStage<EncodeResult> | undefined;
-  #sink: ByteSink<Output> | undefined;
+  #run: EngineRun<Output> | undefined;
 
   private constructor(
     engine: Engine,
@@ -91,110 +85,51 @@ export class EngineFile<Output> {
     onProgress?: OnStageProgress,
   ): Promise<Json<DataProblems>> {
     const before = this.#calibration;
-    const stage = this.#engine.calibrateStage(this.inspector, data.inspector, before, this.#blocks);
-    try {
+    const made = this.#engine.calibrateStage(this.inspector, data.inspector, before, this.#blocks);
+    return withHandle(made, async (stage) => {
       await runStage(stage, { sources: [data.source], slots: this.#blocks.slots, onProgress });
       this.#calibration = stage.calibration();
       return stage.problems();
-    } finally {
-      deleteQuietly(stage);
-    }
+    });
   }
 
   /** Makes the plan of a run. */
   async plan(choice: PlanChoice): Promise<void> {
     // A run by an earlier plan may hold the same place.
     await this.drop();
-    const options = this.#engineOptions(choice);
-    this.#plan = this.#engine.plan(this.inspector, options, this.#calibration);
+    this.#run = new EngineRun(this.#engine, this.#blocks, this.source, this.#planOf(choice));
   }
 
   /** A plan that is only shown. */
-  planDocument(choice: PlanChoice): Json<PlanDocument> {
-    const plan = this.#engine.plan(this.inspector, this.#engineOptions(choice), this.#calibration);
-    try {
-      return plan.json();
-    } finally {
-      deleteQuietly(plan);
-    }
+  planDocument(choice: PlanChoice): Promise<Json<PlanDocument>> {
+    return withHandle(this.#planOf(choice), (plan) => plan.json());
   }
 
   /** What a run has to know of its plan. */
   planFacts(): PlanFacts {
-    return planFacts(this.#planned().json(), parseJson(this.inspector.catalog()).leftOut);
+    return planFacts(this.run.document(), parseJson(this.inspector.catalog()).leftOut);
   }
 
-  /** Writes a share of what was planned, and reads most of it back. */
-  async encode(
-    share: Share,
-    sink: ByteSink<Output>,
-    onProgress?: OnStageProgress,
-  ): Promise<EncodedShare> {
-    this.#sink = sink;
-    this.#encode = this.#engine.encodeStage(this.#planned(), share, this.#blocks, true);
-    const { slots } = this.#blocks;
-    const io = { sources: [this.source, sink], sink, slots, onProgress };
-    const result = parseJson(await runStage(this.#encode, io));
-    const { unfit, bytes, errors, source, output } = result;
-    const checksums: Checksums = { source, output };
-    return { unfit, bytes, errors: tableOf(errors.map(bandErrors)), checksums: toJson(checksums) };
+  /** The run by the plan that was made. */
+  get run(): EngineRun<Output> {
+    if (this.#run === undefined) throw new MonoquantError('internal', 'Nothing was planned.');
+    return this.#run;
   }
 
-  /** Ends the output when every share was encoded; answers how many bytes it has written. */
-  async seal(checksums: readonly Json<Checksums>[]): Promise<number> {
-    const { encode, sink } = this.#running('seal');
-    const stage = this.#engine.sealStage(encode, checksums);
-    try {
-      return parseJson(await runStage(stage, { sources: [this.source], sink, slots: 1 })).bytes;
-    } finally {
-      deleteQuietly(stage);
-    }
-  }
-
-  /** Reads back the rest of what `encode` wrote, once every share has been written. */
-  async verify(onProgress?: OnStageProgress): Promise<void> {
-    const { encode, sink } = this.#running('verify');
-    const output = await inspectOutput(this.#engine, sink);
-    let stage: WasmStage | undefined;
-    try {
-      stage = this.#engine.verifyStage(encode, output, this.#blocks);
-      await runStage(stage, { sources: [sink], slots: this.#blocks.slots, onProgress });
-    } finally {
-      deleteQuietly(stage);
-      deleteQuietly(output);
-    }
-  }
-
-  /** Every share has been verified. */
-  async finish(): Promise<Output> {
-    const { sink } = this.#running('finish');
-    await this.source.checkUnchanged?.();
-    const output = await sink.finish();
-    this.#sink = undefined;
-    await this.drop();
-    return output;
-  }
-
-  /** Lets go of the plan and of what was made by it; an output that was not finished is void. */
+  /** Lets go of the plan and of what was made by it. */
   async drop(): Promise<void> {
-    deleteQuietly(this.#encode);
-    deleteQuietly(this.#plan);
-    this.#encode = undefined;
-    this.#plan = undefined;
-    await this.#sink?.abort();
-    this.#sink = undefined;
+    await this.#run?.drop();
+    this.#run = undefined;
   }
 
   /** The elements of the tensor of this index, one after the other: F32, if it is stored as codes. */
   async tensor(index: number): Promise<Uint8Array> {
-    const stage = this.#engine.tensorStage(this.inspector, index, this.#blocks);
-    try {
+    const made = this.#engine.tensorStage(this.inspector, index, this.#blocks);
+    return withHandle(made, async (stage) => {
       const sink = new TensorSink(stage.totalBytes());
       await runStage(stage, { sources: [this.source], sink, slots: 1 });
       return sink.finish();
-    } finally {
-      deleteQuietly(stage);
-    }
+    });
   }
 
   /** Looks at what is stored as codes, beside a reference if there is one. */
@@ -202,14 +137,8 @@ export class EngineFile<Output> {
     reference: EngineFile<Output> | undefined,
     onProgress?: OnStageProgress,
   ): Promise<Json<CompareResult>> {
-    const stage = this.#engine.compareStage(this.inspector, reference?.inspector, this.#blocks);
-    try {
-      // What is not there is never read.
-      const sources = [this.source, reference?.source ?? this.source];
-      return await runStage(stage, { sources, slots: 1, onProgress });
-    } finally {
-      deleteQuietly(stage);
-    }
+    const made = this.#engine.compareStage(this.inspector, reference?.inspector, this.#blocks);
+    return withHandle(made, (stage) => this.#pass(stage, [reference], onProgress));
   }
 
   /** Counts the values of one tensor, here and in the reference. */
@@ -227,19 +156,20 @@ export class EngineFile<Output> {
     data: EngineFile<Output> | undefined,
     onProgress?: OnStageProgress,
   ): Promise<Json<TrialResult>> {
-    const stage = this.#engine.trialStage(
-      this.inspector,
-      reference?.inspector,
-      data?.inspector,
-      this.#blocks,
-    );
-    try {
-      // By the numbers that the engine gives them; what is not there is never read.
-      const others = [reference, data].map((file) => file?.source ?? this.source);
-      return await runStage(stage, { sources: [this.source, ...others], slots: 1, onProgress });
-    } finally {
-      deleteQuietly(stage);
-    }
+    const inspectors = [reference?.inspector, data?.inspector] as const;
+    const made = this.#engine.trialStage(this.inspector, ...inspectors, this.#blocks);
+    return withHandle(made, (stage) => this.#pass(stage, [reference, data], onProgress));
+  }
+
+  /** Runs a stage over this file and others, by the numbers that the engine gives them. */
+  #pass<Result>(
+    stage: WasmStage<Result>,
+    others: readonly (EngineFile<Output> | undefined)[],
+    onProgress: OnStageProgress | undefined,
+  ): Promise<Json<Result>> {
+    // What is not there is never read.
+    const sources = [this, ...others].map((file) => file?.source ?? this.source);
+    return runStage(stage, { sources, slots: 1, onProgress });
   }
 
   async close(): Promise<void> {
@@ -247,46 +177,12 @@ export class EngineFile<Output> {
     deleteQuietly(this.inspector);
   }
 
-  #planned(): WasmPlan {
-    if (this.#plan === undefined) throw new MonoquantError('internal', 'Nothing was planned.');
-    return this.#plan;
-  }
-
-  #running(step: string): { encode: WasmStage<EncodeResult>; sink: ByteSink<Output> } {
-    if (this.#encode !== undefined && this.#sink !== undefined) {
-      return { encode: this.#encode, sink: this.#sink };
-    }
-    throw new MonoquantError('internal', `Nothing was encoded before "${step}".`);
-  }
-
-  #engineOptions({ configuration, unfit }: PlanChoice): EngineOptions {
-    return { ...engineOptions(configuration, () => this.#names()), unfit };
+  #planOf({ configuration, unfit }: PlanChoice): WasmPlan {
+    const options = { ...engineOptions(configuration, () => this.#names()), unfit };
+    return this.#engine.plan(this.inspector, options, this.#calibration);
   }
 
   #names(): readonly string[] {
     return parseJson(this.inspector.catalog()).tensors.map(({ name }) => name);
-  }
-}
-
-function bandErrors([
-  tensor,
-  band,
-  signal,
-  noise,
-  peak,
-  edges,
-]: EncodeResult['errors'][number]): BandErrors {
-  return { tensor, band, signal, noise, peak, edges };
-}
-
-/** What would be a fault of an input is our own failure in an output. */
-async function inspectOutput(engine: Engine, output: ByteSource): Promise<WasmInspector> {
-  try {
-    // Everything in it was written here.
-    return await engine.inspect(output, { key: '' });
-  } catch (cause) {
-    if (!(cause instanceof MonoquantError) || !FILE_FAULTS.includes(cause.code)) throw cause;
-    const message = `The output reads back as no valid file: ${cause.message}`;
-    throw new MonoquantError('verification-failed', message, { offset: cause.offset, cause });
   }
 }

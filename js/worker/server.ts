@@ -81,10 +81,10 @@ class SessionWorker<Source, Sink, Output> {
     planDocument: (file, choice) => file.planDocument(choice),
     planFacts: (file) => file.planFacts(),
     encode: async (file, { share, sink, size }, onProgress) =>
-      file.encode(share, await this.#host.openSink(sink, size), onProgress),
-    seal: (file, checksums) => file.seal(checksums),
-    verify: (file, _, onProgress) => file.verify(onProgress),
-    finish: (file) => file.finish(),
+      file.run.encode(share, await this.#host.openSink(sink, size), onProgress),
+    seal: (file, checksums) => file.run.seal(checksums),
+    verify: (file, _, onProgress) => file.run.verify(onProgress),
+    finish: (file) => file.run.finish(),
     drop: (file) => file.drop(),
     compare: (file, { reference }, onProgress) =>
       file.compare(this.#openedIfAny(reference), onProgress),

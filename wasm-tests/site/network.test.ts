@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import type { Response } from 'playwright';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { until } from '../support/poll.js';
 import { headerRules, SITE, type SiteOptions, SiteServer } from './server.js';
 import { type Visit, visitors } from './visit.js';
 
@@ -43,6 +44,8 @@ describe.each(HOSTS)('%s', (_, options) => {
     const visitor = await visit(options);
     await visitor.worksOffline();
     expect(visitor.server.requests).toContain('service-worker.js');
+    // An engine that waits for a call would ask for nothing.
+    await until('no engine is left', () => visitor.page.workers().length === 0);
     const served = visitor.server.requests.length;
     const responses: Response[] = [];
     visitor.page.context().on('response', (response) => responses.push(response));

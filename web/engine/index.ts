@@ -7,7 +7,7 @@ import { type RunOptions, resolveOpen } from '../../js/api/options.js';
 import type { EngineInfo } from '../../js/api/types.js';
 import { throwIfAborted } from '../../js/session/session.js';
 import { functions, type WebTypes } from './model.js';
-import { startSession } from './worker-host.js';
+import { startAnew } from './worker-host.js';
 
 export {
   ERROR_CODES,
@@ -42,7 +42,7 @@ export type Model = ModelOf<WebTypes>;
 export async function preload(options: RunOptions = {}): Promise<EngineInfo> {
   const { run } = resolveOpen(options);
   throwIfAborted(run.signal);
-  const session = startSession(run);
+  const session = startAnew(run);
   try {
     const { info } = await session.engine;
     return info;

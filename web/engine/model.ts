@@ -10,7 +10,8 @@ import type {
 } from '../../js/api/options.js';
 import type { Report, Validation, Warning } from '../../js/api/types.js';
 import { type FunctionsOf, functionsOf } from '../../js/session/functions.js';
-import { Handle, type HandleOptions, type Host, type HostTypes } from '../../js/session/handle.js';
+import { Handle } from '../../js/session/handle.js';
+import type { HandleOptions, Host, HostTypes } from '../../js/session/host.js';
 import type { OpenedModel } from '../../js/session/workplace.js';
 import { openCalibration } from './calibration-blobs.js';
 import { besideOf, type ModelSource, sourceOf } from './model-source.js';

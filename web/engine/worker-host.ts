@@ -22,18 +22,24 @@ const WITHOUT_THREADS: EngineInfo = { kind: 'st', threads: 1 };
 
 const RESTING = new RestingSessions<OneOrShards<Blob>, string, Blob>();
 
-export function startSession({ engine: kind, threads, signal }: RunOptions): WebSession {
-  const offered = navigator.hardwareConcurrency ?? 1;
-  const count = threads ?? Math.min(offered, MOST_THREADS_BY_DEFAULT);
-  const engine: EngineInfo = { kind: kind ?? (count > 1 ? 'mt' : 'st'), threads: count };
-  const rested = RESTING.take(engine);
-  if (rested !== undefined) return rested;
+export function startSession(run: RunOptions): WebSession {
+  return RESTING.take(engineFor(run)) ?? startAnew(run);
+}
+
+/** Also if an engine rests: its files are asked for. */
+export function startAnew(run: RunOptions): WebSession {
   return new Session(
     (onReply, onDeath) => new EngineWorker(onReply, onDeath),
-    engine,
+    engineFor(run),
     (session) => RESTING.add(session),
-    signal,
+    run.signal,
   );
+}
+
+function engineFor({ engine: kind, threads }: RunOptions): EngineInfo {
+  const offered = navigator.hardwareConcurrency ?? 1;
+  const count = threads ?? Math.min(offered, MOST_THREADS_BY_DEFAULT);
+  return { kind: kind ?? (count > 1 ? 'mt' : 'st'), threads: count };
 }
 
 class EngineWorker implements SpawnedWorker<OneOrShards<Blob>, string> {

@@ -30,7 +30,8 @@ Error damaged(const catalog::Tensor &tensor) {
 CalibrateStage::CalibrateStage(const catalog::Catalog &model, const catalog::Catalog &data,
                                calibration::Calibration so_far, size_t slots, size_t block_bytes)
     : Stage(slots, block_bytes, most_bytes(data)), calibration_(std::move(so_far)), model_(model),
-      strip_(data, this->block_bytes()), slots_(this->slots()), scratch_(kValuesAtOnce) {
+      reader_(data, this->slots(), this->block_bytes()), slots_(this->slots()),
+      scratch_(kValuesAtOnce) {
   auto matched = calibration::match(model, data, calibration_);
   if (!matched) {
     error_ = matched.error();
@@ -40,7 +41,7 @@ CalibrateStage::CalibrateStage(const catalog::Catalog &model, const catalog::Cat
   for (const calibration::ModuleBatches &module : matched.value().modules) {
     for (const calibration::Batch &batch : module.batches) {
       jobs_.push_back({names_.size(), &data.tensors[batch.tensor], batch.shape, false});
-      total_bytes_ += jobs_.back().tensor->bytes * (is_one_chunk(jobs_.back()) ? 1 : 2);
+      total_bytes_ += jobs_.back().tensor->bytes * (is_one_range(jobs_.back()) ? 1 : 2);
     }
     jobs_.back().last_of_module = true;
     names_.push_back(module.module);
@@ -56,7 +57,7 @@ CalibrateStage::CalibrateStage(const catalog::Catalog &model, const catalog::Cat
 }
 
 /// How much of a tensor is looked at in one go.
-uint64_t CalibrateStage::chunk_bytes(const catalog::Tensor &tensor) const {
+uint64_t CalibrateStage::range_bytes(const catalog::Tensor &tensor) const {
   return tensor.view ? kStripBytes : block_bytes() / kWidestFloat * kWidestFloat;
 }
 
@@ -69,7 +70,7 @@ std::optional<Read> CalibrateStage::next(size_t slot_index) {
     return Read{0, 0};
   }
   while (cursor_.job < jobs_.size() && cursor_.position == jobs_[cursor_.job].tensor->bytes) {
-    if (cursor_.pass == 0 && !is_one_chunk(jobs_[cursor_.job])) {
+    if (cursor_.pass == 0 && !is_one_range(jobs_[cursor_.job])) {
       if (under_way_ > 0) {
         return std::nullopt; // the first pass says whether there is a second one
       }
@@ -84,53 +85,30 @@ std::optional<Read> CalibrateStage::next(size_t slot_index) {
     return std::nullopt;
   }
   const catalog::Tensor &tensor = *jobs_[cursor_.job].tensor;
-  if (tensor.view && under_way_ > 0) {
-    return std::nullopt; // the strip may be in use
+  const uint64_t bytes = std::min(range_bytes(tensor), tensor.bytes - cursor_.position);
+  const uint64_t end = cursor_.position + bytes;
+  const auto read = reader_.next(slot_index, tensor, cursor_.position, end, end);
+  if (read) {
+    slot = {Step::kRange, cursor_.job, cursor_.pass, cursor_.position};
+    ++under_way_;
+    if (reader_.is_last(slot_index)) {
+      cursor_.position = end;
+    }
   }
-  const uint64_t bytes = std::min(chunk_bytes(tensor), tensor.bytes - cursor_.position);
-  slot.job = cursor_.job;
-  slot.pass = cursor_.pass;
-  slot.begin = cursor_.position;
-  ++under_way_;
-  if (tensor.view) {
-    return next_of_view(slot, tensor, bytes);
-  }
-  slot.step = Step::kChunk;
-  slot.length = static_cast<size_t>(bytes);
-  cursor_.position += bytes;
-  return Read{tensor.offset + slot.begin, slot.length};
-}
-
-/// A part of the strip that holds the next chunk, or the chunk when the strip is complete.
-Read CalibrateStage::next_of_view(Slot &slot, const catalog::Tensor &tensor, uint64_t bytes) {
-  if (!strip_.covers(tensor, slot.begin, slot.begin + bytes)) {
-    strip_.begin(tensor, slot.begin, slot.begin + bytes);
-  }
-  if (const auto read = strip_.next()) {
-    slot.step = Step::kStrip;
-    slot.length = read->length;
-    return *read;
-  }
-  slot.step = Step::kGathered;
-  slot.length = static_cast<size_t>(bytes);
-  cursor_.position += bytes;
-  return Read{0, 0};
+  return read;
 }
 
 Result<void> CalibrateStage::process(size_t slot_index) {
   const Slot &slot = slots_[slot_index];
   --under_way_;
-  switch (slot.step) {
-  case Step::kCheck:
+  if (slot.step == Step::kCheck) {
     return error_ ? Result<void>(*error_) : Result<void>();
-  case Step::kStrip:
-    return strip_.fill(input(slot_index).first(slot.length));
-  case Step::kChunk:
-    return take(slot, input(slot_index).first(slot.length));
-  case Step::kGathered:
-    return take(slot, strip_.bytes(slot.begin, slot.begin + slot.length));
   }
-  return {};
+  const auto range = reader_.take(slot_index, input(slot_index));
+  if (!range) {
+    return range.error();
+  }
+  return range.value() ? take(slot, *range.value()) : Result<void>();
 }
 
 Result<void> CalibrateStage::take(const Slot &slot, std::span<const uint8_t> bytes) {
@@ -153,10 +131,10 @@ Result<void> CalibrateStage::take(const Slot &slot, std::span<const uint8_t> byt
       return {};
     }
     wants_second_pass_ = !has_nan_ && observer_.wants_second_pass();
-    if (wants_second_pass_ && !is_one_chunk(job)) {
+    if (wants_second_pass_ && !is_one_range(job)) {
       return {};
     }
-    if (!is_one_chunk(job)) {
+    if (!is_one_range(job)) {
       add_done(job.tensor->bytes); // the pass that is not needed
     }
   }

@@ -10,8 +10,8 @@
 
 #include "monoquant/calibration/match.h"
 #include "monoquant/catalog/catalog.h"
+#include "monoquant/run/source_reader.h"
 #include "monoquant/run/stage.h"
-#include "monoquant/run/strip.h"
 
 namespace monoquant::run {
 
@@ -43,17 +43,14 @@ private:
     bool last_of_module = false;
   };
   enum class Step : uint8_t {
-    kCheck,    // only tells the error, if there is one
-    kChunk,    // bytes of a plain tensor, in the slot's input
-    kStrip,    // a part of what a chunk is put together from
-    kGathered, // a chunk that lies in the strip
+    kCheck, // only tells the error, if there is one
+    kRange, // of a batch, or a part of what it is put together from
   };
   struct Slot {
     Step step = Step::kCheck;
     size_t job = 0;
     uint32_t pass = 0;
     uint64_t begin = 0; // bytes of the tensor
-    size_t length = 0;
   };
   /// What is read next.
   struct Cursor {
@@ -62,11 +59,10 @@ private:
     uint64_t position = 0; // bytes of the tensor
   };
 
-  [[nodiscard]] uint64_t chunk_bytes(const catalog::Tensor &tensor) const;
-  [[nodiscard]] bool is_one_chunk(const Job &job) const {
-    return job.tensor->bytes <= chunk_bytes(*job.tensor);
+  [[nodiscard]] uint64_t range_bytes(const catalog::Tensor &tensor) const;
+  [[nodiscard]] bool is_one_range(const Job &job) const {
+    return job.tensor->bytes <= range_bytes(*job.tensor);
   }
-  Read next_of_view(Slot &slot, const catalog::Tensor &tensor, uint64_t bytes);
   void begin_batch(const Job &job);
   Result<void> take(const Slot &slot, std::span<const uint8_t> bytes);
   void look(const Job &job, std::span<const uint8_t> bytes, uint64_t position);
@@ -83,7 +79,7 @@ private:
   std::vector<std::string> names_; // of modules
   std::vector<Job> jobs_;
   uint64_t total_bytes_ = 0;
-  Strip strip_;
+  SourceReader reader_;
   bool owes_check_ = true;
   Cursor cursor_;
   size_t under_way_ = 0; // steps handed out and not processed yet

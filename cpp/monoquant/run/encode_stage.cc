@@ -15,7 +15,7 @@ EncodeStage::EncodeStage(const plan::Plan &plan, parallel::Workers &workers, Sha
     : Stage(slots, static_cast<size_t>(std::min<uint64_t>(block_bytes, kStripBytes)),
             most_bytes(plan.catalog)),
       plan_(plan), slicer_(plan, share), encoder_(plan, slicer_, workers, this->block_bytes()),
-      strip_(plan.catalog, this->block_bytes()), owes_preamble_(share.index == 0),
+      reader_(plan.catalog, this->slots(), this->block_bytes()), owes_preamble_(share.index == 0),
       slots_(this->slots()), reads_back_behind_(reads_back_behind), read_back_(plan) {
   for (Slot &slot : slots_) {
     slot.data = Buffer(encoder_.data_bytes());
@@ -31,13 +31,13 @@ EncodeStage::EncodeStage(const plan::Plan &plan, parallel::Workers &workers, Sha
 }
 
 std::optional<Read> EncodeStage::next(size_t slot_index) {
-  const auto read = next_step(slots_[slot_index]);
-  under_way_ += read ? 1 : 0;
+  const auto read = next_step(slot_index);
   handed_out_ += read ? 1 : 0;
   return read;
 }
 
-std::optional<Read> EncodeStage::next_step(Slot &slot) {
+std::optional<Read> EncodeStage::next_step(size_t slot_index) {
+  Slot &slot = slots_[slot_index];
   if (owes_preamble_) {
     owes_preamble_ = false;
     slot.step = Step::kPreamble;
@@ -46,25 +46,30 @@ std::optional<Read> EncodeStage::next_step(Slot &slot) {
   if (auto read = next_read_back(slot)) {
     return read;
   }
+  return next_of_source(slot_index);
+}
+
+std::optional<Read> EncodeStage::next_of_source(size_t slot_index) {
   if (!pending_) {
     pending_ = slicer_.next(block_bytes());
   }
   if (!pending_) {
     return std::nullopt;
   }
-  const catalog::Tensor &tensor = source(pending_->tensor);
-  if (tensor.is_assembled() && under_way_ > 0) {
-    return std::nullopt; // the strip may be in use
+  const Slice &slice = *pending_;
+  const Cut &cut = slicer_.cut(slice.tensor);
+  const uint64_t begin = cut.unit_begin(slice.begin) * cut.element_bytes;
+  const uint64_t end = begin + cut.bytes(slice.begin, slice.end);
+  const uint64_t band_end = std::min(cut.units, (slice.band + 1) * cut.units_per_band);
+  const uint64_t ahead = begin + cut.bytes(slice.begin, band_end);
+  const auto read = reader_.next(slot_index, source(slice.tensor), begin, end, ahead);
+  if (read) {
+    slots_[slot_index].step = Step::kSlice;
+    slots_[slot_index].slice = slice;
+    if (reader_.is_last(slot_index)) {
+      pending_.reset();
+    }
   }
-  slot.slice = *pending_;
-  if (tensor.is_assembled()) {
-    return next_of_view(slot, tensor);
-  }
-  slot.step = Step::kSlice;
-  const Cut &cut = slicer_.cut(pending_->tensor);
-  const Read read{tensor.offset + cut.unit_begin(pending_->begin) * cut.element_bytes,
-                  static_cast<size_t>(cut.bytes(pending_->begin, pending_->end))};
-  pending_.reset();
   return read;
 }
 
@@ -96,27 +101,6 @@ Result<void> EncodeStage::take_read_back(const Slot &slot, std::span<const uint8
   return taken;
 }
 
-/// A part of the strip that the pending slice lies in, or the slice when the strip is complete.
-Read EncodeStage::next_of_view(Slot &slot, const catalog::Tensor &tensor) {
-  const Slice &slice = slot.slice;
-  const Cut &cut = slicer_.cut(slice.tensor);
-  const uint64_t begin = cut.unit_begin(slice.begin) * cut.element_bytes;
-  const uint64_t end = begin + cut.bytes(slice.begin, slice.end);
-  if (!strip_.covers(tensor, begin, end)) {
-    const uint64_t band_end = std::min(cut.units, (slice.band + 1) * cut.units_per_band);
-    const uint64_t last = begin + cut.bytes(slice.begin, band_end);
-    strip_.begin(tensor, begin, std::min(last, begin + kStripBytes));
-  }
-  if (const auto read = strip_.next()) {
-    slot.step = Step::kStrip;
-    slot.length = read->length;
-    return *read;
-  }
-  slot.step = Step::kGathered;
-  pending_.reset();
-  return Read{0, 0};
-}
-
 std::span<const Piece> EncodeStage::writes(size_t slot) const { return slots_[slot].pieces; }
 
 std::string_view EncodeStage::tensor() const {
@@ -126,30 +110,33 @@ std::string_view EncodeStage::tensor() const {
 Result<void> EncodeStage::process(size_t slot_index) {
   Slot &slot = slots_[slot_index];
   slot.pieces.clear();
-  --under_way_;
   ++processed_;
-  const std::span<uint8_t> block = input(slot_index);
   switch (slot.step) {
   case Step::kPreamble:
     write_preamble(slot);
     return {};
-  case Step::kStrip:
-    tensor_ = slot.slice.tensor;
-    return strip_.fill(block.first(slot.length));
   case Step::kSlice:
-    take(slot, block);
-    return {};
-  case Step::kGathered: {
-    const Cut &cut = slicer_.cut(slot.slice.tensor);
-    const uint64_t begin = cut.unit_begin(slot.slice.begin) * cut.element_bytes;
-    const auto bytes = strip_.bytes(begin, begin + cut.bytes(slot.slice.begin, slot.slice.end));
-    // A copy is written from where it lies, and the strip may hold something else by then.
-    std::copy(bytes.begin(), bytes.end(), block.begin());
-    take(slot, block);
-    return {};
-  }
+    return take_source(slot_index);
   case Step::kReadBack:
-    return take_read_back(slot, block);
+    return take_read_back(slot, input(slot_index));
+  }
+  return {};
+}
+
+Result<void> EncodeStage::take_source(size_t slot_index) {
+  Slot &slot = slots_[slot_index];
+  tensor_ = slot.slice.tensor;
+  const std::span<uint8_t> block = input(slot_index);
+  const auto range = reader_.take(slot_index, block);
+  if (!range) {
+    return range.error();
+  }
+  if (const auto bytes = range.value()) {
+    if (bytes->data() != block.data()) {
+      // A copy is written from where it lies, and the strip may hold something else by then.
+      std::copy(bytes->begin(), bytes->end(), block.begin());
+    }
+    take(slot, block);
   }
   return {};
 }

@@ -7,8 +7,8 @@
 
 #include "monoquant/run/band_encoder.h"
 #include "monoquant/run/read_back.h"
+#include "monoquant/run/source_reader.h"
 #include "monoquant/run/stage.h"
-#include "monoquant/run/strip.h"
 
 namespace monoquant::run {
 
@@ -62,16 +62,14 @@ public:
 private:
   enum class Step : uint8_t {
     kPreamble,
-    kStrip,    // a part of what a slice is put together from
-    kSlice,    // the slot's input
-    kGathered, // a slice that lies in the strip
+    kSlice,    // of the source, or a part of what it is put together from
     kReadBack, // some of the output
   };
 
   struct Slot {
     Step step = Step::kPreamble;
     Slice slice;
-    size_t length = 0; // of a part
+    size_t length = 0; // of what is read back
     Buffer data;       // of one slice
     Buffer tail;       // scales and zero points of one band
     std::vector<Piece> pieces;
@@ -84,10 +82,11 @@ private:
     uint64_t total = 0; // bytes written with it and before
   };
 
-  std::optional<Read> next_step(Slot &slot);
+  std::optional<Read> next_step(size_t slot_index);
+  std::optional<Read> next_of_source(size_t slot_index);
   std::optional<Read> next_read_back(Slot &slot);
   Result<void> take_read_back(const Slot &slot, std::span<const uint8_t> block);
-  Read next_of_view(Slot &slot, const catalog::Tensor &tensor);
+  Result<void> take_source(size_t slot_index);
   void write_preamble(Slot &slot);
   void take(Slot &slot, std::span<const uint8_t> input);
   void encode(Slot &slot, std::span<const uint8_t> input);
@@ -99,10 +98,9 @@ private:
   const plan::Plan &plan_;
   Slicer slicer_;
   BandEncoder encoder_;
-  Strip strip_;
+  SourceReader reader_;
   bool owes_preamble_;           // header and shapes come first and need no bytes
   std::optional<Slice> pending_; // the next one, where it has to be put together first
-  size_t under_way_ = 0;         // steps handed out and not processed yet
   uint64_t handed_out_ = 0;      // steps
   uint64_t processed_ = 0;       // steps
   std::vector<Slot> slots_;
