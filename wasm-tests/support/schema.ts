@@ -197,6 +197,7 @@ const leftOut = object<LeftOut>({
   tensors: count,
   bytes: count,
   lost: flag,
+  supersededBy: optional(text),
 });
 
 const comparedFile = object<ComparedFile>({
