@@ -31,7 +31,7 @@ import {
 import type { PlanOptions } from '../api/plan-options.js';
 import { option, say } from '../api/sentence.js';
 import { type TensorData, tensorData } from '../api/tensor-data.js';
-import { quantizedHead } from '../api/tied-head.js';
+import { quantizedTie } from '../api/tied-head.js';
 import type {
   Calibration,
   Catalog,
@@ -148,7 +148,7 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
           throw explained(error, beside);
         });
       const document = parseJson(json);
-      checkPlanned(beside, configuration, quantizedHead(document.tensors));
+      checkPlanned(beside, configuration, quantizedTie(document.tensors));
       const leftOut = leftOutWarnings(this.catalog.leftOut);
       return {
         configuration,
