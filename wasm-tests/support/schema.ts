@@ -139,6 +139,7 @@ const input = object<PlannedInput>({
   scale: number,
   zeroPoint: number,
   samples: count,
+  sqnrDb: nullable(number),
   estimates: list(
     object<PlannedInput['estimates'][number]>({
       observer: oneOf(OBSERVERS),
