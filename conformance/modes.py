@@ -42,6 +42,8 @@ MODES = [
     Mode("int4 asymmetric", ("-b", "4", "--scheme", "asymmetric"), 0.85, 0.50, 0.93),
     Mode("int4 asymmetric g64", ("-b", "4", "--scheme", "asymmetric", "-g", "64"), 0.8, 0.55, 0.93),
     Mode("mixed", ("-b", "4", "--layer", "re:.*WIDE=bits:8"), 0.5, 0.65, 0.93),
+    Mode("int8 asymmetric", ("--scheme", "asymmetric"), 0.09, 0.78, 0.995),
+    Mode("embeddings", ("--layers", "linear,embedding"), 0.06, 0.78, 0.995),
     Mode("f16", ("--bits", "16"), 0.005, 0.96, 0.9999, dtype="float16"),
     Mode("bf16", ("--bits", "16", "--dtype", "bf16"), 0.005, 0.96, 0.999, dtype="bfloat16"),
 ]

@@ -68,7 +68,10 @@ export function tableOf(part, cases, versions) {
 const TABLES = {
   models: (/** @type {Case[]} */ cases) => modelTable('transformers', cases),
   vllm: (/** @type {Case[]} */ cases) => modelTable('vLLM on the processor', cases),
-  families: familyTable,
+  families: (/** @type {Case[]} */ cases) =>
+    familyTable((families) => `Tiny models of ${families} families in transformers`, cases),
+  modes: (/** @type {Case[]} */ cases) =>
+    familyTable((families) => `Tiny models of ${families} families in all other modes`, cases),
 };
 
 /**
@@ -88,8 +91,11 @@ function modelTable(loader, cases) {
   ];
 }
 
-/** @param {Case[]} cases */
-function familyTable(cases) {
+/**
+ * @param {(families: number) => string} heading
+ * @param {Case[]} cases
+ */
+function familyTable(heading, cases) {
   const modes = [...new Set(cases.map(({ mode }) => mode))].filter((mode) => mode !== '-');
   /** @type {Map<string, Case[]>} */
   const rows = new Map();
@@ -111,7 +117,7 @@ function familyTable(cases) {
   });
   const families = new Set(cases.map(({ family }) => family)).size;
   return [
-    `### Tiny models of ${families} families in transformers`,
+    `### ${heading(families)}`,
     'How many quantized weights equal `dequantize` bit for bit (all of them), and how far the outputs are from those of the dequantized model.',
     table(['family', 'head', ...modes], body),
     notes.map((note, i) => `${i + 1}. ${shorten(note, 400)}`).join('\n'),

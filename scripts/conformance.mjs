@@ -2,7 +2,7 @@
 // Why: a file is right when other people's programs load it untouched and compute what its codes say.
 // Always: nothing is changed by hand between the two; what a loader cannot do is shown in its own words.
 //
-// node scripts/conformance.mjs [models|vllm|families ...] [--filter NAME] [--cli PATH]
+// node scripts/conformance.mjs [models|vllm|families|modes ...] [--filter NAME] [--cli PATH]
 
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
@@ -31,6 +31,7 @@ const VERDICTS = {
 
 const PARTS = {
   families: { environment: 'transformers', script: 'run_families.py' },
+  modes: { environment: 'transformers', script: 'run_families.py', flags: ['--wide'] },
   models: { environment: 'transformers', script: 'run_models.py' },
   vllm: { environment: 'vllm', script: 'run_vllm.py', needs: 'models' },
 };
@@ -84,13 +85,13 @@ async function main() {
  * @returns {Promise<Case[]>} what each case showed
  */
 async function runPart(name, versions) {
-  const { environment, script, needs } = PARTS[name];
+  const { environment, script, needs, flags = [] } = PARTS[name];
   if (needs !== undefined) {
     // The other environment makes what this one reads.
     await runPython(PARTS[needs].environment, PARTS[needs].script, ['--prepare'], {});
   }
   process.stdout.write(`\n== ${name}\n`);
-  return runPython(environment, script, ['--filter', options.filter], versions);
+  return runPython(environment, script, ['--filter', options.filter, ...flags], versions);
 }
 
 /**

@@ -69,6 +69,12 @@ export interface PlannedInput {
   readonly scale: number;
   readonly zeroPoint: number;
   readonly samples: number;
+  /**
+   * What is left of the inputs, estimated from the calibration: the mean of the channels' SQNR if rounding costs
+   * scale² / 12 or all that a channel has, or the SQNR of the histogram, if clipping makes that the smaller one.
+   * Null: nothing is lost.
+   */
+  readonly sqnrDb: number | null;
   /** Where an observer was to be chosen: what each would have lost. Null: it has no finite scale. */
   readonly estimates: readonly {
     readonly observer: Exclude<Observer, 'auto'>;

@@ -117,6 +117,8 @@ export interface LeftOut {
   readonly bytes: number;
   /** Whether it belongs to the part that was taken, and cannot be read; the rest was not chosen. */
   readonly lost: boolean;
+  /** The file that has a tensor of this name as well, which is read because the index points there. */
+  readonly supersededBy?: string;
 }
 
 export const DANGERS = ['safe', 'unknown', 'dangerous'] as const;
@@ -152,7 +154,7 @@ export interface Catalog {
   readonly metadata: Readonly<Record<string, string>>;
   /** The part of the file that was taken, as a path in it; empty for the whole. */
   readonly key: string;
-  /** What every name begins with, where that is what a wrapper of PyTorch leaves behind; else empty. */
+  /** What wrappers of PyTorch have put before all names or into some, as `stripPrefix` takes it out; else empty. */
   readonly wrapperPrefix: string;
   /** All parts that could have been taken, the largest first. */
   readonly candidates: readonly Candidate[];

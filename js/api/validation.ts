@@ -44,7 +44,7 @@ export interface Validation {
   readonly version: string;
   readonly valid: boolean;
   readonly problems: readonly Problem[];
-  /** Captured inputs that fit no layer, and so were not used. */
+  /** Captured inputs that fit no layer, and so were not used; tensors that the index takes from another file. */
   readonly warnings: readonly Warning[];
   /** Whether values were compared with those of a reference. */
   readonly hasReference: boolean;

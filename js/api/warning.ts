@@ -24,6 +24,7 @@ export const WARNINGS = [
   'calibration-unmatched',
   'calibration-missing',
   'calibration-nan',
+  'calibration-lossy',
 ] as const;
 export type WarningCode = (typeof WARNINGS)[number];
 

@@ -7,7 +7,7 @@ import { MonoquantError } from '../api/errors.js';
 import { parseJson } from '../api/json.js';
 import { JsonObjectText } from '../api/json-object-text.js';
 import type { WeightMap } from '../api/model-files.js';
-import type { Catalog, Problem, TensorInfo } from '../api/types.js';
+import type { Catalog, LeftOut, Problem, TensorInfo } from '../api/types.js';
 import type { ByteSource } from '../io/byte-source.js';
 import { JoinedSource, MemorySource, type SourcePart } from '../io/joined-source.js';
 import { deleteQuietly, type Engine } from './engine.js';
@@ -36,10 +36,14 @@ export interface JoinedShards {
   readonly source: ByteSource;
   /** Where the index and the files contradict each other. */
   readonly problems: readonly Problem[];
+  /** Tensors that another file has as well, from which the index takes them. */
+  readonly superseded: readonly LeftOut[];
 }
 
 interface ReadShard extends OpenShard {
   readonly catalog: Catalog;
+  /** Those that are read from this file, in the order of their bytes. */
+  readonly tensors: readonly TensorInfo[];
   /** Of its metadata, those of tied names among them, in the order of the file. */
   readonly notes: readonly (readonly [key: string, value: string])[];
 }
@@ -49,26 +53,73 @@ interface ReadShard extends OpenShard {
  *  +--------+--------------------+------------+--------------+-- ... --+
  *  | u64 N  | N bytes of JSON    | data of a  | data of b    |         |
  *  +--------+--------------------+------------+--------------+-- ... --+
- * The JSON is made here, from the headers of all files; N is a multiple of 8. The data are the files' own.
+ * The JSON is made here, from the headers of all files; N is a multiple of 8. The data are the files' own, without
+ * what the index takes from another file.
  */
 export async function joinShards(
   engine: Engine,
   shards: readonly OpenShard[],
   weightMap: WeightMap | undefined,
 ): Promise<JoinedShards> {
-  const read: ReadShard[] = [];
+  const all: ReadShard[] = [];
   for (const shard of shards) {
     const catalog = await readShard(engine, shard);
-    read.push({ ...shard, catalog, notes: await readNotes(shard.source, catalog) });
+    const notes = await readNotes(shard.source, catalog);
+    all.push({ ...shard, catalog, tensors: ownTensors(catalog), notes });
   }
+  const { read, superseded } = followIndex(all, weightMap);
   const problems = indexProblems(holdersOf(read), read, weightMap);
-  const data = read.map(({ source, catalog }): SourcePart => {
-    const bytes = ownTensors(catalog).reduce((sum, tensor) => sum + tensor.bytes, 0);
-    return { source, begin: source.size - bytes, end: source.size };
-  });
+  const data = read.flatMap(({ source, tensors }) =>
+    tensors.map(
+      ({ offset, bytes }): SourcePart => ({ source, begin: offset, end: offset + bytes }),
+    ),
+  );
   const header = new MemorySource(headerOf(read));
-  const source = new JoinedSource([{ source: header, begin: 0, end: header.size }, ...data]);
-  return { source, problems };
+  const source = new JoinedSource([
+    { source: header, begin: 0, end: header.size },
+    ...contiguous(data),
+  ]);
+  return { source, problems, superseded };
+}
+
+/** Without a part for each tensor: all of a file is one, as a rule. */
+function contiguous(parts: readonly SourcePart[]): SourcePart[] {
+  const runs: SourcePart[] = [];
+  for (const part of parts) {
+    const last = runs.at(-1);
+    const continues = last?.source === part.source && last.end === part.begin;
+    if (last !== undefined && continues) runs.splice(-1, 1, { ...last, end: part.end });
+    else runs.push(part);
+  }
+  return runs;
+}
+
+/**
+ * Of tensors that several files have, those are read that the index points to: tools that change a few weights write
+ * them to one more file, and loaders go by the index.
+ */
+function followIndex(
+  shards: readonly ReadShard[],
+  weightMap: WeightMap | undefined,
+): { readonly read: readonly ReadShard[]; readonly superseded: readonly LeftOut[] } {
+  const isListed = (shard: ReadShard, name: string) => weightMap?.get(name) === shard.name;
+  const found = new Set(
+    shards.flatMap((shard) =>
+      shard.tensors.flatMap(({ name }) => (isListed(shard, name) ? [name] : [])),
+    ),
+  );
+  const superseded: LeftOut[] = [];
+  const read = shards.map((shard) => {
+    const tensors = shard.tensors.filter(({ name, bytes }) => {
+      if (isListed(shard, name) || !found.has(name)) return true;
+      const supersededBy = weightMap?.get(name) ?? '';
+      const reason = `in "${shard.name}", but the index has it in "${supersededBy}"`;
+      superseded.push({ name, reason, tensors: 1, bytes, lost: false, supersededBy });
+      return false;
+    });
+    return { ...shard, tensors };
+  });
+  return { read, superseded };
 }
 
 async function readShard(engine: Engine, { name, source }: OpenShard): Promise<Catalog> {
@@ -94,14 +145,18 @@ async function readShard(engine: Engine, { name, source }: OpenShard): Promise<C
 /** The file that each name is in: every tensor is in one only. */
 function holdersOf(shards: readonly ReadShard[]): ReadonlyMap<string, string> {
   const holders = new Map<string, string>();
-  for (const { name: file, catalog } of shards) {
-    for (const { name } of ownTensors(catalog)) {
+  for (const { name: file, tensors } of shards) {
+    for (const { name } of tensors) {
       const other = holders.get(name);
       if (other !== undefined) {
         throw new MonoquantError(
           'malformed-file',
           `Expected each tensor in one file, found "${name}" in "${other}" and in "${file}".`,
-          { suggestion: 'Give only files of one model, or download them again.', tensor: name },
+          {
+            suggestion:
+              'Give only files of one model, and the index that says which of them counts, or download them again.',
+            tensor: name,
+          },
         );
       }
       holders.set(name, file);
@@ -129,8 +184,8 @@ function indexProblems(
     const message = `Expected the tensor "${tensor}" in "${file}", as the index has it, but ${found}.`;
     return [{ code, message, tensor }];
   });
-  const unlisted = shards.flatMap(({ name: file, catalog }) =>
-    ownTensors(catalog).flatMap(({ name: tensor }): Problem[] => {
+  const unlisted = shards.flatMap(({ name: file, tensors }) =>
+    tensors.flatMap(({ name: tensor }): Problem[] => {
       if (weightMap.has(tensor)) return [];
       const message = `Expected every tensor in the index, but it lacks "${tensor}" of "${file}".`;
       return [{ code, message, tensor }];
@@ -157,9 +212,9 @@ function headerOf(shards: readonly ReadShard[]): Uint8Array {
   const metadata = new Map<string, string>();
   const entries: string[] = [];
   let position = 0;
-  for (const { catalog, notes } of shards) {
+  for (const { tensors, notes } of shards) {
     for (const [key, value] of notes) if (!metadata.has(key)) metadata.set(key, value);
-    for (const { name, dtype, shape, bytes } of ownTensors(catalog)) {
+    for (const { name, dtype, shape, bytes } of tensors) {
       const place = { dtype, shape, data_offsets: [position, position + bytes] };
       entries.push(member(name, place));
       position += bytes;

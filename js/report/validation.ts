@@ -2,6 +2,7 @@
  * From what the engine has found in a quantized file to a verdict.
  * What the file's metadata show, the engine has already told as problems.
  */
+import { leftOutWarnings } from '../api/left-out.js';
 import type {
   Catalog,
   Problem,
@@ -60,7 +61,10 @@ export function validationOf(evidence: Evidence): Validation {
     version,
     valid: problems.length === 0,
     problems,
-    warnings: evidence.trial === undefined ? [] : dataWarnings([evidence.trial.problems]),
+    warnings: [
+      ...leftOutWarnings(evidence.file.leftOut.filter(({ lost }) => !lost)), // others are problems
+      ...(evidence.trial === undefined ? [] : dataWarnings([evidence.trial.problems])),
+    ],
     hasReference: reference !== undefined,
     sqnrDb,
     outputSqnrDb: meanSqnr(

@@ -23,7 +23,7 @@ import {
 } from '../api/options.js';
 import type { PlanOptions } from '../api/plan-options.js';
 import { type TensorData, tensorData } from '../api/tensor-data.js';
-import { quantizedHead } from '../api/tied-head.js';
+import { quantizedTie } from '../api/tied-head.js';
 import type {
   Calibration,
   Catalog,
@@ -88,7 +88,7 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
           throw explained(error, beside);
         });
       const document = parseJson(json);
-      checkPlanned(beside, configuration, quantizedHead(document.tensors));
+      checkPlanned(beside, configuration, quantizedTie(document.tensors));
       const leftOut = leftOutWarnings(this.catalog.leftOut);
       return {
         configuration,

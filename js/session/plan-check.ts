@@ -5,20 +5,21 @@
 import type { BesideWeights } from '../api/beside-weights.js';
 import { MonoquantError } from '../api/errors.js';
 import { option, say } from '../api/sentence.js';
+import type { QuantizedTie } from '../api/tied-head.js';
 import type { Configuration } from '../api/types.js';
 
 /**
- * Of a plan for weights that are plain numbers: codes have been refused. `quantizedHead` is the tensor that would be
- * the head, if there is one.
+ * Of a plan for weights that are plain numbers: codes have been refused. `quantizedTie` is the tensor that would
+ * be the head or what stands for it, if there is one.
  */
 export function checkPlanned(
   { saysQuantized, tiesEmbeddings }: BesideWeights,
   { bits }: Configuration,
-  quantizedHead: string | undefined,
+  quantizedTie: QuantizedTie | undefined,
 ): void {
   if (bits === 'none') return;
   if (saysQuantized !== undefined) throw saidOtherwise(saysQuantized);
-  if (tiesEmbeddings && quantizedHead !== undefined) throw tied(quantizedHead);
+  if (tiesEmbeddings && quantizedTie !== undefined) throw tied(quantizedTie);
 }
 
 /** A pattern of the head matches nothing if the file has no tensor for it: the reason is better than a guess. */
@@ -44,13 +45,16 @@ function saidOtherwise(said: string): MonoquantError {
   );
 }
 
-function tied(head: string): MonoquantError {
+function tied({ name, isHead }: QuantizedTie): MonoquantError {
+  const why = isHead
+    ? 'so loaders put the embedding in its place'
+    : 'and no loader takes codes for an embedding';
   return new MonoquantError(
     'invalid-options',
-    `"${head}" cannot be quantized: the model's configuration says that the head is the embedding (tie_word_embeddings), so loaders put the embedding in its place.`,
+    `"${name}" cannot be quantized: the model's configuration says that the head is the embedding (tie_word_embeddings), ${why}.`,
     {
-      suggestion: say`Leave it as it is, for instance with ${option('ignore')}. If it has numbers of its own, set tie_word_embeddings to false in config.json first.`,
-      tensor: head,
+      suggestion: say`Leave it as it is, for instance with ${option('ignore')}.${isHead ? ' If it has numbers of its own, set tie_word_embeddings to false in config.json first.' : ''}`,
+      tensor: name,
     },
   );
 }

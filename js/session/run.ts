@@ -131,7 +131,7 @@ class Run<Source, Sink, Output> {
       },
     );
     const facts = await this.#lead('planFacts', null);
-    checkPlanned(beside, configuration, facts.quantizedHead);
+    checkPlanned(beside, configuration, facts.quantizedTie);
     const tensors = rowsOf(facts.tensors);
     const warnings = [...facts.warnings, ...this.#dataWarnings];
     if (configuration.bits !== 'none') gateWork(tensors);

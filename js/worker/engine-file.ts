@@ -9,6 +9,7 @@ import { countDistribution } from '../engine/distribution.js';
 import { type BlockShape, deleteQuietly, type Engine, withHandle } from '../engine/engine.js';
 import { engineOptions } from '../engine/engine-options.js';
 import { type OnStageProgress, runStage } from '../engine/pipeline.js';
+import type { JoinedShards } from '../engine/shards.js';
 import { TensorSink } from '../engine/tensor-sink.js';
 import type {
   CompareResult,
@@ -30,8 +31,8 @@ export class EngineFile<Output> {
   readonly #blocks: BlockShape;
   readonly source: ByteSource;
   readonly inspector: WasmInspector;
-  /** Of the files that it was joined from. */
-  readonly #problems: readonly Problem[];
+  /** What was found while the files of the model were joined. */
+  readonly #joined: Omit<JoinedShards, 'source'>;
   #calibration: Json<Calibration> | null = null;
   #run: EngineRun<Output> | undefined;
 
@@ -40,9 +41,9 @@ export class EngineFile<Output> {
     blocks: BlockShape,
     source: ByteSource,
     inspector: WasmInspector,
-    problems: readonly Problem[],
+    joined: Omit<JoinedShards, 'source'>,
   ) {
-    this.#problems = problems;
+    this.#joined = joined;
     this.#engine = engine;
     this.#blocks = blocks;
     this.source = source;
@@ -52,23 +53,26 @@ export class EngineFile<Output> {
   static async open<Output>(
     engine: Engine,
     blocks: BlockShape,
-    source: ByteSource,
+    { source, ...joined }: JoinedShards,
     options: OpenOptions,
-    problems: readonly Problem[],
   ): Promise<EngineFile<Output>> {
     const inspector = await engine.inspect(source, options);
-    return new EngineFile<Output>(engine, blocks, source, inspector, problems);
+    return new EngineFile<Output>(engine, blocks, source, inspector, joined);
   }
 
   catalog(): Json<Catalog> {
-    return this.inspector.catalog();
+    const json = this.inspector.catalog();
+    const { superseded } = this.#joined;
+    if (superseded.length === 0) return json;
+    const catalog = parseJson(json);
+    return toJson({ ...catalog, leftOut: [...catalog.leftOut, ...superseded] });
   }
 
   problems(): Json<readonly Problem[]> {
     const problems = this.inspector.problems();
-    return this.#problems.length === 0
+    return this.#joined.problems.length === 0
       ? problems
-      : toJson([...this.#problems, ...parseJson(problems)]);
+      : toJson([...this.#joined.problems, ...parseJson(problems)]);
   }
 
   setCalibration(calibration: Json<Calibration> | null): void {
@@ -107,7 +111,7 @@ export class EngineFile<Output> {
 
   /** What a run has to know of its plan. */
   planFacts(): PlanFacts {
-    return planFacts(this.run.document(), parseJson(this.inspector.catalog()).leftOut);
+    return planFacts(this.run.document(), parseJson(this.catalog()).leftOut);
   }
 
   /** The run by the plan that was made. */

@@ -4,7 +4,7 @@
 import { type Json, parseJson } from '../api/json.js';
 import { leftOutWarnings } from '../api/left-out.js';
 import type { OutputConfig } from '../api/model-config.js';
-import { quantizedHead } from '../api/tied-head.js';
+import { type QuantizedTie, quantizedTie } from '../api/tied-head.js';
 import type { Dtype, LeftOut, Plan, PlannedTensor } from '../api/types.js';
 import type { PlanDocument } from '../engine/wasm.js';
 import { type Table, tableOf } from './table.js';
@@ -19,8 +19,8 @@ export interface DecidedTensor
 export interface PlanFacts extends Pick<Plan, 'sizes' | 'warnings'> {
   /** What a configuration beside the output has to say. */
   readonly outputConfig: OutputConfig;
-  /** The tensor that would be the head of a language model, if it is quantized. */
-  readonly quantizedHead: string | undefined;
+  /** The tensor that would be the head of a language model that shares it, if it is quantized. */
+  readonly quantizedTie: QuantizedTie | undefined;
   /** In the order of the plan. */
   readonly tensors: Table<DecidedTensor>;
 }
@@ -34,7 +34,7 @@ export function planFacts(json: Json<PlanDocument>, leftOut: readonly LeftOut[])
     sizes,
     warnings: [...leftOutWarnings(leftOut), ...warnings],
     outputConfig: { quantization: quantizationConfig, floatType },
-    quantizedHead: quantizedHead(tensors),
+    quantizedTie: quantizedTie(tensors),
     tensors: tableOf(tensors.map(decided)),
   };
 }

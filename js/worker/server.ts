@@ -132,17 +132,11 @@ class SessionWorker<Source, Sink, Output> {
     { source, options }: AnyCalls<Source, Sink, Output>['open']['parameters'],
   ): Promise<void> {
     const engine = await this.#loaded();
-    const { source: bytes, problems } = await this.#openSource(source);
+    const joined = await this.#openSource(source);
     // Whoever refuses no more than this lists what is wrong.
     const isJudged = options.refuses === 'unknown';
-    if (!isJudged && isShards(source)) refuseMisplaced(problems, source.weightMap);
-    const opened = await EngineFile.open<Output>(
-      engine,
-      this.#host.blocks,
-      bytes,
-      options,
-      problems,
-    );
+    if (!isJudged && isShards(source)) refuseMisplaced(joined.problems, source.weightMap);
+    const opened = await EngineFile.open<Output>(engine, this.#host.blocks, joined, options);
     this.#files.set(file, opened);
   }
 
@@ -159,7 +153,9 @@ class SessionWorker<Source, Sink, Output> {
 
   /** Several files of one model are one source to all the rest. */
   async #openSource(source: OneOrShards<Source>): Promise<JoinedShards> {
-    if (!isShards(source)) return { source: await this.#host.openSource(source), problems: [] };
+    if (!isShards(source)) {
+      return { source: await this.#host.openSource(source), problems: [], superseded: [] };
+    }
     const files = source.shards.map(async (shard) => ({
       name: shard.name,
       source: await this.#host.openSource(shard.source),

@@ -100,7 +100,7 @@ function partFacts({ key, candidates, wrapperPrefix, leftOut }: Catalog): Fact[]
     facts.push([facts.length === 0 ? 'part' : '', `--key chooses another: ${list}`]);
   }
   if (wrapperPrefix !== '') {
-    facts.push(['prefix', `--strip-prefix ${wrapperPrefix} takes it off every name`]);
+    facts.push(['prefix', `--strip-prefix ${wrapperPrefix} takes it out of every name`]);
   }
   // What somebody may miss comes first.
   const told = [...leftOut].sort((a, b) => Number(b.lost) - Number(a.lost));

@@ -233,8 +233,47 @@ describe('a head that is tied to the embedding', () => {
     const score = weights('score.weight', 'F32', [8, 96]);
     const model = folder(TIED, EMBEDDING, layer, score, HEAD);
     const ignore = ['lm_head'];
-    const plan = await planOf(model, { defaultIgnore: false, minElements: 0, ignore });
+    const options = {
+      defaultIgnore: false,
+      minElements: 0,
+      ignore: [...ignore, 'model.embed_tokens'],
+    };
+    const plan = await planOf(model, options);
     for (const { name } of [layer, score]) expect(plannedOf(plan, name).decision).toBe('quantize');
     await planOf(model, { bits: 16 });
+  });
+
+  const tables: readonly PlanOptions[] = [
+    { layers: ['linear', 'embedding'] },
+    { overrides: [{ pattern: 'model.embed_tokens', bits: 8 }] },
+    { bits: 4, overrides: [{ pattern: 'model.embed_tokens.weight', bits: 8 }] },
+    { defaultIgnore: false, ignore: ['lm_head'] },
+  ];
+
+  it.each(tables)('is the embedding, which is not quantized by %o', async (options) => {
+    const positions = weights('model.position_embeddings.weight', 'F32', [16, 96]);
+    const { name } = EMBEDDING;
+    for (const others of [[positions], [positions, HEAD]]) {
+      if (options.ignore !== undefined && others.length === 1) continue; // matches nothing
+      const model = folder(TIED, ...others, EMBEDDING);
+      const error = await refused(model, options, 'invalid-options');
+      expect(error).toMatchObject({ tensor: name });
+      expect(error.message).toContain('tie_word_embeddings');
+    }
+    const untied = await planOf(folder('"a": 1', EMBEDDING, HEAD), options);
+    expect(plannedOf(untied, name).decision).toBe('quantize');
+  });
+
+  it('is no other table, and stays as it is where no loader would take it', async () => {
+    const positions = weights('model.position_embeddings.weight', 'F32', [16, 96]);
+    const overrides = [{ pattern: 'model.position_embeddings', bits: 8 as const }];
+    const plan = await planOf(folder(TIED, EMBEDDING, positions), { overrides });
+    expect(plannedOf(plan, positions.name).decision).toBe('quantize');
+    const named = folder(`${TIED}, "architectures": ["LlamaForCausalLM"]`, EMBEDDING);
+    const left = plannedOf(
+      await planOf(named, { layers: ['linear', 'embedding'] }),
+      EMBEDDING.name,
+    );
+    expect(left).toMatchObject({ decision: 'copy', reason: 'not-loadable' });
   });
 });

@@ -299,6 +299,34 @@ describe('quantize', () => {
     expect(weighed.report.configuration.mode).toBe('weights-only');
   });
 
+  it('says what a stored scale costs, and which layers lose much', async () => {
+    const outlier = 2000;
+    const inputs = filled('fc', 'F32', [64, 16], (index) =>
+      index === 5 ? outlier : Math.sin(index * 7.1),
+    );
+    const layer = modelOf([weights('fc.weight', 'F32', [32, 16], 1)]);
+    const lossy = await withData([asFile([inputs])], ALL, layer);
+    const warning = lossy.warnings.find(({ code }) => code === 'calibration-lossy');
+    expect(warning).toMatchObject({ tensors: ['fc'], total: 1 });
+    // A step of 2000 / 127.5 leaves nothing of values up to 1.
+    expect(warning?.message).toContain('"fc" 0 dB');
+    expect(warning?.message).toMatch(/leave/i);
+    const [tensor] = lossy.report.tensors;
+    expect(tensor?.input?.sqnrDb).toBeLessThan(3);
+    const usual = await withData(
+      [asFile([filled('fc', 'F32', [64, 16], (index) => Math.sin(index * 7.1))])],
+      ALL,
+      layer,
+    );
+    expect(codesOf(usual.warnings)).not.toContain('calibration-lossy');
+    // A sine of 1 has a mean square of 1/2; rounding to steps of 1 / 127.5 costs a twelfth of their square.
+    const expected = 10 * Math.log10(0.5 * 12 * 127.5 ** 2);
+    const found = usual.report.tensors[0]?.input?.sqnrDb ?? 0;
+    expect(Math.abs(found - expected)).toBeLessThan(1);
+    const dynamic = await withData([asFile([inputs])], { ...ALL, dynamic: true }, layer);
+    expect(codesOf(dynamic.warnings)).not.toContain('calibration-lossy');
+  });
+
   it('writes static scales into .pt as well', async () => {
     const calibration = await calibrated([dataOf('pt')]);
     const zip = await host.quantize(model, { ...ALL, calibration, container: 'pt' });

@@ -198,6 +198,43 @@ describe('what does not fit', () => {
     expect(error.tensor).toBe('a.weight');
   });
 
+  it('of a tensor in two files the one counts that the index points to, with a warning', async () => {
+    const other = filled('a.weight', 'F32', [16, 64], (index) => 1 - index / 512);
+    const overlay = [{ tensors: [a, b] }, { tensors: [ODD, other] }];
+    const shards = shardsOf(overlay);
+    for (const [chosen, tensor, left] of [
+      [second, other, first],
+      [first, a, second],
+    ] as const) {
+      const map = { 'a.weight': chosen, 'b.weight': first, mask: second };
+      const model = [...shards, indexFile(map)];
+      const one = joined([{ tensors: [tensor, b] }, { tensors: [ODD] }]);
+      const { output, report } = await host.quantize(model, { bits: 8, threads: 2 });
+      const expected = await host.quantize(one, { bits: 8, threads: 1 });
+      const values = (bytes: typeof output) => readSafetensors(bytes).tensors;
+      expect(values(output)).toEqual(values(expected.output));
+      const warning = report.warnings.find(({ code }) => code === 'left-out');
+      expect(warning).toMatchObject({ tensors: ['a.weight'], total: 1 });
+      expect(warning?.message).toContain(`is read from "${chosen}"`);
+      const opened = await host.open(model, { threads: 1 });
+      expect(opened.catalog.leftOut).toMatchObject([
+        { name: 'a.weight', lost: false, supersededBy: chosen, bytes: a.bytes.length },
+      ]);
+      expect(opened.catalog.leftOut[0]?.reason).toContain(left);
+      expect((await opened.plan({})).warnings.map(({ code }) => code)).toContain('left-out');
+      await opened.close();
+      const comparison = await host.compare(one, model, { threads: 1 });
+      expect(comparison.tensors.every(({ verdict }) => verdict === 'identical')).toBe(true);
+      expect(comparison.warnings.map(({ code }) => code)).toEqual(['left-out']);
+      const validation = await host.validate(model, { threads: 1 });
+      expect(validation.warnings.map(({ code }) => code)).toEqual(['left-out']);
+      expect(validation.problems.map(({ code }) => code)).toEqual(['not-quantized']);
+    }
+    // An index that lacks the name is no help.
+    const unlisted = indexFile({ mask: second, 'b.weight': first });
+    await failureOf(host.open([...shards, unlisted]), 'malformed-file');
+  });
+
   it('a broken file is told by name', async () => {
     const cut = withSecond(files[1]?.bytes.slice(0, -1) ?? new Uint8Array());
     const error = await helpfulFailureOf(host.open(cut), 'file-truncated');

@@ -8,6 +8,8 @@ import { host } from '#host';
 import type { ErrorCode } from '#package';
 import { expectSameBytes, sha256 } from '../support/bytes.js';
 import { failureOf } from '../support/failures.js';
+import { weights } from '../support/models.js';
+import { modelOf } from '../support/runs.js';
 import { readSafetensors } from '../support/safetensors.js';
 import { oneOfEachKind, TORCH_FIXTURES, torchFixture } from '../support/torch.js';
 
@@ -121,6 +123,26 @@ describe('which part of a checkpoint', () => {
     );
     const model = await torchFixture('modules/dataparallel.pt');
     await failureOf(host.open(model, { stripPrefix: 'model.' }), 'invalid-options');
+  });
+
+  it("can lose a wrapper's word inside of names", async () => {
+    const names = (prefix: string) => [
+      `layers.0.${prefix}q_proj.weight`,
+      `layers.1.${prefix}q_proj.weight`,
+      'norm.weight',
+    ];
+    const model = modelOf(names('_orig_mod.').map((name) => weights(name, 'F32', [16, 64])));
+    const stripPrefix = '_orig_mod.';
+    for (const options of [{}, { stripPrefix }]) {
+      const opened = await host.open(model, { ...options, threads: 1 });
+      const { catalog } = opened;
+      await opened.close();
+      const isBare = 'stripPrefix' in options;
+      expect(catalog.wrapperPrefix).toBe(isBare ? '' : stripPrefix);
+      expect(catalog.tensors.map(({ name }) => name).sort()).toEqual(
+        names(isBare ? '' : stripPrefix),
+      );
+    }
   });
 });
 

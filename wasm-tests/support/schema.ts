@@ -139,6 +139,7 @@ const input = object<PlannedInput>({
   scale: number,
   zeroPoint: number,
   samples: count,
+  sqnrDb: nullable(number),
   estimates: list(
     object<PlannedInput['estimates'][number]>({
       observer: oneOf(OBSERVERS),
@@ -197,6 +198,7 @@ const leftOut = object<LeftOut>({
   tensors: count,
   bytes: count,
   lost: flag,
+  supersededBy: optional(text),
 });
 
 const comparedFile = object<ComparedFile>({

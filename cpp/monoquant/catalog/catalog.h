@@ -52,6 +52,8 @@ struct Tensor {
 
   /// Whether its bytes have to be put together, instead of lying in the file one after the other.
   [[nodiscard]] bool is_assembled() const { return view != nullptr || codes != nullptr; }
+  /// Whether it is several matrices, one an expert, each with rows and columns of its own.
+  [[nodiscard]] bool is_stack() const { return kind == LayerKind::kExperts && shape.size() == 3; }
 };
 
 /// Something about the tensors that cannot be as it is.
@@ -67,6 +69,7 @@ struct Foreign {
   std::string tensor;   // the first of them
   uint64_t tensors = 0; // how many, without their scales and the like
   bool is_read = false; // files of this layout are read here, unless something is wrong with them
+  bool is_only_said = false; // by the configuration beside the file: no tensor looks like codes
 };
 
 /// Which codes are an error of opening.
@@ -79,7 +82,7 @@ enum class Refuses : uint8_t {
 /// What a file is to be opened as.
 struct Opening {
   torch::Choice choice;
-  std::string strip_prefix;    // taken off every name; each must have it
+  std::string strip_prefix;    // taken off every name, as `strip_names` does
   bool accepts_arrays = false; // data may come as NumPy's .npz; models do not
   bool join_quantized = false; // codes, scales and zero points become one tensor of values
   Refuses refuses = Refuses::kNothing;
@@ -119,9 +122,6 @@ struct Catalog {
   /// The one among the metadata; empty where there is none.
   [[nodiscard]] std::string_view own_quantization_config() const;
 };
-
-/// "module.", "_orig_mod." or both where every name begins with it, as wrappers of PyTorch leave them; else "".
-std::string_view wrapper_prefix(const Catalog &catalog);
 
 /// The catalog as TypeScript's Catalog.
 std::string catalog_json(const Catalog &catalog);

@@ -1,8 +1,7 @@
-#include <algorithm>
-
 #include "monoquant/base/json_writer.h"
 #include "monoquant/base/words.h"
 #include "monoquant/catalog/catalog.h"
+#include "monoquant/catalog/wrappers.h"
 #include "monoquant/quant/scheme.h"
 #include "monoquant/quant/words.h"
 
@@ -122,20 +121,6 @@ void write_metadata(JsonWriter &json, const Catalog &catalog) {
   json.end();
 }
 
-/// The wrapper that all names, from this place on, begin with; "" if there is none.
-std::string_view wrapper_at(const Catalog &catalog, size_t place) {
-  // Of DataParallel, torch.compile, FSDP and checkpoint_wrapper.
-  for (const std::string_view wrapper :
-       {"module.", "_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module."}) {
-    if (std::all_of(catalog.tensors.begin(), catalog.tensors.end(), [&](const Tensor &tensor) {
-          return std::string_view(tensor.name).substr(place).starts_with(wrapper);
-        })) {
-      return wrapper;
-    }
-  }
-  return {};
-}
-
 } // namespace
 
 std::string_view Catalog::own_quantization_config() const {
@@ -152,18 +137,6 @@ std::string_view Catalog::own_quantization_config() const {
 std::string_view Catalog::quantization_config() const {
   const std::string_view own = own_quantization_config();
   return own.empty() ? folder_config : own;
-}
-
-std::string_view wrapper_prefix(const Catalog &catalog) {
-  if (catalog.tensors.empty()) {
-    return {};
-  }
-  size_t length = 0;
-  for (std::string_view next = wrapper_at(catalog, 0); !next.empty();) {
-    length += next.size(); // one wrapper may be inside of another
-    next = wrapper_at(catalog, length);
-  }
-  return std::string_view(catalog.tensors[0].name).substr(0, length);
 }
 
 std::string problems_json(std::span<const Problem> problems) {

@@ -110,7 +110,8 @@ public:
       return LayerKind::kExperts;
     }
     if (parameter != "weight") {
-      return LayerKind::kOther;
+      const auto pile = rank == 2 ? kind_by_name(NamePart::kPile, module_name(name)) : std::nullopt;
+      return pile.value_or(LayerKind::kOther);
     }
     switch (rank) {
     case 2:

@@ -23,7 +23,7 @@ enum class LayerKind : uint8_t {
   kGru,
   kRnn,
   kConvTranspose, // stored [in, out / groups, …]
-  kExperts,       // a stack of matrices, one an expert
+  kExperts, // a stack of matrices, one an expert; or one matrix in which they lie below each other
   kEmbedding,
   kHead,       // the last projection: lm_head, classifier, …
   kRouter,     // chooses experts

@@ -80,6 +80,7 @@ constexpr auto kLayerNames = std::to_array<LayerName>({
     {kAny, "experts", kExperts},
     {kModule, "input_linear", kExperts}, // Granite, JetMoE
     {kModule, "output_linear", kExperts},
+    {kPile, "experts.mlp", kExperts}, // MegaBlocks: DBRX, Nomic's mixtures
 
     // The first projections of diffusion transformers: a few weights that everything goes through.
     {kModule, "*embedder", kEmbedding},

@@ -17,6 +17,7 @@ enum class NamePart : uint8_t {
   kModule, // the last one of the module: "up_proj" of "model.layers.0.mlp.up_proj.weight", or several
   kTable, // the same, of a matrix without a bias: what is looked up has none
   kAny,   // any of them
+  kPile,  // the module of a matrix in which those of several layers lie below each other
 };
 
 /// What a row says of a word in lower case, or of a module by its whole name; nothing if no row does.

@@ -347,6 +347,12 @@ private:
     add(concat(named == kMethods.end() ? method : named->second,
                ", as the model's configuration says"),
         catalog_.tensors[0], false);
+    found_.back().is_only_said =
+        catalog_.own_quantization_config().empty() &&
+        std::all_of(catalog_.tensors.begin(), catalog_.tensors.end(), [](const Tensor &tensor) {
+          return tensor.shape.size() < 2 ||
+                 (dtype_is_quantizable(tensor.dtype) && dtype_bits(tensor.dtype) > 8);
+        });
   }
 
   [[nodiscard]] bool is_known(std::string_view name) const {
@@ -439,8 +445,11 @@ std::optional<Error> refuse_foreign(const Catalog &catalog) {
   return Error{ErrorCode::kUnsupportedLayout,
                concat("Expected plain numbers, or codes in a layout that is read here, found ",
                       first.layout, ": ", first_of(first), "."),
-               "Save the model as floats with the tool that quantized it, or take the original "
-               "model. Copying bit for bit is possible: convert.",
+               concat(first.is_only_said ? "If the weights are floats after all, remove "
+                                           "quantization_config from config.json. Else save"
+                                         : "Save",
+                      " the model as floats with the tool that quantized it, or take the original "
+                      "model. Copying bit for bit is possible: convert."),
                first.tensor,
                {}};
 }

@@ -7,6 +7,7 @@
 #include "monoquant/base/text.h"
 #include "monoquant/base/utf8.h"
 #include "monoquant/catalog/sources.h"
+#include "monoquant/catalog/wrappers.h"
 #include "monoquant/container/tar.h"
 #include "monoquant/container/zip.h"
 #include "monoquant/layout/foreign.h"
@@ -59,28 +60,19 @@ bool looks_like_text(std::string_view head) {
   });
 }
 
+/// A protocol buffer that begins with a version of its format below 32 (ModelProto.ir_version) and who made it, or the
+/// graph. Source: onnx.proto of ONNX 1.16.
+bool looks_like_onnx(std::string_view head) {
+  return head.size() > 2 && head[0] == '\x08' && head[1] > 0 && head[1] < 32 &&
+         (head[2] == '\x12' || head[2] == '\x3A');
+}
+
 Error unsupported(std::string_view found) {
   return {ErrorCode::kUnsupportedFormat,
           concat("Expected a PyTorch or safetensors file, found ", found, "."),
           "Use the .pt, .pth, .bin, .ckpt or .safetensors file that the model was saved to.",
           {},
           0};
-}
-
-/// Takes Opening::strip_prefix off every name.
-Result<void> strip_prefix(Catalog &catalog, const std::string &prefix) {
-  for (catalog::Tensor &tensor : catalog.tensors) {
-    if (!tensor.name.starts_with(prefix)) {
-      return Error{ErrorCode::kInvalidOptions,
-                   concat("Expected every name to begin with \"", prefix, "\", found \"",
-                          tensor.name, "\"."),
-                   "Leave the prefix away, or choose the part of the file that has it.",
-                   tensor.name,
-                   {}};
-    }
-    tensor.name.erase(0, prefix.size());
-  }
-  return {};
 }
 
 /// Asks for a PyTorch file's bytes, or makes a catalog of it.
@@ -141,6 +133,9 @@ Result<Parsed<Catalog>> read_file(const ByteWindow &window, const Opening &openi
     if (looks_like_text(text)) {
       return unsupported("a text file");
     }
+    if (looks_like_onnx(text)) {
+      return unsupported("an ONNX model");
+    }
   }
   auto parsed = container::read_safetensors(window);
   if (!parsed) {
@@ -190,7 +185,7 @@ Result<void> Inspector::finish() {
     }
   }
   window_ = ByteWindow(window_.file_size()); // the metadata's bytes are not needed any more
-  if (auto stripped = strip_prefix(catalog_, opening_.strip_prefix); !stripped) {
+  if (auto stripped = catalog::strip_names(catalog_, opening_.strip_prefix); !stripped) {
     return stripped;
   }
   catalog_.model = opening_.model;

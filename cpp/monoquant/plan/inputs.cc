@@ -6,6 +6,7 @@
 #include <set>
 
 #include "monoquant/base/text.h"
+#include "monoquant/calibration/input_loss.h"
 #include "monoquant/calibration/layers.h"
 #include "monoquant/plan/siblings.h"
 #include "monoquant/quant/method.h"
@@ -55,6 +56,7 @@ std::shared_ptr<const InputPlan> choose_input(const ModuleStatistics &statistics
     input.params = choice.value().chosen().params;
     input.estimates = std::move(choice.value().estimates);
   }
+  input.sqnr_db = calibration::estimated_sqnr_db(statistics, input.params, scheme);
   const bool finite = input.range.is_finite() && std::isfinite(input.params.scale);
   return finite ? std::make_shared<const InputPlan>(std::move(input)) : nullptr;
 }
@@ -218,7 +220,35 @@ private:
     }
   }
 
+  /// Named worst first.
+  void warn_about_losses() {
+    constexpr int kMuch = 15; // dB
+    std::set<std::pair<double, std::string_view>> lossy;
+    for (const TensorPlan &entry : plan_.tensors) {
+      if (entry.input && entry.input->sqnr_db < kMuch) {
+        lossy.emplace(entry.input->sqnr_db,
+                      catalog::module_name(plan_.catalog.tensors[entry.source].name));
+      }
+    }
+    if (lossy.empty()) {
+      return;
+    }
+    const auto &[worst, module] = *lossy.begin();
+    Names names;
+    for (const auto &[sqnr, name] : lossy) {
+      names.add(name);
+    }
+    names.warn(
+        plan_, "calibration-lossy",
+        concat("One stored scale loses much of these layers' inputs, since a few large "
+               "values set it: their SQNR is below ",
+               kMuch, " dB (estimated), that of \"", module, "\" ", std::lround(worst),
+               " dB. Leave them out of the captured inputs, or take no calibration: then they are "
+               "quantized as they come, which loses less."));
+  }
+
   void warn() {
+    warn_about_losses();
     unmatched_.warn(plan_, "calibration-unmatched",
                     "The calibration has data of these modules, which are no layers of the model.");
     misfits_.warn(plan_, "calibration-unmatched",

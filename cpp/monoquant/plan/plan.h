@@ -40,6 +40,7 @@ struct InputPlan {
   bool symmetric = true;
   uint64_t samples = 0;
   std::vector<quant::RangeEstimate> estimates; // of all methods, where one of them was to be chosen
+  double sqnr_db = 0;                          // calibration::estimated_sqnr_db
 
   [[nodiscard]] layout::StoredInput stored() const {
     return {params.scale, static_cast<int8_t>(params.zero_point), symmetric};

@@ -38,6 +38,7 @@ void write_input(JsonWriter &json, const InputPlan &input) {
   json.member("scale", input.params.scale);
   json.member("zeroPoint", input.params.zero_point);
   json.member("samples", input.samples);
+  json.member("sqnrDb", input.sqnr_db);
   json.key("estimates").begin_array();
   for (const quant::RangeEstimate &estimate : input.estimates) {
     json.begin_object();

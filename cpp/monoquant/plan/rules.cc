@@ -74,6 +74,11 @@ bool is_short_convolution(const Tensor &tensor) {
          tensor.shape[2] <= kLongestShortConvolution;
 }
 
+/// Transformers and vLLM cut these apart as they load them, and have no place for scales.
+bool is_pile(const Tensor &tensor) {
+  return tensor.kind == LayerKind::kExperts && !tensor.is_stack();
+}
+
 struct Refusal {
   Reason reason;
   std::string explanation;
@@ -132,6 +137,10 @@ std::optional<Refusal> refuse_quantizing(const catalog::Catalog &catalog, const 
   if (wish.shared && options.default_ignore) {
     return Refusal{Reason::kTied, "other names are tied to it, and they are left alone by default"};
   }
+  if (options.default_ignore && is_pile(tensor)) {
+    return Refusal{Reason::kNotLoadable,
+                   "experts in one matrix below each other, which no loader takes quantized"};
+  }
   if (options.default_ignore && !layout::is_loadable(catalog, tensor)) {
     return Refusal{Reason::kNotLoadable,
                    concat("transformers and vLLM load no quantized ", layout::what_it_is(tensor))};
@@ -177,7 +186,7 @@ std::optional<Refusal> refuse(const catalog::Catalog &catalog, const Tensor &ten
 
 /// Rows are what one scale may serve: the first dimension, or expert and output of a stack.
 layout::Stored matrix_view(const Tensor &tensor) {
-  const bool stack = tensor.kind == LayerKind::kExperts;
+  const bool stack = tensor.is_stack();
   layout::Stored stored;
   stored.matrices = stack ? tensor.shape[0] : 1;
   stored.rows = stack ? tensor.shape[1] : tensor.shape[0];

@@ -190,6 +190,9 @@ Result<Rebuilt> Rebuilder::make(NodeId node, const std::string &name) {
 Result<Rebuilt> Rebuilder::make_unreadable(NodeId node, const RebuildCall &call) {
   Rebuilt rebuilt;
   rebuilt.unreadable = call.reason;
+  if (call.type) {
+    rebuilt.unreadable += concat(" (", call.type->module, ".", call.type->name, ")");
+  }
   if (is_storage_reference(pickle_, node)) {
     auto reference = read_storage_reference(pickle_, node);
     if (!reference) {

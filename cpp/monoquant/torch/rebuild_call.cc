@@ -19,7 +19,7 @@ constexpr std::string_view kUtils = "torch._utils";
 constexpr std::string_view kSubclass = "_rebuild_wrapper_subclass";
 constexpr auto kUnreadable = RebuildKind::kUnreadable;
 
-constexpr std::array<Function, 24> kFunctions = {{
+constexpr std::array<Function, 25> kFunctions = {{
     {kUtils, "_rebuild_tensor", RebuildKind::kPlain, {}},
     {kUtils, "_rebuild_tensor_v2", RebuildKind::kPlain, {}},
     {kUtils, "_rebuild_tensor_v3", RebuildKind::kTyped, {}},
@@ -33,6 +33,7 @@ constexpr std::array<Function, 24> kFunctions = {{
     {kUtils, "_rebuild_sparse_tensor", kUnreadable, "a sparse tensor"},
     {kUtils, "_rebuild_sparse_csr_tensor", kUnreadable, "a sparse tensor"},
     {kUtils, "_rebuild_nested_tensor", kUnreadable, "a nested tensor"},
+    {"torch.nested._internal.nested_tensor", "_rebuild_njt", kUnreadable, "a nested tensor"},
     {kUtils, "_rebuild_meta_tensor_no_storage", kUnreadable, "a meta tensor, which has no data"},
     {kUtils, kSubclass, kUnreadable, "a tensor subclass that is not known here"},
     {kUtils, "_rebuild_device_tensor_from_numpy", kUnreadable, "a tensor stored as a NumPy array"},
@@ -80,12 +81,14 @@ RebuildCall outer_call(const Pickle &pickle, NodeId node) {
   NodeId callable = pickle.callable(node);
   auto arguments = elements(pickle, pickle.arguments(node));
   auto name = class_name(pickle, callable);
+  std::optional<ClassName> type;
   constexpr int kMaxWrapping = 16; // nobody wraps types in types; a hostile file might without end
   for (int i = 0; i < kMaxWrapping && name && is_from_type(name->module, name->name); ++i) {
     if (arguments.size() < 3) {
       return {};
     }
     callable = arguments[0];
+    type = class_name(pickle, arguments[1]);
     arguments = elements(pickle, arguments[2]);
     name = class_name(pickle, callable);
   }
@@ -104,6 +107,7 @@ RebuildCall outer_call(const Pickle &pickle, NodeId node) {
   }
   if (known->name == kSubclass) {
     arguments = {}; // its size and the like: no data
+    return {known->kind, arguments, known->reason, type};
   }
   return {known->kind, arguments, known->reason};
 }

@@ -7,6 +7,7 @@
 #include <span>
 #include <string_view>
 
+#include "monoquant/torch/persistent_id.h"
 #include "monoquant/torch/pickle.h"
 
 namespace monoquant::torch {
@@ -23,7 +24,8 @@ enum class RebuildKind : uint8_t {
 struct RebuildCall {
   RebuildKind kind = RebuildKind::kNone;
   std::span<const NodeId> arguments;
-  std::string_view reason; // kUnreadable
+  std::string_view reason;            // kUnreadable
+  std::optional<ClassName> type = {}; // the subclass that is not known
 };
 
 /// `node` may be anything. Sees through _rebuild_from_type_v2, and through a DTensor whose local tensor is all of it.

@@ -194,6 +194,31 @@ TEST(Foreign, what_is_quantized_is_not_quantized_again) {
   }
 }
 
+TEST(Foreign, what_only_the_configuration_says_may_be_removed_from_it) {
+  const auto advice = [](const std::vector<Entry> &entries, bool in_file = false) {
+    Catalog catalog = test::make_catalog(entries);
+    const std::string config = R"({"quant_method":"tomorrow"})";
+    if (in_file) {
+      catalog.metadata.emplace_back(catalog::kQuantizationConfig, config);
+    } else {
+      catalog.folder_config = config;
+    }
+    catalog.foreign = find_foreign(catalog);
+    const auto error = refuse_foreign(catalog);
+    return error ? error->suggestion : std::string();
+  };
+  const std::string words = "remove quantization_config from config.json";
+  EXPECT_NE(advice({{"x.weight", {64, 128}}, {"x.calls", {}, Dtype::kI64}}).find(words),
+            std::string::npos);
+  // Then they may be what it says, or it is not there that it says so.
+  for (const auto &other :
+       {advice({{"x.weight", {64, 128}, kI32}}), advice({{"x.weight", {64, 128}, kU8}}),
+        advice({{"x.weight", {64, 128}}}, true)}) {
+    EXPECT_NE(other, "");
+    EXPECT_EQ(other.find(words), std::string::npos) << other;
+  }
+}
+
 TEST(Foreign, values_are_refused_where_codes_are_not_understood) {
   test::Random random(640);
   const Bytes file = test::make_file({test::random_bytes(random, "x.weight", kI8, {8, 16}),

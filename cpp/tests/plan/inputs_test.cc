@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "monoquant/base/bytes.h"
@@ -31,7 +33,7 @@ using test::MemoryRun;
 using test::Random;
 
 /// The statistics of one batch of `rows` random rows.
-ModuleStatistics observed(size_t channels, size_t rows, uint64_t seed) {
+ModuleStatistics observed(size_t channels, size_t rows, uint64_t seed, float outlier = 0) {
   Random random(seed);
   ModuleStatistics module;
   module.samples = rows;
@@ -39,7 +41,7 @@ ModuleStatistics observed(size_t channels, size_t rows, uint64_t seed) {
   module.squares.resize(channels);
   std::vector<float> values(channels * rows);
   for (size_t i = 0; i < values.size(); ++i) {
-    values[i] = random.weight() * 3.0F + 1.0F;
+    values[i] = i == 0 && outlier != 0 ? outlier : random.weight() * 3.0F + 1.0F;
     module.squares[i % channels] += static_cast<double>(values[i]) * static_cast<double>(values[i]);
   }
   quant::TensorObserver observer;
@@ -248,6 +250,34 @@ TEST(Inputs, fused_layers_are_static_together_or_not_at_all) {
   const Plan whole = test::plan_for(attention, static_options(calibration));
   EXPECT_NE(whole.tensors[1].input, nullptr);
   EXPECT_FALSE(warned(whole).contains("calibration-missing"));
+}
+
+TEST(Inputs, that_lose_much_by_a_stored_scale_are_told_with_numbers) {
+  Calibration calibration = full_calibration();
+  const Plan fine = test::plan_for(model(), static_options(calibration));
+  EXPECT_FALSE(warned(fine).contains("calibration-lossy"));
+  for (const TensorPlan &entry : fine.tensors) {
+    EXPECT_TRUE(!entry.input || entry.input->sqnr_db > 20);
+  }
+  // One value is far larger than all others.
+  calibration.modules["fc2"] = observed(64, 100, 3, 600);
+  calibration.modules["fc1"] = observed(64, 100, 2, 2000);
+  const Plan lossy = test::plan_for(model(), static_options(calibration));
+  EXPECT_EQ(warned(lossy).at("calibration-lossy"), (std::vector<std::string>{"fc1", "fc2"}));
+  const double worst = entry_of(lossy, "fc1.weight").input->sqnr_db;
+  EXPECT_LT(worst, entry_of(lossy, "fc2.weight").input->sqnr_db);
+  EXPECT_LT(entry_of(lossy, "fc2.weight").input->sqnr_db, 15);
+  const auto warning =
+      std::find_if(lossy.warnings.begin(), lossy.warnings.end(),
+                   [](const Warning &each) { return each.code == "calibration-lossy"; });
+  EXPECT_NE(warning->message.find(concat("\"fc1\" ", std::lround(worst), " dB")), std::string::npos)
+      << warning->message;
+  // Inputs without a stored scale lose nothing by it.
+  const Plan dynamic = test::plan_for(model(), options_with(calibration));
+  EXPECT_FALSE(warned(dynamic).contains("calibration-lossy"));
+  Json other = static_options(calibration);
+  other["overrides"] = Json::parse(R"([{"tensors":[1,2],"bits":4}])");
+  EXPECT_FALSE(warned(test::plan_for(model(), other)).contains("calibration-lossy"));
 }
 
 TEST(Inputs, tied_layers_have_inputs_of_their_own) {

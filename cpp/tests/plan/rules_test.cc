@@ -74,6 +74,7 @@ std::vector<RuleCase> rule_cases() {
   const Entry gpt2_bias{"h.0.attn.c_attn.bias", {192}};
   const Entry router{"mlp.gate.weight", {8, 64}};
   const Entry expert{"mlp.experts.0.w1.weight", {64, 64}};
+  const Entry pile{"transformer.blocks.0.ffn.experts.mlp.w1", {256, 64}};
   const Entry other{"pos_embed", {1, 197, 768}};
   return {
       {"a linear layer", {kLinear}, defaults, kQuantize, Reason::kRequested},
@@ -143,6 +144,8 @@ std::vector<RuleCase> rule_cases() {
       {"a head", {head}, defaults, kCopy, Reason::kHead},
       {"a head, by override", {head}, explicit_8, kQuantize, Reason::kOverride},
       {"a router", {router, expert}, defaults, kCopy, Reason::kRouter},
+      {"experts below each other", {pile}, defaults, kCopy, Reason::kNotLoadable},
+      {"experts below each other, by override", {pile}, explicit_8, kQuantize, Reason::kOverride},
       {"GPT-2's layers", {gpt2, gpt2_bias}, defaults, kCopy, Reason::kGpt2Conv1d},
       {"GPT-2's layers, selected", {gpt2, gpt2_bias}, all_kinds, kQuantize, Reason::kRequested},
       {"a kind that is not selected",

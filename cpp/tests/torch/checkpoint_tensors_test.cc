@@ -192,7 +192,8 @@ TEST(CheckpointSubclasses, ThatNobodyKnowsAreLostAndToldSo) {
                              py_text_dict({{"qdata", py_none()}, {"scale", part}}));
   const std::string reason = ", a tensor subclass that is not known here";
   EXPECT_EQ(names_in({{"w", part}, {"mine", mine}, {"hollow", hollow}}),
-            (Found{"w", "lost: mine" + reason, "lost: hollow" + reason}));
+            (Found{"w", "lost: mine" + reason + " (my.code.LowRank)",
+                   "lost: hollow" + reason + " (torchao.quantization.Int8Tensor)"}));
 }
 
 TEST(CheckpointSubclasses, ADistributedTensorIsTakenWhereAllOfItIsHere) {

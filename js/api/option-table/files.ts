@@ -18,7 +18,7 @@ export const OPENING = {
       brief: "a part; '' is all",
     },
   },
-  /** Taken off every name; each must begin with it. */
+  /** Taken off every name; each must begin with it. What wrappers of PyTorch put inside of names goes as well. */
   stripPrefix: {
     kind: anyText,
     default: '',

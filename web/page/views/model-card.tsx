@@ -98,7 +98,7 @@ function Parts({ workbench }: ViewProps) {
       )}
       {wrapperPrefix !== '' && (
         <p class="notice">
-          All names begin with <code>{printable(wrapperPrefix)}</code>, which a wrapper of PyTorch
+          Names have <code>{printable(wrapperPrefix)}</code> in them, which a wrapper of PyTorch
           left there.{' '}
           <button
             type="button"

@@ -7,8 +7,6 @@ namespace monoquant::layout {
 namespace compressed_tensors {
 namespace {
 
-using catalog::LayerKind;
-
 template <typename T> std::string bytes_of(std::span<const T> values) {
   // Little-endian, as all targets are.
   return {reinterpret_cast<const char *>(values.data()), values.size_bytes()};
@@ -17,7 +15,7 @@ template <typename T> std::string bytes_of(std::span<const T> values) {
 /// [out, last], with the experts in front or the kernel's dimensions behind as ones.
 std::vector<uint64_t> row_shape(const catalog::Tensor &tensor, uint64_t rows, uint64_t last) {
   const size_t rank = tensor.shape.size();
-  if (tensor.kind == LayerKind::kExperts) {
+  if (tensor.is_stack()) {
     return {tensor.shape[0], rows, last};
   }
   std::vector<uint64_t> shape(rank, 1);
@@ -60,7 +58,7 @@ std::vector<Stream> streams(const catalog::Tensor &tensor, const Stored &stored)
                                                 : row_shape(tensor, stored.rows, stored.groups());
   if (is_packed(stored)) {
     std::vector<uint64_t> packed{stored.rows, divide_up(stored.columns * scheme.bits, 32)};
-    if (tensor.kind == LayerKind::kExperts) {
+    if (tensor.is_stack()) {
       packed.insert(packed.begin(), stored.matrices);
     }
     streams.push_back({Written::kByRow, concat(name, kPacked), Dtype::kI32, std::move(packed)});
