@@ -8,12 +8,12 @@ import { MOST_THREADS_BY_DEFAULT, type RunOptions } from '../js/api/options.js';
 import type { EngineInfo } from '../js/api/types.js';
 import { Session } from '../js/session/session.js';
 import type { ModelFile } from './model-input.js';
-import type { OpenFile } from './open-file.js';
+import type { OutputPlace } from './open-file.js';
 
 /** Bytes of a model that make up for starting a thread. */
 const BYTES_PER_THREAD = 16 << 20;
 
-export type NodeSession = Session<ModelFile, OpenFile, undefined>;
+export type NodeSession = Session<ModelFile, OutputPlace, undefined>;
 
 /**
  * Sessions that share the work of one that is there. Each has an engine of its own that reads and writes for itself:

@@ -61,8 +61,8 @@ export async function runQuantize(given: Arguments<QuantizeFlag>, session: Sessi
       if (place !== output && !values['dry-run']) undoFolder = makeFolder(place);
       report = await beginReport(job, values.report);
     }
-    const outcome = await (values['dry-run'] ? dryRun(job) : fullRun(job));
-    report?.finish(jsonText(outcome.document));
+    const outcome = await (values['dry-run'] ? dryRun(job) : fullRun(job, report));
+    await report?.finish(jsonText(outcome.document));
     await present(outcome, job);
     if (outcome.failure !== undefined) throw outcome.failure;
   } finally {
@@ -111,8 +111,11 @@ async function dryRun(job: Job): Promise<Outcome> {
   return { document, render };
 }
 
-async function fullRun(job: Job): Promise<Outcome> {
-  const { quantize } = await import('../index.js');
+async function fullRun(job: Job, reportFile: ReportFile | undefined): Promise<Outcome> {
+  const { functionsWith } = await import('../model.js');
+  const { quantize } = functionsWith(
+    reportFile && ((report) => reportFile.filled(jsonText(report))),
+  );
   const { model, place, output, choices, terms, values, session } = job;
   const renderer = (document: Report, written: string | undefined) => async () => {
     const { renderReport } = await import('./text-report.js');

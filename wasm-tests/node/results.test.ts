@@ -97,7 +97,7 @@ describe('an output that the disk changes', () => {
     return ({ stage, bytes, totalBytes }: Progress) => {
       if (isDone || stage !== 'encode' || bytes !== totalBytes) return;
       isDone = true;
-      damage(folder.at('o.partial'));
+      damage(folder.partialOf('o') ?? '');
     };
   };
 
