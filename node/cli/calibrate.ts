@@ -6,7 +6,7 @@
 import type { Calibration } from '../../js/api/calibration.js';
 import type { CalibrateOptions } from '../../js/api/options.js';
 import { formatCount, formatPlural } from '../../js/words/format.js';
-import { printable } from '../../js/words/printable.js';
+import { printable, printableJson } from '../../js/words/printable.js';
 import { InputFile } from '../input-file.js';
 import { ModelInput } from '../model-input.js';
 import { leadsTo } from '../open-file.js';
@@ -19,7 +19,7 @@ import { usageError } from './failure.js';
 import type { FlagValues } from './flag.js';
 import type { CalibrateFlag } from './flags.js';
 import { withProgress } from './progress.js';
-import { printJson, printWarnings, type Session } from './session.js';
+import { printJson, printPath, printWarnings, type Session } from './session.js';
 
 export async function runCalibrate(
   { values, options, operands }: Arguments<CalibrateFlag>,
@@ -38,14 +38,14 @@ export async function runCalibrate(
   let calibration: Calibration;
   try {
     calibration = await observe(model, data, { choices, values }, session);
-    file.fill(`${JSON.stringify(calibration)}\n`);
+    file.fill(`${printableJson(calibration, 0)}\n`);
     await publish([file]);
   } finally {
     file.discard();
   }
   const warnings = calibration.warnings ?? [];
   if (values.json) printJson(session.out, calibration);
-  else if (values.quiet) session.out.write(`${output}\n`);
+  else if (values.quiet) printPath(session.out, output);
   else session.out.write(`${renderFacts(facts(calibration, output), session.out).join('\n')}\n`);
   printWarnings(session.err, warnings);
 }

@@ -17,7 +17,7 @@ import type { ChosenOptions, FlagValues } from './flag.js';
 import type { QuantizeFlag } from './flags.js';
 import { withProgress } from './progress.js';
 import type { ReportFile } from './report-file.js';
-import { jsonText, printJson, printWarnings, type Session } from './session.js';
+import { jsonText, printJson, printPath, printWarnings, type Session } from './session.js';
 
 interface Job {
   readonly model: string;
@@ -155,7 +155,7 @@ async function present(
 ): Promise<void> {
   if (values.json) printJson(session.out, document);
   else if (!values.quiet) session.out.write(await render());
-  else if (failure === undefined) session.out.write(`${output}\n`);
+  else if (failure === undefined) printPath(session.out, output);
   // Where both outputs meet on a screen, a blank line parts them.
   const { warnings } = document;
   const meet = session.err.isTerminal && session.out.isTerminal;
