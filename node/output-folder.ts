@@ -66,6 +66,8 @@ export function makeFolder(folder: string): () => void {
   try {
     mkdirSync(folder);
   } catch (error) {
+    // Another run may have made it meanwhile.
+    if (isFolder(folder)) return () => {};
     if (codeOf(error) === 'EEXIST') {
       const message = `Expected a folder for the output, found a file at "${folder}".`;
       throw new MonoquantError('output-exists', message, { suggestion: 'Choose another name.' });
