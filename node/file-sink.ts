@@ -7,15 +7,18 @@ import { fstatSync, ftruncateSync, writeSync } from 'node:fs';
 import { MonoquantError } from '../js/api/errors.js';
 import type { ByteSink } from '../js/io/byte-sink.js';
 import { readFully } from './file-source.js';
-import type { OpenFile } from './open-file.js';
+import { checkRoom } from './free-space.js';
+import type { OutputPlace } from './open-file.js';
 import { writeFailed } from './write-failed.js';
 
 /** Several threads have one each for the same file; together they write all of its bytes. */
 export class FileSink implements ByteSink<undefined> {
   readonly size: number;
-  readonly #file: OpenFile;
+  readonly #file: OutputPlace;
 
-  constructor(file: OpenFile, size: number) {
+  /** Throws if there is no room for `size` bytes. */
+  constructor(file: OutputPlace, size: number) {
+    checkRoom(file, size);
     this.size = size;
     this.#file = file;
   }
@@ -38,9 +41,14 @@ export class FileSink implements ByteSink<undefined> {
 
   async finish(): Promise<undefined> {
     const { descriptor, path } = this.#file;
-    const { size } = fstatSync(descriptor);
-    // An earlier attempt may have been longer. Truncating without need costs ext4 a flush.
-    if (size > this.size) ftruncateSync(descriptor, this.size);
+    let size: number;
+    try {
+      size = fstatSync(descriptor).size;
+      // An earlier attempt may have been longer. Truncating without need costs ext4 a flush.
+      if (size > this.size) ftruncateSync(descriptor, this.size);
+    } catch (error) {
+      throw writeFailed(path, error);
+    }
     if (size >= this.size) return;
     throw new MonoquantError(
       'write-failed',

@@ -8,7 +8,7 @@ import { readSync } from 'node:fs';
 import { MonoquantError } from '../js/api/errors.js';
 import type { ByteSource } from '../js/io/byte-source.js';
 import type { OpenFile, SizedFile } from './open-file.js';
-import { reasonOf } from './reason.js';
+import { codeOf, reasonOf } from './reason.js';
 
 export class FileSource implements ByteSource {
   readonly size: number;
@@ -34,6 +34,11 @@ export async function readFully(
     try {
       count = readSync(descriptor, into, filled, into.length - filled, offset + filled);
     } catch (error) {
+      // A signal came between: nothing was read, and nothing is wrong.
+      if (codeOf(error) === 'EINTR') {
+        count = 0;
+        continue;
+      }
       throw readFailed(path, offset + filled, error);
     }
     if (count === 0) throw endsEarly(path, offset + filled);

@@ -12,6 +12,9 @@ import { nearest } from '../js/api/nearest.js';
 import { type FileIdentity, type SizedFile, statOf } from './open-file.js';
 import { codeOf, reasonOf } from './reason.js';
 
+/** What moves a file's ctime besides its content. */
+const CHANGES = ['nlink', 'mode', 'uid', 'gid'] as const;
+
 export class InputFile {
   readonly file: SizedFile;
   readonly #atOpening: BigIntStats;
@@ -38,8 +41,11 @@ export class InputFile {
 
   /** Throws where what was read may be a mixture of two versions. */
   checkUnchanged(): void {
-    const { size, mtimeNs } = statOf(this.file.descriptor);
-    if (size === this.#atOpening.size && mtimeNs === this.#atOpening.mtimeNs) return;
+    const now = statOf(this.file.descriptor);
+    const isSame = (key: keyof BigIntStats) => now[key] === this.#atOpening[key];
+    // The time of a change can be put back, the time of that cannot. Names and permissions may change.
+    const isTouched = !isSame('ctimeNs') && CHANGES.every(isSame);
+    if (isSame('size') && isSame('mtimeNs') && !isTouched) return;
     throw new MonoquantError(
       'file-changed',
       `"${this.file.path}" was changed while it was being read.`,

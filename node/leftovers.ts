@@ -1,8 +1,11 @@
 /**
  * Files and folders that must not outlive the process.
  * Only the end of the process is covered here; whoever is done earlier removes things himself.
+ * If the process is killed, the next one removes its temporary folders.
  */
-import { rmSync } from 'node:fs';
+import { lstatSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { lifeOf, MARK } from './process-mark.js';
 
 const paths = new Set<string>();
 
@@ -23,5 +26,22 @@ function removeAll(): void {
     } catch {
       // Nobody is left who could be told.
     }
+  }
+}
+
+const TEMPORARY = new RegExp(`^monoquant-(${MARK})-[A-Za-z0-9]{6}$`);
+
+/** Temporary folders of this user that processes left behind which were killed. */
+export function removeOfDead(parent: string): void {
+  try {
+    for (const name of readdirSync(parent)) {
+      const mark = TEMPORARY.exec(name)?.[1];
+      if (mark === undefined || lifeOf(mark) !== 'ended') continue;
+      const path = join(parent, name);
+      // Anybody may make a folder of any name here.
+      if (lstatSync(path).uid === (process.getuid?.() ?? 0)) rmSync(path, { recursive: true });
+    }
+  } catch {
+    // They hold nothing up.
   }
 }

@@ -8,14 +8,16 @@ import type {
   QuantizeOptions,
   QuantizeRequest,
 } from '../js/api/options.js';
+import type { Report } from '../js/api/types.js';
 import { type FunctionsOf, functionsOf } from '../js/session/functions.js';
 import { Handle } from '../js/session/handle.js';
 import type { HandleOptions, Host, HostTypes } from '../js/session/host.js';
 import { type CalibrationFiles, openCalibration } from './calibration-files.js';
 import { ModelInput } from './model-input.js';
-import type { OpenFile, SizedFile } from './open-file.js';
+import type { OutputPlace, SizedFile } from './open-file.js';
 import { OutputFile } from './output-file.js';
 import { OutputFolder, weightsOf } from './output-folder.js';
+import { publish } from './publication.js';
 import { FileResult, type QuantizeResult, TemporaryFolder } from './result.js';
 import { startHelpers, startSession } from './worker-host.js';
 
@@ -26,25 +28,38 @@ export interface NodeTypes extends HostTypes {
   dequantize: DequantizeOptions;
   result: QuantizeResult;
   source: SizedFile;
-  sink: OpenFile;
+  sink: OutputPlace;
   output: undefined;
 }
 
-const HOST: Host<NodeTypes> = {
-  hasPaths: true,
-  startSession,
-  openModel: async (named) => ModelInput.open(named),
-  openCalibration: async (inputs) => openCalibration(inputs),
-  // What it gets is what was opened above.
-  handle: (_, input, options) => new NodeModel(input as ModelInput, options),
-};
+/** Makes what appears together with an output, or not at all, from the report of its run. */
+export type Companion = (report: Report) => OutputFile;
+
+function hostWith(companion: Companion | undefined): Host<NodeTypes> {
+  const host: Host<NodeTypes> = {
+    hasPaths: true,
+    startSession,
+    openModel: async (named) => ModelInput.open(named),
+    openCalibration: async (inputs) => openCalibration(inputs),
+    // What it gets is what was opened above.
+    handle: (_, input, options) => new NodeModel(host, input as ModelInput, options, companion),
+  };
+  return host;
+}
 
 class NodeModel extends Handle<NodeTypes> {
   readonly #input: ModelInput;
+  readonly #companion: Companion | undefined;
 
-  constructor(input: ModelInput, options: HandleOptions) {
-    super(HOST, input, options);
+  constructor(
+    host: Host<NodeTypes>,
+    input: ModelInput,
+    options: HandleOptions,
+    companion: Companion | undefined,
+  ) {
+    super(host, input, options);
     this.#input = input;
+    this.#companion = companion;
   }
 
   protected write(request: QuantizeRequest): Promise<QuantizeResult> {
@@ -78,13 +93,17 @@ class NodeModel extends Handle<NodeTypes> {
       const output = OutputFile.create(path, { force, inputs: identities });
       try {
         const helpers = startHelpers({ ...this.place.run, ...request.run }, input.bytes);
-        const { report } = await this.encode(request, output.file, calibration.parts, helpers);
+        const sink = { ...output.file, besides: folder?.bytes ?? 0 };
+        const { report } = await this.encode(request, sink, calibration.parts, helpers);
         input.checkUnchanged();
         calibration.checkUnchanged();
-        await folder?.fill(report.outputConfig);
+        const beside = (await folder?.fill(report.outputConfig)) ?? [];
+        const companion = this.#companion?.(report);
         // Last of all the weights: without them no loader takes the folder for a model.
-        folder?.commit();
-        output.commit();
+        const files = [...beside, ...(companion === undefined ? [] : [companion]), output];
+        const { signal } = request.run;
+        const lasts = aside === undefined;
+        await publish(files, { folders: folder?.folders ?? [], lasts, signal });
         const { key, stripPrefix } = configuration;
         const reference = { reference: input.path, key, stripPrefix };
         return new FileResult(report, path, identities, aside, {
@@ -104,4 +123,9 @@ class NodeModel extends Handle<NodeTypes> {
 }
 
 /** Those of the package. */
-export const functions: FunctionsOf<NodeTypes> = functionsOf(HOST);
+export const functions: FunctionsOf<NodeTypes> = functionsOf(hostWith(undefined));
+
+/** The same, with a file that shares the fate of the output. */
+export function functionsWith(companion: Companion | undefined): FunctionsOf<NodeTypes> {
+  return functionsOf(hostWith(companion));
+}

@@ -11,6 +11,14 @@ export interface OpenFile {
   readonly path: string;
 }
 
+/** A file that is being written, and what decides whether there is room for it. */
+export interface OutputPlace extends OpenFile {
+  /** Whose disk it is on. */
+  readonly folder: string;
+  /** Bytes that go to the same disk with it. */
+  readonly besides: number;
+}
+
 export interface SizedFile extends OpenFile {
   readonly size: number;
 }

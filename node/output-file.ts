@@ -1,26 +1,27 @@
 /**
- * A file that is being written: `<name>.partial` until it is complete, then `<name>`.
+ * An output from its claim to its name: a partial file until it is complete, then `<name>`.
  * It exists so that an output is whole or absent, whatever happens on the way.
  * An input is never overwritten, anything else only with `force`; discard() leaves nothing behind.
  */
 import {
-  closeSync,
-  constants,
-  linkSync,
+  fchmodSync,
+  fchownSync,
   lstatSync,
-  openSync,
   realpathSync,
   renameSync,
+  type Stats,
   statSync,
   unlinkSync,
+  writeFileSync,
 } from 'node:fs';
-import { copyFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { contradiction } from '../js/api/check.js';
 import { MonoquantError } from '../js/api/errors.js';
 import { option, say } from '../js/api/sentence.js';
 import { cacheAround } from './download-cache.js';
-import { removeAtExit } from './leftovers.js';
-import { type FileIdentity, leadsTo, type OpenFile, statOf } from './open-file.js';
+import { type FileIdentity, leadsTo, type OutputPlace } from './open-file.js';
+import { PartialFile, tryLink } from './partial-file.js';
+import { partialOf } from './partial-name.js';
 import { codeOf } from './reason.js';
 import { writeFailed } from './write-failed.js';
 
@@ -29,92 +30,132 @@ export interface OutputChoices {
   readonly force: boolean;
   /** The files that must not be replaced even so. */
   readonly inputs: readonly FileIdentity[];
+  /** Whether it goes with a file that keeps other runs away. */
+  readonly isCompanion?: boolean;
 }
 
 export class OutputFile {
   readonly #path: string;
   /** Where links lead: a link stays a link. */
   readonly #target: string;
-  readonly #partial: string;
+  readonly #partial: PartialFile;
   readonly #force: boolean;
-  readonly #forget: () => void;
-  #identity: FileIdentity;
-  #descriptor: number | undefined;
+  /** What is at the target, to be replaced. */
+  readonly #replaced: Stats | undefined;
+  /** A second name of it, until all files of the run have theirs. */
+  #before: string | undefined;
+  #isPlaced = false;
 
-  private constructor(path: string, target: string, force: boolean) {
+  private constructor(path: string, target: string, { force, isCompanion = false }: OutputChoices) {
     this.#path = path;
     this.#target = target;
-    this.#partial = `${target}.partial`;
     this.#force = force;
-    this.#descriptor = openNew(this.#partial);
-    this.#identity = statOf(this.#descriptor);
-    this.#forget = removeAtExit(this.#partial);
+    this.#replaced = statSync(target, { throwIfNoEntry: false });
+    // What was private is private while it is being written, too.
+    const mode = this.#replaced === undefined ? 0o666 : permissionsOf(this.#replaced);
+    this.#partial = new PartialFile(target, { path, mode, isCompanion });
   }
 
-  /** Throws before anything is touched where `path` cannot be taken. */
-  static create(path: string, { force, inputs }: OutputChoices): OutputFile {
+  /** Throws before anything is touched if `path` cannot be taken. */
+  static create(path: string, choices: OutputChoices): OutputFile {
+    const { force, inputs } = choices;
     try {
       const exists = lstatSync(path, { throwIfNoEntry: false }) !== undefined;
       const target = exists ? behindLinks(path) : path;
-      if (inputs.some((input) => leadsTo(target, input) || leadsTo(`${target}.partial`, input))) {
+      if (inputs.some((input) => leadsTo(target, input))) {
         throw contradiction(`The output "${path}" is the model itself.`, 'Choose another name.');
       }
       if (exists) checkReplaceable(path, target);
       if (cacheAround(target) !== undefined) throw inCache(path);
       if (exists && !force) throw alreadyExists(path);
-      return new OutputFile(path, target, force);
+      return new OutputFile(path, target, choices);
     } catch (error) {
       throw writeFailed(path, error);
     }
   }
 
-  /** For who writes it; invalid after `commit`, `discard` and `fillFrom`. */
-  get file(): OpenFile {
-    if (this.#descriptor === undefined) throw new MonoquantError('internal', 'File is closed.');
-    return { descriptor: this.#descriptor, path: this.#path };
+  /** For who writes it; invalid after `seal`, `discard` and `fillFrom`. */
+  get file(): OutputPlace {
+    const { descriptor } = this.#partial;
+    return { descriptor, path: this.#path, folder: this.folder, besides: 0 };
   }
 
-  /** Takes the content of a file, sharing its bytes on the disk where that is possible and allowed. */
+  /** In which it appears. */
+  get folder(): string {
+    return dirname(this.#target);
+  }
+
+  /** Its whole content. */
+  fill(content: string | Uint8Array): void {
+    try {
+      writeFileSync(this.#partial.descriptor, content);
+    } catch (error) {
+      throw writeFailed(this.#path, error);
+    }
+  }
+
+  /** Takes the content of a file, sharing its bytes on the disk if that is possible and allowed. */
   async fillFrom(source: string, mayShare: boolean): Promise<void> {
     try {
-      this.#close();
-      unlinkSync(this.#partial);
-      if (!mayShare || !tryLink(source, this.#partial)) {
-        await copyFile(source, this.#partial, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+      await this.#partial.copy(source, mayShare);
+    } catch (error) {
+      throw writeFailed(this.#path, error);
+    }
+  }
+
+  /** Nothing is written any more; with `lasts`, the content outlives a power cut. */
+  async seal(lasts: boolean): Promise<void> {
+    try {
+      if (this.#replaced !== undefined) keepOwnership(this.#partial.descriptor, this.#replaced);
+      if (lasts) await this.#partial.sync();
+      this.#partial.close();
+    } catch (error) {
+      throw writeFailed(this.#path, error);
+    }
+  }
+
+  /** Gives the sealed file its name. */
+  place(): void {
+    const { path } = this.#partial;
+    try {
+      if (!this.#partial.isAt(path)) throw replaced(this.#path);
+      if (this.#force) {
+        const before = partialOf(this.#target, 'before');
+        if (tryLink(this.#target, before)) this.#before = before;
+        renameSync(path, this.#target);
+      } else {
+        placeAtFree(path, this.#target, this.#path);
       }
-      this.#identity = statSync(this.#partial, { bigint: true });
+      this.#isPlaced = true;
     } catch (error) {
       throw writeFailed(this.#path, error);
     }
   }
 
-  /** Gives the complete file its name. */
-  commit(): void {
+  /** What was there before is there again. Harmless if the file was not placed. */
+  takeBack(): void {
+    if (!this.#isPlaced) return;
+    this.#isPlaced = false;
     try {
-      this.#close();
-      if (!leadsTo(this.#partial, this.#identity)) throw replaced(this.#partial);
-      if (this.#force) renameSync(this.#partial, this.#target);
-      else renameToFree(this.#partial, this.#target, this.#path);
-      this.#forget();
-    } catch (error) {
-      throw writeFailed(this.#path, error);
-    }
-  }
-
-  /** Harmless after `commit`. */
-  discard(): void {
-    this.#close();
-    this.#forget();
-    try {
-      if (leadsTo(this.#partial, this.#identity)) unlinkSync(this.#partial);
+      if (!this.#partial.isAt(this.#target)) return;
+      if (this.#before !== undefined) renameSync(this.#before, this.#target);
+      // Without links, what was replaced is lost: the new file is better than none.
+      else if (this.#replaced === undefined) unlinkSync(this.#target);
     } catch {
       // The failure that led here is the one to tell.
     }
   }
 
-  #close(): void {
-    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
-    this.#descriptor = undefined;
+  /** Leaves nothing behind but what has its name. */
+  discard(): void {
+    this.#partial.remove();
+    const before = this.#before;
+    this.#before = undefined;
+    try {
+      if (before !== undefined) unlinkSync(before);
+    } catch {
+      // It has its old name again.
+    }
   }
 }
 
@@ -135,35 +176,33 @@ function checkReplaceable(path: string, target: string): void {
   throw contradiction(`The output "${path}" is ${kind}.`, 'Give the name of a file.');
 }
 
-function openNew(partial: string): number {
-  try {
-    return openSync(partial, 'wx+');
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error;
-    // Left behind by a run that was killed. A run that is still going notices at its end.
-    unlinkSync(partial);
-    return openSync(partial, 'wx+');
+function permissionsOf({ mode }: Stats): number {
+  // Without what makes a program run as somebody else.
+  return mode & 0o777;
+}
+
+/** A file that is replaced keeps its permissions and, as far as this process may, its owner. */
+function keepOwnership(descriptor: number, before: Stats): void {
+  const attempts = [
+    () => fchownSync(descriptor, process.getuid?.() ?? before.uid, before.gid),
+    () => fchownSync(descriptor, before.uid, before.gid),
+    () => fchmodSync(descriptor, permissionsOf(before)),
+  ];
+  for (const attempt of attempts) {
+    try {
+      attempt();
+    } catch {
+      // Only root may give files away, and some file systems have no permissions.
+    }
   }
 }
 
-/** Unlike renaming, linking fails where somebody else has taken the name meanwhile. */
-function renameToFree(partial: string, target: string, path: string): void {
-  if (tryLink(partial, target)) {
-    unlinkSync(partial);
-  } else {
-    if (lstatSync(target, { throwIfNoEntry: false }) !== undefined) throw alreadyExists(path);
-    renameSync(partial, target);
-  }
-}
-
-/** False also where the file system has no links. */
-function tryLink(existing: string, added: string): boolean {
-  try {
-    linkSync(existing, added);
-    return true;
-  } catch {
-    return false;
-  }
+/** Unlike renaming, linking fails if somebody else has taken the name meanwhile. */
+function placeAtFree(partial: string, target: string, path: string): void {
+  // The partial file's own name is then removed as after a failure.
+  if (tryLink(partial, target)) return;
+  if (lstatSync(target, { throwIfNoEntry: false }) !== undefined) throw alreadyExists(path);
+  renameSync(partial, target);
 }
 
 function alreadyExists(path: string): MonoquantError {
@@ -179,12 +218,10 @@ function inCache(path: string): MonoquantError {
   );
 }
 
-function replaced(partial: string): MonoquantError {
+function replaced(path: string): MonoquantError {
   return new MonoquantError(
     'write-failed',
-    `"${partial}" was replaced while it was being written.`,
-    {
-      suggestion: 'Make sure that no other run writes the same output.',
-    },
+    `The unfinished output "${path}" was removed or replaced while it was being written.`,
+    { suggestion: 'Make sure that nothing else touches it, and run again.' },
   );
 }

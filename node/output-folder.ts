@@ -3,7 +3,7 @@
  * Loaders take folders: without the tokenizer, or with a configuration of other weights, they load nothing or nonsense.
  * Places are claimed before the work; each file appears whole or not at all; no input is ever replaced.
  */
-import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, sep } from 'node:path';
 import { MonoquantError } from '../js/api/errors.js';
 import { MODEL_CONFIG, type ModelConfig, type OutputConfig } from '../js/api/model-config.js';
@@ -66,6 +66,8 @@ export function makeFolder(folder: string): () => void {
   try {
     mkdirSync(folder);
   } catch (error) {
+    // Another run may have made it meanwhile.
+    if (isFolder(folder)) return () => {};
     if (codeOf(error) === 'EEXIST') {
       const message = `Expected a folder for the output, found a file at "${folder}".`;
       throw new MonoquantError('output-exists', message, { suggestion: 'Choose another name.' });
@@ -84,6 +86,7 @@ export function makeFolder(folder: string): () => void {
 interface SideFile {
   readonly source: string;
   readonly path: string;
+  readonly bytes: number;
   readonly file: OutputFile;
 }
 
@@ -95,11 +98,12 @@ interface Terms {
 export class OutputFolder {
   readonly #undo: (() => void)[] = [];
   readonly #sideFiles: SideFile[] = [];
-  readonly #config: { readonly before: ModelConfig; readonly path: string } | undefined;
-  #configFile: OutputFile | undefined;
+  /** That its own entries last, and those of what was made in it. */
+  readonly folders: string[];
+  #config: { readonly before: ModelConfig; readonly file: OutputFile } | undefined;
 
-  private constructor(folder: string, before: ModelConfig | undefined) {
-    this.#config = before === undefined ? undefined : { before, path: join(folder, MODEL_CONFIG) };
+  private constructor(folder: string) {
+    this.folders = [folder, dirname(folder)];
   }
 
   /**
@@ -111,10 +115,10 @@ export class OutputFolder {
     const folder = dirname(weights);
     const config = model.readConfig();
     const before = keepsCodes ? config : config?.withoutQuantization();
-    const claimed = new OutputFolder(folder, before);
+    const claimed = new OutputFolder(folder);
     try {
       const left = keepsCodes ? () => false : isAboutCodes;
-      claimed.#claim(folder, model, { force, left });
+      claimed.#claim(folder, model, { force, before, left });
       claimed.#checkAlone(folder, basename(weights));
       return claimed;
     } catch (error) {
@@ -126,19 +130,34 @@ export class OutputFolder {
   #claim(
     folder: string,
     { folder: source, identities }: ModelInput,
-    { force, left }: { readonly force: boolean; readonly left: (name: string) => boolean },
+    {
+      force,
+      before,
+      left,
+    }: {
+      readonly force: boolean;
+      readonly before: ModelConfig | undefined;
+      readonly left: (name: string) => boolean;
+    },
   ): void {
     this.#undo.push(makeFolder(folder));
-    if (this.#config !== undefined) {
-      this.#configFile = OutputFile.create(this.#config.path, { force, inputs: identities });
+    const choices = { force, inputs: identities };
+    if (before !== undefined) {
+      this.#config = { before, file: OutputFile.create(join(folder, MODEL_CONFIG), choices) };
     }
+    const seen = new Set<string>();
     if (source === undefined) return;
     for (const name of sideFilesIn(source)) {
       if (name === MODEL_CONFIG || left(name)) continue;
       const path = join(folder, name);
       this.#makeFolders(folder, dirname(path));
-      const file = OutputFile.create(path, { force, inputs: identities });
-      this.#sideFiles.push({ source: join(source, name), path, file });
+      const from = join(source, name);
+      const { size: bytes } = statSync(from);
+      // One file of each folder keeps other runs away from all of them.
+      const isCompanion = seen.has(dirname(path));
+      seen.add(dirname(path));
+      const file = OutputFile.create(path, { ...choices, isCompanion });
+      this.#sideFiles.push({ source: from, path, bytes, file });
     }
   }
 
@@ -163,31 +182,29 @@ export class OutputFolder {
     if (folder === root || isFolder(folder) || folder === dirname(folder)) return;
     this.#makeFolders(root, dirname(folder));
     this.#undo.push(makeFolder(folder));
+    this.folders.push(dirname(folder));
   }
 
-  /** When the weights are complete: what loaders are told of them. Nothing has its name before `commit`. */
-  async fill(config: OutputConfig): Promise<void> {
+  /** Bytes that it takes besides the weights, but for the configuration. */
+  get bytes(): number {
+    return this.#sideFiles.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** When the weights are complete: what loaders are told of them. Returns what is to be published with them. */
+  async fill(config: OutputConfig): Promise<readonly OutputFile[]> {
     for (const { source, file } of this.#sideFiles) await file.fillFrom(source, false);
-    if (this.#config !== undefined && this.#configFile !== undefined) {
-      const { before, path } = this.#config;
-      const after = before.describing(config);
-      try {
-        writeFileSync(this.#configFile.file.descriptor, after.bytes());
-      } catch (error) {
-        throw writeFailed(path, error);
-      }
-    }
+    this.#config?.file.fill(this.#config.before.describing(config).bytes());
+    return this.#files;
   }
 
-  commit(): void {
-    for (const { file } of this.#sideFiles) file.commit();
-    this.#configFile?.commit();
-  }
-
-  /** Harmless after `commit`. */
+  /** Harmless after the files were published. */
   discard(): void {
-    for (const { file } of this.#sideFiles) file.discard();
-    this.#configFile?.discard();
+    for (const file of this.#files) file.discard();
     for (const undo of this.#undo.reverse()) undo();
+  }
+
+  get #files(): readonly OutputFile[] {
+    const files = this.#sideFiles.map(({ file }) => file);
+    return this.#config === undefined ? files : [...files, this.#config.file];
   }
 }

@@ -2,6 +2,8 @@
  * What the operating system means by an error, in words.
  * Always a phrase for the middle of a sentence; unknown codes keep the system's own words.
  */
+import { constants } from 'node:os';
+
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EBUSY: 'something else is using it',
@@ -18,6 +20,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of its path is a file, not a directory',
   EPERM: 'the operation is not permitted',
   EROFS: 'the file system is read-only',
+  ESTALE: 'the file server no longer has it',
 };
 
 export function reasonOf(error: unknown): string {
@@ -27,8 +30,13 @@ export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Codes that Node has no name for, although the system has a number. */
+const UNNAMED = ['EDQUOT', 'ESTALE'] as const;
+
 /** Such as ENOENT. */
 export function codeOf(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
+  if (typeof error !== 'object' || error === null) return undefined;
+  const { code, errno } = error as { readonly code?: unknown; readonly errno?: unknown };
+  const unnamed = UNNAMED.find((name) => errno === -constants.errno[name]);
+  return unnamed ?? (typeof code === 'string' ? code : undefined);
 }

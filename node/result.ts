@@ -11,9 +11,11 @@ import { checkBoolean, checkObject, checkText, unexpected } from '../js/api/chec
 import { MonoquantError } from '../js/api/errors.js';
 import type { DequantizeOptions, ValidateOptions } from '../js/api/options.js';
 import type { Report, Validation, Warning } from '../js/api/types.js';
-import { removeAtExit } from './leftovers.js';
+import { removeAtExit, removeOfDead } from './leftovers.js';
 import type { FileIdentity } from './open-file.js';
 import { OutputFile } from './output-file.js';
+import { ownMark } from './process-mark.js';
+import { publish } from './publication.js';
 import { writeFailed } from './write-failed.js';
 
 export interface SaveOptions {
@@ -49,8 +51,9 @@ export class TemporaryFolder {
   readonly #forget: () => void;
 
   constructor() {
+    removeOfDead(tmpdir());
     try {
-      this.path = mkdtempSync(join(tmpdir(), 'monoquant-'));
+      this.path = mkdtempSync(join(tmpdir(), `monoquant-${ownMark()}-`));
     } catch (error) {
       throw writeFailed(join(tmpdir(), 'monoquant'), error);
     }
@@ -102,7 +105,7 @@ export class FileResult implements QuantizeResult {
       // Two names for one file would surprise whoever changes it: only the first copy shares its bytes.
       const mayShare = this.#folder !== undefined && !this.#isShared;
       await target.fillFrom(this.#path, mayShare);
-      target.commit();
+      await publish([target]);
       this.#isShared ||= mayShare;
     } finally {
       target.discard();

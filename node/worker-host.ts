@@ -9,12 +9,12 @@ import type { EngineInfo } from '../js/api/types.js';
 import { RestingSessions } from '../js/session/resting.js';
 import { Session } from '../js/session/session.js';
 import type { ModelFile } from './model-input.js';
-import type { OpenFile } from './open-file.js';
+import type { OutputPlace } from './open-file.js';
 
 /** Bytes of a model that make up for starting a thread. */
 const BYTES_PER_THREAD = 16 << 20;
 
-export type NodeSession = Session<ModelFile, OpenFile, undefined>;
+export type NodeSession = Session<ModelFile, OutputPlace, undefined>;
 
 const RESTING = new RestingSessions<ModelFile, OpenFile, undefined>();
 

@@ -8,13 +8,13 @@ import { loadEngine } from '../js/engine/load.js';
 import { serve } from '../js/worker/server.js';
 import { FileSink } from './file-sink.js';
 import { FileSource } from './file-source.js';
-import type { OpenFile, SizedFile } from './open-file.js';
+import type { OutputPlace, SizedFile } from './open-file.js';
 
 const port = parentPort;
 if (port === null)
   throw new Error('This file is the worker of monoquant and does not run by itself.');
 
-const receive = serve<SizedFile, OpenFile, undefined>(
+const receive = serve<SizedFile, OutputPlace, undefined>(
   {
     // Reading and writing do not wait for anything here, so one block is enough; it stays in the cache.
     blocks: { slots: 1, blockBytes: 1 << 20 },

@@ -135,6 +135,12 @@ function packageSteps() {
       packages: ['firefox-esr'],
       commands: () => [vitest('firefox', ['firefox', 'firefox-isolated', 'firefox-site'])],
     },
+    faults: {
+      lane: 'package',
+      needs: ['build'],
+      onlyDeep: true,
+      commands: () => [[NODE, 'scripts/faults.mjs']],
+    },
     matrix: {
       lane: 'package',
       needs: ['build', 'native'],

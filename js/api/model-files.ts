@@ -116,7 +116,9 @@ function shardSets(names: readonly string[]): ReadonlyMap<string, readonly strin
     const [, prefix, , total] = SHARD.exec(name) ?? [];
     if (prefix === undefined) continue;
     const set = `${prefix}-…-of-${total}.safetensors`;
-    sets.set(set, [...(sets.get(set) ?? []), name]);
+    const others = sets.get(set);
+    if (others === undefined) sets.set(set, [name]);
+    else others.push(name);
   }
   return sets;
 }
@@ -132,9 +134,11 @@ function completeSet(names: readonly string[], where: string): readonly string[]
     { length: count },
     (_, index) => `${prefix}-${String(index + 1).padStart(digits.length, '0')}${ending}`,
   );
-  const missing = wanted.filter((name) => !names.includes(name));
+  const there = new Set(names);
+  const missing = wanted.filter((name) => !there.has(name));
   if (missing.length > 0) throw incomplete(count, missing, `"${first}" speaks of`, where);
-  const odd = names.find((name) => !wanted.includes(name));
+  const expected = new Set(wanted);
+  const odd = names.find((name) => !expected.has(name));
   // As an index has them: by name, whatever the number of digits.
   if (odd === undefined) return names;
   throw new MonoquantError(

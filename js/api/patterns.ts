@@ -5,6 +5,7 @@
  */
 import { MonoquantError } from './errors.js';
 import { nearest } from './nearest.js';
+import { RegularExpression } from './regular-expression.js';
 import type { Configuration, LayerOverride } from './types.js';
 
 const REGEX_PREFIX = 're:';
@@ -44,19 +45,40 @@ function match(pattern: string, names: readonly string[], role: string): number[
 function compilePattern(pattern: string, role: string): (name: string) => boolean {
   if (pattern.startsWith(REGEX_PREFIX)) {
     const expression = compileRegex(pattern, role);
-    return (name) => matchesStart(expression, name) || matchesStart(expression, moduleOf(name));
+    return (name) => {
+      const module = moduleOf(name);
+      return (
+        expression.matchesStart(name) || (module !== undefined && expression.matchesStart(module))
+      );
+    };
   }
   if (!pattern.includes('*')) {
     return (name) => name === pattern || name.startsWith(`${pattern}.`);
   }
-  const literals = pattern.split(/\*+/).map((text) => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'));
-  // The end of a name or of one of its modules: the subtree of a module goes with it.
-  const expression = new RegExp(`^${literals.join('.*')}(?:\\.|$)`, 's');
-  return (name) => expression.test(name);
+  return globOf(pattern);
+}
+
+/**
+ * The whole of a name, or up to the end of one of its modules: the subtree of a module goes with it.
+ * Part by part, each at the first place where it fits: another place could only leave less for the others.
+ */
+function globOf(pattern: string): (name: string) => boolean {
+  const [first = '', ...others] = pattern.split(/\*+/);
+  const last = others.pop() ?? '';
+  return (name) => {
+    if (!name.startsWith(first)) return false;
+    let at = first.length;
+    for (const part of others) {
+      at = name.indexOf(part, at);
+      if (at < 0) return false;
+      at += part.length;
+    }
+    return name.slice(at).endsWith(last) || name.includes(`${last}.`, at);
+  };
 }
 
 /** Regular expressions are taken as Python's re.match takes them: bound to the start, not to the end. */
-function compileRegex(pattern: string, role: string): RegExp {
+function compileRegex(pattern: string, role: string): RegularExpression {
   const source = pattern.slice(REGEX_PREFIX.length);
   const pythonOnly = /(?<!\\)(?:\\\\)*(\\[AZ])/.exec(source)?.[1];
   if (pythonOnly !== undefined) {
@@ -64,7 +86,7 @@ function compileRegex(pattern: string, role: string): RegExp {
     throw invalidRegex(pattern, role, `${pythonOnly} is not supported; write ^ or $`);
   }
   try {
-    return new RegExp(source, 'y');
+    return RegularExpression.parse(source);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw invalidRegex(
@@ -83,21 +105,19 @@ function invalidRegex(pattern: string, role: string, reason: string): MonoquantE
   );
 }
 
-function matchesStart(expression: RegExp, name: string | undefined): boolean {
-  if (name === undefined) return false;
-  expression.lastIndex = 0;
-  return expression.test(name);
-}
-
 /** `a.b` of `a.b.weight`. */
 function moduleOf(name: string): string | undefined {
   const dot = name.lastIndexOf('.');
   return dot < 0 ? undefined : name.slice(0, dot);
 }
 
+/** Nobody types longer names, and comparing them takes long. */
+const LONGEST_PROPOSAL = 500;
+
 /** Names the tensor or module that the pattern comes nearest to, by as many components as it has. */
 function proposal(pattern: string, names: readonly string[]): string | undefined {
   const example = names[0] === undefined ? undefined : `Names look like "${names[0]}".`;
+  if (pattern.length > LONGEST_PROPOSAL) return example;
   const literal = pattern
     .replace(REGEX_PREFIX, '')
     .replace(/\\(.)/g, '$1')
@@ -108,6 +128,7 @@ function proposal(pattern: string, names: readonly string[]): string | undefined
   // From the tail of a name to the first name with that tail: a model repeats few tails many times.
   const tails = new Map<string, string>();
   for (const name of names) {
+    if (name.length > LONGEST_PROPOSAL) continue;
     for (let end = name.length; end > 0; end = name.lastIndexOf('.', end - 1)) {
       const whole = name.slice(0, end);
       const tail = whole.split('.').slice(-components).join('.');

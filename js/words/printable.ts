@@ -19,3 +19,15 @@ export function printable(text: string): string {
 export function printableName(name: string): string {
   return name === '' ? '""' : printable(name);
 }
+
+/** What JSON leaves as it is within texts, although a terminal or a viewer may obey it. */
+const UNPRINTABLE_IN_JSON = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** The document as JSON that is safe to show; it means the same. */
+export function printableJson(document: unknown, indentation = 2): string {
+  return JSON.stringify(document, null, indentation).replace(UNPRINTABLE_IN_JSON, (character) =>
+    Array.from({ length: character.length }, (_, index) => {
+      return `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`;
+    }).join(''),
+  );
+}

@@ -3,16 +3,15 @@
  * It exists because data are read once, and a model may be quantized many times.
  * The output appears whole or not at all; a NaN, a name or a width that does not fit is told by name.
  */
-import { writeFileSync } from 'node:fs';
 import type { Calibration } from '../../js/api/calibration.js';
 import type { CalibrateOptions } from '../../js/api/options.js';
 import { formatCount, formatPlural } from '../../js/words/format.js';
-import { printable } from '../../js/words/printable.js';
+import { printable, printableJson } from '../../js/words/printable.js';
 import { InputFile } from '../input-file.js';
 import { ModelInput } from '../model-input.js';
 import { leadsTo } from '../open-file.js';
 import { OutputFile } from '../output-file.js';
-import { writeFailed } from '../write-failed.js';
+import { publish } from '../publication.js';
 import type { Arguments } from './arguments.js';
 import { besideModel } from './beside-model.js';
 import { type Fact, renderFacts } from './facts.js';
@@ -20,7 +19,7 @@ import { usageError } from './failure.js';
 import type { FlagValues } from './flag.js';
 import type { CalibrateFlag } from './flags.js';
 import { withProgress } from './progress.js';
-import { printJson, printWarnings, type Session } from './session.js';
+import { printJson, printPath, printWarnings, type Session } from './session.js';
 
 export async function runCalibrate(
   { values, options, operands }: Arguments<CalibrateFlag>,
@@ -39,13 +38,14 @@ export async function runCalibrate(
   let calibration: Calibration;
   try {
     calibration = await observe(model, data, { choices, values }, session);
-    write(file, output, `${JSON.stringify(calibration)}\n`);
+    file.fill(`${printableJson(calibration, 0)}\n`);
+    await publish([file]);
   } finally {
     file.discard();
   }
   const warnings = calibration.warnings ?? [];
   if (values.json) printJson(session.out, calibration);
-  else if (values.quiet) session.out.write(`${output}\n`);
+  else if (values.quiet) printPath(session.out, output);
   else session.out.write(`${renderFacts(facts(calibration, output), session.out).join('\n')}\n`);
   printWarnings(session.err, warnings);
 }
@@ -78,15 +78,6 @@ function claim(path: string, force: boolean, model: string, data: readonly strin
     throw usageError(`The output "${path}" is one of the inputs.`, 'Choose another name.');
   }
   return OutputFile.create(path, { force, inputs: input.identities });
-}
-
-function write(file: OutputFile, path: string, text: string): void {
-  try {
-    writeFileSync(file.file.descriptor, text);
-  } catch (error) {
-    throw writeFailed(path, error);
-  }
-  file.commit();
 }
 
 function facts({ modules, leftOut }: Calibration, output: string): Fact[] {

@@ -6,22 +6,23 @@
 import type { Reason, Sizes } from '../../js/api/types.js';
 import { countBy } from '../../js/words/counts.js';
 import { formatBytes, formatCount, formatPlural, formatRatio } from '../../js/words/format.js';
+import { printable } from '../../js/words/printable.js';
 import { isPartOfFile, takenBytes } from '../../js/words/sizes.js';
 import { REASON_WORDS } from '../../js/words/wording.js';
-import type { Screen } from './screen.js';
+import type { Screen, Style } from './screen.js';
 import { wrap } from './text.js';
 
-/** A fact without a label goes on with the one above. Undefined lines are left out. */
-export type Fact = readonly [label: string, text: string] | undefined;
+/** A fact without a label goes on with the one above. Undefined lines are left out. Texts may come from files. */
+export type Fact = readonly [label: string, text: string, style?: Style] | undefined;
 
 const LABEL_WIDTH = 12;
 
 export function renderFacts(facts: readonly Fact[], screen: Screen): string[] {
   return facts.flatMap((fact) => {
     if (fact === undefined) return [];
-    const [label, text] = fact;
-    const wrapped = wrap(text, screen.columns(), LABEL_WIDTH);
-    return [screen.paint('dim', label.padEnd(LABEL_WIDTH)) + wrapped];
+    const [label, text, style = 'plain'] = fact;
+    const wrapped = wrap(printable(text), screen.columns(), LABEL_WIDTH);
+    return [screen.paint('dim', label.padEnd(LABEL_WIDTH)) + screen.paint(style, wrapped)];
   });
 }
 

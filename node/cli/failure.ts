@@ -74,10 +74,13 @@ export function failureText(error: MonoquantError, screen: Screen, verbose: bool
   return `${lines.join('\n')}\n`;
 }
 
-/** The whole chain of causes. */
+/** The whole chain of causes. Lines end between the message and the places only: a message may say anything. */
 function stackOf(error: unknown): string {
-  const stack = error instanceof Error ? (error.stack ?? String(error)) : String(error);
-  const text = stack.split('\n').map(printable).join('\n');
-  if (!(error instanceof Error) || error.cause === undefined) return text;
-  return `${text}\ncaused by ${stackOf(error.cause)}`;
+  if (!(error instanceof Error)) return printable(String(error));
+  const { message, stack = String(error), cause } = error;
+  const begin = stack.indexOf(message);
+  const end = begin < 0 ? 0 : begin + message.length;
+  const places = stack.slice(end).split('\n').map(printable);
+  const text = [printable(stack.slice(0, end)) + places[0], ...places.slice(1)].join('\n');
+  return cause === undefined ? text : `${text}\ncaused by ${stackOf(cause)}`;
 }

@@ -17,7 +17,7 @@ import type { ChosenOptions, FlagValues } from './flag.js';
 import type { QuantizeFlag } from './flags.js';
 import { withProgress } from './progress.js';
 import type { ReportFile } from './report-file.js';
-import { jsonText, printJson, printWarnings, type Session } from './session.js';
+import { jsonText, printJson, printPath, printWarnings, type Session } from './session.js';
 
 interface Job {
   readonly model: string;
@@ -61,8 +61,8 @@ export async function runQuantize(given: Arguments<QuantizeFlag>, session: Sessi
       if (place !== output && !values['dry-run']) undoFolder = makeFolder(place);
       report = await beginReport(job, values.report);
     }
-    const outcome = await (values['dry-run'] ? dryRun(job) : fullRun(job));
-    report?.finish(jsonText(outcome.document));
+    const outcome = await (values['dry-run'] ? dryRun(job) : fullRun(job, report));
+    await report?.finish(jsonText(outcome.document));
     await present(outcome, job);
     if (outcome.failure !== undefined) throw outcome.failure;
   } finally {
@@ -111,8 +111,11 @@ async function dryRun(job: Job): Promise<Outcome> {
   return { document, render };
 }
 
-async function fullRun(job: Job): Promise<Outcome> {
-  const { quantize } = await import('../index.js');
+async function fullRun(job: Job, reportFile: ReportFile | undefined): Promise<Outcome> {
+  const { functionsWith } = await import('../model.js');
+  const { quantize } = functionsWith(
+    reportFile && ((report) => reportFile.filled(jsonText(report))),
+  );
   const { model, place, output, choices, terms, values, session } = job;
   const renderer = (document: Report, written: string | undefined) => async () => {
     const { renderReport } = await import('./text-report.js');
@@ -152,7 +155,7 @@ async function present(
 ): Promise<void> {
   if (values.json) printJson(session.out, document);
   else if (!values.quiet) session.out.write(await render());
-  else if (failure === undefined) session.out.write(`${output}\n`);
+  else if (failure === undefined) printPath(session.out, output);
   // Where both outputs meet on a screen, a blank line parts them.
   const { warnings } = document;
   const meet = session.err.isTerminal && session.out.isTerminal;

@@ -3,11 +3,11 @@
  * It exists so that a bad path is told before an hour of work, and a failed run leaves no report.
  * Appears whole or not at all; never takes the place of the model or of the output.
  */
-import { realpathSync, writeFileSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ModelInput } from '../model-input.js';
 import { OutputFile } from '../output-file.js';
-import { writeFailed } from '../write-failed.js';
+import { publish } from '../publication.js';
 import { usageError } from './failure.js';
 
 export interface ReportPlace {
@@ -18,11 +18,10 @@ export interface ReportPlace {
 }
 
 export class ReportFile {
-  readonly #path: string;
   readonly #file: OutputFile;
+  #isWritten = false;
 
-  private constructor(path: string, file: OutputFile) {
-    this.#path = path;
+  private constructor(file: OutputFile) {
     this.#file = file;
   }
 
@@ -33,19 +32,22 @@ export class ReportFile {
     // Opened for its identities; a model that is not there is the first thing to tell.
     const input = ModelInput.open(model);
     try {
-      return new ReportFile(path, OutputFile.create(path, { force, inputs: input.identities }));
+      return new ReportFile(OutputFile.create(path, { force, inputs: input.identities }));
     } finally {
       input.close();
     }
   }
 
-  finish(text: string): void {
-    try {
-      writeFileSync(this.#file.file.descriptor, text);
-    } catch (error) {
-      throw writeFailed(this.#path, error);
-    }
-    this.#file.commit();
+  /** With its content; it is for others to give it its name. */
+  filled(text: string): OutputFile {
+    this.#file.fill(text);
+    this.#isWritten = true;
+    return this.#file;
+  }
+
+  /** Gives it its name, if it did not appear with an output. */
+  async finish(text: string): Promise<void> {
+    if (!this.#isWritten) await publish([this.filled(text)]);
   }
 
   /** Leaves nothing behind. Harmless after `finish`. */

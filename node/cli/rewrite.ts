@@ -14,7 +14,7 @@ import { usageError } from './failure.js';
 import type { ChosenOptions, FlagValues } from './flag.js';
 import type { ConvertFlag } from './flags.js';
 import { withProgress } from './progress.js';
-import { printJson, printWarnings, type Session } from './session.js';
+import { printJson, printPath, printWarnings, type Session } from './session.js';
 
 export interface Rewriting {
   readonly output: string;
@@ -47,7 +47,7 @@ export async function rewrite(
   const { sizes, timings, warnings } = report;
   const total = timings.planMs + timings.encodeMs + timings.verifyMs;
   if (values.json) printJson(session.out, report);
-  else if (values.quiet) session.out.write(`${written}\n`);
+  else if (values.quiet) printPath(session.out, written);
   else {
     const lines = [
       ['output', printable(written)],

@@ -5,7 +5,7 @@
  */
 import type { Warning } from '../../js/api/types.js';
 import { formatCount } from '../../js/words/format.js';
-import { printable, printableName } from '../../js/words/printable.js';
+import { printable, printableJson, printableName } from '../../js/words/printable.js';
 import { type Screen, screenOf } from './screen.js';
 import { wrap } from './text.js';
 
@@ -25,7 +25,12 @@ export function printJson(screen: Screen, document: unknown): void {
 }
 
 export function jsonText(document: unknown): string {
-  return `${JSON.stringify(document, null, 2)}\n`;
+  return `${printableJson(document)}\n`;
+}
+
+/** What `--quiet` leaves of a result. Programs get the path itself, a terminal one that does nothing. */
+export function printPath(screen: Screen, path: string): void {
+  screen.write(`${screen.isTerminal ? printable(path) : path}\n`);
 }
 
 /** Names in a warning. */

@@ -3,6 +3,7 @@
  * It exists so that every list of tensors looks alike and fits the screen it is shown on.
  * Columns that may shrink do so, the widest first, until the table fits; the others keep their text whole.
  */
+import { printable } from '../../js/words/printable.js';
 import type { Screen, Style } from './screen.js';
 import { displayWidth, elide } from './text.js';
 
@@ -24,16 +25,21 @@ export interface TableLayout {
 const GAP = '  ';
 const LEAST_WIDTH = 12;
 
-/** The table as lines, titles first. Cells must be printable. */
+/** The table as lines, titles first. What is in cells may come from files. */
 export function renderTable(
   columns: readonly Column[],
   rows: readonly (readonly Cell[])[],
   layout: TableLayout,
 ): string[] {
   const { screen, width = screen.columns() } = layout;
-  const widths = fitWidths(columns, rows, width);
+  const shown = rows.map((row) => row.map(printableCell));
+  const widths = fitWidths(columns, shown, width);
   const titles = columns.map((column): Cell => ({ text: column.title, style: 'dim' }));
-  return [titles, ...rows].map((row) => renderRow(columns, row, widths, screen));
+  return [titles, ...shown].map((row) => renderRow(columns, row, widths, screen));
+}
+
+function printableCell(cell: Cell): Cell {
+  return typeof cell === 'string' ? printable(cell) : { ...cell, text: printable(cell.text) };
 }
 
 function renderRow(

@@ -26,7 +26,7 @@ export function renderValidation(
   verbose: boolean,
 ): string {
   const { valid, problems, tensors, hasReference } = validation;
-  const blocks = [renderFacts(facts(validation, file, screen), screen)];
+  const blocks = [renderFacts(facts(validation, file), screen)];
   if (!valid) {
     const shown = verbose ? problems : problems.slice(0, PROBLEMS_SHOWN);
     const lines = shown.map(
@@ -69,15 +69,14 @@ export function renderValidation(
 function facts(
   { valid, problems, tensors, sqnrDb, outputSqnrDb, hasReference }: Validation,
   file: string,
-  screen: Screen,
 ): Fact[] {
   const kinds = countBy(tensors, ({ quantization }) => codesWords(quantization));
-  const verdict = valid
-    ? screen.paint('green', 'valid')
-    : screen.paint('red', `not valid: ${formatPlural(problems.length, 'problem')}`);
+  const verdict: Fact = valid
+    ? ['verdict', 'valid', 'green']
+    : ['verdict', `not valid: ${formatPlural(problems.length, 'problem')}`, 'red'];
   return [
     ['file', printable(file)],
-    ['verdict', verdict],
+    verdict,
     tensors.length > 0
       ? ['quantized', kinds.map(([words, count]) => `${formatCount(count)} ${words}`).join(', ')]
       : undefined,

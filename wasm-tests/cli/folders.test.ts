@@ -59,6 +59,20 @@ describe('a folder', () => {
     expect(inModel()).toEqual(before);
   });
 
+  it('of 100,000 numbered files is refused in seconds', async () => {
+    const crowd = root.at('crowd');
+    mkdirSync(crowd);
+    for (let number = 1; number <= 100_000; number += 1) {
+      writeFileSync(join(crowd, shardName(number, 100_000)), '');
+    }
+    const begin = performance.now();
+    const { code, stderr } = await monoquant('info', crowd);
+    // An answer that takes the square of their number takes a minute and a half.
+    expect(performance.now() - begin).toBeLessThan(15_000);
+    expect(code).toBe(5);
+    expect(stderr).toContain('1 to 1000 files');
+  });
+
   it('may be the one that the shell is in', async () => {
     const { code } = await shell(`cd '${model}' && monoquant quantize .`);
     expect(code).toBe(0);

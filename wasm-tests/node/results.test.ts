@@ -13,11 +13,12 @@ import {
   rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { MonoquantError, open, type Progress, quantize } from '#package/node';
@@ -97,7 +98,7 @@ describe('an output that the disk changes', () => {
     return ({ stage, bytes, totalBytes }: Progress) => {
       if (isDone || stage !== 'encode' || bytes !== totalBytes) return;
       isDone = true;
-      damage(folder.at('o.partial'));
+      damage(folder.partialOf('o') ?? '');
     };
   };
 
@@ -150,6 +151,37 @@ describe('models', () => {
     await failureOf(run, 'file-changed');
     expect(folder.has('o')).toBe(false);
   });
+});
+
+it('a change of a model is noticed although its time was put back', async () => {
+  const changing = folder.write('changing', mixedModel('F32'));
+  const bytes = readFileSync(changing);
+  const { atime, mtime } = statSync(changing);
+  const run = quantize(changing, {
+    output: folder.at('o'),
+    onProgress: ({ stage }) => {
+      if (stage !== 'verify') return;
+      writeFileSync(changing, bytes);
+      utimesSync(changing, atime, mtime);
+    },
+  });
+  await failureOf(run, 'file-changed');
+  expect(folder.has('o')).toBe(false);
+});
+
+it('what a killed program did not save is removed by the next one', async () => {
+  const program = `import { quantize } from ${JSON.stringify(ENTRY)};
+    await quantize(${JSON.stringify(model)});
+    process.kill(process.pid, 'SIGKILL');`;
+  const words = ['--input-type=module', '--eval', program];
+  await start(process.execPath, words).finished;
+  expect(readdirSync(temporary).length).toBe(1);
+  const mine = mkdtempSync(join(temporary, 'monoquant-'));
+  const result = await quantize(model);
+  expect(readdirSync(temporary).length).toBe(2);
+  await result.close();
+  expect(readdirSync(temporary)).toEqual([basename(mine)]);
+  rmSync(mine, { recursive: true });
 });
 
 it('programs end by themselves, and take what they did not save with them', async () => {

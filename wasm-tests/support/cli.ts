@@ -100,6 +100,15 @@ export class Folder {
     return readdirSync(this.path).sort();
   }
 
+  /** The file in which an output grows; undefined while there is none. */
+  partialOf(name: string): string | undefined {
+    const begin = `.${name}.monoquant-`;
+    const found = this.list().find(
+      (other) => other.startsWith(begin) && other.endsWith('.partial'),
+    );
+    return found === undefined ? undefined : this.at(found);
+  }
+
   has(name: string): boolean {
     return existsSync(this.at(name));
   }

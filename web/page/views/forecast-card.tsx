@@ -12,6 +12,7 @@ import {
   formatRatio,
   formatShare,
 } from '../../../js/words/format.js';
+import { printableJson } from '../../../js/words/printable.js';
 import { takenBytes } from '../../../js/words/sizes.js';
 import { configurationWords, REASON_WORDS } from '../../../js/words/wording.js';
 import { commandOf, outputName } from '../command.js';
@@ -131,7 +132,7 @@ function Repeat({ workbench, plan }: { workbench: Workbench; plan: Plan }) {
       <code class="command">{command}</code>
       <div class="buttons">
         <CopyButton label="Copy as command" text={command} />
-        <CopyButton label="Copy as config" text={`${JSON.stringify(configuration, null, 2)}\n`} />
+        <CopyButton label="Copy as config" text={`${printableJson(configuration)}\n`} />
       </div>
     </div>
   );

@@ -10,6 +10,7 @@ import {
   formatPlural,
   formatRate,
 } from '../../../js/words/format.js';
+import { printableJson } from '../../../js/words/printable.js';
 import type { Outcome } from '../outcome.js';
 import { download } from '../save.js';
 import type { Workbench } from '../workbench.js';
@@ -62,7 +63,7 @@ function TakeAway({ outcome, workbench }: { outcome: Outcome; workbench: Workben
   const { report, name, command } = outcome;
   const config = workbench.model.value?.config;
   const saved = outcome.saved.value;
-  const reportText = `${JSON.stringify(report, null, 2)}\n`;
+  const reportText = `${printableJson(report)}\n`;
   return (
     <>
       <div class="buttons">
@@ -85,10 +86,7 @@ function TakeAway({ outcome, workbench }: { outcome: Outcome; workbench: Workben
           Save the report
         </button>
         <CopyButton label="Copy as command" text={command} />
-        <CopyButton
-          label="Copy as config"
-          text={`${JSON.stringify(report.configuration, null, 2)}\n`}
-        />
+        <CopyButton label="Copy as config" text={`${printableJson(report.configuration)}\n`} />
       </div>
       <WorkProgress work={outcome.saving} words={{ save: 'Saving' }} />
       <FaultNotice fault={outcome.saving.fault.value} title="It was not saved." />
