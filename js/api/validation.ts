@@ -44,7 +44,7 @@ export interface Validation {
   readonly version: string;
   readonly valid: boolean;
   readonly problems: readonly Problem[];
-  /** Captured inputs that fit no layer, and so were not used. */
+  /** What the pickles of both files name, and captured inputs that fit no layer and so were not used. */
   readonly warnings: readonly Warning[];
   /** Whether values were compared with those of a reference. */
   readonly hasReference: boolean;

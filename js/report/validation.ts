@@ -2,6 +2,7 @@
  * From what the engine has found in a quantized file to a verdict.
  * What the file's metadata show, the engine has already told as problems.
  */
+import { pickleWarnings } from '../api/file-warnings.js';
 import type {
   Catalog,
   Problem,
@@ -60,7 +61,11 @@ export function validationOf(evidence: Evidence): Validation {
     version,
     valid: problems.length === 0,
     problems,
-    warnings: evidence.trial === undefined ? [] : dataWarnings([evidence.trial.problems]),
+    warnings: [
+      ...pickleWarnings(file),
+      ...(reference === undefined ? [] : pickleWarnings(reference, 'of the reference')),
+      ...(evidence.trial === undefined ? [] : dataWarnings([evidence.trial.problems])),
+    ],
     hasReference: reference !== undefined,
     sqnrDb,
     outputSqnrDb: meanSqnr(

@@ -7,8 +7,8 @@ import { checkBeside } from '../api/beside-weights.js';
 import type { CalibrationInput } from '../api/calibration.js';
 import { contradiction } from '../api/check.js';
 import { FILE_FAULTS, MonoquantError } from '../api/errors.js';
+import { fileWarnings, pickleWarnings } from '../api/file-warnings.js';
 import { parseJson } from '../api/json.js';
-import { leftOutWarnings } from '../api/left-out.js';
 import type { ModelOf, ModelTypes } from '../api/model.js';
 import {
   type CalibrateOptions,
@@ -149,11 +149,10 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
         });
       const document = parseJson(json);
       checkPlanned(beside, configuration, quantizedHead(document.tensors));
-      const leftOut = leftOutWarnings(this.catalog.leftOut);
       return {
         configuration,
         ...document,
-        warnings: [...leftOut, ...document.warnings, ...warnings],
+        warnings: [...fileWarnings(this.catalog), ...document.warnings, ...warnings],
       };
     });
   }
@@ -232,7 +231,9 @@ export abstract class Handle<Types extends HostTypes> implements ModelOf<Types> 
       const found = await calibrateWith(file, parts, run);
       const json = await calibrationOf(file, run.signal);
       if (json === null) throw new MonoquantError('internal', 'There is no calibration.');
-      const calibration = asDocument(json, found);
+      const catalog = parseJson(await file.request('catalog', null, { signal: run.signal }));
+      const warnings = [...pickleWarnings(catalog), ...found.warnings];
+      const calibration = asDocument(json, { ...found, warnings });
       gateWarnings(calibration.warnings ?? [], { strict });
       this.input.checkUnchanged();
       return calibration;

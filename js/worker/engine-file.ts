@@ -121,7 +121,7 @@ export class EngineFile<Output> {
 
   /** What a run has to know of its plan. */
   planFacts(): PlanFacts {
-    return planFacts(this.#planned().json(), parseJson(this.inspector.catalog()).leftOut);
+    return planFacts(this.#planned().json(), parseJson(this.inspector.catalog()));
   }
 
   /** Writes a share of what was planned, and reads most of it back. */
