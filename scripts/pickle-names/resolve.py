@@ -63,12 +63,13 @@ class Recorder(pickle.Unpickler):
 
 
 def resolved(data):
+    """The names, and whether Python came to the end."""
     recorder = Recorder(data)
     try:
         recorder.load()
     except Exception:
-        pass
-    return recorder.names
+        return recorder.names, False
+    return recorder.names, True
 
 
 GLOBALS = [
@@ -123,8 +124,9 @@ def main():
     with open(output, "w", encoding="ascii") as out:
         for data in cases:
             signal.alarm(20)
-            names = resolved(data)
-            if all(text.isprintable() for pair in names for text in pair):
+            names, is_whole = resolved(data)
+            # One that Python cannot read to its end is refused here, or told as such.
+            if is_whole and all(text.isprintable() for pair in names for text in pair):
                 out.write(json.dumps({"pickle": data.hex(), "names": names}) + "\n")
 
 

@@ -109,11 +109,6 @@ Result<void> bound_members(std::vector<ZipMember> &members, uint64_t directory_o
   }
   sort(order,
        [](const ZipMember *a, const ZipMember *b) { return a->header_offset < b->header_offset; });
-  if (!order.empty() && order.front()->header_offset != 0) {
-    return malformed(concat(order.front()->header_offset,
-                            " bytes in front of its first member: is another archive there?"),
-                     0);
-  }
   for (size_t i = 0; i < order.size(); ++i) {
     ZipMember &member = *order[i];
     member.end_limit = i + 1 < order.size() ? order[i + 1]->header_offset : directory_offset;
@@ -125,6 +120,11 @@ Result<void> bound_members(std::vector<ZipMember> &members, uint64_t directory_o
                               member.end_limit),
                        member.header_offset);
     }
+  }
+  if (!order.empty() && order.front()->header_offset != 0) {
+    return malformed(concat(order.front()->header_offset,
+                            " bytes in front of its first member: is another archive there?"),
+                     0);
   }
   return {};
 }

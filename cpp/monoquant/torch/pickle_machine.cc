@@ -42,6 +42,8 @@ Result<std::optional<PickleRead>> PickleMachine::run() {
   };
   while (true) {
     source_.begin_opcode();
+    const size_t begin = source_.position();
+    const uint64_t frame_end = frame_end_;
     const auto opcode = source_.number<uint8_t>();
     if (!opcode) {
       return outcome();
@@ -50,6 +52,11 @@ Result<std::optional<PickleRead>> PickleMachine::run() {
       break;
     }
     if (!run_value(*opcode) || !source_.is_good() || memory.exhausted()) {
+      return outcome();
+    }
+    // Python's C code would drop what it has of the frame and read on behind it: other names than those here.
+    if (begin < frame_end && source_.position() > frame_end) {
+      source_.malformed("expected an opcode to end with its frame, found one that goes on");
       return outcome();
     }
   }
