@@ -16,7 +16,7 @@ const BYTES_PER_THREAD = 16 << 20;
 
 export type NodeSession = Session<ModelFile, OutputPlace, undefined>;
 
-const RESTING = new RestingSessions<ModelFile, OpenFile, undefined>();
+const RESTING = new RestingSessions<ModelFile, OutputPlace, undefined>();
 
 /**
  * Sessions that share the work of one that is there. Each has an engine of its own that reads and writes for itself:

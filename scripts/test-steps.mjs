@@ -10,6 +10,7 @@ export const ROOT = join(import.meta.dirname, '..');
 const NODE = process.execPath;
 const JOBS = String(availableParallelism());
 const FUZZ_SECONDS = '120';
+const PICKLE_CASES = join(ROOT, 'build/pickle-cases.jsonl');
 const CORE = ['cmake', 'ninja-build', 'nlohmann-json3-dev'];
 const TESTS = [...CORE, 'libgtest-dev', 'libsimde-dev'];
 
@@ -79,6 +80,26 @@ function nativeSteps(deep) {
       onlyDeep: true,
       packages: [...TESTS, 'clang', 'libclang-rt-14-dev'],
       commands: () => [[NODE, 'scripts/fuzz.mjs', 'all', FUZZ_SECONDS]],
+    },
+    pickles: {
+      lane: 'native',
+      onlyDeep: true,
+      needs: ['native'],
+      packages: ['python3'],
+      env: { MONOQUANT_PICKLE_CASES: PICKLE_CASES },
+      commands: () => [
+        [
+          'python3',
+          'scripts/pickle-names/resolve.py',
+          'cpp/fuzz/corpus/pickle',
+          PICKLE_CASES,
+          '20000',
+        ],
+        [
+          'build/native-asan/cpp/tests/monoquant_tests',
+          '--gtest_filter=PickleNames.AreThoseThatPythonResolves',
+        ],
+      ],
     },
     tidy: {
       lane: 'native',

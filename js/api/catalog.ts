@@ -128,8 +128,19 @@ export type Danger = (typeof DANGERS)[number];
 export interface PickleGlobal {
   readonly module: string;
   readonly name: string;
-  /** Whether unpickling it in Python could run code or reach files, processes or the network. */
+  /**
+   * `dangerous`: unpickling it in Python can run code or reach files, processes or the network. `safe`: it is on the
+   * list of names that are known not to. `unknown`: everything else.
+   */
   readonly danger: Danger;
+}
+
+/** A part of an archive that may run code where it is loaded, and shows no names. */
+export interface OpaquePart {
+  /** Its path in the file. */
+  readonly member: string;
+  /** `native code`, `a pickle that cannot be read`, … */
+  readonly reason: string;
 }
 
 /** Tensors that are stored as codes, of one layout. */
@@ -159,8 +170,9 @@ export interface Catalog {
   /** All parts that could have been taken, the largest first. */
   readonly candidates: readonly Candidate[];
   readonly leftOut: readonly LeftOut[];
-  /** Of a pickle; the dangerous ones first. */
+  /** Of all pickles that PyTorch may load from it; the dangerous ones first. */
   readonly globals: readonly PickleGlobal[];
+  readonly opaque: readonly OpaquePart[];
   /** Where parts of quantized tensors were joined: those that do not fit together. */
   readonly problems: readonly Problem[];
   /** Codes that were not joined, or are of a layout that is not read here. */

@@ -44,7 +44,10 @@ export interface Validation {
   readonly version: string;
   readonly valid: boolean;
   readonly problems: readonly Problem[];
-  /** Captured inputs that fit no layer, and so were not used; tensors that the index takes from another file. */
+  /**
+   * What the pickles of both files name; tensors that the index takes from another file; captured inputs that fit no
+   * layer, and so were not used.
+   */
   readonly warnings: readonly Warning[];
   /** Whether values were compared with those of a reference. */
   readonly hasReference: boolean;

@@ -3,7 +3,7 @@
  * The first file is the measure: SQNR is that of the second against it.
  */
 
-import { leftOutWarnings } from '../api/left-out.js';
+import { fileWarnings } from '../api/file-warnings.js';
 import type {
   Catalog,
   ComparedFile,
@@ -43,8 +43,8 @@ export function comparisonOf(
     compared: tensors.filter(wasCompared).length,
     tensors,
     warnings: [
-      ...leftOutWarnings(first.leftOut, 'of the first file'),
-      ...leftOutWarnings(second.leftOut, 'of the second file'),
+      ...fileWarnings(first, 'of the first file'),
+      ...fileWarnings(second, 'of the second file'),
     ],
   };
 }

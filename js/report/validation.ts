@@ -2,6 +2,7 @@
  * From what the engine has found in a quantized file to a verdict.
  * What the file's metadata show, the engine has already told as problems.
  */
+import { pickleWarnings } from '../api/file-warnings.js';
 import { leftOutWarnings } from '../api/left-out.js';
 import type {
   Catalog,
@@ -62,6 +63,8 @@ export function validationOf(evidence: Evidence): Validation {
     valid: problems.length === 0,
     problems,
     warnings: [
+      ...pickleWarnings(file),
+      ...(reference === undefined ? [] : pickleWarnings(reference, 'of the reference')),
       ...leftOutWarnings(evidence.file.leftOut.filter(({ lost }) => !lost)), // others are problems
       ...(evidence.trial === undefined ? [] : dataWarnings([evidence.trial.problems])),
     ],

@@ -4,6 +4,7 @@
  */
 import type { Calibration } from '../api/calibration.js';
 import { contradiction } from '../api/check.js';
+import { pickleWarnings } from '../api/file-warnings.js';
 import { type Json, parseJson, toJson } from '../api/json.js';
 import type { RunOptions } from '../api/options.js';
 import type { Warning } from '../api/types.js';
@@ -29,7 +30,7 @@ export interface OpenedCalibration<Source> {
 export const AS_DATA: OpenOptions = { key: '', acceptsArrays: true };
 
 export interface Calibrated {
-  /** About data that fit no layer: only reading them shows that. */
+  /** About data that fit no layer, which only reading them shows, and about their pickles. */
   readonly warnings: readonly Warning[];
   /** Of the last file, which knows about all of them. */
   readonly problems: DataProblems | undefined;
@@ -49,6 +50,7 @@ export async function calibrateWith<Source>(
     model.calibration = given;
   }
   const found: DataProblems[] = [];
+  const pickles: Warning[] = [];
   for (const part of given === null ? parts : others) {
     if (part.kind === 'calibration') {
       throw contradiction(
@@ -57,23 +59,28 @@ export async function calibrateWith<Source>(
       );
     }
     model.calibration = undefined;
-    found.push(await addData(model, part.source, run));
+    const { problems, warnings } = await addData(model, part.source, run);
+    found.push(problems);
+    pickles.push(...warnings);
   }
-  return { warnings: dataWarnings(found), problems: found.at(-1) };
+  return { warnings: [...pickles, ...dataWarnings(found)], problems: found.at(-1) };
 }
 
 function addData<Source>(
   model: RemoteFile<Source, unknown, unknown>,
   source: Source,
   run: RunOptions,
-): Promise<DataProblems> {
-  return withFile(model.session, source, AS_DATA, run.signal, async ({ number: data }) =>
-    parseJson(
-      await withStage('calibrate', run, (controls) =>
-        model.request('calibrate', { data }, controls),
-      ),
-    ),
-  );
+): Promise<{ problems: DataProblems; warnings: readonly Warning[] }> {
+  return withFile(model.session, source, AS_DATA, run.signal, async (file) => {
+    const catalog = parseJson(await file.request('catalog', null, { signal: run.signal }));
+    const problems = await withStage('calibrate', run, (controls) =>
+      model.request('calibrate', { data: file.number }, controls),
+    );
+    return {
+      problems: parseJson(problems),
+      warnings: pickleWarnings(catalog, 'of the captured inputs'),
+    };
+  });
 }
 
 /** What the model's plans use. */

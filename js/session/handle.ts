@@ -6,8 +6,8 @@
 import { checkBeside } from '../api/beside-weights.js';
 import type { CalibrationInput } from '../api/calibration.js';
 import { MonoquantError } from '../api/errors.js';
+import { fileWarnings, pickleWarnings } from '../api/file-warnings.js';
 import { parseJson } from '../api/json.js';
-import { leftOutWarnings } from '../api/left-out.js';
 import {
   type CalibrateOptions,
   type CompareOptions,
@@ -89,11 +89,10 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
         });
       const document = parseJson(json);
       checkPlanned(beside, configuration, quantizedTie(document.tensors));
-      const leftOut = leftOutWarnings(this.catalog.leftOut);
       return {
         configuration,
         ...document,
-        warnings: [...leftOut, ...document.warnings, ...warnings],
+        warnings: [...fileWarnings(this.catalog), ...document.warnings, ...warnings],
       };
     });
   }
@@ -173,7 +172,9 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
       const found = await calibrateWith(file, parts, run);
       const json = await calibrationOf(file, run.signal);
       if (json === null) throw new MonoquantError('internal', 'There is no calibration.');
-      const calibration = asDocument(json, found);
+      const catalog = parseJson(await file.request('catalog', null, { signal: run.signal }));
+      const warnings = [...pickleWarnings(catalog), ...found.warnings];
+      const calibration = asDocument(json, { ...found, warnings });
       gateWarnings(calibration.warnings ?? [], { strict });
       this.place.input.checkUnchanged();
       return calibration;

@@ -111,7 +111,7 @@ export class EngineFile<Output> {
 
   /** What a run has to know of its plan. */
   planFacts(): PlanFacts {
-    return planFacts(this.run.document(), parseJson(this.catalog()).leftOut);
+    return planFacts(this.run.document(), parseJson(this.catalog()));
   }
 
   /** The run by the plan that was made. */

@@ -1,11 +1,11 @@
 /**
  * What a run has to know of its plan: a twentieth of the plan, which stays in the worker.
  */
+import { fileWarnings } from '../api/file-warnings.js';
 import { type Json, parseJson } from '../api/json.js';
-import { leftOutWarnings } from '../api/left-out.js';
 import type { OutputConfig } from '../api/model-config.js';
 import { type QuantizedTie, quantizedTie } from '../api/tied-head.js';
-import type { Dtype, LeftOut, Plan, PlannedTensor } from '../api/types.js';
+import type { Catalog, Dtype, Plan, PlannedTensor } from '../api/types.js';
 import type { PlanDocument } from '../engine/wasm.js';
 import { type Table, tableOf } from './table.js';
 
@@ -25,14 +25,14 @@ export interface PlanFacts extends Pick<Plan, 'sizes' | 'warnings'> {
   readonly tensors: Table<DecidedTensor>;
 }
 
-export function planFacts(json: Json<PlanDocument>, leftOut: readonly LeftOut[]): PlanFacts {
+export function planFacts(json: Json<PlanDocument>, catalog: Catalog): PlanFacts {
   const { sizes, warnings, tensors, quantizationConfig } = parseJson(json);
   const floatType = tensors.some(becomesAnotherFloat)
     ? mostUsedFloat(tensors.flatMap(({ outputs }) => outputs))
     : null;
   return {
     sizes,
-    warnings: [...leftOutWarnings(leftOut), ...warnings],
+    warnings: [...fileWarnings(catalog), ...warnings],
     outputConfig: { quantization: quantizationConfig, floatType },
     quantizedTie: quantizedTie(tensors),
     tensors: tableOf(tensors.map(decided)),

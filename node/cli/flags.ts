@@ -124,9 +124,15 @@ export type ConvertFlag = FlagOf<typeof CONVERT_FLAGS>;
 export const DEQUANTIZE_FLAGS = oneSection([...flagsOf(DEQUANTIZE), ...CONVERT_FLAGS[0].flags]);
 export type DequantizeFlag = FlagOf<typeof DEQUANTIZE_FLAGS>;
 
+/** Of commands that write nothing. */
+const STRICT_GATE = flagsOf(STRICT).map((flag) => ({
+  ...flag,
+  help: 'exit with 4 if there is a warning',
+}));
+
 export const COMPARE_FLAGS = oneSection([
   ...flagsOf({ ...OPENING, ...FAIL_UNDER }),
-  ...flagsOf(STRICT).map((flag) => ({ ...flag, help: 'exit with 4 if there is a warning' })),
+  ...STRICT_GATE,
   JSON_DOCUMENT,
   VERBOSE,
   HELP,
@@ -136,6 +142,7 @@ export type CompareFlag = FlagOf<typeof COMPARE_FLAGS>;
 export const VALIDATE_FLAGS = oneSection([
   MODEL,
   ...flagsOf({ ...VALIDATE, ...OPENING }),
+  ...STRICT_GATE,
   JSON_DOCUMENT,
   VERBOSE,
   HELP,
@@ -145,7 +152,11 @@ export type ValidateFlag = FlagOf<typeof VALIDATE_FLAGS>;
 export const INFO_FLAGS = oneSection([
   MODEL,
   ...flagsOf(OPENING),
-  { kind: 'switch', name: 'strict', help: 'exit with 4 if a pickle names what is dangerous' },
+  {
+    kind: 'switch',
+    name: 'strict',
+    help: 'exit with 4 unless everything a pickle names is known to be safe',
+  },
   { ...JSON_DOCUMENT, help: 'print the catalog as one JSON document' },
   { ...VERBOSE, help: 'every tensor, the values of metadata' },
   HELP,

@@ -4,6 +4,7 @@
  * Only the file's metadata is read, and nothing in it is run.
  */
 import { MonoquantError } from '../../js/api/errors.js';
+import { pickleWarnings } from '../../js/api/file-warnings.js';
 import type { Catalog } from '../../js/api/types.js';
 import { type Arguments, oneModel } from './arguments.js';
 import type { InfoFlag } from './flags.js';
@@ -25,16 +26,11 @@ export async function runInfo(given: Arguments<InfoFlag>, { out, signal }: Sessi
   }
 }
 
-function gateDanger({ globals }: Catalog): void {
-  const dangerous = globals.filter(({ danger }) => danger === 'dangerous');
-  const [first] = dangerous;
+/** Safe is what is known to be: the rest stops, whatever it is. */
+function gateDanger(catalog: Catalog): void {
+  const [first] = pickleWarnings(catalog);
   if (first === undefined) return;
-  const more = dangerous.length === 1 ? '' : ` and ${dangerous.length - 1} more`;
-  throw new MonoquantError(
-    'unsafe-pickle',
-    `The model's pickle names ${first.module}.${first.name}${more}, which can run code where it is loaded in Python.`,
-    {
-      suggestion: 'Do not load it with torch.load; monoquant convert takes out the tensors alone.',
-    },
-  );
+  throw new MonoquantError('unsafe-pickle', first.message, {
+    suggestion: 'monoquant convert takes out the tensors alone.',
+  });
 }

@@ -115,8 +115,8 @@ function partFacts({ key, candidates, wrapperPrefix, leftOut }: Catalog): Fact[]
   return facts;
 }
 
-/** Every name that a pickle reaches for, the dangerous ones with their verdict. */
-function pickleFacts({ globals }: Catalog, verbose: boolean): Fact[] {
+/** Every name that a pickle reaches for, by their verdicts, and parts of the file that show none. */
+function pickleFacts({ globals, opaque }: Catalog, verbose: boolean): Fact[] {
   const text = (danger: Danger) => {
     const names = globals
       .filter((global) => global.danger === danger)
@@ -127,7 +127,9 @@ function pickleFacts({ globals }: Catalog, verbose: boolean): Fact[] {
     const more = hidden === 0 ? [] : [`${formatCount(hidden)} more (--verbose)`];
     return [...names.slice(0, shown), ...more].join(', ');
   };
+  const parts = opaque.map(({ member, reason }) => `${printable(member)} (${printable(reason)})`);
   const kinds = [
+    ['OPAQUE', parts.join(', ')],
     ['DANGEROUS', text('dangerous')],
     ['unknown', text('unknown')],
     ['safe', text('safe')],

@@ -3,7 +3,7 @@
  * It exists to be believed in pipelines: any problem ends it with exit code 4.
  * Files are only read.
  */
-import { gateProblems } from '../../js/report/gates.js';
+import { gateProblems, gateWarnings } from '../../js/report/gates.js';
 import { type Arguments, oneModel } from './arguments.js';
 import type { ValidateFlag } from './flags.js';
 import { withProgress } from './progress.js';
@@ -12,12 +12,13 @@ import { renderValidation } from './text-validation.js';
 
 export async function runValidate(given: Arguments<ValidateFlag>, session: Session): Promise<void> {
   const { values } = given;
+  const { strict = false, ...options } = given.options;
   const file = oneModel('validate', given);
   const { validate } = await import('../index.js');
   const { err, signal } = session;
   const validation = await withProgress(err, { quiet: false, lines: !values.json }, (onProgress) =>
     validate(file, {
-      ...given.options,
+      ...options,
       threads: 1,
       signal,
       onProgress,
@@ -30,4 +31,5 @@ export async function runValidate(given: Arguments<ValidateFlag>, session: Sessi
   }
   printWarnings(session.err, validation.warnings);
   gateProblems(validation, file);
+  gateWarnings(validation.warnings, { strict });
 }

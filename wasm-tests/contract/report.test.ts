@@ -103,7 +103,15 @@ describe('warnings', () => {
   const nan = filled('nan.weight', 'F32', [8, 128], (index) => (index === 3 ? Number.NaN : 1));
   const cases: Readonly<
     Record<
-      Exclude<WarningCode, 'dropped' | 'left-out' | 'not-loadable' | `calibration-${string}`>,
+      Exclude<
+        WarningCode,
+        | 'dropped'
+        | 'left-out'
+        | 'not-loadable'
+        | 'opaque-part'
+        | `calibration-${string}`
+        | `pickle-${string}`
+      >,
       readonly [Tensor[], PlanOptions, tensors: readonly string[]]
     >
   > = {

@@ -25,6 +25,7 @@ import {
   METHODS,
   OBSERVERS,
   OPTIONS,
+  type OpaquePart,
   type OutputTensor,
   type PickleGlobal,
   type Plan,
@@ -324,6 +325,7 @@ const catalogDocument = object<Catalog>({
   problems: list(problem),
   foreign: list(object<ForeignCodes>({ layout: text, tensor: text, tensors: count })),
   globals: list(object<PickleGlobal>({ module: text, name: text, danger: oneOf(DANGERS) })),
+  opaque: list(object<OpaquePart>({ member: text, reason: text })),
   tensors: list(
     object<TensorInfo>({
       name: text,

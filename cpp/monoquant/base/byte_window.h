@@ -54,6 +54,23 @@ public:
     return std::nullopt;
   }
 
+  /// The window of a file that is a part of this one: what is known of it already. The part must lie inside.
+  [[nodiscard]] ByteWindow part(uint64_t offset, uint64_t length) const {
+    ByteWindow inside(length);
+    auto chunk = chunks_.lower_bound(offset - std::min(offset, largest_));
+    for (; chunk != chunks_.end() && chunk->first < offset + length; ++chunk) {
+      const auto &[begin, bytes] = *chunk;
+      const uint64_t from = std::max(begin, offset);
+      const uint64_t to = std::min<uint64_t>(begin + bytes.size(), offset + length);
+      if (from < to) {
+        const auto known = std::span(bytes).subspan(static_cast<size_t>(from - begin),
+                                                    static_cast<size_t>(to - from));
+        inside.add(from - offset, std::vector<uint8_t>(known.begin(), known.end()));
+      }
+    }
+    return inside;
+  }
+
   /// Adds bytes that were read at `offset`; chunks that they cover are dropped.
   void add(uint64_t offset, std::vector<uint8_t> bytes) {
     const uint64_t end = offset + bytes.size();

@@ -23,6 +23,15 @@ template <typename... Parts> std::string concat(const Parts &...parts) {
   return text;
 }
 
+/// A to Z become a to z; everything else stays.
+inline std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char &letter : lower) {
+    letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+  }
+  return lower;
+}
+
 /// [2, 3] as "2×3"; "scalar" for no dimensions.
 inline std::string shape_text(std::span<const uint64_t> shape) {
   if (shape.empty()) {

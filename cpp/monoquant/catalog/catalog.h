@@ -106,6 +106,7 @@ struct Catalog {
   // Only of PyTorch's files.
   std::vector<torch::LeftOut> left_out = {};
   std::vector<torch::Global> globals = {};
+  std::vector<torch::Opaque> opaque = {};
   std::string key = {};
   std::vector<torch::Candidate> candidates = {};
   bool is_joined = false; // codes, scales and what belongs to them are tensors of values

@@ -108,6 +108,13 @@ void write_torch(JsonWriter &json, const Catalog &catalog) {
     json.member("danger", danger_name(global.danger));
     json.end();
   }
+  json.end().key("opaque").begin_array();
+  for (const torch::Opaque &part : catalog.opaque) {
+    json.begin_object();
+    json.member("member", part.member);
+    json.member("reason", part.reason);
+    json.end();
+  }
   json.end();
 }
 

@@ -13,7 +13,7 @@
 namespace monoquant::container {
 
 struct TarMember {
-  std::string name;
+  std::string name;    // without "./" in front; unique
   uint64_t offset = 0; // of its data in the file
   uint64_t bytes = 0;
 };

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <optional>
+#include <set>
 
 #include "monoquant/base/text.h"
 #include "monoquant/container/tar.h"
@@ -147,6 +148,7 @@ Result<Parsed<std::vector<TarMember>>> read_tar(const ByteWindow &window) {
   using Step = Parsed<std::vector<TarMember>>;
   const uint64_t size = window.file_size();
   std::vector<TarMember> members;
+  std::set<std::string, std::less<>> names;
   Ahead ahead;
   uint64_t at = 0;
   for (size_t headers = 0;; ++headers) {
@@ -195,6 +197,11 @@ Result<Parsed<std::vector<TarMember>>> read_tar(const ByteWindow &window) {
       }
     } else if (!about_any) {
       std::string name = ahead.name.value_or(name_of(*header));
+      name.erase(0, name.starts_with("./") ? 2 : 0);
+      // Also of links: Python takes the last entry of a name, whatever its type.
+      if (!names.insert(name).second) {
+        return malformed_tar(concat("two entries of the name \"", name, "\""), at);
+      }
       // The oldest kind marks folders by the name alone; '7' is a file, too.
       if ((type == '0' || type == 0 || type == '7') && !name.ends_with('/')) {
         members.push_back({std::move(name), data, bytes});

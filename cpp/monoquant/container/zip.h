@@ -41,6 +41,10 @@ struct ZipDirectory {
   [[nodiscard]] const ZipMember *find(std::string_view name) const;
 };
 
+/// PyTorch looks members up without regard to case (A to Z), and takes one of those that it finds; Python's zipfile
+/// takes another. Errors: kMalformedFile.
+Result<void> require_names_differ_by_more_than_case(const ZipDirectory &directory);
+
 /// True where the first bytes are those of a zip archive.
 bool looks_like_zip(std::span<const uint8_t> head);
 

@@ -15,7 +15,7 @@ constexpr uint64_t kTail = End::kBytes + kSaturated16 + 32ULL * 1024;
 
 struct EndRecord {
   uint64_t offset = 0;
-  bool last = false; // nothing follows it and its comment
+  bool last = false; // nothing but zeros follows it and its comment
 };
 
 Error cut_off(uint64_t file_size) {
@@ -28,11 +28,12 @@ Error cut_off(uint64_t file_size) {
                file_size};
 }
 
-/// The last end record. One that ends with the file goes before one that something follows.
-std::optional<EndRecord> find_end(Bytes tail, uint64_t tail_offset) {
-  std::optional<EndRecord> followed;
+/// The last end record, which is the one that Python and PyTorch take. A comment that holds another one would be a
+/// second archive for whoever looks from the front: an error.
+Result<std::optional<EndRecord>> find_end(Bytes tail, uint64_t tail_offset) {
+  std::optional<EndRecord> end;
   if (tail.size() < End::kBytes) {
-    return followed;
+    return end;
   }
   const size_t lowest = tail.size() - std::min(tail.size(), End::kBytes + kSaturated16);
   for (size_t at = tail.size() - End::kBytes + 1; at-- > lowest;) {
@@ -41,14 +42,19 @@ std::optional<EndRecord> find_end(Bytes tail, uint64_t tail_offset) {
     }
     const size_t comment = load_le<uint16_t>(&tail[at + End::kCommentLength]);
     const size_t rest = tail.size() - at - End::kBytes;
-    if (comment == rest) {
-      return EndRecord{tail_offset + at, true};
+    if (end && comment == rest) {
+      return malformed(concat("two end records, at ", tail_offset + at, " and at ", end->offset,
+                              ": two archives in one file"),
+                       end->offset);
     }
-    if (comment < rest && !followed) {
-      followed = EndRecord{tail_offset + at, false};
+    if (!end && comment <= rest) {
+      const auto behind = tail.last(rest - comment);
+      const bool padded =
+          std::all_of(behind.begin(), behind.end(), [](uint8_t byte) { return byte == 0; });
+      end = EndRecord{tail_offset + at, padded};
     }
   }
-  return followed;
+  return end;
 }
 
 /// Reads the zip64 end record that `locator` points to, and lets it agree with the plain one.
@@ -110,7 +116,11 @@ Result<Parsed<DirectoryPlace>> read_end(const ByteWindow &window) {
   if (!tail) {
     return Step(Needs{{size - length, length}});
   }
-  const auto end = find_end(*tail, size - length);
+  auto found = find_end(*tail, size - length);
+  if (!found) {
+    return found.error();
+  }
+  const auto &end = found.value();
   if (!end) {
     return cut_off(size);
   }
@@ -153,6 +163,9 @@ Result<Parsed<DirectoryPlace>> read_end(const ByteWindow &window) {
                             ", which does not end at ", place.end,
                             ", where the end record begins (were bytes put in front?)"),
                      end->offset);
+  }
+  if (!end->last) {
+    return malformed("data behind its end that are none of its own", end->offset);
   }
   return Step(place);
 }

@@ -4,6 +4,7 @@
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/checked.h"
 #include "monoquant/base/sort.h"
+#include "monoquant/base/text.h"
 #include "monoquant/container/zip.h"
 #include "monoquant/container/zip_end.h"
 #include "monoquant/container/zip_records.h"
@@ -120,6 +121,11 @@ Result<void> bound_members(std::vector<ZipMember> &members, uint64_t directory_o
                        member.header_offset);
     }
   }
+  if (!order.empty() && order.front()->header_offset != 0) {
+    return malformed(concat(order.front()->header_offset,
+                            " bytes in front of its first member: is another archive there?"),
+                     0);
+  }
   return {};
 }
 
@@ -148,6 +154,23 @@ const ZipMember *ZipDirectory::find(std::string_view name) const {
       by_name.begin(), by_name.end(), name,
       [&](uint32_t index, std::string_view key) { return members[index].name < key; });
   return found == by_name.end() || members[*found].name != name ? nullptr : &members[*found];
+}
+
+Result<void> require_names_differ_by_more_than_case(const ZipDirectory &directory) {
+  std::vector<std::pair<std::string, const ZipMember *>> names;
+  names.reserve(directory.members.size());
+  for (const ZipMember &member : directory.members) {
+    names.emplace_back(lower_case(member.name), &member);
+  }
+  sort(names, [](const auto &a, const auto &b) { return a.first < b.first; });
+  const auto twice = std::adjacent_find(
+      names.begin(), names.end(), [](const auto &a, const auto &b) { return a.first == b.first; });
+  if (twice != names.end()) {
+    return malformed(concat("two members that differ by case alone, \"", twice[0].second->name,
+                            "\" and \"", twice[1].second->name, "\""),
+                     twice[1].second->header_offset);
+  }
+  return {};
 }
 
 bool looks_like_zip(Bytes head) {

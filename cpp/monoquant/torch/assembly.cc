@@ -36,7 +36,9 @@ public:
     checkpoint.key = std::move(chosen.value().key);
     checkpoint.left_out = std::move(chosen.value().left_out);
     checkpoint.candidates = std::move(chosen.value().candidates);
-    checkpoint.globals = list_globals(pickle_);
+    GlobalList globals;
+    globals.add(pickle_, options_.is_script ? Unpickler::kScript : Unpickler::kPython);
+    checkpoint.globals = globals.list();
     for (const size_t index : chosen.value().taken) {
       if (auto added = add(index); !added) {
         return added.error();
@@ -68,10 +70,11 @@ private:
   Result<void> add(size_t index) {
     const FoundTensor &found = walk_.tensors[index];
     const Rebuilt &rebuilt = *rebuilt_[index];
-    const std::string_view reason = reason_to_leave(rebuilt);
+    const std::string_view reason = reason_to_leave(found, rebuilt);
     if (!reason.empty()) {
-      assembly_.checkpoint.left_out.push_back({options_.prefix + found.path, std::string(reason), 1,
-                                               rebuilt.bytes, !rebuilt.unreadable.empty()});
+      const bool is_lost = !rebuilt.unreadable.empty() || !found.is_named;
+      assembly_.checkpoint.left_out.push_back(
+          {options_.prefix + found.path, std::string(reason), 1, rebuilt.bytes, is_lost});
       return {};
     }
     const std::string name = name_of(found);
@@ -91,9 +94,13 @@ private:
     return added;
   }
 
-  [[nodiscard]] std::string_view reason_to_leave(const Rebuilt &rebuilt) const {
+  [[nodiscard]] std::string_view reason_to_leave(const FoundTensor &found,
+                                                 const Rebuilt &rebuilt) const {
     if (!rebuilt.unreadable.empty()) {
       return rebuilt.unreadable;
+    }
+    if (!found.is_named) {
+      return "a tensor under a key that is an object and no name";
     }
     // state_dict() knows parameters and buffers. The archive does not tell them from other attributes, but
     // those that programs keep between calls are empty when they are saved.

@@ -26,7 +26,7 @@ struct AssemblyOptions {
   const ExternalTensors *external = nullptr; // of a tar archive
 };
 
-/// `claims`: those that the container knows already. Errors: those of `read_zip_checkpoint`, but that there may
+/// The globals are those of this pickle alone. `claims`: those that the container knows already. Errors: those of `read_zip_checkpoint`, but that there may
 /// be no tensors.
 Result<Assembly> assemble(const Pickle &pickle, StorageClaims claims,
                           const AssemblyOptions &options);

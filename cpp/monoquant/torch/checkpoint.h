@@ -58,7 +58,7 @@ struct LeftOut {
 };
 
 enum class Danger : uint8_t {
-  kSafe,      // PyTorch itself allows it
+  kSafe,      // known to be harmless
   kUnknown,   // a name that we know nothing about
   kDangerous, // can run code or reach files, processes or the network
 };
@@ -68,6 +68,12 @@ struct Global {
   std::string module;
   std::string name;
   Danger danger = Danger::kUnknown;
+};
+
+/// A part of an archive that may run code where it is loaded, and shows no names.
+struct Opaque {
+  std::string member; // its path
+  std::string reason; // a clause: "native code", "a pickle that cannot be read", …
 };
 
 /// A place in the file that holds a state dict.
@@ -85,7 +91,8 @@ struct Checkpoint {
   std::vector<Storage> storages;
   std::vector<Tensor> tensors; // in the order of the state dict; names are unique
   std::vector<LeftOut> left_out;
-  std::vector<Global> globals;       // one for each name
+  std::vector<Global> globals; // one for each name, of every pickle that PyTorch may load
+  std::vector<Opaque> opaque;
   std::string key;                   // the candidate that was taken
   std::vector<Candidate> candidates; // all of them, the largest first
 };

@@ -1,5 +1,6 @@
 // Source of the layout: torch/export/pt2_archive, and files that PyTorch 2.14 wrote.
 #include <algorithm>
+#include <set>
 
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/json.h"
@@ -8,6 +9,7 @@
 #include "monoquant/base/text.h"
 #include "monoquant/torch/assembly.h"
 #include "monoquant/torch/element_type.h"
+#include "monoquant/torch/embedded.h"
 #include "monoquant/torch/zip_checkpoint.h"
 
 namespace monoquant::torch {
@@ -56,6 +58,32 @@ std::optional<std::vector<uint64_t>> counts_of(const Json &list) {
   return counts;
 }
 
+/// Records that some configuration calls plain bytes, and no other calls a pickle: whole names.
+struct PlainRecords {
+  std::set<std::string, std::less<>> plain;
+  std::set<std::string, std::less<>> pickled;
+
+  [[nodiscard]] bool has(const std::string &name) const {
+    return plain.contains(name) && !pickled.contains(name);
+  }
+};
+
+/// Everything in the archive that PyTorch may load, but plain weights and JSON.
+Needs read_others(const ZipArchive &archive, const PlainRecords &records, EmbeddedReader &others) {
+  for (const container::ZipMember &member : archive.directory.members) {
+    const std::string_view name = member.name;
+    const bool is_inside = name.starts_with(archive.top);
+    const auto inner = is_inside ? name.substr(archive.top.size()) : std::string_view();
+    // The class of an object of TorchScript is a program, or one that a library has registered.
+    const bool is_script = inner.starts_with(concat(kConstants, "custom_obj_"));
+    if (!records.has(member.name) && !name.ends_with(".json") && inner != "archive_format" &&
+        inner != "archive_version" && !is_plain_fact(inner)) {
+      others.read(archive.window, member, is_script ? Unpickler::kScript : Unpickler::kPython);
+    }
+  }
+  return std::move(others.needs);
+}
+
 /// The weights, or the constants, of one program.
 struct ExportedSet {
   std::string model;
@@ -67,7 +95,7 @@ struct ExportedSet {
 /// Adds one tensor to `set`, with a claim on the record that holds it.
 Result<void> add_exported(const ZipArchive &archive, std::string_view folder,
                           const std::string &name, const Json &entry, StorageClaims &claims,
-                          ExportedSet &set) {
+                          PlainRecords &records, ExportedSet &set) {
   const Json &meta = member_of(entry, "tensor_meta");
   const std::string path = text_of(member_of(entry, "path_name"));
   const container::ZipMember *record = archive.find(std::string(folder) + path);
@@ -77,6 +105,9 @@ Result<void> add_exported(const ZipArchive &archive, std::string_view folder,
   }
   const Json &pickled = member_of(entry, "use_pickle");
   const bool is_pickled = pickled.is_boolean() && *pickled.get_ptr<const bool *>();
+  // Constants may be objects; torch.export tells them by their names.
+  const bool is_plain = !is_pickled && (folder == kWeights || path.starts_with("tensor_"));
+  (is_plain ? records.plain : records.pickled).insert(record->name);
   const auto number = count_of(member_of(meta, "dtype"));
   const auto type = number ? export_dtype(static_cast<int64_t>(*number)) : std::nullopt;
   const auto layout = count_of(member_of(meta, "layout"));
@@ -120,7 +151,8 @@ Result<void> add_exported(const ZipArchive &archive, std::string_view folder,
 }
 
 Result<ExportedSet> read_set(const ZipArchive &archive, std::string_view folder, std::string model,
-                             const container::ZipContent &content, StorageClaims &claims) {
+                             const container::ZipContent &content, StorageClaims &claims,
+                             PlainRecords &records) {
   ExportedSet set;
   set.model = std::move(model);
   const Json document = parse_json(text_view(content.bytes));
@@ -130,7 +162,7 @@ Result<ExportedSet> read_set(const ZipArchive &archive, std::string_view folder,
                                        "\" is no JSON of tensors"));
   }
   for (const auto &[name, entry] : config.items()) {
-    if (auto added = add_exported(archive, folder, name, entry, claims, set); !added) {
+    if (auto added = add_exported(archive, folder, name, entry, claims, records, set); !added) {
       return added.error();
     }
   }
@@ -140,7 +172,7 @@ Result<ExportedSet> read_set(const ZipArchive &archive, std::string_view folder,
 /// The sets of all programs in the archive; usually there is one, called "model".
 Result<Parsed<std::vector<ExportedSet>>> read_sets(const ZipArchive &archive,
                                                    std::string_view folder, std::string_view suffix,
-                                                   StorageClaims &claims) {
+                                                   StorageClaims &claims, PlainRecords &records) {
   using Step = Parsed<std::vector<ExportedSet>>;
   MemberReader reader(archive.window);
   std::vector<std::pair<std::string, std::optional<container::ZipContent>>> contents;
@@ -163,7 +195,7 @@ Result<Parsed<std::vector<ExportedSet>>> read_sets(const ZipArchive &archive,
   }
   std::vector<ExportedSet> sets;
   for (auto &[model, content] : contents) {
-    auto set = read_set(archive, folder, model, *content, claims);
+    auto set = read_set(archive, folder, model, *content, claims, records);
     if (!set) {
       return set.error();
     }
@@ -225,11 +257,12 @@ Result<Parsed<Checkpoint>> read_export_archive(const ZipArchive &archive, const 
   checkpoint.format = "torch-export";
   StorageClaims claims;
   StorageClaims constant_claims;
-  auto sets = read_sets(archive, kWeights, kWeightsSuffix, claims);
+  PlainRecords records;
+  auto sets = read_sets(archive, kWeights, kWeightsSuffix, claims, records);
   if (!sets) {
     return sets.error();
   }
-  auto constants = read_sets(archive, kConstants, kConstantsSuffix, constant_claims);
+  auto constants = read_sets(archive, kConstants, kConstantsSuffix, constant_claims, records);
   if (!constants) {
     return constants.error();
   }
@@ -246,6 +279,12 @@ Result<Parsed<Checkpoint>> read_export_archive(const ZipArchive &archive, const 
   if (!needs.empty()) {
     return Step(std::move(needs));
   }
+  EmbeddedReader others;
+  if (Needs lacking = read_others(archive, records, others); !lacking.empty()) {
+    return Step(std::move(lacking));
+  }
+  checkpoint.globals = others.globals.list();
+  checkpoint.opaque = std::move(others.opaque);
   const auto &programs = *std::get_if<std::vector<ExportedSet>>(&sets.value());
   if (auto chosen = choose_set(programs, choice, checkpoint); !chosen) {
     return chosen.error();

@@ -1,5 +1,6 @@
 #include "monoquant/torch/key_text.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "monoquant/base/json_writer.h"
@@ -10,7 +11,7 @@ namespace {
 
 // Tuples may share their parts, so a small pickle can hold a key of 10^30 characters.
 constexpr size_t kMaxBytes = 1024;
-constexpr int kMaxDepth = 8;
+constexpr int kMaxKeyDepth = 8;
 
 /// JSON's numbers look like Python's.
 std::string float_text(double value) {
@@ -26,7 +27,7 @@ std::string float_text(double value) {
 }
 
 void append_repr(const Pickle &pickle, NodeId key, int depth, std::string &text) {
-  if (text.size() > kMaxBytes || depth > kMaxDepth) {
+  if (text.size() > kMaxBytes || depth > kMaxKeyDepth) {
     text += "…";
     return;
   }
@@ -67,7 +68,31 @@ void append_repr(const Pickle &pickle, NodeId key, int depth, std::string &text)
   }
 }
 
+bool has_text(const Pickle &pickle, NodeId key, int depth) {
+  switch (pickle.kind(key)) {
+  case NodeKind::kTuple: {
+    const auto parts = pickle.children(key);
+    constexpr size_t kMaxParts = 64; // longer ones are cut off
+    return depth <= kMaxKeyDepth && parts.size() <= kMaxParts &&
+           std::all_of(parts.begin(), parts.end(),
+                       [&](NodeId part) { return has_text(pickle, part, depth + 1); });
+  }
+  case NodeKind::kNone:
+  case NodeKind::kBool:
+  case NodeKind::kInt:
+  case NodeKind::kFloat:
+  case NodeKind::kText:
+  case NodeKind::kBytes:
+  case NodeKind::kGlobal:
+    return true;
+  default:
+    return false;
+  }
+}
+
 } // namespace
+
+bool key_has_text(const Pickle &pickle, NodeId key) { return has_text(pickle, key, 0); }
 
 std::string key_text(const Pickle &pickle, NodeId key) {
   if (pickle.kind(key) == NodeKind::kText) {

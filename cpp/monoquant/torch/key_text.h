@@ -11,4 +11,7 @@ namespace monoquant::torch {
 
 std::string key_text(const Pickle &pickle, NodeId key);
 
+/// Whether the text tells the key from others: an object has none of its own, and is "<object>".
+bool key_has_text(const Pickle &pickle, NodeId key);
+
 } // namespace monoquant::torch

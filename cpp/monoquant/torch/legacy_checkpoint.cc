@@ -15,6 +15,7 @@
 #include "monoquant/base/text.h"
 #include "monoquant/torch/assembly.h"
 #include "monoquant/torch/checkpoint.h"
+#include "monoquant/torch/globals.h"
 #include "monoquant/torch/persistent_id.h"
 
 namespace monoquant::torch {
@@ -152,15 +153,20 @@ Result<Needs> place(const ByteWindow &window, const LegacyHead &head, LegacyStor
   return needs;
 }
 
-Result<Checkpoint> make_checkpoint(const Pickle &object, StorageClaims claims,
+Result<Checkpoint> make_checkpoint(const LegacyHead &head, StorageClaims claims,
                                    const LegacyStorages &storages, const Choice &choice) {
   AssemblyOptions options;
   options.choice = choice;
-  auto assembled = assemble(object, std::move(claims), options);
+  auto assembled = assemble(head.pickles[3], std::move(claims), options);
   if (!assembled) {
     return assembled.error();
   }
   Checkpoint &checkpoint = assembled.value().checkpoint;
+  GlobalList globals; // Python loads all five
+  for (const Pickle &pickle : head.pickles) {
+    globals.add(pickle);
+  }
+  checkpoint.globals = globals.list();
   if (auto some = require_tensors(checkpoint); !some) {
     return some.error();
   }
@@ -227,7 +233,7 @@ Result<Parsed<Checkpoint>> read_legacy_checkpoint(const ByteWindow &window, cons
   if (!needs.value().empty()) {
     return Step(std::move(needs.value()));
   }
-  auto checkpoint = make_checkpoint(head->pickles[3], std::move(claims), storages.value(), choice);
+  auto checkpoint = make_checkpoint(*head, std::move(claims), storages.value(), choice);
   if (!checkpoint) {
     return checkpoint.error();
   }

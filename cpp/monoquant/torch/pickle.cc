@@ -79,6 +79,15 @@ std::string_view Pickle::global_name(NodeId node) const {
   return of.kind == NodeKind::kGlobal ? view(names_[low(of)].name) : std::string_view{};
 }
 
+bool Pickle::is_only_made(NodeId node) const {
+  const Node &of = nodes_[node];
+  if (of.kind != NodeKind::kGlobal || calls_objects_) {
+    return false;
+  }
+  const GlobalName &name = names_[low(of)];
+  return name.uses == name.made;
+}
+
 NodeId Pickle::callable(NodeId node) const {
   return kind(node) == NodeKind::kObject ? low(nodes_[node]) : kNoneNode;
 }

@@ -72,6 +72,10 @@ public:
 
   [[nodiscard]] std::string_view global_module(NodeId node) const; // kGlobal: "torch._utils"
   [[nodiscard]] std::string_view global_name(NodeId node) const;   // kGlobal: "_rebuild_tensor_v2"
+  /// kGlobal: whether all that the pickle does with it is to make empty objects of it (NEWOBJ) and give them a
+  /// state. Python then runs neither its __init__ nor its __call__, in no way that a pickle has: it is no argument,
+  /// and no element or attribute of anything.
+  [[nodiscard]] bool is_only_made(NodeId node) const;
 
   [[nodiscard]] NodeId callable(NodeId node) const;  // kObject: a kGlobal, kObject or kPersistent
   [[nodiscard]] NodeId arguments(NodeId node) const; // kObject: a kTuple
@@ -122,6 +126,8 @@ private:
   struct GlobalName {
     Text module;
     Text name;
+    uint32_t uses = 0; // how often it came onto the stack
+    uint32_t made = 0; // how often NEWOBJ took it from there
   };
 
   static uint32_t low(const Node &node) { return static_cast<uint32_t>(node.payload); }
@@ -137,6 +143,7 @@ private:
   std::vector<std::unique_ptr<NodeId[]>> blocks_; // elements of tuples
   std::vector<GlobalName> names_;
   std::vector<NodeId> globals_;
+  bool calls_objects_ = false; // something that a pickle made is called, or may be
 };
 
 struct PickleRead {
@@ -149,5 +156,13 @@ struct PickleRead {
 /// errors. Errors: kMalformedFile (with the offset), kFileTruncated, kLimitExceeded (size, memory, a global's name).
 Result<std::optional<PickleRead>> read_pickle(std::span<const uint8_t> bytes, bool is_whole,
                                               uint64_t origin);
+
+/// What a pickle names up to its end, or up to where it cannot be read: Python runs it that far.
+struct PickleNames {
+  Pickle pickle;    // of a broken one, only globals() can be asked for
+  uint64_t end = 0; // 0: it is broken
+};
+/// `bytes`: all that there are. Errors: none of the pickle's.
+PickleNames read_pickle_names(std::span<const uint8_t> bytes);
 
 } // namespace monoquant::torch

@@ -133,13 +133,40 @@ NodeId PickleBuilder::add_global(Text module, Text name) {
     return known->second;
   }
   const auto index = static_cast<uint32_t>(pickle_.names_.size());
-  memory_.push(pickle_.names_, {module, name});
+  memory_.push(pickle_.names_, {module, name, 0, 0});
   const NodeId node = add(NodeKind::kGlobal, 0, index);
   memory_.push(pickle_.globals_, node);
   if (memory_.take(kMapNodeBytes)) {
     global_nodes_.emplace(key, node);
   }
   return node;
+}
+
+void PickleBuilder::note_use(NodeId node) {
+  if (kind(node) == NodeKind::kGlobal) {
+    ++pickle_.names_[Pickle::low(pickle_.nodes_[node])].uses;
+  }
+}
+
+void PickleBuilder::note_made(NodeId callable) {
+  if (kind(callable) == NodeKind::kGlobal) {
+    ++pickle_.names_[Pickle::low(pickle_.nodes_[callable])].made;
+  }
+}
+
+bool PickleBuilder::has_chosen_attributes(NodeId object) const {
+  if (kind(object) != NodeKind::kObject) {
+    return false;
+  }
+  if (pickle_.state(object)) {
+    return true;
+  }
+  // SimpleNamespace takes attributes as an argument; deque, set and the like take elements.
+  const NodeId callable = pickle_.callable(object);
+  const bool is_namespace =
+      kind(callable) == NodeKind::kGlobal &&
+      view(pickle_.names_[Pickle::low(pickle_.nodes_[callable])].module) == "types";
+  return is_namespace && pickle_.arguments(object) != kEmptyTuple;
 }
 
 Pickle::Additions *PickleBuilder::additions(NodeId node) {

@@ -45,6 +45,14 @@ public:
   NodeId global(std::string_view module, std::string_view name); // slices of the source
   NodeId global(NodeId module, NodeId name);                     // two kText
 
+  // What becomes of a class or function (Pickle::is_only_made). Other nodes are passed over.
+  void note_use(NodeId node);      // it is on the stack once more
+  void note_made(NodeId callable); // NEWOBJ has taken it
+  /// Something was called that a call returned, or may have been: an object whose attributes a pickle chose.
+  void note_call_of_object() { pickle_.calls_objects_ = true; }
+  /// Whether the next append, add or state of an object may call one of its attributes: those are found by name.
+  [[nodiscard]] bool has_chosen_attributes(NodeId object) const;
+
   [[nodiscard]] size_t text_bytes(NodeId text) const { return Pickle::high(pickle_.nodes_[text]); }
 
   void append(NodeId to, std::span<const NodeId> elements);

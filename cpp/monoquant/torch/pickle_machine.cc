@@ -20,6 +20,15 @@ Result<std::optional<PickleRead>> read_pickle(std::span<const uint8_t> bytes, bo
   return PickleMachine(bytes, is_whole, origin).run();
 }
 
+PickleNames read_pickle_names(std::span<const uint8_t> bytes) {
+  PickleMachine machine(bytes, true, 0);
+  auto read = machine.run();
+  if (read && read.value()) {
+    return {std::move(read.value()->pickle), read.value()->end};
+  }
+  return {machine.names(), 0};
+}
+
 Result<std::optional<PickleRead>> PickleMachine::run() {
   const PickleMemory &memory = builder_.memory();
   const auto outcome = [&]() -> Result<std::optional<PickleRead>> {
@@ -33,6 +42,8 @@ Result<std::optional<PickleRead>> PickleMachine::run() {
   };
   while (true) {
     source_.begin_opcode();
+    const size_t begin = source_.position();
+    const uint64_t frame_end = frame_end_;
     const auto opcode = source_.number<uint8_t>();
     if (!opcode) {
       return outcome();
@@ -41,6 +52,11 @@ Result<std::optional<PickleRead>> PickleMachine::run() {
       break;
     }
     if (!run_value(*opcode) || !source_.is_good() || memory.exhausted()) {
+      return outcome();
+    }
+    // Python's C code would drop what it has of the frame and read on behind it: other names than those here.
+    if (begin < frame_end && source_.position() > frame_end) {
+      source_.malformed("expected an opcode to end with its frame, found one that goes on");
       return outcome();
     }
   }
@@ -67,6 +83,13 @@ bool PickleMachine::push_if(std::optional<NodeId> node) {
     push(*node);
   }
   return node.has_value();
+}
+
+bool PickleMachine::push_use(std::optional<NodeId> node) {
+  if (node && !builder_.memory().exhausted()) {
+    builder_.note_use(*node);
+  }
+  return push_if(node);
 }
 
 std::optional<NodeId> PickleMachine::pop() {
@@ -174,7 +197,7 @@ bool PickleMachine::run_stack(uint8_t opcode) {
     drop_to_mark();
     return true;
   case op::kDup:
-    return push_if(top());
+    return push_use(top());
   case op::kMemoize:
     return put(memo_.size());
   case op::kPut:
@@ -235,7 +258,7 @@ bool PickleMachine::run_container(uint8_t opcode) {
 bool PickleMachine::run_object(uint8_t opcode) {
   switch (opcode) {
   case op::kGlobal:
-    return push_if(global_of_lines());
+    return push_use(global_of_lines());
   case op::kStackGlobal:
     return push_stack_global();
   case op::kInst:
@@ -243,8 +266,9 @@ bool PickleMachine::run_object(uint8_t opcode) {
   case op::kObj:
     return push_instance_marked();
   case op::kReduce:
-  case op::kNewObj:
     return call();
+  case op::kNewObj:
+    return make();
   case op::kNewObjEx:
     return call_with_keywords();
   case op::kBuild:

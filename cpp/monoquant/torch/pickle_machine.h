@@ -25,6 +25,11 @@ public:
         memory_(memory) {}
 
   Result<std::optional<PickleRead>> run();
+  /// After `run` has failed: what was named until then.
+  Pickle names() {
+    Pickle pickle = builder_.finish(PickleBuilder::kNone, source_.position());
+    return builder_.memory().exhausted() ? Pickle() : std::move(pickle);
+  }
 
 private:
   // Each runs the opcodes of its kind and passes the others on to the next. False: the source has failed.
@@ -36,6 +41,8 @@ private:
 
   void push(NodeId node) { builder_.memory().push(stack_, node); }
   bool push_if(std::optional<NodeId> node);
+  /// The same for what may be a class or function.
+  bool push_use(std::optional<NodeId> node);
   /// Removes the topmost one, which must lie above the last mark.
   std::optional<NodeId> pop();
   /// The topmost one.
@@ -75,6 +82,9 @@ private:
   bool push_instance_lines();
   bool push_instance_marked();
   bool call();
+  bool make();
+  /// Before an object gets elements or a state: Python looks up `append`, `extend`, `add` and `__setstate__` on it.
+  void note_change(NodeId object);
   bool call_with_keywords();
   bool build();
   bool refer(std::optional<NodeId> id);

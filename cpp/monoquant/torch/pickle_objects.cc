@@ -64,6 +64,7 @@ bool PickleMachine::append_one() {
   if (!list || !expect_object_or(*list, NodeKind::kList)) {
     return false;
   }
+  note_change(*list);
   builder_.append(*list, {&*element, 1});
   return true;
 }
@@ -77,6 +78,7 @@ bool PickleMachine::append_marked(NodeKind to) {
   if (!below || !expect_object_or(*below, to)) {
     return false;
   }
+  note_change(*below);
   builder_.append(*below, *elements);
   drop_to_mark();
   return true;
@@ -145,8 +147,7 @@ bool PickleMachine::push_stack_global() {
       !check_global(builder_.text_bytes(*module), builder_.text_bytes(*name))) {
     return false;
   }
-  push(builder_.global(*module, *name));
-  return true;
+  return push_use(builder_.global(*module, *name));
 }
 
 bool PickleMachine::push_instance_lines() {
@@ -173,6 +174,9 @@ bool PickleMachine::push_instance_marked() {
   if (!expect_callable(type)) {
     return false;
   }
+  if (builder_.kind(type) == NodeKind::kObject) {
+    builder_.note_call_of_object();
+  }
   const NodeId tuple = builder_.tuple(marked->subspan(1));
   drop_to_mark();
   push(builder_.object(type, tuple));
@@ -185,7 +189,26 @@ bool PickleMachine::call() {
   if (!callable || !expect_callable(*callable) || !expect(*arguments, NodeKind::kTuple)) {
     return false;
   }
+  if (builder_.kind(*callable) == NodeKind::kObject) {
+    builder_.note_call_of_object();
+  }
   return push_if(builder_.object(*callable, *arguments));
+}
+
+bool PickleMachine::make() {
+  const auto callable =
+      stack_.size() >= floor() + 2 ? std::optional(stack_[stack_.size() - 2]) : std::nullopt;
+  if (!call()) {
+    return false;
+  }
+  builder_.note_made(*callable);
+  return true;
+}
+
+void PickleMachine::note_change(NodeId object) {
+  if (builder_.has_chosen_attributes(object)) {
+    builder_.note_call_of_object();
+  }
 }
 
 bool PickleMachine::call_with_keywords() {
@@ -211,6 +234,7 @@ bool PickleMachine::build() {
   case NodeKind::kDict:
   case NodeKind::kObject:
   case NodeKind::kPersistent:
+    note_change(*of);
     builder_.set_state(*of, *state);
     return true;
   default:

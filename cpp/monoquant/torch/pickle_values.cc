@@ -129,8 +129,7 @@ bool PickleMachine::get(std::optional<uint64_t> number) {
     return source_.malformed(
         concat("expected something under ", *number, " in the memo, found nothing"));
   }
-  push(*node);
-  return true;
+  return push_use(node);
 }
 
 /// A frame is what a writer buffered; the opcodes in it are like all others. Its length is only remembered: asking

@@ -1,5 +1,7 @@
 #include "monoquant/base/text.h"
 #include "monoquant/torch/assembly.h"
+#include "monoquant/torch/embedded.h"
+#include "monoquant/torch/globals.h"
 #include "monoquant/torch/pickle.h"
 #include "monoquant/torch/zip_checkpoint.h"
 
@@ -37,10 +39,25 @@ void leave_traced_inputs(const ZipArchive &archive, Checkpoint &checkpoint) {
   }
 }
 
+/// Everything but the two pickles, storages and small facts.
+Needs read_others(const ZipArchive &archive, bool is_script, EmbeddedReader &others) {
+  const auto unpickler = is_script ? Unpickler::kScript : Unpickler::kPython;
+  for (const container::ZipMember &member : archive.directory.members) {
+    const std::string_view name = member.name;
+    const bool is_inside = name.starts_with(archive.top);
+    const auto inner = is_inside ? name.substr(archive.top.size()) : std::string_view();
+    if (!is_inside ||
+        (inner != "data.pkl" && inner != "constants.pkl" && !is_plain_record(inner, is_script))) {
+      others.read(archive.window, member, unpickler);
+    }
+  }
+  return std::move(others.needs);
+}
+
 /// Tensors of constants.pkl: the weights of a frozen program, whose modules have none any more. Otherwise
 /// they are numbers in the program's text, and are left out.
 Result<bool> take_constants(const ZipArchive &archive, const container::ZipContent &content,
-                            Assembly &assembly) {
+                            Assembly &assembly, GlobalList &globals) {
   auto pickle = read_member_pickle(archive, "constants.pkl", content);
   if (!pickle) {
     return pickle.error();
@@ -53,11 +70,11 @@ Result<bool> take_constants(const ZipArchive &archive, const container::ZipConte
   if (!constants) {
     return constants.error();
   }
+  globals.add(pickle.value(), Unpickler::kScript);
   Checkpoint &from = constants.value().checkpoint;
   Checkpoint &to = assembly.checkpoint;
   if (to.tensors.empty() && !from.tensors.empty()) {
     from.left_out.insert(from.left_out.end(), to.left_out.begin(), to.left_out.end());
-    from.globals.insert(from.globals.begin(), to.globals.begin(), to.globals.end());
     assembly = std::move(constants.value());
     assembly.checkpoint.key.clear();
     return true;
@@ -87,8 +104,12 @@ Result<Parsed<Checkpoint>> read_pickled_archive(ZipArchive archive, const Choice
   if (!more) {
     return more.error();
   }
-  if (!needs.value().empty() || !more.value().empty()) {
-    needs.value().insert(needs.value().end(), more.value().begin(), more.value().end());
+  EmbeddedReader others;
+  Needs hidden = read_others(archive, constants != nullptr, others);
+  for (const Needs *lacking : std::initializer_list<const Needs *>{&more.value(), &hidden}) {
+    needs.value().insert(needs.value().end(), lacking->begin(), lacking->end());
+  }
+  if (!needs.value().empty()) {
     return Step(std::move(needs.value()));
   }
   // torch.serialization.set_crc32_options(False) leaves all of them 0.
@@ -106,9 +127,11 @@ Result<Parsed<Checkpoint>> read_pickled_archive(ZipArchive archive, const Choice
     return assembled.error();
   }
   Assembly &assembly = assembled.value();
+  GlobalList globals;
+  globals.add(pickle.value(), constants != nullptr ? Unpickler::kScript : Unpickler::kPython);
   bool is_frozen = false;
   if (constants_content) {
-    auto taken = take_constants(archive, *constants_content, assembly);
+    auto taken = take_constants(archive, *constants_content, assembly, globals);
     if (!taken) {
       return taken.error();
     }
@@ -116,6 +139,9 @@ Result<Parsed<Checkpoint>> read_pickled_archive(ZipArchive archive, const Choice
   }
   Checkpoint &checkpoint = assembly.checkpoint;
   leave_traced_inputs(archive, checkpoint);
+  globals.add(others.globals);
+  checkpoint.globals = globals.list();
+  checkpoint.opaque = std::move(others.opaque);
   if (auto some = require_tensors(checkpoint); !some) {
     return some.error();
   }

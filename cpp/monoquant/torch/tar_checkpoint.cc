@@ -18,9 +18,8 @@ namespace {
 
 const container::TarMember *find_member(const std::vector<container::TarMember> &members,
                                         std::string_view name) {
-  const auto found = std::find_if(members.begin(), members.end(), [&](const auto &member) {
-    return member.name == name || member.name == concat("./", name);
-  });
+  const auto found = std::find_if(members.begin(), members.end(),
+                                  [&](const auto &member) { return member.name == name; });
   return found == members.end() ? nullptr : &*found;
 }
 
@@ -35,6 +34,8 @@ Result<Checkpoint> make_checkpoint(const Pickle &object, TarTensors &reading,
   }
   Checkpoint &checkpoint = assembled.value().checkpoint;
   checkpoint.format = "torch-tar";
+  reading.globals.add(object);
+  checkpoint.globals = reading.globals.list();
   if (auto some = require_tensors(checkpoint); !some) {
     return some.error();
   }

@@ -59,6 +59,7 @@ Result<std::optional<Pickle>> TarTensors::next(const container::TarMember &membe
     }
     if (read.value()) {
       position += read.value()->end;
+      globals.add(read.value()->pickle);
       return std::optional(std::move(read.value()->pickle));
     }
     if (length == rest) {

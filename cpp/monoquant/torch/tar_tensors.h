@@ -11,6 +11,7 @@
 #include "monoquant/base/result.h"
 #include "monoquant/container/tar.h"
 #include "monoquant/torch/element_type.h"
+#include "monoquant/torch/globals.h"
 #include "monoquant/torch/pickle.h"
 #include "monoquant/torch/rebuild.h"
 #include "monoquant/torch/storage_claims.h"
@@ -31,6 +32,7 @@ public:
   StorageClaims claims;
   std::map<std::string, uint64_t, std::less<>> offsets; // of storages that are no views
   ExternalTensors tensors;
+  GlobalList globals; // of all pickles in both members
 
 private:
   /// A storage, or a part of one.

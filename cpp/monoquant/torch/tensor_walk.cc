@@ -31,6 +31,7 @@ struct Step {
   size_t next = 0;        // of the edges
   size_t path_bytes = 0;  // of the path up to here
   size_t part_count = 0;  // of that path
+  bool is_named = true;   // by the path up to here
   bool has_names = false; // the root, and what stands for it: its keys may be well-known ones
   std::optional<uint32_t> optimizer_end;
   bool is_wanted = false;           // the subtree that `key` names
@@ -120,6 +121,9 @@ private:
     step.node = node;
     step.path_bytes = path_.size();
     step.part_count = part_ends_.size();
+    step.is_named =
+        (parent == nullptr || parent->is_named) &&
+        (edge == nullptr || edge->name != Edge::Name::kKey || key_has_text(pickle_, edge->key));
     step.optimizer_end = parent == nullptr ? std::nullopt : parent->optimizer_end;
     if (!step.optimizer_end && begins_optimizer(node, edge)) {
       step.optimizer_end = static_cast<uint32_t>(path_.size());
@@ -129,7 +133,7 @@ private:
       found_.wanted = Subtree{path_, found_.tensors.size(), found_.tensors.size() + 1, 0, {}};
     }
     if (rebuilder_.is_tensor(node)) {
-      add_tensor(node, parent, step.optimizer_end);
+      add_tensor(parent, step);
       shorten(parent);
       return;
     }
@@ -162,16 +166,17 @@ private:
     step.opened = true;
   }
 
-  void add_tensor(NodeId node, const Step *parent, std::optional<uint32_t> optimizer_end) {
+  void add_tensor(const Step *parent, const Step &step) {
     FoundTensor tensor;
     tensor.path = path_;
     tensor.parts = static_cast<uint8_t>(std::min(part_ends_.size(), tensor.part_ends.size()));
     std::copy_n(part_ends_.begin(), tensor.parts, tensor.part_ends.begin());
-    tensor.node = node;
+    tensor.node = step.node;
+    tensor.is_named = step.is_named;
     if (parent != nullptr) {
       tensor.holder = parent->node;
     }
-    tensor.optimizer_end = optimizer_end;
+    tensor.optimizer_end = step.optimizer_end;
     path_bytes_ += path_.size();
     found_.tensors.push_back(std::move(tensor));
   }

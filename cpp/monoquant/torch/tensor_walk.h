@@ -25,7 +25,9 @@ struct FoundTensor {
   std::array<uint32_t, 3> part_ends{};
   uint8_t parts = 0; // of those, how many there are
   NodeId node = 0;
-  std::optional<NodeId> holder;          // the object that has it as a direct member
+  std::optional<NodeId> holder; // the object that has it as a direct member
+  bool is_named =
+      true; // false: some key on the way is an object, which the path cannot tell from others
   std::optional<uint32_t> optimizer_end; // where the path of the optimizer ends that it belongs to
 };
 

@@ -116,6 +116,9 @@ Result<Parsed<Checkpoint>> read_zip_checkpoint(const ByteWindow &window, const C
   }
   ZipArchive archive{
       window, std::move(*std::get_if<container::ZipDirectory>(&parsed.value())), {}, true};
+  if (auto names = container::require_names_differ_by_more_than_case(archive.directory); !names) {
+    return names.error();
+  }
   const auto exports = folders_with(archive.directory, "archive_format");
   const auto pickles = folders_with(archive.directory, "data.pkl");
   if (pickles.empty() && exports.empty()) {

@@ -12,6 +12,7 @@ namespace {
 using test::Bytes;
 using test::bytes_from_hex;
 using test::make_zip;
+using test::patch;
 using test::read_directory;
 using test::read_member;
 using test::stored_entry;
@@ -187,6 +188,31 @@ TEST(Zip, NothingMayStandInFrontOrBetween) {
   shape.before_end = Bytes(1);
   expect_refused(make_zip({stored_entry("one", Bytes(10))}, shape), ErrorCode::kMalformedFile,
                  "does not end at");
+}
+
+TEST(Zip, TwoArchivesInOneFileAreRefused) {
+  const Bytes one = make_zip({stored_entry("a", Bytes(10))});
+  // A comment that is an archive of its own for whoever looks from the end.
+  ZipShape shape;
+  const Bytes inner = make_zip({stored_entry("b", Bytes(3))});
+  shape.comment = std::string(inner.begin(), inner.end());
+  Bytes file = make_zip({stored_entry("a", Bytes(10))}, shape);
+  expect_refused(file, ErrorCode::kMalformedFile, "two end records");
+  // One behind the other, whose directory counts from the beginning of the file.
+  Bytes second = make_zip({stored_entry("b", Bytes(3))});
+  const size_t directory = second.size() - 22 - 46 - 1;
+  patch(second, directory + 42, static_cast<uint32_t>(one.size()));
+  patch(second, second.size() - 22 + 16, static_cast<uint32_t>(one.size() + directory));
+  file = one;
+  file.insert(file.end(), second.begin(), second.end());
+  expect_refused(file, ErrorCode::kMalformedFile, "in front of its first member");
+}
+
+TEST(Zip, DataOfAnotherKindBehindTheEndAreRefused) {
+  Bytes file = test::sample_zip(false);
+  const Bytes more = bytes_from_hex("6d6f7265");
+  file.insert(file.end(), more.begin(), more.end());
+  expect_refused(file, ErrorCode::kMalformedFile, "data behind its end");
 }
 
 TEST(Zip, BytesAfterTheEndDoNoHarm) {

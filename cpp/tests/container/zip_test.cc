@@ -30,7 +30,7 @@ constexpr std::string_view kPythonZip = "504b030414000000000000002100d19e6755020
                                         "686976652f76657273696f6e504b0102140314000000080000002100d1"
                                         "65587c080000009600000010000000000000000000"
                                         "000080012f000000617263686976652f646174612e706b6c504b050600"
-                                        "000000020002007b00000065000000090061206363"
+                                        "000000020002007b000000650000000900612063"
                                         "6f6d6d656e74";
 // The same to a pipe: sizes behind the data, a zip64 field in the local header only.
 constexpr std::string_view kPythonStream = "504b03042d00080008000000210000000000ffffffffffffffff060"

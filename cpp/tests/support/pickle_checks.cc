@@ -93,7 +93,9 @@ uint64_t pickle_fingerprint(const Pickle &pickle) {
     require_kind(pickle, node, {NodeKind::kGlobal});
   }
   sum.add_nodes(pickle.globals(), count);
-  require(torch::list_globals(pickle).size() == pickle.globals().size());
+  torch::GlobalList globals;
+  globals.add(pickle);
+  require(globals.list().size() == pickle.globals().size());
   return sum.digest();
 }
 

@@ -161,9 +161,13 @@ TEST(PickleHostile, FramesEndWithThePickle) {
   EXPECT_EQ(outcome(framed(1, "N.")), "read"); // opcodes may stand outside of frames
   EXPECT_EQ(outcome(framed(3, "N.")), "malformed-file 10");
   EXPECT_EQ(outcome(framed(3, "N.N.")), "malformed-file 10"); // whatever follows
+  // Python's C code reads only "os" here, and nothing of what the frame has of the line.
+  EXPECT_EQ(outcome(framed(3, "cXXos\nsystem\n.")), "malformed-file 9");
   EXPECT_EQ(outcome(framed(3, "N.N."), false), "malformed-file 10");
   EXPECT_EQ(outcome(framed(3, "N")), "file-truncated 10");
-  EXPECT_EQ(outcome(framed(3, framed(0, "N."))), "read"); // the first one ends earlier
+  EXPECT_EQ(outcome(framed(3, framed(0, "N."))),
+            "malformed-file 9"); // goes over the first one's end
+  EXPECT_EQ(outcome(framed(11, framed(2, "N."))), "read");
   EXPECT_EQ(outcome(framed(UINT64_MAX, "N."), false), "malformed-file 0");
   EXPECT_EQ(outcome(framed(kMaxPickleBytes + 1, "N."), false), "malformed-file 0");
 }

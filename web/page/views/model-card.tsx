@@ -3,7 +3,7 @@
  * It exists so that all this is there at once, before anything was chosen.
  * All numbers are the catalog's.
  */
-import type { Catalog, PickleGlobal } from 'monoquant';
+import type { Catalog, Danger } from 'monoquant';
 import { countBy } from '../../../js/words/counts.js';
 import {
   formatBytes,
@@ -36,6 +36,7 @@ export function ModelCard({ workbench }: ViewProps) {
       <h2 id="model-title" class="model-name">
         <bdi>{printable(name)}</bdi>
       </h2>
+      <Pickle catalog={catalog} />
       <Facts
         facts={[
           ['Format', FORMAT_WORDS[catalog.format]],
@@ -60,7 +61,6 @@ export function ModelCard({ workbench }: ViewProps) {
         ]}
       />
       <Parts workbench={workbench} />
-      <Pickle globals={catalog.globals} />
       {catalog.problems.map(({ message }) => (
         <p class="notice warning" key={message}>
           {printable(message)}
@@ -113,14 +113,18 @@ function Parts({ workbench }: ViewProps) {
   );
 }
 
-/** What a pickle names. It is never run here, but elsewhere it might be. */
-function Pickle({ globals }: { globals: readonly PickleGlobal[] }) {
-  if (globals.length === 0) return null;
-  const named = (danger: PickleGlobal['danger']) =>
+/** What a pickle names. It is never run here, but elsewhere it might be: so this comes before anything else. */
+function Pickle({ catalog: { globals, opaque } }: { catalog: Catalog }) {
+  if (globals.length === 0 && opaque.length === 0) return null;
+  const named = (danger: Danger) =>
     globals
       .filter((global) => global.danger === danger)
       .map(({ module, name }) => printable(`${module}.${name}`));
   const [dangerous, unknown, safe] = [named('dangerous'), named('unknown'), named('safe')];
+  const doubts = [
+    ...(unknown.length > 0 ? [`it names ${unknown.join(', ')}, of which nothing is known`] : []),
+    ...opaque.map(({ member, reason }) => `${printable(member)} is ${printable(reason)}`),
+  ];
   return (
     <>
       {dangerous.length > 0 && (
@@ -134,11 +138,18 @@ function Pickle({ globals }: { globals: readonly PickleGlobal[] }) {
           </p>
         </div>
       )}
-      <details class="quiet">
-        <summary>{formatPlural(globals.length, 'name')} in its pickle</summary>
-        {unknown.length > 0 && <p>Unknown: {unknown.join(', ')}</p>}
-        {safe.length > 0 && <p>Safe: {safe.join(', ')}</p>}
-      </details>
+      {doubts.length > 0 && (
+        <p class="notice warning">
+          Loading this file in Python may run code: {doubts.join('; ')}. Nothing of it was run here,
+          and what monoquant writes is free of it.
+        </p>
+      )}
+      {safe.length > 0 && (
+        <details class="quiet">
+          <summary>{formatPlural(safe.length, 'harmless name')} in its pickle</summary>
+          <p>{safe.join(', ')}</p>
+        </details>
+      )}
     </>
   );
 }
