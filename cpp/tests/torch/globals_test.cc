@@ -143,10 +143,9 @@ TEST(Globals, RestIsUnknown) {
         "torch.ao.quantization.fx.convert Graph", "torch.ao.quantization.fx.convert GraphModule",
         "torch.ao.quantization.fx.convert Node", "torch.ao.quantization.observer ABCMeta",
         "torch.nn.modules Linear", "torch.nn.modules.linear Tensor", "torch.optim.adam Optimizer",
-        "numpy.dtypes Evil", "torch.nn.modules.linear helper",
-        "torch.nn.modulesx.linear Linear", "torch something_new", "numpy.random _pickle",
-        "collections namedtuple", " ", "x ", ". .", "torch. x", "builtins ValueError",
-        "evaluate eval"}) {
+        "numpy.dtypes Evil", "torch.nn.modules.linear helper", "torch.nn.modulesx.linear Linear",
+        "torch something_new", "numpy.random _pickle", "collections namedtuple", " ", "x ", ". .",
+        "torch. x", "builtins ValueError", "evaluate eval"}) {
     EXPECT_EQ(verdict(of), Danger::kUnknown) << of;
   }
 }
