@@ -21,9 +21,9 @@
 #include "monoquant/run/compare_stage.h"
 #include "monoquant/run/distribution_stage.h"
 #include "monoquant/run/encode_stage.h"
+#include "monoquant/run/execute_stage.h"
 #include "monoquant/run/seal_stage.h"
 #include "monoquant/run/tensor_stage.h"
-#include "monoquant/run/trial_stage.h"
 #include "monoquant/run/verify_stage.h"
 
 namespace monoquant::bindings {
@@ -166,7 +166,7 @@ public:
 
   bool next(size_t slot) {
     const auto read = stage_->next(slot);
-    reads_[slot] = read.value_or(run::Read{});
+    reads_[slot] = read.value_or(run::ByteRange{});
     return read.has_value();
   }
   double read_offset(size_t slot) const { return static_cast<double>(reads_[slot].offset); }
@@ -198,7 +198,7 @@ protected:
 
 private:
   std::unique_ptr<run::Stage> stage_;
-  std::vector<run::Read> reads_;
+  std::vector<run::ByteRange> reads_;
   std::optional<Error> error_;
 };
 
@@ -271,12 +271,12 @@ public:
 };
 
 /// `reference` and `data` may be null; all inspectors must outlive the stage.
-class TrialStage : public Stage {
+class ExecuteStage : public Stage {
 public:
-  TrialStage(const Inspector &file, const Inspector *reference, const Inspector *data,
-             size_t block_bytes)
-      : Stage(std::make_unique<run::TrialStage>(file.catalog(), catalog_of(reference),
-                                                catalog_of(data), block_bytes)) {}
+  ExecuteStage(const Inspector &file, const Inspector *reference, const Inspector *data,
+               size_t block_bytes)
+      : Stage(std::make_unique<run::ExecuteStage>(file.catalog(), catalog_of(reference),
+                                                  catalog_of(data), block_bytes)) {}
 };
 
 /// Both inspectors must outlive the stage. `so_far` is a calibration, or empty; ask for the error at once.
@@ -373,7 +373,7 @@ EMSCRIPTEN_BINDINGS(monoquant) {
       .constructor<const Inspector &, const Inspector &, const std::string &, size_t, size_t>()
       .function("calibration", &CalibrateStage::calibration)
       .function("problems", &CalibrateStage::problems);
-  emscripten::class_<TrialStage, emscripten::base<Stage>>("TrialStage")
+  emscripten::class_<ExecuteStage, emscripten::base<Stage>>("TrialStage")
       .constructor<const Inspector &, const Inspector *, const Inspector *, size_t>(
           emscripten::allow_raw_pointers());
   emscripten::function("setThreads", &set_threads);

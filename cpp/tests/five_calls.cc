@@ -44,7 +44,7 @@ void drive(run::Stage &stage, std::fstream &source, std::fstream &output) {
     if (const auto done = stage.process(0); !done) {
       take<int>(done.error());
     }
-    for (const run::Piece &piece : stage.writes(0)) {
+    for (const run::Write &piece : stage.writes(0)) {
       output.seekp(static_cast<std::streamoff>(piece.offset));
       output.write(reinterpret_cast<const char *>(piece.bytes.data()),
                    static_cast<std::streamsize>(piece.bytes.size()));

@@ -10,7 +10,7 @@
 #include "monoquant/plan/plan.h"
 #include "monoquant/run/compare_stage.h"
 #include "monoquant/run/encode_stage.h"
-#include "monoquant/run/trial_stage.h"
+#include "monoquant/run/execute_stage.h"
 #include "properties.h"
 
 namespace monoquant::fuzz {
@@ -98,7 +98,7 @@ void check_quantized(Input input) {
   }
   compare(*catalog, file);
   Bytes nothing;
-  run::TrialStage trial(*catalog, nullptr, nullptr, 1);
+  run::ExecuteStage trial(*catalog, nullptr, nullptr, 1);
   if (passes(trial, file, nothing)) {
     require(!trial.result_json().empty());
   }

@@ -9,7 +9,7 @@
 #include "monoquant/base/text.h"
 #include "monoquant/layout/joining.h"
 #include "monoquant/run/compare_stage.h"
-#include "monoquant/run/trial_stage.h"
+#include "monoquant/run/execute_stage.h"
 #include "support/memory_host.h"
 
 namespace monoquant::fuzz {
@@ -69,7 +69,7 @@ FileTensor input_tensor(const Output &output, const plan::InputPlan &input) {
 Json result_of(run::Stage &stage, const Bytes &file, const Bytes &model) {
   const auto done = test::drive(
       stage,
-      [&](const run::Read &read, std::span<uint8_t> into) {
+      [&](const run::ByteRange &read, std::span<uint8_t> into) {
         const Bytes &from = read.source == 0 ? file : model;
         require(read.offset <= from.size() && into.size() <= from.size() - read.offset,
                 "reads lie in the file");
@@ -334,7 +334,7 @@ void WrittenFile::check_values() const {
 }
 
 void WrittenFile::check_trial() const {
-  run::TrialStage stage(opened_, nullptr, nullptr, 1);
+  run::ExecuteStage stage(opened_, nullptr, nullptr, 1);
   std::map<std::string, int> seen;
   const Json result = result_of(stage, file_, model_.file);
   for (const Json &layer : result["layers"]) {

@@ -14,14 +14,14 @@ using plan::Output;
 using plan::TensorPlan;
 
 /// Bytes of data that a block of source can become at most.
-size_t max_data_bytes(const Cut &cut, const layout::RowCodec *codec, size_t block_bytes) {
-  const uint64_t elements = std::min<uint64_t>(block_bytes / cut.element_bytes, cut.elements);
+size_t max_data_bytes(const Tiling &tiling, const layout::RowCodec *codec, size_t block_bytes) {
+  const uint64_t elements = std::min<uint64_t>(block_bytes / tiling.element_bytes, tiling.elements);
   if (codec == nullptr) {
     return static_cast<size_t>(elements * 2); // a 16-bit float each
   }
-  const uint64_t rows = cut.rows_in(block_bytes);
-  if (cut.parts_per_row == 1) {
-    return static_cast<size_t>(rows * codec->row_bytes(cut.columns));
+  const uint64_t rows = tiling.rows_in(block_bytes);
+  if (tiling.parts_per_row == 1) {
+    return static_cast<size_t>(rows * codec->row_bytes(tiling.columns));
   }
   // The last part of each row may be short.
   return static_cast<size_t>((elements / kUnitElements + rows + 1) *
@@ -29,46 +29,46 @@ size_t max_data_bytes(const Cut &cut, const layout::RowCodec *codec, size_t bloc
 }
 
 /// Rows of a usual band.
-uint64_t band_rows(const Cut &cut) {
-  return std::min(cut.rows, cut.units_per_band / cut.parts_per_row * cut.rows_per_unit);
+uint64_t band_rows(const Tiling &tiling) {
+  return std::min(tiling.rows, tiling.units_per_band / tiling.parts_per_row * tiling.rows_per_unit);
 }
 
 } // namespace
 
-Extent extent_of(const plan::Plan &plan, uint64_t offset, std::span<const uint8_t> bytes,
-                 size_t tensor) {
+WrittenRange extent_of(const plan::Plan &plan, uint64_t offset, std::span<const uint8_t> bytes,
+                       size_t tensor) {
   Checksum checksum;
   checksum.add(bytes);
   const uint32_t crc32 = plan.records.empty() ? 0 : container::crc32(0, bytes);
   return {offset, bytes.size(), checksum.digest(), tensor, crc32};
 }
 
-BandEncoder::BandEncoder(const plan::Plan &plan, const Slicer &slicer, parallel::Workers &workers,
+BandEncoder::BandEncoder(const plan::Plan &plan, const BandWalk &walk, parallel::Workers &workers,
                          size_t block_bytes)
-    : plan_(plan), slicer_(slicer), workers_(workers) {
+    : plan_(plan), walk_(walk), workers_(workers) {
   size_t scopes = 0;
   uint64_t units = 0;
   uint64_t unit_elements = 0;
   codecs_.resize(plan.tensors.size());
   for (size_t i = 0; i < plan.tensors.size(); ++i) {
-    const Cut &cut = slicer.cut(i);
+    const Tiling &tiling = walk.tiling(i);
     const TensorPlan &tensor = plan.tensors[i];
-    if (cut.units == 0 || tensor.decision() == Decision::kCopy) {
+    if (tiling.units == 0 || tensor.decision() == Decision::kCopy) {
       continue; // written from the input block itself, or not at all
     }
     if (const plan::Quantize *quantize = tensor.quantize()) {
       const layout::Stored &stored = quantize->stored;
       codecs_[i] = plan.layout->make_codec(stored);
-      const uint64_t rows = band_rows(cut);
+      const uint64_t rows = band_rows(tiling);
       const uint64_t in_band = stored.shares_scale() ? 1 : rows * stored.groups();
       scopes = std::max(scopes, static_cast<size_t>(in_band));
       tail_buffer_bytes_ =
           std::max(tail_buffer_bytes_, static_cast<size_t>(codecs_[i]->most_band_bytes(rows)));
     }
     data_buffer_bytes_ =
-        std::max(data_buffer_bytes_, max_data_bytes(cut, codecs_[i].get(), block_bytes));
-    units = std::max(units, cut.units_in(block_bytes));
-    unit_elements = std::max(unit_elements, cut.unit_end(0) - cut.unit_begin(0));
+        std::max(data_buffer_bytes_, max_data_bytes(tiling, codecs_[i].get(), block_bytes));
+    units = std::max(units, tiling.units_in(block_bytes));
+    unit_elements = std::max(unit_elements, tiling.unit_end(0) - tiling.unit_begin(0));
   }
   scratch_.assign(workers.count(), std::vector<float>(static_cast<size_t>(unit_elements)));
   results_.resize(static_cast<size_t>(units));
@@ -78,14 +78,14 @@ BandEncoder::BandEncoder(const plan::Plan &plan, const Slicer &slicer, parallel:
 }
 
 std::optional<plan::Unfit> BandEncoder::encode(const Slice &slice, std::span<const uint8_t> input,
-                                               std::span<uint8_t> data, Piece &piece) {
+                                               std::span<uint8_t> data, Write &write) {
   if (slice.first_of_band && slice.pass == 0) {
     begin(slice);
   }
   if (tensor_->decision() == Decision::kCopy) {
-    piece.bytes = input.first(static_cast<size_t>(cut_->bytes(slice.begin, slice.end)));
+    write.bytes = input.first(static_cast<size_t>(tiling_->bytes(slice.begin, slice.end)));
   } else {
-    const bool only_ranges = slice.pass + 1 < cut_->passes;
+    const bool only_ranges = slice.pass + 1 < tiling_->passes;
     if (only_ranges) {
       measure(slice, input);
     } else if (tensor_->decision() == Decision::kConvert) {
@@ -105,14 +105,14 @@ std::optional<plan::Unfit> BandEncoder::encode(const Slice &slice, std::span<con
       errors_.add(result.sums);
       edge_scales_ += result.edge_scales;
     }
-    piece.bytes =
+    write.bytes =
         data.first(static_cast<size_t>(data_offset(slice.end) - data_offset(slice.begin)));
   }
-  piece.offset = data_.offset + data_.bytes;
-  data_.bytes += piece.bytes.size();
-  checksum_.add(piece.bytes);
+  write.offset = data_.offset + data_.bytes;
+  data_.bytes += write.bytes.size();
+  checksum_.add(write.bytes);
   if (!plan_.records.empty()) {
-    data_.crc32 = container::crc32(data_.crc32, piece.bytes);
+    data_.crc32 = container::crc32(data_.crc32, write.bytes);
   }
   return std::nullopt;
 }
@@ -130,19 +130,19 @@ void BandEncoder::select(size_t tensor) {
   index_ = tensor;
   tensor_ = &plan_.tensors[tensor];
   codec_ = codecs_[tensor].get();
-  cut_ = &slicer_.cut(tensor);
+  tiling_ = &walk_.tiling(tensor);
 }
 
 void BandEncoder::begin(const Slice &slice) {
   select(slice.tensor);
-  const uint64_t end_unit = std::min(cut_->units, slice.begin + cut_->units_per_band);
-  const uint64_t end_row = end_unit == cut_->units ? cut_->rows : cut_->unit_row(end_unit);
-  first_row_ = cut_->unit_row(slice.begin);
+  const uint64_t end_unit = std::min(tiling_->units, slice.begin + tiling_->units_per_band);
+  const uint64_t end_row = end_unit == tiling_->units ? tiling_->rows : tiling_->unit_row(end_unit);
+  first_row_ = tiling_->unit_row(slice.begin);
   scopes_ = 0;
   if (tensor_->decision() == Decision::kQuantize) {
     const uint64_t row_scopes = (end_row - first_row_) * stored().groups();
     scopes_ = static_cast<size_t>(stored().shares_scale() ? 1 : row_scopes);
-    std::fill_n(ranges_.begin(), cut_->passes == 2 ? scopes_ : 0, quant::Range{});
+    std::fill_n(ranges_.begin(), tiling_->passes == 2 ? scopes_ : 0, quant::Range{});
   }
   data_ = {tensor_->outputs[0].offset + data_offset(slice.begin), 0, 0, index_};
   checksum_.reset();
@@ -160,9 +160,9 @@ void BandEncoder::for_each_unit(const Slice &slice, std::span<const uint8_t> inp
   workers_.run(static_cast<size_t>(slice.end - slice.begin), [&](size_t index, size_t worker) {
     const uint64_t unit = slice.begin + index;
     const uint64_t at =
-        (cut_->unit_begin(unit) - cut_->unit_begin(slice.begin)) * cut_->element_bytes;
+        (tiling_->unit_begin(unit) - tiling_->unit_begin(slice.begin)) * tiling_->element_bytes;
     const auto bytes =
-        input.subspan(static_cast<size_t>(at), static_cast<size_t>(cut_->bytes(unit, unit + 1)));
+        input.subspan(static_cast<size_t>(at), static_cast<size_t>(tiling_->bytes(unit, unit + 1)));
     const Values values = is_decoded ? Values(quant::decode_values(from, bytes, scratch_[worker]))
                                      : Values(from, bytes);
     work(results_[index], values, unit);
@@ -201,21 +201,21 @@ void BandEncoder::convert(const Slice &slice, std::span<const uint8_t> input, ui
 
 void BandEncoder::quantize(const Slice &slice, std::span<const uint8_t> input, uint8_t *data) {
   for_each_unit(slice, input, [&](UnitResult &result, const Values &values, uint64_t unit) {
-    const size_t piece =
-        cut_->parts_per_row > 1 ? values.count() : static_cast<size_t>(cut_->columns);
-    const UnitShape shape{piece, cut_->passes == 2, importance(unit, piece)};
+    const size_t write =
+        tiling_->parts_per_row > 1 ? values.count() : static_cast<size_t>(tiling_->columns);
+    const UnitShape shape{write, tiling_->passes == 2, importance(unit, write)};
     result = encode_unit(values, stored().scheme, *codec_, shape, qparams().from(first_scope(unit)),
                          data + data_offset(unit) - data_offset(slice.begin));
   });
 }
 
-std::span<const float> BandEncoder::importance(uint64_t unit, size_t piece) const {
+std::span<const float> BandEncoder::importance(uint64_t unit, size_t write) const {
   const auto &importance = tensor_->quantize()->importance;
   if (importance == nullptr) {
     return {};
   }
-  const uint64_t column = unit % cut_->parts_per_row * kUnitElements;
-  return std::span(*importance).subspan(static_cast<size_t>(column), piece);
+  const uint64_t column = unit % tiling_->parts_per_row * kUnitElements;
+  return std::span(*importance).subspan(static_cast<size_t>(column), write);
 }
 
 std::optional<plan::Unfit> BandEncoder::find_unfit(const Slice &slice) const {
@@ -226,18 +226,19 @@ std::optional<plan::Unfit> BandEncoder::find_unfit(const Slice &slice) const {
     const uint32_t magnitude = results_[static_cast<size_t>(unit - slice.begin)].magnitude;
     if (magnitude >= limit) {
       const bool finite = magnitude < kInfinityBits;
-      return plan::Unfit{
-          tensor_->source, finite ? plan::Reason::kOverflow : plan::Reason::kNonFinite,
-          concat(finite ? "a value too large for the 16-bit type"
-                        : "NaN, infinity or a value beyond f32",
-                 ", among elements ", cut_->unit_begin(unit), " to ", cut_->unit_end(unit) - 1)};
+      return plan::Unfit{tensor_->source,
+                         finite ? plan::Reason::kOverflow : plan::Reason::kNonFinite,
+                         concat(finite ? "a value too large for the 16-bit type"
+                                       : "NaN, infinity or a value beyond f32",
+                                ", among elements ", tiling_->unit_begin(unit), " to ",
+                                tiling_->unit_end(unit) - 1)};
     }
   }
   return std::nullopt;
 }
 
-void BandEncoder::finish(std::span<uint8_t> tail, std::vector<Piece> &pieces,
-                         std::vector<Extent> &extents) {
+void BandEncoder::finish(std::span<uint8_t> tail, std::vector<Write> &writes,
+                         std::vector<WrittenRange> &extents) {
   data_.digest = checksum_.digest();
   extents.push_back(data_);
   if (tensor_->decision() != Decision::kQuantize) {
@@ -250,8 +251,8 @@ void BandEncoder::finish(std::span<uint8_t> tail, std::vector<Piece> &pieces,
       ++stream;
       uint8_t *const end = codec_->encode_band(stream, first_row_, qparams(), to);
       const uint64_t offset = output.offset + codec_->band_offset(stream, first_row_);
-      pieces.push_back({offset, {to, end}});
-      extents.push_back(extent_of(plan_, offset, pieces.back().bytes, index_));
+      writes.push_back({offset, {to, end}});
+      extents.push_back(extent_of(plan_, offset, writes.back().bytes, index_));
       to = end;
     }
   }
@@ -259,14 +260,14 @@ void BandEncoder::finish(std::span<uint8_t> tail, std::vector<Piece> &pieces,
 
 uint64_t BandEncoder::data_offset(uint64_t unit) const {
   if (codec_ == nullptr) {
-    return cut_->unit_begin(unit) * (tensor_->convert() == nullptr ? 1 : 2);
+    return tiling_->unit_begin(unit) * (tensor_->convert() == nullptr ? 1 : 2);
   }
-  const uint64_t row_bytes = codec_->row_bytes(cut_->columns);
-  if (unit >= cut_->units) {
-    return cut_->rows * row_bytes;
+  const uint64_t row_bytes = codec_->row_bytes(tiling_->columns);
+  if (unit >= tiling_->units) {
+    return tiling_->rows * row_bytes;
   }
-  const uint64_t part = unit % cut_->parts_per_row;
-  return cut_->unit_row(unit) * row_bytes +
+  const uint64_t part = unit % tiling_->parts_per_row;
+  return tiling_->unit_row(unit) * row_bytes +
          (part == 0 ? 0 : codec_->row_bytes(part * kUnitElements));
 }
 
@@ -274,10 +275,10 @@ size_t BandEncoder::first_scope(uint64_t unit) const {
   if (stored().shares_scale()) {
     return 0;
   }
-  const uint64_t part = unit % cut_->parts_per_row;
+  const uint64_t part = unit % tiling_->parts_per_row;
   const bool grouped = stored().scheme.strategy == quant::Strategy::kGroup;
   const uint64_t before = grouped ? part * (kUnitElements / stored().scheme.group_size) : 0;
-  return static_cast<size_t>((cut_->unit_row(unit) - first_row_) * stored().groups() + before);
+  return static_cast<size_t>((tiling_->unit_row(unit) - first_row_) * stored().groups() + before);
 }
 
 } // namespace monoquant::run

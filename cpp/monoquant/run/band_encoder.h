@@ -9,14 +9,14 @@
 
 #include "monoquant/base/checksum.h"
 #include "monoquant/parallel/parallel_for.h"
-#include "monoquant/run/piece.h"
-#include "monoquant/run/slicer.h"
+#include "monoquant/run/band_walk.h"
 #include "monoquant/run/unit_encoder.h"
+#include "monoquant/run/write.h"
 
 namespace monoquant::run {
 
 /// Bytes of the output that belong together, with their checksums.
-struct Extent {
+struct WrittenRange {
   uint64_t offset = 0;
   uint64_t bytes = 0;
   uint64_t digest = 0;
@@ -28,13 +28,13 @@ struct Extent {
 };
 
 /// The extent of bytes that are all there.
-Extent extent_of(const plan::Plan &plan, uint64_t offset, std::span<const uint8_t> bytes,
-                 size_t tensor);
+WrittenRange extent_of(const plan::Plan &plan, uint64_t offset, std::span<const uint8_t> bytes,
+                       size_t tensor);
 
 class BandEncoder {
 public:
   /// Everything must outlive the encoder. All memory is allocated here.
-  BandEncoder(const plan::Plan &plan, const Slicer &slicer, parallel::Workers &workers,
+  BandEncoder(const plan::Plan &plan, const BandWalk &walk, parallel::Workers &workers,
               size_t block_bytes);
 
   /// How large the buffers must be that `encode` and `finish` write into.
@@ -45,14 +45,15 @@ public:
   /// slicer's order. `piece` is what to write: empty after a first pass. Returns what makes the tensor
   /// unfit for the plan, where something does.
   std::optional<plan::Unfit> encode(const Slice &slice, std::span<const uint8_t> input,
-                                    std::span<uint8_t> data, Piece &piece);
+                                    std::span<uint8_t> data, Write &write);
 
   /// Only looks for what would make the tensor unfit. The band is lost.
   std::optional<plan::Unfit> look(const Slice &slice, std::span<const uint8_t> input);
 
   /// After the last slice: writes what the other streams have of the band into `tail`, adds it to `pieces`, and
   /// adds everything that the band has written to `extents`.
-  void finish(std::span<uint8_t> tail, std::vector<Piece> &pieces, std::vector<Extent> &extents);
+  void finish(std::span<uint8_t> tail, std::vector<Write> &writes,
+              std::vector<WrittenRange> &extents);
 
   /// Of the band at work, complete after its last slice.
   [[nodiscard]] const quant::ErrorSums &errors() const { return errors_; }
@@ -77,14 +78,14 @@ private:
   /// The first scope of a unit, counted in the band. Scopes are rows times groups, or one for all.
   [[nodiscard]] size_t first_scope(uint64_t unit) const;
   /// Of the columns of a unit's pieces, where the tensor has any.
-  [[nodiscard]] std::span<const float> importance(uint64_t unit, size_t piece) const;
+  [[nodiscard]] std::span<const float> importance(uint64_t unit, size_t write) const;
   [[nodiscard]] const layout::Stored &stored() const { return tensor_->quantize()->stored; }
   [[nodiscard]] quant::QparamsArrays qparams() {
     return {std::span(scales_).first(scopes_), std::span(zero_points_).first(scopes_)};
   }
 
   const plan::Plan &plan_;
-  const Slicer &slicer_;
+  const BandWalk &walk_;
   parallel::Workers &workers_;
   size_t data_buffer_bytes_ = 0;
   size_t tail_buffer_bytes_ = 0;
@@ -96,13 +97,13 @@ private:
   size_t index_ = 0; // of its tensor
   const plan::TensorPlan *tensor_ = nullptr;
   const layout::RowCodec *codec_ = nullptr; // if it is quantized
-  const Cut *cut_ = nullptr;
+  const Tiling *tiling_ = nullptr;
   uint64_t first_row_ = 0;
   size_t scopes_ = 0;
   std::vector<quant::Range> ranges_; // a scope, where there are two passes
   std::vector<float> scales_;        // a scope
   std::vector<int32_t> zero_points_; // a scope
-  Extent data_;                      // what was written so far, without its digest
+  WrittenRange data_;                // what was written so far, without its digest
   Checksum checksum_;                // of it
   quant::ErrorSums errors_;
   uint64_t edge_scales_ = 0;

@@ -61,13 +61,13 @@ uint64_t CalibrateStage::range_bytes(const catalog::Tensor &tensor) const {
   return tensor.view ? kStripBytes : block_bytes() / kWidestFloat * kWidestFloat;
 }
 
-std::optional<Read> CalibrateStage::next(size_t slot_index) {
+std::optional<ByteRange> CalibrateStage::next(size_t slot_index) {
   Slot &slot = slots_[slot_index];
   if (owes_check_) {
     owes_check_ = false;
     slot.step = Step::kCheck;
     ++under_way_;
-    return Read{0, 0};
+    return ByteRange{0, 0};
   }
   while (cursor_.job < jobs_.size() && cursor_.position == jobs_[cursor_.job].tensor->bytes) {
     if (cursor_.pass == 0 && !is_one_range(jobs_[cursor_.job])) {

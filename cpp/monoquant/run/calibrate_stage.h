@@ -22,10 +22,10 @@ public:
   CalibrateStage(const catalog::Catalog &model, const catalog::Catalog &data,
                  calibration::Calibration so_far, size_t slots, size_t block_bytes);
 
-  std::optional<Read> next(size_t slot) override;
+  std::optional<ByteRange> next(size_t slot) override;
   /// Errors: kInvalidOptions (see calibration::match), kMalformedFile (data with another checksum).
   Result<void> process(size_t slot) override;
-  [[nodiscard]] std::span<const Piece> writes(size_t /*slot*/) const override { return {}; }
+  [[nodiscard]] std::span<const Write> writes(size_t /*slot*/) const override { return {}; }
   [[nodiscard]] std::string_view tensor() const override;
   [[nodiscard]] uint64_t total_bytes() const override { return total_bytes_; }
   /// { calibration, problems }: complete once everything was processed.

@@ -66,7 +66,7 @@ void CompareStage::begin_part() {
   reader_.begin(*pair.file, pair.reference, begin_, end_);
 }
 
-std::optional<Read> CompareStage::next(size_t /*slot*/) {
+std::optional<ByteRange> CompareStage::next(size_t /*slot*/) {
   if (reader_.under_way()) {
     return std::nullopt;
   }

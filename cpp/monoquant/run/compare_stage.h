@@ -18,9 +18,9 @@ public:
   /// reference only what is stored as codes is read.
   CompareStage(const catalog::Catalog &file, const catalog::Catalog *reference, size_t block_bytes);
 
-  std::optional<Read> next(size_t slot) override;
+  std::optional<ByteRange> next(size_t slot) override;
   Result<void> process(size_t slot) override;
-  [[nodiscard]] std::span<const Piece> writes(size_t /*slot*/) const override { return {}; }
+  [[nodiscard]] std::span<const Write> writes(size_t /*slot*/) const override { return {}; }
   [[nodiscard]] std::string_view tensor() const override;
   [[nodiscard]] uint64_t total_bytes() const override { return total_bytes_; }
   /// js/engine/wasm.ts' Comparison.

@@ -71,7 +71,7 @@ void DistributionStage::begin_counts() {
   error_ = Bins(-largest_error_, largest_error_);
 }
 
-std::optional<Read> DistributionStage::next(size_t /*slot*/) {
+std::optional<ByteRange> DistributionStage::next(size_t /*slot*/) {
   if (reader_.under_way()) {
     return std::nullopt;
   }

@@ -45,9 +45,9 @@ public:
   DistributionStage(const catalog::Catalog &file, const catalog::Catalog &reference,
                     TensorPair pair, size_t block_bytes);
 
-  std::optional<Read> next(size_t slot) override;
+  std::optional<ByteRange> next(size_t slot) override;
   Result<void> process(size_t slot) override;
-  [[nodiscard]] std::span<const Piece> writes(size_t /*slot*/) const override { return {}; }
+  [[nodiscard]] std::span<const Write> writes(size_t /*slot*/) const override { return {}; }
   [[nodiscard]] std::string_view tensor() const override;
   /// Of both files' values, in both passes.
   [[nodiscard]] uint64_t total_bytes() const override;

@@ -14,34 +14,34 @@ EncodeStage::EncodeStage(const plan::Plan &plan, parallel::Workers &workers, Sha
     // A slice never has more than a strip can hold.
     : Stage(slots, static_cast<size_t>(std::min<uint64_t>(block_bytes, kStripBytes)),
             most_bytes(plan.catalog)),
-      plan_(plan), slicer_(plan, share), encoder_(plan, slicer_, workers, this->block_bytes()),
+      plan_(plan), walk_(plan, share), encoder_(plan, walk_, workers, this->block_bytes()),
       reader_(plan.catalog, this->slots(), this->block_bytes()), owes_preamble_(share.index == 0),
       slots_(this->slots()), reads_back_behind_(reads_back_behind), read_back_(plan) {
   for (Slot &slot : slots_) {
     slot.data = Buffer(encoder_.data_bytes());
     slot.tail = Buffer(encoder_.tail_bytes());
-    slot.pieces.reserve(3);
+    slot.writes.reserve(3);
   }
   const size_t preamble = plan.fixed.size();
-  slots_[0].pieces.reserve(preamble);
-  const auto bands = static_cast<size_t>(slicer_.total_bands());
+  slots_[0].writes.reserve(preamble);
+  const auto bands = static_cast<size_t>(walk_.total_bands());
   errors_.reserve(bands);
   source_crcs_.reserve(bands);
   extents_.reserve(preamble + 3 * bands);
 }
 
-std::optional<Read> EncodeStage::next(size_t slot_index) {
+std::optional<ByteRange> EncodeStage::next(size_t slot_index) {
   const auto read = next_step(slot_index);
   handed_out_ += read ? 1 : 0;
   return read;
 }
 
-std::optional<Read> EncodeStage::next_step(size_t slot_index) {
+std::optional<ByteRange> EncodeStage::next_step(size_t slot_index) {
   Slot &slot = slots_[slot_index];
   if (owes_preamble_) {
     owes_preamble_ = false;
     slot.step = Step::kPreamble;
-    return Read{0, 0};
+    return ByteRange{0, 0};
   }
   if (auto read = next_read_back(slot)) {
     return read;
@@ -49,19 +49,19 @@ std::optional<Read> EncodeStage::next_step(size_t slot_index) {
   return next_of_source(slot_index);
 }
 
-std::optional<Read> EncodeStage::next_of_source(size_t slot_index) {
+std::optional<ByteRange> EncodeStage::next_of_source(size_t slot_index) {
   if (!pending_) {
-    pending_ = slicer_.next(block_bytes());
+    pending_ = walk_.next(block_bytes());
   }
   if (!pending_) {
     return std::nullopt;
   }
   const Slice &slice = *pending_;
-  const Cut &cut = slicer_.cut(slice.tensor);
-  const uint64_t begin = cut.unit_begin(slice.begin) * cut.element_bytes;
-  const uint64_t end = begin + cut.bytes(slice.begin, slice.end);
-  const uint64_t band_end = std::min(cut.units, (slice.band + 1) * cut.units_per_band);
-  const uint64_t ahead = begin + cut.bytes(slice.begin, band_end);
+  const Tiling &tiling = walk_.tiling(slice.tensor);
+  const uint64_t begin = tiling.unit_begin(slice.begin) * tiling.element_bytes;
+  const uint64_t end = begin + tiling.bytes(slice.begin, slice.end);
+  const uint64_t band_end = std::min(tiling.units, (slice.band + 1) * tiling.units_per_band);
+  const uint64_t ahead = begin + tiling.bytes(slice.begin, band_end);
   const auto read = reader_.next(slot_index, source(slice.tensor), begin, end, ahead);
   if (read) {
     slots_[slot_index].step = Step::kSlice;
@@ -74,7 +74,7 @@ std::optional<Read> EncodeStage::next_of_source(size_t slot_index) {
 }
 
 /// A band is there when the slot of its last step has been given away again.
-std::optional<Read> EncodeStage::next_read_back(Slot &slot) {
+std::optional<ByteRange> EncodeStage::next_read_back(Slot &slot) {
   while (next_back_ < written_.size()) {
     const Written &band = written_[next_back_];
     if (band.step + slots() > handed_out_ || band.total + *reads_back_behind_ > written_bytes_) {
@@ -89,7 +89,7 @@ std::optional<Read> EncodeStage::next_read_back(Slot &slot) {
   }
   slot.step = Step::kReadBack;
   slot.length = block->length;
-  return Read{block->offset, block->length, 1};
+  return ByteRange{block->offset, block->length, 1};
 }
 
 Result<void> EncodeStage::take_read_back(const Slot &slot, std::span<const uint8_t> block) {
@@ -101,7 +101,7 @@ Result<void> EncodeStage::take_read_back(const Slot &slot, std::span<const uint8
   return taken;
 }
 
-std::span<const Piece> EncodeStage::writes(size_t slot) const { return slots_[slot].pieces; }
+std::span<const Write> EncodeStage::writes(size_t slot) const { return slots_[slot].writes; }
 
 std::string_view EncodeStage::tensor() const {
   return plan_.tensors.empty() ? std::string_view() : source(tensor_).name;
@@ -109,7 +109,7 @@ std::string_view EncodeStage::tensor() const {
 
 Result<void> EncodeStage::process(size_t slot_index) {
   Slot &slot = slots_[slot_index];
-  slot.pieces.clear();
+  slot.writes.clear();
   ++processed_;
   switch (slot.step) {
   case Step::kPreamble:
@@ -144,13 +144,13 @@ Result<void> EncodeStage::take_source(size_t slot_index) {
 void EncodeStage::take(Slot &slot, std::span<const uint8_t> input) {
   const Slice &slice = slot.slice;
   tensor_ = slice.tensor;
-  add_done(slicer_.cut(tensor_).bytes(slice.begin, slice.end));
+  add_done(walk_.tiling(tensor_).bytes(slice.begin, slice.end));
   if (unfit_.empty()) {
     check_source(slice, input);
     encode(slot, input);
   } else if (!unfit_.contains(tensor_)) {
     if (auto unfit = encoder_.look(slice, input)) {
-      slicer_.only_look(tensor_);
+      walk_.only_look(tensor_);
       unfit_.emplace(tensor_, std::move(*unfit));
     }
   }
@@ -160,32 +160,32 @@ void EncodeStage::check_source(const Slice &slice, std::span<const uint8_t> inpu
   if (!source(tensor_).crc32 || slice.pass > 0) {
     return;
   }
-  const Cut &cut = slicer_.cut(tensor_);
-  const uint64_t first = slice.band * cut.units_per_band;
-  const auto bytes = input.first(static_cast<size_t>(cut.bytes(slice.begin, slice.end)));
+  const Tiling &tiling = walk_.tiling(tensor_);
+  const uint64_t first = slice.band * tiling.units_per_band;
+  const auto bytes = input.first(static_cast<size_t>(tiling.bytes(slice.begin, slice.end)));
   source_crc_ = container::crc32(slice.first_of_band ? 0 : source_crc_, bytes);
   if (slice.last_of_band) {
-    source_crcs_.push_back({tensor_, slice.band, source_crc_, cut.bytes(first, slice.end)});
+    source_crcs_.push_back({tensor_, slice.band, source_crc_, tiling.bytes(first, slice.end)});
   }
 }
 
 void EncodeStage::encode(Slot &slot, std::span<const uint8_t> input) {
   const Slice &slice = slot.slice;
-  Piece data;
+  Write data;
   if (auto unfit = encoder_.encode(slice, input, slot.data.span(), data)) {
-    slicer_.only_look(tensor_);
+    walk_.only_look(tensor_);
     unfit_.emplace(tensor_, std::move(*unfit));
     return; // the output is void: nothing more is written
   }
   if (!data.bytes.empty()) {
-    slot.pieces.push_back(data);
+    slot.writes.push_back(data);
     written_bytes_ += data.bytes.size();
   }
-  if (slice.last_of_band && slice.pass + 1 == slicer_.cut(tensor_).passes) {
+  if (slice.last_of_band && slice.pass + 1 == walk_.tiling(tensor_).passes) {
     if (reads_back_behind_) {
       written_.push_back({extents_.size(), processed_ - 1, written_bytes_});
     }
-    encoder_.finish(slot.tail.span(), slot.pieces, extents_);
+    encoder_.finish(slot.tail.span(), slot.writes, extents_);
     if (plan_.tensors[tensor_].decision() != plan::Decision::kCopy) {
       errors_.push_back({tensor_, slice.band, encoder_.errors(), encoder_.edge_scales()});
     }
@@ -197,9 +197,9 @@ void EncodeStage::write_preamble(Slot &slot) {
   for (const plan::FixedBytes &fixed : plan_.fixed) {
     const std::span bytes(reinterpret_cast<const uint8_t *>(fixed.bytes.data()),
                           fixed.bytes.size());
-    slot.pieces.push_back({fixed.offset, bytes});
+    slot.writes.push_back({fixed.offset, bytes});
     extents_.push_back(
-        extent_of(plan_, fixed.offset, bytes, fixed.tensor.value_or(Extent::kHeader)));
+        extent_of(plan_, fixed.offset, bytes, fixed.tensor.value_or(WrittenRange::kHeader)));
   }
 }
 
@@ -214,7 +214,7 @@ std::string EncodeStage::result_json() const {
     json.end();
   }
   uint64_t bytes = 0;
-  for (const Extent &extent : extents_) {
+  for (const WrittenRange &extent : extents_) {
     bytes += extent.bytes;
   }
   json.end().member("bytes", bytes);
@@ -223,7 +223,7 @@ std::string EncodeStage::result_json() const {
     json.row(plan_.tensors[band.tensor].source, band.band, band.crc32, band.bytes);
   }
   json.end().key("output").begin_array();
-  for (const Extent &extent : extents_) {
+  for (const WrittenRange &extent : extents_) {
     if (!plan_.records.empty()) {
       json.row(extent.offset, extent.bytes, extent.crc32);
     }

@@ -39,23 +39,23 @@ public:
   EncodeStage(const plan::Plan &plan, parallel::Workers &workers, Share share, size_t slots,
               size_t block_bytes, std::optional<uint64_t> reads_back_behind = std::nullopt);
 
-  std::optional<Read> next(size_t slot) override;
+  std::optional<ByteRange> next(size_t slot) override;
   Result<void> process(size_t slot) override;
-  [[nodiscard]] std::span<const Piece> writes(size_t slot) const override;
+  [[nodiscard]] std::span<const Write> writes(size_t slot) const override;
   [[nodiscard]] std::string_view tensor() const override;
-  [[nodiscard]] uint64_t total_bytes() const override { return slicer_.total_bytes(); }
+  [[nodiscard]] uint64_t total_bytes() const override { return walk_.total_bytes(); }
   [[nodiscard]] std::string result_json() const override;
 
   [[nodiscard]] const plan::Plan &plan() const { return plan_; }
   /// What was written, complete once everything was processed. Those of all shares tile the output file.
-  [[nodiscard]] const std::vector<Extent> &extents() const { return extents_; }
+  [[nodiscard]] const std::vector<WrittenRange> &extents() const { return extents_; }
   /// Errors of each band of this share, tensor by tensor.
   [[nodiscard]] const std::vector<BandErrors> &errors() const { return errors_; }
   /// Tensors that cannot be encoded as planned. When there are any, the output is void.
   [[nodiscard]] const std::map<size_t, plan::Unfit> &unfit() const { return unfit_; }
 
   /// Adds what was written outside of this stage, to be verified with the rest.
-  void add_extents(std::span<const Extent> extents) {
+  void add_extents(std::span<const WrittenRange> extents) {
     extents_.insert(extents_.end(), extents.begin(), extents.end());
   }
 
@@ -72,7 +72,7 @@ private:
     size_t length = 0; // of what is read back
     Buffer data;       // of one slice
     Buffer tail;       // scales and zero points of one band
-    std::vector<Piece> pieces;
+    std::vector<Write> writes;
   };
 
   /// Data of a band of the output.
@@ -82,9 +82,9 @@ private:
     uint64_t total = 0; // bytes written with it and before
   };
 
-  std::optional<Read> next_step(size_t slot_index);
-  std::optional<Read> next_of_source(size_t slot_index);
-  std::optional<Read> next_read_back(Slot &slot);
+  std::optional<ByteRange> next_step(size_t slot_index);
+  std::optional<ByteRange> next_of_source(size_t slot_index);
+  std::optional<ByteRange> next_read_back(Slot &slot);
   Result<void> take_read_back(const Slot &slot, std::span<const uint8_t> block);
   Result<void> take_source(size_t slot_index);
   void write_preamble(Slot &slot);
@@ -96,7 +96,7 @@ private:
   }
 
   const plan::Plan &plan_;
-  Slicer slicer_;
+  BandWalk walk_;
   BandEncoder encoder_;
   SourceReader reader_;
   bool owes_preamble_;           // header and shapes come first and need no bytes
@@ -109,7 +109,7 @@ private:
   std::vector<BandErrors> errors_;
   std::vector<SourceCrc> source_crcs_;
   uint32_t source_crc_ = 0; // of the band at work
-  std::vector<Extent> extents_;
+  std::vector<WrittenRange> extents_;
   std::map<size_t, plan::Unfit> unfit_; // by index of the TensorPlan
 
   const std::optional<uint64_t> reads_back_behind_;

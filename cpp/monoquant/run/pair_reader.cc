@@ -13,7 +13,7 @@ void PairReader::begin(const catalog::Tensor &file, const catalog::Tensor *refer
   }
 }
 
-std::optional<Read> PairReader::next() {
+std::optional<ByteRange> PairReader::next() {
   auto read = file_.next();
   of_reference_ = !read;
   if (!read && has_reference_) {

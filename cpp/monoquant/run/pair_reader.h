@@ -20,7 +20,7 @@ public:
   /// Whether a read has not been filled yet: there is no other before that.
   [[nodiscard]] bool under_way() const { return length_.has_value(); }
   /// The next read; nothing when both parts are complete.
-  std::optional<Read> next();
+  std::optional<ByteRange> next();
   /// Takes what the read brought: the beginning of `block`. Errors: those of Strip.
   Result<void> fill(std::span<const uint8_t> block);
 

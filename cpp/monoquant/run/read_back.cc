@@ -6,7 +6,7 @@
 
 namespace monoquant::run {
 
-void ReadBack::add(const Extent &extent) {
+void ReadBack::add(const WrittenRange &extent) {
   extents_.push_back(extent);
   total_bytes_ += extent.bytes;
 }
@@ -19,7 +19,7 @@ std::optional<ReadBack::Block> ReadBack::next(size_t most) {
   uint64_t end = begin;
   next_offset_ = 0;
   while (next_extent_ < extents_.size() && end - begin < most) {
-    const Extent &extent = extents_[next_extent_];
+    const WrittenRange &extent = extents_[next_extent_];
     if (end != begin && extent.offset != end) {
       break;
     }
@@ -36,7 +36,7 @@ std::optional<ReadBack::Block> ReadBack::next(size_t most) {
 
 Result<void> ReadBack::take(std::span<const uint8_t> bytes) {
   while (!bytes.empty()) {
-    const Extent &extent = extents_[extent_];
+    const WrittenRange &extent = extents_[extent_];
     const auto taken = static_cast<size_t>(std::min<uint64_t>(bytes.size(), extent.bytes - done_));
     checksum_.add(bytes.first(taken));
     bytes = bytes.subspan(taken);
@@ -54,13 +54,13 @@ Result<void> ReadBack::take(std::span<const uint8_t> bytes) {
 }
 
 std::string_view ReadBack::tensor() const {
-  if (extent_ >= extents_.size() || extents_[extent_].tensor == Extent::kHeader) {
+  if (extent_ >= extents_.size() || extents_[extent_].tensor == WrittenRange::kHeader) {
     return {};
   }
   return plan_.catalog.tensors[plan_.tensors[extents_[extent_].tensor].source].name;
 }
 
-Error ReadBack::mismatch(const Extent &extent) const {
+Error ReadBack::mismatch(const WrittenRange &extent) const {
   const std::string_view name = tensor();
   return output_differs(concat(extent.bytes, " bytes at ", extent.offset, " of ",
                                name.empty() ? "the header" : name,

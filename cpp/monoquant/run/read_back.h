@@ -29,7 +29,7 @@ public:
   /// `plan` must outlive this.
   explicit ReadBack(const plan::Plan &plan) : plan_(plan) {}
 
-  void add(const Extent &extent);
+  void add(const WrittenRange &extent);
 
   /// What is to be read next, at most `most` bytes: as far as extents follow each other without a gap.
   std::optional<Block> next(size_t most);
@@ -44,10 +44,10 @@ public:
   [[nodiscard]] std::string_view tensor() const;
 
 private:
-  [[nodiscard]] Error mismatch(const Extent &extent) const;
+  [[nodiscard]] Error mismatch(const WrittenRange &extent) const;
 
   const plan::Plan &plan_;
-  std::vector<Extent> extents_;
+  std::vector<WrittenRange> extents_;
   uint64_t total_bytes_ = 0;
   size_t next_extent_ = 0; // to be read, from this offset on
   uint64_t next_offset_ = 0;

@@ -56,12 +56,12 @@ SealStage::SealStage(EncodeStage &encode, std::string_view results)
   }
 }
 
-std::optional<Read> SealStage::next(size_t /*slot*/) {
+std::optional<ByteRange> SealStage::next(size_t /*slot*/) {
   if (done_) {
     return std::nullopt;
   }
   done_ = true;
-  return Read{0, 0};
+  return ByteRange{0, 0};
 }
 
 Result<void> SealStage::process(size_t /*slot*/) {
@@ -120,18 +120,18 @@ void SealStage::write_zip() {
   }
   bytes_.push_back(container::zip_directory(plan.records, crcs, plan.zip));
   offsets.push_back(plan.zip.directory_offset);
-  std::vector<Extent> extents;
+  std::vector<WrittenRange> extents;
   for (size_t i = 0; i < bytes_.size(); ++i) {
     pieces_.push_back({offsets[i], bytes_[i]});
-    extents.push_back(extent_of(plan, offsets[i], bytes_[i], Extent::kHeader));
+    extents.push_back(extent_of(plan, offsets[i], bytes_[i], WrittenRange::kHeader));
   }
   encode_.add_extents(extents);
 }
 
 std::string SealStage::result_json() const {
   uint64_t bytes = 0;
-  for (const Piece &piece : pieces_) {
-    bytes += piece.bytes.size();
+  for (const Write &write : pieces_) {
+    bytes += write.bytes.size();
   }
   return concat(R"({"bytes":)", bytes, "}");
 }

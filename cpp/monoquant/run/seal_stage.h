@@ -18,10 +18,10 @@ public:
   /// of all shares.
   SealStage(EncodeStage &encode, std::string_view results);
 
-  std::optional<Read> next(size_t slot) override;
+  std::optional<ByteRange> next(size_t slot) override;
   /// Errors: kMalformedFile (a tensor of the source has not the checksum that its container says).
   Result<void> process(size_t slot) override;
-  [[nodiscard]] std::span<const Piece> writes(size_t /*slot*/) const override { return pieces_; }
+  [[nodiscard]] std::span<const Write> writes(size_t /*slot*/) const override { return pieces_; }
   [[nodiscard]] std::string_view tensor() const override { return {}; }
   [[nodiscard]] uint64_t total_bytes() const override { return 0; }
   [[nodiscard]] std::string result_json() const override;
@@ -44,7 +44,7 @@ private:
   std::vector<Part> output_;              // by offset
   bool done_ = false;
   std::vector<std::vector<uint8_t>> bytes_;
-  std::vector<Piece> pieces_;
+  std::vector<Write> pieces_;
 };
 
 } // namespace monoquant::run

@@ -5,25 +5,25 @@
 namespace monoquant::run {
 
 SourceReader::SourceReader(const catalog::Catalog &catalog, size_t slots, size_t block_bytes)
-    : strip_(catalog, block_bytes), steps_(slots) {}
+    : assembler_(catalog, block_bytes), steps_(slots) {}
 
-std::optional<Read> SourceReader::next(size_t slot, const catalog::Tensor &tensor, uint64_t begin,
-                                       uint64_t end, uint64_t ahead) {
+std::optional<ByteRange> SourceReader::next(size_t slot, const catalog::Tensor &tensor,
+                                            uint64_t begin, uint64_t end, uint64_t ahead) {
   Step &step = steps_[slot];
   if (!tensor.is_assembled()) {
     step = {How::kPlain, begin, end, static_cast<size_t>(end - begin)};
-    return Read{tensor.offset + begin, step.length};
+    return ByteRange{tensor.offset + begin, step.length};
   }
   if (strip_in_use_) {
     return std::nullopt;
   }
   strip_in_use_ = true;
-  if (!strip_.covers(tensor, begin, end)) {
-    strip_.begin(tensor, begin, std::clamp(ahead, end, begin + kStripBytes));
+  if (!assembler_.covers(tensor, begin, end)) {
+    assembler_.begin(tensor, begin, std::clamp(ahead, end, begin + kStripBytes));
   }
-  const auto read = strip_.next();
+  const auto read = assembler_.next();
   step = {read ? How::kPart : How::kStrip, begin, end, read ? read->length : 0};
-  return read ? *read : Read{0, 0};
+  return read ? *read : ByteRange{0, 0};
 }
 
 Result<std::optional<std::span<const uint8_t>>> SourceReader::take(size_t slot,
@@ -34,9 +34,9 @@ Result<std::optional<std::span<const uint8_t>>> SourceReader::take(size_t slot,
   }
   strip_in_use_ = false;
   if (step.how == How::kStrip) {
-    return std::optional(strip_.bytes(step.begin, step.end));
+    return std::optional(assembler_.bytes(step.begin, step.end));
   }
-  if (auto filled = strip_.fill(block.first(step.length)); !filled) {
+  if (auto filled = assembler_.fill(block.first(step.length)); !filled) {
     return filled.error();
   }
   return std::optional<std::span<const uint8_t>>();

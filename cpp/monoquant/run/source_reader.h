@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "monoquant/run/strip.h"
+#include "monoquant/run/strip_assembler.h"
 
 namespace monoquant::run {
 
@@ -19,8 +19,8 @@ public:
   /// What this slot reads next for bytes [begin, end) of a tensor, at most a block and a strip; both are multiples of
   /// an element's width. Nothing while the strip is in use: ask again after `take`. `ahead`: up to where more of the
   /// tensor will be asked for.
-  std::optional<Read> next(size_t slot, const catalog::Tensor &tensor, uint64_t begin, uint64_t end,
-                           uint64_t ahead);
+  std::optional<ByteRange> next(size_t slot, const catalog::Tensor &tensor, uint64_t begin,
+                                uint64_t end, uint64_t ahead);
 
   /// Whether the range is there once this slot's step was taken; otherwise ask for it again.
   [[nodiscard]] bool is_last(size_t slot) const { return steps_[slot].how != How::kPart; }
@@ -42,7 +42,7 @@ private:
     size_t length = 0; // of the read
   };
 
-  Strip strip_;
+  StripAssembler assembler_;
   bool strip_in_use_ = false; // by a step that was handed out and not taken yet
   std::vector<Step> steps_;   // of each slot
 };

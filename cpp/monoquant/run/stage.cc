@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "monoquant/run/cut.h"
+#include "monoquant/run/tiling.h"
 
 namespace monoquant::run {
 

@@ -12,11 +12,11 @@
 
 #include "monoquant/base/buffer.h"
 #include "monoquant/base/result.h"
-#include "monoquant/run/piece.h"
+#include "monoquant/run/write.h"
 
 namespace monoquant::run {
 
-struct Read {
+struct ByteRange {
   uint64_t offset = 0;
   size_t length = 0;   // 0: this step needs no bytes
   uint32_t source = 0; // which file, where a stage has several
@@ -35,10 +35,10 @@ public:
 
   /// The next read, into this slot. Nothing at the end; or, while steps are under way, where these decide what
   /// is to be read: ask again after `process`.
-  virtual std::optional<Read> next(size_t slot) = 0;
+  virtual std::optional<ByteRange> next(size_t slot) = 0;
   virtual Result<void> process(size_t slot) = 0;
   /// Valid until the slot is handed out again.
-  [[nodiscard]] virtual std::span<const Piece> writes(size_t slot) const = 0;
+  [[nodiscard]] virtual std::span<const Write> writes(size_t slot) const = 0;
   /// The tensor of the step processed last.
   [[nodiscard]] virtual std::string_view tensor() const = 0;
   /// Bytes of work in all, and done so far.

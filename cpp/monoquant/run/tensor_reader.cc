@@ -14,7 +14,7 @@ uint32_t whole_element_bytes(const catalog::Tensor &tensor) {
 } // namespace
 
 TensorReader::TensorReader(const catalog::Catalog &catalog, size_t block_bytes, uint32_t source)
-    : strip_(catalog, block_bytes), block_bytes_(block_bytes), source_(source) {
+    : assembler_(catalog, block_bytes), block_bytes_(block_bytes), source_(source) {
   uint64_t plain = 0;
   uint64_t elements = 0;
   for (const catalog::Tensor &tensor : catalog.tensors) {
@@ -39,17 +39,17 @@ void TensorReader::begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t
   begin_ = std::min(begin_, end_);
   position_ = begin_;
   if (tensor.is_assembled()) {
-    strip_.begin(tensor, begin_, end_, steps);
+    assembler_.begin(tensor, begin_, end_, steps);
   }
 }
 
-std::optional<Read> TensorReader::next() {
-  std::optional<Read> read;
+std::optional<ByteRange> TensorReader::next() {
+  std::optional<ByteRange> read;
   if (tensor_->is_assembled()) {
-    read = strip_.next();
+    read = assembler_.next();
   } else if (position_ < end_) {
-    read = Read{tensor_->offset + position_,
-                static_cast<size_t>(std::min<uint64_t>(end_ - position_, block_bytes_))};
+    read = ByteRange{tensor_->offset + position_,
+                     static_cast<size_t>(std::min<uint64_t>(end_ - position_, block_bytes_))};
   }
   if (read) {
     read->source = source_;
@@ -59,7 +59,7 @@ std::optional<Read> TensorReader::next() {
 
 Result<void> TensorReader::fill(std::span<const uint8_t> bytes) {
   if (tensor_->is_assembled()) {
-    return strip_.fill(bytes);
+    return assembler_.fill(bytes);
   }
   std::copy(bytes.begin(), bytes.end(), plain_.data() + (position_ - begin_));
   position_ += bytes.size();
@@ -68,7 +68,7 @@ Result<void> TensorReader::fill(std::span<const uint8_t> bytes) {
 
 std::span<const uint8_t> TensorReader::bytes() const {
   if (tensor_->is_assembled()) {
-    return strip_.bytes(begin_, end_);
+    return assembler_.bytes(begin_, end_);
   }
   return plain_.span().first(static_cast<size_t>(end_ - begin_));
 }

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "monoquant/base/buffer.h"
-#include "monoquant/run/strip.h"
+#include "monoquant/run/strip_assembler.h"
 
 namespace monoquant::run {
 
@@ -26,7 +26,7 @@ public:
              std::span<int8_t> steps = {});
 
   /// The next read; nothing when the part is complete.
-  std::optional<Read> next();
+  std::optional<ByteRange> next();
   /// Takes what the read brought. Errors: those of Strip.
   Result<void> fill(std::span<const uint8_t> bytes);
 
@@ -36,10 +36,10 @@ public:
   std::span<const float> values();
 
   /// What codes were found to be, where the tensor is stored as such.
-  [[nodiscard]] const layout::PartDecoder &decoder() const { return strip_.decoder(); }
+  [[nodiscard]] const layout::PartDecoder &decoder() const { return assembler_.decoder(); }
 
 private:
-  Strip strip_;
+  StripAssembler assembler_;
   Buffer plain_;
   std::vector<float> values_;
   size_t block_bytes_;

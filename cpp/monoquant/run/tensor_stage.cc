@@ -18,7 +18,7 @@ TensorStage::TensorStage(const catalog::Catalog &file, size_t tensor, size_t blo
     : Stage(1, block_bytes, std::max(file.file_bytes, file.tensors[tensor].bytes)),
       file_(with_only(file, tensor)), reader_(file_, this->block_bytes(), 0) {}
 
-std::optional<Read> TensorStage::next(size_t /*slot*/) {
+std::optional<ByteRange> TensorStage::next(size_t /*slot*/) {
   if (length_ == 0) { // what was handed out is written by now
     if (end_ == only().elements) {
       return std::nullopt;
@@ -27,7 +27,7 @@ std::optional<Read> TensorStage::next(size_t /*slot*/) {
     end_ = std::min(only().elements, begin + kPartElements);
     reader_.begin(only(), begin, end_);
   }
-  const Read read = reader_.next().value_or(Read{});
+  const ByteRange read = reader_.next().value_or(ByteRange{});
   length_ = read.length;
   return read;
 }

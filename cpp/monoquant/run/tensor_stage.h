@@ -13,9 +13,9 @@ public:
   /// `tensor`: its index in the catalog, which is needed no longer.
   TensorStage(const catalog::Catalog &file, size_t tensor, size_t block_bytes);
 
-  std::optional<Read> next(size_t slot) override;
+  std::optional<ByteRange> next(size_t slot) override;
   Result<void> process(size_t slot) override;
-  [[nodiscard]] std::span<const Piece> writes(size_t /*slot*/) const override { return writes_; }
+  [[nodiscard]] std::span<const Write> writes(size_t /*slot*/) const override { return writes_; }
   [[nodiscard]] std::string_view tensor() const override { return only().name; }
   [[nodiscard]] uint64_t total_bytes() const override { return only().bytes; }
   [[nodiscard]] std::string result_json() const override { return "{}"; }
@@ -27,7 +27,7 @@ private:
   TensorReader reader_;
   size_t length_ = 0; // of the read under way; 0: the part is complete
   uint64_t end_ = 0;  // element, of the part at work
-  std::vector<Piece> writes_;
+  std::vector<Write> writes_;
 };
 
 } // namespace monoquant::run

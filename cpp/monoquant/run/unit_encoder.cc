@@ -45,9 +45,9 @@ UnitResult encode_unit(const Values &values, const quant::Scheme &scheme,
   const quant::MethodFacts &method = quant::facts_of(scheme.method);
   const bool grouped = scheme.strategy == quant::Strategy::kGroup;
   const bool whole = scheme.strategy == quant::Strategy::kTensor;
-  const size_t size = grouped ? static_cast<size_t>(scheme.group_size) : shape.piece;
-  const size_t per_piece = shape.piece / size;
-  const auto piece_bytes = static_cast<size_t>(codec.row_bytes(shape.piece));
+  const size_t size = grouped ? static_cast<size_t>(scheme.group_size) : shape.write;
+  const size_t per_piece = shape.write / size;
+  const auto piece_bytes = static_cast<size_t>(codec.row_bytes(shape.write));
   UnitResult result;
   for (size_t at = 0; at < values.count();) {
     uint8_t *const piece_end = to + piece_bytes;

@@ -32,7 +32,7 @@ UnitResult measure(const Values &values);
 
 /// How a unit lies in its tensor: in pieces, each a whole row or a part of a long one.
 struct UnitShape {
-  size_t piece = 0;                       // values in each piece; the unit is a multiple of it
+  size_t write = 0;                       // values in each piece; the unit is a multiple of it
   bool knows_qparams = false;             // they were chosen in an earlier pass
   std::span<const float> importance = {}; // for searches: one for each value of a piece, or none
 };

@@ -43,21 +43,21 @@ VerifyStage::VerifyStage(const EncodeStage &encode, const catalog::Catalog &outp
     : Stage(slots, block_bytes, output.file_bytes),
       structure_(compare_structure(encode.plan(), output)), read_back_(encode.plan()),
       lengths_(this->slots()) {
-  std::vector<Extent> extents = encode.extents();
-  std::erase_if(extents, [](const Extent &e) { return e.bytes == 0 || e.is_read_back; });
-  sort(extents, [](const Extent &a, const Extent &b) { return a.offset < b.offset; });
-  for (const Extent &extent : extents) {
+  std::vector<WrittenRange> extents = encode.extents();
+  std::erase_if(extents, [](const WrittenRange &e) { return e.bytes == 0 || e.is_read_back; });
+  sort(extents, [](const WrittenRange &a, const WrittenRange &b) { return a.offset < b.offset; });
+  for (const WrittenRange &extent : extents) {
     read_back_.add(extent);
   }
 }
 
-std::optional<Read> VerifyStage::next(size_t slot) {
+std::optional<ByteRange> VerifyStage::next(size_t slot) {
   const auto block = read_back_.next(block_bytes());
   if (!block) {
     return std::nullopt;
   }
   lengths_[slot] = block->length;
-  return Read{block->offset, block->length};
+  return ByteRange{block->offset, block->length};
 }
 
 Result<void> VerifyStage::process(size_t slot) {

@@ -16,9 +16,9 @@ public:
   VerifyStage(const EncodeStage &encode, const catalog::Catalog &output, size_t slots,
               size_t block_bytes);
 
-  std::optional<Read> next(size_t slot) override;
+  std::optional<ByteRange> next(size_t slot) override;
   Result<void> process(size_t slot) override;
-  [[nodiscard]] std::span<const Piece> writes(size_t /*slot*/) const override { return {}; }
+  [[nodiscard]] std::span<const Write> writes(size_t /*slot*/) const override { return {}; }
   [[nodiscard]] std::string_view tensor() const override { return read_back_.tensor(); }
   [[nodiscard]] uint64_t total_bytes() const override { return read_back_.total_bytes(); }
   [[nodiscard]] std::string result_json() const override { return "{}"; }

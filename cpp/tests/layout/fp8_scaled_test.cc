@@ -149,7 +149,7 @@ Json compared(const Bytes &file, const Bytes &reference, std::string_view name) 
   run::CompareStage stage(first.value(), &second.value(), 1);
   const auto done = test::drive(
       stage,
-      [&](const run::Read &read, std::span<uint8_t> to) {
+      [&](const run::ByteRange &read, std::span<uint8_t> to) {
         const Bytes &from = read.source == 0 ? file : reference;
         std::copy_n(from.begin() + static_cast<std::ptrdiff_t>(read.offset), to.size(), to.begin());
       },

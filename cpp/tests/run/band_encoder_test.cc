@@ -18,23 +18,23 @@ using test::Random;
 /// A band encoder without a stage: the test itself hands it slices.
 struct Bench {
   plan::Plan plan;
-  Slicer slicer;
+  BandWalk walk;
   parallel::Workers workers;
   BandEncoder encoder;
   Bytes data;
   Bytes tail;
 
   Bench(const Bytes &file, const Json &options)
-      : plan(test::plan_for(file, options)), slicer(plan, {}), workers(2),
-        encoder(plan, slicer, workers, test::kSmallestBlock), data(encoder.data_bytes()),
+      : plan(test::plan_for(file, options)), walk(plan, {}), workers(2),
+        encoder(plan, walk, workers, test::kSmallestBlock), data(encoder.data_bytes()),
         tail(encoder.tail_bytes()) {}
 
   [[nodiscard]] Bytes input(const Bytes &file, const Slice &slice) const {
-    const Cut &cut = slicer.cut(slice.tensor);
-    const auto begin =
-        file.begin() + static_cast<std::ptrdiff_t>(plan.catalog.tensors[slice.tensor].offset +
-                                                   cut.unit_begin(slice.begin) * cut.element_bytes);
-    return {begin, begin + static_cast<std::ptrdiff_t>(cut.bytes(slice.begin, slice.end))};
+    const Tiling &tiling = walk.tiling(slice.tensor);
+    const auto begin = file.begin() + static_cast<std::ptrdiff_t>(
+                                          plan.catalog.tensors[slice.tensor].offset +
+                                          tiling.unit_begin(slice.begin) * tiling.element_bytes);
+    return {begin, begin + static_cast<std::ptrdiff_t>(tiling.bytes(slice.begin, slice.end))};
   }
 };
 
@@ -48,28 +48,28 @@ TEST(BandEncoder, pieces_of_a_band_follow_each_other_and_then_come_its_scales) {
   const plan::TensorPlan &tensor = bench.plan.tensors[0];
   uint64_t position = tensor.outputs[0].offset;
   size_t slices = 0;
-  std::vector<Piece> pieces;
-  std::vector<Extent> extents;
-  while (const auto slice = bench.slicer.next(test::kSmallestBlock)) {
-    Piece piece;
-    ASSERT_FALSE(bench.encoder.encode(*slice, bench.input(file, *slice), bench.data, piece));
-    EXPECT_EQ(piece.offset, position);
-    position += piece.bytes.size();
+  std::vector<Write> writes;
+  std::vector<WrittenRange> extents;
+  while (const auto slice = bench.walk.next(test::kSmallestBlock)) {
+    Write write;
+    ASSERT_FALSE(bench.encoder.encode(*slice, bench.input(file, *slice), bench.data, write));
+    EXPECT_EQ(write.offset, position);
+    position += write.bytes.size();
     ++slices;
     if (slice->last_of_band) {
-      bench.encoder.finish(bench.tail, pieces, extents);
+      bench.encoder.finish(bench.tail, writes, extents);
     }
   }
   EXPECT_GT(slices, 1U);
   EXPECT_EQ(position, tensor.outputs[0].offset + tensor.outputs[0].bytes);
-  ASSERT_EQ(pieces.size(), 2U);
-  EXPECT_EQ(pieces[0].offset, tensor.outputs[2].offset);
-  EXPECT_EQ(pieces[0].bytes.size(), tensor.outputs[2].bytes);
-  EXPECT_EQ(pieces[1].offset, tensor.outputs[3].offset);
-  EXPECT_EQ(pieces[1].bytes.size(), tensor.outputs[3].bytes);
+  ASSERT_EQ(writes.size(), 2U);
+  EXPECT_EQ(writes[0].offset, tensor.outputs[2].offset);
+  EXPECT_EQ(writes[0].bytes.size(), tensor.outputs[2].bytes);
+  EXPECT_EQ(writes[1].offset, tensor.outputs[3].offset);
+  EXPECT_EQ(writes[1].bytes.size(), tensor.outputs[3].bytes);
   ASSERT_EQ(extents.size(), 3U);
   Checksum scales;
-  scales.add(pieces[0].bytes);
+  scales.add(writes[0].bytes);
   EXPECT_EQ(extents[1].digest, scales.digest());
   EXPECT_EQ(extents[0].bytes, tensor.outputs[0].bytes);
 }
@@ -82,11 +82,11 @@ TEST(BandEncoder, a_first_pass_has_nothing_to_write) {
   options["strategy"] = "tensor";
   Bench bench(file, options);
   for (int pass = 0; pass < 2; ++pass) {
-    const auto slice = bench.slicer.next(test::kSmallestBlock);
+    const auto slice = bench.walk.next(test::kSmallestBlock);
     ASSERT_TRUE(slice);
-    Piece piece;
-    ASSERT_FALSE(bench.encoder.encode(*slice, bench.input(file, *slice), bench.data, piece));
-    EXPECT_EQ(piece.bytes.size(), pass == 0 ? 0U : 64U * 64U);
+    Write write;
+    ASSERT_FALSE(bench.encoder.encode(*slice, bench.input(file, *slice), bench.data, write));
+    EXPECT_EQ(write.bytes.size(), pass == 0 ? 0U : 64U * 64U);
   }
 }
 
@@ -100,14 +100,14 @@ TEST(BandEncoder, each_band_begins_anew) {
   Json options = test::default_options();
   options["strategy"] = "tensor";
   Bench bench(file, options);
-  std::vector<Piece> pieces;
-  std::vector<Extent> extents;
+  std::vector<Write> writes;
+  std::vector<WrittenRange> extents;
   std::vector<quant::ErrorSums> errors;
-  while (const auto slice = bench.slicer.next(test::kSmallestBlock)) {
-    Piece piece;
-    ASSERT_FALSE(bench.encoder.encode(*slice, bench.input(file, *slice), bench.data, piece));
+  while (const auto slice = bench.walk.next(test::kSmallestBlock)) {
+    Write write;
+    ASSERT_FALSE(bench.encoder.encode(*slice, bench.input(file, *slice), bench.data, write));
     if (slice->last_of_band && slice->pass == 1) {
-      bench.encoder.finish(bench.tail, pieces, extents);
+      bench.encoder.finish(bench.tail, writes, extents);
       errors.push_back(bench.encoder.errors());
     }
   }
@@ -129,11 +129,11 @@ TEST(BandEncoder, looking_finds_what_encoding_finds) {
       test::set_value(tensor, 4095, value);
       const Bytes file = test::make_file({tensor});
       Bench bench(file, options);
-      const auto slice = bench.slicer.next(test::kSmallestBlock);
+      const auto slice = bench.walk.next(test::kSmallestBlock);
       ASSERT_TRUE(slice);
-      Piece piece;
+      Write write;
       const auto encoded =
-          bench.encoder.encode(*slice, bench.input(file, *slice), bench.data, piece);
+          bench.encoder.encode(*slice, bench.input(file, *slice), bench.data, write);
       const auto looked = bench.encoder.look(*slice, bench.input(file, *slice));
       ASSERT_EQ(encoded.has_value(), looked.has_value());
       const bool too_large = value == 1e30 && options["bits"] == 16;

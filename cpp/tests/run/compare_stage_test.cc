@@ -31,7 +31,7 @@ Json compare(const Bytes &file, const Bytes *reference, size_t block_bytes = siz
   CompareStage stage(of_file, reference == nullptr ? nullptr : &of_reference, block_bytes);
   const auto done = test::drive(
       stage,
-      [&](const Read &read, std::span<uint8_t> into) {
+      [&](const ByteRange &read, std::span<uint8_t> into) {
         const Bytes &from = read.source == 0 ? file : *reference;
         ASSERT_LE(read.offset + into.size(), from.size());
         std::copy_n(from.begin() + static_cast<std::ptrdiff_t>(read.offset), into.size(),

@@ -56,7 +56,7 @@ Json distribution(const Opened &file, const Opened &reference, std::string_view 
   uint64_t last_done = 0;
   const auto done = test::drive(
       stage,
-      [&](const Read &read, std::span<uint8_t> into) {
+      [&](const ByteRange &read, std::span<uint8_t> into) {
         const Bytes &from = read.source == 0 ? file.bytes : reference.bytes;
         ASSERT_LE(read.offset + into.size(), from.size());
         std::copy_n(from.begin() + static_cast<std::ptrdiff_t>(read.offset), into.size(),

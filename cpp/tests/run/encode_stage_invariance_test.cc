@@ -151,8 +151,8 @@ TEST(EncodeStageBands, tensors_beyond_a_band_are_put_together_again) {
        {int4, test::packed_8_options()}) { // one pass, and two for the long rows
     const MemoryRun one(test::plan_for(file, options), file, {kHostBlocks[2], 2, 2, 1});
     std::vector<size_t> bands(3);
-    for (const Extent &extent : one.extents()) {
-      if (extent.tensor != Extent::kHeader) {
+    for (const WrittenRange &extent : one.extents()) {
+      if (extent.tensor != WrittenRange::kHeader) {
         ++bands[extent.tensor];
       }
     }

@@ -40,7 +40,7 @@ public:
   Result<void> run(Stage &stage, bool source_is_output) {
     return test::drive(
         stage,
-        [&](const Read &read, std::span<uint8_t> to) {
+        [&](const ByteRange &read, std::span<uint8_t> to) {
           const auto offset = static_cast<size_t>(read.offset);
           if (read.source == 0 && !source_is_output) {
             std::copy_n(source_.data() + read.offset, to.size(), to.data());

@@ -55,7 +55,7 @@ Bytes content_of(const Bytes &file, const ZipMember &member) {
 
 void expect_tiled(const MemoryRun &run) {
   uint64_t position = 0;
-  for (const Extent &extent : run.extents()) {
+  for (const WrittenRange &extent : run.extents()) {
     EXPECT_EQ(extent.offset, position) << "nobody wrote the bytes before, or two did";
     position = extent.offset + extent.bytes;
   }

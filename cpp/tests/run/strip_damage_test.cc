@@ -1,7 +1,7 @@
 // Compressed data that are not what their container says.
 #include <gtest/gtest.h>
 
-#include "monoquant/run/strip.h"
+#include "monoquant/run/strip_assembler.h"
 #include "support/sample_tensors.h"
 #include "support/view_file.h"
 
@@ -39,7 +39,7 @@ Result<void> read_all(const Damaged &made) {
   ViewFile file(92);
   file.add_view(made.tensor, made.stored, made.view);
   const catalog::Catalog catalog = file.catalog();
-  Strip strip(catalog, kStripBlock);
+  StripAssembler strip(catalog, kStripBlock);
   strip.begin(catalog.tensors[0], 0, made.tensor.bytes.size());
   const uint64_t most_reads = made.stored.size() / 16 + 100;
   for (uint64_t reads = 0; reads < most_reads; ++reads) {
@@ -79,9 +79,9 @@ TEST(StripDamage, a_stream_that_breaks_off) {
   for (const uint64_t elements : kSizes) {
     const Damaged whole = intact(elements);
     for (const size_t missing : {size_t{1}, size_t{50}, whole.stored.size() - 1}) {
-      Damaged cut = whole;
-      cut.stored.resize(cut.stored.size() - missing);
-      expect_refused(cut, "breaks off");
+      Damaged tiling = whole;
+      tiling.stored.resize(tiling.stored.size() - missing);
+      expect_refused(tiling, "breaks off");
     }
   }
 }

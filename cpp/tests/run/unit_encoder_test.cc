@@ -35,7 +35,7 @@ UnitResult encode_unit(const Values &values, const Scheme &scheme, UnitShape sha
   layout::Stored stored;
   stored.scheme = scheme;
   stored.weights_only = scheme.packed;
-  stored.columns = shape.piece;
+  stored.columns = shape.write;
   const auto codec = layout::kCompressedTensors.make_codec(stored);
   return encode_unit(values, scheme, *codec, shape, qparams, to);
 }
@@ -66,11 +66,11 @@ TEST(UnitEncoder, makes_pytorchs_codes_and_qparams_to_the_bit) {
       }
       scheme.packed = packed || scheme.bits == 4;
       const bool whole = observed.scheme.strategy == Strategy::kTensor;
-      const size_t piece = whole ? weight.size() : test::kObservedColumns;
+      const size_t write = whole ? weight.size() : test::kObservedColumns;
       std::vector<uint8_t> bytes(weight.size());
       std::vector<float> scales(observed.scales.size());
       std::vector<int32_t> zero_points(observed.scales.size());
-      encode_unit(weight, scheme, {piece, false}, {scales, zero_points}, bytes.data());
+      encode_unit(weight, scheme, {write, false}, {scales, zero_points}, bytes.data());
       EXPECT_EQ(scales, observed.scales) << observed.name;
       EXPECT_EQ(zero_points, observed.zero_points) << observed.name;
       EXPECT_EQ(signed_codes(bytes, weight.size(), scheme), observed.codes) << observed.name;

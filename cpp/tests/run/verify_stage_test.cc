@@ -90,9 +90,9 @@ TEST(VerifyStage, truncation_at_any_length_fails) {
   const Bytes file = verified_model();
   const MemoryRun run(test::plan_for(file, test::asymmetric_int4()), file);
   for (size_t length = 0; length < run.output().size(); ++length) {
-    const Bytes cut(run.output().begin(),
-                    run.output().begin() + static_cast<std::ptrdiff_t>(length));
-    const auto verified = run.verify(cut);
+    const Bytes tiling(run.output().begin(),
+                       run.output().begin() + static_cast<std::ptrdiff_t>(length));
+    const auto verified = run.verify(tiling);
     ASSERT_FALSE(verified) << length;
     ASSERT_TRUE(is_refusal(verified.error()));
   }

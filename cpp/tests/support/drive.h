@@ -21,7 +21,7 @@ Result<void> drive(run::Stage &stage, ReadBytes read, WriteBytes write) {
   size_t processed = 0;
   size_t written = 0;
   const auto write_one = [&] {
-    for (const run::Piece &out : stage.writes(written % slots)) {
+    for (const run::Write &out : stage.writes(written % slots)) {
       write(out.offset, out.bytes);
     }
     ++written;
@@ -37,7 +37,7 @@ Result<void> drive(run::Stage &stage, ReadBytes read, WriteBytes write) {
       }
       const std::span<uint8_t> input = stage.input(started % slots);
       std::fill(input.begin(), input.end(), uint8_t{0xA5});
-      if constexpr (std::is_invocable_v<ReadBytes, const run::Read &, std::span<uint8_t>>) {
+      if constexpr (std::is_invocable_v<ReadBytes, const run::ByteRange &, std::span<uint8_t>>) {
         read(*next, input.first(next->length));
       } else {
         read(next->offset, input.first(next->length));

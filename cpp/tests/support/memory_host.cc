@@ -188,13 +188,14 @@ std::map<size_t, plan::Unfit> MemoryRun::unfit() const {
   return all;
 }
 
-std::vector<run::Extent> MemoryRun::extents() const {
-  std::vector<run::Extent> all;
+std::vector<run::WrittenRange> MemoryRun::extents() const {
+  std::vector<run::WrittenRange> all;
   for (const auto &stage : stages_) {
     all.insert(all.end(), stage->extents().begin(), stage->extents().end());
   }
-  std::sort(all.begin(), all.end(),
-            [](const run::Extent &a, const run::Extent &b) { return a.offset < b.offset; });
+  std::sort(all.begin(), all.end(), [](const run::WrittenRange &a, const run::WrittenRange &b) {
+    return a.offset < b.offset;
+  });
   return all;
 }
 

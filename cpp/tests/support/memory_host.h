@@ -70,7 +70,7 @@ public:
   /// Of all shares; where several found the same tensor, the first.
   [[nodiscard]] std::map<size_t, plan::Unfit> unfit() const;
   /// Of all shares, by offset.
-  [[nodiscard]] std::vector<run::Extent> extents() const;
+  [[nodiscard]] std::vector<run::WrittenRange> extents() const;
   [[nodiscard]] const std::vector<std::unique_ptr<run::EncodeStage>> &stages() const {
     return stages_;
   }

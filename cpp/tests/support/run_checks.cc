@@ -40,7 +40,7 @@ expected_tensors(const MemoryRun &run, const plan::TensorPlan &entry, const File
 
 void expect_tiled(const MemoryRun &run) {
   uint64_t position = 0;
-  for (const run::Extent &extent : run.extents()) {
+  for (const run::WrittenRange &extent : run.extents()) {
     EXPECT_EQ(extent.offset, position) << "nobody wrote the bytes before, or two did";
     position = extent.offset + extent.bytes;
   }

@@ -1,4 +1,4 @@
-// Runs a TrialStage over files in memory.
+// Runs a ExecuteStage over files in memory.
 // It exists so that tests of what is executed say only which files there are.
 // The stage is driven as any other: blocks of the size that is asked for.
 #pragma once
@@ -14,7 +14,7 @@
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/json.h"
 #include "monoquant/execute/activations.h"
-#include "monoquant/run/trial_stage.h"
+#include "monoquant/run/execute_stage.h"
 #include "support/drive.h"
 #include "support/memory_host.h"
 #include "support/naive_layer.h"
@@ -41,12 +41,12 @@ inline Result<Json> try_trial(const Bytes &file, TrialFiles files = {},
   const auto of_file = open(&file, true);
   const auto of_reference = open(files.reference, true);
   const auto of_data = open(files.data, false);
-  run::TrialStage stage(*of_file, of_reference ? &*of_reference : nullptr,
-                        of_data ? &*of_data : nullptr, block_bytes);
+  run::ExecuteStage stage(*of_file, of_reference ? &*of_reference : nullptr,
+                          of_data ? &*of_data : nullptr, block_bytes);
   const Bytes *sources[] = {&file, files.reference, files.data};
   const auto done = drive(
       stage,
-      [&](const run::Read &read, std::span<uint8_t> into) {
+      [&](const run::ByteRange &read, std::span<uint8_t> into) {
         const Bytes &from = *sources[read.source];
         ASSERT_LE(read.offset + into.size(), from.size());
         std::copy_n(from.begin() + static_cast<std::ptrdiff_t>(read.offset), into.size(),

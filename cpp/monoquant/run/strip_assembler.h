@@ -26,10 +26,10 @@ inline constexpr uint64_t kStripBytes = 16ULL << 20U;
 /// The most bytes of one tensor or of the whole file: a compressed or expanded tensor has more than its file.
 uint64_t most_bytes(const catalog::Catalog &catalog);
 
-class Strip {
+class StripAssembler {
 public:
   /// All memory for the tensors of this catalog is allocated here. `block_bytes`: of the largest read.
-  Strip(const catalog::Catalog &catalog, size_t block_bytes);
+  StripAssembler(const catalog::Catalog &catalog, size_t block_bytes);
 
   /// Begins a strip of bytes [begin, end) of the tensor, at most kStripBytes; both are multiples of an element's
   /// width. `tensor` must be an assembled one and outlive the strip. `steps`: where the codes of a quantized one are
@@ -38,7 +38,7 @@ public:
              std::span<int8_t> steps = {});
 
   /// The next read that the strip needs; nothing when it is complete. `fill` comes before the next call.
-  std::optional<Read> next();
+  std::optional<ByteRange> next();
   /// Takes what the read brought. Errors: kMalformedFile (compressed data that are broken, or of another size or
   /// checksum than the container said).
   Result<void> fill(std::span<const uint8_t> bytes);

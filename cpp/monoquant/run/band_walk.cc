@@ -1,37 +1,37 @@
-#include "monoquant/run/slicer.h"
+#include "monoquant/run/band_walk.h"
 
 #include <algorithm>
 
 namespace monoquant::run {
 
-Slicer::Slicer(const plan::Plan &plan, Share share) : plan_(plan), share_(share) {
-  cuts_.reserve(plan.tensors.size());
+BandWalk::BandWalk(const plan::Plan &plan, Share share) : plan_(plan), share_(share) {
+  tilings_.reserve(plan.tensors.size());
   for (size_t i = 0; i < plan.tensors.size(); ++i) {
-    cuts_.push_back(cut_tensor(plan, i));
+    tilings_.push_back(cut_tensor(plan, i));
   }
   for (; find_band(); leave_band()) {
-    const Cut &cut = cuts_[cursor_.tensor];
-    total_bytes_ += cut.bytes(cursor_.unit, band_end()) * cut.passes;
+    const Tiling &tiling = tilings_[cursor_.tensor];
+    total_bytes_ += tiling.bytes(cursor_.unit, band_end()) * tiling.passes;
     ++total_bands_;
   }
   cursor_ = {};
 }
 
-std::optional<Slice> Slicer::next(size_t block_bytes) {
+std::optional<Slice> BandWalk::next(size_t block_bytes) {
   if (!find_band()) {
     return std::nullopt;
   }
-  const Cut &cut = cuts_[cursor_.tensor];
-  const uint64_t begin = cursor_.band * cut.units_per_band;
+  const Tiling &tiling = tilings_[cursor_.tensor];
+  const uint64_t begin = cursor_.band * tiling.units_per_band;
   const uint64_t end = band_end();
   Slice slice{cursor_.tensor, cursor_.band,          cursor_.pass, cursor_.unit,
               cursor_.unit,   cursor_.unit == begin, false};
-  while (slice.end < end && cut.bytes(slice.begin, slice.end + 1) <= block_bytes) {
+  while (slice.end < end && tiling.bytes(slice.begin, slice.end + 1) <= block_bytes) {
     ++slice.end;
   }
   slice.last_of_band = slice.end == end;
   cursor_.unit = slice.end;
-  if (slice.last_of_band && cursor_.pass + 1 < cut.passes) {
+  if (slice.last_of_band && cursor_.pass + 1 < tiling.passes) {
     ++cursor_.pass;
     cursor_.unit = begin;
   } else if (slice.last_of_band) {
@@ -40,15 +40,15 @@ std::optional<Slice> Slicer::next(size_t block_bytes) {
   return slice;
 }
 
-void Slicer::only_look(size_t except_tensor) {
+void BandWalk::only_look(size_t except_tensor) {
   only_looking_ = true;
   excepted_.insert(except_tensor);
 }
 
 /// Moves the cursor on to a band that there is work on; false at the end.
-bool Slicer::find_band() {
-  while (cursor_.tensor < cuts_.size()) {
-    if (cursor_.band >= cuts_[cursor_.tensor].bands()) {
+bool BandWalk::find_band() {
+  while (cursor_.tensor < tilings_.size()) {
+    if (cursor_.band >= tilings_[cursor_.tensor].bands()) {
       cursor_ = {cursor_.tensor + 1, 0, cursor_.number, 0, 0};
       continue;
     }
@@ -63,16 +63,16 @@ bool Slicer::find_band() {
   return false;
 }
 
-void Slicer::leave_band() {
+void BandWalk::leave_band() {
   ++cursor_.number;
   ++cursor_.band;
   cursor_.pass = 0;
-  cursor_.unit = cursor_.band * cuts_[cursor_.tensor].units_per_band;
+  cursor_.unit = cursor_.band * tilings_[cursor_.tensor].units_per_band;
 }
 
-uint64_t Slicer::band_end() const {
-  const Cut &cut = cuts_[cursor_.tensor];
-  return std::min(cut.units, (cursor_.band + 1) * cut.units_per_band);
+uint64_t BandWalk::band_end() const {
+  const Tiling &tiling = tilings_[cursor_.tensor];
+  return std::min(tiling.units, (cursor_.band + 1) * tiling.units_per_band);
 }
 
 } // namespace monoquant::run

@@ -1,4 +1,4 @@
-#include "monoquant/run/trial_layers.h"
+#include "monoquant/run/layer_specs.h"
 
 #include <algorithm>
 #include <array>
@@ -66,7 +66,7 @@ bool is_convolution(LayerKind kind) {
 }
 
 /// Codes and scales of the matrix, and reference values.
-uint64_t held_bytes(const TrialMatrix &matrix) {
+uint64_t held_bytes(const LayerMatrix &matrix) {
   const uint64_t elements = matrix.weight->elements;
   const uint64_t scales = matrix.weight->codes ? elements / matrix.group() : 0;
   return elements * 5 + scales * 8; // a tensor of 2^61 elements fits into no file
@@ -93,7 +93,7 @@ public:
     }
   }
 
-  std::vector<TrialLayer> run() {
+  std::vector<LayerSpec> run() {
     for (const Tensor &tensor : file_.tensors) {
       if (tensor.codes && !tensor.tied_to && !done_.contains(&tensor)) {
         add(tensor);
@@ -114,8 +114,8 @@ private:
         return;
       }
     }
-    TrialLayer layer;
-    layer.form = is_convolution(tensor.kind) ? TrialForm::kConvolution : TrialForm::kLinear;
+    LayerSpec layer;
+    layer.form = is_convolution(tensor.kind) ? LayerForm::kConvolution : LayerForm::kLinear;
     layer.left_out = reason_against(tensor);
     layer.matrices.push_back(matrix_of(tensor));
     layer.note = is_recurrent(tensor.kind) ? kTwoLinear : std::string_view();
@@ -123,8 +123,8 @@ private:
     layers_.push_back(std::move(layer));
   }
 
-  [[nodiscard]] TrialMatrix matrix_of(const Tensor &tensor) const {
-    TrialMatrix matrix;
+  [[nodiscard]] LayerMatrix matrix_of(const Tensor &tensor) const {
+    LayerMatrix matrix;
     matrix.weight = &tensor;
     // Of a convolution, a row is all that an output sees; else the last dimension is.
     const bool rows_first = is_convolution(tensor.kind) || tensor.shape.size() < 2;
@@ -170,8 +170,8 @@ private:
         state->shape.size() != 2 || input->elements == 0 || state->elements == 0) {
       return false;
     }
-    TrialLayer layer;
-    layer.form = tensor.kind == LayerKind::kLstm ? TrialForm::kLstm : TrialForm::kGru;
+    LayerSpec layer;
+    layer.form = tensor.kind == LayerKind::kLstm ? LayerForm::kLstm : LayerForm::kGru;
     layer.matrices = {matrix_of(*input), matrix_of(*state)};
     if (!fits_together(layer)) {
       return false;
@@ -183,12 +183,12 @@ private:
     return true;
   }
 
-  static bool fits_together(const TrialLayer &layer) {
-    const TrialMatrix &input = layer.matrices[0];
-    const TrialMatrix &state = layer.matrices[1];
+  static bool fits_together(const LayerSpec &layer) {
+    const LayerMatrix &input = layer.matrices[0];
+    const LayerMatrix &state = layer.matrices[1];
     const size_t gates = execute::gate_count(
-        layer.form == TrialForm::kLstm ? execute::CellKind::kLstm : execute::CellKind::kGru);
-    for (const TrialMatrix &matrix : layer.matrices) {
+        layer.form == LayerForm::kLstm ? execute::CellKind::kLstm : execute::CellKind::kGru);
+    for (const LayerMatrix &matrix : layer.matrices) {
       if (matrix.rows != checked_mul(gates, state.columns) || matrix.weight->tied_to ||
           !is_executable(*matrix.weight)) {
         return false;
@@ -201,12 +201,12 @@ private:
            held_bytes(input) + held_bytes(state) <= kMostRecurrentBytes;
   }
 
-  void choose_mode(TrialLayer &layer) const {
+  void choose_mode(LayerSpec &layer) const {
     if (!layer.left_out.empty()) {
       return;
     }
     const bool floats_in =
-        std::any_of(layer.matrices.begin(), layer.matrices.end(), [](const TrialMatrix &matrix) {
+        std::any_of(layer.matrices.begin(), layer.matrices.end(), [](const LayerMatrix &matrix) {
           return matrix.weight->codes && matrix.weight->codes->weights_only;
         });
     layer.mode = floats_in ? ActivationMode::kWeightsOnly : ActivationMode::kDynamic;
@@ -234,23 +234,22 @@ private:
   std::map<std::string_view, const Tensor *> references_;
   std::map<std::string_view, const calibration::ModuleBatches *> captured_;
   std::set<const Tensor *> done_;
-  std::vector<TrialLayer> layers_;
+  std::vector<LayerSpec> layers_;
 };
 
 } // namespace
 
-std::string_view trial_form_name(TrialForm form) {
+std::string_view trial_form_name(LayerForm form) {
   constexpr std::array<std::string_view, 4> kNames = {"linear", "convolution", "lstm", "gru"};
   return kNames[static_cast<size_t>(form)];
 }
 
-uint64_t TrialMatrix::group() const {
+uint64_t LayerMatrix::group() const {
   return weight->codes ? std::gcd(weight->codes->scope, columns) : columns;
 }
 
-std::vector<TrialLayer> trial_layers(const catalog::Catalog &file,
-                                     const catalog::Catalog *reference,
-                                     const std::vector<calibration::ModuleBatches> &captured) {
+std::vector<LayerSpec> trial_layers(const catalog::Catalog &file, const catalog::Catalog *reference,
+                                    const std::vector<calibration::ModuleBatches> &captured) {
   return Finder(file, reference, captured).run();
 }
 

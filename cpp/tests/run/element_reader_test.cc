@@ -1,5 +1,5 @@
 // Codes, scales and zero points of stretches are those that the values come from.
-#include "monoquant/run/stretch.h"
+#include "monoquant/run/element_reader.h"
 
 #include <gtest/gtest.h>
 
@@ -15,28 +15,28 @@ namespace {
 using test::Bytes;
 using test::Random;
 
-Stretch read(const Bytes &file, const catalog::Catalog &catalog, const Fetch &fetch,
-             size_t block_bytes) {
-  StretchReader reader({&catalog, nullptr, nullptr}, block_bytes);
-  reader.begin(fetch);
+Elements read(const Bytes &file, const catalog::Catalog &catalog, const ElementRange &range,
+              size_t block_bytes) {
+  ElementReader reader({&catalog, nullptr, nullptr}, block_bytes);
+  reader.begin(range);
   while (const auto read = reader.next()) {
     EXPECT_LE(read->length, block_bytes);
     EXPECT_TRUE(
         reader.fill(std::span(file).subspan(static_cast<size_t>(read->offset), read->length)));
   }
-  return reader.stretch();
+  return reader.elements();
 }
 
-void expect_consistent(const Stretch &stretch, const Fetch &fetch) {
-  ASSERT_EQ(stretch.values.size(), fetch.end - fetch.begin);
-  ASSERT_EQ(stretch.codes.size(), stretch.values.size());
-  ASSERT_EQ(stretch.scales.size(), stretch.values.size() / fetch.group);
-  ASSERT_EQ(stretch.zero_points.size(), stretch.scales.size());
-  for (size_t i = 0; i < stretch.values.size(); ++i) {
-    const size_t scope = i / static_cast<size_t>(fetch.group);
-    const float value =
-        static_cast<float>(stretch.codes[i] - stretch.zero_points[scope]) * stretch.scales[scope];
-    ASSERT_EQ(std::bit_cast<uint32_t>(stretch.values[i]), std::bit_cast<uint32_t>(value)) << i;
+void expect_consistent(const Elements &elements, const ElementRange &range) {
+  ASSERT_EQ(elements.values.size(), range.end - range.begin);
+  ASSERT_EQ(elements.codes.size(), elements.values.size());
+  ASSERT_EQ(elements.scales.size(), elements.values.size() / range.group);
+  ASSERT_EQ(elements.zero_points.size(), elements.scales.size());
+  for (size_t i = 0; i < elements.values.size(); ++i) {
+    const size_t scope = i / static_cast<size_t>(range.group);
+    const float value = static_cast<float>(elements.codes[i] - elements.zero_points[scope]) *
+                        elements.scales[scope];
+    ASSERT_EQ(std::bit_cast<uint32_t>(elements.values[i]), std::bit_cast<uint32_t>(value)) << i;
   }
 }
 
@@ -56,7 +56,7 @@ std::vector<Json> all_options() {
   return all;
 }
 
-TEST(Stretch, GivesTheCodesThatTheValuesAreMadeOf) {
+TEST(Elements, GivesTheCodesThatTheValuesAreMadeOf) {
   Random random(11);
   const Bytes source =
       test::make_file({test::random_weights(random, "a.weight", Dtype::kF32, {37, 96}),
@@ -74,29 +74,29 @@ TEST(Stretch, GivesTheCodesThatTheValuesAreMadeOf) {
       const uint64_t group = std::gcd(tensor.codes->scope, columns);
       const uint64_t begin = random.below(rows);
       const uint64_t end = begin + 1 + random.below(rows - begin);
-      const Fetch fetch{0, &tensor, begin * columns, end * columns, true, group};
-      const Stretch stretch = read(run.output(), catalog, fetch, size_t{1} << 20U);
-      expect_consistent(stretch, fetch);
-      const Stretch small = read(run.output(), catalog, fetch, 4096);
-      EXPECT_EQ(small.codes, stretch.codes);
-      EXPECT_EQ(small.scales, stretch.scales);
-      EXPECT_EQ(small.zero_points, stretch.zero_points);
+      const ElementRange range{0, &tensor, begin * columns, end * columns, true, group};
+      const Elements elements = read(run.output(), catalog, range, size_t{1} << 20U);
+      expect_consistent(elements, range);
+      const Elements small = read(run.output(), catalog, range, 4096);
+      EXPECT_EQ(small.codes, elements.codes);
+      EXPECT_EQ(small.scales, elements.scales);
+      EXPECT_EQ(small.zero_points, elements.zero_points);
     }
   }
 }
 
-TEST(Stretch, MovesUnsignedCodesToSignedOnes) {
+TEST(Elements, MovesUnsignedCodesToSignedOnes) {
   const test::FileTensor codes{"a.weight", Dtype::kU8, {2, 3}, {0, 1, 127, 128, 254, 255}};
   const test::FileTensor zero{"a.weight_zero_point", Dtype::kU8, {2}, {0, 255}};
   const Bytes file = test::make_file(
       {codes, test::make_tensor("a.weight_scale", Dtype::kF32, {2}, {0.5, 0.25}), zero});
   const catalog::Catalog catalog = test::inspect(file, {{}, {}, false, true}).value();
   ASSERT_EQ(catalog.tensors.size(), 1U);
-  const Fetch fetch{0, &catalog.tensors[0], 0, 6, true, 3};
-  const Stretch stretch = read(file, catalog, fetch, 4096);
-  EXPECT_EQ(stretch.codes, (std::vector<int8_t>{-128, -127, -1, 0, 126, 127}));
-  EXPECT_EQ(stretch.zero_points, (std::vector<int32_t>{-128, 127}));
-  expect_consistent(stretch, fetch);
+  const ElementRange range{0, &catalog.tensors[0], 0, 6, true, 3};
+  const Elements elements = read(file, catalog, range, 4096);
+  EXPECT_EQ(elements.codes, (std::vector<int8_t>{-128, -127, -1, 0, 126, 127}));
+  EXPECT_EQ(elements.zero_points, (std::vector<int32_t>{-128, 127}));
+  expect_consistent(elements, range);
 }
 
 } // namespace

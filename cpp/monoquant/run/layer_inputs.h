@@ -10,8 +10,8 @@
 #include "monoquant/base/result.h"
 #include "monoquant/execute/inputs.h"
 #include "monoquant/execute/linear_run.h"
-#include "monoquant/run/stretch.h"
-#include "monoquant/run/trial_layers.h"
+#include "monoquant/run/element_reader.h"
+#include "monoquant/run/layer_specs.h"
 
 namespace monoquant::run {
 
@@ -22,14 +22,14 @@ inline constexpr size_t kMostSequences = 4;
 inline constexpr size_t kMostImageBatches = 8;
 inline constexpr uint64_t kMostImageValues = uint64_t{16} << 20U;
 
-class TrialInputs {
+class LayerInputs {
 public:
   /// `data`: the catalog of the captured inputs; nothing where the layer has none. Both outlive this.
-  TrialInputs(const TrialLayer &layer, const catalog::Catalog *data);
+  LayerInputs(const LayerSpec &layer, const catalog::Catalog *data);
 
   /// What is to be read next; nothing when no more is wanted.
-  std::optional<Fetch> next();
-  Result<void> take(const Stretch &stretch);
+  std::optional<ElementRange> next();
+  Result<void> take(const Elements &elements);
 
   /// When all is read: the samples, at least one. An error where the layer is too wide, or its shape contradicts
   /// itself or the data.
@@ -47,14 +47,14 @@ private:
     return data_->tensors[layer_.batches[batch_].tensor];
   }
   [[nodiscard]] bool is_recurrent() const {
-    return layer_.form == TrialForm::kLstm || layer_.form == TrialForm::kGru;
+    return layer_.form == LayerForm::kLstm || layer_.form == LayerForm::kGru;
   }
-  std::optional<Fetch> next_rows();
-  std::optional<Fetch> next_images();
-  std::optional<Fetch> next_sequence();
+  std::optional<ElementRange> next_rows();
+  std::optional<ElementRange> next_images();
+  std::optional<ElementRange> next_sequence();
   Result<void> take_images(std::span<const float> values);
 
-  const TrialLayer &layer_;
+  const LayerSpec &layer_;
   const catalog::Catalog *data_;
   execute::LinearShape shape_;
   std::optional<execute::Inputs> inputs_;

@@ -1,4 +1,4 @@
-#include "monoquant/run/strip.h"
+#include "monoquant/run/strip_assembler.h"
 
 #include <gtest/gtest.h>
 
@@ -19,7 +19,7 @@ using test::Storing;
 using test::ViewFile;
 
 /// Bytes [begin, end) of a tensor, read from the file as the strip asks.
-Bytes assemble(Strip &strip, const catalog::Tensor &tensor, uint64_t begin, uint64_t end,
+Bytes assemble(StripAssembler &strip, const catalog::Tensor &tensor, uint64_t begin, uint64_t end,
                const Bytes &file, size_t block_bytes) {
   strip.begin(tensor, begin, end);
   size_t without_bytes = 0;
@@ -42,7 +42,7 @@ Bytes assemble(Strip &strip, const catalog::Tensor &tensor, uint64_t begin, uint
 }
 
 /// The whole tensor, in strips of about `strip_bytes` each.
-Bytes assemble_all(Strip &strip, const catalog::Tensor &tensor, uint64_t strip_bytes,
+Bytes assemble_all(StripAssembler &strip, const catalog::Tensor &tensor, uint64_t strip_bytes,
                    const Bytes &file, size_t block_bytes) {
   const uint64_t width = dtype_bits(tensor.dtype) / 8;
   const uint64_t step = std::max(strip_bytes / width, uint64_t{1}) * width;
@@ -75,7 +75,7 @@ std::vector<Storing> ways_of_storing(Dtype dtype) {
   return ways;
 }
 
-TEST(Strip, puts_any_way_of_storing_together) {
+TEST(StripAssembler, puts_any_way_of_storing_together) {
   Random random(81);
   for (const Dtype dtype : {Dtype::kU8, Dtype::kF8E4M3, Dtype::kBF16, Dtype::kI32, Dtype::kF32,
                             Dtype::kF64, Dtype::kI64, Dtype::kC32, Dtype::kC64, Dtype::kC128}) {
@@ -87,7 +87,7 @@ TEST(Strip, puts_any_way_of_storing_together) {
     }
     const catalog::Catalog catalog = file.catalog();
     for (const size_t block : {size_t{16}, size_t{48}, size_t{1} << 16U}) {
-      Strip strip(catalog, block);
+      StripAssembler strip(catalog, block);
       for (const uint64_t length : {1U << 20U, 100U, 16U}) {
         for (size_t i = 0; i < tensors.size(); ++i) {
           ASSERT_EQ(assemble_all(strip, catalog.tensors[i], length, file.bytes(), block),
@@ -101,14 +101,14 @@ TEST(Strip, puts_any_way_of_storing_together) {
 }
 
 /// Contents over several chunks of inflated data and many reads.
-TEST(Strip, goes_on_within_a_stream_and_begins_it_again) {
+TEST(StripAssembler, goes_on_within_a_stream_and_begins_it_again) {
   Random random(83);
   ViewFile file(84);
   const FileTensor tensor = test::random_bytes(random, "a", Dtype::kF32, {400, 250});
   file.add(tensor, {.deflated = true});
   file.add(tensor, {.strided = true, .deflated = true});
   const catalog::Catalog catalog = file.catalog();
-  Strip strip(catalog, 5000);
+  StripAssembler strip(catalog, 5000);
   for (int pass = 0; pass < 2; ++pass) { // the second begins at the front again
     for (const uint64_t length : {1U << 20U, 64U * 1024U, 50'000U, 7000U}) {
       ASSERT_TRUE(assemble_all(strip, catalog.tensors[0], length, file.bytes(), 5000) ==
@@ -136,7 +136,7 @@ Bytes compressed_by_zlib() {
              "91e293d67c5cf7f37ea189a3", std::string(192, '8'), "149f1f"));
 }
 
-TEST(Strip, inflates_what_zlib_has_compressed) {
+TEST(StripAssembler, inflates_what_zlib_has_compressed) {
   FileTensor tensor{"a", Dtype::kU8, {150'000}, Bytes(150'000)};
   for (size_t i = 0; i < tensor.bytes.size(); ++i) {
     tensor.bytes[i] = static_cast<uint8_t>(i % 13 * (1 + i / 50'000));
@@ -150,7 +150,7 @@ TEST(Strip, inflates_what_zlib_has_compressed) {
   file.add_view(tensor, compressed_by_zlib(), view);
   const catalog::Catalog catalog = file.catalog();
   for (const size_t block : {size_t{16}, size_t{80}, size_t{4096}}) {
-    Strip strip(catalog, block);
+    StripAssembler strip(catalog, block);
     for (const uint64_t length : {150'000U, 65'536U, 9999U}) {
       ASSERT_TRUE(assemble_all(strip, catalog.tensors[0], length, file.bytes(), block) ==
                   tensor.bytes);
@@ -158,7 +158,7 @@ TEST(Strip, inflates_what_zlib_has_compressed) {
   }
 }
 
-TEST(Strip, an_expanded_number_is_repeated) {
+TEST(StripAssembler, an_expanded_number_is_repeated) {
   const FileTensor tensor{"a", Dtype::kF32, {200, 3}, {}};
   FileTensor expanded = tensor;
   for (int i = 0; i < 600; ++i) {
@@ -170,11 +170,11 @@ TEST(Strip, an_expanded_number_is_repeated) {
   ViewFile file(86);
   file.add_view(expanded, {1, 2, 3, 4}, view);
   const catalog::Catalog catalog = file.catalog();
-  Strip strip(catalog, 64);
+  StripAssembler strip(catalog, 64);
   EXPECT_EQ(assemble_all(strip, catalog.tensors[0], 1000, file.bytes(), 64), expanded.bytes);
 }
 
-TEST(Strip, its_bytes_stay_where_they_are) {
+TEST(StripAssembler, its_bytes_stay_where_they_are) {
   Random random(87);
   ViewFile file(88);
   const FileTensor small = test::random_bytes(random, "a", Dtype::kF32, {20});
@@ -182,21 +182,21 @@ TEST(Strip, its_bytes_stay_where_they_are) {
   file.add(small, {.big_endian = true});
   file.add(large, {.strided = true, .deflated = true});
   const catalog::Catalog catalog = file.catalog();
-  Strip strip(catalog, 4096);
+  StripAssembler strip(catalog, 4096);
   (void)assemble_all(strip, catalog.tensors[0], 80, file.bytes(), 4096);
   const uint8_t *address = strip.bytes(0, 80).data();
   (void)assemble(strip, catalog.tensors[1], 0, large.bytes.size(), file.bytes(), 4096);
   EXPECT_EQ(strip.bytes(0, 4).data(), address);
 }
 
-TEST(Strip, covers_only_what_was_begun) {
+TEST(StripAssembler, covers_only_what_was_begun) {
   Random random(89);
   ViewFile file(90);
   const FileTensor tensor = test::random_bytes(random, "a", Dtype::kF32, {100});
   file.add(tensor, {.big_endian = true});
   file.add(tensor, {.strided = true});
   const catalog::Catalog catalog = file.catalog();
-  Strip strip(catalog, 4096);
+  StripAssembler strip(catalog, 4096);
   EXPECT_FALSE(strip.covers(catalog.tensors[0], 0, 4));
   strip.begin(catalog.tensors[0], 40, 80);
   EXPECT_TRUE(strip.covers(catalog.tensors[0], 40, 80));

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "monoquant/calibration/match.h"
-#include "monoquant/run/layer_trial.h"
+#include "monoquant/run/element_reader.h"
+#include "monoquant/run/layer_run.h"
+#include "monoquant/run/layer_specs.h"
 #include "monoquant/run/stage.h"
-#include "monoquant/run/stretch.h"
-#include "monoquant/run/trial_layers.h"
 
 namespace monoquant::run {
 
@@ -22,18 +22,18 @@ namespace monoquant::run {
 /// Memory beside the readers' (36 MiB a file at most, and the scales of a part): a layer's samples and their copies
 /// (16 + 24 MiB) and a band of its rows (5 MiB, or a row), or a recurrent layer's matrices (64 MiB); while inputs are
 /// taken, 64 MiB of images.
-class TrialStage final : public Stage {
+class ExecuteStage final : public Stage {
 public:
   /// All catalogs must outlive the stage; those of the file and the reference with quantized tensors joined. Reads of
   /// source 0 are of the file, of 1 of the reference, of 2 of captured inputs; both may be missing. That nothing among
   /// the inputs fits the file is an error of the first `process`.
-  TrialStage(const catalog::Catalog &file, const catalog::Catalog *reference,
-             const catalog::Catalog *data, size_t block_bytes);
+  ExecuteStage(const catalog::Catalog &file, const catalog::Catalog *reference,
+               const catalog::Catalog *data, size_t block_bytes);
 
-  std::optional<Read> next(size_t slot) override;
+  std::optional<ByteRange> next(size_t slot) override;
   /// Errors: kInvalidOptions (see calibration::match), kMalformedFile (compressed data that are broken).
   Result<void> process(size_t slot) override;
-  [[nodiscard]] std::span<const Piece> writes(size_t /*slot*/) const override { return {}; }
+  [[nodiscard]] std::span<const Write> writes(size_t /*slot*/) const override { return {}; }
   [[nodiscard]] std::string_view tensor() const override;
   [[nodiscard]] uint64_t total_bytes() const override { return total_bytes_; }
   /// js/engine/wasm.ts' TrialResult.
@@ -47,15 +47,15 @@ private:
 
   const catalog::Catalog *data_;
   calibration::Problems problems_; // of the captured inputs
-  std::vector<TrialLayer> layers_;
-  StretchReader reader_;
+  std::vector<LayerSpec> layers_;
+  ElementReader reader_;
   uint64_t total_bytes_ = 0;
 
   size_t layer_ = 0; // at work
-  std::optional<LayerTrial> trial_;
-  bool is_reading_ = false;  // a stretch
-  uint64_t layer_done_ = 0;  // elements
-  std::optional<Read> read_; // wanted next
+  std::optional<LayerRun> trial_;
+  bool is_reading_ = false;       // a stretch
+  uint64_t layer_done_ = 0;       // elements
+  std::optional<ByteRange> read_; // wanted next
   bool under_way_ = false;
   Result<void> begun_; // told by the first `process`
   JsonWriter results_; // of the layers that are over

@@ -7,7 +7,7 @@
 #include <set>
 #include <vector>
 
-#include "monoquant/run/cut.h"
+#include "monoquant/run/tiling.h"
 
 namespace monoquant::run {
 
@@ -28,10 +28,10 @@ struct Slice {
   bool last_of_band = false;
 };
 
-class Slicer {
+class BandWalk {
 public:
   /// `plan` must outlive the slicer.
-  Slicer(const plan::Plan &plan, Share share);
+  BandWalk(const plan::Plan &plan, Share share);
 
   /// The next slice of at most `block_bytes`; nothing at the end.
   std::optional<Slice> next(size_t block_bytes);
@@ -40,8 +40,8 @@ public:
   /// second passes, and none of the tensors named here.
   void only_look(size_t except_tensor);
 
-  [[nodiscard]] const Cut &cut(size_t tensor) const { return cuts_[tensor]; }
-  [[nodiscard]] size_t tensors() const { return cuts_.size(); }
+  [[nodiscard]] const Tiling &tiling(size_t tensor) const { return tilings_[tensor]; }
+  [[nodiscard]] size_t tensors() const { return tilings_.size(); }
   /// Bytes and bands of this share, second passes counted as bytes again.
   [[nodiscard]] uint64_t total_bytes() const { return total_bytes_; }
   [[nodiscard]] uint64_t total_bands() const { return total_bands_; }
@@ -61,7 +61,7 @@ private:
 
   const plan::Plan &plan_;
   Share share_;
-  std::vector<Cut> cuts_; // one a tensor
+  std::vector<Tiling> tilings_; // one a tensor
   Cursor cursor_;
   bool only_looking_ = false;
   std::set<size_t> excepted_;

@@ -1,5 +1,5 @@
 // Layers are executed on captured inputs where there are any, and with static scales where these are stored.
-#include "monoquant/run/trial_inputs.h"
+#include "monoquant/run/layer_inputs.h"
 
 #include <gtest/gtest.h>
 
@@ -60,7 +60,7 @@ FileTensor byte_tensor(std::string name, int value) {
   return {std::move(name), Dtype::kI8, {1}, {static_cast<uint8_t>(value)}};
 }
 
-TEST(TrialInputs, TakesTheFirstSamplesInTheOrderOfBatches) {
+TEST(LayerInputs, TakesTheFirstSamplesInTheOrderOfBatches) {
   const Linear layer;
   const std::vector<float> first = captured(5 * 48, 1);
   const std::vector<float> second = captured(2 * 50 * 48, 2);
@@ -74,7 +74,7 @@ TEST(TrialInputs, TakesTheFirstSamplesInTheOrderOfBatches) {
   EXPECT_EQ(trial(layer.file(), {&layer.reference, &data}, size_t{1} << 19U)[0], result);
 }
 
-TEST(TrialInputs, LeavesOutSamplesThatAreNotFinite) {
+TEST(LayerInputs, LeavesOutSamplesThatAreNotFinite) {
   const Linear layer;
   std::vector<float> values = captured(10 * 48);
   values[3 * 48 + 7] = std::numeric_limits<float>::infinity();
@@ -86,7 +86,7 @@ TEST(TrialInputs, LeavesOutSamplesThatAreNotFinite) {
   EXPECT_EQ(trial(layer.file(), {&layer.reference, &none})[0]["inputs"], "seeded");
 }
 
-TEST(TrialInputs, UsesTheStoredScaleOfTheInput) {
+TEST(LayerInputs, UsesTheStoredScaleOfTheInput) {
   const Linear layer;
   const std::vector<float> values = captured(32 * 48);
   const Bytes data = test::make_file({float_tensor("up", values, {32, 48})});
@@ -102,7 +102,7 @@ TEST(TrialInputs, UsesTheStoredScaleOfTheInput) {
   }
 }
 
-TEST(TrialInputs, FailsWhereTheStoredScaleIsNone) {
+TEST(LayerInputs, FailsWhereTheStoredScaleIsNone) {
   const Linear layer;
   for (const double scale : {0.0, -1.0, std::numeric_limits<double>::quiet_NaN()}) {
     const Json result =
@@ -114,7 +114,7 @@ TEST(TrialInputs, FailsWhereTheStoredScaleIsNone) {
   EXPECT_TRUE(trial(layer.file({good, wrong}))[0].contains("failure"));
 }
 
-TEST(TrialInputs, CutsPatchesForConvolutions) {
+TEST(LayerInputs, CutsPatchesForConvolutions) {
   const NaiveMatrix weights = matrix(12, 18);
   const std::vector<uint64_t> shape{12, 2, 3, 3};
   const Bytes file = test::make_file(coded_tensors("conv.weight", weights, shape));
@@ -141,7 +141,7 @@ TEST(TrialInputs, CutsPatchesForConvolutions) {
   }
 }
 
-TEST(TrialInputs, TakesWholeSequencesForRecurrentLayers) {
+TEST(LayerInputs, TakesWholeSequencesForRecurrentLayers) {
   const NaiveMatrix input = matrix(64, 10);
   const NaiveMatrix state = matrix(64, 16);
   const Bytes file = test::make_file(together(
@@ -168,7 +168,7 @@ TEST(TrialInputs, TakesWholeSequencesForRecurrentLayers) {
                    execute::run_recurrent(layer, inputs.value(), 4, {}).value().sqnr_db);
 }
 
-TEST(TrialInputs, RefusesDataThatFitsNothing) {
+TEST(LayerInputs, RefusesDataThatFitsNothing) {
   const Linear layer;
   const Bytes data = test::make_file({float_tensor("down", captured(48), {1, 48})});
   const auto result = test::try_trial(layer.file(), {&layer.reference, &data});
@@ -176,7 +176,7 @@ TEST(TrialInputs, RefusesDataThatFitsNothing) {
   EXPECT_EQ(result.error().code, ErrorCode::kInvalidOptions);
 }
 
-TEST(TrialInputs, NamesDataThatFitsNoLayer) {
+TEST(LayerInputs, NamesDataThatFitsNoLayer) {
   const Linear layer;
   const Bytes data = test::make_file({float_tensor("down", captured(48), {1, 48}),
                                       float_tensor("up#0", captured(47), {1, 47}),

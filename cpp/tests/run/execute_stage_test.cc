@@ -1,5 +1,5 @@
 // Layers of a file are executed as the plainest computation from the same pieces does it.
-#include "monoquant/run/trial_stage.h"
+#include "monoquant/run/execute_stage.h"
 
 #include <gtest/gtest.h>
 
@@ -43,7 +43,7 @@ Inputs seeded(const std::string &name, uint64_t width, size_t samples = 64) {
   return std::move(inputs.value());
 }
 
-TEST(TrialStage, ExecutesLinearLayersInIntegers) {
+TEST(ExecuteStage, ExecutesLinearLayersInIntegers) {
   for (const bool has_zero_points : {false, true}) {
     for (const bool is_shared : {false, true}) {
       NaiveOptions options{33, 96};
@@ -68,7 +68,7 @@ TEST(TrialStage, ExecutesLinearLayersInIntegers) {
   }
 }
 
-TEST(TrialStage, ExecutesPackedWeightsAsFloats) {
+TEST(ExecuteStage, ExecutesPackedWeightsAsFloats) {
   NaiveOptions options{17, 64};
   options.group_size = 32;
   options.lowest = -8;
@@ -83,7 +83,7 @@ TEST(TrialStage, ExecutesPackedWeightsAsFloats) {
                   test::naive_measure(weights, seeded("up.weight", 64).values(), kWeightsOnly));
 }
 
-TEST(TrialStage, ShowsOnlyWhatActivationsLoseWithoutAReference) {
+TEST(ExecuteStage, ShowsOnlyWhatActivationsLoseWithoutAReference) {
   const NaiveMatrix weights = matrix(3, {33, 96});
   const Json dynamic = trial(test::make_file(coded_tensors("up.weight", weights)))[0];
   EXPECT_EQ(dynamic["reference"], false);
@@ -102,7 +102,7 @@ TEST(TrialStage, ShowsOnlyWhatActivationsLoseWithoutAReference) {
   EXPECT_EQ(packed["peak"], 0);
 }
 
-TEST(TrialStage, ExecutesConvolutionsAndStacksAsMatrices) {
+TEST(ExecuteStage, ExecutesConvolutionsAndStacksAsMatrices) {
   const NaiveMatrix weights = matrix(5, {12, 36});
   for (const auto &[name, shape, form] :
        {std::tuple{"conv.weight", std::vector<uint64_t>{12, 4, 3, 3}, "convolution"},
@@ -161,7 +161,7 @@ struct Recurrent {
   }
 };
 
-TEST(TrialStage, ExecutesBothMatricesOfARecurrentLayerTogether) {
+TEST(ExecuteStage, ExecutesBothMatricesOfARecurrentLayerTogether) {
   for (const bool is_lstm : {true, false}) {
     const Recurrent layer(is_lstm ? 4 : 3, is_lstm);
     const Bytes reference = layer.reference();
@@ -179,7 +179,7 @@ TEST(TrialStage, ExecutesBothMatricesOfARecurrentLayerTogether) {
   }
 }
 
-TEST(TrialStage, LeavesTheMatrixThatIsNotQuantizedInFloat) {
+TEST(ExecuteStage, LeavesTheMatrixThatIsNotQuantizedInFloat) {
   const Recurrent layer(4, false);
   const Bytes reference = layer.reference();
   const Bytes file = test::make_file(
@@ -199,7 +199,7 @@ TEST(TrialStage, LeavesTheMatrixThatIsNotQuantizedInFloat) {
   }
 }
 
-TEST(TrialStage, ExecutesWhatIsNoWholeRecurrentLayerAsLinearOnes) {
+TEST(ExecuteStage, ExecutesWhatIsNoWholeRecurrentLayerAsLinearOnes) {
   const Recurrent layer(4, true);
   auto tensors = layer.coded();
   Random random(8);
@@ -215,7 +215,7 @@ TEST(TrialStage, ExecutesWhatIsNoWholeRecurrentLayerAsLinearOnes) {
   }
 }
 
-TEST(TrialStage, SaysWhyALayerIsNotExecuted) {
+TEST(ExecuteStage, SaysWhyALayerIsNotExecuted) {
   const NaiveMatrix square = matrix(10, {24, 24});
   const Bytes file = test::make_file(
       together({coded_tensors("embed_tokens.weight", square), coded_tensors("table", square),
@@ -227,7 +227,7 @@ TEST(TrialStage, SaysWhyALayerIsNotExecuted) {
   EXPECT_GT(test::layer_of(layers, "lm_head.weight")["sqnrDb"].get<double>(), 30);
 }
 
-TEST(TrialStage, FailsWhereOutputsAreNotFinite) {
+TEST(ExecuteStage, FailsWhereOutputsAreNotFinite) {
   NaiveMatrix weights = matrix(11, {24, 32});
   const Bytes reference = test::make_file({float_tensor("up.weight", weights.reference, {24, 32})});
   const double good =
@@ -247,7 +247,7 @@ TEST(TrialStage, FailsWhereOutputsAreNotFinite) {
   }
 }
 
-TEST(TrialStage, DoesNotDependOnBlocks) {
+TEST(ExecuteStage, DoesNotDependOnBlocks) {
   Random random(12);
   const Bytes source =
       test::make_file({test::random_weights(random, "a.weight", Dtype::kF32, {37, 96}),
@@ -267,7 +267,7 @@ TEST(TrialStage, DoesNotDependOnBlocks) {
   }
 }
 
-TEST(TrialStage, LeavesOutLayersThatAreTooWide) {
+TEST(ExecuteStage, LeavesOutLayersThatAreTooWide) {
   Random random(13);
   const Bytes file =
       test::make_file({test::random_bytes(random, "wide.weight", Dtype::kI8, {1, 4'200'000}),

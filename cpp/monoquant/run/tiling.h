@@ -30,7 +30,7 @@ inline constexpr uint64_t kBandBytes = 16ULL << 20U;
 /// Scales of a usual band: bounds what is kept until the band is complete.
 inline constexpr uint64_t kBandScales = 65536;
 
-struct Cut {
+struct Tiling {
   uint64_t elements = 0;      // of the tensor
   uint32_t element_bytes = 0; // in the source
   uint64_t rows = 1;          // of all matrices
@@ -68,6 +68,6 @@ struct Cut {
 };
 
 /// `index`: of a TensorPlan.
-Cut cut_tensor(const plan::Plan &plan, size_t index);
+Tiling cut_tensor(const plan::Plan &plan, size_t index);
 
 } // namespace monoquant::run

@@ -1,4 +1,4 @@
-#include "monoquant/run/trial_stage.h"
+#include "monoquant/run/execute_stage.h"
 
 #include <algorithm>
 
@@ -16,9 +16,9 @@ uint64_t largest(std::initializer_list<const catalog::Catalog *> catalogs) {
   return bytes;
 }
 
-uint64_t elements(const TrialLayer &layer) {
+uint64_t elements(const LayerSpec &layer) {
   uint64_t sum = 0;
-  for (const TrialMatrix &matrix : layer.matrices) {
+  for (const LayerMatrix &matrix : layer.matrices) {
     sum += matrix.weight->elements;
   }
   return sum;
@@ -26,8 +26,8 @@ uint64_t elements(const TrialLayer &layer) {
 
 } // namespace
 
-TrialStage::TrialStage(const catalog::Catalog &file, const catalog::Catalog *reference,
-                       const catalog::Catalog *data, size_t block_bytes)
+ExecuteStage::ExecuteStage(const catalog::Catalog &file, const catalog::Catalog *reference,
+                           const catalog::Catalog *data, size_t block_bytes)
     : Stage(1, block_bytes, largest({&file, reference, data})), data_(data),
       reader_({&file, reference, data}, this->block_bytes()) {
   results_.begin_object().key("layers").begin_array();
@@ -36,28 +36,28 @@ TrialStage::TrialStage(const catalog::Catalog &file, const catalog::Catalog *ref
     auto matched = calibration::match(file, *data, {});
     if (!matched) {
       begun_ = matched.error();
-      read_ = Read{0, 0};
+      read_ = ByteRange{0, 0};
       return;
     }
     problems_ = std::move(matched.value().problems);
     captured = std::move(matched.value().modules);
   }
   layers_ = trial_layers(file, reference, captured);
-  for (const TrialLayer &layer : layers_) {
+  for (const LayerSpec &layer : layers_) {
     total_bytes_ += elements(layer) * sizeof(float);
   }
   begin_layer();
   begun_ = go_on();
   if (!begun_) {
-    read_ = Read{0, 0};
+    read_ = ByteRange{0, 0};
   }
 }
 
-std::string_view TrialStage::tensor() const {
+std::string_view ExecuteStage::tensor() const {
   return layer_ < layers_.size() ? std::string_view(layers_[layer_].name()) : std::string_view();
 }
 
-void TrialStage::begin_layer() {
+void ExecuteStage::begin_layer() {
   trial_.reset();
   layer_done_ = 0;
   if (layer_ < layers_.size()) {
@@ -65,12 +65,12 @@ void TrialStage::begin_layer() {
   }
 }
 
-void TrialStage::add_work(uint64_t elements) {
+void ExecuteStage::add_work(uint64_t elements) {
   add_done((elements - layer_done_) * sizeof(float));
   layer_done_ = elements;
 }
 
-void TrialStage::end_layer() {
+void ExecuteStage::end_layer() {
   add_work(elements(layers_[layer_]));
   trial_->write(results_);
   ++layer_;
@@ -78,7 +78,7 @@ void TrialStage::end_layer() {
 }
 
 /// Computes until bytes are wanted.
-Result<void> TrialStage::go_on() {
+Result<void> ExecuteStage::go_on() {
   read_.reset();
   while (trial_) {
     if (is_reading_) {
@@ -87,17 +87,17 @@ Result<void> TrialStage::go_on() {
         return {};
       }
       is_reading_ = false;
-      if (auto taken = trial_->take(reader_.stretch()); !taken) {
+      if (auto taken = trial_->take(reader_.elements()); !taken) {
         return taken;
       }
       add_work(trial_->elements_done());
     }
-    auto fetch = trial_->next();
-    if (!fetch) {
-      return fetch.error();
+    auto range = trial_->next();
+    if (!range) {
+      return range.error();
     }
-    if (fetch.value()) {
-      reader_.begin(*fetch.value());
+    if (range.value()) {
+      reader_.begin(*range.value());
       is_reading_ = true;
     } else {
       end_layer();
@@ -106,7 +106,7 @@ Result<void> TrialStage::go_on() {
   return {};
 }
 
-std::optional<Read> TrialStage::next(size_t /*slot*/) {
+std::optional<ByteRange> ExecuteStage::next(size_t /*slot*/) {
   if (under_way_ || !read_) {
     return std::nullopt;
   }
@@ -114,7 +114,7 @@ std::optional<Read> TrialStage::next(size_t /*slot*/) {
   return read_;
 }
 
-Result<void> TrialStage::process(size_t slot) {
+Result<void> ExecuteStage::process(size_t slot) {
   under_way_ = false;
   if (!begun_) {
     return begun_;
@@ -125,7 +125,7 @@ Result<void> TrialStage::process(size_t slot) {
   return go_on();
 }
 
-std::string TrialStage::result_json() const {
+std::string ExecuteStage::result_json() const {
   JsonWriter json = results_;
   json.end().key("problems");
   calibration::write_problems(json, problems_);

@@ -28,10 +28,10 @@ namespace monoquant::run {
 /// A recurrent layer needs whole matrices in memory: codes, scales and reference values of both.
 inline constexpr uint64_t kMostRecurrentBytes = uint64_t{64} << 20U;
 
-enum class TrialForm : uint8_t { kLinear, kConvolution, kLstm, kGru };
-std::string_view trial_form_name(TrialForm form);
+enum class LayerForm : uint8_t { kLinear, kConvolution, kLstm, kGru };
+std::string_view trial_form_name(LayerForm form);
 
-struct TrialMatrix {
+struct LayerMatrix {
   const catalog::Tensor *weight =
       nullptr; // of the file; with codes, but for one of a recurrent pair
   const catalog::Tensor *reference =
@@ -44,9 +44,9 @@ struct TrialMatrix {
   [[nodiscard]] uint64_t group() const;
 };
 
-struct TrialLayer {
-  TrialForm form = TrialForm::kLinear;
-  std::vector<TrialMatrix> matrices; // one; or of the input and of the state
+struct LayerSpec {
+  LayerForm form = LayerForm::kLinear;
+  std::vector<LayerMatrix> matrices; // one; or of the input and of the state
   execute::ActivationMode mode = execute::ActivationMode::kDynamic;
   const catalog::Tensor *input_scale = nullptr; // of kStatic
   const catalog::Tensor *input_zero_point = nullptr;
@@ -60,8 +60,7 @@ struct TrialLayer {
 /// Weights are multiplied as floats where their codes are packed; inputs are static where `X.input_scale` (F32, F16,
 /// BF16 or F64, one value) stands in the file for the module X and the weight meets the module's input; else dynamic.
 /// The catalogs must outlive the layers.
-std::vector<TrialLayer> trial_layers(const catalog::Catalog &file,
-                                     const catalog::Catalog *reference,
-                                     const std::vector<calibration::ModuleBatches> &captured);
+std::vector<LayerSpec> trial_layers(const catalog::Catalog &file, const catalog::Catalog *reference,
+                                    const std::vector<calibration::ModuleBatches> &captured);
 
 } // namespace monoquant::run

@@ -1,4 +1,4 @@
-#include "monoquant/run/slicer.h"
+#include "monoquant/run/band_walk.h"
 
 #include <gtest/gtest.h>
 
@@ -28,7 +28,7 @@ plan::Plan sample_plan() {
 
 constexpr size_t kSlicerBlocks[] = {size_t{1} << 19U, size_t{1} << 20U, size_t{5} << 20U};
 
-TEST(Slicer, shares_together_walk_every_unit_once_a_pass) {
+TEST(BandWalk, shares_together_walk_every_unit_once_a_pass) {
   const plan::Plan plan = sample_plan();
   for (const size_t block : kSlicerBlocks) {
     for (uint64_t shares = 1; shares <= 6; ++shares) {
@@ -38,21 +38,21 @@ TEST(Slicer, shares_together_walk_every_unit_once_a_pass) {
       uint64_t bytes = 0;
       uint64_t bands = 0;
       for (uint64_t share = 0; share < shares; ++share) {
-        Slicer slicer(plan, {share, shares});
+        BandWalk walk(plan, {share, shares});
         uint64_t own_bytes = 0;
-        while (const auto slice = slicer.next(block)) {
-          const Cut &cut = slicer.cut(slice->tensor);
+        while (const auto slice = walk.next(block)) {
+          const Tiling &tiling = walk.tiling(slice->tensor);
           ASSERT_LT(slice->begin, slice->end);
-          ASSERT_LE(cut.bytes(slice->begin, slice->end), block);
-          own_bytes += cut.bytes(slice->begin, slice->end);
-          const uint64_t first = slice->band * cut.units_per_band;
-          const uint64_t end = std::min(cut.units, first + cut.units_per_band);
+          ASSERT_LE(tiling.bytes(slice->begin, slice->end), block);
+          own_bytes += tiling.bytes(slice->begin, slice->end);
+          const uint64_t first = slice->band * tiling.units_per_band;
+          const uint64_t end = std::min(tiling.units, first + tiling.units_per_band);
           ASSERT_GE(slice->begin, first) << "a slice leaves its band";
           ASSERT_LE(slice->end, end);
           ASSERT_EQ(slice->first_of_band, slice->begin == first);
           ASSERT_EQ(slice->last_of_band, slice->end == end);
           auto &units = walked[{slice->tensor, slice->pass}];
-          units.resize(static_cast<size_t>(cut.units));
+          units.resize(static_cast<size_t>(tiling.units));
           for (uint64_t unit = slice->begin; unit < slice->end; ++unit) {
             ++units[static_cast<size_t>(unit)];
           }
@@ -60,17 +60,18 @@ TEST(Slicer, shares_together_walk_every_unit_once_a_pass) {
                     share)
               << "two shares work on one band";
         }
-        ASSERT_EQ(own_bytes, slicer.total_bytes());
+        ASSERT_EQ(own_bytes, walk.total_bytes());
         bytes += own_bytes;
-        bands += slicer.total_bands();
+        bands += walk.total_bands();
       }
       ASSERT_EQ(bands, owner.size());
-      const Slicer whole(plan, {});
+      const BandWalk whole(plan, {});
       ASSERT_EQ(bytes, whole.total_bytes());
       for (size_t tensor = 0; tensor < whole.tensors(); ++tensor) {
-        const Cut &cut = whole.cut(tensor);
-        for (uint32_t pass = 0; pass < cut.passes && cut.units > 0; ++pass) {
-          ASSERT_EQ((walked[{tensor, pass}]), std::vector<int>(static_cast<size_t>(cut.units), 1))
+        const Tiling &tiling = whole.tiling(tensor);
+        for (uint32_t pass = 0; pass < tiling.passes && tiling.units > 0; ++pass) {
+          ASSERT_EQ((walked[{tensor, pass}]),
+                    std::vector<int>(static_cast<size_t>(tiling.units), 1))
               << tensor << " " << pass;
         }
       }
@@ -78,12 +79,12 @@ TEST(Slicer, shares_together_walk_every_unit_once_a_pass) {
   }
 }
 
-TEST(Slicer, the_first_pass_over_a_band_is_complete_before_the_second) {
+TEST(BandWalk, the_first_pass_over_a_band_is_complete_before_the_second) {
   const plan::Plan plan = sample_plan();
-  Slicer slicer(plan, {});
+  BandWalk walk(plan, {});
   std::optional<Slice> before;
   size_t second_passes = 0;
-  while (const auto slice = slicer.next(kSlicerBlocks[0])) {
+  while (const auto slice = walk.next(kSlicerBlocks[0])) {
     if (before && before->tensor == slice->tensor && before->band == slice->band) {
       if (before->pass == slice->pass) {
         ASSERT_EQ(slice->begin, before->end);
@@ -97,7 +98,7 @@ TEST(Slicer, the_first_pass_over_a_band_is_complete_before_the_second) {
       ASSERT_TRUE(slice->first_of_band);
       ASSERT_EQ(slice->pass, 0U);
       ASSERT_TRUE(!before ||
-                  (before->last_of_band && before->pass + 1 == slicer.cut(before->tensor).passes));
+                  (before->last_of_band && before->pass + 1 == walk.tiling(before->tensor).passes));
       ASSERT_TRUE(!before || before->tensor < slice->tensor || before->band + 1 == slice->band);
     }
     before = slice;
@@ -105,13 +106,13 @@ TEST(Slicer, the_first_pass_over_a_band_is_complete_before_the_second) {
   EXPECT_GT(second_passes, 1U);
 }
 
-TEST(Slicer, a_band_is_as_many_slices_as_the_block_asks_for) {
+TEST(BandWalk, a_band_is_as_many_slices_as_the_block_asks_for) {
   const plan::Plan plan = sample_plan();
   size_t slices_before = ~size_t{0};
   for (const size_t block : kSlicerBlocks) {
-    Slicer slicer(plan, {});
+    BandWalk walk(plan, {});
     size_t slices = 0;
-    while (slicer.next(block)) {
+    while (walk.next(block)) {
       ++slices;
     }
     EXPECT_LT(slices, slices_before);
@@ -119,18 +120,18 @@ TEST(Slicer, a_band_is_as_many_slices_as_the_block_asks_for) {
   }
 }
 
-TEST(Slicer, only_looking_passes_over_what_cannot_hold_surprises) {
+TEST(BandWalk, only_looking_passes_over_what_cannot_hold_surprises) {
   const plan::Plan plan = sample_plan();
-  Slicer slicer(plan, {});
-  slicer.only_look(0);
+  BandWalk walk(plan, {});
+  walk.only_look(0);
   std::set<size_t> seen;
   std::map<size_t, uint64_t> bytes;
-  while (const auto slice = slicer.next(kSlicerBlocks[1])) {
+  while (const auto slice = walk.next(kSlicerBlocks[1])) {
     seen.insert(slice->tensor);
     EXPECT_EQ(slice->pass, 0U);
-    bytes[slice->tensor] += slicer.cut(slice->tensor).bytes(slice->begin, slice->end);
+    bytes[slice->tensor] += walk.tiling(slice->tensor).bytes(slice->begin, slice->end);
     if (slice->tensor == 2 && slice->band == 1) {
-      slicer.only_look(2);
+      walk.only_look(2);
     }
   }
   EXPECT_EQ(seen, (std::set<size_t>{1, 2, 3})) << "no copies, and not the tensor that is excepted";

@@ -8,7 +8,7 @@
 
 namespace monoquant::run {
 
-struct Piece {
+struct Write {
   uint64_t offset = 0;
   std::span<const uint8_t> bytes;
 };

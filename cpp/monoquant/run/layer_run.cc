@@ -1,4 +1,4 @@
-#include "monoquant/run/layer_trial.h"
+#include "monoquant/run/layer_run.h"
 
 #include <algorithm>
 #include <array>
@@ -12,8 +12,8 @@
 namespace monoquant::run {
 namespace {
 
-execute::CodedRows coded_rows(const Stretch &stretch) {
-  return {stretch.codes, stretch.scales, stretch.zero_points};
+execute::CodedRows coded_rows(const Elements &elements) {
+  return {elements.codes, elements.scales, elements.zero_points};
 }
 
 bool is_zero_point(const catalog::Tensor &tensor) {
@@ -22,7 +22,7 @@ bool is_zero_point(const catalog::Tensor &tensor) {
 
 } // namespace
 
-LayerTrial::LayerTrial(const TrialLayer &layer, const catalog::Catalog *data)
+LayerRun::LayerRun(const LayerSpec &layer, const catalog::Catalog *data)
     : layer_(layer), source_(layer, data), rule_{layer.mode, 1.0F, 0},
       bands_(layer.matrices.size()), left_out_(layer.left_out) {
   if (!left_out_.empty()) {
@@ -37,20 +37,20 @@ LayerTrial::LayerTrial(const TrialLayer &layer, const catalog::Catalog *data)
   }
 }
 
-bool LayerTrial::has_reference() const {
-  return std::all_of(layer_.matrices.begin(), layer_.matrices.end(), [](const TrialMatrix &m) {
+bool LayerRun::has_reference() const {
+  return std::all_of(layer_.matrices.begin(), layer_.matrices.end(), [](const LayerMatrix &m) {
     return m.reference != nullptr || !m.weight->codes;
   });
 }
 
-uint64_t LayerTrial::band_end() const {
+uint64_t LayerRun::band_end() const {
   const uint64_t rows =
       is_recurrent() ? matrix().rows : std::max<uint64_t>(1, kPartElements / matrix().columns);
   return std::min(matrix().rows, row_ + rows);
 }
 
-Fetch LayerTrial::weights(bool of_reference) const {
-  const TrialMatrix &of = matrix();
+ElementRange LayerRun::weights(bool of_reference) const {
+  const LayerMatrix &of = matrix();
   const uint64_t begin = row_ * of.columns;
   const uint64_t end = band_end() * of.columns;
   if (of_reference) {
@@ -59,26 +59,26 @@ Fetch LayerTrial::weights(bool of_reference) const {
   return {0, of.weight, begin, end, of.reference == nullptr, of.weight->codes ? of.group() : 0};
 }
 
-Result<std::optional<Fetch>> LayerTrial::next() {
+Result<std::optional<ElementRange>> LayerRun::next() {
   while (step_ != Step::kDone) {
     if (step_ == Step::kScale) {
-      return std::optional(Fetch{0, layer_.input_scale, 0, 1});
+      return std::optional(ElementRange{0, layer_.input_scale, 0, 1});
     }
     if (step_ == Step::kZeroPoint) {
       if (layer_.input_zero_point != nullptr) {
-        return std::optional(Fetch{0, layer_.input_zero_point, 0, 1});
+        return std::optional(ElementRange{0, layer_.input_zero_point, 0, 1});
       }
       step_ = Step::kInputs;
     } else if (step_ == Step::kInputs) {
-      if (auto fetch = source_.next()) {
-        return fetch;
+      if (auto range = source_.next()) {
+        return range;
       }
       if (auto begun = begin_run(); !begun) {
         return begun.error();
       }
     } else if (step_ == Step::kBias) {
       if (matrix().bias != nullptr) {
-        return std::optional(Fetch{0, matrix().bias, 0, matrix().rows});
+        return std::optional(ElementRange{0, matrix().bias, 0, matrix().rows});
       }
       step_ = Step::kWeights;
     } else if (step_ == Step::kWeights &&
@@ -89,31 +89,31 @@ Result<std::optional<Fetch>> LayerTrial::next() {
       return std::optional(weights(true));
     }
   }
-  return std::optional<Fetch>();
+  return std::optional<ElementRange>();
 }
 
-Result<void> LayerTrial::take(Stretch &stretch) {
+Result<void> LayerRun::take(Elements &elements) {
   Band &band = bands_[matrix_];
   switch (step_) {
   case Step::kScale:
-    rule_.scale = stretch.values[0];
+    rule_.scale = elements.values[0];
     step_ = Step::kZeroPoint;
     return {};
   case Step::kZeroPoint:
-    rule_.zero_point = static_cast<int32_t>(stretch.values[0]); // of I8
+    rule_.zero_point = static_cast<int32_t>(elements.values[0]); // of I8
     step_ = Step::kInputs;
     return {};
   case Step::kInputs:
-    if (auto taken = source_.take(stretch); !taken) {
+    if (auto taken = source_.take(elements); !taken) {
       return give_up(taken.error(), left_out_);
     }
     return {};
   case Step::kBias:
-    std::swap(band.bias, stretch.values);
+    std::swap(band.bias, elements.values);
     step_ = Step::kWeights;
     return {};
   case Step::kWeights:
-    std::swap(band.coded, stretch);
+    std::swap(band.coded, elements);
     if (matrix().reference != nullptr) {
       step_ = Step::kReference;
       return {};
@@ -121,7 +121,7 @@ Result<void> LayerTrial::take(Stretch &stretch) {
     std::swap(band.reference, band.coded.values);
     return execute_band();
   case Step::kReference:
-    std::swap(band.reference, stretch.values);
+    std::swap(band.reference, elements.values);
     return execute_band();
   case Step::kDone:
     break;
@@ -129,7 +129,7 @@ Result<void> LayerTrial::take(Stretch &stretch) {
   return {};
 }
 
-Result<void> LayerTrial::begin_run() {
+Result<void> LayerRun::begin_run() {
   if (auto checked = execute::check_activation_rule(rule_); !checked) {
     return give_up(checked.error(), failure_);
   }
@@ -150,7 +150,7 @@ Result<void> LayerTrial::begin_run() {
   return {};
 }
 
-Result<void> LayerTrial::execute_band() {
+Result<void> LayerRun::execute_band() {
   const uint64_t end = band_end();
   elements_done_ += (end - row_) * matrix().columns;
   if (is_recurrent()) {
@@ -174,9 +174,9 @@ Result<void> LayerTrial::execute_band() {
   return row_ == matrix().rows ? finish(run_->finish()) : Result<void>();
 }
 
-Result<void> LayerTrial::execute_recurrent() {
+Result<void> LayerRun::execute_recurrent() {
   execute::RecurrentLayer layer;
-  layer.kind = layer_.form == TrialForm::kLstm ? execute::CellKind::kLstm : execute::CellKind::kGru;
+  layer.kind = layer_.form == LayerForm::kLstm ? execute::CellKind::kLstm : execute::CellKind::kGru;
   layer.inputs = layer_.matrices[0].columns;
   layer.hidden = layer_.matrices[1].columns;
   for (size_t i = 0; i < 2; ++i) {
@@ -189,7 +189,7 @@ Result<void> LayerTrial::execute_recurrent() {
   return finish(execute::run_recurrent(layer, *inputs_, source_.sequences(), rule_));
 }
 
-Result<void> LayerTrial::finish(const Result<execute::RunResult> &result) {
+Result<void> LayerRun::finish(const Result<execute::RunResult> &result) {
   if (!result) {
     return give_up(result.error(), left_out_);
   }
@@ -208,7 +208,7 @@ Result<void> LayerTrial::finish(const Result<execute::RunResult> &result) {
   return {};
 }
 
-Result<void> LayerTrial::give_up(const Error &error, std::string &where) {
+Result<void> LayerRun::give_up(const Error &error, std::string &where) {
   step_ = Step::kDone;
   if (error.code == ErrorCode::kInternal) {
     return error;
@@ -217,9 +217,9 @@ Result<void> LayerTrial::give_up(const Error &error, std::string &where) {
   return {};
 }
 
-void LayerTrial::write(JsonWriter &json) const {
+void LayerRun::write(JsonWriter &json) const {
   json.begin_object().key("tensors").begin_array();
-  for (const TrialMatrix &matrix : layer_.matrices) {
+  for (const LayerMatrix &matrix : layer_.matrices) {
     if (matrix.weight->codes) {
       json.value(matrix.weight->name);
     }
@@ -233,7 +233,7 @@ void LayerTrial::write(JsonWriter &json) const {
   json.end();
 }
 
-void LayerTrial::write_outcome(JsonWriter &json) const {
+void LayerRun::write_outcome(JsonWriter &json) const {
   json.member("form", trial_form_name(layer_.form));
   json.member("mode", word_of(execute::kActivationWords, layer_.mode));
   if (!layer_.note.empty()) {

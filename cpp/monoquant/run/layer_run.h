@@ -11,27 +11,27 @@
 #include "monoquant/base/json_writer.h"
 #include "monoquant/base/result.h"
 #include "monoquant/execute/linear_run.h"
-#include "monoquant/run/stretch.h"
-#include "monoquant/run/trial_inputs.h"
-#include "monoquant/run/trial_layers.h"
+#include "monoquant/run/element_reader.h"
+#include "monoquant/run/layer_inputs.h"
+#include "monoquant/run/layer_specs.h"
 
 namespace monoquant::run {
 
-class LayerTrial {
+class LayerRun {
 public:
   /// Both outlive this. `data`: the catalog of captured inputs, where the layer has any.
-  LayerTrial(const TrialLayer &layer, const catalog::Catalog *data);
+  LayerRun(const LayerSpec &layer, const catalog::Catalog *data);
 
   /// What is to be read next; nothing when the layer is over. Errors: kInternal alone. What a layer cannot be
   /// executed for is in its result.
-  Result<std::optional<Fetch>> next();
+  Result<std::optional<ElementRange>> next();
   /// Takes what was asked for, and may keep its memory.
-  Result<void> take(Stretch &stretch);
+  Result<void> take(Elements &elements);
 
   /// Weights of the file that were executed, or need not be any more.
   [[nodiscard]] uint64_t elements_done() const { return elements_done_; }
 
-  /// TrialLayer of js/engine/wasm.ts, when the layer is over.
+  /// LayerSpec of js/engine/wasm.ts, when the layer is over.
   void write(JsonWriter &json) const;
 
 private:
@@ -39,15 +39,15 @@ private:
   /// Some rows of a matrix, or all.
   struct Band {
     std::vector<float> reference;
-    Stretch coded;
+    Elements coded;
     std::vector<float> bias; // of all rows
   };
 
-  [[nodiscard]] const TrialMatrix &matrix() const { return layer_.matrices[matrix_]; }
-  [[nodiscard]] bool is_recurrent() const { return layer_.form >= TrialForm::kLstm; }
+  [[nodiscard]] const LayerMatrix &matrix() const { return layer_.matrices[matrix_]; }
+  [[nodiscard]] bool is_recurrent() const { return layer_.form >= LayerForm::kLstm; }
   [[nodiscard]] bool has_reference() const;
   [[nodiscard]] uint64_t band_end() const;
-  [[nodiscard]] Fetch weights(bool of_reference) const;
+  [[nodiscard]] ElementRange weights(bool of_reference) const;
   Result<void> begin_run();
   Result<void> execute_band();
   Result<void> execute_recurrent();
@@ -56,8 +56,8 @@ private:
   Result<void> give_up(const Error &error, std::string &where);
   void write_outcome(JsonWriter &json) const;
 
-  const TrialLayer &layer_;
-  TrialInputs source_;
+  const LayerSpec &layer_;
+  LayerInputs source_;
   execute::ActivationRule rule_;
   Step step_ = Step::kScale;
   size_t matrix_ = 0;

@@ -1,4 +1,4 @@
-#include "monoquant/run/strip.h"
+#include "monoquant/run/strip_assembler.h"
 
 #include <algorithm>
 
@@ -41,7 +41,7 @@ uint64_t most_bytes(const catalog::Catalog &catalog) {
   return most;
 }
 
-Strip::Strip(const catalog::Catalog &catalog, size_t block_bytes)
+StripAssembler::StripAssembler(const catalog::Catalog &catalog, size_t block_bytes)
     : block_bytes_(std::max<size_t>(block_bytes / kWidest * kWidest, kWidest)) {
   uint64_t bytes = 0;
   bool deflated = false;
@@ -59,7 +59,7 @@ Strip::Strip(const catalog::Catalog &catalog, size_t block_bytes)
   inflated_ = Buffer(deflated ? kChunkBytes + 1 : 0);
 }
 
-layout::PartDecoder &Strip::decoder_of(const catalog::Codes &codes) {
+layout::PartDecoder &StripAssembler::decoder_of(const catalog::Codes &codes) {
   const layout::Layout *layout = layout::find_layout(codes.layout);
   for (const auto &[of, decoder] : decoders_) {
     if (of == layout) {
@@ -70,8 +70,8 @@ layout::PartDecoder &Strip::decoder_of(const catalog::Codes &codes) {
   return *decoders_.back().second;
 }
 
-void Strip::begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t end,
-                  std::span<int8_t> steps) {
+void StripAssembler::begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t end,
+                           std::span<int8_t> steps) {
   tensor_ = &tensor;
   begin_ = begin;
   end_ = end;
@@ -102,10 +102,10 @@ void Strip::begin(const catalog::Tensor &tensor, uint64_t begin, uint64_t end,
   }
 }
 
-std::optional<Read> Strip::next() {
+std::optional<ByteRange> StripAssembler::next() {
   if (tensor_->codes) {
     const auto need = decoder_->next();
-    return need ? std::optional(Read{need->offset, static_cast<size_t>(need->length)})
+    return need ? std::optional(ByteRange{need->offset, static_cast<size_t>(need->length)})
                 : std::nullopt;
   }
   if (is_complete()) {
@@ -114,14 +114,14 @@ std::optional<Read> Strip::next() {
   const catalog::View &view = *tensor_->view;
   if (view.deflated) {
     const uint64_t left = view.stored_bytes - stream_read_;
-    return Read{tensor_->offset + stream_read_,
-                static_cast<size_t>(std::min<uint64_t>(left, block_bytes_))};
+    return ByteRange{tensor_->offset + stream_read_,
+                     static_cast<size_t>(std::min<uint64_t>(left, block_bytes_))};
   }
-  return Read{tensor_->offset + position_,
-              static_cast<size_t>(std::min<uint64_t>(source_end_ - position_, block_bytes_))};
+  return ByteRange{tensor_->offset + position_,
+                   static_cast<size_t>(std::min<uint64_t>(source_end_ - position_, block_bytes_))};
 }
 
-Result<void> Strip::fill(std::span<const uint8_t> bytes) {
+Result<void> StripAssembler::fill(std::span<const uint8_t> bytes) {
   if (tensor_->codes) {
     decoder_->fill(bytes);
     return {};
@@ -142,7 +142,7 @@ Result<void> Strip::fill(std::span<const uint8_t> bytes) {
 
 /// Inflates chunk by chunk until the strip is complete or the input is used up. The chunk at work outlives a
 /// strip, because the next strip may begin in it.
-Result<void> Strip::inflate(std::span<const uint8_t> input) {
+Result<void> StripAssembler::inflate(std::span<const uint8_t> input) {
   for (;;) {
     const uint64_t chunk_end = std::min(chunk_.offset + kChunkBytes, tensor_->view->storage_bytes);
     if (!chunk_.complete) {
@@ -167,7 +167,7 @@ Result<void> Strip::inflate(std::span<const uint8_t> input) {
 
 /// Goes on with a chunk of `bytes` and returns how much of the input that took. The last chunk is complete when
 /// the stream has ended, so that a stream which goes on is noticed.
-Result<size_t> Strip::inflate_chunk(std::span<const uint8_t> input, size_t bytes) {
+Result<size_t> StripAssembler::inflate_chunk(std::span<const uint8_t> input, size_t bytes) {
   const catalog::View &view = *tensor_->view;
   const bool is_last = chunk_.offset + bytes == view.storage_bytes;
   auto step = inflater_.inflate(
@@ -197,7 +197,7 @@ Result<size_t> Strip::inflate_chunk(std::span<const uint8_t> input, size_t bytes
   return consumed;
 }
 
-void Strip::finish() {
+void StripAssembler::finish() {
   const catalog::View &view = *tensor_->view;
   const std::span<uint8_t> bytes = bytes_.span().first(static_cast<size_t>(end_ - begin_));
   const size_t width = element_bytes(*tensor_) / (is_complex(tensor_->dtype) ? 2 : 1);
@@ -212,7 +212,7 @@ void Strip::finish() {
   }
 }
 
-Error Strip::damaged(std::string_view what) const {
+Error StripAssembler::damaged(std::string_view what) const {
   return {ErrorCode::kMalformedFile,
           concat("Expected the compressed data of ", tensor_->name, " to inflate to ",
                  tensor_->view->storage_bytes, " bytes, found that it ", what, "."),

@@ -1,4 +1,4 @@
-#include "monoquant/run/trial_inputs.h"
+#include "monoquant/run/layer_inputs.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,17 +11,17 @@ namespace monoquant::run {
 using execute::Inputs;
 using execute::most_samples;
 
-TrialInputs::TrialInputs(const TrialLayer &layer, const catalog::Catalog *data)
+LayerInputs::LayerInputs(const LayerSpec &layer, const catalog::Catalog *data)
     : layer_(layer), data_(data) {
   if (auto begun = begin(); !begun) {
     error_ = begun.error();
   }
 }
 
-Result<void> TrialInputs::begin() {
-  const TrialMatrix &matrix = layer_.matrices[0];
+Result<void> LayerInputs::begin() {
+  const LayerMatrix &matrix = layer_.matrices[0];
   shape_ = {matrix.rows, matrix.columns, matrix.group(), 1};
-  if (layer_.form == TrialForm::kConvolution) {
+  if (layer_.form == LayerForm::kConvolution) {
     channels_ = layer_.batches.empty() ? 0 : layer_.batches[0].shape.channels;
     auto shape = execute::linear_shape({matrix.weight->shape, channels_}, matrix.group());
     if (!shape) {
@@ -39,28 +39,28 @@ Result<void> TrialInputs::begin() {
   return {};
 }
 
-std::optional<Fetch> TrialInputs::next() {
+std::optional<ElementRange> LayerInputs::next() {
   if (error_) {
     return std::nullopt;
   }
   if (is_recurrent()) {
     return next_sequence();
   }
-  return layer_.form == TrialForm::kConvolution ? next_images() : next_rows();
+  return layer_.form == LayerForm::kConvolution ? next_images() : next_rows();
 }
 
 /// The first rows of each batch, until there are enough.
-std::optional<Fetch> TrialInputs::next_rows() {
+std::optional<ElementRange> LayerInputs::next_rows() {
   if (inputs_->is_full() || batch_ == std::min(layer_.batches.size(), execute::kMostSamples)) {
     return std::nullopt;
   }
   const uint64_t wanted = most_samples(inputs_->width()) - inputs_->samples();
   const uint64_t rows = std::min<uint64_t>(captured().elements / inputs_->width(), wanted);
-  return Fetch{2, &captured(), 0, rows * inputs_->width()};
+  return ElementRange{2, &captured(), 0, rows * inputs_->width()};
 }
 
 /// The first images of the first batches.
-std::optional<Fetch> TrialInputs::next_images() {
+std::optional<ElementRange> LayerInputs::next_images() {
   const size_t batches = std::min(layer_.batches.size(), kMostImageBatches);
   while (batch_ < batches && !inputs_->is_full()) {
     const calibration::BatchShape &shape = layer_.batches[batch_].shape;
@@ -69,7 +69,7 @@ std::optional<Fetch> TrialInputs::next_images() {
         divide_up(most_samples(inputs_->width()) - inputs_->samples(), batches - batch_);
     images_ = std::min({captured().elements / one, patches, kMostImageValues / one});
     if (images_ > 0) {
-      return Fetch{2, &captured(), 0, images_ * one};
+      return ElementRange{2, &captured(), 0, images_ * one};
     }
     ++batch_; // an image that is too large
   }
@@ -77,7 +77,7 @@ std::optional<Fetch> TrialInputs::next_images() {
 }
 
 /// The first steps of each sequence: the values along the last dimension but one, as they lie.
-std::optional<Fetch> TrialInputs::next_sequence() {
+std::optional<ElementRange> LayerInputs::next_sequence() {
   const uint64_t width = inputs_->width();
   for (; batch_ < layer_.batches.size() && tries_ < execute::kMostSamples;
        ++batch_, position_ = 0) {
@@ -92,14 +92,14 @@ std::optional<Fetch> TrialInputs::next_sequence() {
     }
     if (length >= steps_ && position_ < captured().elements / width / length) {
       const uint64_t begin = position_ * length * width;
-      return Fetch{2, &captured(), begin, begin + steps_ * width};
+      return ElementRange{2, &captured(), begin, begin + steps_ * width};
     }
   }
   return std::nullopt;
 }
 
-Result<void> TrialInputs::take(const Stretch &stretch) {
-  const std::span<const float> values = stretch.values;
+Result<void> LayerInputs::take(const Elements &elements) {
+  const std::span<const float> values = elements.values;
   if (is_recurrent()) {
     ++position_;
     ++tries_;
@@ -111,12 +111,12 @@ Result<void> TrialInputs::take(const Stretch &stretch) {
     return inputs_->add(values);
   }
   Result<void> taken =
-      layer_.form == TrialForm::kConvolution ? take_images(values) : inputs_->add(values);
+      layer_.form == LayerForm::kConvolution ? take_images(values) : inputs_->add(values);
   ++batch_;
   return taken;
 }
 
-Result<void> TrialInputs::take_images(std::span<const float> values) {
+Result<void> LayerInputs::take_images(std::span<const float> values) {
   const size_t batches = std::min(layer_.batches.size(), kMostImageBatches);
   const uint64_t patches =
       divide_up(most_samples(inputs_->width()) - inputs_->samples(), batches - batch_);
@@ -129,7 +129,7 @@ Result<void> TrialInputs::take_images(std::span<const float> values) {
                               static_cast<size_t>(patches), *inputs_);
 }
 
-Result<Inputs> TrialInputs::finish() {
+Result<Inputs> LayerInputs::finish() {
   if (error_) {
     return *error_;
   }

@@ -1,4 +1,4 @@
-#include "monoquant/run/cut.h"
+#include "monoquant/run/tiling.h"
 
 #include <gtest/gtest.h>
 
@@ -14,7 +14,7 @@ using quant::Strategy;
 
 struct Sample {
   plan::Plan plan;
-  Cut cut;
+  Tiling tiling;
 
   [[nodiscard]] const plan::TensorPlan &tensor() const { return plan.tensors[0]; }
   [[nodiscard]] layout::Stored stored() const {
@@ -25,7 +25,7 @@ struct Sample {
 
 Sample sample(const test::Entry &entry, const Json &options) {
   Sample result{test::plan_for(test::make_catalog({entry}), options), {}};
-  result.cut = cut_tensor(result.plan, 0);
+  result.tiling = cut_tensor(result.plan, 0);
   return result;
 }
 
@@ -72,43 +72,43 @@ Sample random_sample(test::Random &random) {
   return sample(entry, random_options(random));
 }
 
-TEST(Cut, units_tile_the_tensor_and_fit_into_a_block) {
+TEST(Tiling, units_tile_the_tensor_and_fit_into_a_block) {
   test::Random random(13);
   for (int round = 0; round < 1500; ++round) {
     const Sample made = random_sample(random);
-    const Cut &cut = made.cut;
+    const Tiling &tiling = made.tiling;
     const uint64_t total =
         made.tensor().decision() == Decision::kCopy ? made.source().bytes : made.source().elements;
-    ASSERT_EQ(cut.elements, total);
-    ASSERT_EQ(cut.unit_begin(0), 0U);
-    ASSERT_EQ(cut.unit_end(cut.units - 1), total);
+    ASSERT_EQ(tiling.elements, total);
+    ASSERT_EQ(tiling.unit_begin(0), 0U);
+    ASSERT_EQ(tiling.unit_end(tiling.units - 1), total);
     for (int look = 0; look < 20; ++look) {
-      const uint64_t unit = look == 0 ? cut.units - 1 : random.below(cut.units);
-      ASSERT_LT(cut.unit_begin(unit), cut.unit_end(unit));
-      ASSERT_LE(cut.bytes(unit, unit + 1), kMaxUnitBytes);
-      if (unit + 1 < cut.units) {
-        ASSERT_EQ(cut.unit_end(unit), cut.unit_begin(unit + 1));
+      const uint64_t unit = look == 0 ? tiling.units - 1 : random.below(tiling.units);
+      ASSERT_LT(tiling.unit_begin(unit), tiling.unit_end(unit));
+      ASSERT_LE(tiling.bytes(unit, unit + 1), kMaxUnitBytes);
+      if (unit + 1 < tiling.units) {
+        ASSERT_EQ(tiling.unit_end(unit), tiling.unit_begin(unit + 1));
       }
     }
   }
 }
 
-TEST(Cut, scopes_never_part) {
+TEST(Tiling, scopes_never_part) {
   test::Random random(14);
   for (int round = 0; round < 1500; ++round) {
     const Sample made = random_sample(random);
     if (made.tensor().decision() != Decision::kQuantize) {
       continue;
     }
-    const Cut &cut = made.cut;
+    const Tiling &tiling = made.tiling;
     const layout::Stored stored = made.stored();
     for (int look = 0; look < 20; ++look) {
-      const uint64_t begin = cut.unit_begin(random.below(cut.units));
+      const uint64_t begin = tiling.unit_begin(random.below(tiling.units));
       const bool starts_row = begin % stored.columns == 0;
       if (stored.scheme.strategy == Strategy::kGroup) {
         ASSERT_EQ(begin % stored.columns % stored.scheme.group_size, 0U);
       } else {
-        ASSERT_TRUE(starts_row || cut.passes == 2) << "a unit cannot know the range of its row";
+        ASSERT_TRUE(starts_row || tiling.passes == 2) << "a unit cannot know the range of its row";
       }
       ASSERT_TRUE(starts_row || stored.columns > kLongRow);
       ASSERT_EQ(begin % stored.columns * stored.scheme.bits % 32, 0U) << "a word would part";
@@ -116,23 +116,23 @@ TEST(Cut, scopes_never_part) {
   }
 }
 
-TEST(Cut, bands_hold_whole_rows_and_whole_words_of_zero_points) {
+TEST(Tiling, bands_hold_whole_rows_and_whole_words_of_zero_points) {
   test::Random random(15);
   for (int round = 0; round < 1500; ++round) {
     const Sample made = random_sample(random);
-    const Cut &cut = made.cut;
+    const Tiling &tiling = made.tiling;
     const layout::Stored stored = made.stored();
-    ASSERT_EQ(cut.bands(), (cut.units + cut.units_per_band - 1) / cut.units_per_band);
+    ASSERT_EQ(tiling.bands(), (tiling.units + tiling.units_per_band - 1) / tiling.units_per_band);
     if (made.tensor().decision() != Decision::kQuantize) {
       continue;
     }
     if (stored.scheme.strategy == Strategy::kTensor) {
-      ASSERT_EQ(cut.bands(), 1U);
-      ASSERT_EQ(cut.passes, 2U);
+      ASSERT_EQ(tiling.bands(), 1U);
+      ASSERT_EQ(tiling.passes, 2U);
       continue;
     }
-    const uint64_t band = random.below(cut.bands());
-    const uint64_t begin = cut.unit_begin(band * cut.units_per_band);
+    const uint64_t band = random.below(tiling.bands());
+    const uint64_t begin = tiling.unit_begin(band * tiling.units_per_band);
     ASSERT_EQ(begin % stored.columns, 0U);
     const uint64_t row = begin / stored.columns % stored.rows;
     if (!stored.scheme.symmetric && stored.weights_only) {
@@ -141,7 +141,7 @@ TEST(Cut, bands_hold_whole_rows_and_whole_words_of_zero_points) {
   }
 }
 
-TEST(Cut, bands_are_bounded_where_rows_allow) {
+TEST(Tiling, bands_are_bounded_where_rows_allow) {
   test::Random random(16);
   for (int round = 0; round < 1500; ++round) {
     const Sample made = random_sample(random);
@@ -150,9 +150,9 @@ TEST(Cut, bands_are_bounded_where_rows_allow) {
         stored.scheme.strategy == Strategy::kTensor) {
       continue; // one scale, one band, however large
     }
-    const uint64_t units = std::min(made.cut.units, made.cut.units_per_band);
-    const uint64_t bytes = made.cut.bytes(0, units);
-    const uint64_t row_bytes = stored.columns * made.cut.element_bytes;
+    const uint64_t units = std::min(made.tiling.units, made.tiling.units_per_band);
+    const uint64_t bytes = made.tiling.bytes(0, units);
+    const uint64_t row_bytes = stored.columns * made.tiling.element_bytes;
     const uint64_t least =
         stored.matrices > 1 ? stored.rows : 8; // rows whose zero points share a word
     ASSERT_LE(bytes, std::max(kBandBytes, least * row_bytes));

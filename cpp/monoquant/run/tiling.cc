@@ -1,0 +1,81 @@
+#include "monoquant/run/tiling.h"
+
+#include "monoquant/base/checked.h"
+#include "monoquant/quant/search.h"
+
+namespace monoquant::run {
+namespace {
+
+// The plan promises searches of all rows up to that length: they must not be cut.
+static_assert(kLongRow == quant::kLongestSearch);
+
+/// Elements that have nothing to do with each other: pseudo-rows of a unit's size.
+Tiling cut_flat(uint64_t elements, uint32_t element_bytes) {
+  Tiling tiling;
+  tiling.elements = elements;
+  tiling.element_bytes = element_bytes;
+  tiling.columns = kUnitElements;
+  tiling.rows = divide_up(elements, kUnitElements);
+  tiling.units = tiling.rows;
+  tiling.units_per_band = kBandBytes / (kUnitElements * element_bytes);
+  return tiling;
+}
+
+Tiling cut_rows(const catalog::Tensor &tensor, const layout::Stored &stored, uint64_t quantum) {
+  Tiling tiling;
+  tiling.elements = tensor.elements;
+  tiling.element_bytes = dtype_bits(tensor.dtype) / 8;
+  tiling.rows = stored.matrices * stored.rows;
+  tiling.columns = stored.columns;
+  if (tiling.columns > kLongRow) {
+    tiling.parts_per_row = divide_up(tiling.columns, kUnitElements);
+  } else if (quantum <= 8) {
+    tiling.rows_per_unit = std::max<uint64_t>(1, kUnitElements / tiling.columns);
+    if (tiling.rows_per_unit >= 8) {
+      tiling.rows_per_unit -= tiling.rows_per_unit % 8;
+    }
+  }
+  tiling.units = tiling.parts_per_row > 1 ? tiling.rows * tiling.parts_per_row
+                                          : divide_up(tiling.rows, tiling.rows_per_unit);
+  if (stored.shares_scale()) {
+    tiling.passes = 2;
+    tiling.units_per_band = tiling.units;
+    return tiling;
+  }
+  const bool long_channel =
+      tiling.parts_per_row > 1 && stored.scheme.strategy == quant::Strategy::kChannel;
+  tiling.passes = long_channel ? 2 : 1;
+  // Whole rows, and as many of them as the quantum asks for.
+  const uint64_t step =
+      tiling.rows_per_unit % quantum == 0 ? tiling.parts_per_row : quantum * tiling.parts_per_row;
+  const uint64_t step_elements =
+      step / tiling.parts_per_row * tiling.rows_per_unit * tiling.columns;
+  const uint64_t step_scales = step / tiling.parts_per_row * tiling.rows_per_unit * stored.groups();
+  const uint64_t steps =
+      std::min(kBandBytes / (step_elements * tiling.element_bytes), kBandScales / step_scales);
+  tiling.units_per_band = std::max<uint64_t>(1, steps) * step;
+  return tiling;
+}
+
+} // namespace
+
+Tiling cut_tensor(const plan::Plan &plan, size_t index) {
+  const plan::TensorPlan &entry = plan.tensors[index];
+  const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
+  switch (entry.decision()) {
+  case plan::Decision::kQuantize: {
+    const layout::Stored &stored = entry.quantize()->stored;
+    return cut_rows(tensor, stored, plan.layout->make_codec(stored)->row_quantum());
+  }
+  case plan::Decision::kConvert:
+    return cut_flat(tensor.elements, dtype_bits(tensor.dtype) / 8);
+  case plan::Decision::kCopy:
+    return cut_flat(tensor.bytes, 1);
+  case plan::Decision::kTie:
+  case plan::Decision::kDrop:
+    break;
+  }
+  return cut_flat(0, 1); // nothing to do
+}
+
+} // namespace monoquant::run
