@@ -43,7 +43,13 @@ export class PartialFile {
   constructor(target: string, choices: PartialChoices) {
     this.path = partialOf(target);
     this.#descriptor = claim(this.path, choices);
-    this.#identity = statOf(this.#descriptor);
+    try {
+      this.#identity = statOf(this.#descriptor);
+    } catch (error) {
+      unlinkSync(this.path);
+      closeSync(this.#descriptor);
+      throw error;
+    }
     this.#forget = removeAtExit(this.path);
     this.#touching = setInterval(() => this.#touch(), TOUCH_MS).unref();
   }
