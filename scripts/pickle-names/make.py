@@ -68,6 +68,7 @@ omegaconf.nodes AnyNode BooleanNode BytesNode EnumNode FloatNode IntegerNode Pat
 pytorch_lightning.utilities.parsing AttributeDict
 addict.addict Dict
 easydict EasyDict
+torchvision.models.detection._utils BalancedPositiveNegativeSampler BoxCoder Matcher
 yacs.config CfgNode
 torch.torch_version TorchVersion
 torch.nn.modules.module _WrappedHook
