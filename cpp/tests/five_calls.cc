@@ -44,10 +44,10 @@ void drive(run::Stage &stage, std::fstream &source, std::fstream &output) {
     if (const auto done = stage.process(0); !done) {
       take<int>(done.error());
     }
-    for (const run::Write &piece : stage.writes(0)) {
-      output.seekp(static_cast<std::streamoff>(piece.offset));
-      output.write(reinterpret_cast<const char *>(piece.bytes.data()),
-                   static_cast<std::streamsize>(piece.bytes.size()));
+    for (const run::Write &write : stage.writes(0)) {
+      output.seekp(static_cast<std::streamoff>(write.offset));
+      output.write(reinterpret_cast<const char *>(write.bytes.data()),
+                   static_cast<std::streamsize>(write.bytes.size()));
     }
   }
 }

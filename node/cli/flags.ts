@@ -155,7 +155,7 @@ export const INFO_FLAGS = oneSection([
   {
     kind: 'switch',
     name: 'strict',
-    help: 'exit with 4 unless everything a pickle names is known to be safe',
+    help: 'exit with 4 unless all that a pickle names is safe',
   },
   { ...JSON_DOCUMENT, help: 'print the catalog as one JSON document' },
   { ...VERBOSE, help: 'every tensor, the values of metadata' },

@@ -165,7 +165,10 @@ TEST(Tar, WrongHeadersAreRefused) {
                               "8 size=\n", "3\n\n", "0 \n", "99999999999999999999 path=x\n"}) {
     expect(make_tar({{"x", 'x', bytes_from_text(records)}}), kMalformed, "extended header");
   }
-  std::vector<Entry> many(kMaxTarMembers + 1, Entry{"one"});
+  std::vector<Entry> many;
+  for (size_t i = 0; i <= kMaxTarMembers; ++i) {
+    many.push_back(Entry{std::to_string(i)});
+  }
   expect(make_tar(many), ErrorCode::kLimitExceeded, "at most 1000");
   many.pop_back();
   EXPECT_EQ(list(make_tar(many)).size(), kMaxTarMembers);
