@@ -25,8 +25,11 @@ describe.runIf(inject('matrix'))('matrix', () => {
   const choices = kinds.flatMap((engine) => [1, 2, 3, 8].map((threads) => ({ engine, threads })));
 
   it('compares files, not only failures', () => {
-    const hashes = Object.values(EXPECTED).filter((outcome) => outcome.length === 64);
-    expect(hashes.length).toBeGreaterThan(0.9 * MATRIX.length);
+    const failures = Object.values(EXPECTED).filter((outcome) => outcome.length !== 64);
+    // Some fixtures hold no matrix of floats, some are quantized, one is empty.
+    const known = ['nothing-to-quantize', 'already-quantized', 'pattern-unmatched'];
+    expect(failures.filter((outcome) => !known.includes(outcome))).toEqual([]);
+    expect(failures.length).toBeLessThan(0.25 * MATRIX.length);
   });
 
   it.each(MATRIX)('$name', async ({ name, model, options }) => {
