@@ -2,10 +2,11 @@
 // Why: a time says little, a ratio to copying the same file in the same round says how good we are.
 // Always: rounds alternate everything that is compared; medians and quartiles are printed, nothing is judged.
 //
-// node scripts/bench.mjs [--only files|searched|sparse|page|kernels] [--rounds N] [--gigabytes X] [--folder DIR]
+// node scripts/bench.mjs [--only files|searched|sparse|page|kernels|names] [--rounds N] [--gigabytes X] [--folder DIR]
 //      [--beside DIST] [--save]
 //
-// --beside measures another dist/ in the same rounds of the page. --save writes the tables into docs/speed.md.
+// --beside measures another dist/ in the same rounds of the page. --save writes the tables into docs/speed.md, those of
+// names (which only --only measures) into docs/limits.md.
 
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
@@ -14,11 +15,12 @@ import { parseArgs } from 'node:util';
 import { benchConversions, benchSearches, benchSparse } from './bench-files.mjs';
 import { benchFolder } from './bench-folder.mjs';
 import { benchKernels } from './bench-kernels.mjs';
+import { benchNames } from './bench-names.mjs';
 import { benchPage } from './bench-page.mjs';
 import { BuildError, runMain } from './run.mjs';
 
 const ROOT = join(import.meta.dirname, '..');
-const DOCUMENT = join(ROOT, 'docs', 'speed.md');
+const DOCUMENTS = join(ROOT, 'docs');
 const { values: options } = parseArgs({
   options: {
     only: { type: 'string' },
@@ -39,10 +41,14 @@ const PARTS = {
   kernels: benchKernels,
 };
 
+/** What is measured alone, and has a document of its own. */
+const ALONE = { names: benchNames };
+
 await runMain(async () => {
   const { only } = options;
-  if (only !== undefined && !Object.hasOwn(PARTS, only)) {
-    throw new BuildError(`--only takes ${Object.keys(PARTS).join(', ')}.`);
+  const parts = only === 'names' ? ALONE : PARTS;
+  if (only !== undefined && !Object.hasOwn(parts, only)) {
+    throw new BuildError(`--only takes ${Object.keys({ ...PARTS, ...ALONE }).join(', ')}.`);
   }
   const bytes = Number(options.gigabytes) * 1e9;
   const { folder, kind } = benchFolder(join(ROOT, 'build', 'bench'), options.folder, 3 * bytes);
@@ -53,7 +59,7 @@ await runMain(async () => {
   ];
   print(lines[0]);
   try {
-    for (const [name, bench] of Object.entries(PARTS)) {
+    for (const [name, bench] of Object.entries(parts)) {
       if (only !== undefined && only !== name) continue;
       for await (const line of bench(job)) {
         lines.push(line);
@@ -63,7 +69,7 @@ await runMain(async () => {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  if (options.save) save(lines);
+  if (options.save) save(join(DOCUMENTS, parts === ALONE ? 'limits.md' : 'speed.md'), lines);
 });
 
 /** @param {string} line */
@@ -71,9 +77,12 @@ function print(line) {
   process.stdout.write(`${line}\n`);
 }
 
-/** @param {readonly string[]} lines */
-function save(lines) {
+/**
+ * @param {string} document
+ * @param {readonly string[]} lines
+ */
+function save(document, lines) {
   const marker = '<!-- npm run bench -- --save -->';
-  const [before] = readFileSync(DOCUMENT, 'utf8').split(marker);
-  writeFileSync(DOCUMENT, `${before}${marker}\n\n${lines.join('\n')}\n`);
+  const [before] = readFileSync(document, 'utf8').split(marker);
+  writeFileSync(document, `${before}${marker}\n\n${lines.join('\n')}\n`);
 }

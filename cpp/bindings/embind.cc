@@ -5,13 +5,13 @@
 #include <unistd.h>
 
 #include <memory>
-#include <new>
 #include <optional>
 #include <string>
 
 #include "monoquant/base/json.h"
 #include "monoquant/base/json_writer.h"
 #include "monoquant/calibration/calibration.h"
+#include "monoquant/catalog/catalog_json.h"
 #include "monoquant/layout/foreign.h"
 #include "monoquant/layout/inspector.h"
 #include "monoquant/layout/joining.h"
@@ -34,6 +34,16 @@ using emscripten::val;
 
 val view(std::span<const uint8_t> bytes) {
   return val(typed_memory_view(bytes.size(), bytes.data()));
+}
+
+/// A document that is never whole in the engine's memory.
+template <typename Write> val json_text(const Write &write) {
+  val pieces = val::array();
+  JsonWriter json(
+      [&](std::string_view piece) { pieces.call<void>("push", val(std::string(piece))); });
+  write(json);
+  json.finish();
+  return pieces.call<val>("join", val(""));
 }
 
 std::string error_text(const std::optional<Error> &error) {
@@ -96,36 +106,24 @@ public:
       return false;
     }
     need_ = *need.value();
-    // Headers are at most 100 MB, but a phone may not even have that.
-    if (!reserve(static_cast<size_t>(need_.length))) {
-      error_ = Error{
-          ErrorCode::kLimitExceeded, "The file's header does not fit into memory.", {}, {}, {}};
-      return false;
-    }
+    input_.resize(static_cast<size_t>(need_.length));
     return true;
   }
   double need_offset() const { return static_cast<double>(need_.offset); }
   val input() const { return view(input_); }
   void filled() { inspector_.add(need_.offset, std::move(input_)); }
   std::string error() const { return error_text(error_); }
-  std::string catalog_json() const { return catalog::catalog_json(catalog()); }
+  val catalog_json() const {
+    return json_text([&](JsonWriter &json) { catalog::write_catalog(json, catalog()); });
+  }
   std::string problems_json() const {
     return catalog::problems_json(layout::check_layout(catalog()));
   }
 
   const catalog::Catalog &catalog() const { return inspector_.catalog(); }
+  std::shared_ptr<const catalog::Catalog> share() const { return inspector_.share(); }
 
 private:
-  bool reserve(size_t bytes) {
-    void *probe = ::operator new(bytes, std::nothrow);
-    ::operator delete(probe);
-    if (probe == nullptr) {
-      return false;
-    }
-    input_.resize(bytes);
-    return true;
-  }
-
   layout::Inspector inspector_;
   Need need_;
   std::vector<uint8_t> input_;
@@ -135,13 +133,12 @@ private:
 class Plan {
 public:
   Plan(const Inspector &inspector, const std::string &options) {
-    const catalog::Catalog &catalog = inspector.catalog();
-    auto parsed = plan::parse_options(options, catalog.tensors.size());
+    auto parsed = plan::parse_options(options, inspector.catalog().tensors.size());
     if (!parsed) {
       error_ = parsed.error();
       return;
     }
-    auto made = plan::make_plan(catalog, parsed.value());
+    auto made = plan::make_plan(inspector.share(), parsed.value());
     if (!made) {
       error_ = made.error();
       return;
@@ -150,7 +147,9 @@ public:
   }
 
   std::string error() const { return error_text(error_); }
-  std::string json() const { return plan::plan_json(plan_); }
+  val json() const {
+    return json_text([&](JsonWriter &json) { plan::write_plan(json, plan_); });
+  }
   const plan::Plan &plan() const { return plan_; }
 
 private:
@@ -189,7 +188,9 @@ public:
   double total_bytes() const { return static_cast<double>(stage_->total_bytes()); }
   double done_bytes() const { return static_cast<double>(stage_->done_bytes()); }
   std::string error() const { return error_text(error_); }
-  std::string result() const { return stage_->result_json(); }
+  val result() const {
+    return json_text([&](JsonWriter &json) { stage_->write_result(json); });
+  }
 
 protected:
   const run::Stage &stage() const { return *stage_; }

@@ -30,11 +30,9 @@ export function fromFailure({ code, message, stack, ...details }: Failure): Mono
   return error;
 }
 
-/**
- * How a module ends whose allocator has nothing left: C++ without exceptions aborts for no other reason. And what V8
- * says of a text that is too long.
- */
-const MEMORY_IS_USED_UP = /^Aborted\(|^Invalid string length|string longer than/;
+/** What cpp/bindings/used_up.js throws, and what V8 says of a text that is too long. */
+const MEMORY_IS_USED_UP =
+  /^The memory of the engine is used up|^Invalid string length|string longer than/;
 
 function unexpected(thrown: unknown): MonoquantError {
   if (thrown instanceof Error && MEMORY_IS_USED_UP.test(thrown.message)) return outOfMemory(thrown);

@@ -43,9 +43,8 @@ it.each([
   await result.close();
 });
 
-it('the command says it in its own words, and ends with 5', async () => {
+it('the command says it in its own words alone, and ends with 5', async () => {
   const { code, stderr } = await monoquant('info', note);
-  expect(stderr).toMatch(/^monoquant: Expected .*256 MiB/m);
-  expect(stderr).not.toContain('unexpectedly');
+  expect(stderr).toMatch(/^monoquant: Expected .*256 MiB/);
   expect(code).toBe(5);
 });

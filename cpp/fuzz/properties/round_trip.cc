@@ -50,9 +50,10 @@ void check_plan(const Model &model, const plan::Plan &plan) {
   for (size_t i = 0; i < plan.tensors.size(); ++i) {
     const plan::TensorPlan &entry = plan.tensors[i];
     require(entry.source == i && !entry.explanation.empty(), "every decision is explained");
-    require(entry.outputs.empty() == (entry.decision() == plan::Decision::kDrop),
+    require(plan::outputs(plan, entry.source).empty() ==
+                (entry.decision() == plan::Decision::kDrop),
             "what is not dropped is in the output", model.tensors[i].name);
-    for (const plan::Output &output : entry.outputs) {
+    for (const plan::Output &output : plan::outputs(plan, entry.source)) {
       require(names.insert(output.name).second, "names in the output are unique", output.name);
     }
   }

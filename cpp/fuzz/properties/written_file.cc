@@ -98,7 +98,7 @@ WrittenFile::WrittenFile(const Model &model, const plan::Plan &plan, const Bytes
   for (size_t i = 0; i < plan.tensors.size(); ++i) {
     const plan::TensorPlan &entry = plan.tensors[i];
     if (entry.decision() == Decision::kQuantize) {
-      const bool is_stack = plan.catalog.tensors[i].kind == catalog::LayerKind::kExperts;
+      const bool is_stack = plan.catalog->tensors[i].kind == catalog::LayerKind::kExperts;
       const FileTensor &tensor = model.tensors[i];
       codes_.emplace(i, test::reference_codes(
                             test::values_of(tensor), test::as_matrices(tensor.shape, is_stack),
@@ -109,7 +109,7 @@ WrittenFile::WrittenFile(const Model &model, const plan::Plan &plan, const Bytes
 
 const plan::TensorPlan &WrittenFile::decided(size_t index) const {
   const plan::TensorPlan &entry = plan_.tensors[index];
-  return entry.decision() == Decision::kTie ? plan_.tensors[*plan_.catalog.tensors[index].tied_to]
+  return entry.decision() == Decision::kTie ? plan_.tensors[*plan_.catalog->tensors[index].tied_to]
                                             : entry;
 }
 
@@ -126,13 +126,13 @@ std::map<std::string, FileTensor> WrittenFile::expected_of(size_t index) const {
     break;
   case Decision::kQuantize:
     expected = test::reference_outputs(
-        tensor, plan_.catalog.tensors[entry.source].kind == catalog::LayerKind::kExperts,
+        tensor, plan_.catalog->tensors[entry.source].kind == catalog::LayerKind::kExperts,
         entry.quantize()->stored, codes_.at(entry.source));
     break;
   default:
     break;
   }
-  for (const Output &output : plan_.tensors[index].outputs) {
+  for (const Output &output : plan::outputs(plan_, index)) {
     if (plan_.tensors[index].input && is_of_input(output)) {
       expected[output.name] = input_tensor(output, *plan_.tensors[index].input);
     }
@@ -149,8 +149,8 @@ void WrittenFile::check_outputs() const {
   size_t count = 0;
   for (size_t i = 0; i < plan_.tensors.size(); ++i) {
     const auto expected = expected_of(i);
-    require(expected.size() == plan_.tensors[i].outputs.size(),
-            "a plan has all outputs of a tensor", model_.tensors[i].name);
+    require(expected.size() == plan::outputs(plan_, i).size(), "a plan has all outputs of a tensor",
+            model_.tensors[i].name);
     for (const auto &[name, tensor] : expected) {
       const auto written = found.find(name);
       require(written != found.end(), "what was planned is written", name);
@@ -160,7 +160,7 @@ void WrittenFile::check_outputs() const {
       require(taken.bytes == tensor.bytes, "a tensor has its bytes", name);
       ++count;
     }
-    for (const Output &output : plan_.tensors[i].outputs) {
+    for (const Output &output : plan::outputs(plan_, i)) {
       require(expected.contains(output.name), "a plan has no other outputs", output.name);
       require(found.at(output.name)->offset == output.offset, "an output lies where it was planned",
               output.name);
@@ -199,7 +199,7 @@ void WrittenFile::check_inputs() const {
   }
   size_t planned = 0;
   for (const plan::TensorPlan &entry : plan_.tensors) {
-    for (const Output &output : entry.outputs) {
+    for (const Output &output : plan::outputs(plan_, entry.source)) {
       if (entry.input && is_of_input(output)) {
         require(found.contains(output.name), "scales of inputs are recognised", output.name);
         ++planned;

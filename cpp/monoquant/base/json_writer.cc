@@ -59,8 +59,20 @@ void append_quoted(std::string &text, std::string_view value) {
 
 /// A comma, unless what comes next is the first of its kind or follows a key.
 void JsonWriter::separate() {
-  if (!text_.empty() && std::string_view("{[:").find(text_.back()) == std::string_view::npos) {
+  if (sink_ && text_.size() >= kPiece) {
+    hand_over();
+  }
+  const char last = text_.empty() ? last_ : text_.back();
+  if (last != 0 && std::string_view("{[:").find(last) == std::string_view::npos) {
     text_ += ',';
+  }
+}
+
+void JsonWriter::hand_over() {
+  if (!text_.empty()) {
+    last_ = text_.back();
+    sink_(text_);
+    text_.clear();
   }
 }
 

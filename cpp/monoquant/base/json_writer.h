@@ -1,10 +1,12 @@
 // JSON text, written from front to back.
-// It exists because documents are long (100,000 tensors) and only ever written: no tree is built first.
+// It exists because documents are long (200,000 tensors) and only ever written: no tree is built first, and who can
+// take them in pieces never has one whole in memory.
 // Commas come by themselves; numbers that JSON lacks are null; bytes that are not UTF-8 are replaced by U+FFFD.
 #pragma once
 
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <ranges>
 #include <string>
 #include <string_view>
@@ -15,6 +17,15 @@ namespace monoquant {
 
 class JsonWriter {
 public:
+  /// Takes what has been written so far: whole characters, and no piece of more than kPiece bytes but for long values.
+  using Sink = std::function<void(std::string_view piece)>;
+  static constexpr size_t kPiece = 64U << 10U;
+
+  /// Keeps what is written.
+  JsonWriter() = default;
+  /// Hands it over in pieces, the last of them with `finish`.
+  explicit JsonWriter(Sink sink) : sink_(std::move(sink)) {}
+
   /// Opens what end() closes again.
   JsonWriter &begin_object();
   JsonWriter &begin_array();
@@ -55,6 +66,11 @@ public:
     end();
   }
 
+  /// Where a sink takes what is written: hands over the rest.
+  void finish() { hand_over(); }
+
+  /// Room for so many bytes, so that long texts do not grow by being copied.
+  void reserve(size_t bytes) { text_.reserve(bytes); }
   /// What has been written.
   [[nodiscard]] const std::string &text() const { return text_; }
   std::string take() { return std::move(text_); }
@@ -63,8 +79,11 @@ private:
   void natural(uint64_t number);
   void integer(int64_t number);
   void separate();
+  void hand_over();
 
+  Sink sink_;
   std::string text_;
+  char last_ = 0;    // of what was handed over
   std::string open_; // the brackets that end() will write
 };
 

@@ -8,7 +8,7 @@ namespace monoquant {
 /// Tensors that a file may list, read or written. The largest published models have 90,000; of quantized ones the
 /// experts of DeepSeek-V3 in INT4 are 134,000. More do not fit into the 256 MiB that WebAssembly has here, together
 /// with the plan for them.
-inline constexpr size_t kMaxTensors = 200'000;
+inline constexpr size_t kMaxTensors = 300'000;
 
 /// The same of a state dict that is written: its pickle takes more memory to be read than a header.
 inline constexpr size_t kMaxSavedTensors = 100'000;

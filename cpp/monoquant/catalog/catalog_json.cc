@@ -1,6 +1,6 @@
-#include "monoquant/base/json_writer.h"
+#include "monoquant/catalog/catalog_json.h"
+
 #include "monoquant/base/words.h"
-#include "monoquant/catalog/catalog.h"
 #include "monoquant/catalog/wrappers.h"
 #include "monoquant/quant/scheme.h"
 #include "monoquant/quant/words.h"
@@ -152,12 +152,11 @@ std::string problems_json(std::span<const Problem> problems) {
   return json.take();
 }
 
-std::string catalog_json(const Catalog &catalog) {
+void write_catalog(JsonWriter &json, const Catalog &catalog) {
   uint64_t parameters = 0;
   for (const Tensor &tensor : catalog.tensors) {
     parameters += tensor.tied_to ? 0 : tensor.elements;
   }
-  JsonWriter json;
   json.begin_object();
   json.member("format", catalog.format);
   json.member("bytes", catalog.file_bytes);
@@ -181,6 +180,11 @@ std::string catalog_json(const Catalog &catalog) {
     write_tensor(json, tensor, catalog);
   }
   json.end().end();
+}
+
+std::string catalog_json(const Catalog &catalog) {
+  JsonWriter json;
+  write_catalog(json, catalog);
   return json.take();
 }
 

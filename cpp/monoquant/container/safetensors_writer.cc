@@ -1,8 +1,8 @@
 #include <algorithm>
-#include <functional>
 #include <numeric>
 
 #include "monoquant/base/bytes.h"
+#include "monoquant/base/checked.h"
 #include "monoquant/base/json_writer.h"
 #include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
@@ -19,11 +19,30 @@ void write_entry(JsonWriter &json, const SafetensorsEntry &entry, uint64_t begin
   json.end();
 }
 
-void write_metadata(JsonWriter &json, Metadata metadata) {
-  sort(metadata, std::less<>());
+void write_metadata(JsonWriter &json, const Metadata &metadata) {
+  std::vector<const Metadata::value_type *> sorted;
+  sorted.reserve(metadata.size());
+  for (const auto &note : metadata) {
+    sorted.push_back(&note);
+  }
+  sort(sorted, [](const auto *a, const auto *b) { return *a < *b; });
   json.key("__metadata__").begin_object();
-  for (const auto &[key, value] : metadata) {
-    json.key(key).value(value);
+  for (const auto *note : sorted) {
+    json.key(note->first).value(note->second);
+  }
+  json.end();
+}
+
+void write_header(JsonWriter &json, const Metadata &metadata,
+                  const std::vector<SafetensorsEntry> &entries, const std::vector<size_t> &order) {
+  json.begin_object();
+  if (!metadata.empty()) {
+    write_metadata(json, metadata);
+  }
+  uint64_t position = 0;
+  for (const size_t index : order) {
+    write_entry(json, entries[index], position);
+    position += entries[index].bytes;
   }
   json.end();
 }
@@ -41,36 +60,33 @@ Result<SafetensorsLayout> layout_safetensors(const Metadata &metadata,
     return left.dtype != right.dtype ? left.dtype > right.dtype : left.name < right.name;
   });
 
-  JsonWriter header;
-  header.begin_object();
-  if (!metadata.empty()) {
-    write_metadata(header, metadata);
-  }
-  uint64_t position = 0;
-  for (const size_t index : layout.order) {
-    write_entry(header, entries[index], position);
-    entries[index].offset = position;
-    position += entries[index].bytes;
-  }
-  header.end();
-  std::string json = header.take();
-  json.append((8 - json.size() % 8) % 8, ' ');
-  if (json.size() > kMaxHeaderBytes) {
+  // Counted first: a text of many names that grows would be in memory three times.
+  size_t bytes = 0;
+  JsonWriter counter([&](std::string_view piece) { bytes += piece.size(); });
+  write_header(counter, metadata, entries, layout.order);
+  counter.finish();
+  const auto padded = static_cast<size_t>(divide_up(bytes, 8) * 8);
+  if (padded > kMaxHeaderBytes) {
     return Error{ErrorCode::kLimitExceeded,
-                 concat("The output's header would have ", json.size(),
+                 concat("The output's header would have ", padded,
                         " bytes; the safetensors format allows ", kMaxHeaderBytes, "."),
                  "Split the checkpoint into several files.",
                  {},
                  {}};
   }
-
-  layout.header.resize(kSafetensorsPrefix);
-  store_le<uint64_t>(reinterpret_cast<uint8_t *>(layout.header.data()), json.size());
-  layout.header += json;
-  for (SafetensorsEntry &entry : entries) {
-    entry.offset += layout.header.size();
+  JsonWriter header;
+  header.reserve(kSafetensorsPrefix + padded);
+  write_header(header, metadata, entries, layout.order);
+  layout.header = header.take();
+  layout.header.append(padded - bytes, ' ');
+  layout.header.insert(0, kSafetensorsPrefix, '\0');
+  store_le<uint64_t>(reinterpret_cast<uint8_t *>(layout.header.data()), padded);
+  uint64_t position = layout.header.size();
+  for (const size_t index : layout.order) {
+    entries[index].offset = position;
+    position += entries[index].bytes;
   }
-  layout.file_bytes = layout.header.size() + position;
+  layout.file_bytes = position;
   return layout;
 }
 

@@ -150,10 +150,12 @@ Result<void> Inspector::read() {
     needs_.assign(needs->begin(), needs->end());
     return {};
   }
-  catalog_ = std::move(*std::get_if<Catalog>(&parsed.value()));
+  *catalog_ = std::move(*std::get_if<Catalog>(&parsed.value()));
   is_read_ = true;
-  if (opening_.join_quantized) {
-    const Needs shapes = joining_needs(catalog_, window_);
+  if (!opening_.join_quantized) {
+    window_ = ByteWindow(window_.file_size()); // the metadata's bytes are not needed any more
+  } else {
+    const Needs shapes = joining_needs(*catalog_, window_);
     needs_.assign(shapes.begin(), shapes.end());
   }
   return {};
@@ -161,28 +163,28 @@ Result<void> Inspector::read() {
 
 /// Everything that needs no more bytes.
 Result<void> Inspector::finish() {
-  catalog_.folder_config = opening_.quantization_config;
+  catalog_->folder_config = opening_.quantization_config;
   if (opening_.join_quantized) {
-    join_quantized(catalog_, window_);
-    catalog_.is_joined = true;
+    join_quantized(*catalog_, window_);
+    catalog_->is_joined = true;
   }
-  catalog_.foreign = find_foreign(catalog_);
+  catalog_->foreign = find_foreign(*catalog_);
   if (opening_.refuses != catalog::Refuses::kNothing) {
-    const auto refused = opening_.refuses == catalog::Refuses::kUnsound ? refuse_unsound(catalog_)
-                                                                        : refuse_foreign(catalog_);
+    const auto refused = opening_.refuses == catalog::Refuses::kUnsound ? refuse_unsound(*catalog_)
+                                                                        : refuse_foreign(*catalog_);
     if (refused) {
       return *refused;
     }
   }
   window_ = ByteWindow(window_.file_size()); // the metadata's bytes are not needed any more
-  if (auto stripped = catalog::strip_names(catalog_, opening_.strip_prefix); !stripped) {
+  if (auto stripped = catalog::strip_names(*catalog_, opening_.strip_prefix); !stripped) {
     return stripped;
   }
-  catalog_.model = opening_.model;
-  catalog::classify(catalog_.tensors,
-                    catalog_.model ? catalog_.model->model_type : std::string_view());
-  if (catalog_.format != "safetensors") { // there, one name has the bytes and the others are notes
-    catalog::choose_owners(catalog_.tensors);
+  catalog_->model = opening_.model;
+  catalog::classify(catalog_->tensors,
+                    catalog_->model ? catalog_->model->model_type : std::string_view());
+  if (catalog_->format != "safetensors") { // there, one name has the bytes and the others are notes
+    catalog::choose_owners(catalog_->tensors);
   }
   return {};
 }

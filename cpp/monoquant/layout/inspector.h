@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <optional>
 
 #include "monoquant/base/byte_window.h"
@@ -24,7 +25,9 @@ public:
   void add(uint64_t offset, std::vector<uint8_t> bytes) { window_.add(offset, std::move(bytes)); }
 
   /// Valid once `step` has returned nothing.
-  [[nodiscard]] const catalog::Catalog &catalog() const { return catalog_; }
+  [[nodiscard]] const catalog::Catalog &catalog() const { return *catalog_; }
+  /// The same for who needs it longer: names of many tensors are not copied.
+  [[nodiscard]] std::shared_ptr<const catalog::Catalog> share() const { return catalog_; }
 
 private:
   Result<void> read();
@@ -34,7 +37,7 @@ private:
   catalog::Opening opening_;
   std::deque<Need> needs_; // found by the last parse, not handed out yet
   bool is_read_ = false;   // whether the catalog holds what the file has
-  catalog::Catalog catalog_;
+  std::shared_ptr<catalog::Catalog> catalog_ = std::make_shared<catalog::Catalog>();
 };
 
 } // namespace monoquant::layout

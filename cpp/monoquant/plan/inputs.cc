@@ -118,7 +118,7 @@ class InputPlanner {
 public:
   InputPlanner(Plan &plan, const Options &options)
       : plan_(plan), options_(options), calibration_(*options.calibration),
-        layers_(calibration::layers_of(plan.catalog)) {}
+        layers_(calibration::layers_of(*plan.catalog)) {}
 
   void run() {
     check_modules();
@@ -137,7 +137,7 @@ public:
 private:
   /// Modules of the calibration that this model cannot use.
   void check_modules() {
-    const std::vector<std::string> heads = catalog::modules_without_tensors(plan_.catalog);
+    const std::vector<std::string> heads = catalog::modules_without_tensors(*plan_.catalog);
     for (const auto &[name, statistics] : calibration_.modules) {
       const auto layer = layers_.find(name);
       if (layer == layers_.end()) {
@@ -166,7 +166,7 @@ private:
 
   void set_importance(size_t index) {
     TensorPlan &entry = plan_.tensors[index];
-    const Tensor &tensor = plan_.catalog.tensors[index];
+    const Tensor &tensor = plan_.catalog->tensors[index];
     Quantize *quantize = entry.quantize();
     if (quantize == nullptr || !quant::facts_of(quantize->stored.scheme.method).takes_importance) {
       return;
@@ -184,7 +184,7 @@ private:
     if (!can_be_static(plan_, index)) {
       return;
     }
-    const Tensor &tensor = plan_.catalog.tensors[index];
+    const Tensor &tensor = plan_.catalog->tensors[index];
     const std::string_view module = catalog::module_name(tensor.name);
     const ModuleStatistics *statistics = statistics_of(module);
     if (statistics == nullptr) {
@@ -203,7 +203,7 @@ private:
 
   /// A fused layer has one scheme: without data for all of it, none of it is static.
   void keep_siblings_together() {
-    for (const auto &[name, members] : fused_families(plan_.catalog)) {
+    for (const auto &[name, members] : fused_families(*plan_.catalog)) {
       const auto is_static = [&](size_t i) { return plan_.tensors[i].input != nullptr; };
       const auto is_dynamic = [&](size_t i) {
         return can_be_static(plan_, i) && plan_.tensors[i].input == nullptr;
@@ -214,7 +214,7 @@ private:
       for (const size_t i : members) {
         if (is_static(i)) {
           plan_.tensors[i].input = nullptr;
-          held_back_.add(plan_.catalog.tensors[i].name);
+          held_back_.add(plan_.catalog->tensors[i].name);
         }
       }
     }
@@ -227,7 +227,7 @@ private:
     for (const TensorPlan &entry : plan_.tensors) {
       if (entry.input && entry.input->sqnr_db < kMuch) {
         lossy.emplace(entry.input->sqnr_db,
-                      catalog::module_name(plan_.catalog.tensors[entry.source].name));
+                      catalog::module_name(plan_.catalog->tensors[entry.source].name));
       }
     }
     if (lossy.empty()) {
@@ -292,7 +292,7 @@ private:
 
 std::vector<std::string> wanted_input_names(const Plan &plan, const Options &options,
                                             size_t tensor) {
-  const Tensor &weight = plan.catalog.tensors[tensor];
+  const Tensor &weight = plan.catalog->tensors[tensor];
   const bool has_data = options.calibration &&
                         options.calibration->find(catalog::module_name(weight.name)) != nullptr;
   if (!options.static_inputs() || !has_data || !can_be_static(plan, tensor)) {

@@ -1,12 +1,13 @@
 #include "monoquant/plan/placement.h"
 
 #include <algorithm>
-#include <cstring>
+#include <functional>
 #include <set>
 
 #include "monoquant/base/checked.h"
 #include "monoquant/base/json_writer.h"
 #include "monoquant/base/limits.h"
+#include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
 #include "monoquant/container/safetensors.h"
 #include "monoquant/torch/state_dict_pickle.h"
@@ -34,28 +35,44 @@ void note_quantization(const Plan &plan, container::Metadata &metadata) {
   }
 }
 
-/// Calls `visit(alias, output)` for every output that is another name, and the output that it is a name of.
+/// Calls `visit(alias, output, place)` for every output that is another name, the output that it is a name of, and
+/// the alias's place.
 template <typename Visit> void for_each_alias(Plan &plan, const Visit &visit) {
-  for (TensorPlan &entry : plan.tensors) {
+  for (const TensorPlan &entry : plan.tensors) {
     if (entry.decision() != Decision::kTie) {
       continue;
     }
-    const TensorPlan &owner = plan.tensors[*plan.catalog.tensors[entry.source].tied_to];
+    const std::vector<Output> own = outputs(plan, entry.source);
+    const std::vector<Output> owners = outputs(plan, *plan.catalog->tensors[entry.source].tied_to);
     // Aliases come first, in the owner's order.
-    for (size_t i = 0; i < entry.outputs.size() && entry.outputs[i].alias; ++i) {
-      visit(entry.outputs[i], owner.outputs[i]);
+    for (size_t i = 0; i < own.size() && own[i].alias; ++i) {
+      visit(own[i], owners[i], plan.places[entry.first_place + i]);
     }
   }
+}
+
+/// Aliases are where their owners are.
+void follow_owners(Plan &plan) {
+  for_each_alias(
+      plan, [](const Output &, const Output &kept, Place &place) { place.offset = kept.offset; });
 }
 
 /// Takes out what was no note of a tie in the source and would be one here, because its value is the name of an
 /// output, or its key that of an alias.
 void drop_misleading_notes(Plan &plan, container::Metadata &metadata) {
-  std::set<std::string_view> stored;
-  std::set<std::string_view> aliases;
-  for (const TensorPlan &tensor : plan.tensors) {
-    for (const Output &output : tensor.outputs) {
-      (output.alias ? aliases : stored).insert(output.name);
+  // Only names that notes speak of are of interest, which are few beside all outputs.
+  std::vector<std::string_view> noted;
+  for (const auto &[key, value] : metadata) {
+    noted.insert(noted.end(), {key, value});
+  }
+  sort(noted, std::less<>());
+  std::set<std::string, std::less<>> stored;
+  std::set<std::string, std::less<>> aliases;
+  for (size_t i = 0; i < plan.tensors.size() && !noted.empty(); ++i) {
+    for (const Output &output : outputs(plan, i)) {
+      if (std::binary_search(noted.begin(), noted.end(), std::string_view(output.name))) {
+        (output.alias ? aliases : stored).insert(output.name);
+      }
     }
   }
   std::erase_if(metadata, [&](const auto &note) {
@@ -73,11 +90,33 @@ void drop_misleading_notes(Plan &plan, container::Metadata &metadata) {
   });
 }
 
+/// The format has no aliases: each dropped name is noted beside the kept one, as its `save_model` does.
+void note_ties(Plan &plan, container::Metadata &metadata) {
+  const bool ties = std::any_of(plan.tensors.begin(), plan.tensors.end(), [](const auto &entry) {
+    return entry.decision() == Decision::kTie;
+  });
+  if (!ties) {
+    return;
+  }
+  std::set<std::string, std::less<>> taken;
+  for (const auto &[key, value] : metadata) {
+    taken.insert(key);
+  }
+  for_each_alias(plan, [&](const Output &alias, const Output &kept, const Place &) {
+    if (taken.insert(alias.name).second) {
+      metadata.emplace_back(alias.name, kept.name);
+    }
+  });
+}
+
 Result<void> lay_out_safetensors(Plan &plan) {
-  std::vector<Output *> outputs;
+  std::vector<Place *> places; // of entries
   std::vector<container::SafetensorsEntry> entries;
-  for (TensorPlan &tensor : plan.tensors) {
-    for (Output &output : tensor.outputs) {
+  places.reserve(plan.places.size());
+  entries.reserve(plan.places.size());
+  for (const TensorPlan &entry : plan.tensors) {
+    size_t place = entry.first_place;
+    for (Output &output : outputs(plan, entry.source)) {
       // A tie is a note, and some notes are the file's own.
       if (output.alias ? catalog::is_of_file(output.name) : output.name == "__metadata__") {
         return Error{
@@ -88,25 +127,24 @@ Result<void> lay_out_safetensors(Plan &plan) {
             {}};
       }
       if (!output.alias) {
-        outputs.push_back(&output);
-        entries.push_back({output.name, output.dtype, output.shape, 0, output.bytes});
+        places.push_back(&plan.places[place]);
+        entries.push_back(
+            {std::move(output.name), output.dtype, std::move(output.shape), 0, output.bytes});
       }
+      ++place;
     }
   }
-  container::Metadata metadata = plan.catalog.metadata;
+  container::Metadata metadata = plan.catalog->metadata;
   drop_misleading_notes(plan, metadata);
   note_quantization(plan, metadata);
   set(metadata, "format", "pt", false); // transformers refuses files whose metadata lacks it
-  // The format has no aliases: each dropped name is noted beside the kept one, as its `save_model` does.
-  for_each_alias(plan, [&](const Output &alias, const Output &kept) {
-    set(metadata, alias.name, kept.name, false);
-  });
+  note_ties(plan, metadata);
   auto layout = container::layout_safetensors(metadata, entries);
   if (!layout) {
     return layout.error();
   }
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    outputs[i]->offset = entries[i].offset;
+  for (size_t i = 0; i < places.size(); ++i) {
+    places[i]->offset = entries[i].offset;
   }
   plan.fixed.push_back({0, std::move(layout.value().header)});
   plan.file_bytes = layout.value().file_bytes;
@@ -117,13 +155,13 @@ Result<void> lay_out_safetensors(Plan &plan) {
 /// Source: torch.save 2.x; `.format_version` is left out, which would promise another layout of headers.
 Result<std::vector<std::pair<std::string, std::string>>> text_records(const Plan &plan) {
   std::vector<torch::SavedTensor> saved;
-  size_t storage = 0;
-  for (const TensorPlan &tensor : plan.tensors) {
-    for (const Output &output : tensor.outputs) {
-      // An alias has the number of its owner, noted in its offset until the layout is known.
-      const size_t number = output.alias ? static_cast<size_t>(output.offset) : storage++;
+  for (size_t i = 0; i < plan.tensors.size(); ++i) {
+    for (Output &output : outputs(plan, i)) {
+      // The number of a storage stands for its place until that is known.
+      const auto storage = static_cast<size_t>(output.offset);
+      const uint64_t elements = *checked_product(output.shape);
       saved.push_back(
-          {output.name, output.dtype, output.shape, number, *checked_product(output.shape)});
+          {std::move(output.name), output.dtype, std::move(output.shape), storage, elements});
     }
   }
   auto pickle = torch::state_dict_pickle(saved);
@@ -132,7 +170,7 @@ Result<std::vector<std::pair<std::string, std::string>>> text_records(const Plan
   }
   std::vector<std::pair<std::string, std::string>> records = {
       {"data.pkl", std::move(pickle.value())}, {"byteorder", "little"}, {"version", "3\n"}};
-  container::Metadata metadata = plan.catalog.metadata;
+  container::Metadata metadata = plan.catalog->metadata;
   note_quantization(plan, metadata);
   JsonWriter json;
   json.begin_object();
@@ -150,53 +188,59 @@ Result<std::vector<std::pair<std::string, std::string>>> text_records(const Plan
 
 Result<void> lay_out_zip(Plan &plan) {
   constexpr std::string_view kFolder = "archive/"; // what torch.save writes into a file object
-  size_t storage = 0;
-  for (TensorPlan &tensor : plan.tensors) {
-    for (Output &output : tensor.outputs) {
-      output.offset = output.alias ? 0 : storage++;
+  std::vector<Place *> places;                     // of storages
+  std::vector<uint64_t> bytes;
+  for (const TensorPlan &entry : plan.tensors) {
+    size_t place = entry.first_place;
+    for (const Output &output : outputs(plan, entry.source)) {
+      if (!output.alias) {
+        plan.places[place].offset = places.size();
+        places.push_back(&plan.places[place]);
+        bytes.push_back(output.bytes);
+      }
+      ++place;
     }
   }
-  for_each_alias(plan, [](Output &alias, const Output &kept) { alias.offset = kept.offset; });
+  follow_owners(plan);
   auto made = text_records(plan);
   if (!made) {
     return made.error();
   }
-  const auto &texts = made.value();
+  auto &texts = made.value();
   for (const auto &[name, text] : texts) {
     plan.records.push_back({concat(kFolder, name), text.size()});
   }
-  std::vector<Output *> outputs;
-  for (TensorPlan &tensor : plan.tensors) {
-    for (Output &output : tensor.outputs) {
-      if (!output.alias) {
-        plan.records.push_back({concat(kFolder, "data/", outputs.size()), output.bytes});
-        outputs.push_back(&output);
-      }
-    }
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    plan.records.push_back({concat(kFolder, "data/", i), bytes[i]});
   }
   auto layout = container::layout_zip(plan.records);
   if (!layout) {
     return layout.error();
   }
   for (size_t i = 0; i < texts.size(); ++i) {
-    plan.fixed.push_back({plan.records[i].offset, texts[i].second});
+    plan.fixed.push_back({plan.records[i].offset, std::move(texts[i].second)});
   }
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    outputs[i]->offset = plan.records[texts.size() + i].offset;
+  for (size_t i = 0; i < places.size(); ++i) {
+    places[i]->offset = plan.records[texts.size() + i].offset;
   }
   plan.zip = layout.value();
   plan.file_bytes = plan.zip.file_bytes;
   return {};
 }
 
-/// Readers refuse files that list more. A zip's pickle lists names of tied tensors, too.
-Result<void> check_count(const Plan &plan, Container container) {
+/// Room for the places of all outputs. Readers refuse files that list too many; a zip's pickle lists names of tied
+/// tensors, too.
+Result<void> make_places(Plan &plan, Container container) {
   size_t count = 0;
-  for (const TensorPlan &tensor : plan.tensors) {
-    for (const Output &output : tensor.outputs) {
+  std::vector<Place> made;
+  for (TensorPlan &entry : plan.tensors) {
+    entry.first_place = made.size();
+    for (const Output &output : outputs(plan, entry.source)) {
       count += output.alias && container == Container::kSafetensors ? 0 : 1;
+      made.push_back({0, output.written});
     }
   }
+  plan.places = std::move(made);
   const size_t most = container == Container::kSafetensors ? kMaxTensors : kMaxSavedTensors;
   if (count <= most) {
     return {};
@@ -214,7 +258,7 @@ Result<void> check_count(const Plan &plan, Container container) {
 /// Not everything depends on the weights.
 void fix_outputs(Plan &plan) {
   for (size_t i = 0; i < plan.tensors.size(); ++i) {
-    for (Output &output : plan.tensors[i].outputs) {
+    for (Output &output : outputs(plan, i)) {
       if (output.written == layout::Written::kFixed && !output.alias) {
         plan.fixed.push_back({output.offset, std::move(output.fixed), i});
       }
@@ -233,12 +277,12 @@ bool can_hold(Container container, Dtype dtype) {
 }
 
 Result<void> lay_out(Plan &plan, Container container) {
-  if (auto countable = check_count(plan, container); !countable) {
+  if (auto countable = make_places(plan, container); !countable) {
     return countable;
   }
   auto done = container == Container::kSafetensors ? lay_out_safetensors(plan) : lay_out_zip(plan);
   if (done) {
-    for_each_alias(plan, [](Output &alias, const Output &kept) { alias.offset = kept.offset; });
+    follow_owners(plan);
     fix_outputs(plan);
   }
   return done;

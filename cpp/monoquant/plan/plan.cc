@@ -58,7 +58,7 @@ Result<void> check_layout(Plan &plan) {
                    concat("Expected ", expected, " for the format ", plan.layout->name,
                           ", found another choice."),
                    "Take another format.",
-                   plan.catalog.tensors[entry.source].name,
+                   plan.catalog->tensors[entry.source].name,
                    {}};
     }
   }
@@ -70,9 +70,9 @@ Result<void> check_layout(Plan &plan) {
 /// output, so all count, whether this scheme has such a part or not. A tensor called like another one's module or
 /// like a scale of inputs stays, too: readers could not tell what is meant.
 void refuse_taken_names(Plan &plan, const Options &options) {
-  std::set<std::string> taken;
+  std::set<std::string_view> taken;
   std::set<std::string_view> modules;
-  for (const catalog::Tensor &tensor : plan.catalog.tensors) {
+  for (const catalog::Tensor &tensor : plan.catalog->tensors) {
     taken.insert(tensor.name);
     modules.insert(catalog::module_name(tensor.name));
   }
@@ -80,7 +80,7 @@ void refuse_taken_names(Plan &plan, const Options &options) {
     leave_alone_together(plan, group, Reason::kNameTaken,
                          concat(name, " is already in the file: it seems to be quantized already"));
   };
-  for (const std::vector<size_t> &group : tied_groups(plan.catalog)) {
+  for (const std::vector<size_t> &group : tied_groups(*plan.catalog)) {
     const bool quantizes = std::any_of(group.begin(), group.end(), [&](size_t i) {
       return plan.tensors[i].decision() == Decision::kQuantize;
     });
@@ -88,7 +88,7 @@ void refuse_taken_names(Plan &plan, const Options &options) {
       continue;
     }
     for (const size_t i : group) {
-      const std::string &own = plan.catalog.tensors[i].name;
+      const std::string &own = plan.catalog->tensors[i].name;
       const bool is_of_inputs =
           std::any_of(plan.layout->input_names.begin(), plan.layout->input_names.end(),
                       [&](std::string_view name) { return own.ends_with(concat(".", name)); });
@@ -125,7 +125,7 @@ void spare_what_would_not_shrink(Plan &plan) {
     if (quantize == nullptr || entry.reason != Reason::kRequested) {
       continue;
     }
-    const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
+    const catalog::Tensor &tensor = plan.catalog->tensors[entry.source];
     const uint64_t before =
         tensor.elements * std::max<uint64_t>(dtype_bits(tensor.dtype) / 8, kNarrowest);
     uint64_t after = 0;
@@ -143,7 +143,7 @@ void spare_what_would_not_shrink(Plan &plan) {
 /// changed a decision.
 bool align_ties(Plan &plan) {
   bool changed = false;
-  for (const std::vector<size_t> &group : tied_groups(plan.catalog)) {
+  for (const std::vector<size_t> &group : tied_groups(*plan.catalog)) {
     const auto any = [&](Decision decision) {
       return std::any_of(group.begin(), group.end(),
                          [&](size_t i) { return plan.tensors[i].decision() == decision; });
@@ -166,7 +166,7 @@ void align(Plan &plan) {
                 {}};
   bool changed = true;
   while (changed) {
-    changed = align_siblings(plan.catalog, plan.tensors, split.tensors);
+    changed = align_siblings(*plan.catalog, plan.tensors, split.tensors);
     changed = align_ties(plan) || changed;
   }
   if (!split.tensors.empty()) {
@@ -179,7 +179,7 @@ void align(Plan &plan) {
 Result<void> drop_what_does_not_fit(Plan &plan, Container container) {
   const std::string_view name = container == Container::kSafetensors ? "safetensors" : "PyTorch";
   for (TensorPlan &entry : plan.tensors) {
-    const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
+    const catalog::Tensor &tensor = plan.catalog->tensors[entry.source];
     const bool copied = entry.decision() == Decision::kCopy || entry.decision() == Decision::kTie;
     if (copied && !can_hold(container, tensor.dtype)) {
       leave_alone(entry, Reason::kNotRepresentable,
@@ -192,7 +192,7 @@ Result<void> drop_what_does_not_fit(Plan &plan, Container container) {
       std::all_of(plan.tensors.begin(), plan.tensors.end(),
                   [](const TensorPlan &entry) { return entry.decision() == Decision::kDrop; });
   if (is_empty) {
-    const Dtype dtype = plan.catalog.tensors[plan.tensors.front().source].dtype;
+    const Dtype dtype = plan.catalog->tensors[plan.tensors.front().source].dtype;
     return Error{ErrorCode::kInvalidOptions,
                  concat("Expected tensors that ", name, " can hold, found only others, such as ",
                         dtype_name(dtype), "."),
@@ -203,53 +203,44 @@ Result<void> drop_what_does_not_fit(Plan &plan, Container container) {
   return {};
 }
 
-/// The owner's outputs under the name of a tensor that is tied to it.
-std::vector<Output> alias_outputs(const catalog::Tensor &tensor, const catalog::Tensor &owner,
-                                  std::vector<Output> outputs) {
-  for (Output &output : outputs) {
-    output.name = concat(tensor.name, std::string_view(output.name).substr(owner.name.size()));
-    output.alias = true;
-    output.fixed.clear();
+void add_streams(std::vector<Output> &outputs, std::vector<layout::Stream> streams) {
+  for (layout::Stream &stream : streams) {
+    const uint64_t bytes = stream_bytes(stream);
+    outputs.push_back({stream.written, std::move(stream.name), stream.dtype,
+                       std::move(stream.shape), 0, bytes, false, std::move(stream.fixed)});
+  }
+}
+
+/// Without places, and without what is stored of the inputs of its layer.
+std::vector<Output> outputs_of_weights(const Plan &plan, size_t index) {
+  const TensorPlan &entry = plan.tensors[index];
+  const catalog::Tensor &tensor = plan.catalog->tensors[entry.source];
+  std::vector<Output> outputs;
+  if (const Quantize *quantize = entry.quantize()) {
+    add_streams(outputs, plan.layout->streams(tensor, quantize->stored));
+  } else if (const Convert *convert = entry.convert()) {
+    outputs.push_back(same_name(tensor, convert->to));
+  } else if (entry.decision() == Decision::kCopy) {
+    outputs.push_back(same_name(tensor, tensor.dtype));
+  } else if (entry.decision() == Decision::kTie) {
+    const size_t owner = *tensor.tied_to;
+    const size_t owners_name = plan.catalog->tensors[owner].name.size();
+    outputs = outputs_of_weights(plan, owner);
+    for (Output &output : outputs) {
+      output.name = concat(tensor.name, std::string_view(output.name).substr(owners_name));
+      output.alias = true;
+      output.fixed.clear();
+    }
   }
   return outputs;
 }
 
-void add_stream(TensorPlan &entry, layout::Stream stream) {
-  const uint64_t bytes = stream_bytes(stream);
-  entry.outputs.push_back({stream.written, std::move(stream.name), stream.dtype,
-                           std::move(stream.shape), 0, bytes, false, std::move(stream.fixed)});
-}
-
-void add_outputs(Plan &plan) {
-  for (TensorPlan &entry : plan.tensors) {
-    const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
-    if (const Quantize *quantize = entry.quantize()) {
-      for (layout::Stream &stream : plan.layout->streams(tensor, quantize->stored)) {
-        add_stream(entry, std::move(stream));
-      }
-    } else if (const Convert *convert = entry.convert()) {
-      entry.outputs = {same_name(tensor, convert->to)};
-    } else if (entry.decision() == Decision::kCopy) {
-      entry.outputs = {same_name(tensor, tensor.dtype)};
-    }
-  }
-  for (TensorPlan &entry : plan.tensors) {
-    if (entry.decision() == Decision::kTie) {
-      const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
-      const size_t owner = *tensor.tied_to;
-      entry.outputs =
-          alias_outputs(tensor, plan.catalog.tensors[owner], plan.tensors[owner].outputs);
-    }
-  }
-  // Tied layers share their weights and not their inputs: these are never aliases. Once a module.
+/// Tied layers share their weights and not their inputs: these are never aliases. Once a module.
+void choose_who_stores_inputs(Plan &plan) {
   std::set<std::string_view> modules;
   for (TensorPlan &entry : plan.tensors) {
-    const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
-    if (entry.input && modules.insert(catalog::module_name(tensor.name)).second) {
-      for (layout::Stream &stream : plan.layout->input_streams(tensor, entry.input->stored())) {
-        add_stream(entry, std::move(stream));
-      }
-    }
+    const catalog::Tensor &tensor = plan.catalog->tensors[entry.source];
+    entry.stores_input = entry.input && modules.insert(catalog::module_name(tensor.name)).second;
   }
 }
 
@@ -268,7 +259,7 @@ std::string configuration(const Plan &plan) {
       }
     }
   }
-  return quantizes ? plan.layout->configuration(plan.catalog, tensors) : std::string();
+  return quantizes ? plan.layout->configuration(*plan.catalog, tensors) : std::string();
 }
 
 /// A warning of `code` about the tensors for which `applies` holds, where there are any.
@@ -277,7 +268,7 @@ void warn_about(Plan &plan, std::string_view code, std::string message, Predicat
   Warning warning{code, std::move(message), {}};
   for (const TensorPlan &entry : plan.tensors) {
     if (applies(entry)) {
-      warning.tensors.push_back(plan.catalog.tensors[entry.source].name);
+      warning.tensors.push_back(plan.catalog->tensors[entry.source].name);
     }
   }
   if (!warning.tensors.empty()) {
@@ -291,7 +282,7 @@ void warn_about_whole(Plan &plan) {
   size_t changed_layers = 0;
   size_t copied_layers = 0;
   for (const TensorPlan &entry : plan.tensors) {
-    const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
+    const catalog::Tensor &tensor = plan.catalog->tensors[entry.source];
     if (entry.decision() == Decision::kTie) {
       continue;
     }
@@ -345,7 +336,7 @@ void add_warnings(Plan &plan) {
   warn_about(plan, "sensitive-4-bit",
              "Embeddings and heads lose the most by 4 bits. Give them bits:8, or leave them alone.",
              [&](const TensorPlan &entry) {
-               const LayerKind kind = plan.catalog.tensors[entry.source].kind;
+               const LayerKind kind = plan.catalog->tensors[entry.source].kind;
                return quantized(entry) && stored(entry)->scheme.bits == 4 &&
                       (kind == LayerKind::kEmbedding || kind == LayerKind::kHead);
              });
@@ -372,18 +363,18 @@ void add_warnings(Plan &plan) {
              "not load there. Leave them alone: by default they are.",
              [&](const TensorPlan &entry) {
                return quantized(entry) &&
-                      !layout::is_loadable(plan.catalog, plan.catalog.tensors[entry.source]);
+                      !layout::is_loadable(*plan.catalog, plan.catalog->tensors[entry.source]);
              });
   const bool packs =
       std::any_of(plan.tensors.begin(), plan.tensors.end(), [&](const TensorPlan &entry) {
         return quantized(entry) && stored(entry)->weights_only;
       });
-  const std::string_view fault = layout::fault_of_loading(plan.catalog, packs);
+  const std::string_view fault = layout::fault_of_loading(*plan.catalog, packs);
   if (!fault.empty() && std::any_of(plan.tensors.begin(), plan.tensors.end(), quantized)) {
     plan.warnings.push_back(
         {"not-loadable",
          concat("transformers 5.23 cannot load ", fault, " of models of type \"",
-                plan.catalog.model->model_type, "\". ",
+                plan.catalog->model->model_type, "\". ",
                 fault == "codes" ? "16 bits load there."
                                  : "8 bits with dynamic activations, or 16 bits, load there."),
          {}});
@@ -392,11 +383,11 @@ void add_warnings(Plan &plan) {
              "transformers does not load packed zero points, and vLLM those of 4 bits only. Choose "
              "the symmetric scheme.",
              [&](const TensorPlan &entry) {
-               return plan.catalog.model && quantized(entry) && stored(entry)->weights_only &&
+               return plan.catalog->model && quantized(entry) && stored(entry)->weights_only &&
                       !stored(entry)->scheme.symmetric;
              });
   const auto is_packed = [&](const TensorPlan &entry) {
-    return plan.catalog.model && quantized(entry) && stored(entry)->weights_only;
+    return plan.catalog->model && quantized(entry) && stored(entry)->weights_only;
   };
   warn_about(plan, "not-loadable",
              "vLLM has kernels for groups of 32, 64 and 128 weights and for one scale a row: it "
@@ -418,27 +409,51 @@ void add_warnings(Plan &plan) {
       [&](const TensorPlan &entry) {
         return quantized(entry) &&
                !(stored(entry)->weights_only && stored(entry)->scheme.symmetric) &&
-               layout::is_stacked_on_loading(plan.catalog, plan.catalog.tensors[entry.source]);
+               layout::is_stacked_on_loading(*plan.catalog, plan.catalog->tensors[entry.source]);
       });
   warn_about_whole(plan);
 }
 
 } // namespace
 
+std::vector<Output> outputs(const Plan &plan, size_t tensor) {
+  const TensorPlan &entry = plan.tensors[tensor];
+  std::vector<Output> made = outputs_of_weights(plan, tensor);
+  if (entry.stores_input) {
+    add_streams(made, plan.layout->input_streams(plan.catalog->tensors[entry.source],
+                                                 entry.input->stored()));
+  }
+  for (size_t i = 0; i < made.size() && !plan.places.empty(); ++i) {
+    made[i].offset = plan.places[entry.first_place + i].offset;
+  }
+  return made;
+}
+
+std::span<const Place> places(const Plan &plan, size_t tensor) {
+  const size_t end =
+      tensor + 1 < plan.tensors.size() ? plan.tensors[tensor + 1].first_place : plan.places.size();
+  const size_t begin = plan.tensors[tensor].first_place;
+  return std::span(plan.places).subspan(begin, end - begin);
+}
+
 const TensorPlan &decided(const Plan &plan, size_t tensor) {
   const TensorPlan &entry = plan.tensors[tensor];
-  return entry.decision() == Decision::kTie ? plan.tensors[*plan.catalog.tensors[tensor].tied_to]
+  return entry.decision() == Decision::kTie ? plan.tensors[*plan.catalog->tensors[tensor].tied_to]
                                             : entry;
 }
 
 Result<Plan> make_plan(catalog::Catalog catalog, const Options &options) {
+  return make_plan(std::make_shared<const catalog::Catalog>(std::move(catalog)), options);
+}
+
+Result<Plan> make_plan(std::shared_ptr<const catalog::Catalog> catalog, const Options &options) {
   Plan plan;
   plan.catalog = std::move(catalog);
   plan.layout = options.layout;
-  if (auto refused = options.copy_all ? std::nullopt : layout::refuse_quantized(plan.catalog)) {
+  if (auto refused = options.copy_all ? std::nullopt : layout::refuse_quantized(*plan.catalog)) {
     return *refused;
   }
-  plan.tensors = decide(plan.catalog, options);
+  plan.tensors = decide(*plan.catalog, options);
   if (auto fitting = check_layout(plan); !fitting) {
     return fitting.error();
   }
@@ -449,7 +464,7 @@ Result<Plan> make_plan(catalog::Catalog catalog, const Options &options) {
     return fitted.error();
   }
   plan_inputs(plan, options);
-  add_outputs(plan);
+  choose_who_stores_inputs(plan);
   plan.quantization_config = configuration(plan);
   if (auto laid_out = lay_out(plan, options.container); !laid_out) {
     return laid_out.error();

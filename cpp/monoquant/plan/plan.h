@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "monoquant/base/json_writer.h"
 #include "monoquant/base/result.h"
 #include "monoquant/catalog/catalog.h"
 #include "monoquant/container/zip_writer.h"
@@ -27,9 +29,14 @@ struct Output {
   std::vector<uint64_t> shape;
   uint64_t offset = 0; // in the output file
   uint64_t bytes = 0;
-  bool alias = false; // has no bytes of its own: those at `offset` are another output's
-  std::string fixed =
-      {}; // the bytes, if they are known; moved to Plan::fixed once their place is, too
+  bool alias = false;     // has no bytes of its own: those at `offset` are another output's
+  std::string fixed = {}; // the bytes, if they are known
+};
+
+/// What is kept of an output: all else follows from the tensor and what is decided about it.
+struct Place {
+  uint64_t offset = 0; // in the output file
+  layout::Written written = layout::Written::kByRow;
 };
 
 /// How the inputs of a layer are quantized, where that is known before it runs.
@@ -73,7 +80,8 @@ struct TensorPlan {
   std::string explanation;
   // Of the module that the tensor belongs to; null: inputs are quantized as they come, or not at all.
   std::shared_ptr<const InputPlan> input;
-  std::vector<Output> outputs; // first the one that is written by rows
+  bool stores_input = false; // the tensors of `input` are outputs of this one: once a module
+  size_t first_place = 0;    // in Plan::places, of its first output
 
   [[nodiscard]] Decision decision() const { return static_cast<Decision>(action.index()); }
   /// Null for other decisions.
@@ -96,9 +104,10 @@ struct FixedBytes {
 };
 
 struct Plan {
-  catalog::Catalog catalog;
+  std::shared_ptr<const catalog::Catalog> catalog = std::make_shared<catalog::Catalog>();
   const layout::Layout *layout = nullptr; // of what is quantized
   std::vector<TensorPlan> tensors;        // one a tensor of the catalog, in its order
+  std::vector<Place> places;              // one an output, in the order of `tensors` and `outputs`
   std::vector<FixedBytes> fixed;
   // Of a zip: what is written last, when all checksums are known.
   std::vector<container::ZipRecord> records;
@@ -109,10 +118,19 @@ struct Plan {
 };
 
 /// Decides about every tensor of the catalog. Errors: kLimitExceeded (the output's header).
+Result<Plan> make_plan(std::shared_ptr<const catalog::Catalog> catalog, const Options &options);
 Result<Plan> make_plan(catalog::Catalog catalog, const Options &options);
 
 /// { sizes, tensors, warnings } of TypeScript's Plan.
+void write_plan(JsonWriter &json, const Plan &plan);
 std::string plan_json(const Plan &plan);
+
+/// What becomes of a tensor in the output file: first what is written by rows. Made anew by each call: models of many
+/// tensors have several times as many of these, each with a name and a shape.
+std::vector<Output> outputs(const Plan &plan, size_t tensor);
+
+/// Of the outputs of a tensor, without their names and shapes.
+std::span<const Place> places(const Plan &plan, size_t tensor);
 
 /// What is decided about a tensor of the catalog: for a tied one, about the tensor that it is tied to.
 const TensorPlan &decided(const Plan &plan, size_t tensor);

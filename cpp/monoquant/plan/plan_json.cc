@@ -51,7 +51,8 @@ void write_input(JsonWriter &json, const InputPlan &input) {
   json.end().end();
 }
 
-void write_tensor(JsonWriter &json, const catalog::Tensor &tensor, const TensorPlan &entry) {
+void write_tensor(JsonWriter &json, const Plan &plan, const TensorPlan &entry) {
+  const catalog::Tensor &tensor = plan.catalog->tensors[entry.source];
   json.begin_object();
   json.member("name", tensor.name);
   json.member("kind", layer_kind_name(tensor.kind));
@@ -70,7 +71,7 @@ void write_tensor(JsonWriter &json, const catalog::Tensor &tensor, const TensorP
     write_input(json, *entry.input);
   }
   json.key("outputs").begin_array();
-  for (const Output &output : entry.outputs) {
+  for (const Output &output : outputs(plan, entry.source)) {
     json.begin_object();
     json.member("name", output.name);
     json.member("dtype", dtype_name(output.dtype));
@@ -87,11 +88,11 @@ void write_sizes(JsonWriter &json, const Plan &plan) {
   uint64_t tensor_bytes = 0;
   uint64_t output_bytes = 0; // of tensors: without the header
   for (const TensorPlan &entry : plan.tensors) {
-    const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
+    const catalog::Tensor &tensor = plan.catalog->tensors[entry.source];
     parameters += entry.decision() == Decision::kTie ? 0 : tensor.elements;
     tensor_bytes += entry.decision() == Decision::kTie ? 0 : tensor.bytes;
     quantized += entry.decision() == Decision::kQuantize ? tensor.elements : 0;
-    for (const Output &output : entry.outputs) {
+    for (const Output &output : outputs(plan, entry.source)) {
       output_bytes += output.alias ? 0 : output.bytes;
     }
   }
@@ -99,7 +100,7 @@ void write_sizes(JsonWriter &json, const Plan &plan) {
       parameters == 0 ? 0.0
                       : 8.0 * static_cast<double>(output_bytes) / static_cast<double>(parameters);
   json.begin_object();
-  json.member("sourceBytes", plan.catalog.file_bytes);
+  json.member("sourceBytes", plan.catalog->file_bytes);
   json.member("tensorBytes", tensor_bytes);
   json.member("outputBytes", plan.file_bytes);
   json.member("parameters", parameters);
@@ -110,13 +111,12 @@ void write_sizes(JsonWriter &json, const Plan &plan) {
 
 } // namespace
 
-std::string plan_json(const Plan &plan) {
-  JsonWriter json;
+void write_plan(JsonWriter &json, const Plan &plan) {
   json.begin_object().key("sizes");
   write_sizes(json, plan);
   json.key("tensors").begin_array();
   for (const TensorPlan &entry : plan.tensors) {
-    write_tensor(json, plan.catalog.tensors[entry.source], entry);
+    write_tensor(json, plan, entry);
   }
   json.end().key("quantizationConfig");
   if (plan.quantization_config.empty()) {
@@ -135,6 +135,11 @@ std::string plan_json(const Plan &plan) {
     json.end();
   }
   json.end().end();
+}
+
+std::string plan_json(const Plan &plan) {
+  JsonWriter json;
+  write_plan(json, plan);
   return json.take();
 }
 

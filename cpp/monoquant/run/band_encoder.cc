@@ -1,6 +1,7 @@
 #include "monoquant/run/band_encoder.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "monoquant/base/text.h"
 #include "monoquant/container/deflate.h"
@@ -10,7 +11,6 @@ namespace monoquant::run {
 namespace {
 
 using plan::Decision;
-using plan::Output;
 using plan::TensorPlan;
 
 /// Bytes of data that a block of source can become at most.
@@ -26,6 +26,16 @@ size_t max_data_bytes(const Tiling &tiling, const layout::RowCodec *codec, size_
   // The last part of each row may be short.
   return static_cast<size_t>((elements / kUnitElements + rows + 1) *
                              codec->row_bytes(kUnitElements));
+}
+
+bool is_stored_alike(const layout::Stored &a, const layout::Stored &b) {
+  const auto facts = [](const layout::Stored &stored) {
+    const quant::Scheme &scheme = stored.scheme;
+    return std::tuple(scheme.codebook, scheme.bits, scheme.symmetric, scheme.strategy,
+                      scheme.group_size, scheme.scale_dtype, scheme.method, scheme.signed_scales,
+                      stored.weights_only, stored.matrices, stored.rows, stored.columns);
+  };
+  return facts(a) == facts(b);
 }
 
 /// Rows of a usual band.
@@ -58,7 +68,7 @@ BandEncoder::BandEncoder(const plan::Plan &plan, const BandWalk &walk, parallel:
     }
     if (const plan::Quantize *quantize = tensor.quantize()) {
       const layout::Stored &stored = quantize->stored;
-      codecs_[i] = plan.layout->make_codec(stored);
+      codecs_[i] = codec_of(stored);
       const uint64_t rows = band_rows(tiling);
       const uint64_t in_band = stored.shares_scale() ? 1 : rows * stored.groups();
       scopes = std::max(scopes, static_cast<size_t>(in_band));
@@ -66,7 +76,7 @@ BandEncoder::BandEncoder(const plan::Plan &plan, const BandWalk &walk, parallel:
           std::max(tail_buffer_bytes_, static_cast<size_t>(codecs_[i]->most_band_bytes(rows)));
     }
     data_buffer_bytes_ =
-        std::max(data_buffer_bytes_, max_data_bytes(tiling, codecs_[i].get(), block_bytes));
+        std::max(data_buffer_bytes_, max_data_bytes(tiling, codecs_[i], block_bytes));
     units = std::max(units, tiling.units_in(block_bytes));
     unit_elements = std::max(unit_elements, tiling.unit_end(0) - tiling.unit_begin(0));
   }
@@ -75,6 +85,19 @@ BandEncoder::BandEncoder(const plan::Plan &plan, const BandWalk &walk, parallel:
   ranges_.resize(scopes);
   scales_.resize(scopes);
   zero_points_.resize(scopes);
+}
+
+/// Models of very many tensors have few kinds of them.
+const layout::RowCodec *BandEncoder::codec_of(const layout::Stored &stored) {
+  constexpr size_t kRecent = 8;
+  const size_t first = made_codecs_.size() - std::min(made_codecs_.size(), kRecent);
+  for (size_t i = first; i < made_codecs_.size(); ++i) {
+    if (is_stored_alike(*made_codecs_[i].first, stored)) {
+      return made_codecs_[i].second.get();
+    }
+  }
+  made_codecs_.emplace_back(&stored, plan_.layout->make_codec(stored));
+  return made_codecs_.back().second.get();
 }
 
 std::optional<plan::Unfit> BandEncoder::encode(const Slice &slice, std::span<const uint8_t> input,
@@ -129,7 +152,8 @@ std::optional<plan::Unfit> BandEncoder::look(const Slice &slice, std::span<const
 void BandEncoder::select(size_t tensor) {
   index_ = tensor;
   tensor_ = &plan_.tensors[tensor];
-  codec_ = codecs_[tensor].get();
+  places_ = plan::places(plan_, tensor);
+  codec_ = codecs_[tensor];
   tiling_ = &walk_.tiling(tensor);
 }
 
@@ -144,7 +168,7 @@ void BandEncoder::begin(const Slice &slice) {
     scopes_ = static_cast<size_t>(stored().shares_scale() ? 1 : row_scopes);
     std::fill_n(ranges_.begin(), tiling_->passes == 2 ? scopes_ : 0, quant::Range{});
   }
-  data_ = {tensor_->outputs[0].offset + data_offset(slice.begin), 0, 0, index_};
+  data_ = {places_[0].offset + data_offset(slice.begin), 0, 0, index_};
   checksum_.reset();
   errors_ = {};
   edge_scales_ = 0;
@@ -153,7 +177,7 @@ void BandEncoder::begin(const Slice &slice) {
 template <typename Work>
 void BandEncoder::for_each_unit(const Slice &slice, std::span<const uint8_t> input,
                                 const Work &work) {
-  const Dtype from = plan_.catalog.tensors[tensor_->source].dtype;
+  const Dtype from = plan_.catalog->tensors[tensor_->source].dtype;
   const bool is_decoded =
       !quant::has_kernels(from) ||
       (codec_ != nullptr && quant::facts_of(stored().scheme.method).needs_floats);
@@ -193,7 +217,7 @@ void BandEncoder::merge_ranges(const Slice &slice) {
 }
 
 void BandEncoder::convert(const Slice &slice, std::span<const uint8_t> input, uint8_t *data) {
-  const Dtype target = tensor_->outputs[0].dtype;
+  const Dtype target = tensor_->convert()->to;
   for_each_unit(slice, input, [&](UnitResult &result, const Values &values, uint64_t unit) {
     result = run::convert(values, target, data + data_offset(unit) - data_offset(slice.begin));
   });
@@ -220,7 +244,7 @@ std::span<const float> BandEncoder::importance(uint64_t unit, size_t write) cons
 
 std::optional<plan::Unfit> BandEncoder::find_unfit(const Slice &slice) const {
   const uint32_t limit = tensor_->decision() == Decision::kConvert
-                             ? overflow_magnitude(tensor_->outputs[0].dtype)
+                             ? overflow_magnitude(tensor_->convert()->to)
                              : kInfinityBits;
   for (uint64_t unit = slice.begin; unit < slice.end; ++unit) {
     const uint32_t magnitude = results_[static_cast<size_t>(unit - slice.begin)].magnitude;
@@ -246,11 +270,11 @@ void BandEncoder::finish(std::span<uint8_t> tail, std::vector<Write> &writes,
   }
   uint8_t *to = tail.data();
   size_t stream = 0;
-  for (const Output &output : tensor_->outputs) {
-    if (output.written == layout::Written::kByBand) {
+  for (const plan::Place &place : places_) {
+    if (place.written == layout::Written::kByBand) {
       ++stream;
       uint8_t *const end = codec_->encode_band(stream, first_row_, qparams(), to);
-      const uint64_t offset = output.offset + codec_->band_offset(stream, first_row_);
+      const uint64_t offset = place.offset + codec_->band_offset(stream, first_row_);
       writes.push_back({offset, {to, end}});
       extents.push_back(extent_of(plan_, offset, writes.back().bytes, index_));
       to = end;

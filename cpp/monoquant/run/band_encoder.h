@@ -61,6 +61,7 @@ public:
   [[nodiscard]] uint64_t edge_scales() const { return edge_scales_; }
 
 private:
+  const layout::RowCodec *codec_of(const layout::Stored &stored);
   void select(size_t tensor);
   void begin(const Slice &slice);
   void measure(const Slice &slice, std::span<const uint8_t> input);
@@ -89,13 +90,16 @@ private:
   parallel::Workers &workers_;
   size_t data_buffer_bytes_ = 0;
   size_t tail_buffer_bytes_ = 0;
-  std::vector<std::vector<float>> scratch_;                     // one a worker
-  std::vector<UnitResult> results_;                             // one a unit of the slice at work
-  std::vector<std::unique_ptr<const layout::RowCodec>> codecs_; // one a tensor, of quantized ones
+  std::vector<std::vector<float>> scratch_;      // one a worker
+  std::vector<UnitResult> results_;              // one a unit of the slice at work
+  std::vector<const layout::RowCodec *> codecs_; // one a tensor, of quantized ones
+  std::vector<std::pair<const layout::Stored *, std::unique_ptr<const layout::RowCodec>>>
+      made_codecs_; // of what is stored alike
 
   // The band at work.
   size_t index_ = 0; // of its tensor
   const plan::TensorPlan *tensor_ = nullptr;
+  std::span<const plan::Place> places_;     // of its outputs
   const layout::RowCodec *codec_ = nullptr; // if it is quantized
   const Tiling *tiling_ = nullptr;
   uint64_t first_row_ = 0;

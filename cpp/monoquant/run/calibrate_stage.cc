@@ -213,14 +213,12 @@ std::string_view CalibrateStage::tensor() const {
   return jobs_.empty() ? std::string_view() : jobs_[job_].tensor->name;
 }
 
-std::string CalibrateStage::result_json() const {
-  JsonWriter json;
+void CalibrateStage::write_result(JsonWriter &json) const {
   json.begin_object();
   json.key("calibration").document(calibration::calibration_json(calibration_));
   json.key("problems");
   calibration::write_problems(json, problems_);
   json.end();
-  return json.take();
 }
 
 } // namespace monoquant::run

@@ -29,7 +29,7 @@ public:
   [[nodiscard]] std::string_view tensor() const override;
   [[nodiscard]] uint64_t total_bytes() const override { return total_bytes_; }
   /// { calibration, problems }: complete once everything was processed.
-  [[nodiscard]] std::string result_json() const override;
+  void write_result(JsonWriter &json) const override;
 
   [[nodiscard]] const calibration::Calibration &calibration() const { return calibration_; }
   [[nodiscard]] const calibration::Problems &problems() const { return problems_; }

@@ -138,8 +138,7 @@ void CompareStage::compare_bytes(Pair &pair) {
   }
 }
 
-std::string CompareStage::result_json() const {
-  JsonWriter json;
+void CompareStage::write_result(JsonWriter &json) const {
   json.begin_object().key("tensors").begin_array();
   for (const Pair &pair : pairs_) {
     json.begin_object();
@@ -166,7 +165,6 @@ std::string CompareStage::result_json() const {
     json.end();
   }
   json.end().end();
-  return json.take();
 }
 
 } // namespace monoquant::run

@@ -24,7 +24,7 @@ public:
   [[nodiscard]] std::string_view tensor() const override;
   [[nodiscard]] uint64_t total_bytes() const override { return total_bytes_; }
   /// js/engine/wasm.ts' Comparison.
-  [[nodiscard]] std::string result_json() const override;
+  void write_result(JsonWriter &json) const override;
 
 private:
   /// One tensor of the file, and what it was found to be.

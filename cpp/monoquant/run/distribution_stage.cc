@@ -123,8 +123,7 @@ void DistributionStage::count(std::span<const float> after, std::span<const floa
   }
 }
 
-std::string DistributionStage::result_json() const {
-  JsonWriter json;
+void DistributionStage::write_result(JsonWriter &json) const {
   json.begin_object();
   if (pair_.file != nullptr) {
     json.member("tensor", pair_.file->name);
@@ -141,7 +140,6 @@ std::string DistributionStage::result_json() const {
     json.end();
   }
   json.end();
-  return json.take();
 }
 
 } // namespace monoquant::run

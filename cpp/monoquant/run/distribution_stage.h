@@ -52,7 +52,7 @@ public:
   /// Of both files' values, in both passes.
   [[nodiscard]] uint64_t total_bytes() const override;
   /// js/api/distribution.ts' Distribution.
-  [[nodiscard]] std::string result_json() const override;
+  void write_result(JsonWriter &json) const override;
 
 private:
   enum class Pass : uint8_t { kRanges, kCounts, kDone };

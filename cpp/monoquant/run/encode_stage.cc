@@ -13,9 +13,9 @@ EncodeStage::EncodeStage(const plan::Plan &plan, parallel::Workers &workers, Sha
                          std::optional<uint64_t> reads_back_behind)
     // A slice never has more than a strip can hold.
     : Stage(slots, static_cast<size_t>(std::min<uint64_t>(block_bytes, kStripBytes)),
-            most_bytes(plan.catalog)),
+            most_bytes(*plan.catalog)),
       plan_(plan), walk_(plan, share), encoder_(plan, walk_, workers, this->block_bytes()),
-      reader_(plan.catalog, this->slots(), this->block_bytes()), owes_preamble_(share.index == 0),
+      reader_(*plan.catalog, this->slots(), this->block_bytes()), owes_preamble_(share.index == 0),
       slots_(this->slots()), reads_back_behind_(reads_back_behind), read_back_(plan) {
   for (Slot &slot : slots_) {
     slot.data = Buffer(encoder_.data_bytes());
@@ -203,8 +203,7 @@ void EncodeStage::write_preamble(Slot &slot) {
   }
 }
 
-std::string EncodeStage::result_json() const {
-  JsonWriter json;
+void EncodeStage::write_result(JsonWriter &json) const {
   json.begin_object().key("unfit").begin_array();
   for (const auto &[tensor, found] : unfit_) {
     json.begin_object();
@@ -234,7 +233,6 @@ std::string EncodeStage::result_json() const {
              band.sums.peak, band.edge_scales);
   }
   json.end().end();
-  return json.take();
 }
 
 } // namespace monoquant::run

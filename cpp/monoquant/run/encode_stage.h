@@ -44,7 +44,7 @@ public:
   [[nodiscard]] std::span<const Write> writes(size_t slot) const override;
   [[nodiscard]] std::string_view tensor() const override;
   [[nodiscard]] uint64_t total_bytes() const override { return walk_.total_bytes(); }
-  [[nodiscard]] std::string result_json() const override;
+  void write_result(JsonWriter &json) const override;
 
   [[nodiscard]] const plan::Plan &plan() const { return plan_; }
   /// What was written, complete once everything was processed. Those of all shares tile the output file.
@@ -92,7 +92,7 @@ private:
   void encode(Slot &slot, std::span<const uint8_t> input);
   void check_source(const Slice &slice, std::span<const uint8_t> input);
   [[nodiscard]] const catalog::Tensor &source(size_t tensor) const {
-    return plan_.catalog.tensors[plan_.tensors[tensor].source];
+    return plan_.catalog->tensors[plan_.tensors[tensor].source];
   }
 
   const plan::Plan &plan_;

@@ -30,7 +30,7 @@ ExecuteStage::ExecuteStage(const catalog::Catalog &file, const catalog::Catalog 
                            const catalog::Catalog *data, size_t block_bytes)
     : Stage(1, block_bytes, largest({&file, reference, data})), data_(data),
       reader_({&file, reference, data}, this->block_bytes()) {
-  results_.begin_object().key("layers").begin_array();
+  results_.begin_array();
   std::vector<calibration::ModuleBatches> captured;
   if (data != nullptr) {
     auto matched = calibration::match(file, *data, {});
@@ -125,12 +125,11 @@ Result<void> ExecuteStage::process(size_t slot) {
   return go_on();
 }
 
-std::string ExecuteStage::result_json() const {
-  JsonWriter json = results_;
-  json.end().key("problems");
+void ExecuteStage::write_result(JsonWriter &json) const {
+  json.begin_object().key("layers").document(concat(results_.text(), "]"));
+  json.key("problems");
   calibration::write_problems(json, problems_);
   json.end();
-  return json.take();
 }
 
 } // namespace monoquant::run

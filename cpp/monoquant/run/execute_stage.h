@@ -37,7 +37,7 @@ public:
   [[nodiscard]] std::string_view tensor() const override;
   [[nodiscard]] uint64_t total_bytes() const override { return total_bytes_; }
   /// js/engine/wasm.ts' TrialResult.
-  [[nodiscard]] std::string result_json() const override;
+  void write_result(JsonWriter &json) const override;
 
 private:
   void begin_layer();
@@ -58,7 +58,7 @@ private:
   std::optional<ByteRange> read_; // wanted next
   bool under_way_ = false;
   Result<void> begun_; // told by the first `process`
-  JsonWriter results_; // of the layers that are over
+  JsonWriter results_; // a list of the layers that are over, not ended
 };
 
 } // namespace monoquant::run

@@ -57,7 +57,7 @@ std::string_view ReadBack::tensor() const {
   if (extent_ >= extents_.size() || extents_[extent_].tensor == WrittenRange::kHeader) {
     return {};
   }
-  return plan_.catalog.tensors[plan_.tensors[extents_[extent_].tensor].source].name;
+  return plan_.catalog->tensors[plan_.tensors[extents_[extent_].tensor].source].name;
 }
 
 Error ReadBack::mismatch(const WrittenRange &extent) const {

@@ -29,7 +29,7 @@ template <size_t N> bool read_row(const Json &row, std::array<uint64_t, N> &numb
 } // namespace
 
 SealStage::SealStage(EncodeStage &encode, std::string_view results)
-    : Stage(1, 0, 0), encode_(encode), source_(encode.plan().catalog.tensors.size()) {
+    : Stage(1, 0, 0), encode_(encode), source_(encode.plan().catalog->tensors.size()) {
   const Json document = parse_json(results);
   is_readable_ =
       document.is_array() && std::all_of(document.begin(), document.end(),
@@ -78,7 +78,7 @@ Result<void> SealStage::process(size_t /*slot*/) {
 }
 
 std::optional<Error> SealStage::check_sources() const {
-  const auto &tensors = encode_.plan().catalog.tensors;
+  const auto &tensors = encode_.plan().catalog->tensors;
   for (size_t i = 0; i < source_.size(); ++i) {
     uint32_t crc32 = 0;
     for (const Part &band : source_[i]) {
@@ -128,12 +128,13 @@ void SealStage::write_zip() {
   encode_.add_extents(extents);
 }
 
-std::string SealStage::result_json() const {
+void SealStage::write_result(JsonWriter &json) const {
   uint64_t bytes = 0;
   for (const Write &write : pieces_) {
     bytes += write.bytes.size();
   }
-  return concat(R"({"bytes":)", bytes, "}");
+  json.begin_object().member("bytes", bytes);
+  json.end();
 }
 
 } // namespace monoquant::run

@@ -24,7 +24,7 @@ public:
   [[nodiscard]] std::span<const Write> writes(size_t /*slot*/) const override { return pieces_; }
   [[nodiscard]] std::string_view tensor() const override { return {}; }
   [[nodiscard]] uint64_t total_bytes() const override { return 0; }
-  [[nodiscard]] std::string result_json() const override;
+  void write_result(JsonWriter &json) const override;
 
 private:
   /// A run of bytes with its CRC-32.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "monoquant/base/buffer.h"
+#include "monoquant/base/json_writer.h"
 #include "monoquant/base/result.h"
 #include "monoquant/run/write.h"
 
@@ -45,7 +46,12 @@ public:
   [[nodiscard]] virtual uint64_t total_bytes() const = 0;
   [[nodiscard]] uint64_t done_bytes() const { return done_bytes_; }
   /// What came out, as TypeScript's StageResult. Ask when everything was processed.
-  [[nodiscard]] virtual std::string result_json() const = 0;
+  virtual void write_result(JsonWriter &json) const = 0;
+  [[nodiscard]] std::string result_json() const {
+    JsonWriter json;
+    write_result(json);
+    return json.take();
+  }
 
   [[nodiscard]] size_t slots() const { return inputs_.size(); }
   [[nodiscard]] std::span<uint8_t> input(size_t slot) const { return inputs_[slot].span(); }

@@ -18,7 +18,7 @@ public:
   [[nodiscard]] std::span<const Write> writes(size_t /*slot*/) const override { return writes_; }
   [[nodiscard]] std::string_view tensor() const override { return only().name; }
   [[nodiscard]] uint64_t total_bytes() const override { return only().bytes; }
-  [[nodiscard]] std::string result_json() const override { return "{}"; }
+  void write_result(JsonWriter &json) const override { json.begin_object().end(); }
 
 private:
   [[nodiscard]] const catalog::Tensor &only() const { return file_.tensors[0]; }

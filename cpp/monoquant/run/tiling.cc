@@ -61,7 +61,7 @@ Tiling cut_rows(const catalog::Tensor &tensor, const layout::Stored &stored, uin
 
 Tiling cut_tensor(const plan::Plan &plan, size_t index) {
   const plan::TensorPlan &entry = plan.tensors[index];
-  const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
+  const catalog::Tensor &tensor = plan.catalog->tensors[entry.source];
   switch (entry.decision()) {
   case plan::Decision::kQuantize: {
     const layout::Stored &stored = entry.quantize()->stored;

@@ -17,7 +17,7 @@ std::optional<Error> compare_structure(const plan::Plan &plan, const catalog::Ca
   }
   size_t planned = 0;
   for (const plan::TensorPlan &entry : plan.tensors) {
-    for (const plan::Output &expected : entry.outputs) {
+    for (const plan::Output &expected : plan::outputs(plan, entry.source)) {
       ++planned;
       const auto tensor = found.find(expected.name);
       if (tensor == found.end() || tensor->second->dtype != expected.dtype ||

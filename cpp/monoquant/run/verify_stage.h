@@ -21,7 +21,7 @@ public:
   [[nodiscard]] std::span<const Write> writes(size_t /*slot*/) const override { return {}; }
   [[nodiscard]] std::string_view tensor() const override { return read_back_.tensor(); }
   [[nodiscard]] uint64_t total_bytes() const override { return read_back_.total_bytes(); }
-  [[nodiscard]] std::string result_json() const override { return "{}"; }
+  void write_result(JsonWriter &json) const override { json.begin_object().end(); }
 
 private:
   std::optional<Error> structure_; // what is wrong with the file's structure

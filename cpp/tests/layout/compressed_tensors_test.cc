@@ -193,7 +193,7 @@ std::vector<LayoutCase> layout_cases() {
 TEST(CompressedTensors, outputs_have_the_names_types_and_shapes_of_the_format) {
   for (const LayoutCase &row : layout_cases()) {
     const Plan plan = test::plan_for(test::make_catalog({row.entry}), row.options);
-    const std::vector<Output> &outputs = plan.tensors[0].outputs;
+    const std::vector<Output> outputs = plan::outputs(plan, 0);
     ASSERT_EQ(outputs.size(), row.outputs.size()) << row.title;
     for (size_t i = 0; i < outputs.size(); ++i) {
       EXPECT_EQ(outputs[i].name, row.outputs[i].name) << row.title;

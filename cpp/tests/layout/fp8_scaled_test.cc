@@ -178,11 +178,11 @@ TEST(Fp8, what_was_written_is_opened_as_values_and_is_valid) {
     const double sqnr =
         10 * std::log10(found["signal"].get<double>() / found["noise"].get<double>());
     EXPECT_GT(sqnr, 30) << "three bits of mantissa give 31.5 dB and more";
-    const quant::ErrorSums sums = run.tensor_errors(test::index_of(run.plan().catalog, name));
+    const quant::ErrorSums sums = run.tensor_errors(test::index_of(*run.plan().catalog, name));
     EXPECT_NEAR(sums.noise, found["noise"].get<double>(), sums.noise * 1e-9);
   }
   Bytes damaged = run.output();
-  const size_t at = static_cast<size_t>(run.plan().tensors[0].outputs[0].offset) + 5;
+  const size_t at = static_cast<size_t>(plan::outputs(run.plan(), 0)[0].offset) + 5;
   damaged[at] = static_cast<uint8_t>(damaged[at] ^ 1U);
   EXPECT_EQ(compared(damaged, source, "a.weight")["codes"]["misrounded"], 1);
 }

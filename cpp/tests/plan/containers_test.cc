@@ -24,9 +24,9 @@ std::set<std::string_view> dropped(const catalog::Catalog &catalog, const Json &
   std::set<std::string_view> types;
   std::vector<std::string> names;
   for (const TensorPlan &entry : plan.tensors) {
-    const catalog::Tensor &tensor = plan.catalog.tensors[entry.source];
+    const catalog::Tensor &tensor = plan.catalog->tensors[entry.source];
     const bool drop = entry.decision() == Decision::kDrop;
-    EXPECT_EQ(entry.outputs.empty(), drop) << tensor.name;
+    EXPECT_EQ(outputs(plan, entry.source).empty(), drop) << tensor.name;
     EXPECT_EQ(entry.reason == Reason::kNotRepresentable, drop) << tensor.name;
     if (drop) {
       types.insert(dtype_name(tensor.dtype));
@@ -99,8 +99,8 @@ TEST(Containers, copying_all_changes_no_tensor) {
     const Plan plan = test::plan_for(catalog, in_container(container, options));
     for (size_t i = 0; i < 3; ++i) {
       EXPECT_EQ(plan.tensors[i].decision(), Decision::kCopy);
-      EXPECT_EQ(plan.tensors[i].outputs.at(0).dtype, catalog.tensors[i].dtype);
-      EXPECT_EQ(plan.tensors[i].outputs.at(0).bytes, catalog.tensors[i].bytes);
+      EXPECT_EQ(outputs(plan, i).at(0).dtype, catalog.tensors[i].dtype);
+      EXPECT_EQ(outputs(plan, i).at(0).bytes, catalog.tensors[i].bytes);
     }
     EXPECT_EQ(plan.tensors[3].decision(), Decision::kTie);
     EXPECT_TRUE(plan.warnings.empty());
@@ -154,7 +154,7 @@ TEST(Containers, records_of_a_zip_lie_apart_at_multiples_of_64) {
     }
     size_t parts = plan.fixed.size();
     for (const TensorPlan &entry : plan.tensors) {
-      for (const Output &output : entry.outputs) {
+      for (const Output &output : outputs(plan, entry.source)) {
         const bool is_fixed = output.written == layout::Written::kFixed;
         parts += output.alias || is_fixed ? 0 : 1;
         filled[output.offset] += output.alias || is_fixed ? 0 : output.bytes;

@@ -16,14 +16,14 @@
 namespace monoquant::plan {
 namespace {
 
-/// The output whose name ends so, or null.
-const Output *output_of(const TensorPlan &entry, std::string_view end) {
-  for (const Output &output : entry.outputs) {
+/// The output whose name ends so, if there is one.
+std::optional<Output> output_of(const Plan &plan, const TensorPlan &entry, std::string_view end) {
+  for (const Output &output : outputs(plan, entry.source)) {
     if (output.name.ends_with(end)) {
-      return &output;
+      return output;
     }
   }
-  return nullptr;
+  return std::nullopt;
 }
 
 using calibration::Calibration;
@@ -92,12 +92,12 @@ Json searching_options(const Calibration &calibration) {
 }
 
 const TensorPlan &entry_of(const Plan &plan, std::string_view name) {
-  return plan.tensors[test::index_of(plan.catalog, name)];
+  return plan.tensors[test::index_of(*plan.catalog, name)];
 }
 
-std::vector<std::string> output_names(const TensorPlan &entry) {
+std::vector<std::string> output_names(const Plan &plan, const TensorPlan &entry) {
   std::vector<std::string> names;
-  for (const Output &output : entry.outputs) {
+  for (const Output &output : outputs(plan, entry.source)) {
     names.push_back(output.name);
   }
   return names;
@@ -119,14 +119,14 @@ Json config_of(const Plan &plan) {
 
 TEST(Inputs, static_plans_store_one_scale_a_module) {
   const Plan plan = test::plan_for(model(), static_options(full_calibration()));
-  EXPECT_EQ(output_names(entry_of(plan, "conv.weight")),
+  EXPECT_EQ(output_names(plan, entry_of(plan, "conv.weight")),
             (std::vector<std::string>{"conv.weight", "conv.weight_scale", "conv.input_scale"}));
-  EXPECT_EQ(output_names(entry_of(plan, "lstm.weight_ih_l0")),
+  EXPECT_EQ(output_names(plan, entry_of(plan, "lstm.weight_ih_l0")),
             (std::vector<std::string>{"lstm.weight_ih_l0", "lstm.weight_ih_l0_scale",
                                       "lstm.input_scale"}));
-  EXPECT_EQ(output_names(entry_of(plan, "lstm.weight_hh_l0")).size(), 2U);
-  const Output *scale = output_of(entry_of(plan, "fc1.weight"), "input_scale");
-  ASSERT_NE(scale, nullptr);
+  EXPECT_EQ(output_names(plan, entry_of(plan, "lstm.weight_hh_l0")).size(), 2U);
+  const std::optional<Output> scale = output_of(plan, entry_of(plan, "fc1.weight"), "input_scale");
+  ASSERT_TRUE(scale);
   EXPECT_EQ(scale->dtype, Dtype::kF32);
   EXPECT_EQ(scale->shape, std::vector<uint64_t>{1});
   const Json activations{{"num_bits", 8},
@@ -144,8 +144,8 @@ TEST(Inputs, asymmetric_inputs_have_zero_points) {
   const Plan plan =
       test::plan_for(model(), static_options(full_calibration(), "minmax", "asymmetric"));
   const TensorPlan &entry = entry_of(plan, "fc1.weight");
-  const Output *zero_point = output_of(entry, "input_zero_point");
-  ASSERT_NE(zero_point, nullptr);
+  const std::optional<Output> zero_point = output_of(plan, entry, "input_zero_point");
+  ASSERT_TRUE(zero_point);
   EXPECT_EQ(zero_point->name, "fc1.input_zero_point");
   EXPECT_EQ(zero_point->dtype, Dtype::kI8);
   EXPECT_EQ(zero_point->shape, std::vector<uint64_t>{1});
@@ -293,14 +293,14 @@ TEST(Inputs, tied_layers_have_inputs_of_their_own) {
     options["container"] = container;
     const Plan plan = test::plan_for(catalog, options);
     ASSERT_EQ(plan.tensors[1].decision(), Decision::kTie);
-    const Output *enc = output_of(plan.tensors[0], "input_scale");
-    const Output *dec = output_of(plan.tensors[1], "input_scale");
-    ASSERT_NE(enc, nullptr);
-    ASSERT_NE(dec, nullptr);
+    const std::optional<Output> enc = output_of(plan, plan.tensors[0], "input_scale");
+    const std::optional<Output> dec = output_of(plan, plan.tensors[1], "input_scale");
+    ASSERT_TRUE(enc);
+    ASSERT_TRUE(dec);
     EXPECT_FALSE(dec->alias);
     EXPECT_NE(enc->offset, dec->offset);
     EXPECT_NE(plan.tensors[0].input->params.scale, plan.tensors[1].input->params.scale);
-    EXPECT_EQ(output_of(plan.tensors[2], "input_scale"), nullptr);
+    EXPECT_FALSE(output_of(plan, plan.tensors[2], "input_scale"));
     EXPECT_EQ(warned(plan).at("calibration-missing"), std::vector<std::string>{"out.weight"});
   }
 }

@@ -43,7 +43,7 @@ TEST(PlanJson, sizes_are_bytes_on_disk) {
                                                        {"norm.weight", {64}, Dtype::kF32}}),
                                    test::default_options());
   const Json sizes = Json::parse(plan_json(plan))["sizes"];
-  EXPECT_EQ(sizes["sourceBytes"], plan.catalog.file_bytes);
+  EXPECT_EQ(sizes["sourceBytes"], plan.catalog->file_bytes);
   EXPECT_EQ(sizes["outputBytes"], plan.file_bytes);
   EXPECT_EQ(sizes["parameters"], 64 * 128 + 64);
   EXPECT_EQ(sizes["quantizedParameters"], 64 * 128);

@@ -306,7 +306,7 @@ std::string scheme_text(const TensorPlan &entry) {
     return "copy";
   }
   if (entry.decision() == Decision::kConvert) {
-    return concat("to ", dtype_name(entry.outputs[0].dtype));
+    return concat("to ", dtype_name(entry.convert()->to));
   }
   const quant::Scheme &scheme = entry.quantize()->stored.scheme;
   const std::string_view strategy = scheme.strategy == quant::Strategy::kTensor    ? "tensor"

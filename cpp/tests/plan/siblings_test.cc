@@ -112,7 +112,7 @@ std::vector<Entry> mixture(const std::vector<uint64_t> &odd) {
 TEST(Siblings, experts_of_one_layer_are_left_alone_together) {
   const Plan plan = test::plan_for(test::make_catalog(mixture({2, 128})), test::default_options());
   for (size_t i = 0; i < plan.tensors.size(); ++i) {
-    const std::string &name = plan.catalog.tensors[i].name;
+    const std::string &name = plan.catalog->tensors[i].name;
     const std::string_view expected = name.ends_with("mlp.gate.weight") ? "router"
                                       : i == 5                          ? "small"
                                       : name.starts_with("l.0")         ? "sibling"
@@ -124,7 +124,7 @@ TEST(Siblings, experts_of_one_layer_are_left_alone_together) {
 TEST(Siblings, experts_of_one_layer_have_one_group_size) {
   const Plan plan = test::plan_for(test::make_catalog(mixture({64, 192})), test::int4_options(128));
   for (const TensorPlan &entry : plan.tensors) {
-    const std::string &name = plan.catalog.tensors[entry.source].name;
+    const std::string &name = plan.catalog->tensors[entry.source].name;
     if (const Quantize *quantize = entry.quantize()) {
       EXPECT_EQ(quantize->stored.scheme.group_size, name.starts_with("l.0") ? 64U : 128U) << name;
     }

@@ -39,18 +39,18 @@ Json metadata_of(const Plan &plan) {
 }
 
 void expect_aliases(const Plan &plan) {
-  const std::string &owner = plan.catalog.tensors[kOwner].name;
-  const std::vector<Output> &kept = plan.tensors[kOwner].outputs;
+  const std::string &owner = plan.catalog->tensors[kOwner].name;
+  const std::vector<Output> kept = outputs(plan, kOwner);
   for (const size_t i : kAliases) {
     const TensorPlan &entry = plan.tensors[i];
     EXPECT_EQ(entry.decision(), Decision::kTie);
     EXPECT_EQ(entry.reason, Reason::kTied);
-    ASSERT_EQ(entry.outputs.size(), kept.size());
+    ASSERT_EQ(outputs(plan, entry.source).size(), kept.size());
     for (size_t part = 0; part < kept.size(); ++part) {
-      const Output &alias = entry.outputs[part];
+      const Output alias = outputs(plan, entry.source)[part];
       EXPECT_TRUE(alias.alias);
       EXPECT_FALSE(kept[part].alias);
-      EXPECT_EQ(alias.name, plan.catalog.tensors[i].name + kept[part].name.substr(owner.size()));
+      EXPECT_EQ(alias.name, plan.catalog->tensors[i].name + kept[part].name.substr(owner.size()));
       EXPECT_EQ(alias.offset, kept[part].offset);
       EXPECT_EQ(alias.bytes, kept[part].bytes);
       EXPECT_EQ(alias.shape, kept[part].shape);
@@ -158,7 +158,7 @@ TEST(Ties, are_written_once_a_name_where_that_is_wanted) {
   std::set<uint64_t> offsets;
   for (const TensorPlan &entry : plan.tensors) {
     EXPECT_EQ(entry.decision(), Decision::kQuantize);
-    for (const Output &output : entry.outputs) {
+    for (const Output &output : outputs(plan, entry.source)) {
       EXPECT_FALSE(output.alias);
       EXPECT_TRUE(offsets.insert(output.offset).second);
     }
@@ -170,7 +170,7 @@ TEST(Ties, are_written_once_a_name_where_that_is_wanted) {
 /// Quantized or not: the same for all names of a tensor.
 bool agree(const Plan &plan) {
   for (const TensorPlan &entry : plan.tensors) {
-    const auto owner = plan.catalog.tensors[entry.source].tied_to;
+    const auto owner = plan.catalog->tensors[entry.source].tied_to;
     const bool tie = entry.decision() == Decision::kTie;
     if (owner && !tie &&
         (entry.decision() == Decision::kQuantize) !=
@@ -228,7 +228,7 @@ TEST(Ties, and_siblings_are_decided_together) {
     EXPECT_TRUE(agree(plan));
     for (const TensorPlan &entry : plan.tensors) {
       EXPECT_NE(entry.decision(), Decision::kQuantize)
-          << plan.catalog.tensors[entry.source].name << " would be fused with what is left alone";
+          << plan.catalog->tensors[entry.source].name << " would be fused with what is left alone";
     }
   }
 }
@@ -240,7 +240,7 @@ TEST(Ties, with_siblings_that_agree_are_quantized) {
   for (const bool duplicate : {false, true}) {
     const Plan plan = test::plan_for(catalog, with(quantizing_ties(), "duplicateTies", duplicate));
     for (const TensorPlan &entry : plan.tensors) {
-      EXPECT_NE(entry.decision(), Decision::kCopy) << plan.catalog.tensors[entry.source].name;
+      EXPECT_NE(entry.decision(), Decision::kCopy) << plan.catalog->tensors[entry.source].name;
     }
   }
 }
@@ -279,8 +279,8 @@ TEST(Ties, agree_in_any_catalog) {
     ASSERT_TRUE(agree(plan)) << options;
     std::set<std::string> names;
     for (const TensorPlan &entry : plan.tensors) {
-      ASSERT_FALSE(entry.outputs.empty());
-      for (const Output &output : entry.outputs) {
+      ASSERT_FALSE(outputs(plan, entry.source).empty());
+      for (const Output &output : outputs(plan, entry.source)) {
         ASSERT_TRUE(names.insert(output.name).second) << output.name;
         ASSERT_LE(output.offset + output.bytes, plan.file_bytes);
       }

@@ -32,7 +32,7 @@ struct Bench {
   [[nodiscard]] Bytes input(const Bytes &file, const Slice &slice) const {
     const Tiling &tiling = walk.tiling(slice.tensor);
     const auto begin = file.begin() + static_cast<std::ptrdiff_t>(
-                                          plan.catalog.tensors[slice.tensor].offset +
+                                          plan.catalog->tensors[slice.tensor].offset +
                                           tiling.unit_begin(slice.begin) * tiling.element_bytes);
     return {begin, begin + static_cast<std::ptrdiff_t>(tiling.bytes(slice.begin, slice.end))};
   }
@@ -45,8 +45,8 @@ TEST(BandEncoder, pieces_of_a_band_follow_each_other_and_then_come_its_scales) {
   Json options = test::int4_options(32);
   options["scheme"] = "asymmetric";
   Bench bench(file, options);
-  const plan::TensorPlan &tensor = bench.plan.tensors[0];
-  uint64_t position = tensor.outputs[0].offset;
+  const std::vector<plan::Output> outputs = plan::outputs(bench.plan, 0);
+  uint64_t position = outputs[0].offset;
   size_t slices = 0;
   std::vector<Write> writes;
   std::vector<WrittenRange> extents;
@@ -61,17 +61,17 @@ TEST(BandEncoder, pieces_of_a_band_follow_each_other_and_then_come_its_scales) {
     }
   }
   EXPECT_GT(slices, 1U);
-  EXPECT_EQ(position, tensor.outputs[0].offset + tensor.outputs[0].bytes);
+  EXPECT_EQ(position, outputs[0].offset + outputs[0].bytes);
   ASSERT_EQ(writes.size(), 2U);
-  EXPECT_EQ(writes[0].offset, tensor.outputs[2].offset);
-  EXPECT_EQ(writes[0].bytes.size(), tensor.outputs[2].bytes);
-  EXPECT_EQ(writes[1].offset, tensor.outputs[3].offset);
-  EXPECT_EQ(writes[1].bytes.size(), tensor.outputs[3].bytes);
+  EXPECT_EQ(writes[0].offset, outputs[2].offset);
+  EXPECT_EQ(writes[0].bytes.size(), outputs[2].bytes);
+  EXPECT_EQ(writes[1].offset, outputs[3].offset);
+  EXPECT_EQ(writes[1].bytes.size(), outputs[3].bytes);
   ASSERT_EQ(extents.size(), 3U);
   Checksum scales;
   scales.add(writes[0].bytes);
   EXPECT_EQ(extents[1].digest, scales.digest());
-  EXPECT_EQ(extents[0].bytes, tensor.outputs[0].bytes);
+  EXPECT_EQ(extents[0].bytes, outputs[0].bytes);
 }
 
 TEST(BandEncoder, a_first_pass_has_nothing_to_write) {

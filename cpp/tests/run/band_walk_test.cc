@@ -135,9 +135,9 @@ TEST(BandWalk, only_looking_passes_over_what_cannot_hold_surprises) {
     }
   }
   EXPECT_EQ(seen, (std::set<size_t>{1, 2, 3})) << "no copies, and not the tensor that is excepted";
-  EXPECT_EQ(bytes[1], plan.catalog.tensors[1].bytes);
-  EXPECT_EQ(bytes[3], plan.catalog.tensors[3].bytes);
-  EXPECT_LT(bytes[2], plan.catalog.tensors[2].bytes) << "left as soon as it is known to be unfit";
+  EXPECT_EQ(bytes[1], plan.catalog->tensors[1].bytes);
+  EXPECT_EQ(bytes[3], plan.catalog->tensors[3].bytes);
+  EXPECT_LT(bytes[2], plan.catalog->tensors[2].bytes) << "left as soon as it is known to be unfit";
 }
 
 } // namespace

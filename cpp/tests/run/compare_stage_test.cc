@@ -66,7 +66,7 @@ TEST(CompareStage, FindsTheErrorsThatEncodingMeasured) {
         continue;
       }
       size_t index = 0;
-      while (run.plan().catalog.tensors[index].name != tensor["name"].get<std::string>()) {
+      while (run.plan().catalog->tensors[index].name != tensor["name"].get<std::string>()) {
         ++index;
       }
       const quant::ErrorSums expected = run.tensor_errors(index);

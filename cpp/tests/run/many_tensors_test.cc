@@ -1,11 +1,19 @@
 // Models of very many tensors: what is planned is written and read back, and what could not be is refused in the plan.
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include "monoquant/base/limits.h"
 #include "monoquant/base/text.h"
 #include "support/catalog_builder.h"
 #include "support/deep.h"
 #include "support/memory_host.h"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#include <sanitizer/allocator_interface.h>
+#define MONOQUANT_COUNTED_BY_SANITIZER
+#endif
+#endif
 
 namespace monoquant::run {
 namespace {
@@ -72,6 +80,56 @@ TEST(ManyTensors, over_the_limit_are_refused_in_the_plan) {
     EXPECT_EQ(refusal.substr(0, 14), "limit-exceeded");
     EXPECT_NE(refusal.find(concat("at most ", limit)), std::string::npos) << refusal;
   }
+}
+
+/// In use by this program.
+size_t allocated_bytes() {
+#ifdef MONOQUANT_COUNTED_BY_SANITIZER
+  return __sanitizer_get_current_allocated_bytes();
+#else
+  return mallinfo2().uordblks;
+#endif
+}
+
+/// What is kept of a plan beside its catalog and the text of its output's header.
+size_t plan_bytes(size_t count) {
+  std::vector<test::Entry> entries;
+  for (size_t i = 0; i < count; ++i) {
+    entries.push_back({concat("model.layers.", i, ".mlp.down_proj.weight"), {8, 64}});
+  }
+  const auto catalog =
+      std::make_shared<const catalog::Catalog>(test::make_catalog(std::move(entries)));
+  const Json options = many_options("safetensors");
+  const auto parsed = plan::parse_options(options.dump(), count);
+  const size_t before = allocated_bytes();
+  const auto plan = plan::make_plan(catalog, parsed.value());
+  EXPECT_EQ(plan.value().places.size(), 4 * count) << "codes, shape, scales and zero points";
+  return allocated_bytes() - before - plan.value().fixed[0].bytes.size();
+}
+
+// A name and a shape for each output would be three times as much.
+TEST(ManyTensors, take_few_bytes_of_a_plan) {
+  constexpr size_t kCount = 4000;
+  const size_t bytes = (plan_bytes(2 * kCount) - plan_bytes(kCount)) / kCount;
+  EXPECT_GT(bytes, sizeof(plan::TensorPlan));
+  EXPECT_LT(bytes, 600U);
+}
+
+TEST(ManyTensors, are_written_as_json_in_pieces) {
+  const Bytes model = many_weights(1000);
+  const plan::Plan plan = test::plan_for(model, many_options("safetensors"));
+  std::string whole;
+  size_t pieces = 0;
+  JsonWriter json([&](std::string_view piece) {
+    // The configuration is a value, and names 1000 layers.
+    EXPECT_LT(piece.size(), 2 * JsonWriter::kPiece);
+    whole += piece;
+    ++pieces;
+  });
+  plan::write_plan(json, plan);
+  json.finish();
+  EXPECT_GT(pieces, 5U);
+  EXPECT_EQ(whole, plan::plan_json(plan));
 }
 
 } // namespace

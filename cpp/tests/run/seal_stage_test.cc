@@ -76,7 +76,7 @@ void expect_archive(const MemoryRun &run, const MemoryRun &plain) {
   const auto expected = test::parse_file(plain.output()).tensors;
   size_t number = 0;
   for (const plan::TensorPlan &entry : run.plan().tensors) {
-    for (const plan::Output &output : entry.outputs) {
+    for (const plan::Output &output : plan::outputs(run.plan(), entry.source)) {
       const ZipMember *member = directory.find(concat("archive/data/", number++));
       ASSERT_NE(member, nullptr) << output.name;
       EXPECT_EQ(content_of(file, *member), expected.at(output.name).bytes) << output.name;
@@ -163,7 +163,7 @@ TEST(SealStage, compares_a_source_whose_bands_several_shares_have_read) {
   ViewFile file(125);
   file.add_plain(table);
   const plan::Plan plan = test::plan_for(file.catalog(), test::default_options());
-  const auto offset = static_cast<size_t>(plan.catalog.tensors[0].offset);
+  const auto offset = static_cast<size_t>(plan.catalog->tensors[0].offset);
   MemoryRun good(plan, file.bytes(), {size_t{1} << 20U, 1, 1, 3});
   EXPECT_TRUE(good.seal());
   for (const size_t at : {size_t{0}, size_t{17} << 20U, size_t{40} << 20U}) {

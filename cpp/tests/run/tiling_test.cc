@@ -20,7 +20,7 @@ struct Sample {
   [[nodiscard]] layout::Stored stored() const {
     return tensor().quantize() == nullptr ? layout::Stored() : tensor().quantize()->stored;
   }
-  [[nodiscard]] const catalog::Tensor &source() const { return plan.catalog.tensors[0]; }
+  [[nodiscard]] const catalog::Tensor &source() const { return plan.catalog->tensors[0]; }
 };
 
 Sample sample(const test::Entry &entry, const Json &options) {

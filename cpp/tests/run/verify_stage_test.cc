@@ -114,8 +114,8 @@ Bytes with_header(const Bytes &file, std::string_view from, std::string_view to)
 TEST(VerifyStage, swapped_tensors_are_told_from_each_other) {
   const Bytes file = verified_model();
   const MemoryRun run(test::plan_for(file, test::default_options()), file);
-  const plan::Output &a = run.plan().tensors[0].outputs[0];
-  const plan::Output &b = run.plan().tensors[1].outputs[0];
+  const plan::Output a = plan::outputs(run.plan(), 0)[0];
+  const plan::Output b = plan::outputs(run.plan(), 1)[0];
   ASSERT_EQ(a.bytes, b.bytes);
   Bytes swapped = run.output();
   std::swap_ranges(swapped.begin() + static_cast<std::ptrdiff_t>(a.offset),

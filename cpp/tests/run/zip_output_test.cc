@@ -50,7 +50,7 @@ TEST(ZipOutput, is_read_as_it_was_planned) {
   EXPECT_TRUE(catalog.left_out.empty());
   size_t outputs = 0;
   for (const plan::TensorPlan &entry : run.plan().tensors) {
-    for (const plan::Output &output : entry.outputs) {
+    for (const plan::Output &output : plan::outputs(run.plan(), entry.source)) {
       const catalog::Tensor &tensor = catalog.tensors[test::index_of(catalog, output.name)];
       EXPECT_EQ(tensor.dtype, output.dtype) << output.name;
       EXPECT_EQ(tensor.shape, output.shape) << output.name;

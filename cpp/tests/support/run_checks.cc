@@ -17,7 +17,7 @@ std::span<const float> importance_of(const plan::TensorPlan &entry) {
 }
 
 bool is_stack(const MemoryRun &run, const plan::TensorPlan &entry) {
-  return run.plan().catalog.tensors[entry.source].kind == catalog::LayerKind::kExperts;
+  return run.plan().catalog->tensors[entry.source].kind == catalog::LayerKind::kExperts;
 }
 
 /// What the file must hold for one planned tensor.
@@ -27,7 +27,7 @@ expected_tensors(const MemoryRun &run, const plan::TensorPlan &entry, const File
   case plan::Decision::kCopy:
     return {{source.name, source}};
   case plan::Decision::kConvert:
-    return {{source.name, reference_float(source, entry.outputs[0].dtype)}};
+    return {{source.name, reference_float(source, entry.convert()->to)}};
   case plan::Decision::kTie: // safetensors files only note them
   case plan::Decision::kDrop:
     return {};
@@ -56,7 +56,7 @@ void expect_matches_reference(const MemoryRun &run, const Bytes &source) {
   const TensorFile outputs = parse_file(run.output());
   size_t seen = 0;
   for (const plan::TensorPlan &entry : run.plan().tensors) {
-    const std::string &name = run.plan().catalog.tensors[entry.source].name;
+    const std::string &name = run.plan().catalog->tensors[entry.source].name;
     for (const auto &[key, expected] : expected_tensors(run, entry, sources.tensors.at(name))) {
       const auto found = outputs.tensors.find(key);
       ASSERT_NE(found, outputs.tensors.end()) << key;
@@ -82,7 +82,7 @@ void expect_true_errors(const MemoryRun &run, const Bytes &source, double tolera
     if (entry.decision() != plan::Decision::kQuantize) {
       continue;
     }
-    const FileTensor &tensor = sources.tensors.at(run.plan().catalog.tensors[entry.source].name);
+    const FileTensor &tensor = sources.tensors.at(run.plan().catalog->tensors[entry.source].name);
     const std::vector<float> values = values_of(tensor);
     const ReferenceCodes codes =
         reference_codes(values, as_matrices(tensor.shape, is_stack(run, entry)),

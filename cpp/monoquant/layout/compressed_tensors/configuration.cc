@@ -121,19 +121,20 @@ private:
 
 /// Classes by names and shapes alone, as whoever has only the output sees them: a pickle may know better.
 std::vector<std::string_view> classes_by_name(const catalog::Catalog &catalog) {
-  std::vector<catalog::Tensor> tensors = catalog.tensors;
-  const bool typed = std::any_of(tensors.begin(), tensors.end(), [](const catalog::Tensor &tensor) {
-    return !tensor.module_type.empty();
-  });
+  const bool typed =
+      std::any_of(catalog.tensors.begin(), catalog.tensors.end(),
+                  [](const catalog::Tensor &tensor) { return !tensor.module_type.empty(); });
+  std::vector<catalog::Tensor> untyped; // only if there are types: there may be many tensors
   if (typed) {
-    for (catalog::Tensor &tensor : tensors) {
+    untyped = catalog.tensors;
+    for (catalog::Tensor &tensor : untyped) {
       tensor.module_type.clear();
     }
-    catalog::classify(tensors);
+    catalog::classify(untyped);
   }
   std::vector<std::string_view> classes;
-  classes.reserve(tensors.size());
-  for (const catalog::Tensor &tensor : tensors) {
+  classes.reserve(catalog.tensors.size());
+  for (const catalog::Tensor &tensor : typed ? untyped : catalog.tensors) {
     classes.push_back(catalog::class_name(tensor));
   }
   return classes;
@@ -176,10 +177,14 @@ std::string configuration(const catalog::Catalog &catalog, std::span<const Descr
   });
 
   const std::vector<std::string_view> by_name = classes_by_name(catalog);
-  std::set<std::string, std::less<>> targeted;  // by class or by name
-  std::set<std::string, std::less<>> own_names; // one may be that of a class
+  std::set<std::string, std::less<>> targeted; // by class or by name
+  const std::set<std::string_view> classes(by_name.begin(), by_name.end());
+  std::set<std::string, std::less<>> own_names; // that are those of classes, too
   for (size_t i = 0; i < catalog.tensors.size(); ++i) {
-    own_names.insert(target_name(i));
+    std::string name = target_name(i);
+    if (classes.contains(name)) {
+      own_names.insert(std::move(name));
+    }
   }
   JsonWriter json;
   json.begin_object();
