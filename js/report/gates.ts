@@ -5,8 +5,7 @@
 import { MonoquantError } from '../api/errors.js';
 import { GateError } from '../api/gate-error.js';
 import { option, say } from '../api/sentence.js';
-import type { Reason, Report, Validation, Warning } from '../api/types.js';
-import type { DecidedTensor } from '../worker/plan-facts.js';
+import type { PlannedTensor, Reason, Report, Validation, Warning } from '../api/types.js';
 import { type Judged, shortfalls } from './sqnr.js';
 
 /** `tensors`: the worst first. `failUnder` is in dB, and holds for each. `report`: of what was judged. */
@@ -71,10 +70,14 @@ const LEFT_ALONE_IN_ANY_MODEL: readonly Reason[] = [
   'not-float',
 ];
 
+type Decided = Pick<PlannedTensor, 'name' | 'decision' | 'reason' | 'explanation' | 'bytes'>;
+
 /** A run that would only copy is a mistake of its caller. */
-export function gateWork(planned: readonly DecidedTensor[]): void {
+export function gateWork(planned: readonly Decided[]): void {
   const changes = planned.some(({ decision }) => decision === 'quantize' || decision === 'convert');
   if (changes) return;
+  const transposed = planned.filter(({ reason }) => reason === 'gpt2-conv1d');
+  if (transposed.length > 0) throw onlyTransposed(transposed);
   const telling = planned.filter(({ reason }) => !LEFT_ALONE_IN_ANY_MODEL.includes(reason));
   const [example] = [...(telling.length === 0 ? planned : telling)].sort(
     (a, b) => b.bytes - a.bytes,
@@ -92,8 +95,20 @@ export function gateWork(planned: readonly DecidedTensor[]): void {
   );
 }
 
+/** GPT-2: everybody's first model. */
+function onlyTransposed(layers: readonly Decided[]): MonoquantError {
+  const count = layers.length === 1 ? 'One tensor' : `${layers.length} tensors`;
+  return new MonoquantError(
+    'nothing-to-quantize',
+    `Nothing in the model is quantized by default. ${count}, such as "${layers[0]?.name}", ${layers.length === 1 ? 'is' : 'are'} stored transposed, as GPT-2 has them, and no loader takes these as codes.`,
+    {
+      suggestion: say`${option('layers', 'gpt2-conv1d')} quantizes them all the same, for programs that read the codes themselves; ${option('bits', 16)} is what loaders take.`,
+    },
+  );
+}
+
 /** Dequantizing a file without codes is a mistake of its caller, too. */
-export function gateCodes(planned: readonly DecidedTensor[]): void {
+export function gateCodes(planned: readonly Decided[]): void {
   const codes: readonly Reason[] = ['dequantized', 'overflow', 'non-finite'];
   if (planned.some(({ reason }) => codes.includes(reason))) return;
   throw new MonoquantError(

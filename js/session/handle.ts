@@ -6,7 +6,7 @@
 import { checkBeside } from '../api/beside-weights.js';
 import type { CalibrationInput } from '../api/calibration.js';
 import { MonoquantError } from '../api/errors.js';
-import { fileWarnings, pickleWarnings } from '../api/file-warnings.js';
+import { pickleWarnings } from '../api/file-warnings.js';
 import { parseJson } from '../api/json.js';
 import {
   type CalibrateOptions,
@@ -35,6 +35,7 @@ import type {
 import { unknownTensor } from '../api/unknown-tensor.js';
 import { isShards } from '../engine/shards.js';
 import { gateWarnings } from '../report/gates.js';
+import { warningsBefore } from '../worker/plan-facts.js';
 import { asDocument, type CalibrationPart, calibrateWith, calibrationOf } from './calibrate.js';
 import { compareFiles, countValues, lookAtBoth } from './compare.js';
 import type { HandleOptions, Host, HostTypes, OpenHandle } from './host.js';
@@ -92,7 +93,11 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
       return {
         configuration,
         ...document,
-        warnings: [...fileWarnings(this.catalog), ...document.warnings, ...warnings],
+        warnings: [
+          ...warningsBefore(this.catalog, configuration.ignore),
+          ...document.warnings,
+          ...warnings,
+        ],
       };
     });
   }

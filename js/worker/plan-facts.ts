@@ -4,8 +4,9 @@
 import { fileWarnings } from '../api/file-warnings.js';
 import { type Json, parseJson } from '../api/json.js';
 import type { OutputConfig } from '../api/model-config.js';
+import { patternWarnings } from '../api/patterns.js';
 import { type QuantizedTie, quantizedTie } from '../api/tied-head.js';
-import type { Catalog, Dtype, Plan, PlannedTensor } from '../api/types.js';
+import type { Catalog, Dtype, Plan, PlannedTensor, Warning } from '../api/types.js';
 import type { PlanDocument } from '../engine/wasm.js';
 import { type Table, tableOf } from './table.js';
 
@@ -25,18 +26,28 @@ export interface PlanFacts extends Pick<Plan, 'sizes' | 'warnings'> {
   readonly tensors: Table<DecidedTensor>;
 }
 
-export function planFacts(json: Json<PlanDocument>, catalog: Catalog): PlanFacts {
+export function planFacts(
+  json: Json<PlanDocument>,
+  catalog: Catalog,
+  ignore: readonly string[],
+): PlanFacts {
   const { sizes, warnings, tensors, quantizationConfig } = parseJson(json);
   const floatType = tensors.some(becomesAnotherFloat)
     ? mostUsedFloat(tensors.flatMap(({ outputs }) => outputs))
     : null;
   return {
     sizes,
-    warnings: [...fileWarnings(catalog), ...warnings],
+    warnings: [...warningsBefore(catalog, ignore), ...warnings],
     outputConfig: { quantization: quantizationConfig, floatType },
     quantizedTie: quantizedTie(tensors),
     tensors: tableOf(tensors.map(decided)),
   };
+}
+
+/** What is known before there is a plan. */
+export function warningsBefore(catalog: Catalog, ignore: readonly string[]): readonly Warning[] {
+  const names = catalog.tensors.map(({ name }) => name);
+  return [...fileWarnings(catalog), ...patternWarnings(ignore, names)];
 }
 
 function decided(tensor: PlannedTensor): DecidedTensor {

@@ -58,7 +58,7 @@ export function exitCodeOf(error: MonoquantError): number {
 }
 
 /** The document that `--json` prints instead of a result. */
-export function failureDocument(failure: MonoquantError): unknown {
+export function failureDocument(failure: MonoquantError): object {
   const { code, message, suggestion, tensor, offset } = failure;
   return { error: { code, message, suggestion, tensor, offset } };
 }

@@ -27,9 +27,12 @@ export function readValue(flag: Flag, written: WrittenValue): unknown {
     case 'text':
       return textOf(flag, written);
     case 'texts':
-      return [textOf(flag, written)];
-    case 'choice':
-      return matchChoice(`--${flag.name}`, flag.choices, textOf(flag, written));
+      return flag.commas === true ? textsOf(textOf(flag, written)) : [textOf(flag, written)];
+    case 'choice': {
+      const match = (word: string) => matchChoice(`--${flag.name}`, flag.choices, word);
+      const text = textOf(flag, written);
+      return 'several' in flag && flag.several ? text.split(',').map(match) : match(text);
+    }
     case 'choices': {
       const words = textOf(flag, written).split(',');
       return words.map((word) => matchChoice(`--${flag.name}`, flag.choices, word.trim()));
@@ -78,6 +81,13 @@ function textOf(flag: Flag, { rawName, value, inlineValue }: WrittenValue): stri
     );
   }
   return text;
+}
+
+/** Several, if there are commas; but what is a regular expression may have some itself. */
+function textsOf(text: string): readonly string[] {
+  const texts = text.startsWith('re:') ? [text] : text.split(',').map((word) => word.trim());
+  const wanted = texts.filter((word) => word !== '');
+  return wanted.length === 0 ? [text] : wanted;
 }
 
 function parseNumber(flag: Flag & { kind: 'number' }, text: string): number {

@@ -30,6 +30,8 @@ export type OptionFlag<Key extends string = string, Value = unknown> = FlagNames
     readonly option: Key;
     /** The switch says no. */
     readonly negated: boolean;
+    /** It may be given several times, or with a list: the command runs once for each value. */
+    readonly several?: true;
     /** What it chooses, as a type; never there. */
     readonly chosen?: Value;
   };

@@ -113,7 +113,7 @@ export const CALIBRATE_FLAGS = oneSection([
 export type CalibrateFlag = FlagOf<typeof CALIBRATE_FLAGS>;
 
 export const CONVERT_FLAGS = oneSection([
-  ...flagsOf({ ...FORCE, ...OPENING, ...TIES, ...STRICT }),
+  ...flagsOf({ ...OUTPUT_FILE, ...FORCE, ...OPENING, ...TIES, ...STRICT }),
   CONFIG,
   { ...JSON_DOCUMENT, help: 'print the report as one JSON document' },
   QUIET,

@@ -117,7 +117,12 @@ describe('warnings', () => {
   > = {
     'everything-quantized': [[good], {}, []],
     'mostly-unquantized': [[good, weights('embed.weight', 'F32', [64, 128])], {}, []],
-    'group-fallback': [[weights('fc.weight', 'F32', [8, 96]), head], { bits: 4 }, ['fc.weight']],
+    'ignore-unmatched': [[good, head], { ignore: ['re:.*mlp\\.gate$'] }, []],
+    'group-fallback': [
+      [weights('fc.weight', 'F32', [8, 96]), head],
+      { bits: 4, groupSize: 64 },
+      ['fc.weight'],
+    ],
     'siblings-split': [
       [
         weights('a.q_proj.weight', 'F32', [8, 128]),

@@ -60,6 +60,13 @@ bool looks_like_text(std::string_view head) {
   });
 }
 
+/// A protocol buffer that begins with a version of its format below 32 (ModelProto.ir_version) and who made it, or the
+/// graph. Source: onnx.proto of ONNX 1.16.
+bool looks_like_onnx(std::string_view head) {
+  return head.size() > 2 && head[0] == '\x08' && head[1] > 0 && head[1] < 32 &&
+         (head[2] == '\x12' || head[2] == '\x3A');
+}
+
 Error unsupported(std::string_view found) {
   return {ErrorCode::kUnsupportedFormat,
           concat("Expected a PyTorch or safetensors file, found ", found, "."),
@@ -125,6 +132,9 @@ Result<Parsed<Catalog>> read_file(const ByteWindow &window, const Opening &openi
     }
     if (looks_like_text(text)) {
       return unsupported("a text file");
+    }
+    if (looks_like_onnx(text)) {
+      return unsupported("an ONNX model");
     }
   }
   auto parsed = container::read_safetensors(window);
