@@ -6,7 +6,7 @@
  */
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import type { Choices } from '../../js/api/types.js';
-import { modelStem } from '../../js/words/model-stem.js';
+import { modelStem, outputSuffix } from '../../js/words/model-stem.js';
 import { cacheAround, isRevision } from '../download-cache.js';
 import { folderOf, isFolder } from '../model-input.js';
 
@@ -15,15 +15,10 @@ export function placeOf(model: string, choices: Choices, parent: string | undefi
   const folder = folderOf(model);
   const ending =
     folder === undefined
-      ? `${suffixOf(choices)}.${choices.container ?? 'safetensors'}`
-      : suffixOf(choices) + sep;
+      ? `${outputSuffix(choices)}.${choices.container ?? 'safetensors'}`
+      : outputSuffix(choices) + sep;
   const beside = besideModel(folder ?? model, ending);
   return parent === undefined ? beside : join(parent, basename(beside)) + (folder ? sep : '');
-}
-
-/** `-int4`, `-f16`: several outputs of one model stand side by side. */
-function suffixOf({ bits = 8, floatType = 'F16' }: Choices): string {
-  return bits === 16 ? `-${floatType.toLowerCase()}` : `-int${bits}`;
 }
 
 /** `model.safetensors` and `-int4.safetensors` become `model-int4.safetensors`. */

@@ -83,9 +83,10 @@ function textOf(flag: Flag, { rawName, value, inlineValue }: WrittenValue): stri
   return text;
 }
 
-/** Several, if there are commas; but what is a regular expression may have some itself. */
+/** Several, if there are commas; behind a backslash, and in a regular expression, a comma is one. */
 function textsOf(text: string): readonly string[] {
-  const texts = text.startsWith('re:') ? [text] : text.split(',').map((word) => word.trim());
+  if (text.startsWith('re:')) return [text];
+  const texts = text.split(/(?<!\\),/).map((word) => word.trim().replaceAll('\\,', ','));
   const wanted = texts.filter((word) => word !== '');
   return wanted.length === 0 ? [text] : wanted;
 }

@@ -29,12 +29,14 @@ beforeEach(() => {
 
 it('is named after the model where nobody names it', async () => {
   expect((await monoquant('quantize', model)).code).toBe(0);
-  expect(folder.list()).toEqual(['model.safetensors', 'model_quantized.safetensors']);
+  expect(folder.list()).toEqual(['model.safetensors', 'model-int8.safetensors']);
 });
 
 it('takes the model as a flag as well', async () => {
-  expect((await monoquant('quantize', '--model', model, '-o', folder.at('o'))).code).toBe(0);
-  expect(folder.list()).toEqual(['model.safetensors', 'o']);
+  expect(
+    (await monoquant('quantize', '--model', model, '-o', folder.at('o.safetensors'))).code,
+  ).toBe(0);
+  expect(folder.list()).toEqual(['model.safetensors', 'o.safetensors']);
 });
 
 it.each([{ words: [] }, { words: ['--bits', '4'] }, { words: ['--bits', '16'] }])(
@@ -42,41 +44,69 @@ it.each([{ words: [] }, { words: ['--bits', '4'] }, { words: ['--bits', '16'] }]
   async ({ words }) => {
     const dry = await monoquant('quantize', model, ...words, '--dry-run', '--json');
     expect(folder.list()).toEqual(['model.safetensors']);
-    const run = await monoquant('quantize', model, ...words, '--json', '-o', folder.at('o'));
+    const run = await monoquant(
+      'quantize',
+      model,
+      ...words,
+      '--json',
+      '-o',
+      folder.at('o.safetensors'),
+    );
     expect(parsePlan(dry.stdout).sizes).toEqual(parseReport(run.stdout).sizes);
-    expect(readFileSync(folder.at('o')).length).toBe(parsePlan(dry.stdout).sizes.outputBytes);
+    expect(readFileSync(folder.at('o.safetensors')).length).toBe(
+      parsePlan(dry.stdout).sizes.outputBytes,
+    );
   },
 );
 
 describe('an existing file', () => {
-  beforeEach(() => writeFileSync(folder.at('o'), 'precious'));
+  beforeEach(() => writeFileSync(folder.at('o.safetensors'), 'precious'));
 
   it('is overwritten only with --force', async () => {
-    expect((await monoquant('quantize', model, '-o', folder.at('o'))).code).toBe(2);
-    expect(readFileSync(folder.at('o'), 'utf8')).toBe('precious');
-    expect((await monoquant('quantize', model, '-o', folder.at('o'), '--force')).code).toBe(0);
-    expect(readFileSync(folder.at('o')).length).toBeGreaterThan(1000);
+    expect((await monoquant('quantize', model, '-o', folder.at('o.safetensors'))).code).toBe(2);
+    expect(readFileSync(folder.at('o.safetensors'), 'utf8')).toBe('precious');
+    expect(
+      (await monoquant('quantize', model, '-o', folder.at('o.safetensors'), '--force')).code,
+    ).toBe(0);
+    expect(readFileSync(folder.at('o.safetensors')).length).toBeGreaterThan(1000);
   });
 
   it('stays what it was when a run with --force fails', async () => {
-    const words = ['quantize', model, '-o', folder.at('o'), '--force', '--fail-under', '100'];
+    const words = [
+      'quantize',
+      model,
+      '-o',
+      folder.at('o.safetensors'),
+      '--force',
+      '--fail-under',
+      '100',
+    ];
     expect((await monoquant(...words)).code).toBe(4);
-    expect(readFileSync(folder.at('o'), 'utf8')).toBe('precious');
-    expect(folder.list()).toEqual(['model.safetensors', 'o']);
+    expect(readFileSync(folder.at('o.safetensors'), 'utf8')).toBe('precious');
+    expect(folder.list()).toEqual(['model.safetensors', 'o.safetensors']);
   });
 
   it('is not taken for a report either', async () => {
-    const words = ['quantize', model, '-o', folder.at('new'), '--report', folder.at('o')];
+    const words = [
+      'quantize',
+      model,
+      '-o',
+      folder.at('new.safetensors'),
+      '--report',
+      folder.at('o.safetensors'),
+    ];
     expect((await monoquant(...words)).code).toBe(2);
-    expect(folder.list()).toEqual(['model.safetensors', 'o']);
-    expect(readFileSync(folder.at('o'), 'utf8')).toBe('precious');
+    expect(folder.list()).toEqual(['model.safetensors', 'o.safetensors']);
+    expect(readFileSync(folder.at('o.safetensors'), 'utf8')).toBe('precious');
   });
 
   it('is replaced behind a link, and the link stays', async () => {
-    symlinkSync('o', folder.at('link'));
-    expect((await monoquant('quantize', model, '-o', folder.at('link'), '--force')).code).toBe(0);
-    expect(lstatSync(folder.at('link')).isSymbolicLink()).toBe(true);
-    expect(readFileSync(folder.at('o')).length).toBeGreaterThan(1000);
+    symlinkSync('o.safetensors', folder.at('link.safetensors'));
+    expect(
+      (await monoquant('quantize', model, '-o', folder.at('link.safetensors'), '--force')).code,
+    ).toBe(0);
+    expect(lstatSync(folder.at('link.safetensors')).isSymbolicLink()).toBe(true);
+    expect(readFileSync(folder.at('o.safetensors')).length).toBeGreaterThan(1000);
   });
 });
 
@@ -85,12 +115,12 @@ describe('the model itself', () => {
     'is never overwritten: %s',
     async (way) => {
       const before = readFileSync(model);
-      symlinkSync('model.safetensors', folder.at('link'));
-      linkSync(model, folder.at('hard'));
+      symlinkSync('model.safetensors', folder.at('link.safetensors'));
+      linkSync(model, folder.at('hard.safetensors'));
       const path = {
         itself: model,
-        'a link': folder.at('link'),
-        'a hard link': folder.at('hard'),
+        'a link': folder.at('link.safetensors'),
+        'a hard link': folder.at('hard.safetensors'),
         'another spelling': `${folder.path}/./x/../model.safetensors`,
       }[way];
       mkdirSync(folder.at('x'));
@@ -106,14 +136,21 @@ describe('the model itself', () => {
   );
 
   it('is not the output and the report at once', async () => {
-    const words = ['quantize', model, '-o', folder.at('o'), '--report', folder.at('o')];
+    const words = [
+      'quantize',
+      model,
+      '-o',
+      folder.at('o.safetensors'),
+      '--report',
+      folder.at('o.safetensors'),
+    ];
     expect((await monoquant(...words)).code).toBe(2);
     expect(folder.list()).toEqual(['model.safetensors']);
   });
 });
 
 describe('a failure leaves nothing behind', () => {
-  const files = () => `-o '${folder.at('o')}' --report '${folder.at('r')}'`;
+  const files = () => `-o '${folder.at('o.safetensors')}' --report '${folder.at('r')}'`;
 
   it('a gate leaves the report, and no output', async () => {
     const { code } = await shell(`monoquant quantize '${model}' --fail-under 100 ${files()}`);
@@ -157,15 +194,15 @@ describe('a failure leaves nothing behind', () => {
       model,
       '--json',
       '-o',
-      folder.at('o'),
+      folder.at('o.safetensors'),
       '--report',
       folder.at('r'),
     );
-    const outputBytes = readFileSync(folder.at('o')).length;
+    const outputBytes = readFileSync(folder.at('o.safetensors')).length;
     const reportBytes = readFileSync(folder.at('r')).length;
     expect(sizes.code).toBe(0);
     expect(reportBytes).toBeGreaterThan(outputBytes + 2048);
-    rmSync(folder.at('o'));
+    rmSync(folder.at('o.safetensors'));
     rmSync(folder.at('r'));
     const blocks = Math.ceil(outputBytes / 1024) + 1;
     const { code } = await shell(`ulimit -f ${blocks}; monoquant quantize '${model}' ${files()}`);
@@ -199,7 +236,7 @@ it('files that are called as if they were unfinished are not touched', async () 
   writeFileSync(folder.at('.o.monoquant.partial'), 'precious');
   symlinkSync('o.partial', folder.at('link.partial'));
   const before = folder.list();
-  for (const output of ['o', 'link']) {
+  for (const output of ['o.safetensors', 'link.safetensors']) {
     expect((await monoquant('quantize', model, '-o', folder.at(output))).code).toBe(0);
     rmSync(folder.at(output));
   }

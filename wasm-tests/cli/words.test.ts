@@ -131,7 +131,7 @@ it.each([
     weights('fc.weight', 'F32', [16, columns]),
     weights('lm_head.weight', 'F32', [16, columns]),
   ]);
-  const output = folder.at('rows_quantized.safetensors');
+  const output = folder.at('rows-int8.safetensors');
   for (const flags of [['--dry-run'], ['-o', output, '--force']]) {
     const { code, stdout } = await monoquant('quantize', source, '-b', '4', ...flags);
     expect(code).toBe(0);

@@ -92,7 +92,7 @@ describe('installed', () => {
     const words = ['--no-install', name, 'quantize', 'model.safetensors', '--force', '--json'];
     const report = JSON.parse(run('npx', words, project)) as { version: string };
     expect(report.version).toBe(manifestOf(installed()).version);
-    expect(existsSync(join(project, 'model_quantized.safetensors'))).toBe(true);
+    expect(existsSync(join(project, 'model-int8.safetensors'))).toBe(true);
   });
 
   it('is imported by name', () => {
@@ -115,7 +115,7 @@ describe('installed', () => {
       `import { MonoquantError, open, type Plan, quantize, type Report } from 'monoquant';
        const model = await open(new URL('model.safetensors', import.meta.url), { threads: 1 });
        const plan: Plan = await model.plan({ bits: 4, groupSize: 64 });
-       const result = await quantize('model.safetensors', { output: 'o', failUnder: 20 });
+       const result = await quantize('model.safetensors', { output: 'o.safetensors', failUnder: 20 });
        const report: Report = result.report;
        const sqnrDb: number | null = report.sqnrDb;
        export const name: string | undefined = plan.tensors[0]?.name;

@@ -4,6 +4,7 @@
  * Only choices that were made are in it, in the order of the table of options.
  */
 import {
+  type Configuration,
   type Entry,
   flagName,
   type LayerOverride,
@@ -12,7 +13,7 @@ import {
   type PlanOptions,
   SWITCH_OF,
 } from 'monoquant';
-import { modelStem } from '../../js/words/model-stem.js';
+import { modelStem, outputSuffix } from '../../js/words/model-stem.js';
 
 export type Options = PlanOptions & OpenOptions;
 
@@ -40,10 +41,11 @@ export function commandOf(options: Options, { model, output, calibration }: Comm
   return words.map(quoted).join(' ');
 }
 
-/** `model_quantized.safetensors` of `model.pt`. */
-export function outputName(model: string, container: 'safetensors' | 'pt'): string {
+/** `model-int4.safetensors` of `model.pt`. */
+export function outputName(model: string, configuration: Configuration): string {
   const stem = modelStem(model);
-  return `${stem === '' ? 'model' : stem}_quantized.${container}`;
+  const { container } = configuration;
+  return `${stem === '' ? 'model' : stem}${outputSuffix(configuration)}.${container}`;
 }
 
 function flagWords(key: string, entry: Entry, value: unknown): string[] {
@@ -56,12 +58,19 @@ function flagWords(key: string, entry: Entry, value: unknown): string[] {
     case 'switch':
       return value === (entry.default ?? false) ? [] : [`--${name}`];
     case 'texts':
-      return (value as readonly string[]).flatMap((text) => flag(name, text));
+      return (value as readonly string[]).flatMap((text) =>
+        flag(name, form.commas === true ? asOne(text) : text),
+      );
     case 'overrides':
       return (value as readonly LayerOverride[]).flatMap((text) => flag(name, layerWord(text)));
     default:
       return flag(name, String(value));
   }
+}
+
+/** Commas part several, but not in a regular expression. */
+function asOne(text: string): string {
+  return text.startsWith('re:') ? text : text.replaceAll(',', '\\,');
 }
 
 /** What begins like a flag is tied to its own. */

@@ -124,7 +124,7 @@ export function SizeBars({ sizes }: { sizes: Sizes }) {
 function Repeat({ workbench, plan }: { workbench: Workbench; plan: Plan }) {
   const { name = '', path = '' } = workbench.model.value ?? {};
   const calibration = workbench.choice.value.bits === 16 ? [] : (workbench.data.value?.names ?? []);
-  const output = outputName(name, plan.configuration.container);
+  const output = outputName(name, plan.configuration);
   const command = commandOf(workbench.choice.value, { model: path, output, calibration });
   const configuration = { ...plan.configuration, calibration };
   return (
