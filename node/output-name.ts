@@ -10,12 +10,12 @@ import type { Container } from '../js/api/types.js';
 import { isFolder, standsForFolder } from './model-input.js';
 
 /**
- * Whether an output of this name is a folder: one that is there, one that ends like a folder or, if it does not end
- * like a file of weights, one that is made of a model which is a folder itself.
+ * Whether an output of this name is a folder: one that ends like a folder or, if it does not end like a file of weights,
+ * one that is there or that is made of a model which is a folder itself.
  */
 function namesFolder(output: string, model: string): boolean {
-  if (output.endsWith('/') || output.endsWith(sep) || isFolder(output)) return true;
-  return containerOf(output) === undefined && standsForFolder(model);
+  if (output.endsWith('/') || output.endsWith(sep)) return true;
+  return containerOf(output) === undefined && (isFolder(output) || standsForFolder(model));
 }
 
 /** The file of weights that an output of this name is, or that is to be in it. Throws if it is neither. */

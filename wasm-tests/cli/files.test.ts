@@ -29,7 +29,7 @@ beforeEach(() => {
 
 it('is named after the model where nobody names it', async () => {
   expect((await monoquant('quantize', model)).code).toBe(0);
-  expect(folder.list()).toEqual(['model.safetensors', 'model-int8.safetensors']);
+  expect(folder.list()).toEqual(['model-int8.safetensors', 'model.safetensors']);
 });
 
 it('takes the model as a flag as well', async () => {

@@ -170,17 +170,17 @@ describe('a cache of downloads', () => {
   it.each([
     'hub/models--org--small/blobs/new.safetensors',
     'hub/models--org--small/snapshots/new/',
-    `${SNAPSHOT}/README.md`,
-    'link',
+    `${SNAPSHOT}/model.safetensors`,
+    'link.safetensors',
   ])('is no place to write to: %s', async (output) => {
-    symlinkSync('hub/models--org--small/blobs/b3', root.at('link'));
+    symlinkSync('hub/models--org--small/blobs/b3', root.at('link.safetensors'));
     const before = linked();
     const { code, stderr } = await run(`quantize model/model.safetensors --force -o ${output}`);
     expect(code).toBe(2);
     expect(stderr).toContain('cache');
     expect(linked()).toEqual(before);
     expect(textOf('hub/models--org--small/blobs/b3')).toBe('other');
-    expect(readlinkSync(root.at('link'))).toBe('hub/models--org--small/blobs/b3');
+    expect(readlinkSync(root.at('link.safetensors'))).toBe('hub/models--org--small/blobs/b3');
   });
 });
 

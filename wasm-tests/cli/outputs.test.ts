@@ -36,6 +36,17 @@ const bytes = (name: string) => readFileSync(root.at(name));
 /** A safetensors file begins with the length of its header, a PyTorch file is a zip archive. */
 const isZip = (name: string) => bytes(name).subarray(0, 2).toString() === 'PK';
 
+/** Every tensor as it is stored. */
+async function contentOf(name: string): Promise<readonly string[]> {
+  const model = await open(root.at(name));
+  const lines: string[] = [];
+  for await (const { name, dtype, shape, bytes } of model) {
+    lines.push(`${name} ${dtype} ${shape} ${Buffer.from(bytes).toString('base64')}`);
+  }
+  await model.close();
+  return lines.sort();
+}
+
 beforeEach(() => {
   for (const name of root.list()) rmSync(root.at(name), { recursive: true });
   write({ 'one.safetensors': MODEL });
@@ -93,8 +104,10 @@ it.each([
   await result.save(root.at(`saved/${name}`));
   await result.save(pathToFileURL(root.at(`url/${name}`)));
   await result.close();
-  expect(bytes(`saved/${name}`)).toEqual(bytes(name));
-  expect(bytes(`url/${name}`)).toEqual(bytes(name));
+  expect(bytes(`saved/${name}`)).toEqual(bytes(`url/${name}`));
+  // Of the same kind it is a copy. Converted, it has the same tensors, whatever their order in the file.
+  if (!zip) expect(bytes(`saved/${name}`)).toEqual(bytes(name));
+  expect(await contentOf(`saved/${name}`)).toEqual(await contentOf(name));
 });
 
 it('is a file: URL as well, wherever a path is', async () => {
