@@ -2,31 +2,29 @@
  * An open model in Node: its files are open from before its first call until after its last one, and what its calls
  * write are files.
  */
-import type {
-  ConvertOptions,
-  DequantizeOptions,
-  QuantizeOptions,
-  QuantizeRequest,
-} from '../js/api/options.js';
+import type { Functions } from '../js/api/functions.js';
+import type { QuantizeRequest } from '../js/api/options.js';
 import type { Report } from '../js/api/types.js';
-import { type FunctionsOf, functionsOf } from '../js/session/functions.js';
+import { functionsOf } from '../js/session/functions.js';
 import { Handle } from '../js/session/handle.js';
 import type { HandleOptions, Host, HostTypes } from '../js/session/host.js';
 import { type CalibrationFiles, openCalibration } from './calibration-files.js';
+import type { FileTypes, QuantizeResult } from './file-types.js';
 import { ModelInput } from './model-input.js';
 import type { OutputPlace, SizedFile } from './open-file.js';
 import { OutputFile } from './output-file.js';
 import { OutputFolder, weightsOf } from './output-folder.js';
 import { publish } from './publication.js';
-import { FileResult, type QuantizeResult, TemporaryFolder } from './result.js';
+import { FileResult, TemporaryFolder } from './result.js';
 import { startHelpers, startSession } from './worker-host.js';
 
-export interface NodeTypes extends HostTypes {
-  named: string | URL;
-  quantize: QuantizeOptions;
-  convert: ConvertOptions;
-  dequantize: DequantizeOptions;
-  result: QuantizeResult;
+/** With how files are named for workers. */
+interface NodeTypes extends HostTypes, FileTypes {
+  named: FileTypes['named'];
+  quantize: FileTypes['quantize'];
+  convert: FileTypes['convert'];
+  dequantize: FileTypes['dequantize'];
+  result: FileTypes['result'];
   source: SizedFile;
   sink: OutputPlace;
   output: undefined;
@@ -122,10 +120,15 @@ class NodeModel extends Handle<NodeTypes> {
   }
 }
 
+/** What callers see of them: the compiler cannot know that the rest of NodeTypes is in no signature. */
+function seen(companion: Companion | undefined): Functions<FileTypes> {
+  return functionsOf(hostWith(companion)) as unknown as Functions<FileTypes>;
+}
+
 /** Those of the package. */
-export const functions: FunctionsOf<NodeTypes> = functionsOf(hostWith(undefined));
+export const functions: Functions<FileTypes> = seen(undefined);
 
 /** The same, with a file that shares the fate of the output. */
-export function functionsWith(companion: Companion | undefined): FunctionsOf<NodeTypes> {
-  return functionsOf(hostWith(companion));
+export function functionsWith(companion: Companion | undefined): Functions<FileTypes> {
+  return seen(companion);
 }

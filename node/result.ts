@@ -11,33 +11,13 @@ import { checkBoolean, checkObject, checkText, unexpected } from '../js/api/chec
 import { MonoquantError } from '../js/api/errors.js';
 import type { DequantizeOptions, ValidateOptions } from '../js/api/options.js';
 import type { Report, Validation, Warning } from '../js/api/types.js';
+import type { QuantizeResult, SaveOptions } from './file-types.js';
 import { removeAtExit, removeOfDead } from './leftovers.js';
 import type { FileIdentity } from './open-file.js';
 import { OutputFile } from './output-file.js';
 import { ownMark } from './process-mark.js';
 import { publish } from './publication.js';
 import { writeFailed } from './write-failed.js';
-
-export interface SaveOptions {
-  /** Overwrite an existing file. */
-  readonly force?: boolean;
-}
-
-export interface QuantizeResult {
-  readonly report: Report;
-  /** Those of the report. */
-  readonly warnings: readonly Warning[];
-  /** The file of weights that was written; undefined where no output was named. */
-  readonly output: string | undefined;
-  /** Checks the output, by default with the model that it was made from as reference. */
-  validate(options?: ValidateOptions<string | URL>): Promise<Validation>;
-  /** Writes the output's quantized tensors as floats again. */
-  dequantize(options?: DequantizeOptions): Promise<QuantizeResult>;
-  /** Writes the result to `path`: whole, or not at all. */
-  save(path: string, options?: SaveOptions): Promise<void>;
-  /** Removes what was not saved. A result that was written to `output` stays. */
-  close(): Promise<void>;
-}
 
 /** What a result can have done with its file. */
 export interface ResultTools {
