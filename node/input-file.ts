@@ -4,7 +4,7 @@
  * Only regular files: opening a pipe would wait for ever. The file itself is never changed.
  */
 import { type BigIntStats, closeSync, openSync, readdirSync, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { unexpected } from '../js/api/check.js';
 import { MonoquantError } from '../js/api/errors.js';
@@ -22,7 +22,8 @@ export class InputFile {
 
   private constructor(path: string, descriptor: number) {
     this.#atOpening = statOf(descriptor);
-    this.file = { descriptor, path, size: Number(this.#atOpening.size) };
+    const size = Number(this.#atOpening.size);
+    this.file = { descriptor, path, place: resolve(path), size };
   }
 
   static open(model: string | URL): InputFile {

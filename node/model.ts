@@ -3,9 +3,8 @@
  * write are files.
  */
 import { join } from 'node:path';
+import type { Functions } from '../js/api/functions.js';
 import {
-  type ConvertOptions,
-  type DequantizeOptions,
   openingFor,
   type QuantizeOptions,
   type QuantizeRequest,
@@ -13,24 +12,26 @@ import {
 } from '../js/api/options.js';
 import type { Plan, Report } from '../js/api/types.js';
 import { gateWarnings, gateWork } from '../js/report/gates.js';
-import { type FunctionsOf, functionsOf } from '../js/session/functions.js';
+import { functionsOf } from '../js/session/functions.js';
 import { Handle } from '../js/session/handle.js';
 import type { HandleOptions, Host, HostTypes } from '../js/session/host.js';
 import { type CalibrationFiles, openCalibration } from './calibration-files.js';
+import type { FileTypes, QuantizeResult } from './file-types.js';
 import { checkRoom } from './free-space.js';
 import { ModelInput } from './model-input.js';
 import type { OutputPlace, SizedFile } from './open-file.js';
 import { Output, type OutputTerms } from './output.js';
 import type { OutputFile } from './output-file.js';
-import { FileResult, type QuantizeResult, TemporaryFolder } from './result.js';
+import { FileResult, TemporaryFolder } from './result.js';
 import { startHelpers, startSession } from './worker-host.js';
 
-export interface NodeTypes extends HostTypes {
-  named: string | URL;
-  quantize: QuantizeOptions;
-  convert: ConvertOptions;
-  dequantize: DequantizeOptions;
-  result: QuantizeResult;
+/** With how files are named for workers. */
+interface NodeTypes extends HostTypes, FileTypes {
+  named: FileTypes['named'];
+  quantize: FileTypes['quantize'];
+  convert: FileTypes['convert'];
+  dequantize: FileTypes['dequantize'];
+  result: FileTypes['result'];
   source: SizedFile;
   sink: OutputPlace;
   output: undefined;
@@ -147,12 +148,17 @@ function termsOf({ configuration, force }: QuantizeRequest): OutputTerms {
   return { container, force, keepsCodes: dequantize === null };
 }
 
+/** What callers see of them: the compiler cannot know that the rest of NodeTypes is in no signature. */
+function seen(companion: Companion | undefined): Functions<FileTypes> {
+  return functionsOf(hostWith(companion)) as unknown as Functions<FileTypes>;
+}
+
 /** Those of the package. */
-export const functions: FunctionsOf<NodeTypes> = functionsOf(hostWith(undefined));
+export const functions: Functions<FileTypes> = seen(undefined);
 
 /** The same, with a file that shares the fate of the output. */
-export function functionsWith(companion: Companion | undefined): FunctionsOf<NodeTypes> {
-  return functionsOf(hostWith(companion));
+export function functionsWith(companion: Companion | undefined): Functions<FileTypes> {
+  return seen(companion);
 }
 
 /** What `quantize` would do with a model, or the error that would end it before its work. */

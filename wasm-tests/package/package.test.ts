@@ -12,6 +12,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { Folder } from '../support/cli.js';
 import { weights } from '../support/models.js';
 
+/** For those who ask what is in it. */
+const EXTRAS = ['dist/THIRD_PARTY.txt', 'dist/bom.cdx.json'];
+
 const ROOT = join(import.meta.dirname, '../..');
 const folder = new Folder();
 const project = folder.at('project');
@@ -41,12 +44,13 @@ beforeAll(() => {
 describe('the tarball', () => {
   it('contains dist, and what belongs to every package', () => {
     const others = packed.files.map(({ path }) => path).filter((path) => !path.startsWith('dist/'));
-    expect(others.sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
+    const expected = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
+    expect(others.sort()).toEqual(expected);
   });
 
   it('contains no sources, no tests, and is small', () => {
     for (const { path } of packed.files) {
-      if (!path.startsWith('dist/')) continue;
+      if (!path.startsWith('dist/') || EXTRAS.includes(path)) continue;
       expect(path).toMatch(/^dist\/(node|browser|wasm|types)\/.*\.(js|js\.map|mjs|wasm|d\.ts)$/);
     }
     expect(packed.size).toBeLessThan(1e6);
@@ -137,6 +141,28 @@ describe('installed', () => {
     );
     const resolution = { moduleResolution: 'bundler', customConditions: ['browser'] };
     expect(compile({ module: 'esnext', lib: ['es2022', 'dom'], ...resolution })).toBe('');
+  });
+
+  it.each([
+    { module: 'esnext', moduleResolution: 'bundler' },
+    { module: 'nodenext', moduleResolution: 'nodenext' },
+    { module: 'node16', moduleResolution: 'node16' },
+  ])('has types for files and for Blobs with $moduleResolution', (resolution) => {
+    write(
+      'program.ts',
+      `import { type BlobResult, configure, modelOf, open, quantize } from 'monoquant';
+       configure({ workerUrl: new URL('worker.js', import.meta.url) });
+       const file = new File([], 'model.safetensors');
+       const result: BlobResult = await quantize(file, { bits: 4 });
+       export const blob: Blob = result.blob();
+       const model = await open(await modelOf([file]));
+       await (await model.convert()).close();
+       const saved = await quantize('model.safetensors', { output: 'o' });
+       await saved.save('other.safetensors');
+       // @ts-expect-error: a Blob has no folder to write into
+       await quantize(file, { output: 'o' });`,
+    );
+    expect(compile({ lib: ['es2022', 'dom'], ...resolution })).toBe('');
   });
 
   it('gives its WebAssembly files to those who host them themselves', () => {
