@@ -33,7 +33,7 @@ export interface NodeTypes extends HostTypes {
 }
 
 /** Makes what appears together with an output, or not at all, from the report of its run. */
-export type Companion = (report: Report) => OutputFile;
+export type Companion = (report: Report) => readonly OutputFile[];
 
 function hostWith(companion: Companion | undefined): Host<NodeTypes> {
   const host: Host<NodeTypes> = {
@@ -98,9 +98,9 @@ class NodeModel extends Handle<NodeTypes> {
         input.checkUnchanged();
         calibration.checkUnchanged();
         const beside = (await folder?.fill(report.outputConfig)) ?? [];
-        const companion = this.#companion?.(report);
+        const companions = this.#companion?.(report) ?? [];
         // Last of all the weights: without them no loader takes the folder for a model.
-        const files = [...beside, ...(companion === undefined ? [] : [companion]), output];
+        const files = [...beside, ...companions, output];
         const { signal } = request.run;
         const lasts = aside === undefined;
         await publish(files, { folders: folder?.folders ?? [], lasts, signal });
@@ -125,7 +125,7 @@ class NodeModel extends Handle<NodeTypes> {
 /** Those of the package. */
 export const functions: FunctionsOf<NodeTypes> = functionsOf(hostWith(undefined));
 
-/** The same, with a file that shares the fate of the output. */
+/** The same, with files that share the fate of the output. */
 export function functionsWith(companion: Companion | undefined): FunctionsOf<NodeTypes> {
   return functionsOf(hostWith(companion));
 }

@@ -14,10 +14,12 @@ import { type Arguments, oneModel } from './arguments.js';
 import { outputBeside } from './beside-model.js';
 import { readConfig } from './config-file.js';
 import type { ChosenOptions, FlagValues } from './flag.js';
+import { inFlagWords } from './flag-words.js';
 import type { QuantizeFlag } from './flags.js';
+import { summaryPath } from './github.js';
 import { withProgress } from './progress.js';
-import type { ReportFile } from './report-file.js';
-import { jsonText, printJson, printPath, printWarnings, type Session } from './session.js';
+import type { Reports } from './reports.js';
+import { printJson, printPath, printWarnings, type Session } from './session.js';
 
 interface Job {
   readonly model: string;
@@ -25,6 +27,8 @@ interface Job {
   readonly place: string;
   /** The file of weights that is written. */
   readonly output: string;
+  /** The output as it was asked for. */
+  readonly named: string | undefined;
   readonly choices: Choices;
   /** What the run must live up to, and whether it may overwrite. */
   readonly terms: Pick<ChosenOptions<QuantizeFlag>, 'force' | 'strict' | 'failUnder'>;
@@ -52,21 +56,23 @@ export async function runQuantize(given: Arguments<QuantizeFlag>, session: Sessi
   // The name that somebody gives the output says more than a configuration.
   const container = containerOf(output);
   const choices = { ...chosen, ...(container === undefined ? {} : { container }) };
-  const job: Job = { model, place, output, choices, terms, run, values, session };
+  const job: Job = { model, place, output, named, choices, terms, run, values, session };
   let undoFolder: (() => void) | undefined;
-  let report: ReportFile | undefined;
+  let reports: Reports | undefined;
   try {
-    if (values.report !== undefined) {
-      // The report may go into the folder that the run is to make.
+    if (values.report !== undefined || summaryPath() !== undefined) {
+      // A report may go into the folder that the run is to make.
       if (place !== output && !values['dry-run']) undoFolder = makeFolder(place);
-      report = await beginReport(job, values.report);
+      reports = await beginReports(job, values.report ?? []);
     }
-    const outcome = await (values['dry-run'] ? dryRun(job) : fullRun(job, report));
-    await report?.finish(jsonText(outcome.document));
+    const outcome = await (values['dry-run'] ? dryRun(job) : fullRun(job, reports));
+    const failure = outcome.failure && inFlagWords(outcome.failure);
+    await reports?.finish(outcome.document, failure);
     await present(outcome, job);
+    reports?.summarize(outcome.document, failure, session);
     if (outcome.failure !== undefined) throw outcome.failure;
   } finally {
-    report?.discard();
+    reports?.discard();
     undoFolder?.();
   }
 }
@@ -81,14 +87,20 @@ function sorted(options: ChosenOptions<QuantizeFlag>) {
   };
 }
 
-async function beginReport(
-  { model, place, output, terms }: Job,
-  path: string,
-): Promise<ReportFile> {
-  const { force = false } = terms;
-  const { ReportFile } = await import('./report-file.js');
+async function beginReports(
+  { model, place, output, named, terms }: Job,
+  paths: readonly string[],
+): Promise<Reports> {
+  const { force = false, ...gates } = terms;
+  const { Reports } = await import('./reports.js');
   const others = place === output ? [] : filesBeside(model, place);
-  return ReportFile.begin({ path, force, model, outputs: [output, ...others] });
+  return Reports.begin({
+    paths,
+    force,
+    model,
+    outputs: [output, ...others],
+    circumstances: { model, output: named, written: output, gates },
+  });
 }
 
 async function dryRun(job: Job): Promise<Outcome> {
@@ -111,11 +123,9 @@ async function dryRun(job: Job): Promise<Outcome> {
   return { document, render };
 }
 
-async function fullRun(job: Job, reportFile: ReportFile | undefined): Promise<Outcome> {
+async function fullRun(job: Job, reports: Reports | undefined): Promise<Outcome> {
   const { functionsWith } = await import('../model.js');
-  const { quantize } = functionsWith(
-    reportFile && ((report) => reportFile.filled(jsonText(report))),
-  );
+  const { quantize } = functionsWith(reports && ((report) => reports.filled(report)));
   const { model, place, output, choices, terms, values, session } = job;
   const renderer = (document: Report, written: string | undefined) => async () => {
     const { renderReport } = await import('./text-report.js');
