@@ -38,7 +38,7 @@ interface NodeTypes extends HostTypes, FileTypes {
 }
 
 /** Makes what appears together with an output, or not at all, from the report of its run. */
-export type Companion = (report: Report) => OutputFile;
+export type Companion = (report: Report) => readonly OutputFile[];
 
 function hostWith(companion: Companion | undefined): Host<NodeTypes> {
   const host: Host<NodeTypes> = {
@@ -94,10 +94,10 @@ class NodeModel extends Handle<NodeTypes> {
         const { report } = await this.encode(request, output.sink, calibration.parts, helpers);
         input.checkUnchanged();
         calibration.checkUnchanged();
-        const companion = this.#companion?.(report);
+        const companions = this.#companion?.(report) ?? [];
         await output.publish({
           config: report.outputConfig,
-          companions: companion === undefined ? [] : [companion],
+          companions,
           lasts: aside === undefined,
           signal: request.run.signal,
         });
@@ -156,7 +156,7 @@ function seen(companion: Companion | undefined): Functions<FileTypes> {
 /** Those of the package. */
 export const functions: Functions<FileTypes> = seen(undefined);
 
-/** The same, with a file that shares the fate of the output. */
+/** The same, with files that share the fate of the output. */
 export function functionsWith(companion: Companion | undefined): Functions<FileTypes> {
   return seen(companion);
 }

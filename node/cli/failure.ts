@@ -64,14 +64,19 @@ export function failureDocument(failure: MonoquantError): object {
 }
 
 /** Where it happened is shown only on request, and never for a mistake in what was typed. */
-export function failureText(error: MonoquantError, screen: Screen, verbose: boolean): string {
+export function printFailure(error: MonoquantError, screen: Screen, verbose: boolean): void {
   const prefix = 'monoquant: ';
-  const hang = (text: string) => wrap(printable(text), screen.columns(), prefix.length);
-  const lines = [`${screen.paint('red', prefix.trimEnd())} ${hang(error.message)}`];
-  if (error.suggestion !== undefined)
-    lines.push(' '.repeat(prefix.length) + hang(error.suggestion));
-  if (verbose && exitCodeOf(error) !== USAGE_EXIT) lines.push(screen.paint('dim', stackOf(error)));
-  return `${lines.join('\n')}\n`;
+  const { message, suggestion } = error;
+  const texts = (suggestion === undefined ? [message] : [message, suggestion]).map(printable);
+  if (screen.annotate !== undefined) screen.annotate('error', texts.join('\n'));
+  else {
+    const [first, ...others] = texts.map((text) => wrap(text, screen.columns(), prefix.length));
+    const lines = [`${screen.paint('red', prefix.trimEnd())} ${first}`];
+    for (const text of others) lines.push(' '.repeat(prefix.length) + text);
+    screen.write(`${lines.join('\n')}\n`);
+  }
+  const isTold = verbose && exitCodeOf(error) !== USAGE_EXIT;
+  if (isTold) screen.write(`${screen.paint('dim', stackOf(error))}\n`);
 }
 
 /** The whole chain of causes. Lines end between the message and the places only: a message may say anything. */

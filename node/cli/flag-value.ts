@@ -27,7 +27,9 @@ export function readValue(flag: Flag, written: WrittenValue): unknown {
     case 'text':
       return textOf(flag, written);
     case 'texts':
-      return flag.commas === true ? textsOf(textOf(flag, written)) : [textOf(flag, written)];
+      return 'commas' in flag && flag.commas
+        ? textsOf(textOf(flag, written))
+        : [textOf(flag, written)];
     case 'choice': {
       const match = (word: string) => matchChoice(`--${flag.name}`, flag.choices, word);
       const text = textOf(flag, written);

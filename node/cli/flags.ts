@@ -32,7 +32,13 @@ const CONFIG = {
   value: 'FILE',
   help: 'choices as JSON, or an earlier report',
 } as const;
-const REPORT = { kind: 'text', name: 'report', value: 'FILE', help: 'the JSON as a file' } as const;
+const REPORT = {
+  kind: 'texts',
+  name: 'report',
+  value: 'FILE',
+  help: 'the report as .json, .md or .html (repeatable)',
+  brief: '.json, .md, .html',
+} as const;
 const DRY_RUN = { kind: 'switch', name: 'dry-run', help: 'show the plan' } as const;
 const JSON_DOCUMENT = {
   kind: 'switch',

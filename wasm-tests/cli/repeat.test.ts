@@ -99,7 +99,7 @@ describe('flags win', () => {
       { overrides: [{ pattern: 'fc', bits: 4, method: 'rtn' }] },
     ],
     [{ container: 'pt' }, ['-o', 'x.safetensors'], { container: 'safetensors' }],
-    [{ container: 'pt' }, ['-o', 'x'], { container: 'pt' }],
+    [{ container: 'pt' }, ['-o', 'x/'], { container: 'pt' }],
     [{}, ['-o', 'x.pt'], { container: 'pt' }],
   ];
 

@@ -124,17 +124,22 @@ it('what a file says cannot drive the terminal', async () => {
 });
 
 it.each([
-  [96, '128 weights or fewer'],
-  [128, '128 weights,'],
-])('groups of rows of %i are told as one scale for %s', async (columns, words) => {
-  const source = folder.write('rows.safetensors', [
-    weights('fc.weight', 'F32', [16, columns]),
-    weights('lm_head.weight', 'F32', [16, columns]),
-  ]);
-  const output = folder.at('rows-int8.safetensors');
-  for (const flags of [['--dry-run'], ['-o', output, '--force']]) {
-    const { code, stdout } = await monoquant('quantize', source, '-b', '4', ...flags);
-    expect(code).toBe(0);
-    expect(stdout.replace(/\s+/g, ' ')).toContain(`one scale for ${words}`);
-  }
-});
+  [[96], 'one scale for 32 weights,'],
+  [[128], 'one scale for 128 weights,'],
+  [[48, 48, 50], 'one scale per channel,'],
+  [[64, 192, 50, 64], ', 3 tensors in groups of 64, 1 per channel,'],
+])(
+  'what groups the tensors have is told, not what was asked for: rows of %j',
+  async (rows, words) => {
+    const source = folder.write('rows.safetensors', [
+      ...rows.map((columns, index) => weights(`fc${index}.weight`, 'F32', [16, columns])),
+      weights('lm_head.weight', 'F32', [16, 96]),
+    ]);
+    const output = folder.at('rows-int4.safetensors');
+    for (const flags of [['--dry-run'], ['-o', output, '--force']]) {
+      const { code, stdout } = await monoquant('quantize', source, '-b', '4', ...flags);
+      expect(code).toBe(0);
+      expect(stdout.replace(/\s+/g, ' ')).toContain(words);
+    }
+  },
+);

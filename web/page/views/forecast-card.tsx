@@ -14,7 +14,7 @@ import {
 } from '../../../js/words/format.js';
 import { printableJson } from '../../../js/words/printable.js';
 import { takenBytes } from '../../../js/words/sizes.js';
-import { configurationWords, REASON_WORDS } from '../../../js/words/wording.js';
+import { quantizationWords, REASON_WORDS } from '../../../js/words/wording.js';
 import { commandOf, outputName } from '../command.js';
 import type { Workbench } from '../workbench.js';
 import { CopyButton } from './copy-button.js';
@@ -83,7 +83,7 @@ function Planned({ plan, isStale }: { plan: Plan; isStale: boolean }) {
             'Quantized',
             `${formatPlural(quantized.length, 'tensor')}, ${formatShare(sizes.quantizedParameters, sizes.parameters)} of the weights`,
           ],
-          quantized.length > 0 && ['How', configurationWords(plan)],
+          quantized.length > 0 && ['How', quantizationWords(plan)],
           converted.length > 0 && [
             'Converted',
             `${formatPlural(converted.length, 'tensor')} to ${configuration.floatType}`,
