@@ -35,9 +35,9 @@ export function resolvePatterns(
 
 const IGNORE = 'ignore pattern';
 
-/** Parts of models that recipes spare: heads, embeddings, routers, what sees and hears. */
+/** Modules that recipes spare: heads, embeddings, routers, what sees and hears. */
 const SPARED_BY_RECIPES =
-  /lm_head|embed|\bwte\b|\bwpe\b|\bhead\b|proj_out|classifier|score|router|gate|vision|visual|image|audio|multi_modal|projector|connector|norm/i;
+  /(^|[^a-z_])(lm_head|embed_out|embed_tokens|output_layer|wte|wpe|router|gate|shared_expert_gate|vision_tower|vision_model|visual|multi_modal_projector|mm_projector|audio_tower)(?![a-z_])/i;
 
 /** About patterns of such parts that this model has not. */
 export function patternWarnings(

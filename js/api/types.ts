@@ -121,7 +121,7 @@ export interface Plan {
   readonly warnings: readonly Warning[];
 }
 
-/** `low`: below 20 dB; `very-low`: below 10 dB. */
+/** `low`: below 20 dB, or 15 with 4 bits; `very-low`: below 10 dB. */
 export const QUALITIES = ['good', 'low', 'very-low'] as const;
 export type Quality = (typeof QUALITIES)[number];
 

@@ -61,6 +61,7 @@ function reportTensors(
       if (decision !== 'quantize' && decision !== 'convert') return [];
       const errors = sums.get(index) ?? NO_ERRORS;
       const sqnrDb = sqnrOf(errors);
+      const codes = quantization === undefined ? {} : { quantization };
       return [
         {
           name,
@@ -68,10 +69,10 @@ function reportTensors(
           shape,
           elements: shape.reduce((product, extent) => product * extent, 1),
           decision,
-          ...(quantization === undefined ? {} : { quantization }),
+          ...codes,
           outputs,
           sqnrDb,
-          quality: qualityOf({ sqnrDb }),
+          quality: qualityOf({ sqnrDb, ...codes }),
           maxError: errors.peak,
           ...(errors.edges === 0 ? {} : { edgeScales: errors.edges }),
           sourceBytes: bytes,

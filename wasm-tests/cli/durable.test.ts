@@ -66,8 +66,8 @@ describe('a power cut after the end changes nothing', () => {
   it.each([
     [
       'quantize',
-      ['quantize', model, '-o', folder.at('o.safetensors'), '--report', folder.at('r')],
-      ['o.safetensors', 'r'],
+      ['quantize', model, '-o', folder.at('o.safetensors'), '--report', folder.at('r.json')],
+      ['o.safetensors', 'r.json'],
     ],
     ['convert', ['convert', model, folder.at('o.pt')], ['o.pt']],
     [
@@ -82,7 +82,7 @@ describe('a power cut after the end changes nothing', () => {
       ],
       ['out/model.safetensors', 'out/config.json', 'out/tokenizer.json', 'out/r.json'],
     ],
-    ['--dry-run', ['quantize', model, '--dry-run', '--report', folder.at('r')], ['r']],
+    ['--dry-run', ['quantize', model, '--dry-run', '--report', folder.at('r.json')], ['r.json']],
   ])('%s', async (_, words, outputs) => {
     const { code, stderr, calls } = await faulty([], ...words);
     expect(code, stderr).toBe(0);
@@ -129,7 +129,7 @@ describe('a disk that fails', () => {
     '-o',
     `${folder.at('out')}/`,
     '--report',
-    folder.at('r'),
+    folder.at('r.json'),
   ];
 
   it.each([
@@ -177,7 +177,7 @@ describe('a disk that fails', () => {
 
   it('--force: what was there before is there again', async () => {
     expect((await monoquant(...whole())).code).toBe(0);
-    const names = ['out/model.safetensors', 'out/config.json', 'out/tokenizer.json', 'r'];
+    const names = ['out/model.safetensors', 'out/config.json', 'out/tokenizer.json', 'r.json'];
     for (const name of names) writeFileSync(folder.at(name), `precious ${name}`);
     const before = [folder.list(), statSync(folder.at('out')).nlink];
     const faults = [{ call: 'renameSync', path: '/out/model.safetensors' }];

@@ -115,8 +115,10 @@ describe('the model itself', () => {
     'is never overwritten: %s',
     async (way) => {
       const before = readFileSync(model);
-      symlinkSync('model.safetensors', folder.at('link.safetensors'));
-      linkSync(model, folder.at('hard.safetensors'));
+      for (const ending of ['safetensors', 'json']) {
+        symlinkSync('model.safetensors', folder.at(`link.${ending}`));
+        linkSync(model, folder.at(`hard.${ending}`));
+      }
       const path = {
         itself: model,
         'a link': folder.at('link.safetensors'),
@@ -125,7 +127,9 @@ describe('the model itself', () => {
       }[way];
       mkdirSync(folder.at('x'));
       for (const flag of ['-o', '--report']) {
-        const { code, stderr } = await monoquant('quantize', model, flag, path ?? '', '--force');
+        // What its ending refuses already is no proof.
+        const name = flag === '-o' ? path : path?.replace(/(link|hard)\.safetensors$/, '$1.json');
+        const { code, stderr } = await monoquant('quantize', model, flag, name ?? '', '--force');
         expect({ code, stderr }).toMatchObject({
           code: 2,
           stderr: expect.stringContaining('model'),
@@ -150,12 +154,12 @@ describe('the model itself', () => {
 });
 
 describe('a failure leaves nothing behind', () => {
-  const files = () => `-o '${folder.at('o.safetensors')}' --report '${folder.at('r')}'`;
+  const files = () => `-o '${folder.at('o.safetensors')}' --report '${folder.at('r.json')}'`;
 
   it('a gate leaves the report, and no output', async () => {
     const { code } = await shell(`monoquant quantize '${model}' --fail-under 100 ${files()}`);
     expect(code).toBe(4);
-    expect(folder.list()).toEqual(['model.safetensors', 'r']);
+    expect(folder.list()).toEqual(['model.safetensors', 'r.json']);
   });
 
   it.each([
@@ -196,14 +200,14 @@ describe('a failure leaves nothing behind', () => {
       '-o',
       folder.at('o.safetensors'),
       '--report',
-      folder.at('r'),
+      folder.at('r.json'),
     );
     const outputBytes = readFileSync(folder.at('o.safetensors')).length;
-    const reportBytes = readFileSync(folder.at('r')).length;
+    const reportBytes = readFileSync(folder.at('r.json')).length;
     expect(sizes.code).toBe(0);
     expect(reportBytes).toBeGreaterThan(outputBytes + 2048);
     rmSync(folder.at('o.safetensors'));
-    rmSync(folder.at('r'));
+    rmSync(folder.at('r.json'));
     const blocks = Math.ceil(outputBytes / 1024) + 1;
     const { code } = await shell(`ulimit -f ${blocks}; monoquant quantize '${model}' ${files()}`);
     expect(code).toBe(5);

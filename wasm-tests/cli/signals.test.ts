@@ -31,7 +31,7 @@ it.each([
     '-o',
     folder.at('o.safetensors'),
     '--report',
-    folder.at('r'),
+    folder.at('r.json'),
     '--json',
   ];
   const { child, finished } = start(process.execPath, [CLI, ...words]);

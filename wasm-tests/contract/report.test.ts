@@ -114,11 +114,11 @@ describe('summary', () => {
   it('rates every tensor, however many there are, and counts them all', async () => {
     const random = new Random(9);
     const bad = Array.from({ length: 25 }, (_, index) =>
-      filled(`l${index}.weight`, 'F32', [8, 128], (i) => (i % 128 === 0 ? 100 : random.bell())),
+      filled(`l${index}.weight`, 'F32', [8, 128], (i) => (i % 128 === 0 ? 60 : random.bell())),
     );
     const { report } = await runOn([...bad, weights('fine.weight', 'F32', [8, 128])], { bits: 4 });
     for (const { sqnrDb, quality } of report.tensors) {
-      const limits = [10, 20].filter((limit) => (sqnrDb ?? 99) < limit);
+      const limits = [10, 15].filter((limit) => (sqnrDb ?? 99) < limit);
       expect(quality).toBe(['good', 'low', 'very-low'][limits.length]);
     }
     const low = report.tensors.filter(({ quality }) => quality === 'low');
@@ -175,7 +175,7 @@ describe('warnings', () => {
       { bits: 4, overrides: [{ pattern: 'a.q_proj', bits: 8 }] },
       ['a.qkv_proj'],
     ],
-    'low-sqnr': [[noisy('fc.weight', 100), head], { bits: 4 }, ['fc.weight']],
+    'low-sqnr': [[noisy('fc.weight', 60), head], { bits: 4 }, ['fc.weight']],
     'very-low-sqnr': [[noisy('fc.weight', 25), head], { bits: 4 }, ['fc.weight']],
     'sensitive-4-bit': [
       [good, weights('lm_head.weight', 'F32', [8, 128]), weights('embed.weight', 'F32', [8, 128])],

@@ -70,7 +70,8 @@ bool is_linear_weight(const catalog::Tensor &tensor) {
 } // namespace
 
 bool is_loadable(const catalog::Catalog &catalog, const catalog::Tensor &tensor) {
-  return !names_its_class(catalog) || is_linear_weight(tensor);
+  return !names_its_class(catalog) ||
+         (is_linear_weight(tensor) && tensor.kind != LayerKind::kRouter);
 }
 
 bool is_stacked_on_loading(const catalog::Catalog &catalog, const catalog::Tensor &tensor) {
@@ -107,6 +108,9 @@ std::vector<std::string> names_on_loading(const catalog::Catalog &catalog, std::
 std::string_view what_it_is(const catalog::Tensor &tensor) {
   if (tensor.kind == LayerKind::kExperts) {
     return "stacked experts";
+  }
+  if (tensor.kind == LayerKind::kRouter) {
+    return "router";
   }
   const std::string_view name = catalog::class_name(tensor);
   if (name.empty()) {
