@@ -11,7 +11,6 @@ import { listed } from '../js/api/model-files.js';
 import { option, say } from '../js/api/sentence.js';
 import { isFolder, ModelInput } from './model-input.js';
 import { OutputFile } from './output-file.js';
-import { codeOf } from './reason.js';
 import { isAboutCodes, otherWeightsIn, sideFilesIn } from './side-files.js';
 import { writeFailed } from './write-failed.js';
 
@@ -33,27 +32,43 @@ export interface MadeFolder {
 /** Makes a folder, and those that it lies in, where there are none. */
 export function makeFolder(folder: string): MadeFolder {
   const made: string[] = [];
-  try {
-    const outermost = isFolder(folder) ? undefined : mkdirSync(folder, { recursive: true });
-    for (let path = resolve(folder); outermost !== undefined; path = dirname(path)) {
-      made.push(path);
-      if (path === resolve(outermost)) break;
-    }
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') {
-      const message = `Expected a folder for the output, found a file at "${folder}".`;
-      throw new MonoquantError('output-exists', message, { suggestion: 'Choose another name.' });
-    }
-    throw writeFailed(folder, error);
-  }
   const undo = () => {
     try {
-      for (const path of made) rmdirSync(path);
+      for (const path of [...made].reverse()) rmdirSync(path);
     } catch {
       // There is something in it.
     }
   };
-  return { parents: made.map((path) => dirname(path)), undo };
+  try {
+    // One by one: Node's own way never ends where a folder cannot have others, as in /proc.
+    for (const path of missingFolders(folder)) {
+      if (make(path)) made.push(path);
+    }
+    return { parents: made.map((path) => dirname(path)), undo };
+  } catch (error) {
+    undo();
+    throw writeFailed(folder, error);
+  }
+}
+
+/** Those that have to be made, outermost first. */
+function missingFolders(folder: string): readonly string[] {
+  const missing: string[] = [];
+  for (let path = resolve(folder); !existsSync(path); path = dirname(path)) missing.unshift(path);
+  if (missing.length > 0 || isFolder(folder)) return missing;
+  const message = `Expected a folder for the output, found a file at "${folder}".`;
+  throw new MonoquantError('output-exists', message, { suggestion: 'Choose another name.' });
+}
+
+/** False if another run has made it meanwhile. */
+function make(folder: string): boolean {
+  try {
+    mkdirSync(folder);
+    return true;
+  } catch (error) {
+    if (isFolder(folder)) return false;
+    throw error;
+  }
 }
 
 interface SideFile {

@@ -112,12 +112,12 @@ describe('a power cut after the end changes nothing', () => {
     const entry = pathToFileURL(join(dirname(CLI), 'index.js')).href;
     const program = `import { quantize } from ${JSON.stringify(entry)};
       const result = await quantize(${JSON.stringify(model)});
-      await result.save(${JSON.stringify(folder.at('s'))});
+      await result.save(${JSON.stringify(folder.at('s.safetensors'))});
       await result.save(${JSON.stringify(folder.at('t'))});`;
     writeFileSync(folder.at('save.mjs'), program);
     const saved = await traced([folder.at('save.mjs')]);
     expect(saved.code, saved.stderr).toBe(0);
-    expectDurable(saved.calls, [folder.at('s')]);
+    expectDurable(saved.calls, [folder.at('s.safetensors')]);
     expectDurable(saved.calls, [folder.at('t')]);
   });
 });
@@ -251,7 +251,7 @@ describe('two runs for one output', () => {
   });
 
   it('a run on another machine is seen as long as it gives a sign of life', async () => {
-    const foreign = folder.at('.o.monoquant-1-00000000-ffffffff.partial');
+    const foreign = folder.at('.o.safetensors.monoquant-1-00000000-ffffffff.partial');
     writeFileSync(foreign, '');
     const words = ['quantize', model, '-o', folder.at('o.safetensors')];
     const { code, stderr } = await monoquant(...words);

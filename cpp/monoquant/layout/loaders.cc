@@ -58,8 +58,31 @@ constexpr std::array<Renaming, 3> kRenamings = {{
     {"language_model.lm_head", "lm_head"},
 }};
 
+/// Models of pictures whose layers transformers 5 gives the names of the second table, one replacement after the other.
+/// Source: its conversion_mapping, "ViTModel" and what maps to it.
+constexpr std::array<std::string_view, 8> kVisionTypes = {
+    "audio-spectrogram-transformer", "beit", "deit", "ijepa", "vit", "vit_mae", "vit_msn", "vivit"};
+constexpr std::array<Renaming, 7> kVisionRenamings = {{
+    {"encoder.layer.", "layers."},
+    {"attention.query", "q_proj"},
+    {"attention.key", "k_proj"},
+    {"attention.value", "v_proj"},
+    {"attention.output.dense", "attention.o_proj"},
+    {"intermediate.dense", "mlp.fc1"},
+    {"output.dense", "mlp.fc2"},
+}};
+
 bool names_its_class(const catalog::Catalog &catalog) {
   return catalog.model && !catalog.model->architectures.empty();
+}
+
+std::string in_vision(std::string name) {
+  for (const Renaming &renaming : kVisionRenamings) {
+    if (const size_t at = name.find(renaming.in_file); at != std::string::npos) {
+      name.replace(at, renaming.in_file.size(), renaming.on_loading);
+    }
+  }
+  return name;
 }
 
 bool is_linear_weight(const catalog::Tensor &tensor) {
@@ -101,6 +124,12 @@ std::vector<std::string> names_on_loading(const catalog::Catalog &catalog, std::
       other.replace(at, renaming.in_file.size(), renaming.on_loading);
       names.push_back(std::move(other));
     }
+  }
+  const bool is_vision =
+      names_its_class(catalog) && std::find(kVisionTypes.begin(), kVisionTypes.end(),
+                                            catalog.model->model_type) != kVisionTypes.end();
+  if (std::string other = is_vision ? in_vision(names[0]) : names[0]; other != names[0]) {
+    names.push_back(std::move(other));
   }
   return names;
 }

@@ -197,7 +197,9 @@ std::string configuration(const catalog::Catalog &catalog, std::span<const Descr
       if (one_group && is_known && !target_name.is_divided(i)) {
         targets.emplace(by_class);
       } else {
-        targets.insert(target_name(i));
+        for (std::string &name : names_on_loading(catalog, target_name(i))) {
+          targets.insert(std::move(name));
+        }
       }
     }
     targeted.insert(targets.begin(), targets.end());
