@@ -45,7 +45,7 @@ const PARTS = {
       .concat(['package.json', 'package-lock.json'])
       .concat(['build', 'build-ts'].map(script)),
     parts: [],
-    outputs: ['node', 'browser', 'types'],
+    outputs: ['node', 'browser', 'types', 'man'],
     build: buildTypescript,
   },
   site: {

@@ -62,10 +62,7 @@ describe('a run with three reports', async () => {
       expect(page).toContain('2 tensors in groups of 128, 1 in groups of 64');
       // Warnings, and what was left alone with its reason.
       for (const { message } of report.warnings) {
-        const said = page
-          .replaceAll('\\', '')
-          .replaceAll('&quot;', '"')
-          .replaceAll('&#39;', "'");
+        const said = page.replaceAll('\\', '').replaceAll('&quot;', '"').replaceAll('&#39;', "'");
         expect(said).toContain(message);
       }
       expect(page).toContain('lm_head.weight');
