@@ -1,7 +1,8 @@
-// Bundles the TypeScript for Node and for browsers, and emits its declarations.
+// Bundles the TypeScript for Node and for browsers, and emits its declarations and the manual page.
 // Why: the package loads a handful of files, and its users see types without our sources.
 // Always: workers and artifacts stay files of their own, found by `new URL(..., import.meta.url)`.
 
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
@@ -28,7 +29,7 @@ const ENTRIES = {
 
 /**
  * @param {string} root the checkout
- * @param {string} dist the folder that gets node/, browser/ and types/
+ * @param {string} dist the folder that gets node/, browser/, types/ and man/
  */
 export async function buildTypescript(root, dist) {
   for (const file of Object.values(ENTRIES).flatMap((entries) => Object.values(entries))) {
@@ -39,7 +40,13 @@ export async function buildTypescript(root, dist) {
   const inNode = await step('bundling for Node', () => bundle(root, 'node', dist));
   const inBrowsers = await step('bundling for browsers', () => bundle(root, 'browser', dist));
   writeComponents(dist, 'ts', distinct([...inNode, ...inBrowsers]));
-  chmodSync(join(dist, 'node', 'cli.js'), 0o755);
+  const cli = join(dist, 'node', 'cli.js');
+  chmodSync(cli, 0o755);
+  mkdirSync(join(dist, 'man'), { recursive: true });
+  writeFileSync(
+    join(dist, 'man', 'monoquant.1'),
+    execFileSync(process.execPath, [cli, 'help', '--man']),
+  );
 }
 
 /**

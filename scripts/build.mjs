@@ -47,7 +47,7 @@ const PARTS = {
       .concat(['package.json', 'package-lock.json'])
       .concat(['build', 'build-ts', 'components', 'quoted'].map(script)),
     parts: [],
-    outputs: ['node', 'browser', 'types', componentsFile('ts')],
+    outputs: ['node', 'browser', 'types', 'man', componentsFile('ts')],
     build: buildTypescript,
   },
   site: {

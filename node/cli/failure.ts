@@ -11,7 +11,17 @@ import { wrap } from './text.js';
 
 export const USAGE_EXIT = 2;
 
-/** 1 unexpected, 2 usage or configuration, 3 quantization, 4 validation or quality, 5 input or output. */
+/** What the codes mean, for people. */
+export const EXIT_STATUS: readonly (readonly [code: number, meaning: string])[] = [
+  [0, 'done'],
+  [1, 'unexpected: a defect, or no engine'],
+  [USAGE_EXIT, 'usage or configuration'],
+  [3, 'nothing to quantize, or weights that cannot be'],
+  [4, 'a quality gate, a warning with --strict, or a file that is not valid'],
+  [5, 'input or output'],
+  [130, 'interrupted'],
+];
+
 const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   internal: 1,
   'engine-unavailable': 1,

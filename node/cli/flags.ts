@@ -75,7 +75,13 @@ export const GLOBAL_FLAGS = oneSection([
   { kind: 'switch', name: 'version', help: 'show the version' },
 ]);
 
-export const HELP_FLAGS = oneSection([HELP]);
+export const COMPLETION_FLAGS = oneSection([HELP]);
+export type CompletionFlag = FlagOf<typeof COMPLETION_FLAGS>;
+
+export const HELP_FLAGS = oneSection([
+  { kind: 'switch', name: 'man', help: 'all of it as a manual page' },
+  HELP,
+]);
 export type HelpFlag = FlagOf<typeof HELP_FLAGS>;
 
 export const QUANTIZE_FLAGS = [

@@ -35,16 +35,19 @@ export interface ReportPlaces {
 type Document = Plan | Report;
 type Failure = Circumstances['failure'];
 
+/** Programs want no view. */
+type ContentOf = (document: Document, view: () => ReportView) => string;
+
 /** What the ending of a report's name asks for. */
-const KINDS: Readonly<Record<string, (document: Document, view: ReportView) => string>> = {
+const KINDS: Readonly<Record<string, ContentOf>> = {
   '.json': jsonText,
-  '.md': (_, view) => markdownOf(view),
-  '.html': (_, view) => htmlOf(view),
+  '.md': (_, view) => markdownOf(view()),
+  '.html': (_, view) => htmlOf(view()),
 };
 
 interface ReportFile {
   readonly file: OutputFile;
-  readonly textOf: (document: Document, view: ReportView) => string;
+  readonly contentOf: ContentOf;
 }
 
 export class Reports {
@@ -73,8 +76,8 @@ export class Reports {
     const files: ReportFile[] = [];
     try {
       const choices = { force, inputs: input.identities };
-      for (const [index, textOf] of kinds.entries()) {
-        files.push({ file: OutputFile.create(paths[index] ?? '', choices), textOf });
+      for (const [index, contentOf] of kinds.entries()) {
+        files.push({ file: OutputFile.create(paths[index] ?? '', choices), contentOf });
       }
       return new Reports(files, circumstances);
     } catch (error) {
@@ -87,8 +90,8 @@ export class Reports {
 
   /** With their content; it is for others to give them their names. */
   filled(document: Document, failure?: Failure): readonly OutputFile[] {
-    const view = this.#viewOf(document, failure);
-    for (const { file, textOf } of this.#files) file.fill(textOf(document, view));
+    const view = () => this.#viewOf(document, failure);
+    for (const { file, contentOf } of this.#files) file.fill(contentOf(document, view));
     this.#isWritten = true;
     return this.#files.map(({ file }) => file);
   }
@@ -122,7 +125,7 @@ export class Reports {
   }
 }
 
-function kindOf(path: string): ReportFile['textOf'] {
+function kindOf(path: string): ContentOf {
   const kind = KINDS[extname(path).toLowerCase()];
   if (kind !== undefined) return kind;
   throw usageError(

@@ -13,7 +13,7 @@ import { Folder } from '../support/cli.js';
 import { weights } from '../support/models.js';
 
 /** For those who ask what is in it. */
-const EXTRAS = ['dist/THIRD_PARTY.txt', 'dist/bom.cdx.json'];
+const EXTRAS = ['dist/THIRD_PARTY.txt', 'dist/bom.cdx.json', 'dist/man/monoquant.1'];
 
 const ROOT = join(import.meta.dirname, '../..');
 const folder = new Folder();

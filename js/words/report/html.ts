@@ -18,7 +18,7 @@ export function htmlOf(view: ReportView): string {
     failure === undefined ? '' : `<p class="note failure"><b>Failed.</b> ${escaped(failure)}</p>`,
     ...warnings.map(({ message }) => `<p class="note warning">${escaped(message)}</p>`),
     `<dl>${factItems(facts)}</dl>`,
-    picture === '' ? '' : `<h2>Tensors by SQNR</h2>\n${picture}\n${LEGEND}`,
+    picture === '' ? '' : `<h2>Tensors by SQNR</h2>\n<div class="wide">${picture}</div>\n${LEGEND}`,
     ...tables.map(tableSection),
     `<h2>Do it again</h2>\n<pre>${escaped(command)}</pre>`,
     `<details><summary>Configuration</summary><pre>${jsonText(configuration)}</pre></details>`,
@@ -44,7 +44,7 @@ ${sections.filter((section) => section !== '').join('\n')}
 }
 
 const LEGEND =
-  '<p class="quiet">SQNR is the signal to noise ratio of the stored weights: 20 dB is an error of a tenth of the weights, 40 dB of a hundredth.</p>';
+  '<p class="quiet">SQNR is the signal to noise ratio of the stored weights: 20 dB is an error of a tenth of the weights, 40 dB of a hundredth. Tensors below 20 dB are yellow, below 10 dB red.</p>';
 
 function factItems(facts: ReportView['facts']): string {
   return facts

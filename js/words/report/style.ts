@@ -25,10 +25,10 @@ tbody th, pre { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, mono
 tbody th { white-space: normal; overflow-wrap: anywhere; min-width: 14em; }
 .number { text-align: right; } td:last-child, th:last-child { padding-right: 0; }
 .unchanged td:last-child { white-space: normal; }
-tr.low .number { color: var(--low); } tr.very-low .number { color: var(--very-low); }
+tr.low td:nth-child(3) { color: var(--low); } tr.very-low td:nth-child(3) { color: var(--very-low); }
 pre { background: var(--soft); border-radius: 8px; padding: 12px; margin: 8px 0; white-space: pre-wrap; overflow-wrap: anywhere; }
 details { margin-top: 24px; } summary { cursor: pointer; font-weight: 600; }
-.histogram { max-width: 100%; height: auto; display: block; }
+.histogram { max-width: 100%; min-width: 460px; height: auto; display: block; }
 .histogram text { fill: var(--quiet); font-size: 12px; text-anchor: middle; }
 .histogram .count { text-anchor: end; }
 .histogram .grid { stroke: var(--line); }

@@ -81,18 +81,20 @@ function ratedOf({ tensors }: Report): readonly Rated[] {
 
 function commandAgain(
   configuration: Configuration,
-  { model, output, gates }: Circumstances,
+  { model, output, written, gates }: Circumstances,
 ): string {
   const table: Entries = { ...OPTIONS, ...GATES };
   // Bits are what a reader looks for; all else that goes without saying is left out.
   const isSaid = ([key, value]: [string, unknown]) =>
     key === 'bits' || JSON.stringify(value) !== JSON.stringify(table[key]?.default);
+  // The kind of file follows from a name only.
+  const named = output ?? (configuration.container === 'safetensors' ? undefined : written);
   const own = Object.entries(ownChoices(configuration)).filter(isSaid);
   return commandOf({
     table,
     choices: { ...Object.fromEntries(own), ...gates },
     model: pathShown(model),
-    output: output === undefined ? undefined : pathShown(output),
+    output: named === undefined ? undefined : pathShown(named),
     calibration: configuration.calibration.map(pathShown),
   });
 }
