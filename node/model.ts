@@ -7,7 +7,7 @@ import type { QuantizeRequest } from '../js/api/options.js';
 import type { Report } from '../js/api/types.js';
 import { functionsOf } from '../js/session/functions.js';
 import { Handle } from '../js/session/handle.js';
-import type { HandleOptions, Host, HostTypes } from '../js/session/host.js';
+import type { HandleOptions, Host } from '../js/session/host.js';
 import { type CalibrationFiles, openCalibration } from './calibration-files.js';
 import type { FileTypes, QuantizeResult } from './file-types.js';
 import { ModelInput } from './model-input.js';
@@ -19,16 +19,11 @@ import { FileResult, TemporaryFolder } from './result.js';
 import { startHelpers, startSession } from './worker-host.js';
 
 /** With how files are named for workers. */
-interface NodeTypes extends HostTypes, FileTypes {
-  named: FileTypes['named'];
-  quantize: FileTypes['quantize'];
-  convert: FileTypes['convert'];
-  dequantize: FileTypes['dequantize'];
-  result: FileTypes['result'];
+type NodeTypes = FileTypes & {
   source: SizedFile;
   sink: OutputPlace;
   output: undefined;
-}
+};
 
 /** Makes what appears together with an output, or not at all, from the report of its run. */
 export type Companion = (report: Report) => OutputFile;

@@ -65,6 +65,7 @@ async function main() {
     for (const name of names) {
       const outcome = await tryOut(name, all[name], join(folder, name), tarball, expected);
       outcomes.push(outcome);
+      if (values.save) saveTable(join(ROOT, 'docs/consumers.md'), outcome);
       const verdict = outcome.failure ?? outcome.found.join(', ');
       process.stdout.write(`${outcome.failure ? 'FAILED' : 'ok    '} ${name}: ${verdict}\n`);
     }
@@ -72,7 +73,6 @@ async function main() {
     if (!values.keep) rmSync(folder, { recursive: true, force: true });
     else process.stdout.write(`The projects are in ${folder}\n`);
   }
-  if (values.save) saveTable(join(ROOT, 'docs/consumers.md'), outcomes);
   const failed = outcomes.filter(({ failure }) => failure !== undefined).length;
   process.stdout.write(`${outcomes.length - failed} passed, ${failed} failed\n`);
   process.exitCode = failed === 0 ? 0 : 1;
