@@ -14,7 +14,7 @@ import type { Plan, Report } from '../js/api/types.js';
 import { gateWarnings, gateWork } from '../js/report/gates.js';
 import { functionsOf } from '../js/session/functions.js';
 import { Handle } from '../js/session/handle.js';
-import type { HandleOptions, Host, HostTypes } from '../js/session/host.js';
+import type { HandleOptions, Host } from '../js/session/host.js';
 import { type CalibrationFiles, openCalibration } from './calibration-files.js';
 import type { FileTypes, QuantizeResult } from './file-types.js';
 import { checkRoom } from './free-space.js';
@@ -26,16 +26,11 @@ import { FileResult, TemporaryFolder } from './result.js';
 import { startHelpers, startSession } from './worker-host.js';
 
 /** With how files are named for workers. */
-interface NodeTypes extends HostTypes, FileTypes {
-  named: FileTypes['named'];
-  quantize: FileTypes['quantize'];
-  convert: FileTypes['convert'];
-  dequantize: FileTypes['dequantize'];
-  result: FileTypes['result'];
+type NodeTypes = FileTypes & {
   source: SizedFile;
   sink: OutputPlace;
   output: undefined;
-}
+};
 
 /** Makes what appears together with an output, or not at all, from the report of its run. */
 export type Companion = (report: Report) => readonly OutputFile[];

@@ -109,7 +109,8 @@ function forBrowsers(glue, artifact) {
   let text = replacedOnce(glue, /var ENVIRONMENT_IS_NODE=[^;]+;/, '');
   text = text.replace(/\bENVIRONMENT_IS_NODE\b/g, 'false');
   if (artifact === 'mt') {
-    text = replacedOnce(text, /^var isNode = .*\n(?:if \(isNode\)|isNode &&).*$/m, '');
+    // Here the module of a thread calls the factory itself.
+    text = text.replace(/^(?:var isPthread|var isNode|if \(isNode\)|isNode &&|isPthread &&) .*$/gm, '');
     text = replacedOnce(
       text,
       /new Worker\(new URL\("[^"]+",import\.meta\.url\),\{[^}]*\}\)/,

@@ -9,9 +9,9 @@ const MARKER = '<!-- node scripts/consumers.mjs --save -->';
 
 /**
  * @param {string} file
- * @param {import('./consumers.mjs').Outcome[]} outcomes
+ * @param {import('./consumers.mjs').Outcome} outcome
  */
-export function saveTable(file, outcomes) {
+export function saveTable(file, outcome) {
   const parts = readFileSync(file, 'utf8').split(MARKER);
   if (parts.length !== 3)
     throw new BuildError(`${file} needs ${MARKER} before and after its table.`);
@@ -19,7 +19,7 @@ export function saveTable(file, outcomes) {
   const rows = new Map(
     [...table.matchAll(/^\| .*<!-- (\S+) --> \|$/gm)].map(([row, name]) => [name, row]),
   );
-  for (const outcome of outcomes) rows.set(outcome.name, rowOf(outcome));
+  rows.set(outcome.name, rowOf(outcome));
   const lines = ['| consumer | versions | seen | date |', '|---|---|---|---|', ...rows.values()];
   writeFileSync(file, [before, `\n${lines.join('\n')}\n`, after].join(MARKER));
 }

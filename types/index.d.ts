@@ -47,4 +47,4 @@ export type FileResult = InNode.QuantizeResult;
 export type BlobResult = InBrowsers.QuantizeResult;
 export type QuantizeResult = FileResult | BlobResult;
 
-export type ValidateOptions = InNode.ValidateOptions | InBrowsers.ValidateOptions;
+export type ValidateOptions<Source = ModelSource> = InNode.ValidateOptions<Source>;

@@ -6,7 +6,7 @@ import type { QuantizeRequest } from '../../js/api/options.js';
 import type { Report } from '../../js/api/types.js';
 import { functionsOf } from '../../js/session/functions.js';
 import { Handle } from '../../js/session/handle.js';
-import type { HandleOptions, Host, HostTypes } from '../../js/session/host.js';
+import type { HandleOptions, Host } from '../../js/session/host.js';
 import type { OpenedModel } from '../../js/session/workplace.js';
 import type { BlobTypes, ModelSource, QuantizeResult } from './blob-types.js';
 import { openCalibration } from './calibration-blobs.js';
@@ -15,16 +15,11 @@ import { PrivateFileName } from './private-file.js';
 import { startSession } from './worker-host.js';
 
 /** With how files are named for workers. */
-interface WebTypes extends HostTypes, BlobTypes {
-  named: BlobTypes['named'];
-  quantize: BlobTypes['quantize'];
-  convert: BlobTypes['convert'];
-  dequantize: BlobTypes['dequantize'];
-  result: BlobTypes['result'];
+type WebTypes = BlobTypes & {
   source: Blob;
   sink: string;
   output: Blob;
-}
+};
 
 /** The browser itself notices a file that was changed, and closes what nobody uses any more. */
 async function openModel(named: ModelSource): Promise<OpenedModel<Blob>> {
