@@ -1,6 +1,8 @@
 /**
  * What callers see in Node: models are named by paths, and results are files.
  */
+import type { FileHandle } from 'node:fs/promises';
+import type { AnyBlob, AnyStream } from '../js/api/host-types.js';
 import type { ModelTypes } from '../js/api/model.js';
 import type {
   ConvertOptions,
@@ -22,7 +24,7 @@ export interface QuantizeResult {
   /** The file of weights that was written; undefined where no output was named. */
   readonly output: string | undefined;
   /** Checks the output, by default with the model that it was made from as reference. */
-  validate(options?: ValidateOptions<string | URL>): Promise<Validation>;
+  validate(options?: ValidateOptions<ModelSource>): Promise<Validation>;
   /** Writes the output's quantized tensors as floats again. */
   dequantize(options?: DequantizeOptions): Promise<QuantizeResult>;
   /**
@@ -30,12 +32,26 @@ export interface QuantizeResult {
    * model: whole, or not at all.
    */
   save(path: string | URL, options?: SaveOptions): Promise<void>;
+  /** The file, read into memory. */
+  bytes(): Promise<Uint8Array<ArrayBuffer>>;
+  /** The file, read into memory. */
+  blob(): Promise<AnyBlob>;
+  /** The file, piece by piece; to be read before close(). */
+  stream(): AnyStream;
   /** Removes what was not saved. A result that was written to `output` stays. */
   close(): Promise<void>;
+  /** The same, at the end of a block that began with `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
+/**
+ * The path or the file: URL of a file, of a folder with one model in it, or of the index of a model in several files; or
+ * the content of a file. What is in memory is written to a temporary file, an open file is read where it is.
+ */
+export type ModelSource = string | URL | Uint8Array | ArrayBuffer | AnyBlob | FileHandle;
+
 export interface FileTypes extends ModelTypes {
-  named: string | URL;
+  named: ModelSource;
   quantize: QuantizeOptions;
   convert: ConvertOptions;
   dequantize: DequantizeOptions;

@@ -3,7 +3,15 @@
  * It exists so that a missing or odd file is told at once, and a change during the work is noticed.
  * Only regular files: opening a pipe would wait for ever. The file itself is never changed.
  */
-import { type BigIntStats, closeSync, openSync, readdirSync, statSync } from 'node:fs';
+import {
+  type BigIntStats,
+  closeSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { unexpected } from '../js/api/check.js';
@@ -19,6 +27,19 @@ export class InputFile {
   readonly file: SizedFile;
   readonly #atOpening: BigIntStats;
   #isOpen = true;
+
+  /** A file that somebody else has opened, and closes. */
+  static ofHandle(descriptor: number): InputFile {
+    const path = `the open file ${descriptor}`;
+    try {
+      const file = new InputFile(path, descriptor);
+      checkRegular(path, fstatSync(descriptor));
+      file.#isOpen = false;
+      return file;
+    } catch (error) {
+      throw error instanceof MonoquantError ? error : openFailed(path, error);
+    }
+  }
 
   private constructor(path: string, descriptor: number) {
     this.#atOpening = statOf(descriptor);
@@ -77,7 +98,10 @@ function pathOfUrl(url: string, key: string): string {
 }
 
 function checkKind(path: string): void {
-  const found = statSync(path);
+  checkRegular(path, statSync(path));
+}
+
+function checkRegular(path: string, found: Stats): void {
   if (found.isFile()) return;
   if (found.isDirectory()) {
     throw new MonoquantError('read-failed', `"${path}" is a folder, not a model file.`, {

@@ -20,6 +20,7 @@ import {
 import type { OneOrShards } from '../js/engine/shards.js';
 import { InputFile, pathOf } from './input-file.js';
 import type { FileIdentity, SizedFile } from './open-file.js';
+import { readFailed } from './read-failed.js';
 import { reasonOf } from './reason.js';
 
 export type ModelFile = OneOrShards<SizedFile>;
@@ -39,7 +40,13 @@ export class ModelInput {
   readonly #config: InputFile | undefined;
   readonly beside: BesideWeights;
 
-  private constructor(named: string, files: Files) {
+  /** False if nobody can open it again by its path: it was given as bytes, or is open already. */
+  readonly hasPath: boolean;
+  readonly #release: (() => void) | undefined;
+
+  private constructor(named: string, files: Files, hasPath = true, release?: () => void) {
+    this.hasPath = hasPath;
+    this.#release = release;
     const { parts, index, weightMap, folder, names, config, fault } = files;
     const [first] = parts;
     const isOne = parts.length === 1 && first !== undefined && index === undefined;
@@ -76,6 +83,11 @@ export class ModelInput {
     }
   }
 
+  /** A file that has no name of its own; `release` is called when it is closed. */
+  static ofFile(file: InputFile, release?: () => void): ModelInput {
+    return new ModelInput(file.file.path, { parts: [file] }, false, release);
+  }
+
   get identities(): readonly FileIdentity[] {
     return this.#files.map(({ identity }) => identity);
   }
@@ -98,6 +110,7 @@ export class ModelInput {
 
   close(): void {
     for (const file of this.#files) file.close();
+    this.#release?.();
   }
 }
 
@@ -226,7 +239,6 @@ function contentOf({ descriptor, path, size }: SizedFile): Uint8Array<ArrayBuffe
     const bytes = Buffer.alloc(size);
     return bytes.subarray(0, readSync(descriptor, bytes, 0, size, 0));
   } catch (cause) {
-    const message = `Could not read "${path}": ${reasonOf(cause)}.`;
-    throw new MonoquantError('read-failed', message, { cause });
+    throw readFailed(path, cause);
   }
 }

@@ -18,11 +18,13 @@ import type { HandleOptions, Host } from '../js/session/host.js';
 import { type CalibrationFiles, openCalibration } from './calibration-files.js';
 import type { FileTypes, QuantizeResult } from './file-types.js';
 import { checkRoom } from './free-space.js';
+import { openModel } from './given-model.js';
 import { ModelInput } from './model-input.js';
 import type { OutputPlace, SizedFile } from './open-file.js';
 import { Output, type OutputTerms } from './output.js';
 import type { OutputFile } from './output-file.js';
-import { FileResult, TemporaryFolder } from './result.js';
+import { FileResult } from './result.js';
+import { TemporaryFolder } from './temporary-folder.js';
 import { startHelpers, startSession } from './worker-host.js';
 
 /** With how files are named for workers. */
@@ -39,7 +41,7 @@ function hostWith(companion: Companion | undefined): Host<NodeTypes> {
   const host: Host<NodeTypes> = {
     hasPaths: true,
     startSession,
-    openModel: async (named) => ModelInput.open(named),
+    openModel,
     openCalibration: async (inputs) => openCalibration(inputs),
     // What it gets is what was opened above.
     handle: (_, input, options) => new NodeModel(host, input as ModelInput, options, companion),
@@ -102,14 +104,14 @@ class NodeModel extends Handle<NodeTypes> {
           model: input,
           terms,
           folder: aside,
-          reference: { reference: input.path, key, stripPrefix },
+          reference: input.hasPath ? { reference: input.path, key, stripPrefix } : {},
           functions,
         });
       } finally {
         output.discard();
       }
     } catch (error) {
-      await aside?.remove();
+      aside?.remove();
       throw error;
     }
   }

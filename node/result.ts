@@ -3,12 +3,14 @@
  * It exists because an output that was given no name lives in a temporary folder.
  * That folder is gone after close(), and at the latest when the process ends.
  */
-import { mkdtempSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { createReadStream, openSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { Readable } from 'node:stream';
 import { checkBoolean, checkObject } from '../js/api/check.js';
+import { ASYNC_DISPOSE } from '../js/api/disposal.js';
 import { MonoquantError } from '../js/api/errors.js';
+import type { AnyBlob, AnyStream } from '../js/api/host-types.js';
 import {
   type ConvertOptions,
   containerOf,
@@ -16,14 +18,13 @@ import {
   type ValidateOptions,
 } from '../js/api/options.js';
 import type { Report, Validation, Warning } from '../js/api/types.js';
-import type { QuantizeResult, SaveOptions } from './file-types.js';
+import type { ModelSource, QuantizeResult, SaveOptions } from './file-types.js';
 import { pathOf } from './input-file.js';
-import { removeAtExit, removeOfDead } from './leftovers.js';
 import { ModelInput } from './model-input.js';
 import { Output, type OutputTerms } from './output.js';
 import { weightsOf } from './output-name.js';
-import { ownMark } from './process-mark.js';
-import { writeFailed } from './write-failed.js';
+import { readFailed } from './read-failed.js';
+import { TemporaryFolder } from './temporary-folder.js';
 
 /** What a result knows of its file, and can have done with it. */
 export interface ResultFacts {
@@ -34,33 +35,12 @@ export interface ResultFacts {
   /** Only if no output was named. */
   readonly folder: TemporaryFolder | undefined;
   /** What it is compared with. */
-  readonly reference: ValidateOptions<string | URL>;
+  readonly reference: ValidateOptions<ModelSource>;
   readonly functions: {
-    validate(path: string, options: ValidateOptions<string | URL>): Promise<Validation>;
+    validate(path: string, options: ValidateOptions<ModelSource>): Promise<Validation>;
     convert(path: string, options: ConvertOptions): Promise<QuantizeResult>;
     dequantize(path: string, options: DequantizeOptions): Promise<QuantizeResult>;
   };
-}
-
-/** A folder for an output without a name. */
-export class TemporaryFolder {
-  readonly path: string;
-  readonly #forget: () => void;
-
-  constructor() {
-    removeOfDead(tmpdir());
-    try {
-      this.path = mkdtempSync(join(tmpdir(), `monoquant-${ownMark()}-`));
-    } catch (error) {
-      throw writeFailed(join(tmpdir(), 'monoquant'), error);
-    }
-    this.#forget = removeAtExit(this.path);
-  }
-
-  async remove(): Promise<void> {
-    this.#forget();
-    await rm(this.path, { recursive: true, force: true });
-  }
 }
 
 export class FileResult implements QuantizeResult {
@@ -114,11 +94,11 @@ export class FileResult implements QuantizeResult {
       await (await functions.convert(path, { output, key: '' })).close();
       await target.fillFrom(output, true);
     } finally {
-      await folder.remove();
+      folder.remove();
     }
   }
 
-  async validate(options: ValidateOptions<string | URL> = {}): Promise<Validation> {
+  async validate(options: ValidateOptions<ModelSource> = {}): Promise<Validation> {
     this.#checkOpen('Validate it before close().');
     const { functions, path, reference } = this.#facts;
     return functions.validate(path, { ...reference, ...options });
@@ -129,6 +109,30 @@ export class FileResult implements QuantizeResult {
     return this.#facts.functions.dequantize(this.#facts.path, options);
   }
 
+  async bytes(): Promise<Uint8Array<ArrayBuffer>> {
+    this.#checkOpen('Read it before close().');
+    return readFile(this.#facts.path).catch((error: unknown) => {
+      throw readFailed(this.#facts.path, error);
+    });
+  }
+
+  async blob(): Promise<AnyBlob> {
+    return new Blob([await this.bytes()]);
+  }
+
+  stream(): AnyStream {
+    this.#checkOpen('Read it before close().');
+    // Opened at once: a failure is that of this call, and close() may come while it is being read.
+    const { path } = this.#facts;
+    let descriptor: number;
+    try {
+      descriptor = openSync(path, 'r');
+    } catch (error) {
+      throw readFailed(path, error);
+    }
+    return Readable.toWeb(createReadStream('', { fd: descriptor })) as AnyStream;
+  }
+
   #checkOpen(suggestion: string): void {
     if (!this.#isClosed || this.#facts.folder === undefined) return;
     const message = 'The result was closed, and its file removed.';
@@ -137,6 +141,10 @@ export class FileResult implements QuantizeResult {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#facts.folder?.remove();
+    this.#facts.folder?.remove();
+  }
+
+  [ASYNC_DISPOSE](): Promise<void> {
+    return this.close();
   }
 }

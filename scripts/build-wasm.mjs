@@ -110,7 +110,10 @@ function forBrowsers(glue, artifact) {
   text = text.replace(/\bENVIRONMENT_IS_NODE\b/g, 'false');
   if (artifact === 'mt') {
     // Here the module of a thread calls the factory itself.
-    text = text.replace(/^(?:var isPthread|var isNode|if \(isNode\)|isNode &&|isPthread &&) .*$/gm, '');
+    text = text.replace(
+      /^(?:var isPthread|var isNode|if \(isNode\)|isNode &&|isPthread &&) .*$/gm,
+      '',
+    );
     text = replacedOnce(
       text,
       /new Worker\(new URL\("[^"]+",import\.meta\.url\),\{[^}]*\}\)/,

@@ -204,6 +204,8 @@ export interface Progress {
   /** Bytes of this stage done so far and in all. */
   readonly bytes: number;
   readonly totalBytes: number;
+  /** Of this stage, 0 to 1; 0 while nobody knows how much there is to do. */
+  readonly fraction: number;
   /** The tensor at work, where there is one. */
   readonly tensor: string;
 }

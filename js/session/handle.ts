@@ -5,6 +5,7 @@
  */
 import { checkBeside } from '../api/beside-weights.js';
 import type { CalibrationInput } from '../api/calibration.js';
+import { ASYNC_DISPOSE } from '../api/disposal.js';
 import { MonoquantError } from '../api/errors.js';
 import { pickleWarnings } from '../api/file-warnings.js';
 import { parseJson } from '../api/json.js';
@@ -102,7 +103,8 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
     });
   }
 
-  async tensor(name: string): Promise<TensorData> {
+  async tensor(named: string): Promise<TensorData> {
+    const name = resolveTensor(named);
     const { tensors } = this.catalog;
     const index = tensors.findIndex((candidate) => candidate.name === name);
     const info = tensors[index];
@@ -172,7 +174,7 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
     const { run, opening, strict } = resolveCalibrate({ ...this.place.opening, ...options });
     this.place.checkAsOpened(run, opening);
     return this.place.withData(run, resolveData(data), async (parts) => {
-      run.onProgress?.({ stage: 'plan', bytes: 0, totalBytes: 0, tensor: '' });
+      run.onProgress?.({ stage: 'plan', bytes: 0, totalBytes: 0, fraction: 0, tensor: '' });
       const file = await this.#file(false, run.signal);
       const found = await calibrateWith(file, parts, run);
       const json = await calibrationOf(file, run.signal);
@@ -205,8 +207,20 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
     );
   }
 
+  get names(): readonly string[] {
+    return this.catalog.tensors.map(({ name }) => name);
+  }
+
+  has(name: string): boolean {
+    return this.catalog.tensors.some((tensor) => tensor.name === name);
+  }
+
   close(): Promise<void> {
     return this.place.close();
+  }
+
+  [ASYNC_DISPOSE](): Promise<void> {
+    return this.close();
   }
 
   /** This model; `joined`: with its codes as values. */

@@ -63,7 +63,7 @@ class Run<Source, Sink, Output> {
 
   async complete(): Promise<Quantized<Output>> {
     const { session, others, configuration, gates, run } = this.#job;
-    run.onProgress?.({ stage: 'plan', bytes: 0, totalBytes: 0, tensor: '' });
+    run.onProgress?.({ stage: 'plan', bytes: 0, totalBytes: 0, fraction: 0, tensor: '' });
     const engines = await Promise.all([session, ...others].map(({ engine }) => engine));
     const openStart = performance.now();
     await this.#open();

@@ -1,6 +1,7 @@
 /**
  * What callers see in browsers: models are Files and Blobs, and so are results.
  */
+import type { AnyBlob, AnyFile, AnyStream } from '../../js/api/host-types.js';
 import type { ModelTypes } from '../../js/api/model.js';
 import type {
   ConvertOptions as AnyConvertOptions,
@@ -9,11 +10,6 @@ import type {
   ValidateOptions as AnyValidateOptions,
 } from '../../js/api/options.js';
 import type { Report, Validation, Warning } from '../../js/api/types.js';
-
-/** The host's own, or nothing: programs for Node may be compiled without such types. */
-type Host = typeof globalThis;
-export type AnyBlob = Host extends { Blob: { prototype: infer Type } } ? Type : never;
-export type AnyFile = Host extends { File: { prototype: infer Type } } ? Type : never;
 
 /** One File or Blob, or several Files: those of one model, or all that is in its folder. */
 export type ModelSource = AnyBlob | readonly AnyFile[];
@@ -34,8 +30,14 @@ export interface QuantizeResult {
   dequantize(options?: DequantizeOptions): Promise<QuantizeResult>;
   /** The output file. Large ones are on disk, and readable until close(). */
   blob(): AnyBlob;
+  /** The output file, read into memory. */
+  bytes(): Promise<Uint8Array<ArrayBuffer>>;
+  /** The output file, piece by piece; to be read before close(). */
+  stream(): AnyStream;
   /** Removes the output from where it was kept; what was saved from it stays. */
   close(): Promise<void>;
+  /** The same, at the end of a block that began with `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 export interface BlobTypes extends ModelTypes {

@@ -3,11 +3,12 @@
  * Nothing leaves the machine, and nothing stays on it: close() removes what a result holds.
  */
 import type { Functions } from '../../js/api/functions.js';
+import type { AnyFile } from '../../js/api/host-types.js';
 import type { ModelOf } from '../../js/api/model.js';
 import { type RunOptions, resolveOpen } from '../../js/api/options.js';
 import type { EngineInfo } from '../../js/api/types.js';
 import { throwIfAborted } from '../../js/session/session.js';
-import type { AnyFile, BlobTypes } from './blob-types.js';
+import type { BlobTypes } from './blob-types.js';
 import { functions } from './model.js';
 import { modelOf as modelAmong } from './model-source.js';
 import { startAnew } from './worker-host.js';

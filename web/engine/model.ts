@@ -1,6 +1,7 @@
 /**
  * An open model in browsers: one worker for all of its calls, and outputs that are Blobs.
  */
+import { ASYNC_DISPOSE } from '../../js/api/disposal.js';
 import type { Functions } from '../../js/api/functions.js';
 import type { QuantizeRequest } from '../../js/api/options.js';
 import type { Report } from '../../js/api/types.js';
@@ -67,7 +68,10 @@ class WebModel extends Handle<WebTypes> {
       validate: (options) => functions.validate(output, { ...reference, ...options }),
       dequantize: (options) => functions.dequantize(output, options),
       blob: () => output,
+      bytes: async () => new Uint8Array(await output.arrayBuffer()),
+      stream: () => output.stream(),
       close: () => file.release(),
+      [ASYNC_DISPOSE]: () => file.release(),
     };
   }
 }

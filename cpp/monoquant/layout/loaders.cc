@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "monoquant/base/text.h"
+
 namespace monoquant::layout {
 namespace {
 
@@ -56,6 +58,13 @@ constexpr std::array<Renaming, 3> kRenamings = {{
     {".block_sparse_moe.gate", ".mlp.router"},
     {".block_sparse_moe.", ".mlp."},
     {"language_model.lm_head", "lm_head"},
+}};
+
+/// The same for what a name begins with: parts of models that see and speak.
+constexpr std::array<Renaming, 3> kPrefixes = {{
+    {"language_model.model.", "model.language_model."},
+    {"multi_modal_projector.", "model.multi_modal_projector."},
+    {"vision_tower.", "model.vision_tower."},
 }};
 
 /// Models of pictures whose layers transformers 5 gives the names of the second table, one replacement after the other.
@@ -123,6 +132,12 @@ std::vector<std::string> names_on_loading(const catalog::Catalog &catalog, std::
       std::string other = names[0];
       other.replace(at, renaming.in_file.size(), renaming.on_loading);
       names.push_back(std::move(other));
+    }
+  }
+  for (const Renaming &renaming : kPrefixes) {
+    if (names_its_class(catalog) && names[0].starts_with(renaming.in_file)) {
+      names.push_back(
+          concat(renaming.on_loading, std::string_view(names[0]).substr(renaming.in_file.size())));
     }
   }
   const bool is_vision =

@@ -89,7 +89,7 @@ TEST(Loaders, RoutersStayFloat) {
   EXPECT_NE(test::plan_for(model, options).tensors[0].quantize(), nullptr);
 }
 
-/// transformers 5 calls the layers of a ViT by other names than its files do: both are targets.
+/// transformers 5 calls layers of some models by other names than their files do: both are targets.
 TEST(Loaders, LayersAreNamedAsTheyAreOnLoading) {
   const std::string layer = "vit.encoder.layer.1.";
   const std::vector<std::pair<std::string, std::string>> names = {
@@ -98,7 +98,10 @@ TEST(Loaders, LayersAreNamedAsTheyAreOnLoading) {
       {layer + "attention.attention.value", "vit.layers.1.attention.v_proj"},
       {layer + "attention.output.dense", "vit.layers.1.attention.o_proj"},
       {layer + "intermediate.dense", "vit.layers.1.mlp.fc1"},
-      {layer + "output.dense", "vit.layers.1.mlp.fc2"}};
+      {layer + "output.dense", "vit.layers.1.mlp.fc2"},
+      {"language_model.model.layers.0.mlp.up_proj", "model.language_model.layers.0.mlp.up_proj"},
+      {"vision_tower.layers.0.fc1", "model.vision_tower.layers.0.fc1"},
+      {"multi_modal_projector.linear_1", "model.multi_modal_projector.linear_1"}};
   std::vector<Entry> entries = {{"classifier.weight", {64, 64}}};
   for (const auto &[in_file, on_loading] : names) {
     entries.push_back({in_file + ".weight", {64, 64}});
