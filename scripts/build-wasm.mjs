@@ -114,7 +114,10 @@ function forBrowsers(glue, artifact) {
   if (text.split('_scriptName').length === 2) text = text.replace(/var _scriptName = .*;/, '');
   if (artifact === 'mt') {
     // Here the module of a thread calls the factory itself.
-    text = text.replace(/^(?:var isPthread|var isNode|if \(isNode\)|isNode &&|isPthread &&) .*$/gm, '');
+    text = text.replace(
+      /^(?:var isPthread|var isNode|if \(isNode\)|isNode &&|isPthread &&) .*$/gm,
+      '',
+    );
     text = replacedOnce(
       text,
       /new Worker\(new URL\("[^"]+",import\.meta\.url\),\{[^}]*\}\)/,
