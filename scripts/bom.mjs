@@ -80,6 +80,8 @@ async function billOfMaterials(compiled, bundled) {
     ...(sha256 === undefined ? {} : { hashes: [{ alg: 'SHA-256', content: sha256 }] }),
   }));
   const components = [...libraries, ...packages];
+  // npm takes the folder's name.
+  bom.metadata.component.name = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).name;
   const root = bom.metadata.component['bom-ref'];
   const refs = components.map((each) => each['bom-ref']);
   const { timestamp: _, ...metadata } = bom.metadata;

@@ -108,6 +108,10 @@ async function collect(root, artifact, dist, version) {
 function forBrowsers(glue, artifact) {
   let text = replacedOnce(glue, /var ENVIRONMENT_IS_NODE=[^;]+;/, '');
   text = text.replace(/\bENVIRONMENT_IS_NODE\b/g, 'false');
+  // Where the glue itself lies matters to nobody: the engine is found by a URL that bundlers read. Some write the
+  // path on the machine that builds in its place, and Vite 8 takes another variable for it.
+  text = text.replace('if(_scriptName){scriptDirectory=_scriptName}', '');
+  if (text.split('_scriptName').length === 2) text = text.replace(/var _scriptName = .*;/, '');
   if (artifact === 'mt') {
     // Here the module of a thread calls the factory itself.
     text = text.replace(

@@ -95,7 +95,8 @@ describe('the bill of materials', () => {
     expect(status).toBe(0);
     const { bomFormat, metadata, components } = readJson('dist/bom.cdx.json');
     expect(bomFormat).toBe('CycloneDX');
-    expect(metadata.component.version).toBe(readJson('package.json').version);
+    const { name, version } = readJson('package.json');
+    expect(metadata.component).toMatchObject({ name, version });
     const all = ['wasm', 'ts', 'site'].flatMap(componentsOf).map(({ purl }) => purl);
     const listed = (components as Component[]).map(({ purl }) => purl);
     expect(listed.sort()).toEqual([...new Set(all)].sort());
