@@ -195,7 +195,7 @@ inline const std::vector<Job> &jobs() {
        [](const quant::Kernels &k, Block &b) {
          quant::LevelSums sums;
          for (size_t i = 0; i < kJobWeights / quant::kLevelTrials; i += 128) {
-           k.try_levels(b.values.data() + i, 128, {900000.0F, -2048, 4096}, sums);
+           k.try_levels(b.values.data() + i, 128, {900000.0F, -2048, false}, sums);
            b.output[0] = static_cast<uint8_t>(sums.signal);
          }
        }},

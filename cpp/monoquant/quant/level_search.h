@@ -20,27 +20,27 @@ public:
       : values_(values), unit_(static_cast<float>(kMostLevel) / std::max(-range.min, range.max)),
         kernels_(kernels) {}
 
-  /// The best scale, with its sign, or 0 where it is too small to be found here. `negative` first.
+  /// The best scale, with its sign, or 0 if it is too small to be found here. `negative` is tried first.
   [[nodiscard]] float find(float start, bool negative, bool signed_scales) {
     float ratio = kLevelsPerCode / (start * unit_);
-    size_t kept = try_some(ratio, kCoarse, negative);
+    size_t kept = try_some(ratio, false, negative);
+    signal_ = sums_.signal;
     rtn_ = {sums_.cross[0], sums_.power[0]};
     while (kept == kLevelTrials - 1) {
-      ratio += kLevelTrials * kCoarse;
-      if (!is_level(ratio, kCoarse)) {
+      ratio += kLevelTrials * step(false);
+      if (ratio >= kMostRatio) {
         return 0;
       }
-      kept = try_some(ratio, kCoarse, negative);
+      kept = try_some(ratio, false, negative);
     }
     const auto center = static_cast<float>(kLevelsPerCode * best_.power / best_.cross);
-    const float step = center * kFine;
-    ratio = center - 1.5F * step;
-    if (!is_level(ratio, step)) {
+    ratio = center - 1.5F * step(true);
+    if (ratio >= kMostRatio) {
       return 0;
     }
-    try_some(ratio, step, negative);
+    try_some(ratio, true, negative);
     if (signed_scales && values_.size() > kOneTail) {
-      try_some(ratio, step, !negative);
+      try_some(ratio, true, !negative);
     }
     const auto scale = static_cast<float>(best_.cross / best_.power) / unit_;
     return best_.negative ? -scale : scale;
@@ -48,16 +48,19 @@ public:
 
   /// Whether levels show that the best codes with `scale` lose less than those of `start`, and that they lose something.
   [[nodiscard]] bool is_better(float scale, float start) const {
-    // Levels are half a level wrong at most, ties of codes less than three, and errors of `start` half a code large.
+    // Levels are half a level wrong at most, ties of codes less than four, and errors of `start` half a code large.
     const double margin = static_cast<double>(values_.size()) * 8 * kLevelsPerCode;
     const double noise = best_.noise(std::fabs(scale) * unit_);
-    return noise + margin < rtn_.noise(start * unit_) && sums_.signal + noise > margin;
+    return noise + margin < rtn_.noise(start * unit_) && signal_ + noise > margin;
   }
 
 private:
-  static constexpr float kCoarse = 1.0F / 8;
-  static constexpr float kFine = 1.0F / 32;
+  static constexpr float kMostRatio = 1.9F; // first is less than 2^15
   static constexpr size_t kOneTail = 256; // in more values, clipping the longer tail may be better
+
+  static constexpr float step(bool fine) {
+    return 1.0F / static_cast<float>(1 << LevelTrials::step_shift(fine));
+  }
 
   struct Fit {
     double cross = 0;
@@ -75,13 +78,11 @@ private:
     }
   };
 
-  static bool is_level(float ratio, float step) { return ratio + kLevelTrials * step < 2; }
-
   /// Returns the index of the best one, if it is better than all before.
-  size_t try_some(float ratio, float step, bool negative) {
-    const auto fixed = [](float value) { return static_cast<int16_t>(value * 0x1p15F); };
-    kernels_.try_levels(values_.data(), values_.size(),
-                        {negative ? -unit_ : unit_, fixed(ratio - 1), fixed(step)}, sums_);
+  size_t try_some(float ratio, bool fine, bool negative) {
+    const auto first = static_cast<int16_t>((ratio - 1) * 0x1p15F);
+    kernels_.try_levels(values_.data(), values_.size(), {negative ? -unit_ : unit_, first, fine},
+                        sums_);
     size_t kept = kLevelTrials;
     for (size_t i = 0; i < kLevelTrials; ++i) {
       const Fit fit{sums_.cross[i], sums_.power[i], negative};
@@ -97,6 +98,7 @@ private:
   float unit_;
   const Kernels &kernels_;
   LevelSums sums_;
+  double signal_ = 0;
   Fit rtn_;
   Fit best_;
 };

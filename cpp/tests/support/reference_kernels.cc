@@ -171,10 +171,10 @@ void try_levels(const float *x, size_t size, const quant::LevelTrials &trials,
   to = {};
   for (size_t i = 0; i < size; ++i) {
     const auto level = static_cast<int32_t>(std::nearbyint(x[i] * trials.unit));
-    to.signal += static_cast<double>(level) * level;
+    to.signal += trials.fine ? 0.0 : static_cast<double>(level) * level;
     for (size_t n = 0; n < quant::kLevelTrials; ++n) {
-      const int32_t more = static_cast<int32_t>(n) * product_of(level, trials.step);
-      const double exact = level + product_of(level, trials.first) + more;
+      const double step = std::floor(level / (trials.fine ? 32.0 : 8.0));
+      const double exact = level + product_of(level, trials.first) + static_cast<double>(n) * step;
       const double code = std::clamp(std::floor(exact / quant::kLevelsPerCode + 0.5), -8.0, 7.0);
       to.cross[n] += level * code;
       to.power[n] += code * code;

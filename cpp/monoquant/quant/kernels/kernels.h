@@ -62,12 +62,14 @@ struct FitSums {
 
 /// Codes of 4 bits to try on a scope, four kinds at once. Values become levels, level = round_half_even(x * unit), at
 /// most kMostLevel large, so that all sums are exact and the codes of the next trial an addition away. A trial's
-/// codes are the nearest to level / kLevelsPerCode, times 1 + first / 2^15 in the first one, and step / 2^15 more in
-/// each of the others; levels beyond -8 and 7 have these codes.
+/// codes are the nearest to level / kLevelsPerCode, times 1 + first / 2^15 in the first one, and an eighth more in
+/// each of the others, or, if they are fine, a thirty-second; levels beyond -8 and 7 have these codes.
 struct LevelTrials {
   float unit = 1.0F;
   int16_t first = 0;
-  int16_t step = 0; // not negative
+  bool fine = false;
+
+  static constexpr int step_shift(bool fine) { return fine ? 5 : 3; }
 };
 
 inline constexpr size_t kLevelTrials = 4;
@@ -76,7 +78,7 @@ inline constexpr int32_t kLevelsPerCode = 4096;
 
 /// Sums over a scope.
 struct LevelSums {
-  double signal = 0;               // level^2, a little less
+  double signal = 0;               // level^2, a little less; only of trials that are not fine
   double cross[kLevelTrials] = {}; // level * code
   double power[kLevelTrials] = {}; // code^2
 };

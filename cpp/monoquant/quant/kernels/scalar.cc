@@ -145,7 +145,7 @@ void try_levels(const float *x, size_t size, const LevelTrials &trials, LevelSum
   int32_t square = 0;
   for (size_t i = 0; i < size; ++i) {
     const int32_t level = std::bit_cast<int32_t>(x[i] * trials.unit + kRounder) - kRounderBits;
-    const int32_t step = multiply_levels(level, trials.step);
+    const int32_t step = level >> LevelTrials::step_shift(trials.fine);
     int32_t code = saturate(level + multiply_levels(level, trials.first));
     code = saturate(code + kLevelsPerCode / 2);
     for (size_t n = 0; n < kLevelTrials; ++n, code = saturate(code + step)) {
@@ -154,7 +154,7 @@ void try_levels(const float *x, size_t size, const LevelTrials &trials, LevelSum
       to.power[n] += whole * whole;
     }
     square = i % 2 == 0 ? level * level : square + level * level;
-    if (i % 2 == 1 || i + 1 == size) {
+    if (!trials.fine && (i % 2 == 1 || i + 1 == size)) {
       to.signal += square >> kSignalShift << kSignalShift;
     }
   }

@@ -169,20 +169,22 @@ void fit(const float *x, size_t size, const Weigh &weigh, const Trial &trial, Fi
 }
 
 /// The sums of try_levels while they live in registers.
-class LevelVectors {
+template <bool kFine> class LevelVectors {
 public:
   explicit LevelVectors(const LevelTrials &trials)
-      : unit_(hoist(trials.unit)), rounder_(hoist(kRounder)), first_(splat_16(trials.first)),
-        step_(splat_16(trials.step)) {}
+      : unit_(hoist(trials.unit)), rounder_(hoist(kRounder)),
+        first_(wasm_i16x8_splat(trials.first)) {}
 
   /// Adds eight values.
   void add(const float *x) {
     const v128_t level = wasm_i16x8_narrow_i32x4(level_of(x), level_of(x + 4));
-    const v128_t step = wasm_i16x8_q15mulr_sat(level, step_);
+    const v128_t step = wasm_i16x8_shr(level, LevelTrials::step_shift(kFine));
     v128_t code = wasm_i16x8_add_sat(level, wasm_i16x8_q15mulr_sat(level, first_));
     code = wasm_i16x8_add_sat(code, wasm_i16x8_splat(kLevelsPerCode / 2));
-    const v128_t squares = wasm_i32x4_dot_i16x8(level, level);
-    signal_ = wasm_i32x4_add(signal_, wasm_i32x4_shr(squares, kSignalShift));
+    if constexpr (!kFine) {
+      const v128_t squares = wasm_i32x4_dot_i16x8(level, level);
+      signal_ = wasm_i32x4_add(signal_, wasm_i32x4_shr(squares, kSignalShift));
+    }
     for (size_t n = 0; n < kLevelTrials; ++n) {
       const v128_t whole = wasm_i16x8_shr(code, kCodeShift);
       cross_[n] = wasm_i32x4_add(cross_[n], wasm_i32x4_dot_i16x8(level, whole));
@@ -194,18 +196,14 @@ public:
   void add_to(LevelSums &sums) const {
     add_folded(cross_, sums.cross);
     add_folded(power_, sums.power);
-    const v128_t squares[kLevelTrials] = {signal_, splat(0), splat(0), splat(0)};
-    double signal[kLevelTrials] = {};
-    add_folded(squares, signal);
-    sums.signal += signal[0] * (1 << kSignalShift);
+    if constexpr (!kFine) {
+      const v128_t two = wasm_i32x4_add(signal_, wasm_i32x4_shuffle(signal_, signal_, 2, 3, 0, 1));
+      const int32_t all = wasm_i32x4_extract_lane(two, 0) + wasm_i32x4_extract_lane(two, 1);
+      sums.signal += static_cast<double>(all) * (1 << kSignalShift);
+    }
   }
 
 private:
-  static v128_t splat_16(int16_t value) {
-    volatile int16_t hidden = value; // as in hoist
-    return wasm_i16x8_splat(hidden);
-  }
-
   /// Adds the four lanes of each sum: whole numbers, so their order does not matter.
   static void add_folded(const v128_t (&sums)[kLevelTrials], double (&to)[kLevelTrials]) {
     const v128_t first = add_halves(sums[0], sums[1]);
@@ -231,19 +229,17 @@ private:
   v128_t unit_;
   v128_t rounder_; // its bits are kRounderBits
   v128_t first_;
-  v128_t step_;
   v128_t signal_ = splat(0);
   v128_t cross_[kLevelTrials] = {splat(0), splat(0), splat(0), splat(0)};
   v128_t power_[kLevelTrials] = {splat(0), splat(0), splat(0), splat(0)};
 };
 
-} // namespace
-
-void try_levels(const float *x, size_t size, const LevelTrials &trials, LevelSums &to) {
+template <bool kFine>
+void try_as(const float *x, size_t size, const LevelTrials &trials, LevelSums &to) {
   to = {};
   for (size_t begin = 0; begin < size; begin += kSumChunk) {
     const size_t end = std::min(size, begin + kSumChunk);
-    LevelVectors vectors(trials);
+    LevelVectors<kFine> vectors(trials);
     size_t i = begin;
     for (; i + kStep <= end; i += kStep) {
       vectors.add(x + i);
@@ -255,6 +251,13 @@ void try_levels(const float *x, size_t size, const LevelTrials &trials, LevelSum
     }
     vectors.add_to(to);
   }
+}
+
+} // namespace
+
+void try_levels(const float *x, size_t size, const LevelTrials &trials, LevelSums &to) {
+  const auto kernel = trials.fine ? try_as<true> : try_as<false>;
+  kernel(x, size, trials, to);
 }
 
 void try_codes(const float *x, size_t size, const Importance &importance, const Trial *trials,
