@@ -5,7 +5,7 @@
 import { MonoquantError } from '../api/errors.js';
 import { GateError } from '../api/gate-error.js';
 import { option, say } from '../api/sentence.js';
-import type { Reason, Report, Validation, Warning } from '../api/types.js';
+import type { Reason, Report, Validation, Warning, WarningCode } from '../api/types.js';
 import type { DecidedTensor } from '../worker/plan-facts.js';
 import { type Judged, shortfalls } from './sqnr.js';
 
@@ -71,8 +71,15 @@ const LEFT_ALONE_IN_ANY_MODEL: readonly Reason[] = [
   'not-float',
 ];
 
-/** A run that would only copy is a mistake of its caller. */
-export function gateWork(planned: readonly DecidedTensor[]): void {
+/** What a file would do in Python is told whatever else there is to say. */
+function dangersOf(warnings: readonly Warning[]): string {
+  const dangers: readonly WarningCode[] = ['pickle-dangerous', 'pickle-unknown', 'opaque-part'];
+  const told = warnings.filter(({ code }) => dangers.includes(code));
+  return told.map(({ message }) => ` ${message}`).join('');
+}
+
+/** A run that would only copy is a mistake of its caller, who hears of dangers of the file all the same. */
+export function gateWork(planned: readonly DecidedTensor[], warnings: readonly Warning[]): void {
   const changes = planned.some(({ decision }) => decision === 'quantize' || decision === 'convert');
   if (changes) return;
   const telling = planned.filter(({ reason }) => !LEFT_ALONE_IN_ANY_MODEL.includes(reason));
@@ -85,7 +92,7 @@ export function gateWork(planned: readonly DecidedTensor[]): void {
       : `each of its tensors would be copied, such as "${example.name}" (${example.explanation})`;
   throw new MonoquantError(
     'nothing-to-quantize',
-    `Nothing in the model can be quantized: ${why}.`,
+    `Nothing in the model can be quantized: ${why}.${dangersOf(warnings)}`,
     {
       suggestion: say`Look at the plan (dry run) for every reason; ${option('layers')} and ${option('overrides')} select more.`,
     },
@@ -93,12 +100,12 @@ export function gateWork(planned: readonly DecidedTensor[]): void {
 }
 
 /** Dequantizing a file without codes is a mistake of its caller, too. */
-export function gateCodes(planned: readonly DecidedTensor[]): void {
+export function gateCodes(planned: readonly DecidedTensor[], warnings: readonly Warning[]): void {
   const codes: readonly Reason[] = ['dequantized', 'overflow', 'non-finite'];
   if (planned.some(({ reason }) => codes.includes(reason))) return;
   throw new MonoquantError(
     'nothing-to-dequantize',
-    'Expected tensors stored as codes with scales, found none that can be dequantized.',
+    `Expected tensors stored as codes with scales, found none that can be dequantized.${dangersOf(warnings)}`,
     { suggestion: 'Use convert to change only the kind of file.' },
   );
 }

@@ -21,20 +21,10 @@ const Py kSystemCall = py_call(py_global("os", "system"), {py_text("true")});
 const Py kWholeTensor = py_tensor("0", {4});
 const std::string kFourFloats = floats_from(0, 4);
 
-Danger worst_of(const Checkpoint &checkpoint, std::string_view module, std::string_view name) {
-  for (const Global &global : checkpoint.globals) {
-    if (global.module == module && global.name == name) {
-      return global.danger;
-    }
-  }
-  ADD_FAILURE() << module << "." << name << " is not listed";
-  return Danger::kSafe;
-}
-
 void expect_system_listed(const std::vector<uint8_t> &file) {
   const auto checkpoint = open_checkpoint(file, {}).checkpoint;
   ASSERT_TRUE(checkpoint.has_value()) << checkpoint.error().message;
-  EXPECT_EQ(worst_of(checkpoint.value(), "os", "system"), Danger::kDangerous);
+  EXPECT_EQ(danger_in(checkpoint.value(), "os", "system"), Danger::kDangerous);
 }
 
 /// A call whose value is dropped, in front of a pickle's own.
@@ -178,18 +168,6 @@ TEST(PickleNames, NativeCodeIsNamed) {
   ASSERT_EQ(checkpoint.value().opaque.size(), 3U);
   EXPECT_EQ(checkpoint.value().opaque[0].reason, "native code");
   EXPECT_EQ(checkpoint.value().opaque[0].member, "m/data/aotinductor/model/wrapper.so");
-}
-
-TEST(PickleNames, ProgramsOfTorchScriptAreNoModulesOfPython) {
-  const Py root = py_object(py_global("__torch__", "Net"), py_text_dict({{"w", kWholeTensor}}));
-  Records records = {{"data/0", kFourFloats}};
-  EXPECT_EQ(worst_of(open_checkpoint(zip_checkpoint(root, records), {}).checkpoint.value(),
-                     "__torch__", "Net"),
-            Danger::kUnknown);
-  records.emplace_back("constants.pkl", finish_pickle(py_tuple({})));
-  EXPECT_EQ(worst_of(open_checkpoint(zip_checkpoint(root, records), {}).checkpoint.value(),
-                     "__torch__", "Net"),
-            Danger::kSafe);
 }
 
 TEST(PickleNames, MembersThatDifferByCaseAloneAreRefused) {
