@@ -5,7 +5,7 @@
 import { MonoquantError } from '../api/errors.js';
 import { GateError } from '../api/gate-error.js';
 import { option, say } from '../api/sentence.js';
-import type { Reason, Report, Validation, Warning, WarningCode } from '../api/types.js';
+import type { Reason, Report, Validation, Warning } from '../api/types.js';
 import type { DecidedTensor } from '../worker/plan-facts.js';
 import { type Judged, shortfalls } from './sqnr.js';
 
@@ -28,13 +28,18 @@ export function gateQuality(
   });
 }
 
+/** What a file would or might do in Python: it comes first, whatever else there is to say. */
+function isDanger({ code }: Warning): boolean {
+  return code === 'pickle-dangerous' || code === 'pickle-unknown' || code === 'opaque-part';
+}
+
 /** With `strict` every warning is an error. `report`: of the work that they are about, where it is done. */
 export function gateWarnings(
   warnings: readonly Warning[],
   { strict }: { readonly strict: boolean },
   report?: Report,
 ): void {
-  const [first, ...others] = warnings;
+  const first = warnings.find(isDanger) ?? warnings[0];
   if (!strict || first === undefined) return;
   const nonFinite = warnings.find(({ code }) => code === 'non-finite');
   if (nonFinite !== undefined) {
@@ -43,7 +48,7 @@ export function gateWarnings(
       tensor: nonFinite.tensors[0],
     });
   }
-  const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
+  const more = warnings.length === 1 ? '' : ` (and ${warnings.length - 1} more)`;
   throw new GateError('strict-warnings', `${first.message}${more}`, report, {
     suggestion: say`With ${option('strict')}, warnings are errors: change what it speaks of, or leave out ${option('strict')}.`,
     tensor: first.tensors[0],
@@ -71,11 +76,11 @@ const LEFT_ALONE_IN_ANY_MODEL: readonly Reason[] = [
   'not-float',
 ];
 
-/** What a file would do in Python is told whatever else there is to say. */
 function dangersOf(warnings: readonly Warning[]): string {
-  const dangers: readonly WarningCode[] = ['pickle-dangerous', 'pickle-unknown', 'opaque-part'];
-  const told = warnings.filter(({ code }) => dangers.includes(code));
-  return told.map(({ message }) => ` ${message}`).join('');
+  return warnings
+    .filter(isDanger)
+    .map(({ message }) => ` ${message}`)
+    .join('');
 }
 
 /** A run that would only copy is a mistake of its caller, who hears of dangers of the file all the same. */

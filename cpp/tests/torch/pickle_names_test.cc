@@ -170,6 +170,17 @@ TEST(PickleNames, NativeCodeIsNamed) {
   EXPECT_EQ(checkpoint.value().opaque[0].member, "m/data/aotinductor/model/wrapper.so");
 }
 
+TEST(PickleNames, AnArchiveBehindTheOldStreamIsRefused) {
+  Bytes file = legacy_checkpoint(py_text_dict({{"w", kWholeTensor}}), {{"0", 4, kFourFloats}});
+  file.insert(file.end(), 3, 0); // other data may follow
+  EXPECT_TRUE(open_checkpoint(file, {}).checkpoint.has_value());
+  const Bytes archive = zip_checkpoint(kSystemCall, {});
+  file.insert(file.end(), archive.begin(), archive.end());
+  const auto refused = open_checkpoint(file, {}).checkpoint;
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_NE(refused.error().message.find("two files in one"), std::string::npos);
+}
+
 TEST(PickleNames, MembersThatDifferByCaseAloneAreRefused) {
   const auto refused = open_checkpoint(zip_checkpoint(py_text_dict({{"w", kWholeTensor}}),
                                                       {{"data/0", kFourFloats},
