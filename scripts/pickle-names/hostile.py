@@ -1,7 +1,7 @@
 """Makes checkpoints that call a function where PyTorch loads them: one of each way to hide that.
 
 Why: a reader of pickles is worth what it says of files that were made to get past it.
-Always: what they call creates an empty file of the name MARKER in the current folder, and nothing else.
+Always: what they call creates an empty file of the name MARKER in the current folder, or fails at once.
 
     python scripts/pickle-names/hostile.py wasm-tests/fixtures/pickles/hidden-calls.jsonl
     python scripts/pickle-names/hostile.py --run wasm-tests/fixtures/pickles/hidden-calls.jsonl     with PyTorch
@@ -269,7 +269,7 @@ zipfile.ZipFile  tarfile.open  shutil.rmtree  shelve.open  dbm.open  sqlite3.con
 asyncio.create_subprocess_shell  pty.spawn  nt.system  posix.system  commands.getoutput  popen2.popen3
 joblib.load  pandas.read_pickle  dill.loads  cloudpickle.loads  yaml.unsafe_load  builtins.exec  builtins.getattr
 __builtin__.eval  lib2to3.pgen2.grammar.Grammar.loadp  idlelib.pyshell.ModifiedInterpreter.runcommand  pydoc.pipepager
-test.support.script_helper.assert_python_ok  site.execsitecustomize  ensurepip._run_pip  venv.main  types.CodeType
+test.support.script_helper.assert_python_ok  site.execsitecustomize  ensurepip.version  venv.EnvBuilder  types.CodeType
 marshal.loads  gc.get_objects  sys.settrace  operator.attrgetter  operator.call  functools.reduce  atexit.register
 signal.signal  threading.Timer  concurrent.futures.ProcessPoolExecutor  distutils.file_util.copy_file  _aix_support._read_cmd_output
 _pyrepl.pager.pipe_pager  uuid._get_command_stdout  filecmp.cmp  syslog.syslog  difflib.HtmlDiff

@@ -21,19 +21,35 @@ constexpr uint64_t kPickleGrowth = 8;
 /// Of "archive/" in "archive/data.pkl".
 size_t top_bytes(const ZipMember &member) { return member.name.find('/') + 1; }
 
-/// Text beside a checkpoint may begin as a pickle of protocol 0 does: then the names that it seems to have are no
-/// identifiers, which all that Python imports is made of.
-bool names_something(const Pickle &pickle) {
-  const auto is_name = [](std::string_view text) {
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](char letter) {
-      const bool is_plain = (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
-                            (letter >= '0' && letter <= '9') || letter == '_' || letter == '.';
-      return is_plain || static_cast<unsigned char>(letter) >= 0x80;
-    });
-  };
-  return std::any_of(pickle.globals().begin(), pickle.globals().end(), [&](NodeId node) {
-    return is_name(pickle.global_module(node)) && is_name(pickle.global_name(node));
+/// All that Python imports is made of these.
+bool is_identifier(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char letter) {
+    const bool is_plain = (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
+                          (letter >= '0' && letter <= '9') || letter == '_' || letter == '.';
+    return is_plain || static_cast<unsigned char>(letter) >= 0x80;
   });
+}
+
+/// Text beside a checkpoint may begin as a pickle of protocol 0 does, such as labels with "cat" and "dog" in front: then
+/// the names that it seems to have are no identifiers, or nothing comes of them.
+bool does_something(const Pickle &pickle) {
+  bool has_names = false;
+  for (const NodeId node : pickle.globals()) {
+    const auto module = pickle.global_module(node);
+    const auto name = pickle.global_name(node);
+    if (is_identifier(module) && is_identifier(name)) {
+      has_names = true;
+      if (danger_of(module, name) == Danger::kDangerous) {
+        return true;
+      }
+    }
+  }
+  for (NodeId node = 0; has_names && node < pickle.node_count(); ++node) {
+    if (pickle.kind(node) == NodeKind::kObject) {
+      return true;
+    }
+  }
+  return false;
 }
 
 } // namespace
@@ -222,10 +238,10 @@ void EmbeddedReader::read_pickles(const Part &part, bool must_be_one) {
       continue;
     }
     const PickleNames names = read_pickle_names(rest);
-    if (pickles == 0 && (must_be_one || names_something(names.pickle))) {
+    if (pickles == 0 && (must_be_one || does_something(names.pickle))) {
       globals.add(names.pickle, part.unpickler);
       hide(part.path, "a pickle that cannot be read");
-    } else if (names_something(names.pickle)) {
+    } else if (does_something(names.pickle)) {
       globals.add(names.pickle, part.unpickler);
     }
     break;

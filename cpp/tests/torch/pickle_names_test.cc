@@ -103,6 +103,8 @@ TEST(PickleNames, TextAndTensorsBesideACheckpointAreNone) {
                                      {{"data/0", kFourFloats},
                                       {"extra/config.yaml", "class: net\nname: x\nlayers: 3\n"},
                                       {"extra/readme.txt", "I am a model.\n"},
+                                      {"extra/labels.txt", "cat\ndog\nfox\n"},
+                                      {"extra/animals", "ibex\nfox\n"},
                                       {"extra/table.bin", floats_from(0, 300)}}),
                       {});
   ASSERT_TRUE(opened.checkpoint.has_value());
