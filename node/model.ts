@@ -127,7 +127,7 @@ class NodeModel extends Handle<NodeTypes> {
       const claimed = Output.claim(output, this.#input, { ...termsOf(request), calibration });
       try {
         const plan = await this.plan({ ...choices, container: request.configuration.container });
-        gateWork(plan.tensors);
+        gateWork(plan.tensors, plan.warnings);
         gateWarnings(plan.warnings, request.gates);
         checkRoom(claimed.sink, plan.sizes.outputBytes);
         return plan;

@@ -134,8 +134,8 @@ class Run<Source, Sink, Output> {
     checkPlanned(beside, configuration, facts.quantizedTie);
     const tensors = rowsOf(facts.tensors);
     const warnings = [...facts.warnings, ...this.#dataWarnings];
-    if (configuration.bits !== 'none') gateWork(tensors);
-    if (configuration.dequantize !== null) gateCodes(tensors);
+    if (configuration.bits !== 'none') gateWork(tensors, warnings);
+    if (configuration.dequantize !== null) gateCodes(tensors, warnings);
     gateWarnings(warnings, gates);
     return { ...facts, tensors, warnings };
   }

@@ -334,6 +334,7 @@ const catalogDocument = object<Catalog>({
   foreign: list(object<ForeignCodes>({ layout: text, tensor: text, tensors: count })),
   globals: list(object<PickleGlobal>({ module: text, name: text, danger: oneOf(DANGERS) })),
   opaque: list(object<OpaquePart>({ member: text, reason: text })),
+  code: list(text),
   tensors: list(
     object<TensorInfo>({
       name: text,

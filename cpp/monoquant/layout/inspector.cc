@@ -12,6 +12,7 @@
 #include "monoquant/container/zip.h"
 #include "monoquant/layout/foreign.h"
 #include "monoquant/layout/joining.h"
+#include "monoquant/torch/refusal.h"
 
 namespace monoquant::layout {
 namespace {
@@ -154,7 +155,9 @@ Result<Parsed<Catalog>> read_file(const ByteWindow &window, const Opening &openi
 Result<void> Inspector::read() {
   auto parsed = read_file(window_, opening_);
   if (!parsed) {
-    return parsed.error();
+    const Needs more = torch::tell_names(window_, parsed.error());
+    needs_.assign(more.begin(), more.end());
+    return needs_.empty() ? Result<void>(parsed.error()) : Result<void>();
   }
   if (Needs *needs = std::get_if<Needs>(&parsed.value())) {
     needs_.assign(needs->begin(), needs->end());
