@@ -6,7 +6,7 @@
 namespace monoquant::fuzz {
 namespace {
 
-constexpr std::array<Property, 11> kProperties = {{
+constexpr std::array<Property, 12> kProperties = {{
     {"calibration", check_calibration, 400,
      "any text is refused as a calibration, or is one that is written and read again unchanged"},
     {"execute", check_execute, 400,
@@ -16,6 +16,8 @@ constexpr std::array<Property, 11> kProperties = {{
      "any text is refused as options, or is a choice that can be planned with"},
     {"pickle", check_pickle, 1000,
      "any pickle is refused, or read into one graph, whole and in parts alike"},
+    {"pickle_names", check_pickle_names, 1000,
+     "any pickle's names are listed wherever it stands, or are told as it is refused"},
     {"quantized", check_quantized, 200,
      "any quantized file is refused, or equals itself, is dequantized and executed"},
     {"round_trip", check_round_trip, 300,
