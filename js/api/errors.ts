@@ -30,6 +30,7 @@ export const ERROR_CODES = [
   'strict-warnings',
   'unsafe-pickle',
   'engine-unavailable',
+  'out-of-memory',
   'aborted',
 ] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];

@@ -52,6 +52,8 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
   readonly #hasPaths: boolean;
   readonly #joined: boolean;
   #catalog: Catalog | undefined;
+  /** Of each tensor in the catalog, once one was asked for: looking through all of them each time takes too long. */
+  #indices: ReadonlyMap<string, number> | undefined;
 
   constructor(host: Host<Types>, input: ModelIn<Types>, options: HandleOptions) {
     this.place = new ModelPlace(host, input, options);
@@ -106,7 +108,8 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
   async tensor(named: string): Promise<TensorData> {
     const name = resolveTensor(named);
     const { tensors } = this.catalog;
-    const index = tensors.findIndex((candidate) => candidate.name === name);
+    this.#indices ??= new Map(tensors.map((info, index) => [info.name, index]));
+    const index = this.#indices.get(name) ?? -1;
     const info = tensors[index];
     if (info === undefined) {
       const names = tensors.map((candidate) => candidate.name);

@@ -23,7 +23,7 @@ export type SessionFor<Source, Sink, Output> = Session<OneOrShards<Source>, Sink
 export type FileFor<Source, Sink, Output> = RemoteFile<OneOrShards<Source>, Sink, Output>;
 
 /** After these an engine is not to be trusted. */
-const BREAKING: readonly unknown[] = ['internal', 'engine-unavailable'];
+const BREAKING: readonly unknown[] = ['internal', 'engine-unavailable', 'out-of-memory'];
 
 export class Workplace<Source, Sink, Output> {
   readonly #start: (signal: AbortSignal | undefined) => SessionFor<Source, Sink, Output>;

@@ -83,7 +83,8 @@ function claim(path: string, force: boolean, model: string, data: readonly strin
 function facts({ modules, leftOut }: Calibration, output: string): Fact[] {
   const samples = Object.values(modules).map((module) => module.samples);
   const values = Object.values(modules).reduce((sum, module) => sum + module.values, 0);
-  const [least, most] = [Math.min(...samples), Math.max(...samples)];
+  const least = samples.reduce((few, count) => Math.min(few, count), Number.POSITIVE_INFINITY);
+  const most = samples.reduce((many, count) => Math.max(many, count), 0);
   return [
     ['output', printable(output)],
     ['observed', `${formatPlural(samples.length, 'layer')}, ${formatCount(values)} values`],

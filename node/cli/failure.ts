@@ -45,6 +45,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   'file-changed': 5,
   'read-failed': 5,
   'write-failed': 5,
+  'out-of-memory': 5,
   aborted: 130,
 };
 
