@@ -73,7 +73,7 @@ function inputsFact(tensors: readonly TensorReport[]): PlainFact {
   if (inputs.length === 0) return undefined;
   const observers = countBy(inputs, ({ observer }) => observer);
   const list = observers.map(([observer, count]) => `${count} ${observer}`).join(', ');
-  const least = Math.min(...inputs.map(({ samples }) => samples));
+  const least = inputs.reduce((few, { samples }) => Math.min(few, samples), Infinity);
   const scales = `${formatPlural(inputs.length, 'weight')} with a stored scale of inputs`;
   return ['activations', `${scales}: ${list}; from ${formatPlural(least, 'sample')}`];
 }
