@@ -5,6 +5,7 @@
  * command is given: nobody looks for it in their cache, which is not ours to write to.
  */
 import { basename, dirname, join, resolve, sep } from 'node:path';
+import { isIndexName } from '../../js/api/model-files.js';
 import type { Choices } from '../../js/api/types.js';
 import { modelStem, outputSuffix } from '../../js/words/model-stem.js';
 import { cacheAround, isRevision } from '../download-cache.js';
@@ -12,7 +13,9 @@ import { folderOf, isFolder } from '../model-input.js';
 
 /** Of an output that nobody has named: a folder for a model that is one, with all that a loader needs; else a file. */
 export function placeOf(model: string, choices: Choices, parent: string | undefined): string {
-  const folder = folderOf(model);
+  // A file that is named without an output is meant alone.
+  const named = isFolder(model) ? model : isIndexName(model) ? dirname(model) : undefined;
+  const folder = parent === undefined ? named : folderOf(model);
   const ending =
     folder === undefined
       ? `${outputSuffix(choices)}.${choices.container ?? 'safetensors'}`

@@ -164,7 +164,7 @@ describe('a cache of downloads', () => {
     expect((await run(`quantize hub/models--org--small/blobs/b1`)).code).toBe(0);
     expect((await run(`quantize ${SNAPSHOT}/model.safetensors`)).code).toBe(0);
     expect(linked()).toEqual(before);
-    expect(root.list()).toEqual(['b1-int8.safetensors', 'hub', 'model', 'small-int8']);
+    expect(root.list()).toEqual(['b1-int8.safetensors', 'hub', 'model', 'model-int8.safetensors']);
   });
 
   it.each([

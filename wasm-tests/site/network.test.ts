@@ -36,7 +36,7 @@ async function doEverything(visitor: Visit): Promise<void> {
     page.waitForEvent('download'),
     done.getByRole('button', { name: 'Save the report' }).click(),
   ]);
-  expect((await visitor.save()).name).toBe('example-int8.safetensors');
+  expect((await visitor.save()).name).toBe('example-int4.safetensors');
 }
 
 describe.each(HOSTS)('%s', (_, options) => {
