@@ -159,7 +159,7 @@ bool lists(const std::vector<torch::Global> &globals, std::string_view module,
   });
 }
 
-constexpr uint8_t kPlaces = 7;
+constexpr uint8_t kPlaceCount = 7;
 
 /// A file that has the pickle in it. All places but the first say that it is one.
 Bytes file_with(Input pickle, uint8_t place) {
@@ -172,7 +172,7 @@ Bytes file_with(Input pickle, uint8_t place) {
     return make_zip({stored_entry("a/data.pkl", Bytes(sound.begin(), sound.end())),
                      stored_entry("a/data/0", floats), stored_entry(name, bytes)});
   };
-  switch (place % kPlaces) {
+  switch (place % kPlaceCount) {
   case 0:
     return content;
   case 1:
@@ -208,7 +208,7 @@ void check_pickle_names(Input input) {
   const torch::PickleNames names = torch::read_pickle_names(pickle);
   torch::GlobalList list;
   constexpr uint8_t kConstants = 3; // TorchScript has its own unpickler
-  const bool is_script = place % kPlaces == kConstants;
+  const bool is_script = place % kPlaceCount == kConstants;
   list.add(names.pickle, is_script ? torch::Unpickler::kScript : torch::Unpickler::kPython);
   const auto globals = list.list();
   if (names.end != 0) {
@@ -227,9 +227,9 @@ void check_pickle_names(Input input) {
               "what a pickle names is listed, wherever it stands",
               concat(global.module, " ", global.name));
     }
-    require(place % kPlaces == 0 || names.end != 0 || !opened.value().opaque.empty(),
+    require(place % kPlaceCount == 0 || names.end != 0 || !opened.value().opaque.empty(),
             "a pickle that cannot be read is told");
-  } else if (!is_harmless && place % kPlaces != 0) {
+  } else if (!is_harmless && place % kPlaceCount != 0) {
     require(opened.error().message.find(" It names ") != std::string::npos,
             "what a refused file would run is told", opened.error().message);
   }
