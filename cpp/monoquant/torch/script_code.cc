@@ -119,7 +119,7 @@ private:
       return false;
     }
     const std::string_view one = text_.substr(at_, 1);
-    const std::string_view three = quote == '"' ? "\"\"\"" : "'''";
+    const std::string_view three = quote == '"' ? R"(""")" : "'''";
     const std::string_view end = text_.substr(at_).starts_with(three) ? three : one;
     for (size_t to = at_ + end.size(); to < text_.size(); ++to) {
       if (text_.substr(to).starts_with(end)) {
