@@ -29,11 +29,11 @@ export function chosenWorkerUrl(): string | URL | undefined {
   return chosen;
 }
 
-/** For a worker that has never said anything. `cure` is what helps with bundlers. */
+/** For a worker that has never said anything. `reason` may be a sentence; `cure` is what helps with bundlers. */
 export function notStarted(reason: string, cure: string): MonoquantError {
   return new MonoquantError(
     'engine-unavailable',
-    `The engine's worker could not be started: ${reason}.`,
+    `The engine's worker could not be started: ${reason.replace(/\.$/, '')}.`,
     { suggestion: cure },
   );
 }
