@@ -228,9 +228,9 @@ TEST(Loaders, ModelsThatAreNotLoadedFromCodesAreNamed) {
 }
 
 TEST(Loaders, ExpertsThatOneOfThemStacksAreQuantizedWithAWarningUnlessPacked) {
-  const auto model = model_of("MixtralForCausalLM",
-                              {{"model.layers.0.mlp.experts.0.w1.weight", {64, 64}},
-                               {"model.layers.0.block_sparse_moe.experts.0.w1.weight", {64, 64}}});
+  const auto model =
+      model_of("MixtralForCausalLM", {{"model.layers.0.mlp.experts.0.w1.weight", {64, 64}},
+                                      {"model.layers.0.self_attn.o_proj.weight", {64, 64}}});
   const auto warned = [&](const Json &options) {
     const auto plan = test::plan_for(model, options);
     EXPECT_EQ(plan.tensors[0].decision(), Decision::kQuantize);
