@@ -23,6 +23,9 @@ std::string names_of(const std::vector<Global> &globals, Danger danger) {
 } // namespace
 
 Needs tell_names(const ByteWindow &file, Error &error) {
+  if (file.file_size() == 0) {
+    return {};
+  }
   EmbeddedReader reader;
   reader.read_file(file);
   if (!reader.needs.empty()) {
