@@ -1,7 +1,6 @@
 /**
  * What callers see in Node: models are named by paths, and results are files.
  */
-import type { FileHandle } from 'node:fs/promises';
 import type { AnyBlob, AnyStream } from '../js/api/host-types.js';
 import type { ModelTypes } from '../js/api/model.js';
 import type {
@@ -44,11 +43,16 @@ export interface QuantizeResult {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** A `FileHandle` of `node:fs/promises`, or what has the descriptor of an open file. It stays open. */
+export interface OpenedFile {
+  readonly fd: number;
+}
+
 /**
  * The path or the file: URL of a file, of a folder with one model in it, or of the index of a model in several files; or
  * the content of a file. What is in memory is written to a temporary file, an open file is read where it is.
  */
-export type ModelSource = string | URL | Uint8Array | ArrayBuffer | AnyBlob | FileHandle;
+export type ModelSource = string | URL | Uint8Array | ArrayBuffer | AnyBlob | OpenedFile;
 
 export interface FileTypes extends ModelTypes {
   named: ModelSource;

@@ -5,7 +5,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unexpected } from '../js/api/check.js';
-import type { ModelSource } from './file-types.js';
+import type { ModelSource, OpenedFile } from './file-types.js';
 import { InputFile } from './input-file.js';
 import { ModelInput } from './model-input.js';
 import { TemporaryFolder } from './temporary-folder.js';
@@ -25,7 +25,7 @@ function bytesOf(named: unknown): Uint8Array | Blob | undefined {
   return undefined;
 }
 
-function isHandle(named: unknown): named is { readonly fd: number } {
+function isHandle(named: unknown): named is OpenedFile {
   return (
     typeof named === 'object' && named !== null && 'fd' in named && typeof named.fd === 'number'
   );

@@ -77,7 +77,9 @@ function copyReached(from, to, files) {
     const text = readFileSync(join(from, file), 'utf8');
     mkdirSync(join(to, dirname(file)), { recursive: true });
     writeFileSync(join(to, file), text);
-    for (const [, name = ''] of text.matchAll(/(?:from |import\()['"](\.[^'"]+)\.js['"]/g)) {
+    for (const [, name = ''] of text.matchAll(
+      /(?:from |import |import\()['"](\.[^'"]+)\.js['"]/g,
+    )) {
       reached.add(posix.join(dirname(file), `${name}.d.ts`));
     }
   }

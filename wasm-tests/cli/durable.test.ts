@@ -113,12 +113,12 @@ describe('a power cut after the end changes nothing', () => {
     const program = `import { quantize } from ${JSON.stringify(entry)};
       const result = await quantize(${JSON.stringify(model)});
       await result.save(${JSON.stringify(folder.at('s.safetensors'))});
-      await result.save(${JSON.stringify(folder.at('t'))});`;
+      await result.save(${JSON.stringify(folder.at('t.safetensors'))});`;
     writeFileSync(folder.at('save.mjs'), program);
     const saved = await traced([folder.at('save.mjs')]);
     expect(saved.code, saved.stderr).toBe(0);
     expectDurable(saved.calls, [folder.at('s.safetensors')]);
-    expectDurable(saved.calls, [folder.at('t')]);
+    expectDurable(saved.calls, [folder.at('t.safetensors')]);
   });
 });
 
