@@ -3,7 +3,7 @@
 // Always: a file that belongs to nobody known here stops the build.
 
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { distinct, noticeOf } from './components.mjs';
 import { hashFiles } from './hash.mjs';
 import { BuildError, run } from './run.mjs';
@@ -101,9 +101,12 @@ export async function compiledIn(root, artifact, toolchain) {
   if (linked.length === 0) throw new BuildError(`The linker's map of ${artifact} names no file.`);
   const dependencies = await run(['ninja', '-C', tree, '-t', 'deps'], { env: toolchain.env });
   const included = [...dependencies.matchAll(/^ {4}(.+)$/gm)].map(([, file]) => file);
-  // Paths of the build tree may be relative to it.
+  // Paths of the build tree may be relative to it. Tests may have been built there, too: they are in no engine.
+  const tests = join(root, 'cpp', 'tests');
   const files = new Set(
-    [...linked, ...included].map((file) => file.replace(/^(?!\/)/, `${tree}/`)),
+    [...linked, ...included]
+      .map((file) => resolve(tree, file))
+      .filter((file) => !file.startsWith(tests)),
   );
   const owners = new Set([...files].map(ownerOf));
   // The glue is Emscripten's.
