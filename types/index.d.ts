@@ -10,8 +10,8 @@ export * from './node/index.js';
 /** In browsers only. */
 export { modelOf, preload } from './web/engine/index.js';
 
-type Both<Name extends keyof typeof InNode & keyof typeof InBrowsers> = (typeof InNode)[Name] &
-  (typeof InBrowsers)[Name];
+type Both<Name extends keyof typeof InNode & keyof typeof InBrowsers> = (typeof InBrowsers)[Name] &
+  (typeof InNode)[Name];
 
 /** Opens a model and reads its metadata. */
 export declare const open: Both<'open'>;

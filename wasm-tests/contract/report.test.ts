@@ -275,7 +275,7 @@ describe('warnings', () => {
 
   it.each([
     { code: 'non-finite', tensor: nan },
-    { code: 'low-sqnr', tensor: noisy('noisy.weight', 100) },
+    { code: 'low-sqnr', tensor: noisy('noisy.weight', 60) },
   ] as const)('name twenty tensors at most: $code', async ({ code, tensor }) => {
     const many = Array.from({ length: 30 }, (_, index) => ({
       ...tensor,
