@@ -30,8 +30,8 @@ function commandsIn({ stdout, stderr }: Finished) {
 }
 
 it('warnings and failures are annotations', async () => {
-  const words = ['quantize', model, '-b', '4', '-o', 'a.safetensors'];
-  const finished = await step([...words, '--fail-under', '90']);
+  const words = ['quantize', model, '-b', '4', '-o', 'a.safetensors', '--fail-under', '90'];
+  const finished = await step(words);
   expect(finished.code).toBe(4);
   const found = commandsIn(finished);
   expect(found.map(({ command }) => command)).toEqual([

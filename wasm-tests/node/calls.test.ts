@@ -3,11 +3,11 @@
  * Nothing is left in the folder for temporary files, whatever was given.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { open as openFile } from 'node:fs/promises';
+import { type FileHandle, open as openFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import {
   compare,
   load,
@@ -28,6 +28,12 @@ const temporary = mkdtempSync(join(tmpdir(), 'monoquant-calls-'));
 process.env.TMPDIR = temporary;
 afterAll(() => rmSync(temporary, { recursive: true }));
 
+const handles: FileHandle[] = [];
+afterEach(async () => {
+  // It is the caller's: no call has closed it.
+  for (const handle of handles.splice(0)) await handle.close();
+});
+
 const SOURCES: Readonly<Record<string, (path: string) => ModelSource | Promise<ModelSource>>> = {
   'a path': (path) => path,
   'a file: URL': (path) => pathToFileURL(path),
@@ -41,7 +47,11 @@ const SOURCES: Readonly<Record<string, (path: string) => ModelSource | Promise<M
   'an ArrayBuffer': (path) => new Uint8Array(readFileSync(path)).buffer,
   'a Blob': (path) => new Blob([readFileSync(path)]),
   'a File': (path) => new File([readFileSync(path)], 'some name.bin'),
-  'a FileHandle': (path) => openFile(path),
+  'a FileHandle': async (path) => {
+    const handle = await openFile(path);
+    handles.push(handle);
+    return handle;
+  },
 };
 
 describe('a model', () => {

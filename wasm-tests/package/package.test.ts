@@ -150,7 +150,7 @@ describe('installed', () => {
   ])('has types for files and for Blobs with $moduleResolution', (resolution) => {
     write(
       'program.ts',
-      `import { type BlobResult, configure, modelOf, open, quantize } from 'monoquant';
+      `import { type BlobResult, type FileResult, configure, modelOf, open, quantize } from 'monoquant';
        configure({ workerUrl: new URL('worker.js', import.meta.url) });
        const file = new File([], 'model.safetensors');
        const result: BlobResult = await quantize(file, { bits: 4 });
@@ -159,8 +159,11 @@ describe('installed', () => {
        await (await model.convert()).close();
        const saved = await quantize('model.safetensors', { output: 'o' });
        await saved.save('other.safetensors');
-       // @ts-expect-error: a Blob has no folder to write into
-       await quantize(file, { output: 'o' });`,
+       // Node takes a Blob as well, and can write it to a path.
+       const inNode: FileResult = await quantize(file, { output: 'o.pt' });
+       await inNode.save(new URL('o.safetensors', import.meta.url));
+       // @ts-expect-error: no host takes a number
+       await quantize(5);`,
     );
     expect(compile({ lib: ['es2022', 'dom'], ...resolution })).toBe('');
   });
