@@ -199,7 +199,8 @@ void add_metadata(Choices &choices, catalog::Catalog &catalog) {
   }
 }
 
-/// So many weights that a file of them with their scales is at its limits.
+} // namespace
+
 Model make_many(Choices &choices) {
   constexpr uint64_t kFewest = 33'000;
   constexpr uint64_t kMost = 100'000; // that a reader takes
@@ -222,13 +223,7 @@ Model make_many(Choices &choices) {
   return model;
 }
 
-} // namespace
-
 Model make_model(Choices &choices) {
-  constexpr uint64_t kSeldom = 65'536; // one takes as long as thousands of others
-  if (choices.chance(kSeldom)) {
-    return make_many(choices);
-  }
   Random random(choices.below(256));
   test::ViewFile file(random.bits());
   std::set<std::string> names;

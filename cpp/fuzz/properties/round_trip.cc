@@ -67,11 +67,7 @@ void add_unfit(Json &options, const test::MemoryRun &run) {
   }
 }
 
-} // namespace
-
-void check_round_trip(Input input) {
-  Choices choices(input);
-  const Model model = make_model(choices);
+void check_model(const Model &model, Choices &choices) {
   Json options = make_options(choices, model.catalog);
   const test::HostChoice host = make_host(choices);
   auto plan = make_plan(model, options);
@@ -101,6 +97,20 @@ void check_round_trip(Input input) {
   if (choices.chance(4)) {
     written.check_trial();
   }
+}
+
+} // namespace
+
+void check_round_trip(Input input) {
+  Choices choices(input);
+  const Model model = make_model(choices);
+  check_model(model, choices);
+}
+
+void check_many(Input input) {
+  Choices choices(input);
+  const Model model = make_many(choices);
+  check_model(model, choices);
 }
 
 } // namespace monoquant::fuzz
