@@ -11,6 +11,8 @@ constexpr std::array<Property, 12> kProperties = {{
      "any text is refused as a calibration, or is one that is written and read again unchanged"},
     {"execute", check_execute, 400,
      "any layer is executed as the plainest code does it, however its rows are cut"},
+    {"many", check_many, 1,
+     "tens of thousands of tensors are written as a few are, or refused for a limit"},
     {"npz", check_npz, 2000, "any archive of arrays is refused, or its arrays lie inside of it"},
     {"options", check_options, 2000,
      "any text is refused as options, or is a choice that can be planned with"},

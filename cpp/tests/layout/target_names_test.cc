@@ -14,25 +14,26 @@ namespace {
 
 using test::FileTensor;
 
-constexpr const char *kLinear = "torch.nn.modules.linear.Linear";
-constexpr const char *kEmbedding = "torch.nn.modules.sparse.Embedding";
+constexpr const char *kLinearType = "torch.nn.modules.linear.Linear";
+constexpr const char *kEmbeddingType = "torch.nn.modules.sparse.Embedding";
 
 enum class As : uint8_t { kLeftAlone, kInt8, kInt4 };
 
-struct Part {
+struct NamedPart {
   std::string name;
   As as = As::kInt8;
   std::string type = {}; // NOLINT: as a pickle knows it
 };
 
-constexpr uint64_t kRows = 64;
-constexpr uint64_t kColumns =
+constexpr uint64_t kPartRows = 64;
+constexpr uint64_t kPartColumns =
     4; // a word either way, so that only the configuration tells 4 bits from 8
 
-Plan plan_of(const test::Bytes &file, const std::vector<Part> &parts, std::string architecture) {
+Plan plan_of_parts(const test::Bytes &file, const std::vector<NamedPart> &parts,
+                   std::string architecture) {
   catalog::Catalog catalog = test::inspect(file).value();
   for (catalog::Tensor &tensor : catalog.tensors) {
-    tensor.module_type = std::find_if(parts.begin(), parts.end(), [&](const Part &part) {
+    tensor.module_type = std::find_if(parts.begin(), parts.end(), [&](const NamedPart &part) {
                            return part.name == tensor.name;
                          })->type;
   }
@@ -44,7 +45,7 @@ Plan plan_of(const test::Bytes &file, const std::vector<Part> &parts, std::strin
   options["minElements"] = 0;
   options["defaultIgnore"] = false;
   for (size_t i = 0; i < catalog.tensors.size(); ++i) {
-    const As as = std::find_if(parts.begin(), parts.end(), [&](const Part &part) {
+    const As as = std::find_if(parts.begin(), parts.end(), [&](const NamedPart &part) {
                     return part.name == catalog.tensors[i].name;
                   })->as;
     if (as == As::kLeftAlone) {
@@ -57,14 +58,15 @@ Plan plan_of(const test::Bytes &file, const std::vector<Part> &parts, std::strin
 }
 
 /// Quantizes a file of these tensors, and expects that the output is valid and read as it was planned.
-Json config_of(const std::vector<Part> &parts, std::string architecture = {}) {
+Json config_of_parts(const std::vector<NamedPart> &parts, std::string architecture = {}) {
   test::Random random(1);
   std::vector<FileTensor> tensors;
-  for (const Part &part : parts) {
-    tensors.push_back(test::random_weights(random, part.name, Dtype::kF32, {kRows, kColumns}));
+  for (const NamedPart &part : parts) {
+    tensors.push_back(
+        test::random_weights(random, part.name, Dtype::kF32, {kPartRows, kPartColumns}));
   }
   const test::Bytes file = test::make_file(tensors);
-  test::MemoryRun run(plan_of(file, parts, std::move(architecture)), file);
+  test::MemoryRun run(plan_of_parts(file, parts, std::move(architecture)), file);
   EXPECT_TRUE(run.seal().has_value());
   const Plan &plan = run.plan();
   const auto opened = test::inspect(run.output(), {{}, {}, false, true});
@@ -83,59 +85,64 @@ Json config_of(const std::vector<Part> &parts, std::string architecture = {}) {
   return parse_json(plan.quantization_config);
 }
 
-Json targets_of(const Json &config, const char *group = "group_0") {
+Json targets_of_group(const Json &config, const char *group = "group_0") {
   return config["config_groups"][group]["targets"];
 }
 
 TEST(TargetNames, AModuleCalledLikeATensorHasItsWeightNamed) {
-  const Json config = config_of({{"e", As::kLeftAlone, kLinear}, {"e.weight"}, {"f.weight"}});
-  EXPECT_EQ(targets_of(config), Json({"Linear", "e.weight"}));
+  const Json config =
+      config_of_parts({{"e", As::kLeftAlone, kLinearType}, {"e.weight"}, {"f.weight"}});
+  EXPECT_EQ(targets_of_group(config), Json({"Linear", "e.weight"}));
   EXPECT_EQ(config["ignore"], Json::array()) << "as the module e would be";
 }
 
 TEST(TargetNames, AModuleCalledLikeATensorWithSeveralSchemes) {
   const Json config =
-      config_of({{"e"}, {"e.weight", As::kInt4}, {"e.weight.weight"}, {"f.weight"}});
-  EXPECT_EQ(targets_of(config), Json({"Linear", "e.weight.weight"})) << "others are left alone";
-  config_of({{"e.weight"}, {"e.weight.weight", As::kLeftAlone}, {"e.weight.weight.weight"}});
-  config_of({{"", As::kLeftAlone, kLinear}, {"weight"}, {"f", As::kInt4}});
+      config_of_parts({{"e"}, {"e.weight", As::kInt4}, {"e.weight.weight"}, {"f.weight"}});
+  EXPECT_EQ(targets_of_group(config), Json({"Linear", "e.weight.weight"}))
+      << "others are left alone";
+  config_of_parts({{"e.weight"}, {"e.weight.weight", As::kLeftAlone}, {"e.weight.weight.weight"}});
+  config_of_parts({{"", As::kLeftAlone, kLinearType}, {"weight"}, {"f", As::kInt4}});
 }
 
 TEST(TargetNames, AnotherParameterOfAnIgnoredModule) {
-  const Json config = config_of({{"e.weight", As::kLeftAlone}, {"e.in_proj_weight"}, {"f.weight"}});
-  EXPECT_EQ(targets_of(config), Json({"Linear", "e.in_proj_weight"}));
+  const Json config =
+      config_of_parts({{"e.weight", As::kLeftAlone}, {"e.in_proj_weight"}, {"f.weight"}});
+  EXPECT_EQ(targets_of_group(config), Json({"Linear", "e.in_proj_weight"}));
   EXPECT_EQ(config["ignore"], Json::array({"e"})) << "the name that loaders look for";
 }
 
 TEST(TargetNames, AnotherParameterOfAModuleWithAnotherScheme) {
-  const Json config = config_of({{"e.weight", As::kInt4}, {"e.in_proj_weight"}});
-  EXPECT_EQ(targets_of(config, "group_0"), Json::array({"e"})) << "the name that loaders look for";
-  EXPECT_EQ(targets_of(config, "group_1"), Json::array({"e.in_proj_weight"}));
+  const Json config = config_of_parts({{"e.weight", As::kInt4}, {"e.in_proj_weight"}});
+  EXPECT_EQ(targets_of_group(config, "group_0"), Json::array({"e"}))
+      << "the name that loaders look for";
+  EXPECT_EQ(targets_of_group(config, "group_1"), Json::array({"e.in_proj_weight"}));
 }
 
 TEST(TargetNames, AnIgnoredModuleCalledLikeAClass) {
-  const Json config = config_of({{"Linear.weight", As::kLeftAlone, kEmbedding},
-                                 {"embed.weight", As::kInt8, kEmbedding},
-                                 {"f.weight"}});
-  EXPECT_EQ(targets_of(config), Json({"Embedding", "f"}));
+  const Json config = config_of_parts({{"Linear.weight", As::kLeftAlone, kEmbeddingType},
+                                       {"embed.weight", As::kInt8, kEmbeddingType},
+                                       {"f.weight"}});
+  EXPECT_EQ(targets_of_group(config), Json({"Embedding", "f"}));
   EXPECT_EQ(config["ignore"], Json::array({"Linear.weight"})) << "no other Linear is";
 }
 
 TEST(TargetNames, APartOfARecurrentModule) {
-  config_of({{"lstm.weight_ih_l0"}, {"lstm.weight_hh_l0", As::kLeftAlone}, {"f.weight"}});
-  config_of({{"lstm.weight_ih_l0"}, {"lstm.weight_hh_l0", As::kInt4}, {"lstm", As::kLeftAlone}});
+  config_of_parts({{"lstm.weight_ih_l0"}, {"lstm.weight_hh_l0", As::kLeftAlone}, {"f.weight"}});
+  config_of_parts(
+      {{"lstm.weight_ih_l0"}, {"lstm.weight_hh_l0", As::kInt4}, {"lstm", As::kLeftAlone}});
 }
 
 TEST(TargetNames, ANameThatWouldBeAnExpression) {
-  const Json config = config_of({{"re:.*.weight", As::kLeftAlone}, {"f.weight"}});
-  EXPECT_EQ(targets_of(config), Json::array({"Linear"}));
+  const Json config = config_of_parts({{"re:.*.weight", As::kLeftAlone}, {"f.weight"}});
+  EXPECT_EQ(targets_of_group(config), Json::array({"Linear"}));
   EXPECT_EQ(config["ignore"], Json::array({"re:re\\:\\.\\*$"})) << "f would be ignored, too";
-  config_of({{"re:.*.weight", As::kInt4}, {"f.weight"}, {"re:f", As::kInt4}});
+  config_of_parts({{"re:.*.weight", As::kInt4}, {"f.weight"}, {"re:f", As::kInt4}});
 }
 
 TEST(TargetNames, ANameOnLoadingThatIsAnothersToo) {
-  const Json config =
-      config_of({{"language_model.lm_head.weight", As::kLeftAlone}, {"lm_head.weight"}}, "XModel");
+  const Json config = config_of_parts(
+      {{"language_model.lm_head.weight", As::kLeftAlone}, {"lm_head.weight"}}, "XModel");
   EXPECT_EQ(config["ignore"], Json::array({"language_model.lm_head"}));
 }
 
