@@ -6,7 +6,7 @@
 namespace monoquant::fuzz {
 namespace {
 
-constexpr std::array<Property, 12> kProperties = {{
+constexpr std::array<Property, 13> kProperties = {{
     {"calibration", check_calibration, 400,
      "any text is refused as a calibration, or is one that is written and read again unchanged"},
     {"execute", check_execute, 400,
