@@ -45,20 +45,11 @@ export default defineConfig({
   root: PAGE,
   base: './',
   resolve: {
-    alias: {
-      monoquant: join(ROOT, 'dist/browser/index.js'),
-      // The engine's glue asks for it in Node only.
-      module: join(PAGE, 'node-only.ts'),
-    },
+    alias: { monoquant: join(ROOT, 'dist/browser/index.js') },
   },
   plugins: [contentSecurityPolicy(), headersFile(), offlineFiles()],
   // Known to the page and to its service worker, which share no code.
-  define: {
-    __SITE_CACHE__: '"monoquant"',
-    __ISOLATE_MARK__: '"isolate"',
-    // The engine's glue runs in Node, too: without this word most of that half is left out.
-    process: 'undefined',
-  },
+  define: { __SITE_CACHE__: '"monoquant"', __ISOLATE_MARK__: '"isolate"' },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   worker: {
     format: 'es',

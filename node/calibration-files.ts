@@ -12,7 +12,7 @@ import type { Json } from '../js/api/json.js';
 import type { CalibrationPart, OpenedCalibration } from '../js/session/calibrate.js';
 import { InputFile } from './input-file.js';
 import { leadsTo, type SizedFile } from './open-file.js';
-import { reasonOf } from './reason.js';
+import { readFailed } from './read-failed.js';
 
 /** A calibration of the largest models has some 50 MB; a string cannot have much more than this. */
 const MOST_JSON_BYTES = 256 * 1024 * 1024;
@@ -68,8 +68,7 @@ function readJson({ descriptor, path, size }: SizedFile): Json<Calibration> {
   try {
     bytes = readFileSync(descriptor);
   } catch (cause) {
-    const message = `Could not read "${path}": ${reasonOf(cause)}.`;
-    throw new MonoquantError('read-failed', message, { cause });
+    throw readFailed(path, cause);
   }
   try {
     const text = plainJson(decodeText(bytes).text);

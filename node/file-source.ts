@@ -8,7 +8,8 @@ import { readSync } from 'node:fs';
 import { MonoquantError } from '../js/api/errors.js';
 import type { ByteSource } from '../js/io/byte-source.js';
 import type { OpenFile, SizedFile } from './open-file.js';
-import { codeOf, reasonOf } from './reason.js';
+import { readFailed } from './read-failed.js';
+import { codeOf } from './reason.js';
 
 export class FileSource implements ByteSource {
   readonly size: number;
@@ -39,17 +40,10 @@ export async function readFully(
         count = 0;
         continue;
       }
-      throw readFailed(path, offset + filled, error);
+      throw readFailed(path, error, offset + filled);
     }
     if (count === 0) throw endsEarly(path, offset + filled);
   }
-}
-
-function readFailed(path: string, offset: number, cause: unknown): MonoquantError {
-  return new MonoquantError('read-failed', `Could not read "${path}": ${reasonOf(cause)}.`, {
-    offset,
-    cause,
-  });
 }
 
 function endsEarly(path: string, offset: number): MonoquantError {

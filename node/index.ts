@@ -3,8 +3,10 @@
  * What a call opened is closed when its promise settles. Its engine waits a second for the next call; neither that nor
  * results stop an exit.
  */
+import type { Functions } from '../js/api/functions.js';
 import type { ModelOf } from '../js/api/model.js';
-import { functions, type NodeTypes } from './model.js';
+import type { FileTypes } from './file-types.js';
+import { functions } from './model.js';
 
 export {
   ERROR_CODES,
@@ -28,52 +30,53 @@ export type { OpenOptions, PlanOptions } from '../js/api/plan-options.js';
 export type { TensorData, TensorValues } from '../js/api/tensor-data.js';
 export * from '../js/api/types.js';
 export { version } from '../js/api/version.js';
-export type { QuantizeResult, SaveOptions } from './result.js';
+export { configure, type PackageSettings } from '../js/session/worker-place.js';
+export type { ModelSource, OpenedFile, QuantizeResult, SaveOptions } from './file-types.js';
 
 /** An open model: `open` makes it, `close` ends it. */
-export type Model = ModelOf<NodeTypes>;
+export type Model = ModelOf<FileTypes>;
 
 /**
  * Opens a model and reads its metadata. Here and wherever a model is named: the path of a file, of a folder
  * with one model in it, or of the index of a model of several files.
  */
-export const open = functions.open;
+export const open: Functions<FileTypes>['open'] = functions.open;
 
 /** Opens a file for its tensors: quantized ones come as the values that their codes stand for. */
-export const load = functions.load;
+export const load: Functions<FileTypes>['load'] = functions.load;
 
 /**
  * Compares two files: sizes on disk, names, dtypes, shapes, and all values of the second with those of the first.
  * Quantized tensors are compared as the values that their codes stand for.
  */
-export const compare = functions.compare;
+export const compare: Functions<FileTypes>['compare'] = functions.compare;
 
 /**
  * Counts the values of one tensor in a model and in what was made from it, and the errors between the two, in bins
  * that a chart can be drawn from. Quantized tensors are counted as the values that their codes stand for.
  */
-export const distribution = functions.distribution;
+export const distribution: Functions<FileTypes>['distribution'] = functions.distribution;
 
 /**
  * Checks a quantized file: its structure, its codes and scales and, where there is a reference, its values; executes
  * its layers.
  */
-export const validate = functions.validate;
+export const validate: Functions<FileTypes>['validate'] = functions.validate;
 
 /** Writes quantized tensors as floats again, under their original names and shapes. */
-export const dequantize = functions.dequantize;
+export const dequantize: Functions<FileTypes>['dequantize'] = functions.dequantize;
 
 /**
  * Reads captured inputs of a model's layers: files of tensors named by module, and perhaps a calibration to go on
  * from. What comes back can be stored as JSON and given to `quantize`.
  */
-export const calibrate = functions.calibrate;
+export const calibrate: Functions<FileTypes>['calibrate'] = functions.calibrate;
 
 /** Quantizes a model file. Writes to `options.output`, or keeps the result aside until `save`. */
-export const quantize = functions.quantize;
+export const quantize: Functions<FileTypes>['quantize'] = functions.quantize;
 
 /**
  * Writes the same tensors, bit for bit, into another kind of file: the way out of pickles, and back.
  * Writes to `options.output`, or keeps the result aside until `save`.
  */
-export const convert = functions.convert;
+export const convert: Functions<FileTypes>['convert'] = functions.convert;

@@ -3,8 +3,16 @@
  * It exists so that a missing or odd file is told at once, and a change during the work is noticed.
  * Only regular files: opening a pipe would wait for ever. The file itself is never changed.
  */
-import { type BigIntStats, closeSync, openSync, readdirSync, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import {
+  type BigIntStats,
+  closeSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { unexpected } from '../js/api/check.js';
 import { MonoquantError } from '../js/api/errors.js';
@@ -20,9 +28,23 @@ export class InputFile {
   readonly #atOpening: BigIntStats;
   #isOpen = true;
 
+  /** A file that somebody else has opened, and closes. */
+  static ofHandle(descriptor: number): InputFile {
+    const path = `the open file ${descriptor}`;
+    try {
+      const file = new InputFile(path, descriptor);
+      checkRegular(path, fstatSync(descriptor));
+      file.#isOpen = false;
+      return file;
+    } catch (error) {
+      throw error instanceof MonoquantError ? error : openFailed(path, error);
+    }
+  }
+
   private constructor(path: string, descriptor: number) {
     this.#atOpening = statOf(descriptor);
-    this.file = { descriptor, path, size: Number(this.#atOpening.size) };
+    const size = Number(this.#atOpening.size);
+    this.file = { descriptor, path, place: resolve(path), size };
   }
 
   static open(model: string | URL): InputFile {
@@ -59,15 +81,27 @@ export class InputFile {
   }
 }
 
-export function pathOf(model: unknown): string {
-  if (typeof model === 'string' && model !== '') return model;
-  if (model instanceof URL && model.protocol === 'file:') return fileURLToPath(model);
-  const received = model instanceof URL ? model.href : model;
-  throw unexpected('a path or a file: URL', 'model', received);
+/** `key` is what messages call it. */
+export function pathOf(named: unknown, key = 'model'): string {
+  const text = named instanceof URL ? named.href : named;
+  if (typeof text === 'string' && /^file:/i.test(text)) return pathOfUrl(text, key);
+  if (typeof named === 'string' && named !== '') return named;
+  throw unexpected('a path or a file: URL', key, text);
+}
+
+function pathOfUrl(url: string, key: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch {
+    throw unexpected('a file: URL of this machine', key, url);
+  }
 }
 
 function checkKind(path: string): void {
-  const found = statSync(path);
+  checkRegular(path, statSync(path));
+}
+
+function checkRegular(path: string, found: Stats): void {
   if (found.isFile()) return;
   if (found.isDirectory()) {
     throw new MonoquantError('read-failed', `"${path}" is a folder, not a model file.`, {
@@ -86,12 +120,45 @@ function openFailed(path: string, cause: unknown): MonoquantError {
       cause,
     });
   }
+  const elsewhere = ELSEWHERE.find(([form]) => form.test(path));
+  if (elsewhere !== undefined) {
+    const [form, what, suggestion] = elsewhere;
+    const message = `Expected a file, found ${what}: "${path}".`;
+    const how = suggestion.replace('ID', form.exec(path)?.[1] ?? path);
+    return new MonoquantError('file-not-found', message, { suggestion: how, cause });
+  }
   const meant = neighbourOf(path);
   return new MonoquantError('file-not-found', `There is no file "${path}".`, {
-    suggestion: meant === undefined ? undefined : `Did you mean "${meant}"?`,
+    suggestion: meant === undefined ? hubHint(path) : `Did you mean "${meant}"?`,
     cause,
   });
 }
+
+const DOWNLOAD =
+  'Download the model first: hf download ID --local-dir FOLDER, then give that FOLDER.';
+
+/** Names that lead to no file of this machine: how they look, what they are, and what to do. */
+const ELSEWHERE: readonly (readonly [form: RegExp, what: string, suggestion: string])[] = [
+  [
+    /^(?:https?:\/\/(?:www\.)?(?:huggingface\.co|hf\.co)|hf:\/)\/([^/?#]+(?:\/(?!resolve\/|tree\/|blob\/|raw\/)[^/?#]+)?)/i,
+    'a model of a hub',
+    DOWNLOAD,
+  ],
+  [
+    /^https?:\/\//i,
+    'a URL',
+    'Download the file first, for instance with curl -LO, and give its path.',
+  ],
+  [/^[a-z][a-z\d+.-]+:\/\//i, 'a URL', 'Copy the model to this machine first, and give its path.'],
+];
+
+/** `org/name` and `gpt2` are what hubs call models, and nothing here. */
+function hubHint(path: string): string | undefined {
+  if (!/^[\w-]+(\.[\w-]+)*(\/[\w.-]+)?$/.test(path) || MODEL_ENDING.test(path)) return undefined;
+  return `If it is the name of a model on Hugging Face: ${DOWNLOAD.replace('ID', path)}`;
+}
+
+const MODEL_ENDING = /\.(safetensors|json|pt|pth|pt2|bin|ckpt|npz|onnx|gguf|h5|zip)$/i;
 
 function neighbourOf(path: string): string | undefined {
   try {

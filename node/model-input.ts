@@ -2,7 +2,7 @@
  * A model that is open for reading: one file, or the files of a folder or of an index.
  * All of its files are open from before the work until after it, and none of them may be an output.
  */
-import { readdirSync, readSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type BesideWeights, besideWeights, NOTHING_BESIDE } from '../js/api/beside-weights.js';
 import { MonoquantError } from '../js/api/errors.js';
@@ -11,13 +11,16 @@ import {
   chooseModel,
   filesOfIndex,
   isIndexName,
+  isShardName,
   MOST_INDEX_BYTES,
   readIndex,
+  shardsWith,
   type WeightMap,
 } from '../js/api/model-files.js';
 import type { OneOrShards } from '../js/engine/shards.js';
 import { InputFile, pathOf } from './input-file.js';
 import type { FileIdentity, SizedFile } from './open-file.js';
+import { readFailed } from './read-failed.js';
 import { reasonOf } from './reason.js';
 
 export type ModelFile = OneOrShards<SizedFile>;
@@ -37,8 +40,14 @@ export class ModelInput {
   readonly #config: InputFile | undefined;
   readonly beside: BesideWeights;
 
-  private constructor(named: string, files: Files) {
-    const { parts, index, weightMap, folder, names, config } = files;
+  /** False if nobody can open it again by its path: it was given as bytes, or is open already. */
+  readonly hasPath: boolean;
+  readonly #release: (() => void) | undefined;
+
+  private constructor(named: string, files: Files, hasPath = true, release?: () => void) {
+    this.hasPath = hasPath;
+    this.#release = release;
+    const { parts, index, weightMap, folder, names, config, fault } = files;
     const [first] = parts;
     const isOne = parts.length === 1 && first !== undefined && index === undefined;
     this.named = named;
@@ -53,8 +62,9 @@ export class ModelInput {
     this.folder = folder;
     this.#config = config;
     this.#files = [...parts, index, config].filter((file) => file !== undefined);
-    this.beside =
+    const beside =
       names === undefined ? NOTHING_BESIDE : besideWeights(names, () => this.readConfig());
+    this.beside = fault === undefined ? beside : { ...beside, fault };
   }
 
   static open(model: string | URL): ModelInput {
@@ -71,6 +81,11 @@ export class ModelInput {
       for (const file of opened) file.close();
       throw error;
     }
+  }
+
+  /** A file that has no name of its own; `release` is called when it is closed. */
+  static ofFile(file: InputFile, release?: () => void): ModelInput {
+    return new ModelInput(file.file.path, { parts: [file] }, false, release);
   }
 
   get identities(): readonly FileIdentity[] {
@@ -95,6 +110,7 @@ export class ModelInput {
 
   close(): void {
     for (const file of this.#files) file.close();
+    this.#release?.();
   }
 }
 
@@ -107,6 +123,20 @@ export function isFolder(path: string): boolean {
   }
 }
 
+/** Whether the model is a folder, or what stands for one: its index, or its weights beside a configuration. */
+export function standsForFolder(path: string): boolean {
+  return folderOf(path) !== undefined;
+}
+
+/** The folder that a model is. */
+export function folderOf(path: string): string | undefined {
+  if (isFolder(path)) return path;
+  const folder = dirname(path);
+  if (isIndexName(path)) return folder;
+  const isWeights = WEIGHTS_OF_FOLDER.test(basename(path)) || isShardName(path);
+  return isWeights && existsSync(join(folder, MODEL_CONFIG)) ? folder : undefined;
+}
+
 interface Files {
   readonly parts: readonly InputFile[];
   readonly index?: InputFile;
@@ -115,6 +145,8 @@ interface Files {
   /** All files in it. */
   readonly names?: readonly string[];
   readonly config?: InputFile;
+  /** Why it is not the whole model. */
+  readonly fault?: MonoquantError;
 }
 
 /** What libraries call the weights of a folder: such a file stands for its folder. */
@@ -136,12 +168,27 @@ function openFiles(path: string, open: (path: string) => InputFile): Files {
     const names = namesIn(dirname(path));
     return { ...openIndexed(path, names, open), ...openBeside(dirname(path), names, open) };
   }
+  if (isShardName(path)) return openShards(path, open);
   const parts = [open(path)];
-  if (!WEIGHTS_OF_FOLDER.test(basename(path))) return { parts };
-  const names = namesIn(dirname(path));
-  return names.includes(MODEL_CONFIG)
-    ? { parts, ...openBeside(dirname(path), names, open) }
-    : { parts };
+  return { parts, ...openBesideFile(path, open) };
+}
+
+/** One of numbered files stands for all of them. */
+function openShards(path: string, open: (path: string) => InputFile): Files {
+  InputFile.open(path).close(); // what is not there is told as such
+  const folder = dirname(path);
+  const names = namesIn(folder);
+  const { files, index, fault } = shardsWith(basename(path), names, `"${folder}"`);
+  const beside = openBesideFile(path, open);
+  if (index !== undefined) return { ...openIndexed(join(folder, index), names, open), ...beside };
+  const parts = files.map((name) => open(join(folder, name)));
+  return { parts, ...beside, ...(fault && { fault }) };
+}
+
+/** The folder, if the file stands for it. */
+function openBesideFile(path: string, open: (path: string) => InputFile): Partial<Files> {
+  const folder = folderOf(path);
+  return folder === undefined ? {} : openBeside(folder, namesIn(folder), open);
 }
 
 function openBeside(
@@ -192,7 +239,6 @@ function contentOf({ descriptor, path, size }: SizedFile): Uint8Array<ArrayBuffe
     const bytes = Buffer.alloc(size);
     return bytes.subarray(0, readSync(descriptor, bytes, 0, size, 0));
   } catch (cause) {
-    const message = `Could not read "${path}": ${reasonOf(cause)}.`;
-    throw new MonoquantError('read-failed', message, { cause });
+    throw readFailed(path, cause);
   }
 }

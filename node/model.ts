@@ -2,44 +2,46 @@
  * An open model in Node: its files are open from before its first call until after its last one, and what its calls
  * write are files.
  */
-import type {
-  ConvertOptions,
-  DequantizeOptions,
-  QuantizeOptions,
-  QuantizeRequest,
+import { join } from 'node:path';
+import type { Functions } from '../js/api/functions.js';
+import {
+  openingFor,
+  type QuantizeOptions,
+  type QuantizeRequest,
+  resolveQuantize,
 } from '../js/api/options.js';
-import type { Report } from '../js/api/types.js';
-import { type FunctionsOf, functionsOf } from '../js/session/functions.js';
+import type { Plan, Report } from '../js/api/types.js';
+import { gateWarnings, gateWork } from '../js/report/gates.js';
+import { functionsOf } from '../js/session/functions.js';
 import { Handle } from '../js/session/handle.js';
-import type { HandleOptions, Host, HostTypes } from '../js/session/host.js';
+import type { HandleOptions, Host } from '../js/session/host.js';
 import { type CalibrationFiles, openCalibration } from './calibration-files.js';
+import type { FileTypes, QuantizeResult } from './file-types.js';
+import { checkRoom } from './free-space.js';
+import { openModel } from './given-model.js';
 import { ModelInput } from './model-input.js';
 import type { OutputPlace, SizedFile } from './open-file.js';
-import { OutputFile } from './output-file.js';
-import { OutputFolder, weightsOf } from './output-folder.js';
-import { publish } from './publication.js';
-import { FileResult, type QuantizeResult, TemporaryFolder } from './result.js';
+import { Output, type OutputTerms } from './output.js';
+import type { OutputFile } from './output-file.js';
+import { FileResult } from './result.js';
+import { TemporaryFolder } from './temporary-folder.js';
 import { startHelpers, startSession } from './worker-host.js';
 
-export interface NodeTypes extends HostTypes {
-  named: string | URL;
-  quantize: QuantizeOptions;
-  convert: ConvertOptions;
-  dequantize: DequantizeOptions;
-  result: QuantizeResult;
+/** With how files are named for workers. */
+type NodeTypes = FileTypes & {
   source: SizedFile;
   sink: OutputPlace;
   output: undefined;
-}
+};
 
 /** Makes what appears together with an output, or not at all, from the report of its run. */
-export type Companion = (report: Report) => OutputFile;
+export type Companion = (report: Report) => readonly OutputFile[];
 
 function hostWith(companion: Companion | undefined): Host<NodeTypes> {
   const host: Host<NodeTypes> = {
     hasPaths: true,
     startSession,
-    openModel: async (named) => ModelInput.open(named),
+    openModel,
     openCalibration: async (inputs) => openCalibration(inputs),
     // What it gets is what was opened above.
     handle: (_, input, options) => new NodeModel(host, input as ModelInput, options, companion),
@@ -78,54 +80,96 @@ class NodeModel extends Handle<NodeTypes> {
     calibration: CalibrationFiles,
   ): Promise<QuantizeResult> {
     const input = this.#input;
-    const { identities } = input;
-    const { configuration, force } = request;
-    const keepsCodes = configuration.dequantize === null;
+    const { configuration } = request;
     const aside = request.output === undefined ? new TemporaryFolder() : undefined;
-    const place = request.output ?? `${aside?.path ?? ''}/`;
-    const path = weightsOf(place, input.named, configuration.container);
-    let folder: OutputFolder | undefined;
     try {
-      calibration.checkOutput(path);
-      if (path !== place && aside === undefined) {
-        folder = OutputFolder.begin(path, input, { force, keepsCodes });
-      }
-      const output = OutputFile.create(path, { force, inputs: identities });
+      const place = request.output ?? join(aside?.path ?? '', `model.${configuration.container}`);
+      const terms = termsOf(request);
+      const output = Output.claim(place, input, { ...terms, calibration });
       try {
         const helpers = startHelpers({ ...this.place.run, ...request.run }, input.bytes);
-        const sink = { ...output.file, besides: folder?.bytes ?? 0 };
-        const { report } = await this.encode(request, sink, calibration.parts, helpers);
+        const { report } = await this.encode(request, output.sink, calibration.parts, helpers);
         input.checkUnchanged();
         calibration.checkUnchanged();
-        const beside = (await folder?.fill(report.outputConfig)) ?? [];
-        const companion = this.#companion?.(report);
-        // Last of all the weights: without them no loader takes the folder for a model.
-        const files = [...beside, ...(companion === undefined ? [] : [companion]), output];
-        const { signal } = request.run;
-        const lasts = aside === undefined;
-        await publish(files, { folders: folder?.folders ?? [], lasts, signal });
+        const companions = this.#companion?.(report) ?? [];
+        await output.publish({
+          config: report.outputConfig,
+          companions,
+          lasts: aside === undefined,
+          signal: request.run.signal,
+        });
         const { key, stripPrefix } = configuration;
-        const reference = { reference: input.path, key, stripPrefix };
-        return new FileResult(report, path, identities, aside, {
-          validate: (file, options) => functions.validate(file, { ...reference, ...options }),
-          dequantize: functions.dequantize,
+        return new FileResult(report, {
+          path: output.path,
+          model: input,
+          terms,
+          folder: aside,
+          reference: input.hasPath ? { reference: input.path, key, stripPrefix } : {},
+          functions,
         });
       } finally {
         output.discard();
       }
     } catch (error) {
-      await aside?.remove();
+      aside?.remove();
       throw error;
+    }
+  }
+
+  /** What a run with these options would do, after each check that it makes before its work; nothing is left of it. */
+  async rehearse(options: QuantizeOptions & { readonly output: string }): Promise<Plan> {
+    const { threads, engine, signal, onProgress, failUnder, strict, force, output, ...rest } =
+      options;
+    const { key, stripPrefix, ...choices } = rest;
+    const request = resolveQuantize({ ...this.place.opening, ...options }, true);
+    const calibration = openCalibration(request.calibration);
+    try {
+      const claimed = Output.claim(output, this.#input, { ...termsOf(request), calibration });
+      try {
+        const plan = await this.plan({ ...choices, container: request.configuration.container });
+        gateWork(plan.tensors, plan.warnings);
+        gateWarnings(plan.warnings, request.gates);
+        checkRoom(claimed.sink, plan.sizes.outputBytes);
+        return plan;
+      } finally {
+        claimed.discard();
+      }
     } finally {
-      folder?.discard();
+      calibration.close();
     }
   }
 }
 
-/** Those of the package. */
-export const functions: FunctionsOf<NodeTypes> = functionsOf(hostWith(undefined));
+function termsOf({ configuration, force }: QuantizeRequest): OutputTerms {
+  const { container, dequantize } = configuration;
+  return { container, force, keepsCodes: dequantize === null };
+}
 
-/** The same, with a file that shares the fate of the output. */
-export function functionsWith(companion: Companion | undefined): FunctionsOf<NodeTypes> {
-  return functionsOf(hostWith(companion));
+/** What callers see of them: the compiler cannot know that the rest of NodeTypes is in no signature. */
+function seen(companion: Companion | undefined): Functions<FileTypes> {
+  return functionsOf(hostWith(companion)) as unknown as Functions<FileTypes>;
+}
+
+/** Those of the package. */
+export const functions: Functions<FileTypes> = seen(undefined);
+
+/** The same, with files that share the fate of the output. */
+export function functionsWith(companion: Companion | undefined): Functions<FileTypes> {
+  return seen(companion);
+}
+
+/** What `quantize` would do with a model, or the error that would end it before its work. */
+export async function rehearse(
+  named: string | URL,
+  options: QuantizeOptions & { readonly output: string },
+): Promise<Plan> {
+  const host = hostWith(undefined);
+  const { run, opening } = openingFor(options);
+  const model = new NodeModel(host, ModelInput.open(named), { run, opening }, undefined);
+  try {
+    await model.readCatalog(run);
+    return await model.rehearse(options);
+  } finally {
+    await model.close();
+  }
 }

@@ -1,14 +1,16 @@
 /**
  * Open files as threads tell each other of them, and as the file system tells them apart.
  * It exists because the main thread opens and closes what the engine's thread reads and writes.
- * A descriptor belongs to the whole process; it stays open until the engine's thread has ended.
+ * A descriptor belongs to the whole process, except in Deno; it stays open until the engine's thread has ended.
  */
-import { type BigIntStats, fstatSync, statSync } from 'node:fs';
+import { type BigIntStats, fstatSync, openSync, statSync } from 'node:fs';
 
 export interface OpenFile {
   readonly descriptor: number;
   /** How messages name it. */
   readonly path: string;
+  /** Where it lies while it is open. */
+  readonly place: string;
 }
 
 /** A file that is being written, and what decides whether there is room for it. */
@@ -27,6 +29,11 @@ export interface SizedFile extends OpenFile {
 export interface FileIdentity {
   readonly dev: bigint;
   readonly ino: bigint;
+}
+
+/** In Deno each thread has descriptors of its own: there a file is opened once more, until the thread ends. */
+export function inThisThread<File extends OpenFile>(file: File, flags: 'r' | 'r+'): File {
+  return 'Deno' in globalThis ? { ...file, descriptor: openSync(file.place, flags) } : file;
 }
 
 export function statOf(descriptor: number): BigIntStats {

@@ -76,8 +76,8 @@ export class OutputFile {
 
   /** For who writes it; invalid after `seal`, `discard` and `fillFrom`. */
   get file(): OutputPlace {
-    const { descriptor } = this.#partial;
-    return { descriptor, path: this.#path, folder: this.folder, besides: 0 };
+    const { descriptor, path: place } = this.#partial;
+    return { descriptor, path: this.#path, place, folder: this.folder, besides: 0 };
   }
 
   /** In which it appears. */

@@ -3,54 +3,16 @@
  * Loaders take folders: without the tokenizer, or with a configuration of other weights, they load nothing or nonsense.
  * Places are claimed before the work; each file appears whole or not at all; no input is ever replaced.
  */
-import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs';
-import { basename, dirname, join, sep } from 'node:path';
+import { existsSync, mkdirSync, rmdirSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { MonoquantError } from '../js/api/errors.js';
 import { MODEL_CONFIG, type ModelConfig, type OutputConfig } from '../js/api/model-config.js';
-import { isIndexName, listed, MODEL_FILE } from '../js/api/model-files.js';
+import { listed } from '../js/api/model-files.js';
 import { option, say } from '../js/api/sentence.js';
-import type { Container } from '../js/api/types.js';
 import { isFolder, ModelInput } from './model-input.js';
 import { OutputFile } from './output-file.js';
-import { codeOf } from './reason.js';
 import { isAboutCodes, otherWeightsIn, sideFilesIn } from './side-files.js';
 import { writeFailed } from './write-failed.js';
-
-/**
- * Whether an output of this name is a folder: one that ends like a folder or, where it does not end like a file of
- * weights, one that is there or that is made of a model which is a folder itself.
- */
-export function namesFolder(output: string, model: string): boolean {
-  if (output.endsWith('/') || output.endsWith(sep)) return true;
-  if (MODEL_FILE.test(output)) return false;
-  return isFolder(output) || isFolder(model) || isIndexName(model);
-}
-
-/** The file of weights that an output of this name is, or that is to be in it. */
-export function weightsOf(
-  output: string,
-  model: string,
-  container: Container = 'safetensors',
-): string {
-  return namesFolder(output, model) ? join(output, `${stemIn(model)}.${container}`) : output;
-}
-
-/** Names that libraries look for; whatever else a model was called, it is `model` in a folder. */
-const STEM = /^(diffusion_pytorch_model)[.-]/;
-
-/** What a model's file of weights is called in its folder, without its ending. */
-function stemIn(model: string): string {
-  const [stem = 'model'] = namesOf(model).flatMap((name) => STEM.exec(name)?.[1] ?? []);
-  return stem;
-}
-
-function namesOf(model: string): readonly string[] {
-  try {
-    return isFolder(model) ? readdirSync(model) : [basename(model)];
-  } catch {
-    return []; // whoever opens it tells why
-  }
-}
 
 /** Everything that an output folder will hold besides the weights. */
 export function filesBeside(model: string | URL, folder: string): readonly string[] {
@@ -60,27 +22,53 @@ export function filesBeside(model: string | URL, folder: string): readonly strin
   return source === undefined ? [] : sideFilesIn(source).map((name) => join(folder, name));
 }
 
-/** Makes a folder where there is none; returns what removes it again while it is empty. */
-export function makeFolder(folder: string): () => void {
-  if (isFolder(folder)) return () => {};
-  try {
-    mkdirSync(folder);
-  } catch (error) {
-    // Another run may have made it meanwhile.
-    if (isFolder(folder)) return () => {};
-    if (codeOf(error) === 'EEXIST') {
-      const message = `Expected a folder for the output, found a file at "${folder}".`;
-      throw new MonoquantError('output-exists', message, { suggestion: 'Choose another name.' });
-    }
-    throw writeFailed(folder, error);
-  }
-  return () => {
+export interface MadeFolder {
+  /** Those that a folder was made in: their entries are to last. */
+  readonly parents: readonly string[];
+  /** Removes what was made, as far as it is empty. */
+  readonly undo: () => void;
+}
+
+/** Makes a folder, and those that it lies in, where there are none. */
+export function makeFolder(folder: string): MadeFolder {
+  const made: string[] = [];
+  const undo = () => {
     try {
-      rmdirSync(folder);
+      for (const path of [...made].reverse()) rmdirSync(path);
     } catch {
       // There is something in it.
     }
   };
+  try {
+    // One by one: Node's own way never ends where a folder cannot have others, as in /proc.
+    for (const path of missingFolders(folder)) {
+      if (make(path)) made.push(path);
+    }
+    return { parents: made.map((path) => dirname(path)), undo };
+  } catch (error) {
+    undo();
+    throw writeFailed(folder, error);
+  }
+}
+
+/** Those that have to be made, outermost first. */
+function missingFolders(folder: string): readonly string[] {
+  const missing: string[] = [];
+  for (let path = resolve(folder); !existsSync(path); path = dirname(path)) missing.unshift(path);
+  if (missing.length > 0 || isFolder(folder)) return missing;
+  const message = `Expected a folder for the output, found a file at "${folder}".`;
+  throw new MonoquantError('output-exists', message, { suggestion: 'Choose another name.' });
+}
+
+/** False if another run has made it meanwhile. */
+function make(folder: string): boolean {
+  try {
+    mkdirSync(folder);
+    return true;
+  } catch (error) {
+    if (isFolder(folder)) return false;
+    throw error;
+  }
 }
 
 interface SideFile {
@@ -90,32 +78,34 @@ interface SideFile {
   readonly file: OutputFile;
 }
 
-interface Terms {
+/** The model whose folder is to be followed. */
+export type FolderSource = Pick<ModelInput, 'identities'> &
+  Partial<Pick<ModelInput, 'folder' | 'readConfig'>>;
+
+export interface FolderTerms {
   readonly force: boolean;
+  /** What is said of codes beside the weights stays true. */
   readonly keepsCodes: boolean;
 }
 
 export class OutputFolder {
-  readonly #undo: (() => void)[] = [];
+  readonly #made: MadeFolder[] = [];
   readonly #sideFiles: SideFile[] = [];
-  /** That its own entries last, and those of what was made in it. */
-  readonly folders: string[];
   #config: { readonly before: ModelConfig; readonly file: OutputFile } | undefined;
 
-  private constructor(folder: string) {
-    this.folders = [folder, dirname(folder)];
-  }
-
   /**
-   * `weights` is the file of weights in it; `keepsCodes`: what is said of codes stays true. Throws before anything is
-   * written where a place is taken, the model's configuration is none, or loaders would take something else in the
-   * folder for the model.
+   * `weights` is the file of weights in it, which is there. Throws before anything is written if a place is taken, the
+   * model's configuration is none, or loaders would take something else in the folder for the model.
    */
-  static begin(weights: string, model: ModelInput, { force, keepsCodes }: Terms): OutputFolder {
+  static begin(
+    weights: string,
+    model: FolderSource,
+    { force, keepsCodes }: FolderTerms,
+  ): OutputFolder {
     const folder = dirname(weights);
-    const config = model.readConfig();
+    const config = model.readConfig?.();
     const before = keepsCodes ? config : config?.withoutQuantization();
-    const claimed = new OutputFolder(folder);
+    const claimed = new OutputFolder();
     try {
       const left = keepsCodes ? () => false : isAboutCodes;
       claimed.#claim(folder, model, { force, before, left });
@@ -129,7 +119,7 @@ export class OutputFolder {
 
   #claim(
     folder: string,
-    { folder: source, identities }: ModelInput,
+    { folder: source, identities }: FolderSource,
     {
       force,
       before,
@@ -140,7 +130,6 @@ export class OutputFolder {
       readonly left: (name: string) => boolean;
     },
   ): void {
-    this.#undo.push(makeFolder(folder));
     const choices = { force, inputs: identities };
     if (before !== undefined) {
       this.#config = { before, file: OutputFile.create(join(folder, MODEL_CONFIG), choices) };
@@ -150,7 +139,7 @@ export class OutputFolder {
     for (const name of sideFilesIn(source)) {
       if (name === MODEL_CONFIG || left(name)) continue;
       const path = join(folder, name);
-      this.#makeFolders(folder, dirname(path));
+      this.#made.push(makeFolder(dirname(path)));
       const from = join(source, name);
       const { size: bytes } = statSync(from);
       // One file of each folder keeps other runs away from all of them.
@@ -177,12 +166,9 @@ export class OutputFolder {
     );
   }
 
-  /** Those between the output folder and a file in one of its folders. */
-  #makeFolders(root: string, folder: string): void {
-    if (folder === root || isFolder(folder) || folder === dirname(folder)) return;
-    this.#makeFolders(root, dirname(folder));
-    this.#undo.push(makeFolder(folder));
-    this.folders.push(dirname(folder));
+  /** Those in which folders were made. */
+  get parents(): readonly string[] {
+    return this.#made.flatMap(({ parents }) => parents);
   }
 
   /** Bytes that it takes besides the weights, but for the configuration. */
@@ -200,7 +186,7 @@ export class OutputFolder {
   /** Harmless after the files were published. */
   discard(): void {
     for (const file of this.#files) file.discard();
-    for (const undo of this.#undo.reverse()) undo();
+    for (const { undo } of this.#made.reverse()) undo();
   }
 
   get #files(): readonly OutputFile[] {

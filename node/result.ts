@@ -3,133 +3,148 @@
  * It exists because an output that was given no name lives in a temporary folder.
  * That folder is gone after close(), and at the latest when the process ends.
  */
-import { mkdtempSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { checkBoolean, checkObject, checkText, unexpected } from '../js/api/check.js';
+import { createReadStream, openSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { checkBoolean, checkObject } from '../js/api/check.js';
+import { ASYNC_DISPOSE } from '../js/api/disposal.js';
 import { MonoquantError } from '../js/api/errors.js';
-import type { DequantizeOptions, ValidateOptions } from '../js/api/options.js';
+import type { AnyBlob, AnyStream } from '../js/api/host-types.js';
+import {
+  type ConvertOptions,
+  containerOf,
+  type DequantizeOptions,
+  type ValidateOptions,
+} from '../js/api/options.js';
 import type { Report, Validation, Warning } from '../js/api/types.js';
-import { removeAtExit, removeOfDead } from './leftovers.js';
-import type { FileIdentity } from './open-file.js';
-import { OutputFile } from './output-file.js';
-import { ownMark } from './process-mark.js';
-import { publish } from './publication.js';
-import { writeFailed } from './write-failed.js';
+import type { ModelSource, QuantizeResult, SaveOptions } from './file-types.js';
+import { pathOf } from './input-file.js';
+import { ModelInput } from './model-input.js';
+import { Output, type OutputTerms } from './output.js';
+import { weightsOf } from './output-name.js';
+import { readFailed } from './read-failed.js';
+import { TemporaryFolder } from './temporary-folder.js';
 
-export interface SaveOptions {
-  /** Overwrite an existing file. */
-  readonly force?: boolean;
-}
-
-export interface QuantizeResult {
-  readonly report: Report;
-  /** Those of the report. */
-  readonly warnings: readonly Warning[];
-  /** The file of weights that was written; undefined where no output was named. */
-  readonly output: string | undefined;
-  /** Checks the output, by default with the model that it was made from as reference. */
-  validate(options?: ValidateOptions<string | URL>): Promise<Validation>;
-  /** Writes the output's quantized tensors as floats again. */
-  dequantize(options?: DequantizeOptions): Promise<QuantizeResult>;
-  /** Writes the result to `path`: whole, or not at all. */
-  save(path: string, options?: SaveOptions): Promise<void>;
-  /** Removes what was not saved. A result that was written to `output` stays. */
-  close(): Promise<void>;
-}
-
-/** What a result can have done with its file. */
-export interface ResultTools {
-  validate(path: string, options: ValidateOptions<string | URL>): Promise<Validation>;
-  dequantize(path: string, options: DequantizeOptions): Promise<QuantizeResult>;
-}
-
-/** A folder for an output without a name. */
-export class TemporaryFolder {
+/** What a result knows of its file, and can have done with it. */
+export interface ResultFacts {
   readonly path: string;
-  readonly #forget: () => void;
-
-  constructor() {
-    removeOfDead(tmpdir());
-    try {
-      this.path = mkdtempSync(join(tmpdir(), `monoquant-${ownMark()}-`));
-    } catch (error) {
-      throw writeFailed(join(tmpdir(), 'monoquant'), error);
-    }
-    this.#forget = removeAtExit(this.path);
-  }
-
-  async remove(): Promise<void> {
-    this.#forget();
-    await rm(this.path, { recursive: true, force: true });
-  }
+  /** What it was made from. */
+  readonly model: Pick<ModelInput, 'named' | 'identities'>;
+  readonly terms: OutputTerms;
+  /** Only if no output was named. */
+  readonly folder: TemporaryFolder | undefined;
+  /** What it is compared with. */
+  readonly reference: ValidateOptions<ModelSource>;
+  readonly functions: {
+    validate(path: string, options: ValidateOptions<ModelSource>): Promise<Validation>;
+    convert(path: string, options: ConvertOptions): Promise<QuantizeResult>;
+    dequantize(path: string, options: DequantizeOptions): Promise<QuantizeResult>;
+  };
 }
 
 export class FileResult implements QuantizeResult {
   readonly report: Report;
   readonly output: string | undefined;
-  readonly #path: string;
-  readonly #inputs: readonly FileIdentity[];
-  /** Only where there is no `output`. */
-  readonly #folder: TemporaryFolder | undefined;
-  readonly #tools: ResultTools;
+  readonly #facts: ResultFacts;
   #isShared = false;
   #isClosed = false;
 
-  constructor(
-    report: Report,
-    path: string,
-    inputs: readonly FileIdentity[],
-    folder: TemporaryFolder | undefined,
-    tools: ResultTools,
-  ) {
+  constructor(report: Report, facts: ResultFacts) {
     this.report = report;
-    this.output = folder === undefined ? path : undefined;
-    this.#path = path;
-    this.#inputs = inputs;
-    this.#folder = folder;
-    this.#tools = tools;
+    this.output = facts.folder === undefined ? facts.path : undefined;
+    this.#facts = facts;
   }
 
   get warnings(): readonly Warning[] {
     return this.report.warnings;
   }
 
-  async save(path: string, options: SaveOptions = {}): Promise<void> {
-    if (checkText(path, 'path') === undefined) throw unexpected('a path', 'path', path);
+  async save(place: string | URL, options: SaveOptions = {}): Promise<void> {
+    const path = pathOf(place, 'path');
     const force = checkBoolean(checkObject(options, 'options', ['force']).force, 'force') ?? false;
     this.#checkOpen('Save it before close().');
-    const target = OutputFile.create(path, { force, inputs: this.#inputs });
+    const { model, terms } = this.#facts;
+    const isFolder = weightsOf(path, model.named, terms.container) !== path;
+    const input = isFolder ? ModelInput.open(model.named) : undefined;
+    const target = Output.claim(path, input ?? model, { ...terms, force });
     try {
-      // Two names for one file would surprise whoever changes it: only the first copy shares its bytes.
-      const mayShare = this.#folder !== undefined && !this.#isShared;
-      await target.fillFrom(this.#path, mayShare);
-      await publish([target]);
-      this.#isShared ||= mayShare;
+      if (containerOf(target.path) === terms.container) await this.#copyTo(target);
+      else await this.#convertTo(target);
+      await target.publish({ config: this.report.outputConfig });
     } finally {
       target.discard();
+      input?.close();
     }
   }
 
-  async validate(options: ValidateOptions<string | URL> = {}): Promise<Validation> {
+  async #copyTo(target: Output): Promise<void> {
+    // Two names for one file would surprise whoever changes it: only the first copy shares its bytes.
+    const mayShare = this.#facts.folder !== undefined && !this.#isShared;
+    await target.fillFrom(this.#facts.path, mayShare);
+    this.#isShared ||= mayShare;
+  }
+
+  /** As the name of the target has it. */
+  async #convertTo(target: Output): Promise<void> {
+    const folder = new TemporaryFolder();
+    try {
+      const output = join(folder.path, basename(target.path));
+      const { functions, path } = this.#facts;
+      await (await functions.convert(path, { output, key: '' })).close();
+      await target.fillFrom(output, true);
+    } finally {
+      folder.remove();
+    }
+  }
+
+  async validate(options: ValidateOptions<ModelSource> = {}): Promise<Validation> {
     this.#checkOpen('Validate it before close().');
-    return this.#tools.validate(this.#path, options);
+    const { functions, path, reference } = this.#facts;
+    return functions.validate(path, { ...reference, ...options });
   }
 
   async dequantize(options: DequantizeOptions = {}): Promise<QuantizeResult> {
     this.#checkOpen('Dequantize it before close().');
-    return this.#tools.dequantize(this.#path, options);
+    return this.#facts.functions.dequantize(this.#facts.path, options);
+  }
+
+  async bytes(): Promise<Uint8Array<ArrayBuffer>> {
+    this.#checkOpen('Read it before close().');
+    return readFile(this.#facts.path).catch((error: unknown) => {
+      throw readFailed(this.#facts.path, error);
+    });
+  }
+
+  async blob(): Promise<AnyBlob> {
+    return new Blob([await this.bytes()]);
+  }
+
+  stream(): AnyStream {
+    this.#checkOpen('Read it before close().');
+    // Opened at once: a failure is that of this call, and close() may come while it is being read.
+    const { path } = this.#facts;
+    let descriptor: number;
+    try {
+      descriptor = openSync(path, 'r');
+    } catch (error) {
+      throw readFailed(path, error);
+    }
+    return Readable.toWeb(createReadStream('', { fd: descriptor })) as AnyStream;
   }
 
   #checkOpen(suggestion: string): void {
-    if (!this.#isClosed || this.#folder === undefined) return;
+    if (!this.#isClosed || this.#facts.folder === undefined) return;
     const message = 'The result was closed, and its file removed.';
     throw new MonoquantError('file-not-found', message, { suggestion });
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#folder?.remove();
+    this.#facts.folder?.remove();
+  }
+
+  [ASYNC_DISPOSE](): Promise<void> {
+    return this.close();
   }
 }

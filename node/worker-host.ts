@@ -8,11 +8,15 @@ import { MOST_THREADS_BY_DEFAULT, type RunOptions } from '../js/api/options.js';
 import type { EngineInfo } from '../js/api/types.js';
 import { RestingSessions } from '../js/session/resting.js';
 import { Session } from '../js/session/session.js';
+import { chosenWorkerUrl, notStarted } from '../js/session/worker-place.js';
 import type { ModelFile } from './model-input.js';
 import type { OutputPlace } from './open-file.js';
 
 /** Bytes of a model that make up for starting a thread. */
 const BYTES_PER_THREAD = 16 << 20;
+
+const CURE =
+  "Bundlers for Node do not take the package's worker along: name monoquant among the external packages.";
 
 export type NodeSession = Session<ModelFile, OutputPlace, undefined>;
 
@@ -40,9 +44,20 @@ export function startSession({ engine = 'st', threads, signal }: RunOptions): No
   return new Session(
     (onReply, onDeath) => {
       // Flags of the process, such as --input-type, may not fit the worker's file.
-      const worker = new Worker(new URL('./worker.js', import.meta.url), { execArgv: [] });
+      const url = chosenWorkerUrl();
+      // Bundlers that know workers look for just this.
+      const worker =
+        url === undefined
+          ? new Worker(new URL('./worker.js', import.meta.url), { execArgv: [] })
+          : new Worker(new URL(url, import.meta.url), { execArgv: [] });
+      let isHeard = false;
+      worker.once('message', () => {
+        isHeard = true;
+      });
       worker.on('message', onReply);
-      worker.on('error', (error) => onDeath(String(error)));
+      worker.on('error', (error) => {
+        onDeath(isHeard ? String(error) : notStarted(error.message, CURE));
+      });
       worker.on('exit', (code) => onDeath(`exit code ${code}`));
       const isUp = new Promise((resolve) => worker.once('message', resolve).once('exit', resolve));
       return {

@@ -8,7 +8,7 @@ import { loadEngine } from '../js/engine/load.js';
 import { serve } from '../js/worker/server.js';
 import { FileSink } from './file-sink.js';
 import { FileSource } from './file-source.js';
-import type { OutputPlace, SizedFile } from './open-file.js';
+import { inThisThread, type OutputPlace, type SizedFile } from './open-file.js';
 
 const port = parentPort;
 if (port === null)
@@ -18,15 +18,14 @@ const receive = serve<SizedFile, OutputPlace, undefined>(
   {
     // Reading and writing do not wait for anything here, so one block is enough; it stays in the cache.
     blocks: { slots: 1, blockBytes: 1 << 20 },
-    loadEngine: (chosen) =>
-      loadEngine(
-        chosen.kind === 'mt'
-          ? () => import('../wasm/monoquant-mt.mjs')
-          : () => import('../wasm/monoquant-st.mjs'),
-        chosen,
-      ),
-    openSource: async (file) => new FileSource(file),
-    openSink: async (file, size) => new FileSink(file, size),
+    loadEngine: async (chosen) => {
+      const { default: factory } = await (chosen.kind === 'mt'
+        ? import('../wasm/monoquant-mt.node.mjs')
+        : import('../wasm/monoquant-st.node.mjs'));
+      return loadEngine(factory, chosen);
+    },
+    openSource: async (file) => new FileSource(inThisThread(file, 'r')),
+    openSink: async (file, size) => new FileSink(inThisThread(file, 'r+'), size),
   },
   (reply) => port.postMessage(reply),
 );

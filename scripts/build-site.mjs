@@ -3,6 +3,13 @@
 // Always: whole or an error; what Vite warns of is an error, too.
 
 import { join } from 'node:path';
+import {
+  bundledComponents,
+  distinct,
+  noticesText,
+  readComponents,
+  writeComponents,
+} from './components.mjs';
 import { step } from './progress.mjs';
 import { BuildError } from './run.mjs';
 
@@ -23,8 +30,19 @@ export async function buildSite(root, dist) {
       configFile: join(root, 'vite.config.ts'),
       logLevel: 'warn',
       customLogger: logger,
+      plugins: [bundledComponents(root, (own) => noticesFile(dist, own))],
       resolve: { alias: { monoquant: join(dist, 'browser', 'index.js') } },
       build: { outDir: join(dist, 'site') },
     });
   });
+}
+
+/**
+ * @param {string} dist
+ * @param {import('./components.mjs').Component[]} own what the page's bundles hold
+ */
+function noticesFile(dist, own) {
+  writeComponents(dist, 'site', own);
+  const all = distinct([...readComponents(dist, 'wasm', 'ts'), ...own]);
+  return { fileName: 'third-party.txt', source: noticesText(all, 'This site holds') };
 }

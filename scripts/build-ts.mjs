@@ -1,20 +1,35 @@
-// Bundles the TypeScript for Node and for browsers, and emits its declarations.
+// Bundles the TypeScript for Node and for browsers, and emits its declarations and the manual page.
 // Why: the package loads a handful of files, and its users see types without our sources.
 // Always: workers and artifacts stay files of their own, found by `new URL(..., import.meta.url)`.
 
-import { chmodSync, cpSync, existsSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, posix } from 'node:path';
+import { bundledComponents, distinct, writeComponents } from './components.mjs';
 import { step } from './progress.mjs';
+import { quotedUrls } from './quoted.mjs';
 import { BuildError, run } from './run.mjs';
 
 const ENTRIES = {
   node: { index: 'node/index.ts', cli: 'node/cli/main.ts', worker: 'node/worker.ts' },
-  browser: { index: 'web/engine/index.ts', worker: 'web/engine/worker.ts' },
+  browser: {
+    index: 'web/engine/index.ts',
+    worker: 'web/engine/worker.ts',
+    thread: 'web/engine/thread.ts',
+  },
 };
 
 /**
  * @param {string} root the checkout
- * @param {string} dist the folder that gets node/, browser/ and types/
+ * @param {string} dist the folder that gets node/, browser/, types/ and man/
  */
 export async function buildTypescript(root, dist) {
   for (const file of Object.values(ENTRIES).flatMap((entries) => Object.values(entries))) {
@@ -22,9 +37,16 @@ export async function buildTypescript(root, dist) {
       throw new BuildError(`${file} is missing from the checkout.`);
   }
   await step('checking types and writing declarations', () => emitDeclarations(root, dist));
-  await step('bundling for Node', () => bundle(root, 'node', dist));
-  await step('bundling for browsers', () => bundle(root, 'browser', dist));
-  chmodSync(join(dist, 'node', 'cli.js'), 0o755);
+  const inNode = await step('bundling for Node', () => bundle(root, 'node', dist));
+  const inBrowsers = await step('bundling for browsers', () => bundle(root, 'browser', dist));
+  writeComponents(dist, 'ts', distinct([...inNode, ...inBrowsers]));
+  const cli = join(dist, 'node', 'cli.js');
+  chmodSync(cli, 0o755);
+  mkdirSync(join(dist, 'man'), { recursive: true });
+  writeFileSync(
+    join(dist, 'man', 'monoquant.1'),
+    execFileSync(process.execPath, [cli, 'help', '--man']),
+  );
 }
 
 /**
@@ -37,8 +59,29 @@ async function emitDeclarations(root, dist) {
   await run([process.execPath, tool(root, 'typescript', 'bin/tsc'), '-b', 'tsconfig.build.json'], {
     cwd: root,
   });
-  for (const folder of ['js', 'node', 'web/engine']) {
-    cpSync(join(root, 'build', 'types', folder), join(dist, 'types', folder), { recursive: true });
+  const types = join(dist, 'types');
+  mkdirSync(types, { recursive: true });
+  cpSync(join(root, 'types/index.d.ts'), join(types, 'index.d.ts'));
+  copyReached(join(root, 'build/types'), types, ['node/index.d.ts', 'web/engine/index.d.ts']);
+}
+
+/**
+ * Copies declarations and those that they name: what nobody sees is not published.
+ * @param {string} from
+ * @param {string} to
+ * @param {string[]} files below both
+ */
+function copyReached(from, to, files) {
+  const reached = new Set(files);
+  for (const file of reached) {
+    const text = readFileSync(join(from, file), 'utf8');
+    mkdirSync(join(to, dirname(file)), { recursive: true });
+    writeFileSync(join(to, file), text);
+    for (const [, name = ''] of text.matchAll(
+      /(?:from |import |import\()['"](\.[^'"]+)\.js['"]/g,
+    )) {
+      reached.add(posix.join(dirname(file), `${name}.d.ts`));
+    }
   }
 }
 
@@ -46,16 +89,26 @@ async function emitDeclarations(root, dist) {
  * @param {string} root
  * @param {'node' | 'browser'} platform
  * @param {string} dist
+ * @returns {Promise<import('./components.mjs').Component[]>} what of others is in the bundles
  */
 async function bundle(root, platform, dist) {
   // Loaded only here: when nothing changed, the build must not wait for it.
   const { rolldown } = await import('rolldown');
+  /** @type {import('./components.mjs').Component[]} */
+  const components = [];
   const build = await rolldown({
     cwd: root,
     input: ENTRIES[platform],
     platform,
     external: platform === 'node' ? [/^node:/] : [],
-    plugins: [artifactsStayFiles],
+    plugins: [
+      artifactsStayFiles,
+      bundledComponents(root, (found) => {
+        components.push(...found);
+        return undefined;
+      }),
+      quotedUrls,
+    ],
     onwarn: (warning) => {
       throw new BuildError(`rolldown: ${warning.message}`);
     },
@@ -73,17 +126,18 @@ async function bundle(root, platform, dist) {
   } finally {
     await build.close();
   }
+  return components;
 }
 
 /**
- * `import('.../wasm/monoquant-st.mjs')` stays an import of the file that ships beside the bundles:
+ * `import '.../wasm/monoquant-st.mjs'` stays an import of the file that ships beside the bundles:
  * a consumer's bundler then finds the glue, and through it the .wasm.
  */
 const artifactsStayFiles = {
   name: 'artifacts-stay-files',
   /** @param {string} specifier */
   resolveId(specifier) {
-    const artifact = /\/wasm\/(monoquant-(?:st|mt)\.mjs)$/.exec(specifier);
+    const artifact = /\/wasm\/(monoquant-(?:st|mt)(?:\.node)?\.mjs)$/.exec(specifier);
     return artifact === null ? null : { id: `../wasm/${artifact[1]}`, external: true };
   },
 };

@@ -1,7 +1,7 @@
 // Compiles the C++ core with Emscripten through CMake, once without and once with threads.
 // Why: the artifacts `st` (runs everywhere) and `mt` (needs shared memory) come from one source.
-// Always: both are built or the build fails; the glue is minified, and that of `mt` has worker options a bundler
-// can read.
+// Always: both are built or the build fails; the glue is minified, once for Node and once for browsers, where
+// no bundler stumbles over it.
 
 import {
   chmodSync,
@@ -13,7 +13,10 @@ import {
 } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { compiledIn } from './compiled-in.mjs';
+import { distinct, writeComponents } from './components.mjs';
 import { step, together } from './progress.mjs';
+import { quoted } from './quoted.mjs';
 import { BuildError, run } from './run.mjs';
 import { ensureThirdParty } from './third-party.mjs';
 import { compareVersions, ensureEmscripten } from './toolchain.mjs';
@@ -35,14 +38,18 @@ export async function buildWasm(root, dist) {
   const [toolchain] = await together(ensureEmscripten, ensureThirdParty);
   mkdirSync(join(dist, 'wasm'), { recursive: true });
   // Side by side, because each has a long end in which it links and keeps one processor busy at most.
-  await together(
-    ...Object.entries(ENGINES).map(([artifact, title]) => async () => {
-      await step(`compiling the engine ${title} (Emscripten ${toolchain.version})`, async () => {
-        await compile(root, `wasm-${artifact}`, toolchain.env);
-        await collect(root, artifact, dist, toolchain.version);
-      });
-    }),
+  const components = await together(
+    ...Object.entries(ENGINES).map(
+      ([artifact, title]) =>
+        () =>
+          step(`compiling the engine ${title} (Emscripten ${toolchain.version})`, async () => {
+            await compile(root, `wasm-${artifact}`, toolchain.env);
+            await collect(root, artifact, dist, toolchain.version);
+            return compiledIn(root, artifact, toolchain);
+          }),
+    ),
   );
+  writeComponents(dist, 'wasm', distinct(components.flat()));
 }
 
 /**
@@ -84,30 +91,72 @@ async function collect(root, artifact, dist, version) {
   if (artifact === 'mt' && compareVersions(version, LITERAL_OPTIONS_SINCE) < 0) {
     glue = withLiteralWorkerOptions(glue, name);
   }
-  writeFileSync(join(dist, 'wasm', `${name}.mjs`), await minified(glue, name));
+  const write = async (/** @type {string} */ file, /** @type {string} */ text) =>
+    writeFileSync(join(dist, 'wasm', file), await minified(text, file));
+  // The glue for Node starts itself again as a thread, by its name.
+  await write(`${name}.node.mjs`, glue.replaceAll(`${name}.mjs`, `${name}.node.mjs`));
+  await write(`${name}.mjs`, forBrowsers(glue, artifact));
 }
 
 /**
- * Emscripten takes only the spaces out. The minifier writes all text as templates, and not every bundler looks
- * for a URL in one.
+ * Emscripten's glue has a half for Node, and one module for the engine and for its threads. Bundlers follow imports
+ * that only Node has, some take no `await` outside of functions, and some no worker that starts itself. So browsers
+ * get their half, and whoever loads the engine says how a thread is started.
  * @param {string} glue
- * @param {string} name
+ * @param {string} artifact
  */
-async function minified(glue, name) {
+function forBrowsers(glue, artifact) {
+  let text = replacedOnce(glue, /var ENVIRONMENT_IS_NODE=[^;]+;/, '');
+  text = text.replace(/\bENVIRONMENT_IS_NODE\b/g, 'false');
+  // Where the glue itself lies matters to nobody: the engine is found by a URL that bundlers read. Some write the
+  // path on the machine that builds in its place, and Vite 8 takes another variable for it.
+  text = text.replace('if(_scriptName){scriptDirectory=_scriptName}', '');
+  if (text.split('_scriptName').length === 2) text = text.replace(/var _scriptName = .*;/, '');
+  if (artifact === 'mt') {
+    // Here the module of a thread calls the factory itself.
+    text = text.replace(
+      /^(?:var isPthread|var isNode|if \(isNode\)|isNode &&|isPthread &&) .*$/gm,
+      '',
+    );
+    text = replacedOnce(
+      text,
+      /new Worker\(new URL\("[^"]+",import\.meta\.url\),\{[^}]*\}\)/,
+      'Module["startThread"]()',
+    );
+  }
+  return text;
+}
+
+/**
+ * @param {string} text
+ * @param {RegExp} pattern
+ * @param {string} replacement
+ */
+function replacedOnce(text, pattern, replacement) {
+  const parts = text.split(pattern);
+  if (parts.length !== 2) {
+    throw new BuildError(
+      `Expected ${pattern} exactly once in Emscripten's glue, found it ${parts.length - 1} times.`,
+    );
+  }
+  return parts.join(replacement);
+}
+
+/**
+ * Emscripten takes only the spaces out.
+ * @param {string} glue
+ * @param {string} file
+ */
+async function minified(glue, file) {
   // Loaded only here: when nothing changed, the build must not wait for it.
   const { minify } = await import('rolldown/utils');
-  const { code, errors } = await minify(`${name}.mjs`, glue, { module: true });
-  if (errors.length > 0) throw new BuildError(`${name}.mjs: ${errors[0]?.message}`);
-  return code
-    .replace(/new URL\(`([^`$]+)`,import\.meta\.url\)/g, 'new URL("$1",import.meta.url)')
-    .replace(/(?<=,)\{type:`module`,workerData:`em-pthread`,name:`em-pthread`\}/, (options) =>
-      options.replaceAll('`', '"'),
-    );
+  const { code, errors } = await minify(file, glue, { module: true });
+  if (errors.length > 0) throw new BuildError(`${file}: ${errors[0]?.message}`);
+  return quoted(code);
 }
 
 /**
- * Bundlers find a worker only where `new Worker` has its URL and its options spelled out; older
- * Emscripten passes the options as a variable. Node reads `workerData`, browsers `type` and `name`.
+ * Older Emscripten passes the options of a thread as a variable; newer spells them out. Node reads `workerData`.
  * @param {string} glue
  * @param {string} name
  */

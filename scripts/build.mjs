@@ -1,8 +1,8 @@
-// Builds dist/: the two WebAssembly artifacts, the bundles for Node and browsers, the declarations, the site.
+// Builds dist/: the two WebAssembly artifacts, the bundles for Node and browsers, the declarations, the site, the notices of others.
 // Why: npm's `prepare` runs it, so that `npm install` in a checkout leaves a package that works.
 // Always: dist/ is swapped in whole when every part is built; what did not change is not rebuilt.
 //
-// node scripts/build.mjs [--only wasm|ts|site] [--force] [--verbose] [--timings]
+// node scripts/build.mjs [--only wasm|ts|site|notices] [--force] [--verbose] [--timings]
 
 import {
   cpSync,
@@ -18,6 +18,7 @@ import { parseArgs } from 'node:util';
 import { buildSite } from './build-site.mjs';
 import { buildTypescript } from './build-ts.mjs';
 import { buildWasm } from './build-wasm.mjs';
+import { buildNotices, componentsFile } from './components.mjs';
 import { hashFiles } from './hash.mjs';
 import { timings, together } from './progress.mjs';
 import { BuildError, runMain } from './run.mjs';
@@ -28,31 +29,38 @@ const STAMP = '.stamp';
 
 /** @typedef {typeof PARTS[keyof typeof PARTS]} Part */
 
-// The parts of dist/: the sources and the earlier parts that each is made from, and the folders it owns.
+// The parts of dist/: the sources and the earlier parts that each is made from, and the files and folders it owns.
 const PARTS = {
   wasm: {
     inputs: ['cpp/monoquant', 'cpp/bindings', 'cpp/CMakeLists.txt', 'cmake', 'CMakeLists.txt']
       .concat(['CMakePresets.json', 'package.json', 'package-lock.json'])
       .concat(['third_party/package.json', 'third_party/package-lock.json'])
-      .concat(['build', 'build-wasm', 'toolchain', 'emscripten', 'third-party'].map(script)),
+      .concat(['build', 'build-wasm', 'toolchain', 'emscripten', 'third-party'].map(script))
+      .concat(['compiled-in', 'components', 'quoted'].map(script)),
     parts: [],
-    outputs: ['wasm'],
+    outputs: ['wasm', componentsFile('wasm')],
     build: buildWasm,
   },
   ts: {
-    inputs: ['js', 'node', 'web/engine', 'web/globals.d.ts', 'web/tsconfig.json']
+    inputs: ['js', 'node', 'types', 'web/engine', 'web/globals.d.ts', 'web/tsconfig.json']
       .concat(['tsconfig.base.json', 'tsconfig.build.json'])
       .concat(['package.json', 'package-lock.json'])
-      .concat(['build', 'build-ts'].map(script)),
+      .concat(['build', 'build-ts', 'components', 'quoted'].map(script)),
     parts: [],
-    outputs: ['node', 'browser', 'types'],
+    outputs: ['node', 'browser', 'types', 'man', componentsFile('ts')],
     build: buildTypescript,
   },
   site: {
-    inputs: ['web/page', 'vite.config.ts', script('build-site')],
+    inputs: ['web/page', 'vite.config.ts', ...['build-site', 'components'].map(script)],
     parts: ['wasm', 'ts'],
-    outputs: ['site'],
+    outputs: ['site', componentsFile('site')],
     build: buildSite,
+  },
+  notices: {
+    inputs: [script('components'), 'LICENSE'],
+    parts: ['wasm', 'ts'],
+    outputs: ['THIRD_PARTY.txt'],
+    build: buildNotices,
   },
 };
 
@@ -68,7 +76,7 @@ async function main() {
     },
   });
   if (options.only !== undefined && !Object.hasOwn(PARTS, options.only)) {
-    throw new BuildError('--only takes wasm, ts or site.');
+    throw new BuildError('--only takes wasm, ts, site or notices.');
   }
   const before = readStamp();
   /** @type {Record<string, string | undefined>} */
@@ -79,7 +87,7 @@ async function main() {
     const hash = [hashFiles(ROOT, part.inputs), ...part.parts.map((each) => after[each])].join(' ');
     const isWanted = options.only === undefined || options.only === name;
     const isFresh =
-      before[name] === hash && part.outputs.every((folder) => existsSync(dist(folder)));
+      before[name] === hash && part.outputs.every((output) => existsSync(dist(output)));
     if (isWanted && (options.force || !isFresh)) stale.push(name);
     after[name] = isWanted ? hash : before[name];
   }
@@ -120,12 +128,12 @@ async function rebuild(stale, stamp) {
 }
 
 /**
- * @param {string[]} folders
+ * @param {string[]} outputs
  * @param {string} fresh
  */
-function keep(folders, fresh) {
-  for (const folder of folders) {
-    if (existsSync(dist(folder))) cpSync(dist(folder), join(fresh, folder), { recursive: true });
+function keep(outputs, fresh) {
+  for (const output of outputs) {
+    if (existsSync(dist(output))) cpSync(dist(output), join(fresh, output), { recursive: true });
   }
 }
 

@@ -22,7 +22,7 @@ const LLVM_ROOT = '/usr/lib/llvm-19/bin';
 export const PYTHON = '/usr/bin/python3';
 
 // Debian 12's Binaryen is too old; Emscripten's JavaScript optimizer imports acorn.
-const NPM_PACKAGES = { binaryen: '120.0.0', acorn: '^8.0.0' };
+const NPM_PACKAGES = { binaryen: '120.0.0', acorn: '8.19.0' };
 
 // Most of the package's 1.6 GB: libraries for dynamic linking and for optimising while linking, its own tests and
 // its manual.

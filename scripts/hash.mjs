@@ -22,6 +22,15 @@ export function hashFiles(root, inputs) {
 /**
  * @param {string} root
  * @param {string} path
+ * @returns {Map<string, string>} the hash of each file
+ */
+export function hashEach(root, path) {
+  return new Map(listFiles(root, path).map((file) => [file, hashFiles(root, [file])]));
+}
+
+/**
+ * @param {string} root
+ * @param {string} path
  * @returns {string[]} the file itself, or all files below the folder, relative to root
  */
 function listFiles(root, path) {

@@ -40,7 +40,7 @@ export function resultsOf(name, { preset }) {
  * @returns {Record<string, Step>}
  */
 export function stepsOf(deep) {
-  const steps = { ...packageSteps(), ...nativeSteps(deep) };
+  const steps = { ...packageSteps(deep), ...nativeSteps(deep) };
   return Object.fromEntries(Object.entries(steps).filter(([, { onlyDeep }]) => deep || !onlyDeep));
 }
 
@@ -109,8 +109,11 @@ function nativeSteps(deep) {
   };
 }
 
-/** @returns {Record<string, Step>} */
-function packageSteps() {
+/**
+ * @param {boolean} deep
+ * @returns {Record<string, Step>}
+ */
+function packageSteps(deep) {
   return {
     lint: {
       lane: 'package',
@@ -161,6 +164,21 @@ function packageSteps() {
       needs: ['build'],
       onlyDeep: true,
       commands: () => [[NODE, 'scripts/faults.mjs']],
+    },
+    consumers: {
+      lane: 'pages',
+      needs: ['build'],
+      packages: ['chromium'],
+      commands: () => [
+        [NODE, 'scripts/consumers.mjs', ...(deep ? [] : ['esbuild', 'static', 'node'])],
+      ],
+    },
+    reproduce: {
+      lane: 'package',
+      needs: ['build'],
+      onlyDeep: true,
+      emscripten: true,
+      commands: () => [[NODE, 'scripts/reproduce.mjs']],
     },
     matrix: {
       lane: 'package',

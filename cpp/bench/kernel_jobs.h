@@ -34,6 +34,9 @@ struct Block {
       state = state * 1664525U + 1013904223U;
       value = static_cast<float>(static_cast<int32_t>(state)) * 0x1p-36F;
     }
+    for (size_t i = 0; i < kJobColumns; i += 2) {
+      importance[i] = 1.0F; // weights that are all alike are none
+    }
     quant::ErrorSums sums;
     const quant::SourceKernels &f32 = quant::scalar_kernels().f32;
     f32.encode_f16(values.data(), kJobWeights, f16.data(), sums);
@@ -186,6 +189,14 @@ inline const std::vector<Job> &jobs() {
          for (size_t i = 0; i < kJobWeights / kTrials; i += 128) {
            k.try_codes(b.values.data() + i, 128, {}, trials, kTrials, noise);
            b.output[0] = static_cast<uint8_t>(noise[0]);
+         }
+       }},
+      {"try_levels, a trial",
+       [](const quant::Kernels &k, Block &b) {
+         quant::LevelSums sums;
+         for (size_t i = 0; i < kJobWeights / quant::kLevelTrials; i += 128) {
+           k.try_levels(b.values.data() + i, 128, {900000.0F, -2048, false}, sums);
+           b.output[0] = static_cast<uint8_t>(sums.signal);
          }
        }},
       {"INT8 per channel, searched",

@@ -73,9 +73,12 @@ Bytes read(const fs::path &path) {
 std::vector<Seed> read_seeds(const std::vector<fs::path> &places) {
   std::vector<fs::path> files;
   for (const fs::path &place : places) {
-    if (!fs::is_directory(place)) {
+    if (fs::is_regular_file(place)) {
       files.push_back(place);
       continue;
+    }
+    if (!fs::is_directory(place)) {
+      return {}; // proves nothing
     }
     for (const auto &entry : fs::directory_iterator(place)) {
       files.push_back(entry.path());
@@ -146,5 +149,5 @@ int main(int count, char **arguments) {
     check(*property, std::to_string(i), made_up_input(property->name, i, inputs), false);
   }
   std::printf("%zu seeds and %u made-up inputs hold.\n", seeds.size(), cases);
-  return seeds.empty() ? 1 : 0; // a folder that is not there proves nothing
+  return seeds.empty() ? 1 : 0; // without any, nothing is proven
 }

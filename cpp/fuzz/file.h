@@ -15,14 +15,14 @@
 
 namespace monoquant::fuzz {
 
-/// The catalog of a file; nothing where it is refused, which must come with a reason.
-inline std::optional<catalog::Catalog> inspect(const Bytes &file, catalog::Opening opening = {}) {
+/// The catalog of a file, or why it is refused.
+inline Result<catalog::Catalog> open_file(const Bytes &file, catalog::Opening opening = {}) {
   layout::Inspector inspector(file.size(), std::move(opening));
   while (true) {
     auto need = inspector.step();
     if (!need) {
       require(!need.error().message.empty());
-      return std::nullopt;
+      return need.error();
     }
     if (!need.value()) {
       return inspector.catalog();
@@ -32,6 +32,12 @@ inline std::optional<catalog::Catalog> inspect(const Bytes &file, catalog::Openi
     const auto *begin = file.data() + wanted.offset;
     inspector.add(wanted.offset, Bytes(begin, begin + wanted.length));
   }
+}
+
+/// The catalog of a file; nothing where it is refused.
+inline std::optional<catalog::Catalog> inspect(const Bytes &file, catalog::Opening opening = {}) {
+  auto opened = open_file(file, std::move(opening));
+  return opened ? std::optional(std::move(opened.value())) : std::nullopt;
 }
 
 /// A stage over one file, or over a file and a reference that are the same.

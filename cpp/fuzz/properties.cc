@@ -6,16 +6,20 @@
 namespace monoquant::fuzz {
 namespace {
 
-constexpr std::array<Property, 11> kProperties = {{
+constexpr std::array<Property, 13> kProperties = {{
     {"calibration", check_calibration, 400,
      "any text is refused as a calibration, or is one that is written and read again unchanged"},
     {"execute", check_execute, 400,
      "any layer is executed as the plainest code does it, however its rows are cut"},
+    {"many", check_many, 1,
+     "tens of thousands of tensors are written as a few are, or refused for a limit"},
     {"npz", check_npz, 2000, "any archive of arrays is refused, or its arrays lie inside of it"},
     {"options", check_options, 2000,
      "any text is refused as options, or is a choice that can be planned with"},
     {"pickle", check_pickle, 1000,
      "any pickle is refused, or read into one graph, whole and in parts alike"},
+    {"pickle_names", check_pickle_names, 1000,
+     "any pickle's names are listed wherever it stands, or are told as it is refused"},
     {"quantized", check_quantized, 200,
      "any quantized file is refused, or equals itself, is dequantized and executed"},
     {"round_trip", check_round_trip, 300,

@@ -9,9 +9,11 @@ namespace monoquant::fuzz {
 
 void check_calibration(Input input);
 void check_execute(Input input);
+void check_many(Input input);
 void check_npz(Input input);
 void check_options(Input input);
 void check_pickle(Input input);
+void check_pickle_names(Input input);
 void check_quantized(Input input);
 void check_round_trip(Input input);
 void check_safetensors(Input input);

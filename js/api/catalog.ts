@@ -173,6 +173,8 @@ export interface Catalog {
   /** Of all pickles that PyTorch may load from it; the dangerous ones first. */
   readonly globals: readonly PickleGlobal[];
   readonly opaque: readonly OpaquePart[];
+  /** Modules of TorchScript in it. They are programs for an interpreter of their own, which has no way to Python. */
+  readonly code: readonly string[];
   /** Where parts of quantized tensors were joined: those that do not fit together. */
   readonly problems: readonly Problem[];
   /** Codes that were not joined, or are of a layout that is not read here. */

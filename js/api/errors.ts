@@ -67,7 +67,7 @@ export class MonoquantError extends Error {
       spell(message, inCode),
       details.cause === undefined ? undefined : { cause: details.cause },
     );
-    this.name = 'MonoquantError';
+    this.name = code === 'aborted' ? nameOfAbort(details.cause) : 'MonoquantError';
     this.code = code;
     this.#message = message;
     this.#suggestion = details.suggestion;
@@ -75,6 +75,12 @@ export class MonoquantError extends Error {
       details.suggestion === undefined ? undefined : spell(details.suggestion, inCode);
     this.tensor = details.tensor;
     this.offset = details.offset;
+  }
+
+  /** All that `JSON.stringify` shows of it. */
+  toJSON(): object {
+    const { name, code, message, suggestion, tensor, offset } = this;
+    return { name, code, message, suggestion, tensor, offset };
   }
 
   /** What is said, with the names that somebody else has for options. */
@@ -85,4 +91,10 @@ export class MonoquantError extends Error {
     const suggestion = this.#suggestion === undefined ? undefined : spell(this.#suggestion, nameOf);
     return { message: spell(this.#message, nameOf), suggestion };
   }
+}
+
+/** As the host's own calls are named when their signal ends them: by that name programs tell it from a failure. */
+function nameOfAbort(reason: unknown): string {
+  const isTimeout = reason instanceof Error && reason.name === 'TimeoutError';
+  return isTimeout ? 'TimeoutError' : 'AbortError';
 }

@@ -31,7 +31,7 @@ export function pickleWarnings(
       'pickle-dangerous',
       named('dangerous'),
       (list) =>
-        `${of} names ${list}, which can run code where it is loaded in Python. Nothing of it was run here; do not load it with torch.load.`,
+        `${of} names ${list}, which can run code or reach files where it is loaded in Python. Nothing of it was run here; do not load it with torch.load.`,
     ),
     ...about(
       'pickle-unknown',

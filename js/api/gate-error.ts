@@ -17,4 +17,8 @@ export class GateError extends MonoquantError {
     super(code, message, details);
     this.report = report;
   }
+
+  override toJSON(): object {
+    return { ...super.toJSON(), report: this.report };
+  }
 }

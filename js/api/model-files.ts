@@ -17,8 +17,6 @@ const INDEX = /\.safetensors\.index\.json$/i;
 const SAFETENSORS = /\.safetensors$/i;
 const TORCH = /\.(pt|pth|pt2|bin|ckpt)$/i;
 const TORCH_PART = /-\d+-of-\d+\.(pt|pth|bin|ckpt)$|\.bin\.index\.json$/i;
-/** Names that files of weights have which are written here. */
-export const MODEL_FILE = /\.(safetensors|pt|pth|bin|ckpt)$/i;
 /** Of a diffusers pipeline: its models have folders of their own. */
 const PIPELINE = 'model_index.json';
 /** `model-00002-of-00003.safetensors`. */
@@ -113,14 +111,47 @@ export function filesOfIndex(
 function shardSets(names: readonly string[]): ReadonlyMap<string, readonly string[]> {
   const sets = new Map<string, string[]>();
   for (const name of names) {
-    const [, prefix, , total] = SHARD.exec(name) ?? [];
+    const [, prefix, , total = ''] = SHARD.exec(name) ?? [];
     if (prefix === undefined) continue;
-    const set = `${prefix}-…-of-${total}.safetensors`;
+    const set = setName(prefix, total);
     const others = sets.get(set);
     if (others === undefined) sets.set(set, [name]);
     else others.push(name);
   }
   return sets;
+}
+
+/**
+ * What one of numbered files stands for: all of them, or the index that lists them; alone, with the reason why it is not
+ * the model, if others are missing. `names` are those of all files beside it.
+ */
+export function shardsWith(
+  name: string,
+  names: readonly string[],
+  where: string,
+): {
+  readonly files: readonly string[];
+  readonly index?: string;
+  readonly fault?: MonoquantError;
+} {
+  const [, prefix = '', , total = ''] = SHARD.exec(name) ?? [];
+  const set = shardSets([...names].sort()).get(setName(prefix, total)) ?? [name];
+  try {
+    const files = completeSet(set, where);
+    const index = names.find((other) => other.toLowerCase() === indexOf(prefix));
+    return { files, ...(index === undefined ? {} : { index }) };
+  } catch (fault) {
+    if (fault instanceof MonoquantError) return { files: [name], fault };
+    throw fault;
+  }
+}
+
+function setName(prefix: string, total: string): string {
+  return `${prefix}-…-of-${total}.safetensors`;
+}
+
+function indexOf(prefix: string): string {
+  return `${prefix}.safetensors.index.json`.toLowerCase();
 }
 
 /** `names` are sorted and say the same number of files. */

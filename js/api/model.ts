@@ -3,6 +3,7 @@
  * Calls run one after the other, in the order in which they were made. Aborting one ends its worker at once: the next
  * call begins with a new one. It holds the worker until `close`, but never keeps the process alive.
  */
+import './disposal.js';
 import type { CalibrationInput } from './calibration.js';
 import type { CalibrateOptions, CompareOptions, ValidateOptions } from './options.js';
 import type { PlanOptions } from './plan-options.js';
@@ -17,8 +18,13 @@ export interface Tensors {
   tensor(name: string): Promise<TensorData>;
   /** All tensors in the order of the file, one at a time. */
   [Symbol.asyncIterator](): AsyncIterator<TensorData>;
+  /** Of all tensors, in the order of the file. */
+  readonly names: readonly string[];
+  has(name: string): boolean;
   /** Ends what is under way: such calls fail with `aborted`, and so do all later ones. */
   close(): Promise<void>;
+  /** The same, at the end of a block that began with `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** How a host names files, what it can be asked for there, and what comes out. */

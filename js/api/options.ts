@@ -11,6 +11,7 @@ import { checkOptions, type Inputs } from './option-table/entry.js';
 import { OPENING } from './option-table/files.js';
 import { CHOICES, OPTIONS } from './option-table/table.js';
 import type { Configuration, OpenOptions, PlanOptions } from './plan-options.js';
+import { withPreset } from './presets.js';
 import type { Container } from './schemes.js';
 import { option, say } from './sentence.js';
 
@@ -196,11 +197,10 @@ function paths(hasPaths: boolean): object {
 
 type Given = Readonly<Record<string, unknown>>;
 
-/** `options` as an object without other keys than those of `tables`. */
+/** `options` as an object without other keys than those of `tables`, presets spelled out. */
 function keysOf(options: object, ...tables: readonly object[]): Given {
-  return checkObject(options, 'options', [
-    ...new Set(tables.flatMap((table) => Object.keys(table))),
-  ]);
+  const keys = new Set(tables.flatMap((table) => Object.keys(table)));
+  return withPreset(checkObject(options, 'options', [...keys]));
 }
 
 function calibrationOf(given: Given): readonly CalibrationInput[] {
@@ -212,7 +212,8 @@ function request(given: Given, configure: (given: Given) => Configuration): Quan
   const { failUnder, strict = false } = checkOptions(GATES, given);
   const container = output === undefined ? undefined : containerOf(output);
   return {
-    configuration: configure({ ...(container && { container }), ...given }),
+    // The name of a file says what kind it is, whatever a configuration says.
+    configuration: configure({ ...given, ...(container && { container }) }),
     calibration: calibrationOf(given),
     run: checkOptions(RUN, given),
     gates: { failUnder, strict },

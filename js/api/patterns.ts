@@ -1,12 +1,14 @@
 /**
  * The pattern language in which users name tensors, and its resolution against a file's names.
  * It exists here so that every host and the engine mean the same tensors by the same words.
- * A pattern that matches nothing is an error: a typing mistake must not quantize what was to be spared.
+ * A pattern that matches nothing is an error: a typing mistake must not quantize what was to be spared. Only what recipes
+ * spare in every model, whether it has it or not, is a warning.
  */
 import { MonoquantError } from './errors.js';
 import { nearest } from './nearest.js';
 import { RegularExpression } from './regular-expression.js';
 import type { Configuration, LayerOverride } from './types.js';
+import type { Warning } from './warning.js';
 
 const REGEX_PREFIX = 're:';
 
@@ -23,7 +25,7 @@ export function resolvePatterns(
   configuration: Configuration,
   names: readonly string[],
 ): ResolvedPatterns {
-  const ignore = configuration.ignore.flatMap((pattern) => match(pattern, names, 'ignore pattern'));
+  const ignore = configuration.ignore.flatMap((pattern) => match(pattern, names, IGNORE));
   const overrides = configuration.overrides.map(({ pattern, ...changes }) => ({
     ...changes,
     tensors: match(pattern, names, 'layer pattern'),
@@ -31,13 +33,37 @@ export function resolvePatterns(
   return { ignore: [...new Set(ignore)].sort((a, b) => a - b), overrides };
 }
 
-function match(pattern: string, names: readonly string[], role: string): number[] {
+const IGNORE = 'ignore pattern';
+
+/** Modules that recipes spare: heads, embeddings, routers, what sees and hears. */
+const SPARED_BY_RECIPES =
+  /(^|[^a-z_])(lm_head|embed_out|embed_tokens|output_layer|wte|wpe|router|gate|shared_expert_gate|vision_tower|vision_model|visual|multi_modal_projector|mm_projector|audio_tower)(?![a-z_])/i;
+
+/** About patterns of such parts that this model has not. */
+export function patternWarnings(
+  ignore: readonly string[],
+  names: readonly string[],
+): readonly Warning[] {
+  return ignore
+    .filter(
+      (pattern) => SPARED_BY_RECIPES.test(pattern) && find(pattern, names, IGNORE).length === 0,
+    )
+    .map((pattern) => ({
+      code: 'ignore-unmatched',
+      message: `The ${IGNORE} "${pattern}" matches none of the ${names.length} tensors: the model has no such part of its own. If that is a surprise, look at the names.`,
+      tensors: [],
+      total: 0,
+    }));
+}
+
+function find(pattern: string, names: readonly string[], role: string): number[] {
   const isMatch = compilePattern(pattern, role);
-  const found: number[] = [];
-  for (const [index, name] of names.entries()) {
-    if (isMatch(name)) found.push(index);
-  }
-  if (found.length > 0) return found;
+  return [...names.keys()].filter((index) => isMatch(names[index] ?? ''));
+}
+
+function match(pattern: string, names: readonly string[], role: string): number[] {
+  const found = find(pattern, names, role);
+  if (found.length > 0 || (role === IGNORE && SPARED_BY_RECIPES.test(pattern))) return found;
   const message = `The ${role} "${pattern}" matches none of the ${names.length} tensors.`;
   throw new MonoquantError('pattern-unmatched', message, { suggestion: proposal(pattern, names) });
 }

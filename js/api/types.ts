@@ -68,6 +68,18 @@ export interface OutputTensor {
   readonly bytes: number;
 }
 
+/** How the codes of a tensor are made and stored. */
+export interface Quantization {
+  readonly bits: 4 | 8;
+  readonly scheme: Scheme;
+  readonly strategy: Strategy;
+  /** -1 where the strategy is not `group`. */
+  readonly groupSize: number;
+  readonly scaleDtype: Dtype;
+  /** `rtn` where a search was asked for but one scale serves more weights than a search can see. */
+  readonly method: Method;
+}
+
 export interface PlannedTensor {
   readonly name: string;
   readonly kind: LayerKind;
@@ -79,15 +91,7 @@ export interface PlannedTensor {
   /** The reason as a sentence for people, with numbers and names. */
   readonly explanation: string;
   /** Only where `decision` is `quantize`. */
-  readonly quantization?: {
-    readonly bits: 4 | 8;
-    readonly scheme: Scheme;
-    readonly strategy: Strategy;
-    readonly groupSize: number;
-    readonly scaleDtype: Dtype;
-    /** `rtn` where a search was asked for but one scale serves more weights than a search can see. */
-    readonly method: Method;
-  };
+  readonly quantization?: Quantization;
   /** Where the inputs of its layer are quantized with a stored scale. */
   readonly input?: PlannedInput;
   readonly outputs: readonly OutputTensor[];
@@ -117,17 +121,27 @@ export interface Plan {
   readonly warnings: readonly Warning[];
 }
 
-/** `low`: below 20 dB; `very-low`: below 10 dB. */
+/** `low`: below 20 dB, or 15 with 4 bits; `very-low`: below 10 dB. */
 export const QUALITIES = ['good', 'low', 'very-low'] as const;
 export type Quality = (typeof QUALITIES)[number];
 
 /** A tensor whose values are as they were, and why. */
-export type UnchangedTensor = Pick<PlannedTensor, 'name' | 'decision' | 'reason' | 'explanation'>;
+export type UnchangedTensor = Pick<
+  PlannedTensor,
+  'name' | 'dtype' | 'shape' | 'bytes' | 'decision' | 'reason' | 'explanation'
+>;
 
 export interface TensorReport {
   readonly name: string;
+  /** In the source. */
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
   readonly elements: number;
   readonly decision: 'quantize' | 'convert';
+  /** Only where `decision` is `quantize`. */
+  readonly quantization?: Quantization;
+  /** The tensors that stand for it in the output: first its values or codes, then what belongs to codes. */
+  readonly outputs: readonly Pick<OutputTensor, 'dtype' | 'bytes'>[];
   /** Signal to quantization noise ratio in dB, from stored codes and stored scales; null: no error at all. */
   readonly sqnrDb: number | null;
   readonly quality: Quality;
@@ -139,6 +153,7 @@ export interface TensorReport {
    */
   readonly edgeScales?: number;
   readonly sourceBytes: number;
+  /** Of all its `outputs`. */
   readonly outputBytes: number;
   /** How its layer's inputs are quantized, where a scale of them is stored. */
   readonly input?: PlannedInput;
@@ -189,6 +204,8 @@ export interface Progress {
   /** Bytes of this stage done so far and in all. */
   readonly bytes: number;
   readonly totalBytes: number;
+  /** Of this stage, 0 to 1; 0 while nobody knows how much there is to do. */
+  readonly fraction: number;
   /** The tensor at work, where there is one. */
   readonly tensor: string;
 }

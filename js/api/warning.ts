@@ -7,6 +7,7 @@
 export const WARNINGS = [
   'everything-quantized',
   'mostly-unquantized',
+  'ignore-unmatched',
   'group-fallback',
   'siblings-split',
   'low-sqnr',

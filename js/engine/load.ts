@@ -11,15 +11,19 @@ import type { WasmModule } from './wasm.js';
 export type EngineFactory = (options: {
   /** Workers that `mt` starts before it is ready. */
   readonly threads?: number;
+  /** How `mt` gets one of them in browsers. */
+  readonly startThread?: () => unknown;
 }) => Promise<WasmModule>;
 
 export async function loadEngine(
-  importFactory: () => Promise<{ readonly default: EngineFactory }>,
+  factory: EngineFactory,
   { kind, threads }: EngineInfo,
+  startThread?: () => unknown,
 ): Promise<Engine> {
   try {
-    const { default: factory } = await importFactory();
-    const module = await factory(kind === 'mt' ? { threads: threads - 1 } : {});
+    const module = await factory(
+      kind === 'mt' ? { threads: threads - 1, ...(startThread && { startThread }) } : {},
+    );
     return new Engine(module, { kind, threads: module.setThreads(threads) });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);

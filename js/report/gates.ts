@@ -5,8 +5,7 @@
 import { MonoquantError } from '../api/errors.js';
 import { GateError } from '../api/gate-error.js';
 import { option, say } from '../api/sentence.js';
-import type { Reason, Report, Validation, Warning } from '../api/types.js';
-import type { DecidedTensor } from '../worker/plan-facts.js';
+import type { PlannedTensor, Reason, Report, Validation, Warning } from '../api/types.js';
 import { type Judged, shortfalls } from './sqnr.js';
 
 /** `tensors`: the worst first. `failUnder` is in dB, and holds for each. `report`: of what was judged. */
@@ -28,13 +27,18 @@ export function gateQuality(
   });
 }
 
+/** What a file would or might do in Python: it comes first, whatever else there is to say. */
+function isDanger({ code }: Warning): boolean {
+  return code === 'pickle-dangerous' || code === 'pickle-unknown' || code === 'opaque-part';
+}
+
 /** With `strict` every warning is an error. `report`: of the work that they are about, where it is done. */
 export function gateWarnings(
   warnings: readonly Warning[],
   { strict }: { readonly strict: boolean },
   report?: Report,
 ): void {
-  const [first, ...others] = warnings;
+  const first = warnings.find(isDanger) ?? warnings[0];
   if (!strict || first === undefined) return;
   const nonFinite = warnings.find(({ code }) => code === 'non-finite');
   if (nonFinite !== undefined) {
@@ -43,7 +47,7 @@ export function gateWarnings(
       tensor: nonFinite.tensors[0],
     });
   }
-  const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
+  const more = warnings.length === 1 ? '' : ` (and ${warnings.length - 1} more)`;
   throw new GateError('strict-warnings', `${first.message}${more}`, report, {
     suggestion: say`With ${option('strict')}, warnings are errors: change what it speaks of, or leave out ${option('strict')}.`,
     tensor: first.tensors[0],
@@ -71,10 +75,21 @@ const LEFT_ALONE_IN_ANY_MODEL: readonly Reason[] = [
   'not-float',
 ];
 
-/** A run that would only copy is a mistake of its caller. */
-export function gateWork(planned: readonly DecidedTensor[]): void {
+type Decided = Pick<PlannedTensor, 'name' | 'decision' | 'reason' | 'explanation' | 'bytes'>;
+
+function dangersOf(warnings: readonly Warning[]): string {
+  return warnings
+    .filter(isDanger)
+    .map(({ message }) => ` ${message}`)
+    .join('');
+}
+
+/** A run that would only copy is a mistake of its caller, who hears of dangers of the file all the same. */
+export function gateWork(planned: readonly Decided[], warnings: readonly Warning[]): void {
   const changes = planned.some(({ decision }) => decision === 'quantize' || decision === 'convert');
   if (changes) return;
+  const transposed = planned.filter(({ reason }) => reason === 'gpt2-conv1d');
+  if (transposed.length > 0) throw onlyTransposed(transposed, dangersOf(warnings));
   const telling = planned.filter(({ reason }) => !LEFT_ALONE_IN_ANY_MODEL.includes(reason));
   const [example] = [...(telling.length === 0 ? planned : telling)].sort(
     (a, b) => b.bytes - a.bytes,
@@ -85,20 +100,32 @@ export function gateWork(planned: readonly DecidedTensor[]): void {
       : `each of its tensors would be copied, such as "${example.name}" (${example.explanation})`;
   throw new MonoquantError(
     'nothing-to-quantize',
-    `Nothing in the model can be quantized: ${why}.`,
+    `Nothing in the model can be quantized: ${why}.${dangersOf(warnings)}`,
     {
       suggestion: say`Look at the plan (dry run) for every reason; ${option('layers')} and ${option('overrides')} select more.`,
     },
   );
 }
 
+/** GPT-2: everybody's first model. */
+function onlyTransposed(layers: readonly Decided[], dangers: string): MonoquantError {
+  const count = layers.length === 1 ? 'One tensor' : `${layers.length} tensors`;
+  return new MonoquantError(
+    'nothing-to-quantize',
+    `Nothing in the model is quantized by default. ${count}, such as "${layers[0]?.name}", ${layers.length === 1 ? 'is' : 'are'} stored transposed, as GPT-2 has them, and no loader takes these as codes.${dangers}`,
+    {
+      suggestion: say`${option('layers', 'gpt2-conv1d')} quantizes them all the same, for programs that read the codes themselves; ${option('bits', 16)} is what loaders take.`,
+    },
+  );
+}
+
 /** Dequantizing a file without codes is a mistake of its caller, too. */
-export function gateCodes(planned: readonly DecidedTensor[]): void {
+export function gateCodes(planned: readonly Decided[], warnings: readonly Warning[]): void {
   const codes: readonly Reason[] = ['dequantized', 'overflow', 'non-finite'];
   if (planned.some(({ reason }) => codes.includes(reason))) return;
   throw new MonoquantError(
     'nothing-to-dequantize',
-    'Expected tensors stored as codes with scales, found none that can be dequantized.',
+    `Expected tensors stored as codes with scales, found none that can be dequantized.${dangersOf(warnings)}`,
     { suggestion: 'Use convert to change only the kind of file.' },
   );
 }

@@ -54,21 +54,29 @@ function reportTensors(
 ): TensorReport[] {
   const sums = sumErrors(shares);
   const reports = planned.flatMap(
-    ({ name, elements, decision, bytes, outputBytes, input }, index): TensorReport[] => {
+    (
+      { name, dtype, shape, decision, quantization, outputs, bytes, input },
+      index,
+    ): TensorReport[] => {
       if (decision !== 'quantize' && decision !== 'convert') return [];
       const errors = sums.get(index) ?? NO_ERRORS;
       const sqnrDb = sqnrOf(errors);
+      const codes = quantization === undefined ? {} : { quantization };
       return [
         {
           name,
-          elements,
+          dtype,
+          shape,
+          elements: shape.reduce((product, extent) => product * extent, 1),
           decision,
+          ...codes,
+          outputs,
           sqnrDb,
-          quality: qualityOf({ sqnrDb }),
+          quality: qualityOf({ sqnrDb, ...codes }),
           maxError: errors.peak,
           ...(errors.edges === 0 ? {} : { edgeScales: errors.edges }),
           sourceBytes: bytes,
-          outputBytes,
+          outputBytes: outputs.reduce((sum, output) => sum + output.bytes, 0),
           ...(input === undefined ? {} : { input }),
         },
       ];
@@ -97,5 +105,7 @@ function sumErrors(shares: readonly EncodedShare[]): ReadonlyMap<number, ErrorSu
 function unchanged({ tensors }: RunPlan, which: Decision): Report['copied'] {
   return tensors
     .filter(({ decision }) => decision === which)
-    .map(({ name, decision, reason, explanation }) => ({ name, decision, reason, explanation }));
+    .map(({ name, dtype, shape, bytes, decision, reason, explanation }) => {
+      return { name, dtype, shape, bytes, decision, reason, explanation };
+    });
 }

@@ -2,11 +2,18 @@
  * The signal to quantization noise ratio, in dB: one formula, one mean, one order and one rule of what is enough for
  * reports, comparisons and validations.
  */
-import type { Quality } from '../api/types.js';
+import type { Quality, TensorReport } from '../api/types.js';
 
-/** Of tensors below the first, a few bits survive; of those below the second hardly any. */
-export const LOW_SQNR_DB = 20;
+/** Below this hardly anything of a tensor is left. */
 export const VERY_LOW_SQNR_DB = 10;
+
+/**
+ * Below this a tensor lost more than is usual. Weights of trained models have 32 to 48 dB with 8 bits and, if they are
+ * no worse than others, 16 to 24 with 4.
+ */
+export function lowSqnrDb({ quantization }: Pick<TensorReport, 'quantization'>): number {
+  return quantization?.bits === 4 ? 15 : 20;
+}
 
 /** Of noise without a signal, and of infinite noise: less than that of any two numbers. JSON has no infinity. */
 export const LOWEST_SQNR_DB = -3240;
@@ -51,8 +58,9 @@ export function meanSqnr(tensors: readonly (Rated & { readonly elements: number 
   return elements === 0 ? null : sum / elements;
 }
 
-export function qualityOf({ sqnrDb }: Rated): Quality {
-  if (sqnrDb === null || sqnrDb >= LOW_SQNR_DB) return 'good';
+export function qualityOf(tensor: Rated & Pick<TensorReport, 'quantization'>): Quality {
+  const { sqnrDb } = tensor;
+  if (sqnrDb === null || sqnrDb >= lowSqnrDb(tensor)) return 'good';
   return sqnrDb >= VERY_LOW_SQNR_DB ? 'low' : 'very-low';
 }
 

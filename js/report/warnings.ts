@@ -4,14 +4,14 @@
  */
 import type { TensorReport, Warning, WarningCode } from '../api/types.js';
 import { warningOf } from '../api/warning.js';
-import { decibels, LOW_SQNR_DB, VERY_LOW_SQNR_DB } from './sqnr.js';
+import { decibels, lowSqnrDb, VERY_LOW_SQNR_DB } from './sqnr.js';
 
 /** One of a kind at most. `tensors` are sorted, worst first. */
 export function qualityWarnings(tensors: readonly TensorReport[]): readonly Warning[] {
   const of = (quality: TensorReport['quality']) => tensors.filter((t) => t.quality === quality);
   return [
-    ...sqnrWarning('very-low-sqnr', of('very-low'), VERY_LOW_SQNR_DB),
-    ...sqnrWarning('low-sqnr', of('low'), LOW_SQNR_DB),
+    ...sqnrWarning('very-low-sqnr', of('very-low'), () => VERY_LOW_SQNR_DB),
+    ...sqnrWarning('low-sqnr', of('low'), lowSqnrDb),
     ...edgeWarning(tensors.filter(({ edgeScales }) => edgeScales !== undefined)),
   ];
 }
@@ -27,9 +27,15 @@ function edgeWarning(tensors: readonly TensorReport[]): Warning[] {
   return warningOf('scale-edge', message, namesOf(tensors));
 }
 
-function sqnrWarning(code: WarningCode, low: readonly TensorReport[], limit: number): Warning[] {
+function sqnrWarning(
+  code: WarningCode,
+  low: readonly TensorReport[],
+  limitOf: (tensor: TensorReport) => number,
+): Warning[] {
   const worst = low[0];
   if (worst === undefined) return [];
+  const limits = [...new Set(low.map(limitOf))].sort((a, b) => a - b);
+  const limit = limits.join(' or ');
   const what =
     low.length === 1
       ? `"${worst.name}" has an SQNR of ${decibels(worst.sqnrDb)}, below ${limit} dB`

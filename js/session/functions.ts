@@ -2,6 +2,7 @@
  * The package's functions, the same in every host: each is a call of a model that is open for no longer.
  */
 import type { CalibrationInput } from '../api/calibration.js';
+import type { Functions } from '../api/functions.js';
 import type { ModelOf, Tensors } from '../api/model.js';
 import {
   type CalibrateOptions,
@@ -17,9 +18,7 @@ import type { HandleOptions, Host, HostTypes, OpenHandle } from './host.js';
 import { throwIfAborted } from './session.js';
 import { WHOLE } from './view.js';
 
-export type FunctionsOf<Types extends HostTypes> = ReturnType<typeof functionsOf<Types>>;
-
-export function functionsOf<Types extends HostTypes>(host: Host<Types>) {
+export function functionsOf<Types extends HostTypes>(host: Host<Types>): Functions<Types> {
   type Named = Types['named'];
 
   async function handleOf(named: Named, options: HandleOptions) {

@@ -5,8 +5,9 @@
  */
 import { checkBeside } from '../api/beside-weights.js';
 import type { CalibrationInput } from '../api/calibration.js';
+import { ASYNC_DISPOSE } from '../api/disposal.js';
 import { MonoquantError } from '../api/errors.js';
-import { fileWarnings, pickleWarnings } from '../api/file-warnings.js';
+import { pickleWarnings } from '../api/file-warnings.js';
 import { parseJson } from '../api/json.js';
 import {
   type CalibrateOptions,
@@ -35,6 +36,7 @@ import type {
 import { unknownTensor } from '../api/unknown-tensor.js';
 import { isShards } from '../engine/shards.js';
 import { gateWarnings } from '../report/gates.js';
+import { warningsBefore } from '../worker/plan-facts.js';
 import { asDocument, type CalibrationPart, calibrateWith, calibrationOf } from './calibrate.js';
 import { compareFiles, countValues, lookAtBoth } from './compare.js';
 import type { HandleOptions, Host, HostTypes, OpenHandle } from './host.js';
@@ -94,12 +96,17 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
       return {
         configuration,
         ...document,
-        warnings: [...fileWarnings(this.catalog), ...document.warnings, ...warnings],
+        warnings: [
+          ...warningsBefore(this.catalog, configuration.ignore),
+          ...document.warnings,
+          ...warnings,
+        ],
       };
     });
   }
 
-  async tensor(name: string): Promise<TensorData> {
+  async tensor(named: string): Promise<TensorData> {
+    const name = resolveTensor(named);
     const { tensors } = this.catalog;
     this.#indices ??= new Map(tensors.map((info, index) => [info.name, index]));
     const index = this.#indices.get(name) ?? -1;
@@ -170,7 +177,7 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
     const { run, opening, strict } = resolveCalibrate({ ...this.place.opening, ...options });
     this.place.checkAsOpened(run, opening);
     return this.place.withData(run, resolveData(data), async (parts) => {
-      run.onProgress?.({ stage: 'plan', bytes: 0, totalBytes: 0, tensor: '' });
+      run.onProgress?.({ stage: 'plan', bytes: 0, totalBytes: 0, fraction: 0, tensor: '' });
       const file = await this.#file(false, run.signal);
       const found = await calibrateWith(file, parts, run);
       const json = await calibrationOf(file, run.signal);
@@ -203,8 +210,20 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
     );
   }
 
+  get names(): readonly string[] {
+    return this.catalog.tensors.map(({ name }) => name);
+  }
+
+  has(name: string): boolean {
+    return this.catalog.tensors.some((tensor) => tensor.name === name);
+  }
+
   close(): Promise<void> {
     return this.place.close();
+  }
+
+  [ASYNC_DISPOSE](): Promise<void> {
+    return this.close();
   }
 
   /** This model; `joined`: with its codes as values. */

@@ -63,7 +63,7 @@ class Run<Source, Sink, Output> {
 
   async complete(): Promise<Quantized<Output>> {
     const { session, others, configuration, gates, run } = this.#job;
-    run.onProgress?.({ stage: 'plan', bytes: 0, totalBytes: 0, tensor: '' });
+    run.onProgress?.({ stage: 'plan', bytes: 0, totalBytes: 0, fraction: 0, tensor: '' });
     const engines = await Promise.all([session, ...others].map(({ engine }) => engine));
     const openStart = performance.now();
     await this.#open();
@@ -134,8 +134,8 @@ class Run<Source, Sink, Output> {
     checkPlanned(beside, configuration, facts.quantizedTie);
     const tensors = rowsOf(facts.tensors);
     const warnings = [...facts.warnings, ...this.#dataWarnings];
-    if (configuration.bits !== 'none') gateWork(tensors);
-    if (configuration.dequantize !== null) gateCodes(tensors);
+    if (configuration.bits !== 'none') gateWork(tensors, warnings);
+    if (configuration.dequantize !== null) gateCodes(tensors, warnings);
     gateWarnings(warnings, gates);
     return { ...facts, tensors, warnings };
   }

@@ -22,7 +22,8 @@ export interface SpawnedWorker<Source, Sink> {
 
 export type Spawn<Source, Sink> = (
   onReply: (reply: Reply) => void,
-  onDeath: (reason: string) => void,
+  /** Words end a sentence. */
+  onDeath: (reason: string | MonoquantError) => void,
 ) => SpawnedWorker<Source, Sink>;
 
 export interface RequestControls {
@@ -66,7 +67,12 @@ export class Session<Source, Sink, Output> {
     this.#worker = spawn(
       (reply) => this.#receive(reply),
       (reason) => {
-        void this.#stop(new MonoquantError('internal', `The engine's worker ended: ${reason}.`));
+        const isWords = typeof reason === 'string';
+        void this.#stop(
+          isWords
+            ? new MonoquantError('internal', `The engine's worker ended: ${reason}.`)
+            : reason,
+        );
       },
     );
     this.engine = this.request('load', 0, chosen, { signal });

@@ -63,6 +63,7 @@ export class StageProgress {
       totalBytes += part.totalBytes;
     }
     this.#reportedAt = performance.now();
-    this.#onProgress({ stage: this.#stage, bytes, totalBytes, tensor: this.#tensor });
+    const fraction = totalBytes === 0 ? 0 : bytes / totalBytes;
+    this.#onProgress({ stage: this.#stage, bytes, totalBytes, fraction, tensor: this.#tensor });
   }
 }

@@ -7,10 +7,13 @@ import type {
   Configuration,
   FileFormat,
   PlannedTensor,
+  Quantization,
   Reason,
   StoredCodes,
+  TensorReport,
 } from '../api/types.js';
-import type { Warning } from '../api/warning.js';
+import { countBy } from './counts.js';
+import { formatCount, formatPlural } from './format.js';
 
 export const REASON_WORDS: Readonly<Record<Reason, string>> = {
   requested: 'as requested',
@@ -69,6 +72,15 @@ export function decisionWords({ decision, reason, quantization, outputs }: Plann
   return `${words.filter(Boolean).join(' ')}${because}`;
 }
 
+/** How a tensor is stored in the output: `INT4 group 64`, `F16`. */
+export function storedWords({
+  quantization,
+  outputs,
+}: Pick<TensorReport, 'quantization' | 'outputs'>): string {
+  if (quantization === undefined) return outputs[0]?.dtype ?? '';
+  return codesWords({ type: 'int', ...quantization });
+}
+
 /** `INT4 group 64`, `INT8 channel asymmetric`, `FP8 block 128×128`. */
 export function codesWords(codes: StoredCodes): string {
   const { bits, type, scheme, strategy, groupSize, blockSize = [] } = codes;
@@ -82,23 +94,50 @@ export function codesWords(codes: StoredCodes): string {
   return `${type === 'int' ? 'INT' : 'FP'}${bits} ${sharing}${scheme === 'asymmetric' ? ' asymmetric' : ''}`;
 }
 
-/** `8 bits, symmetric, one scale per channel, dynamic activations`: what was asked for, and where less could be had. */
-export function configurationWords({
-  configuration,
-  warnings,
+/**
+ * `4 bits, symmetric, 12 tensors in groups of 64, 3 per channel, scales searched, weights only`: how those of
+ * `tensors` that are quantized are stored, whatever was asked for.
+ */
+export function quantizationWords({
+  configuration: { mode },
+  tensors,
 }: {
-  readonly configuration: Configuration;
-  readonly warnings: readonly Warning[];
+  readonly configuration: Pick<Configuration, 'mode'>;
+  readonly tensors: readonly { readonly quantization?: Quantization }[];
 }): string {
-  const { bits, mode, scheme, strategy, groupSize, method, floatType, overrides } = configuration;
-  const exceptions = overrides.length === 0 ? [] : ['except by overrides'];
-  if (bits === 16) return [floatType, ...exceptions].join(', ');
-  const fewer = warnings.some(({ code }) => code === 'group-fallback') ? ' or fewer' : '';
-  const sharing =
-    strategy === 'group'
-      ? `one scale for ${groupSize} weights${fewer}`
-      : `one scale per ${strategy}`;
-  const activations = mode === 'weights-only' ? 'weights only' : `${mode} activations`;
-  const searched = method === 'mse' ? ['scales searched'] : [];
-  return [`${bits} bits`, scheme, sharing, ...searched, activations, ...exceptions].join(', ');
+  const quantized = tensors.flatMap(({ quantization }) => quantization ?? []);
+  const searched = quantized.filter(({ method }) => method === 'mse').length;
+  const parts = [
+    countedWords(
+      quantized,
+      ({ bits }) => `${bits} bits`,
+      ({ bits }) => `in ${bits} bits`,
+    ),
+    countedWords(quantized, ({ scheme }) => scheme),
+    countedWords(
+      quantized,
+      ({ strategy, groupSize }) =>
+        strategy === 'group' ? `one scale for ${groupSize} weights` : `one scale per ${strategy}`,
+      ({ strategy, groupSize }) =>
+        strategy === 'group' ? `in groups of ${groupSize}` : `per ${strategy}`,
+    ),
+    searched > 0 && `${searched < quantized.length ? 'some ' : ''}scales searched`,
+    mode === 'weights-only' ? 'weights only' : `${mode} activations`,
+  ];
+  return parts.filter(Boolean).join(', ');
+}
+
+/** What is true of all, or else of how many: `12 tensors in groups of 64, 3 per channel`. */
+function countedWords<Item>(
+  items: readonly Item[],
+  ofAll: (item: Item) => string,
+  ofSome = ofAll,
+): string {
+  const counts = countBy(items, ofSome);
+  if (counts.length < 2) return items[0] === undefined ? '' : ofAll(items[0]);
+  return counts
+    .map(([words, count], index) =>
+      index === 0 ? `${formatPlural(count, 'tensor')} ${words}` : `${formatCount(count)} ${words}`,
+    )
+    .join(', ');
 }

@@ -35,6 +35,8 @@ export class EngineFile<Output> {
   readonly #joined: Omit<JoinedShards, 'source'>;
   #calibration: Json<Calibration> | null = null;
   #run: EngineRun<Output> | undefined;
+  /** Of the plan of the run. */
+  #ignore: readonly string[] = [];
 
   private constructor(
     engine: Engine,
@@ -101,6 +103,7 @@ export class EngineFile<Output> {
   async plan(choice: PlanChoice): Promise<void> {
     // A run by an earlier plan may hold the same place.
     await this.drop();
+    this.#ignore = choice.configuration.ignore;
     this.#run = new EngineRun(this.#engine, this.#blocks, this.source, this.#planOf(choice));
   }
 
@@ -111,7 +114,7 @@ export class EngineFile<Output> {
 
   /** What a run has to know of its plan. */
   planFacts(): PlanFacts {
-    return planFacts(this.run.document(), parseJson(this.catalog()));
+    return planFacts(this.run.document(), parseJson(this.catalog()), this.#ignore);
   }
 
   /** The run by the plan that was made. */

@@ -4,16 +4,15 @@
 import { fileWarnings } from '../api/file-warnings.js';
 import { type Json, parseJson } from '../api/json.js';
 import type { OutputConfig } from '../api/model-config.js';
+import { patternWarnings } from '../api/patterns.js';
 import { type QuantizedTie, quantizedTie } from '../api/tied-head.js';
-import type { Catalog, Dtype, Plan, PlannedTensor } from '../api/types.js';
+import type { Catalog, Dtype, Plan, PlannedTensor, TensorReport, Warning } from '../api/types.js';
 import type { PlanDocument } from '../engine/wasm.js';
 import { type Table, tableOf } from './table.js';
 
-/** What becomes of a tensor, without how. */
-export interface DecidedTensor
-  extends Pick<PlannedTensor, 'name' | 'decision' | 'reason' | 'explanation' | 'bytes' | 'input'> {
-  readonly elements: number;
-  readonly outputBytes: number;
+/** What becomes of a tensor. The names of its outputs follow from its own, and are long. */
+export interface DecidedTensor extends Omit<PlannedTensor, 'kind' | 'outputs'> {
+  readonly outputs: TensorReport['outputs'];
 }
 
 export interface PlanFacts extends Pick<Plan, 'sizes' | 'warnings'> {
@@ -25,32 +24,32 @@ export interface PlanFacts extends Pick<Plan, 'sizes' | 'warnings'> {
   readonly tensors: Table<DecidedTensor>;
 }
 
-export function planFacts(json: Json<PlanDocument>, catalog: Catalog): PlanFacts {
+export function planFacts(
+  json: Json<PlanDocument>,
+  catalog: Catalog,
+  ignore: readonly string[],
+): PlanFacts {
   const { sizes, warnings, tensors, quantizationConfig } = parseJson(json);
   const floatType = tensors.some(becomesAnotherFloat)
     ? mostUsedFloat(tensors.flatMap(({ outputs }) => outputs))
     : null;
   return {
     sizes,
-    warnings: [...fileWarnings(catalog), ...warnings],
+    warnings: [...warningsBefore(catalog, ignore), ...warnings],
     outputConfig: { quantization: quantizationConfig, floatType },
     quantizedTie: quantizedTie(tensors),
     tensors: tableOf(tensors.map(decided)),
   };
 }
 
-function decided(tensor: PlannedTensor): DecidedTensor {
-  const { name, decision, reason, explanation, bytes, shape, outputs, input } = tensor;
-  return {
-    name,
-    decision,
-    reason,
-    explanation,
-    bytes,
-    ...(input === undefined ? {} : { input }),
-    elements: shape.reduce((product, extent) => product * extent, 1),
-    outputBytes: outputs.reduce((sum, output) => sum + output.bytes, 0),
-  };
+/** What is known before there is a plan. */
+export function warningsBefore(catalog: Catalog, ignore: readonly string[]): readonly Warning[] {
+  const names = catalog.tensors.map(({ name }) => name);
+  return [...fileWarnings(catalog), ...patternWarnings(ignore, names)];
+}
+
+function decided({ kind: _, outputs, ...tensor }: PlannedTensor): DecidedTensor {
+  return { ...tensor, outputs: outputs.map(({ dtype, bytes }) => ({ dtype, bytes })) };
 }
 
 const FLOATS: readonly Dtype[] = ['F64', 'F32', 'F16', 'BF16'];

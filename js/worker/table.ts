@@ -4,7 +4,7 @@
  */
 type Numbers = Uint8Array | Uint16Array | Uint32Array | Float64Array;
 
-/** One entry a row: numbers; or words of which most come again; or anything. */
+/** One entry a row: numbers; or values of which most come again; or anything. */
 type Column = Numbers | { readonly words: readonly unknown[]; readonly of: Numbers } | unknown[];
 
 declare const row: unique symbol;
@@ -38,10 +38,17 @@ export function rowsOf<Row>({ length, columns }: Table<Row>): Row[] {
 
 function columnOf(values: unknown[]): Column {
   if (values.every((value) => typeof value === 'number')) return narrowest(values);
-  const places = new Map<unknown, number>();
-  for (const value of values) if (!places.has(value)) places.set(value, places.size);
-  if (2 * places.size > values.length) return values;
-  return { words: [...places.keys()], of: narrowest(values.map((v) => places.get(v) ?? 0)) };
+  const keys = values.map(keyOf);
+  const words = new Map(keys.map((key, index) => [key, values[index]]));
+  if (2 * words.size > values.length) return values;
+  const places = new Map([...words.keys()].map((key, place) => [key, place]));
+  return { words: [...words.values()], of: narrowest(keys.map((key) => places.get(key) ?? 0)) };
+}
+
+/** The same for values that look the same: shapes, and how tensors are stored, come again as often as words. */
+function keyOf(value: unknown): unknown {
+  // A column holds objects, or words, or numbers; some rows may have nothing.
+  return typeof value === 'object' ? JSON.stringify(value) : value;
 }
 
 function narrowest(values: readonly number[]): Numbers {

@@ -13,12 +13,15 @@ import {
   type FlagValues,
 } from './flag.js';
 import { nearestFlag, readValue } from './flag-value.js';
+import { knownFlag } from './other-words.js';
 
 export interface Arguments<F extends Flag> {
   /** By flags of the command's own. */
   readonly values: FlagValues<F>;
   /** By flags of options, under the options' names. */
   readonly options: ChosenOptions<F>;
+  /** Choices of each run, if a flag asks for several; one without any, if none does. */
+  readonly variants: readonly ChosenOptions<F>[];
   /** Words that are no flags, in their order. */
   readonly operands: readonly string[];
   /** `--help` is among the words; then nothing else was checked. */
@@ -38,7 +41,9 @@ export function parseArguments<F extends Flag>(
   const tokens = tokenize(flags, words);
   const options = tokens.filter((token) => token.kind === 'option');
   const wantsHelp = options.some((token) => token.name === 'help');
-  if (wantsHelp) return { values: {}, options: {}, operands: [], wantsHelp } as Arguments<F>;
+  if (wantsHelp) {
+    return { values: {}, options: {}, variants: [{}], operands: [], wantsHelp } as Arguments<F>;
+  }
 
   const own: Record<string, unknown> = {};
   const chosen: Record<string, unknown> = {};
@@ -47,10 +52,21 @@ export function parseArguments<F extends Flag>(
     const [given, name] = 'option' in flag ? [chosen, flag.option] : [own, flag.name];
     given[name] = merge(flag, given[name], readValue(flag, token));
   }
+  const variants = takeVariants(flags, chosen);
   refuseContradictions(flags, new Set(options.map(({ name }) => name)));
   const operands = tokens.flatMap((token) => (token.kind === 'positional' ? [token.value] : []));
   const values = own as FlagValues<F>;
-  return { values, options: chosen as ChosenOptions<F>, operands, wantsHelp };
+  const of = { options: chosen as ChosenOptions<F>, variants: variants as ChosenOptions<F>[] };
+  return { values, ...of, operands, wantsHelp };
+}
+
+/** Takes out of `chosen` what asks for several runs; at most one flag does. */
+function takeVariants(flags: readonly Flag[], chosen: Record<string, unknown>): object[] {
+  const flag = flags.find((each) => 'option' in each && each.several && each.option in chosen);
+  if (flag === undefined || !('option' in flag)) return [{}];
+  const values = [...new Set(chosen[flag.option] as readonly unknown[])];
+  delete chosen[flag.option];
+  return values.map((value) => ({ [flag.option]: value }));
 }
 
 function tokenize(flags: readonly Flag[], words: readonly string[]) {
@@ -75,11 +91,26 @@ function findFlag(command: string, flags: readonly Flag[], token: OptionToken, w
   const flag = flags.find((candidate) => candidate.name === token.name);
   if (flag !== undefined && !misspelt) return flag;
   const written = misspelt ? `-${singleDash}` : token.rawName;
-  const near = misspelt ? `--${singleDash}` : nearestFlag(token.name, flags);
+  const near = misspelt ? `--${singleDash}` : meantFlag(token.name, flags);
   throw usageError(
     `Unknown flag "${written}" of monoquant ${command}.`,
-    near === undefined ? `monoquant ${command} --help lists the flags.` : `Did you mean ${near}?`,
+    hintOf(command, near, token),
   );
+}
+
+/** By what other tools call it, or the nearest. */
+function meantFlag(name: string, flags: readonly Flag[]): string | undefined {
+  const known = knownFlag(name);
+  const [first = ''] = known?.slice(2).split(' ') ?? [];
+  return flags.some((flag) => flag.name === first) ? known : nearestFlag(name, flags);
+}
+
+function hintOf(command: string, near: string | undefined, { name }: OptionToken): string {
+  if (/^(no-?)?colou?r$/.test(name))
+    return 'Colours follow the variables NO_COLOR=1 and FORCE_COLOR=1.';
+  return near === undefined
+    ? `monoquant ${command} --help lists the flags.`
+    : `Did you mean ${near}?`;
 }
 
 /** Repeated flags add up where they may; a flag that says two things is an error. */
@@ -99,29 +130,29 @@ function refuseContradictions(flags: readonly Flag[], given: ReadonlySet<string>
   }
 }
 
+type WithModel = Pick<
+  Arguments<{ kind: 'text'; name: 'model'; value: string; help: string }>,
+  'values' | 'operands'
+>;
+
+/** The models that a command works on, one after the other. */
+export function severalModels(command: string, { values, operands }: WithModel): readonly string[] {
+  const models = values.model === undefined ? operands : [values.model, ...operands];
+  if (models.length > 0 && models.every((model) => model !== '')) return models;
+  throw usageError(
+    `${command} needs a model.`,
+    `For example: monoquant ${command} model.safetensors`,
+  );
+}
+
 /** The one model that a command works on. */
-export function oneModel(
-  command: string,
-  given: Pick<
-    Arguments<{ kind: 'text'; name: 'model'; value: string; help: string }>,
-    'values' | 'operands'
-  >,
-): string {
-  const models =
-    given.values.model === undefined ? given.operands : [given.values.model, ...given.operands];
-  const [model, ...others] = models;
-  if (model === undefined || model === '') {
-    throw usageError(
-      `${command} needs a model.`,
-      `For example: monoquant ${command} model.safetensors`,
-    );
-  }
-  if (others.length > 0) {
-    const list = models.map((word) => `"${word}"`).join(', ');
-    throw usageError(
-      `Expected one model but received ${models.length}: ${list}.`,
-      'Run the command once for each; a name with spaces needs quotes.',
-    );
-  }
-  return model;
+export function oneModel(command: string, given: WithModel, hint?: string): string {
+  const models = severalModels(command, given);
+  const [model = '', ...others] = models;
+  if (others.length === 0) return model;
+  const list = models.map((word) => `"${word}"`).join(', ');
+  throw usageError(
+    `Expected one model but received ${models.length}: ${list}.`,
+    hint ?? 'Run the command once for each; a name with spaces needs quotes.',
+  );
 }

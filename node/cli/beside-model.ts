@@ -6,20 +6,25 @@
  */
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { isIndexName } from '../../js/api/model-files.js';
-import type { Container } from '../../js/api/types.js';
-import { modelStem } from '../../js/words/model-stem.js';
+import type { Choices } from '../../js/api/types.js';
+import { modelStem, outputSuffix } from '../../js/words/model-stem.js';
 import { cacheAround, isRevision } from '../download-cache.js';
-import { isFolder } from '../model-input.js';
+import { folderOf, isFolder } from '../model-input.js';
 
-/** A folder for a model that is one, with all that a loader needs in it; a file for a file. */
-export function outputBeside(model: string, suffix: string, container: Container): string {
-  const folder = isFolder(model) ? model : isIndexName(model) ? dirname(model) : undefined;
-  return folder === undefined
-    ? besideModel(model, `${suffix}.${container}`)
-    : besideModel(folder, suffix) + sep;
+/** Of an output that nobody has named: a folder for a model that is one, with all that a loader needs; else a file. */
+export function placeOf(model: string, choices: Choices, parent: string | undefined): string {
+  // A file that is named without an output is meant alone.
+  const named = isFolder(model) ? model : isIndexName(model) ? dirname(model) : undefined;
+  const folder = parent === undefined ? named : folderOf(model);
+  const ending =
+    folder === undefined
+      ? `${outputSuffix(choices)}.${choices.container ?? 'safetensors'}`
+      : outputSuffix(choices) + sep;
+  const beside = besideModel(folder ?? model, ending);
+  return parent === undefined ? beside : join(parent, basename(beside)) + (folder ? sep : '');
 }
 
-/** `model.safetensors` and `_quantized.safetensors` become `model_quantized.safetensors`. */
+/** `model.safetensors` and `-int4.safetensors` become `model-int4.safetensors`. */
 export function besideModel(model: string, ending: string): string {
   const cache = cacheAround(model);
   if (cache !== undefined) {

@@ -8,6 +8,7 @@ import { type Command, command } from './command.js';
 import {
   CALIBRATE_FLAGS,
   COMPARE_FLAGS,
+  COMPLETION_FLAGS,
   CONVERT_FLAGS,
   DEQUANTIZE_FLAGS,
   HELP_FLAGS,
@@ -102,11 +103,26 @@ export const COMMANDS: readonly Command[] = [
     load: async () => (await import('./info.js')).runInfo,
   }),
   command({
+    name: 'completion',
+    operand: 'SHELL',
+    summary: 'complete flags in bash, zsh or fish',
+    sections: COMPLETION_FLAGS,
+    examples: [
+      'monoquant completion bash >> ~/.bashrc',
+      'monoquant completion zsh > "$fpath[1]/_monoquant"',
+      'monoquant completion fish > ~/.config/fish/completions/monoquant.fish',
+    ],
+    load: async () => {
+      const { runCompletion } = await import('./completion.js');
+      return (given, session) => runCompletion(given, session, COMMANDS);
+    },
+  }),
+  command({
     name: 'help',
     operand: '[COMMAND]',
     summary: 'show how a command is used',
     sections: HELP_FLAGS,
-    examples: ['monoquant help quantize'],
+    examples: ['monoquant help quantize', 'monoquant help --man | man -l -'],
     load: async () => {
       const { runHelp } = await import('./help.js');
       return (given, session) => runHelp(given, session, COMMANDS);

@@ -10,6 +10,7 @@ import { parseGiven } from '../../js/api/given-json.js';
 import { checkOptions } from '../../js/api/option-table/entry.js';
 import { OPTIONS } from '../../js/api/option-table/table.js';
 import type { Choices } from '../../js/api/plan-options.js';
+import { withPreset } from '../../js/api/presets.js';
 import { InputFile } from '../input-file.js';
 import { reasonOf } from '../reason.js';
 import { usageError } from './failure.js';
@@ -25,7 +26,7 @@ export function readConfig(path: string | undefined): Choices {
   const isReport = Object.hasOwn(document, 'configuration');
   const where = isReport ? `the configuration in ${what}` : what;
   const keys = Object.keys(OPTIONS);
-  const given = checkObject(isReport ? document.configuration : document, where, keys);
+  const given = withPreset(checkObject(isReport ? document.configuration : document, where, keys));
   return ownChoices(checkOptions(OPTIONS, given, (key) => `"${key}" in ${what}`));
 }
 

@@ -15,13 +15,15 @@ export async function runConvert(
   { values, options, operands }: Arguments<ConvertFlag>,
   session: Session,
 ): Promise<void> {
+  const { output: named, ...others } = options;
   const { model, output } = modelAndOutput(
     operands,
+    named,
     'monoquant convert model.pt model.safetensors',
   );
   const { convert } = await import('../index.js');
   const call = (choices: ConvertOptions) => convert(model, choices);
-  await rewrite({ output, values, options, call, facts }, session);
+  await rewrite({ output, values, options: others, call, facts }, session);
 }
 
 function facts(report: Report): [string, string][] {

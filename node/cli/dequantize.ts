@@ -16,12 +16,13 @@ export async function runDequantize(
   { values, options, operands }: Arguments<DequantizeFlag>,
   session: Session,
 ): Promise<void> {
+  const { dtype, output: named, ...others } = options;
   const { model, output } = modelAndOutput(
     operands,
+    named,
     'monoquant dequantize model_quantized.safetensors model.safetensors',
   );
   const { dequantize } = await import('../index.js');
-  const { dtype, ...others } = options;
   const call = (choices: ConvertOptions) =>
     dequantize(model, { ...choices, ...(dtype === undefined ? {} : { dtype }) });
   await rewrite({ output, values, options: others, call, facts }, session);

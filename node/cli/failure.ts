@@ -11,7 +11,17 @@ import { wrap } from './text.js';
 
 export const USAGE_EXIT = 2;
 
-/** 1 unexpected, 2 usage or configuration, 3 quantization, 4 validation or quality, 5 input or output. */
+/** What the codes mean, for people. */
+export const EXIT_STATUS: readonly (readonly [code: number, meaning: string])[] = [
+  [0, 'done'],
+  [1, 'unexpected: a defect, or no engine'],
+  [USAGE_EXIT, 'usage or configuration'],
+  [3, 'nothing to quantize, or weights that cannot be'],
+  [4, 'a quality gate, a warning with --strict, or a file that is not valid'],
+  [5, 'input or output'],
+  [130, 'interrupted'],
+];
+
 const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   internal: 1,
   'engine-unavailable': 1,
@@ -59,20 +69,25 @@ export function exitCodeOf(error: MonoquantError): number {
 }
 
 /** The document that `--json` prints instead of a result. */
-export function failureDocument(failure: MonoquantError): unknown {
+export function failureDocument(failure: MonoquantError): object {
   const { code, message, suggestion, tensor, offset } = failure;
   return { error: { code, message, suggestion, tensor, offset } };
 }
 
 /** Where it happened is shown only on request, and never for a mistake in what was typed. */
-export function failureText(error: MonoquantError, screen: Screen, verbose: boolean): string {
+export function printFailure(error: MonoquantError, screen: Screen, verbose: boolean): void {
   const prefix = 'monoquant: ';
-  const hang = (text: string) => wrap(printable(text), screen.columns(), prefix.length);
-  const lines = [`${screen.paint('red', prefix.trimEnd())} ${hang(error.message)}`];
-  if (error.suggestion !== undefined)
-    lines.push(' '.repeat(prefix.length) + hang(error.suggestion));
-  if (verbose && exitCodeOf(error) !== USAGE_EXIT) lines.push(screen.paint('dim', stackOf(error)));
-  return `${lines.join('\n')}\n`;
+  const { message, suggestion } = error;
+  const texts = (suggestion === undefined ? [message] : [message, suggestion]).map(printable);
+  if (screen.annotate !== undefined) screen.annotate('error', texts.join('\n'));
+  else {
+    const [first, ...others] = texts.map((text) => wrap(text, screen.columns(), prefix.length));
+    const lines = [`${screen.paint('red', prefix.trimEnd())} ${first}`];
+    for (const text of others) lines.push(' '.repeat(prefix.length) + text);
+    screen.write(`${lines.join('\n')}\n`);
+  }
+  const isTold = verbose && exitCodeOf(error) !== USAGE_EXIT;
+  if (isTold) screen.write(`${screen.paint('dim', stackOf(error))}\n`);
 }
 
 /** The whole chain of causes. Lines end between the message and the places only: a message may say anything. */

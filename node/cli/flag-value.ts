@@ -27,9 +27,14 @@ export function readValue(flag: Flag, written: WrittenValue): unknown {
     case 'text':
       return textOf(flag, written);
     case 'texts':
-      return [textOf(flag, written)];
-    case 'choice':
-      return matchChoice(`--${flag.name}`, flag.choices, textOf(flag, written));
+      return 'commas' in flag && flag.commas
+        ? textsOf(textOf(flag, written))
+        : [textOf(flag, written)];
+    case 'choice': {
+      const match = (word: string) => matchChoice(`--${flag.name}`, flag.choices, word);
+      const text = textOf(flag, written);
+      return 'several' in flag && flag.several ? text.split(',').map(match) : match(text);
+    }
     case 'choices': {
       const words = textOf(flag, written).split(',');
       return words.map((word) => matchChoice(`--${flag.name}`, flag.choices, word.trim()));
@@ -78,6 +83,14 @@ function textOf(flag: Flag, { rawName, value, inlineValue }: WrittenValue): stri
     );
   }
   return text;
+}
+
+/** Several, if there are commas; behind a backslash, and in a regular expression, a comma is one. */
+function textsOf(text: string): readonly string[] {
+  if (text.startsWith('re:')) return [text];
+  const texts = text.split(/(?<!\\),/).map((word) => word.trim().replaceAll('\\,', ','));
+  const wanted = texts.filter((word) => word !== '');
+  return wanted.length === 0 ? [text] : wanted;
 }
 
 function parseNumber(flag: Flag & { kind: 'number' }, text: string): number {

@@ -22,7 +22,7 @@ interface FlagNames {
 type FlagForm = Exclude<Form, { readonly kind: 'object' }>;
 
 /** A flag of the command itself. */
-export type OwnFlag = FlagNames & { readonly kind: 'switch' | 'text' };
+export type OwnFlag = FlagNames & { readonly kind: 'switch' | 'text' | 'texts' };
 
 /** A flag that chooses an option of the package. */
 export type OptionFlag<Key extends string = string, Value = unknown> = FlagNames &
@@ -30,6 +30,8 @@ export type OptionFlag<Key extends string = string, Value = unknown> = FlagNames
     readonly option: Key;
     /** The switch says no. */
     readonly negated: boolean;
+    /** It may be given several times, or with a list: the command runs once for each value. */
+    readonly several?: true;
     /** What it chooses, as a type; never there. */
     readonly chosen?: Value;
   };
@@ -58,12 +60,19 @@ export function flagOf(option: string, entry: Entry): OptionFlag | undefined {
   return { ...names, name: flagName(option, entry), ...form, option, negated };
 }
 
+interface OwnValues {
+  readonly switch: true;
+  readonly text: string;
+  /** Of a flag that may be repeated. */
+  readonly texts: readonly string[];
+}
+
 type Own<F> = F extends { option: string } ? never : F;
 type OfOptions<F> = F extends { option: string } ? F : never;
 
 /** The command's own flags that were given, by their long names. */
 export type FlagValues<F extends Flag> = {
-  readonly [Given in Own<F> as Given['name']]?: Given['kind'] extends 'switch' ? true : string;
+  readonly [Given in Own<F> as Given['name']]?: OwnValues[Given['kind']];
 };
 
 /** The options that were chosen by flags. */

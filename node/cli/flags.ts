@@ -32,7 +32,13 @@ const CONFIG = {
   value: 'FILE',
   help: 'choices as JSON, or an earlier report',
 } as const;
-const REPORT = { kind: 'text', name: 'report', value: 'FILE', help: 'the JSON as a file' } as const;
+const REPORT = {
+  kind: 'texts',
+  name: 'report',
+  value: 'FILE',
+  help: 'the report as .json, .md or .html (repeatable)',
+  brief: '.json, .md, .html',
+} as const;
 const DRY_RUN = { kind: 'switch', name: 'dry-run', help: 'show the plan' } as const;
 const JSON_DOCUMENT = {
   kind: 'switch',
@@ -69,7 +75,13 @@ export const GLOBAL_FLAGS = oneSection([
   { kind: 'switch', name: 'version', help: 'show the version' },
 ]);
 
-export const HELP_FLAGS = oneSection([HELP]);
+export const COMPLETION_FLAGS = oneSection([HELP]);
+export type CompletionFlag = FlagOf<typeof COMPLETION_FLAGS>;
+
+export const HELP_FLAGS = oneSection([
+  { kind: 'switch', name: 'man', help: 'all of it as a manual page' },
+  HELP,
+]);
 export type HelpFlag = FlagOf<typeof HELP_FLAGS>;
 
 export const QUANTIZE_FLAGS = [
@@ -113,7 +125,7 @@ export const CALIBRATE_FLAGS = oneSection([
 export type CalibrateFlag = FlagOf<typeof CALIBRATE_FLAGS>;
 
 export const CONVERT_FLAGS = oneSection([
-  ...flagsOf({ ...FORCE, ...OPENING, ...TIES, ...STRICT }),
+  ...flagsOf({ ...OUTPUT_FILE, ...FORCE, ...OPENING, ...TIES, ...STRICT }),
   CONFIG,
   { ...JSON_DOCUMENT, help: 'print the report as one JSON document' },
   QUIET,

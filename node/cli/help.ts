@@ -26,6 +26,11 @@ export async function runHelp(
   commands: readonly Command[],
 ): Promise<void> {
   const [name, ...others] = given.operands;
+  if (given.values.man === true) {
+    const { manPage } = await import('./man-page.js');
+    out.write(manPage(DESCRIPTION, commands));
+    return;
+  }
   if (others.length > 0) throw usageError('monoquant help takes one command.');
   out.write(
     name === undefined ? overview(commands, out) : commandHelp(findCommand(name, commands), out),

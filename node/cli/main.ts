@@ -12,7 +12,7 @@ import {
   asMonoquantError,
   exitCodeOf,
   failureDocument,
-  failureText,
+  printFailure,
   USAGE_EXIT,
 } from './failure.js';
 import { type Interruption, watchSignals } from './interruption.js';
@@ -61,7 +61,7 @@ function reportFailure(
       ? asMonoquantError(thrown)
       : new MonoquantError('aborted', 'Interrupted; nothing was written.');
   const has = (...flags: string[]) => words.some((word) => flags.includes(word));
-  session.err.write(failureText(error, session.err, has('--verbose', '-v')));
+  printFailure(error, session.err, has('--verbose', '-v'));
   // A gate closes behind the document that it judges: that one says why.
   const isTold = session.out.hasWritten();
   if (has('--json') && !isTold) printJson(session.out, failureDocument(error));

@@ -4,6 +4,7 @@
 import { nearest } from '../../js/api/nearest.js';
 import { formatChoices } from '../../js/words/format.js';
 import { usageError } from './failure.js';
+import { knownWords } from './other-words.js';
 
 /** The one of `choices` that was written, in any case of letters; `what` is its name in messages. */
 export function matchChoice<Choice extends string | number>(
@@ -11,8 +12,10 @@ export function matchChoice<Choice extends string | number>(
   choices: readonly Choice[],
   written: string,
 ): Choice {
-  const found = choices.find((choice) => String(choice).toLowerCase() === written.toLowerCase());
-  if (found !== undefined) return found;
+  for (const word of [written, ...knownWords(written)]) {
+    const found = choices.find((choice) => String(choice).toLowerCase() === word.toLowerCase());
+    if (found !== undefined) return found;
+  }
   const words = choices.map((choice) => String(choice).toLowerCase());
   const near = nearestChoice(words, written);
   throw usageError(
@@ -27,5 +30,7 @@ function nearestChoice(words: readonly string[], written: string): string | unde
   const number = written === '' ? Number.NaN : Number(written);
   if (numbers.length === 0 || Number.isNaN(number)) return nearest(written, words);
   const distance = (word: string) => Math.abs(Number(word) - number);
-  return numbers.reduce((best, word) => (distance(word) < distance(best) ? word : best));
+  const near = numbers.reduce((best, word) => (distance(word) < distance(best) ? word : best));
+  // Who asks for 32 bits does not mean 16.
+  return distance(near) < Math.abs(Number(near)) ? near : undefined;
 }

@@ -1,74 +1,55 @@
 /**
- * `monoquant quantize`: writes a smaller copy of a model, or shows what it would write.
- * It exists to translate flags into a call of the package, and its result into text or JSON.
- * An existing file is overwritten only with --force, and the model never.
+ * `monoquant quantize`: writes smaller copies of models, or shows what it would write.
+ * It exists to sort what was typed into runs, one for each model and each width, and to show what came of them.
  */
-
-import { openingOf } from '../../js/api/configuration.js';
+import { resolve } from 'node:path';
+import { MonoquantError } from '../../js/api/errors.js';
 import { GateError } from '../../js/api/gate-error.js';
-import { containerOf, type RunOptions } from '../../js/api/options.js';
-import { type Choices, type Plan, type Report, withChanges } from '../../js/api/types.js';
-import { gateWarnings } from '../../js/report/gates.js';
-import { filesBeside, makeFolder, weightsOf } from '../output-folder.js';
-import { type Arguments, oneModel } from './arguments.js';
-import { outputBeside } from './beside-model.js';
+import { containerOf } from '../../js/api/options.js';
+import { withPreset } from '../../js/api/presets.js';
+import { withChanges } from '../../js/api/types.js';
+import { isFolder } from '../model-input.js';
+import { weightsOf } from '../output-name.js';
+import { type Arguments, severalModels } from './arguments.js';
+import { placeOf } from './beside-model.js';
 import { readConfig } from './config-file.js';
-import type { ChosenOptions, FlagValues } from './flag.js';
+import { asMonoquantError, failureDocument, printFailure, usageError } from './failure.js';
+import type { ChosenOptions } from './flag.js';
 import type { QuantizeFlag } from './flags.js';
-import { withProgress } from './progress.js';
-import type { ReportFile } from './report-file.js';
-import { jsonText, printJson, printPath, printWarnings, type Session } from './session.js';
-
-interface Job {
-  readonly model: string;
-  /** As it was named: a file or a folder. */
-  readonly place: string;
-  /** The file of weights that is written. */
-  readonly output: string;
-  readonly choices: Choices;
-  /** What the run must live up to, and whether it may overwrite. */
-  readonly terms: Pick<ChosenOptions<QuantizeFlag>, 'force' | 'strict' | 'failUnder'>;
-  /** How it runs. */
-  readonly run: Pick<ChosenOptions<QuantizeFlag>, 'threads'>;
-  readonly values: FlagValues<QuantizeFlag>;
-  readonly session: Session;
-}
-
-interface Outcome {
-  readonly document: Plan | Report;
-  /** What the work was in vain for, although there is a report of it. */
-  readonly failure?: GateError;
-  /** The document for people; made only when it is shown. */
-  readonly render: () => Promise<string>;
-}
+import { type Job, type Outcome, outcomeOf } from './quantize-job.js';
+import { printJson, printPath, printWarnings, type Session } from './session.js';
 
 export async function runQuantize(given: Arguments<QuantizeFlag>, session: Session): Promise<void> {
-  const { values } = given;
-  const model = oneModel('quantize', given);
+  const jobs = jobsOf(given, session);
+  const [only, ...others] = jobs;
+  if (only === undefined || others.length > 0) return runEach(jobs, session);
+  const outcome = await outcomeOf(only);
+  if (only.values.json) printJson(session.out, outcome.document);
+  await present(outcome, only);
+  if (outcome.failure !== undefined) throw outcome.failure;
+}
+
+/** One run for each model and each of several widths. */
+function jobsOf(given: Arguments<QuantizeFlag>, session: Session): readonly Job[] {
+  const { values, variants } = given;
   const { output: named, terms, run, choices: flags } = sorted(given.options);
-  const chosen = withChanges(readConfig(values.config), flags);
-  const place = named ?? outputBeside(model, '_quantized', chosen.container ?? 'safetensors');
-  const output = weightsOf(place, model, chosen.container);
-  // The name that somebody gives the output says more than a configuration.
-  const container = containerOf(output);
-  const choices = { ...chosen, ...(container === undefined ? {} : { container }) };
-  const job: Job = { model, place, output, choices, terms, run, values, session };
-  let undoFolder: (() => void) | undefined;
-  let report: ReportFile | undefined;
-  try {
-    if (values.report !== undefined) {
-      // The report may go into the folder that the run is to make.
-      if (place !== output && !values['dry-run']) undoFolder = makeFolder(place);
-      report = await beginReport(job, values.report);
-    }
-    const outcome = await (values['dry-run'] ? dryRun(job) : fullRun(job, report));
-    await report?.finish(jsonText(outcome.document));
-    await present(outcome, job);
-    if (outcome.failure !== undefined) throw outcome.failure;
-  } finally {
-    report?.discard();
-    undoFolder?.();
-  }
+  const config = readConfig(values.config);
+  const models = severalModels('quantize', given);
+  const isOne = models.length * variants.length === 1;
+  if (!isOne) checkSeveral(named, values.report);
+  const jobs = models.flatMap((model) =>
+    variants.map((variant): Job => {
+      const chosen = withChanges(config, withPreset({ ...flags, ...variant }));
+      const place = isOne && named !== undefined ? named : placeOf(model, chosen, named);
+      const output = weightsOf(place, model, chosen.container);
+      // The name that somebody gives the output says more than a configuration.
+      const container = containerOf(output);
+      const choices = { ...chosen, ...(container === undefined ? {} : { container }) };
+      return { model, place, output, named: named && place, choices, terms, run, values, session };
+    }),
+  );
+  checkDistinct(jobs);
+  return jobs;
 }
 
 function sorted(options: ChosenOptions<QuantizeFlag>) {
@@ -81,84 +62,78 @@ function sorted(options: ChosenOptions<QuantizeFlag>) {
   };
 }
 
-async function beginReport(
-  { model, place, output, terms }: Job,
-  path: string,
-): Promise<ReportFile> {
-  const { force = false } = terms;
-  const { ReportFile } = await import('./report-file.js');
-  const others = place === output ? [] : filesBeside(model, place);
-  return ReportFile.begin({ path, force, model, outputs: [output, ...others] });
-}
-
-async function dryRun(job: Job): Promise<Outcome> {
-  const { open } = await import('../index.js');
-  const document = await watched(job, async (run) => {
-    const model = await open(job.model, { ...run, ...openingOf(job.choices) });
-    try {
-      const { key, stripPrefix, ...choices } = job.choices;
-      return await model.plan(choices);
-    } finally {
-      await model.close();
-    }
-  });
-  const { output, terms, values, session } = job;
-  gateWarnings(document.warnings, { strict: terms.strict === true });
-  const render = async () => {
-    const { renderPlan } = await import('./text-plan.js');
-    return renderPlan(document, output, session.out, values.verbose === true);
-  };
-  return { document, render };
-}
-
-async function fullRun(job: Job, reportFile: ReportFile | undefined): Promise<Outcome> {
-  const { functionsWith } = await import('../model.js');
-  const { quantize } = functionsWith(
-    reportFile && ((report) => reportFile.filled(jsonText(report))),
+function checkSeveral(output: string | undefined, reports: readonly string[] = []): void {
+  if (output !== undefined && !/[/\\]$/.test(output) && !isFolder(output)) {
+    throw usageError(
+      `Expected a folder for several outputs but received "${output}".`,
+      `Write "${output}/" if it is one.`,
+    );
+  }
+  const [report] = reports;
+  if (report === undefined) return;
+  throw usageError(
+    `--report "${report}" can hold the report of one run only.`,
+    'Take --json, which prints all of them as one list.',
   );
-  const { model, place, output, choices, terms, values, session } = job;
-  const renderer = (document: Report, written: string | undefined) => async () => {
-    const { renderReport } = await import('./text-report.js');
-    return renderReport(document, written, session.out, values.verbose === true);
-  };
-  try {
-    const document = await watched(job, async (run) => {
-      const result = await quantize(model, { ...choices, ...run, ...terms, output: place });
-      await result.close();
-      return result.report;
-    });
-    return { document, render: renderer(document, output) };
-  } catch (failure) {
-    if (!(failure instanceof GateError) || failure.report === undefined) throw failure;
-    const document = failure.report;
-    return { document, failure, render: renderer(document, undefined) };
+}
+
+/** Two runs may not write one file. */
+function checkDistinct(jobs: readonly Job[]): void {
+  const models = new Map<string, string>();
+  for (const { model, output } of jobs) {
+    const other = models.get(resolve(output));
+    if (other !== undefined) {
+      throw usageError(
+        `"${other}" and "${model}" would both be written to "${output}".`,
+        'Run the command once for each, with an --output of its own.',
+      );
+    }
+    models.set(resolve(output), model);
   }
 }
 
-/** Does the work with its progress on screen. */
-function watched<Result>(
-  { run, values, session }: Job,
-  work: (run: RunOptions) => Promise<Result>,
-): Promise<Result> {
-  const shown = {
-    quiet: values.quiet === true,
-    lines: !values.json && !values['dry-run'],
-  };
-  return withProgress(session.err, shown, (onProgress) =>
-    work({ ...run, signal: session.signal, onProgress }),
-  );
+/** What fails does not keep the others from being made. */
+async function runEach(jobs: readonly Job[], session: Session): Promise<void> {
+  const documents: unknown[] = [];
+  const failures: MonoquantError[] = [];
+  for (const job of jobs) {
+    try {
+      const outcome = await outcomeOf(job);
+      documents.push(outcome.document);
+      if (documents.length > 1 && !job.values.json && !job.values.quiet) session.out.write('\n');
+      await present(outcome, job);
+      if (outcome.failure !== undefined) throw outcome.failure;
+    } catch (thrown) {
+      if (session.signal.aborted) throw thrown;
+      const failure = asMonoquantError(thrown);
+      failures.push(failure);
+      if (!(thrown instanceof GateError) || thrown.report === undefined) {
+        documents.push({ model: job.model, ...failureDocument(failure) });
+      }
+      const told = new MonoquantError(failure.code, `${job.model}: ${failure.message}`, failure);
+      printFailure(told, session.err, job.values.verbose === true);
+    }
+  }
+  if (jobs[0]?.values.json) printJson(session.out, documents);
+  const [first] = failures;
+  if (first === undefined) return;
+  throw new MonoquantError(first.code, `${failures.length} of ${jobs.length} runs failed.`);
 }
 
 async function present(
   { document, render, failure }: Outcome,
-  { output, values, session }: Job,
+  { output, values, terms, session }: Job,
 ): Promise<void> {
-  if (values.json) printJson(session.out, document);
-  else if (!values.quiet) session.out.write(await render());
-  else if (failure === undefined) printPath(session.out, output);
+  const { out, err } = session;
+  const isRun = !values['dry-run'];
+  if (!values.json && !values.quiet) out.write(await render());
+  else if (!values.json && isRun && failure === undefined) printPath(out, output);
   // Where both outputs meet on a screen, a blank line parts them.
   const { warnings } = document;
-  const meet = session.err.isTerminal && session.out.isTerminal;
-  if (meet && warnings.length > 0) session.err.write('\n');
-  printWarnings(session.err, warnings);
+  if (err.isTerminal && out.isTerminal && warnings.length > 0) err.write('\n');
+  printWarnings(err, warnings);
+  if (isRun || terms.failUnder === undefined) return;
+  err.write(
+    'note: a dry run measures nothing; whether --fail-under holds, the run itself tells.\n',
+  );
 }

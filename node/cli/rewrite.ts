@@ -3,7 +3,7 @@
  * It exists so that both show progress, results and warnings alike.
  * The name of the output says what it becomes.
  */
-import { type ConvertOptions, containerOf } from '../../js/api/options.js';
+import type { ConvertOptions } from '../../js/api/options.js';
 import { type Choices, type Report, withChanges } from '../../js/api/types.js';
 import { formatDuration, formatExactBytes } from '../../js/words/format.js';
 import { printable } from '../../js/words/printable.js';
@@ -19,7 +19,7 @@ import { printJson, printPath, printWarnings, type Session } from './session.js'
 export interface Rewriting {
   readonly output: string;
   readonly values: FlagValues<ConvertFlag>;
-  readonly options: ChosenOptions<ConvertFlag>;
+  readonly options: Omit<ChosenOptions<ConvertFlag>, 'output'>;
   /** The call of the package. */
   readonly call: (options: ConvertOptions) => Promise<QuantizeResult>;
   /** What became of the tensors. */
@@ -34,7 +34,7 @@ export async function rewrite(
   const choices = { quiet: values.quiet === true, lines: !values.json };
   const { report, written } = await withProgress(session.err, choices, async (onProgress) => {
     const result = await call({
-      ...rewriteOptions(values.config, chosen, output),
+      ...rewriteOptions(values.config, chosen),
       output,
       force,
       strict,
@@ -60,11 +60,7 @@ export async function rewrite(
   printWarnings(session.err, warnings);
 }
 
-function rewriteOptions(
-  config: string | undefined,
-  chosen: Choices,
-  output: string,
-): ConvertOptions {
+function rewriteOptions(config: string | undefined, chosen: Choices): ConvertOptions {
   const file = readConfig(config);
   if (file.bits !== undefined && file.bits !== 'none') {
     throw usageError(
@@ -72,7 +68,7 @@ function rewriteOptions(
       'Take it with monoquant quantize, or take the configuration of a conversion.',
     );
   }
-  const { key = null, stripPrefix = '', duplicateTies = false } = withChanges(file, chosen);
-  const container = containerOf(output);
+  const choices = withChanges(file, chosen);
+  const { key = null, stripPrefix = '', duplicateTies = false, container } = choices;
   return { key, stripPrefix, duplicateTies, ...(container === undefined ? {} : { container }) };
 }

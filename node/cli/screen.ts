@@ -1,8 +1,9 @@
 /**
- * What an output stream can show: its width, its styles, whether a line can be drawn over.
+ * What an output stream can show: its width, its styles, whether a line can be drawn over, whether it makes notes.
  * It exists so that reports, help and progress ask once and never look at the environment themselves.
  * A stream that is no terminal gets plain text of any width.
  */
+import { annotation, isOnGitHub, withoutCommands } from './github.js';
 
 export type Style = 'plain' | 'bold' | 'dim' | 'red' | 'green' | 'yellow';
 
@@ -24,6 +25,8 @@ export interface Screen {
   paint(style: Style, text: string): string;
   write(text: string): void;
   hasWritten(): boolean;
+  /** Where a warning or a failure is shown elsewhere too, in a way of its own: writes it. */
+  readonly annotate?: (level: 'warning' | 'error', text: string) => void;
 }
 
 /** Terminals that do not say how wide they are. */
@@ -36,6 +39,7 @@ export function screenOf(stream: NodeJS.WriteStream): Screen {
   // hasColors knows NO_COLOR, FORCE_COLOR and TERM=dumb.
   let hasWritten = false;
   const colours = isTerminal && stream.hasColors();
+  const onGitHub = isOnGitHub();
   return {
     isTerminal,
     canRedraw: isTerminal && process.env.TERM !== 'dumb',
@@ -48,8 +52,9 @@ export function screenOf(stream: NodeJS.WriteStream): Screen {
     },
     write: (text) => {
       hasWritten = true;
-      stream.write(text);
+      stream.write(onGitHub ? withoutCommands(text) : text);
     },
     hasWritten: () => hasWritten,
+    ...(onGitHub && { annotate: (level, text) => void stream.write(annotation(level, text)) }),
   };
 }

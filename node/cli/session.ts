@@ -37,15 +37,25 @@ export function printPath(screen: Screen, path: string): void {
 const TENSORS_SHOWN = 5;
 
 export function printWarnings(screen: Screen, warnings: readonly Warning[]): void {
-  const prefix = 'warning: ';
-  const hang = (text: string) => wrap(text, screen.columns(), prefix.length);
   for (const { message, tensors, total } of warnings) {
-    const lines = [`${screen.paint('yellow', prefix.trimEnd())} ${hang(printable(message))}`];
     const names = tensors.slice(0, TENSORS_SHOWN).map(printableName);
     if (total > names.length) names.push(`… ${formatCount(total - names.length)} more`);
     // One tensor is usually named in the message itself.
     const isSaid = tensors.length < 2 && tensors.every((name) => message.includes(name));
-    if (!isSaid) lines.push(' '.repeat(prefix.length) + hang(names.join(', ')));
-    screen.write(`${lines.join('\n')}\n`);
+    printWarning(screen, message, ...(isSaid ? [] : [names.join(', ')]));
   }
+}
+
+/** `more`: lines below the message. */
+export function printWarning(screen: Screen, message: string, ...more: readonly string[]): void {
+  const prefix = 'warning: ';
+  const [first = '', ...others] = [message, ...more].map(printable);
+  if (screen.annotate !== undefined) {
+    screen.annotate('warning', [first, ...others].join('\n'));
+    return;
+  }
+  const hang = (text: string) => wrap(text, screen.columns(), prefix.length);
+  const lines = [`${screen.paint('yellow', prefix.trimEnd())} ${hang(first)}`];
+  for (const text of others) lines.push(' '.repeat(prefix.length) + hang(text));
+  screen.write(`${lines.join('\n')}\n`);
 }

@@ -25,6 +25,7 @@ import { elide } from './text.js';
 const TENSORS_SHOWN = 40;
 const LEFT_OUT_SHOWN = 5;
 const GLOBALS_SHOWN = 12;
+const MODULES_SHOWN = 3;
 
 export function renderCatalog(
   catalog: Catalog,
@@ -64,6 +65,7 @@ function catalogFacts(catalog: Catalog, model: string, verbose: boolean): Fact[]
     keys.length > 0 ? ['metadata', keys.join(', ')] : undefined,
     ...foreignFacts(catalog),
     ...catalog.problems.map(({ message }, index): Fact => [index === 0 ? 'PROBLEM' : '', message]),
+    ...programFacts(catalog, verbose),
     ...pickleFacts(catalog, verbose),
   ];
 }
@@ -113,6 +115,15 @@ function partFacts({ key, candidates, wrapperPrefix, leftOut }: Catalog): Fact[]
     facts.push(['', `${formatCount(leftOut.length - LEFT_OUT_SHOWN)} more`]);
   }
   return facts;
+}
+
+/** Modules of TorchScript: nothing of them is run here. */
+function programFacts({ code }: Catalog, verbose: boolean): Fact[] {
+  if (code.length === 0) return [];
+  const shown = verbose ? code : code.slice(0, MODULES_SHOWN);
+  const more = code.length > shown.length ? ', … (--verbose)' : '';
+  const modules = formatPlural(code.length, 'module');
+  return [['program', `${modules} of TorchScript: ${shown.map(printable).join(', ')}${more}`]];
 }
 
 /** Every name that a pickle reaches for, by their verdicts, and parts of the file that show none. */

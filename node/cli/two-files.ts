@@ -4,9 +4,7 @@
  * Names of outputs say what kind of file they become.
  */
 
-import { containerOf } from '../../js/api/options.js';
 import { formatPlural } from '../../js/words/format.js';
-import { namesFolder } from '../output-folder.js';
 import { usageError } from './failure.js';
 
 /** `what` they are, such as "a model and an output". */
@@ -25,17 +23,13 @@ export function twoFiles(
   return [first, second];
 }
 
-/** A model, and an output: a folder, or a file whose ending is that of a kind of file. */
+/** A model, and an output, which may also be named by a flag. */
 export function modelAndOutput(
   operands: readonly string[],
+  named: string | undefined,
   example: string,
 ): { readonly model: string; readonly output: string } {
-  const [model, output] = twoFiles(operands, 'a model and an output', example);
-  if (containerOf(output) === undefined && !namesFolder(output, model)) {
-    throw usageError(
-      `Expected an output that ends in .safetensors, .pt, .pth, .bin or .ckpt, or a folder (ending in /), but received "${output}".`,
-      'The ending says what kind of file is written.',
-    );
-  }
+  const both = named === undefined ? operands : [...operands, named];
+  const [model, output] = twoFiles(both, 'a model and an output', example);
   return { model, output };
 }

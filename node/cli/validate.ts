@@ -13,7 +13,8 @@ import { renderValidation } from './text-validation.js';
 export async function runValidate(given: Arguments<ValidateFlag>, session: Session): Promise<void> {
   const { values } = given;
   const { strict = false, ...options } = given.options;
-  const file = oneModel('validate', given);
+  const hint = 'Is one of them what the other was made from? Name it with --reference.';
+  const file = oneModel('validate', given, hint);
   const { validate } = await import('../index.js');
   const { err, signal } = session;
   const validation = await withProgress(err, { quiet: false, lines: !values.json }, (onProgress) =>

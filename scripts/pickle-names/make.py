@@ -36,6 +36,12 @@ TRANSFORMERS = (
     "qwen2 qwen3 resnet roberta segformer swin t5 vit wav2vec2 whisper xlm_roberta"
 ).split()
 
+# What Stable Diffusion's networks are made of.
+DIFFUSERS = (
+    "activations attention attention_processor autoencoders.autoencoder_kl autoencoders.vae downsampling embeddings "
+    "normalization resnet transformers.transformer_2d unets.unet_2d unets.unet_2d_blocks unets.unet_2d_condition upsampling"
+).split()
+
 # Classes below these are called by pickles that are ordinary.
 CALLED = ["torch.nn.modules"]
 MADE_MODULES = [
@@ -52,6 +58,7 @@ MADE_MODULES = [
     "open_clip",
     "sentence_transformers.models",
     "sentence_transformers.sentence_transformer",
+    *(f"diffusers.models.{name}" for name in DIFFUSERS),
     "transformers.activations",
     "transformers.pytorch_utils",
     "transformers.modeling_layers",
@@ -67,6 +74,7 @@ omegaconf.listconfig ListConfig
 omegaconf.nodes AnyNode BooleanNode BytesNode EnumNode FloatNode IntegerNode PathNode StringNode
 pytorch_lightning.utilities.parsing AttributeDict
 addict.addict Dict
+diffusers.models.attention_processor AttnProcessor AttnProcessor2_0
 easydict EasyDict
 torchvision.models.detection._utils BalancedPositiveNegativeSampler BoxCoder Matcher
 yacs.config CfgNode

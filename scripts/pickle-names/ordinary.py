@@ -4,6 +4,7 @@ Why: a verdict that stops at ordinary files is switched off by everybody. What i
 
     python scripts/pickle-names/ordinary.py FOLDER [KIND ...]
     for f in FOLDER/*; do monoquant info --strict "$f" > /dev/null || echo "$f"; done
+    python scripts/pickle-names/listed.py FOLDER wasm-tests/fixtures/pickles/ordinary.jsonl
 
 Kinds of libraries that are not installed are left out, and named.
 """
@@ -252,6 +253,48 @@ def script_frozen():
 
 
 @kind
+def script_lstm():
+    return Path(lambda path: torch.jit.script(nn.LSTM(4, 8)).save(path))
+
+
+@kind
+def script_quantized():
+    model = torch.ao.quantization.quantize_dynamic(net().eval(), {nn.Linear}, dtype=torch.qint8)
+    return Path(lambda path: torch.jit.script(model).save(path))
+
+
+@kind
+def script_with_extra_files():
+    files = {"config.json": '{"a": 1}', "labels.txt": "cat\ndog\n"}
+    return Path(lambda path: torch.jit.script(net()).save(path, _extra_files=files))
+
+
+@kind
+def script_mobile():
+    from torch.utils.mobile_optimizer import optimize_for_mobile
+
+    return Path(lambda path: optimize_for_mobile(torch.jit.script(net().eval())).save(path))
+
+
+@kind
+def script_detector():
+    import torchvision
+
+    model = torchvision.models.detection.ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None)
+    return Path(lambda path: torch.jit.script(model.eval()).save(path))
+
+
+@kind
+def exported_pt2_dynamic():
+    def write(path):
+        batch = torch.export.Dim("batch", min=2, max=64)
+        program = torch.export.export(net().eval(), (torch.randn(4, 8),), dynamic_shapes=({0: batch},))
+        torch.export.save(program, path)
+
+    return Path(write)
+
+
+@kind
 def exported_pt2():
     return Path(lambda path: torch.export.save(torch.export.export(net().eval(), (torch.randn(2, 8),)), path))
 
@@ -433,6 +476,54 @@ def transformers_scheduler_state():
     return {"scheduler": scheduler.state_dict(), "optimizer": optimizer.state_dict(), "model": model.state_dict()}
 
 
+# diffusers
+def unet():
+    import diffusers
+
+    return diffusers.UNet2DConditionModel(sample_size=8, block_out_channels=(32, 64), layers_per_block=1, cross_attention_dim=32,
+                                          down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"), attention_head_dim=8,
+                                          up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"))
+
+
+def vae():
+    import diffusers
+
+    return diffusers.AutoencoderKL(block_out_channels=(32,), norm_num_groups=8, sample_size=8)
+
+
+@kind
+def diffusers_unet_state_dict():
+    return unet().state_dict()
+
+
+@kind
+def diffusers_vae_training():
+    model = vae()
+    return {"vae": model.state_dict(), "optimizer": torch.optim.AdamW(model.parameters()).state_dict(), "global_step": 10}
+
+
+@kind
+def diffusers_unet_module():
+    return unet()
+
+
+@kind
+def diffusers_vae_module():
+    return vae()
+
+
+@kind
+def diffusers_textual_inversion():
+    return {"<cat-toy>": torch.randn(768)}
+
+
+@kind
+def stable_diffusion_checkpoint():
+    state = {f"model.diffusion_model.{name}": value for name, value in unet().state_dict().items()}
+    return {"state_dict": state, "global_step": 840000, "epoch": 1, "pytorch-lightning_version": "1.4.2",
+            "callbacks": {"ModelCheckpoint": {"monitor": "val/loss", "best_model_score": torch.tensor(0.1)}}, "lr_schedulers": []}
+
+
 # others
 @kind
 def peft_lora_module():
@@ -489,7 +580,7 @@ def main():
         if len(sys.argv) > 2 and name not in sys.argv[2:]:
             continue
         try:
-            path = folder / (name + (".pt2" if name == "exported_pt2" else ".pt"))
+            path = folder / (name + (".pt2" if name.startswith("exported_") else ".pt"))
             write(make(), path)
             done += 1
         except Exception as error:

@@ -64,7 +64,11 @@ function expectDurable(calls: readonly DiskCall[], paths: readonly string[]): vo
 
 describe('a power cut after the end changes nothing', () => {
   it.each([
-    ['quantize', ['quantize', model, '-o', folder.at('o'), '--report', folder.at('r')], ['o', 'r']],
+    [
+      'quantize',
+      ['quantize', model, '-o', folder.at('o.safetensors'), '--report', folder.at('r.json')],
+      ['o.safetensors', 'r.json'],
+    ],
     ['convert', ['convert', model, folder.at('o.pt')], ['o.pt']],
     [
       'a folder',
@@ -78,7 +82,7 @@ describe('a power cut after the end changes nothing', () => {
       ],
       ['out/model.safetensors', 'out/config.json', 'out/tokenizer.json', 'out/r.json'],
     ],
-    ['--dry-run', ['quantize', model, '--dry-run', '--report', folder.at('r')], ['r']],
+    ['--dry-run', ['quantize', model, '--dry-run', '--report', folder.at('r.json')], ['r.json']],
   ])('%s', async (_, words, outputs) => {
     const { code, stderr, calls } = await faulty([], ...words);
     expect(code, stderr).toBe(0);
@@ -108,13 +112,13 @@ describe('a power cut after the end changes nothing', () => {
     const entry = pathToFileURL(join(dirname(CLI), 'index.js')).href;
     const program = `import { quantize } from ${JSON.stringify(entry)};
       const result = await quantize(${JSON.stringify(model)});
-      await result.save(${JSON.stringify(folder.at('s'))});
-      await result.save(${JSON.stringify(folder.at('t'))});`;
+      await result.save(${JSON.stringify(folder.at('s.safetensors'))});
+      await result.save(${JSON.stringify(folder.at('t.safetensors'))});`;
     writeFileSync(folder.at('save.mjs'), program);
     const saved = await traced([folder.at('save.mjs')]);
     expect(saved.code, saved.stderr).toBe(0);
-    expectDurable(saved.calls, [folder.at('s')]);
-    expectDurable(saved.calls, [folder.at('t')]);
+    expectDurable(saved.calls, [folder.at('s.safetensors')]);
+    expectDurable(saved.calls, [folder.at('t.safetensors')]);
   });
 });
 
@@ -125,7 +129,7 @@ describe('a disk that fails', () => {
     '-o',
     `${folder.at('out')}/`,
     '--report',
-    folder.at('r'),
+    folder.at('r.json'),
   ];
 
   it.each([
@@ -173,7 +177,7 @@ describe('a disk that fails', () => {
 
   it('--force: what was there before is there again', async () => {
     expect((await monoquant(...whole())).code).toBe(0);
-    const names = ['out/model.safetensors', 'out/config.json', 'out/tokenizer.json', 'r'];
+    const names = ['out/model.safetensors', 'out/config.json', 'out/tokenizer.json', 'r.json'];
     for (const name of names) writeFileSync(folder.at(name), `precious ${name}`);
     const before = [folder.list(), statSync(folder.at('out')).nlink];
     const faults = [{ call: 'renameSync', path: '/out/model.safetensors' }];
@@ -187,7 +191,13 @@ describe('a disk that fails', () => {
   it('a full disk is told before anything is written', async () => {
     const answer = { blocks: 1000, bfree: 2, bavail: 2, bsize: 4096 };
     const faults = [{ call: 'statfsSync', answer }];
-    const { code, stderr, calls } = await faulty(faults, 'quantize', model, '-o', folder.at('o'));
+    const { code, stderr, calls } = await faulty(
+      faults,
+      'quantize',
+      model,
+      '-o',
+      folder.at('o.safetensors'),
+    );
     expect(code).toBe(5);
     expect(stderr.replace(/\s+/g, ' ')).toMatch(/\d+ bytes are needed, and 8192 are free/);
     expect(calls.filter(({ call }) => call === 'writeSync')).toEqual([]);
@@ -196,14 +206,20 @@ describe('a disk that fails', () => {
 
   it('a read that a signal interrupts is tried again', async () => {
     const faults = [{ call: 'readSync', inThread: true, error: 'EINTR', times: 3 }];
-    const { code, stderr } = await faulty(faults, 'quantize', model, '-o', folder.at('o'));
+    const { code, stderr } = await faulty(
+      faults,
+      'quantize',
+      model,
+      '-o',
+      folder.at('o.safetensors'),
+    );
     expect(code, stderr).toBe(0);
   });
 
   it('file systems that flush no folders are taken as they are', async () => {
     for (const error of ['EPERM', 'EISDIR', 'EINVAL']) {
       const faults = [{ call: 'fsyncSync', error }];
-      const words = ['quantize', model, '-o', folder.at('o'), '--force'];
+      const words = ['quantize', model, '-o', folder.at('o.safetensors'), '--force'];
       expect((await faulty(faults, ...words)).code, error).toBe(0);
     }
   });
@@ -211,40 +227,40 @@ describe('a disk that fails', () => {
 
 describe('two runs for one output', () => {
   it('the second fails at once and names the first, which goes on', async () => {
-    const words = [CLI, 'quantize', large, '-o', folder.at('o')];
+    const words = [CLI, 'quantize', large, '-o', folder.at('o.safetensors')];
     const { child, finished } = start(process.execPath, words);
-    await until('the first has begun', () => folder.partialOf('o') !== undefined);
+    await until('the first has begun', () => folder.partialOf('o.safetensors') !== undefined);
     for (const more of [[], ['--force']]) {
-      const second = await monoquant('quantize', model, '-o', folder.at('o'), ...more);
+      const second = await monoquant('quantize', model, '-o', folder.at('o.safetensors'), ...more);
       expect(second.code).toBe(2);
       expect(second.stderr).toContain(`process ${child.pid}`);
     }
     expect((await finished).code).toBe(0);
-    expect(folder.list()).toEqual([...FILES, 'o'].sort());
-    expect(statSync(folder.at('o')).size).toBeGreaterThan(100 << 20);
+    expect(folder.list()).toEqual([...FILES, 'o.safetensors'].sort());
+    expect(statSync(folder.at('o.safetensors')).size).toBeGreaterThan(100 << 20);
   });
 
   it('of two that begin at the same moment one wins', async () => {
     for (let round = 0; round < 4; round += 1) {
-      const run = () => monoquant('quantize', model, '-o', folder.at('o'));
+      const run = () => monoquant('quantize', model, '-o', folder.at('o.safetensors'));
       const codes = (await Promise.all([run(), run()])).map(({ code }) => code);
       expect(codes.sort()).toEqual([0, 2]);
-      expect(folder.list()).toEqual([...FILES, 'o'].sort());
-      rmSync(folder.at('o'));
+      expect(folder.list()).toEqual([...FILES, 'o.safetensors'].sort());
+      rmSync(folder.at('o.safetensors'));
     }
   });
 
   it('a run on another machine is seen as long as it gives a sign of life', async () => {
-    const foreign = folder.at('.o.monoquant-1-00000000-ffffffff.partial');
+    const foreign = folder.at('.o.safetensors.monoquant-1-00000000-ffffffff.partial');
     writeFileSync(foreign, '');
-    const words = ['quantize', model, '-o', folder.at('o')];
+    const words = ['quantize', model, '-o', folder.at('o.safetensors')];
     const { code, stderr } = await monoquant(...words);
     expect(code).toBe(2);
     expect(stderr.replace(/\s+/g, ' ')).toContain('process 1 on another machine');
     const past = Date.now() / 1000 - 600;
     utimesSync(foreign, past, past);
     expect((await monoquant(...words)).code).toBe(0);
-    expect(folder.list()).toEqual([...FILES, 'o'].sort());
+    expect(folder.list()).toEqual([...FILES, 'o.safetensors'].sort());
   });
 
   it('a process that has only the number of the dead one holds nothing', async () => {
@@ -253,15 +269,15 @@ describe('two runs for one output', () => {
       'quantize',
       large,
       '-o',
-      folder.at('o'),
+      folder.at('o.safetensors'),
     ]);
-    await until('it has begun', () => folder.partialOf('o') !== undefined);
+    await until('it has begun', () => folder.partialOf('o.safetensors') !== undefined);
     child.kill('SIGKILL');
     await finished;
-    const left = folder.partialOf('o') ?? '';
+    const left = folder.partialOf('o.safetensors') ?? '';
     renameSync(left, left.replace(`monoquant-${child.pid}-`, `monoquant-${process.pid}-`));
-    expect((await monoquant('quantize', model, '-o', folder.at('o'))).code).toBe(0);
-    expect(folder.list()).toEqual([...FILES, 'o'].sort());
+    expect((await monoquant('quantize', model, '-o', folder.at('o.safetensors'))).code).toBe(0);
+    expect(folder.list()).toEqual([...FILES, 'o.safetensors'].sort());
   });
 });
 
@@ -275,11 +291,13 @@ it.each([`${'x'.repeat(243)}.safetensors`, `${'ü'.repeat(120)}.safetensors`])(
 
 it('what is replaced keeps its permissions, what is new gets the usual ones', async () => {
   const modeOf = (name: string) => statSync(folder.at(name)).mode & 0o777;
-  expect((await monoquant('quantize', model, '-o', folder.at('o'))).code).toBe(0);
-  expect(modeOf('o')).toBe(0o666 & ~process.umask());
+  expect((await monoquant('quantize', model, '-o', folder.at('o.safetensors'))).code).toBe(0);
+  expect(modeOf('o.safetensors')).toBe(0o666 & ~process.umask());
   for (const mode of [0o600, 0o640, 0o444]) {
-    chmodSync(folder.at('o'), mode);
-    expect((await monoquant('quantize', model, '-o', folder.at('o'), '--force')).code).toBe(0);
-    expect(modeOf('o')).toBe(mode);
+    chmodSync(folder.at('o.safetensors'), mode);
+    expect(
+      (await monoquant('quantize', model, '-o', folder.at('o.safetensors'), '--force')).code,
+    ).toBe(0);
+    expect(modeOf('o.safetensors')).toBe(mode);
   }
 });

@@ -54,7 +54,7 @@ const FAILURES: readonly (readonly [code: number, error: ErrorCode, words: reado
   [5, 'unsupported-format', ['info', folder.at('text.safetensors')]],
   [2, 'invalid-options', ['quantize', folder.path]],
   [5, 'read-failed', ['quantize', '/dev/null']],
-  [5, 'write-failed', ['quantize', fine, '-o', folder.at('no/such/folder.safetensors')]],
+  [5, 'write-failed', ['quantize', fine, '-o', '/proc/none/x.safetensors']],
 ];
 
 it.each(FAILURES)('%i: %s, by %j', async (exitCode, errorCode, words) => {

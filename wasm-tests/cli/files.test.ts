@@ -29,12 +29,14 @@ beforeEach(() => {
 
 it('is named after the model where nobody names it', async () => {
   expect((await monoquant('quantize', model)).code).toBe(0);
-  expect(folder.list()).toEqual(['model.safetensors', 'model_quantized.safetensors']);
+  expect(folder.list()).toEqual(['model-int8.safetensors', 'model.safetensors']);
 });
 
 it('takes the model as a flag as well', async () => {
-  expect((await monoquant('quantize', '--model', model, '-o', folder.at('o'))).code).toBe(0);
-  expect(folder.list()).toEqual(['model.safetensors', 'o']);
+  expect(
+    (await monoquant('quantize', '--model', model, '-o', folder.at('o.safetensors'))).code,
+  ).toBe(0);
+  expect(folder.list()).toEqual(['model.safetensors', 'o.safetensors']);
 });
 
 it.each([{ words: [] }, { words: ['--bits', '4'] }, { words: ['--bits', '16'] }])(
@@ -42,41 +44,69 @@ it.each([{ words: [] }, { words: ['--bits', '4'] }, { words: ['--bits', '16'] }]
   async ({ words }) => {
     const dry = await monoquant('quantize', model, ...words, '--dry-run', '--json');
     expect(folder.list()).toEqual(['model.safetensors']);
-    const run = await monoquant('quantize', model, ...words, '--json', '-o', folder.at('o'));
+    const run = await monoquant(
+      'quantize',
+      model,
+      ...words,
+      '--json',
+      '-o',
+      folder.at('o.safetensors'),
+    );
     expect(parsePlan(dry.stdout).sizes).toEqual(parseReport(run.stdout).sizes);
-    expect(readFileSync(folder.at('o')).length).toBe(parsePlan(dry.stdout).sizes.outputBytes);
+    expect(readFileSync(folder.at('o.safetensors')).length).toBe(
+      parsePlan(dry.stdout).sizes.outputBytes,
+    );
   },
 );
 
 describe('an existing file', () => {
-  beforeEach(() => writeFileSync(folder.at('o'), 'precious'));
+  beforeEach(() => writeFileSync(folder.at('o.safetensors'), 'precious'));
 
   it('is overwritten only with --force', async () => {
-    expect((await monoquant('quantize', model, '-o', folder.at('o'))).code).toBe(2);
-    expect(readFileSync(folder.at('o'), 'utf8')).toBe('precious');
-    expect((await monoquant('quantize', model, '-o', folder.at('o'), '--force')).code).toBe(0);
-    expect(readFileSync(folder.at('o')).length).toBeGreaterThan(1000);
+    expect((await monoquant('quantize', model, '-o', folder.at('o.safetensors'))).code).toBe(2);
+    expect(readFileSync(folder.at('o.safetensors'), 'utf8')).toBe('precious');
+    expect(
+      (await monoquant('quantize', model, '-o', folder.at('o.safetensors'), '--force')).code,
+    ).toBe(0);
+    expect(readFileSync(folder.at('o.safetensors')).length).toBeGreaterThan(1000);
   });
 
   it('stays what it was when a run with --force fails', async () => {
-    const words = ['quantize', model, '-o', folder.at('o'), '--force', '--fail-under', '100'];
+    const words = [
+      'quantize',
+      model,
+      '-o',
+      folder.at('o.safetensors'),
+      '--force',
+      '--fail-under',
+      '100',
+    ];
     expect((await monoquant(...words)).code).toBe(4);
-    expect(readFileSync(folder.at('o'), 'utf8')).toBe('precious');
-    expect(folder.list()).toEqual(['model.safetensors', 'o']);
+    expect(readFileSync(folder.at('o.safetensors'), 'utf8')).toBe('precious');
+    expect(folder.list()).toEqual(['model.safetensors', 'o.safetensors']);
   });
 
   it('is not taken for a report either', async () => {
-    const words = ['quantize', model, '-o', folder.at('new'), '--report', folder.at('o')];
+    const words = [
+      'quantize',
+      model,
+      '-o',
+      folder.at('new.safetensors'),
+      '--report',
+      folder.at('o.safetensors'),
+    ];
     expect((await monoquant(...words)).code).toBe(2);
-    expect(folder.list()).toEqual(['model.safetensors', 'o']);
-    expect(readFileSync(folder.at('o'), 'utf8')).toBe('precious');
+    expect(folder.list()).toEqual(['model.safetensors', 'o.safetensors']);
+    expect(readFileSync(folder.at('o.safetensors'), 'utf8')).toBe('precious');
   });
 
   it('is replaced behind a link, and the link stays', async () => {
-    symlinkSync('o', folder.at('link'));
-    expect((await monoquant('quantize', model, '-o', folder.at('link'), '--force')).code).toBe(0);
-    expect(lstatSync(folder.at('link')).isSymbolicLink()).toBe(true);
-    expect(readFileSync(folder.at('o')).length).toBeGreaterThan(1000);
+    symlinkSync('o.safetensors', folder.at('link.safetensors'));
+    expect(
+      (await monoquant('quantize', model, '-o', folder.at('link.safetensors'), '--force')).code,
+    ).toBe(0);
+    expect(lstatSync(folder.at('link.safetensors')).isSymbolicLink()).toBe(true);
+    expect(readFileSync(folder.at('o.safetensors')).length).toBeGreaterThan(1000);
   });
 });
 
@@ -85,17 +115,21 @@ describe('the model itself', () => {
     'is never overwritten: %s',
     async (way) => {
       const before = readFileSync(model);
-      symlinkSync('model.safetensors', folder.at('link'));
-      linkSync(model, folder.at('hard'));
+      for (const ending of ['safetensors', 'json']) {
+        symlinkSync('model.safetensors', folder.at(`link.${ending}`));
+        linkSync(model, folder.at(`hard.${ending}`));
+      }
       const path = {
         itself: model,
-        'a link': folder.at('link'),
-        'a hard link': folder.at('hard'),
+        'a link': folder.at('link.safetensors'),
+        'a hard link': folder.at('hard.safetensors'),
         'another spelling': `${folder.path}/./x/../model.safetensors`,
       }[way];
       mkdirSync(folder.at('x'));
       for (const flag of ['-o', '--report']) {
-        const { code, stderr } = await monoquant('quantize', model, flag, path ?? '', '--force');
+        // What its ending refuses already is no proof.
+        const name = flag === '-o' ? path : path?.replace(/(link|hard)\.safetensors$/, '$1.json');
+        const { code, stderr } = await monoquant('quantize', model, flag, name ?? '', '--force');
         expect({ code, stderr }).toMatchObject({
           code: 2,
           stderr: expect.stringContaining('model'),
@@ -106,19 +140,26 @@ describe('the model itself', () => {
   );
 
   it('is not the output and the report at once', async () => {
-    const words = ['quantize', model, '-o', folder.at('o'), '--report', folder.at('o')];
+    const words = [
+      'quantize',
+      model,
+      '-o',
+      folder.at('o.safetensors'),
+      '--report',
+      folder.at('o.safetensors'),
+    ];
     expect((await monoquant(...words)).code).toBe(2);
     expect(folder.list()).toEqual(['model.safetensors']);
   });
 });
 
 describe('a failure leaves nothing behind', () => {
-  const files = () => `-o '${folder.at('o')}' --report '${folder.at('r')}'`;
+  const files = () => `-o '${folder.at('o.safetensors')}' --report '${folder.at('r.json')}'`;
 
   it('a gate leaves the report, and no output', async () => {
     const { code } = await shell(`monoquant quantize '${model}' --fail-under 100 ${files()}`);
     expect(code).toBe(4);
-    expect(folder.list()).toEqual(['model.safetensors', 'r']);
+    expect(folder.list()).toEqual(['model.safetensors', 'r.json']);
   });
 
   it.each([
@@ -157,16 +198,16 @@ describe('a failure leaves nothing behind', () => {
       model,
       '--json',
       '-o',
-      folder.at('o'),
+      folder.at('o.safetensors'),
       '--report',
-      folder.at('r'),
+      folder.at('r.json'),
     );
-    const outputBytes = readFileSync(folder.at('o')).length;
-    const reportBytes = readFileSync(folder.at('r')).length;
+    const outputBytes = readFileSync(folder.at('o.safetensors')).length;
+    const reportBytes = readFileSync(folder.at('r.json')).length;
     expect(sizes.code).toBe(0);
     expect(reportBytes).toBeGreaterThan(outputBytes + 2048);
-    rmSync(folder.at('o'));
-    rmSync(folder.at('r'));
+    rmSync(folder.at('o.safetensors'));
+    rmSync(folder.at('r.json'));
     const blocks = Math.ceil(outputBytes / 1024) + 1;
     const { code } = await shell(`ulimit -f ${blocks}; monoquant quantize '${model}' ${files()}`);
     expect(code).toBe(5);
@@ -199,7 +240,7 @@ it('files that are called as if they were unfinished are not touched', async () 
   writeFileSync(folder.at('.o.monoquant.partial'), 'precious');
   symlinkSync('o.partial', folder.at('link.partial'));
   const before = folder.list();
-  for (const output of ['o', 'link']) {
+  for (const output of ['o.safetensors', 'link.safetensors']) {
     expect((await monoquant('quantize', model, '-o', folder.at(output))).code).toBe(0);
     rmSync(folder.at(output));
   }

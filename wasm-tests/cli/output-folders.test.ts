@@ -108,7 +108,7 @@ describe('a model of diffusers', () => {
     for (const [index, line] of [
       'quantize unet -o out',
       'convert unet/ out/',
-      'dequantize unet_quantized out',
+      'dequantize unet-int8 out',
     ].entries()) {
       if (index === 2) expect((await run('quantize unet')).code).toBe(0);
       const { code, stderr } = await run(line);
@@ -144,7 +144,7 @@ describe('a cache of downloads', () => {
   });
 
   it.each([
-    [`quantize ${SNAPSHOT}`, 'small_quantized'],
+    [`quantize ${SNAPSHOT}`, 'small-int8'],
     [`quantize ${SNAPSHOT}/ -o out/`, 'out'],
     [`convert ${SNAPSHOT} out/`, 'out'],
   ])('is read through its links, and left alone: %s', async (line, output) => {
@@ -164,28 +164,23 @@ describe('a cache of downloads', () => {
     expect((await run(`quantize hub/models--org--small/blobs/b1`)).code).toBe(0);
     expect((await run(`quantize ${SNAPSHOT}/model.safetensors`)).code).toBe(0);
     expect(linked()).toEqual(before);
-    expect(root.list()).toEqual([
-      'b1_quantized.safetensors',
-      'hub',
-      'model',
-      'model_quantized.safetensors',
-    ]);
+    expect(root.list()).toEqual(['b1-int8.safetensors', 'hub', 'model', 'model-int8.safetensors']);
   });
 
   it.each([
     'hub/models--org--small/blobs/new.safetensors',
     'hub/models--org--small/snapshots/new/',
-    `${SNAPSHOT}/README.md`,
-    'link',
+    `${SNAPSHOT}/model.safetensors`,
+    'link.safetensors',
   ])('is no place to write to: %s', async (output) => {
-    symlinkSync('hub/models--org--small/blobs/b3', root.at('link'));
+    symlinkSync('hub/models--org--small/blobs/b3', root.at('link.safetensors'));
     const before = linked();
     const { code, stderr } = await run(`quantize model/model.safetensors --force -o ${output}`);
     expect(code).toBe(2);
     expect(stderr).toContain('cache');
     expect(linked()).toEqual(before);
     expect(textOf('hub/models--org--small/blobs/b3')).toBe('other');
-    expect(readlinkSync(root.at('link'))).toBe('hub/models--org--small/blobs/b3');
+    expect(readlinkSync(root.at('link.safetensors'))).toBe('hub/models--org--small/blobs/b3');
   });
 });
 
@@ -210,9 +205,9 @@ describe('config.json of an output', () => {
     ['quantize model --bits 16 -o out/', 'float16'],
     ['quantize model -o out/', 'bfloat16'],
     ['convert model out/', 'bfloat16'],
-    ['dequantize model_quantized out/', 'bfloat16'],
-    ['dequantize model_quantized out/ --dtype F32', 'float32'],
-    ['dequantize model_quantized out/ --dtype F16', 'float16'],
+    ['dequantize model-int8 out/', 'bfloat16'],
+    ['dequantize model-int8 out/ --dtype F32', 'float32'],
+    ['dequantize model-int8 out/ --dtype F16', 'float16'],
   ])('names the type of the floats in all parts: %s', async (line, type) => {
     const named = (name: string) =>
       `{"torch_dtype": "${name}", "text_config": {"dtype": "${name}"}}`;

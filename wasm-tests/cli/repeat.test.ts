@@ -67,9 +67,9 @@ describe('repeats a run to the byte', () => {
     expect((await monoquant('convert', model, again, '--config', file)).code).toBe(0);
     expect(readFileSync(again)).toEqual(readFileSync(output));
     expect((await monoquant('quantize', model, '--config', file)).stdout).toContain(
-      'model_quantized.pt',
+      'model-copy.pt',
     );
-    expect(readFileSync(folder.at('model_quantized.pt'))).toEqual(readFileSync(output));
+    expect(readFileSync(folder.at('model-copy.pt'))).toEqual(readFileSync(output));
   });
 });
 
@@ -99,7 +99,7 @@ describe('flags win', () => {
       { overrides: [{ pattern: 'fc', bits: 4, method: 'rtn' }] },
     ],
     [{ container: 'pt' }, ['-o', 'x.safetensors'], { container: 'safetensors' }],
-    [{ container: 'pt' }, ['-o', 'x'], { container: 'pt' }],
+    [{ container: 'pt' }, ['-o', 'x/'], { container: 'pt' }],
     [{}, ['-o', 'x.pt'], { container: 'pt' }],
   ];
 

@@ -18,14 +18,22 @@ const many = folder.writeSparse('many.safetensors', 5000, [16, 32]);
 const FILES = folder.list();
 
 const sizeOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-const grown = () => sizeOf(folder.partialOf('o') ?? '');
+const grown = () => sizeOf(folder.partialOf('o.safetensors') ?? '');
 
 it.each([
   ['SIGINT', 130],
   ['SIGTERM', 143],
   ['SIGHUP', 129],
 ] as const)('%s ends a run with exit code %i', async (signal, exitCode) => {
-  const words = ['quantize', large, '-o', folder.at('o'), '--report', folder.at('r'), '--json'];
+  const words = [
+    'quantize',
+    large,
+    '-o',
+    folder.at('o.safetensors'),
+    '--report',
+    folder.at('r.json'),
+    '--json',
+  ];
   const { child, finished } = start(process.execPath, [CLI, ...words]);
   await until('the output grows', () => grown() > 1 << 20);
   const begin = performance.now();
@@ -44,9 +52,9 @@ it('SIGINT at the very beginning leaves nothing either', async () => {
     'quantize',
     large,
     '-o',
-    folder.at('o'),
+    folder.at('o.safetensors'),
   ]);
-  await until('the command has begun', () => folder.partialOf('o') !== undefined);
+  await until('the command has begun', () => folder.partialOf('o.safetensors') !== undefined);
   child.kill('SIGINT');
   expect((await finished).code).toBe(130);
   expect(folder.list()).toEqual(FILES);
@@ -58,7 +66,7 @@ it('a second signal ends the process at once, and still leaves nothing', async (
     'quantize',
     large,
     '-o',
-    folder.at('o'),
+    folder.at('o.safetensors'),
   ]);
   await until('the output grows', () => grown() > 1 << 20);
   child.kill('SIGINT');
@@ -73,14 +81,16 @@ it('SIGKILL leaves the partial file at most, and the next run cleans up', async 
     'quantize',
     large,
     '-o',
-    folder.at('o'),
+    folder.at('o.safetensors'),
   ]);
   await until('the output grows', () => grown() > 1 << 20);
   child.kill('SIGKILL');
   expect((await finished).code).toBeNull();
-  expect(folder.has('o')).toBe(false);
-  expect((await monoquant('quantize', small, '-o', folder.at('o'), '--force')).code).toBe(0);
-  expect(folder.list()).toEqual([...FILES, 'o'].sort());
+  expect(folder.has('o.safetensors')).toBe(false);
+  expect(
+    (await monoquant('quantize', small, '-o', folder.at('o.safetensors'), '--force')).code,
+  ).toBe(0);
+  expect(folder.list()).toEqual([...FILES, 'o.safetensors'].sort());
 });
 
 it('a reader that has seen enough is no error', async () => {
@@ -95,7 +105,7 @@ it('results that cannot be written are an error', async () => {
 });
 
 it('a closed stderr does not end the work', async () => {
-  const output = folder.at('silent');
+  const output = folder.at('silent.safetensors');
   expect((await shell(`monoquant quantize '${small}' -o '${output}' 2>&-`)).code).toBe(0);
   expect(sizeOf(output)).toBeGreaterThan(0);
 });

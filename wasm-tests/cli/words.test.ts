@@ -4,7 +4,7 @@
  * A mistake is answered with the nearest thing that there is.
  */
 import { describe, expect, it } from 'vitest';
-import { Folder, monoquant } from '../support/cli.js';
+import { Folder, monoquant, shell } from '../support/cli.js';
 import { mixedModel, weights } from '../support/models.js';
 
 const folder = new Folder();
@@ -64,7 +64,7 @@ const MISTAKES: readonly (readonly [words: readonly string[], answer: string])[]
   [['quantize', model, '--strategy', 'groups'], 'Did you mean group?'],
   [['quantize', model, '-g', '100'], 'Did you mean 128?'],
   [['quantize', model, '--layers', 'conv2'], 'Did you mean conv2d?'],
-  [['quantize', model, '--dtype', 'fp16', '--bits', '16'], 'Did you mean f16?'],
+  [['quantize', model, '--dtype', 'f15', '--bits', '16'], 'Did you mean f16?'],
   [['quantize', model, '--format', 'gguf'], 'compressed-tensors'],
   [['quantize', model, '--layer', 'lstm=bit:8'], 'Did you mean bits:8?'],
   [['quantize', model, '--layer', 'lstm'], '--layer'],
@@ -77,7 +77,7 @@ const MISTAKES: readonly (readonly [words: readonly string[], answer: string])[]
   [['quantize', model, '--fail-under', 'high'], '--fail-under'],
   [['quantize', model, '--dynamic', '--weights-only'], 'exclude each other'],
   [['quantize', model, '--verbose', '--quiet'], 'exclude each other'],
-  [['quantize', model, '--bits', '4', '--bits', '8'], 'given twice'],
+  [['quantize', model, '-g', '64', '-g', '32'], 'given twice'],
   [['quantize', model, '--json=yes'], 'takes no value'],
   [['quantize', model, '--output', '--force'], '--output'],
   [['quantize', model, '-g', '64'], '--weights-only'],
@@ -95,7 +95,94 @@ const MISTAKES: readonly (readonly [words: readonly string[], answer: string])[]
   [['validate', model, '--no-run', '-c', model], '--calibration has no meaning with --no-run'],
   [['quantize', model, '--config', 'modle.safetensors'], 'no file'],
   [['quantize', folder.at('modle.safetensors')], 'model.safetensors'],
+  // What people know from other tools.
+  [['quantize', model, '--w_bit', '4'], 'Did you mean --bits?'],
+  [['quantize', model, '--q-bits', '4'], 'Did you mean --bits?'],
+  [['quantize', model, '--load-in-4bit'], 'Did you mean --bits 4?'],
+  [['quantize', model, '--int8'], 'Did you mean --bits 8?'],
+  [['quantize', model, '--fp16'], 'Did you mean --bits 16?'],
+  [['quantize', model, '--sym'], 'Did you mean --scheme symmetric?'],
+  [['quantize', model, '--asym'], 'Did you mean --scheme asymmetric?'],
+  [['quantize', model, '--q_group_size', '64'], 'Did you mean --group-size?'],
+  [['quantize', model, '--exclude', 'fc'], 'Did you mean --ignore?'],
+  [['quantize', model, '--skip', 'fc'], 'Did you mean --ignore?'],
+  [['quantize', model, '--ignore_layers', 'fc'], 'Did you mean --ignore?'],
+  [['quantize', model, '--modules_to_not_convert', 'fc'], 'Did you mean --ignore?'],
+  [['quantize', model, '--targets', 'Linear'], 'Did you mean --layers?'],
+  [['quantize', model, '--quant-lm-head'], 'Did you mean --no-default-ignore?'],
+  [['quantize', model, '--out', 'x.safetensors'], 'Did you mean --output?'],
+  [['quantize', model, '--save_directory', 'x/'], 'Did you mean --output?'],
+  [['quantize', model, '--mlx-path', 'x/'], 'Did you mean --output?'],
+  [['quantize', '-i', model], 'Did you mean --model?'],
+  [['quantize', '--hf-path', model], 'Did you mean --model?'],
+  [['quantize', model, '-f'], 'Did you mean --force?'],
+  [['quantize', model, '-y'], 'Did you mean --force?'],
+  [['quantize', model, '--overwrite'], 'Did you mean --force?'],
+  [['quantize', model, '-j', '2'], 'Did you mean --threads?'],
+  [['quantize', model, '--no-color'], 'NO_COLOR'],
+  [['quantize', model, '--scheme', 'FP8'], 'w4a16'],
+  [['quantize', model, '-b', 'nf4'], '4, 8 or 16'],
+  [['quantize', model, '--scheme', 'W4A16', '-b', '8'], 'contradicts --bits 8'],
+  [['quantize', model, '--scheme', 'W8A8', '--weights-only'], 'contradicts'],
+  [['quantize', 'gpt2'], 'hf download gpt2'],
+  [['quantize', 'meta-llama/Llama-3.2-1B'], 'hf download meta-llama/Llama-3.2-1B'],
+  [['info', 'https://huggingface.co/org/name/tree/main'], 'hf download org/name '],
+  [['info', 'hf://org/name'], 'hf download org/name '],
+  [['info', 'https://example.org/model.safetensors'], 'curl'],
+  [['info', 's3://bucket/model.safetensors'], 'Copy the model'],
+  [['validate', model, model], '--reference'],
 ];
+
+/** Other words for the same choices. */
+const SYNONYMS: readonly (readonly [words: string, same: string])[] = [
+  ['-b int4', '-b 4'],
+  ['-b INT8', '-b 8'],
+  ['-b 4bit', '-b 4'],
+  ['-b q4', '-b 4'],
+  ['-b fp16', '-b 16'],
+  ['-b 16 --dtype bfloat16', '-b 16 --dtype bf16'],
+  ['-b 16 --dtype float16', '-b 16'],
+  ['-s asym', '-s asymmetric'],
+  ['-s sym', ''],
+  ['--strategy per-tensor', '--strategy tensor'],
+  ['--scheme W8A8', '--dynamic'],
+  ['--scheme int8', '--dynamic'],
+  ['--scheme W8A16', '--weights-only'],
+  ['--scheme W4A16', '-b 4'],
+  ['--scheme w4a16_asym', '-b 4 -s asymmetric'],
+  ['--scheme W4A16 -g 32', '-b 4 -g 32'],
+  ['--ignore fc,image', '--ignore fc --ignore image'],
+  ['--ignore "fc, image"', '--ignore fc --ignore image'],
+];
+
+it.each(SYNONYMS)('%s is %s', async (words, same) => {
+  const planned = async (flags: string) => {
+    const { code, stdout, stderr } = await shell(
+      `monoquant quantize '${model}' ${flags} --dry-run --json`,
+    );
+    expect(code, stderr).toBe(0);
+    return stdout;
+  };
+  expect(await planned(words)).toBe(await planned(same));
+});
+
+it('takes what recipes spare in every model for a warning, and a mistake for a mistake', async () => {
+  for (const pattern of [
+    'embed_out',
+    're:.*shared_expert_gate',
+    '*.mlp.gate',
+    'vision_tower',
+    're:visual.*',
+  ]) {
+    const run = await monoquant('quantize', model, '--ignore', pattern, '--dry-run', '-q');
+    expect(run.code, pattern).toBe(0);
+    expect(run.stderr.replace(/\s+/g, ' ')).toContain(`"${pattern}" matches none`);
+    const strict = await monoquant('quantize', model, '--ignore', pattern, '--dry-run', '--strict');
+    expect(strict.code, pattern).toBe(4);
+    const other = await monoquant('quantize', model, '--layer', `${pattern}=bits:4`, '--dry-run');
+    expect(other.code, pattern).toBe(2);
+  }
+});
 
 it.each(MISTAKES)('%j is answered with: %s', async (words, answer) => {
   const { code, stdout, stderr } = await monoquant(...words);
@@ -124,17 +211,31 @@ it('what a file says cannot drive the terminal', async () => {
 });
 
 it.each([
-  [96, '128 weights or fewer'],
-  [128, '128 weights,'],
-])('groups of rows of %i are told as one scale for %s', async (columns, words) => {
-  const source = folder.write('rows.safetensors', [
-    weights('fc.weight', 'F32', [16, columns]),
-    weights('lm_head.weight', 'F32', [16, columns]),
-  ]);
-  const output = folder.at('rows_quantized.safetensors');
-  for (const flags of [['--dry-run'], ['-o', output, '--force']]) {
-    const { code, stdout } = await monoquant('quantize', source, '-b', '4', ...flags);
-    expect(code).toBe(0);
-    expect(stdout.replace(/\s+/g, ' ')).toContain(`one scale for ${words}`);
-  }
-});
+  [[96], 'one scale for 32 weights,'],
+  [[128], 'one scale for 128 weights,'],
+  [[48, 48, 50], 'one scale per channel,'],
+  [[64, 192, 50, 64], ', 3 tensors in groups of 64, 1 per channel,'],
+])(
+  'what groups the tensors have is told, not what was asked for: rows of %j',
+  async (rows, words) => {
+    const source = folder.write('rows.safetensors', [
+      ...rows.map((columns, index) => weights(`fc${index}.weight`, 'F32', [16, columns])),
+      weights('lm_head.weight', 'F32', [16, 96]),
+    ]);
+    const output = folder.at('rows-int4.safetensors');
+    for (const flags of [['--dry-run'], []]) {
+      const { code, stdout } = await monoquant(
+        'quantize',
+        source,
+        '-b',
+        '4',
+        '-o',
+        output,
+        '--force',
+        ...flags,
+      );
+      expect(code).toBe(0);
+      expect(stdout.replace(/\s+/g, ' ')).toContain(words);
+    }
+  },
+);

@@ -148,7 +148,8 @@ describe('groups', () => {
     });
     const isOther = expected !== (groupSize as number);
     const warned = plan.warnings.find(({ code }) => code === 'group-fallback')?.tensors ?? [];
-    expect(warned.includes('a.weight')).toBe(isOther);
+    // Nobody has to have chosen 128.
+    expect(warned.includes('a.weight')).toBe(isOther && groupSize !== 128);
   });
 });
 

@@ -147,6 +147,7 @@ it('tells its progress, and ends when it is told to', async () => {
     // Both files, twice.
     bytes: 4 * 64 * 64 * 4,
     totalBytes: 4 * 64 * 64 * 4,
+    fraction: 1,
     tensor: 'a',
   });
   const ended = new AbortController();

@@ -24,18 +24,23 @@ describe('summary', () => {
       expect([...changed, ...copied].sort()).toEqual(
         plan.tensors.map(({ name, decision }) => [name, decision]).sort(),
       );
-      for (const { name, elements, sourceBytes, outputBytes } of report.tensors) {
+      for (const tensor of report.tensors) {
+        const { name, elements, sourceBytes, outputBytes, outputs } = tensor;
         const planned = plan.tensors.find((tensor) => tensor.name === name);
+        const { dtype, shape, quantization } = tensor;
+        expect({ dtype, shape, quantization }).toEqual({
+          dtype: planned?.dtype,
+          shape: planned?.shape,
+          quantization: planned?.quantization,
+        });
+        expect(outputs).toEqual(planned?.outputs.map(({ dtype, bytes }) => ({ dtype, bytes })));
         expect(elements).toBe(elementsOf(source.get(name)?.shape ?? []));
         expect(sourceBytes).toBe(source.get(name)?.bytes.length);
         expect(outputBytes).toBe(planned?.outputs.reduce((sum, { bytes }) => sum + bytes, 0));
       }
-      for (const { name, reason, explanation } of report.copied) {
-        const planned = plan.tensors.find((tensor) => tensor.name === name);
-        expect({ reason, explanation }).toEqual({
-          reason: planned?.reason,
-          explanation: planned?.explanation,
-        });
+      for (const copied of report.copied) {
+        const planned = plan.tensors.find((tensor) => tensor.name === copied.name);
+        expect(planned).toMatchObject(copied);
       }
       expect(report.version).toBe(host.version());
       for (const time of Object.values(report.timings)) expect(time).toBeGreaterThanOrEqual(0);
@@ -52,6 +57,44 @@ describe('summary', () => {
     const elements = lossy.reduce((sum, tensor) => sum + tensor.elements, 0);
     const sum = lossy.reduce((total, { sqnrDb, elements }) => total + (sqnrDb ?? 0) * elements, 0);
     expect(report.sqnrDb).toBeCloseTo(sum / elements, 9);
+  });
+
+  it('says of each tensor how it is stored, where one option does not say it of all', async () => {
+    const tensors = [
+      weights('grouped.weight', 'F32', [16, 128]),
+      weights('small.weight', 'BF16', [16, 64]),
+      weights('odd.weight', 'F16', [16, 50]),
+      weights('wide.weight', 'F32', [16, 128]),
+      weights('float.weight', 'F32', [16, 128]),
+    ];
+    const { report } = await runOn(tensors, {
+      bits: 4,
+      overrides: [
+        { pattern: 'wide', bits: 8 },
+        { pattern: 'float', bits: 16 },
+      ],
+    });
+    const stored = (name: string) => report.tensors.find((tensor) => tensor.name === name);
+    const symmetric = { scheme: 'symmetric' };
+    expect(stored('grouped.weight')).toMatchObject({
+      dtype: 'F32',
+      shape: [16, 128],
+      quantization: { ...symmetric, bits: 4, strategy: 'group', groupSize: 128 },
+    });
+    expect(stored('small.weight')).toMatchObject({
+      dtype: 'BF16',
+      quantization: { bits: 4, strategy: 'group', groupSize: 64, scaleDtype: 'BF16' },
+    });
+    expect(stored('odd.weight')?.quantization).toMatchObject({
+      strategy: 'channel',
+      groupSize: -1,
+    });
+    expect(stored('wide.weight')?.quantization).toMatchObject({ bits: 8 });
+    expect(stored('float.weight')).toMatchObject({
+      dtype: 'F32',
+      outputs: [{ dtype: 'F16', bytes: 16 * 128 * 2 }],
+    });
+    expect(stored('float.weight')).not.toHaveProperty('quantization');
   });
 
   it('tells copies, further names and what is left out apart', async () => {
@@ -71,11 +114,11 @@ describe('summary', () => {
   it('rates every tensor, however many there are, and counts them all', async () => {
     const random = new Random(9);
     const bad = Array.from({ length: 25 }, (_, index) =>
-      filled(`l${index}.weight`, 'F32', [8, 128], (i) => (i % 128 === 0 ? 100 : random.bell())),
+      filled(`l${index}.weight`, 'F32', [8, 128], (i) => (i % 128 === 0 ? 60 : random.bell())),
     );
     const { report } = await runOn([...bad, weights('fine.weight', 'F32', [8, 128])], { bits: 4 });
     for (const { sqnrDb, quality } of report.tensors) {
-      const limits = [10, 20].filter((limit) => (sqnrDb ?? 99) < limit);
+      const limits = [10, 15].filter((limit) => (sqnrDb ?? 99) < limit);
       expect(quality).toBe(['good', 'low', 'very-low'][limits.length]);
     }
     const low = report.tensors.filter(({ quality }) => quality === 'low');
@@ -117,7 +160,12 @@ describe('warnings', () => {
   > = {
     'everything-quantized': [[good], {}, []],
     'mostly-unquantized': [[good, weights('embed.weight', 'F32', [64, 128])], {}, []],
-    'group-fallback': [[weights('fc.weight', 'F32', [8, 96]), head], { bits: 4 }, ['fc.weight']],
+    'ignore-unmatched': [[good, head], { ignore: ['re:.*mlp\\.gate$'] }, []],
+    'group-fallback': [
+      [weights('fc.weight', 'F32', [8, 96]), head],
+      { bits: 4, groupSize: 64 },
+      ['fc.weight'],
+    ],
     'siblings-split': [
       [
         weights('a.q_proj.weight', 'F32', [8, 128]),
@@ -127,7 +175,7 @@ describe('warnings', () => {
       { bits: 4, overrides: [{ pattern: 'a.q_proj', bits: 8 }] },
       ['a.qkv_proj'],
     ],
-    'low-sqnr': [[noisy('fc.weight', 100), head], { bits: 4 }, ['fc.weight']],
+    'low-sqnr': [[noisy('fc.weight', 60), head], { bits: 4 }, ['fc.weight']],
     'very-low-sqnr': [[noisy('fc.weight', 25), head], { bits: 4 }, ['fc.weight']],
     'sensitive-4-bit': [
       [good, weights('lm_head.weight', 'F32', [8, 128]), weights('embed.weight', 'F32', [8, 128])],
@@ -227,7 +275,7 @@ describe('warnings', () => {
 
   it.each([
     { code: 'non-finite', tensor: nan },
-    { code: 'low-sqnr', tensor: noisy('noisy.weight', 100) },
+    { code: 'low-sqnr', tensor: noisy('noisy.weight', 60) },
   ] as const)('name twenty tensors at most: $code', async ({ code, tensor }) => {
     const many = Array.from({ length: 30 }, (_, index) => ({
       ...tensor,

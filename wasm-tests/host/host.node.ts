@@ -43,7 +43,8 @@ async function withFile<Result>(
 
 async function outcomeOf(call: Promise<monoquant.QuantizeResult>): Promise<Outcome> {
   const result = await call;
-  const saved = join(models, `output-${count++}`);
+  const { container } = result.report.configuration;
+  const saved = join(models, `output-${count++}.${container}`);
   try {
     await result.save(saved);
     const output = new Uint8Array(readFileSync(saved));

@@ -42,48 +42,54 @@ describe('a result without a name', () => {
     const result = await quantize(model);
     expect(result.output).toBeUndefined();
     expect(readdirSync(temporary).length).toBe(1);
-    await result.save(folder.at('a'));
-    await result.save(folder.at('b'));
-    expect(readFileSync(folder.at('a')).equals(readFileSync(folder.at('b')))).toBe(true);
-    writeFileSync(folder.at('a'), 'changed');
-    expect(readFileSync(folder.at('b')).length).toBe(result.report.sizes.outputBytes);
+    await result.save(folder.at('a.safetensors'));
+    await result.save(folder.at('b.safetensors'));
+    expect(
+      readFileSync(folder.at('a.safetensors')).equals(readFileSync(folder.at('b.safetensors'))),
+    ).toBe(true);
+    writeFileSync(folder.at('a.safetensors'), 'changed');
+    expect(readFileSync(folder.at('b.safetensors')).length).toBe(result.report.sizes.outputBytes);
     await result.close();
     await result.close();
     expect(readdirSync(temporary)).toEqual([]);
-    expect(folder.has('b')).toBe(true);
-    await failureOf(result.save(folder.at('c')), 'file-not-found');
+    expect(folder.has('b.safetensors')).toBe(true);
+    await failureOf(result.save(folder.at('c.safetensors')), 'file-not-found');
   });
 
   it('overwrites nothing without force, and never the model', async () => {
     const result = await quantize(model);
-    writeFileSync(folder.at('a'), 'precious');
-    await failureOf(result.save(folder.at('a')), 'output-exists');
-    expect(readFileSync(folder.at('a'), 'utf8')).toBe('precious');
+    writeFileSync(folder.at('a.safetensors'), 'precious');
+    await failureOf(result.save(folder.at('a.safetensors')), 'output-exists');
+    expect(readFileSync(folder.at('a.safetensors'), 'utf8')).toBe('precious');
     await failureOf(result.save(model, { force: true }), 'invalid-options');
     await failureOf(result.save(''), 'invalid-options');
-    await failureOf(result.save(folder.at('no/where')), 'write-failed');
-    await result.save(folder.at('a'), { force: true });
-    expect(readFileSync(folder.at('a')).length).toBe(result.report.sizes.outputBytes);
+    await failureOf(result.save('/proc/none/where.safetensors'), 'write-failed');
+    await result.save(folder.at('a.safetensors'), { force: true });
+    expect(readFileSync(folder.at('a.safetensors')).length).toBe(result.report.sizes.outputBytes);
     await result.close();
-    expect(folder.list()).toEqual(['a', 'model.safetensors']);
+    expect(folder.list()).toEqual(['a.safetensors', 'model.safetensors']);
   });
 });
 
 describe('a result with a name', () => {
   it('is there when the call is done, and stays', async () => {
-    const result = await quantize(pathToFileURL(model), { output: folder.at('named') });
-    expect(result.output).toBe(folder.at('named'));
-    await result.save(folder.at('copy'));
+    const result = await quantize(pathToFileURL(model), { output: folder.at('named.safetensors') });
+    expect(result.output).toBe(folder.at('named.safetensors'));
+    await result.save(folder.at('copy.safetensors'));
     await result.close();
-    expect(readFileSync(folder.at('named')).equals(readFileSync(folder.at('copy')))).toBe(true);
-    await failureOf(quantize(model, { output: folder.at('named') }), 'output-exists');
-    await quantize(model, { output: folder.at('named'), force: true, bits: 4 });
+    expect(
+      readFileSync(folder.at('named.safetensors')).equals(
+        readFileSync(folder.at('copy.safetensors')),
+      ),
+    ).toBe(true);
+    await failureOf(quantize(model, { output: folder.at('named.safetensors') }), 'output-exists');
+    await quantize(model, { output: folder.at('named.safetensors'), force: true, bits: 4 });
     expect(readdirSync(temporary)).toEqual([]);
   });
 
   it('is absent when the call fails', async () => {
     await failureOf(
-      quantize(model, { output: folder.at('named'), failUnder: 100 }),
+      quantize(model, { output: folder.at('named.safetensors'), failUnder: 100 }),
       'quality-gate',
     );
     await failureOf(quantize(model, { output: model, force: true }), 'invalid-options');
@@ -98,7 +104,7 @@ describe('an output that the disk changes', () => {
     return ({ stage, bytes, totalBytes }: Progress) => {
       if (isDone || stage !== 'encode' || bytes !== totalBytes) return;
       isDone = true;
-      damage(folder.partialOf('o') ?? '');
+      damage(folder.partialOf('o.safetensors') ?? '');
     };
   };
 
@@ -116,14 +122,14 @@ describe('an output that the disk changes', () => {
       writeSync(file, bytes);
       closeSync(file);
     });
-    const run = quantize(model, { output: folder.at('o'), threads: 2, onProgress });
+    const run = quantize(model, { output: folder.at('o.safetensors'), threads: 2, onProgress });
     await failureOf(run, 'verification-failed');
     expect(folder.list()).toEqual(['model.safetensors']);
   });
 
   it.each([1, 20_000])('is found out: %i bytes are missing', async (missing) => {
     const onProgress = afterEncoding((path) => truncateSync(path, statSync(path).size - missing));
-    await failureOf(quantize(model, { output: folder.at('o'), onProgress }));
+    await failureOf(quantize(model, { output: folder.at('o.safetensors'), onProgress }));
     expect(folder.list()).toEqual(['model.safetensors']);
   });
 });
@@ -143,13 +149,13 @@ describe('models', () => {
     const changing = folder.write('changing', mixedModel('F32'));
     const bytes = readFileSync(changing);
     const run = quantize(changing, {
-      output: folder.at('o'),
+      output: folder.at('o.safetensors'),
       onProgress: ({ stage }) => {
         if (stage === 'verify') writeFileSync(changing, bytes.subarray(0, bytes.length - 8));
       },
     });
     await failureOf(run, 'file-changed');
-    expect(folder.has('o')).toBe(false);
+    expect(folder.has('o.safetensors')).toBe(false);
   });
 });
 
@@ -158,7 +164,7 @@ it('a change of a model is noticed although its time was put back', async () => 
   const bytes = readFileSync(changing);
   const { atime, mtime } = statSync(changing);
   const run = quantize(changing, {
-    output: folder.at('o'),
+    output: folder.at('o.safetensors'),
     onProgress: ({ stage }) => {
       if (stage !== 'verify') return;
       writeFileSync(changing, bytes);
@@ -166,7 +172,7 @@ it('a change of a model is noticed although its time was put back', async () => 
     },
   });
   await failureOf(run, 'file-changed');
-  expect(folder.has('o')).toBe(false);
+  expect(folder.has('o.safetensors')).toBe(false);
 });
 
 it('what a killed program did not save is removed by the next one', async () => {

@@ -18,6 +18,7 @@ const ALL = [
   ...RUN,
   'CONTRIBUTING.md',
   'CHANGELOG.md',
+  'SECURITY.md',
   'cpp/README.md',
   'cpp/fuzz/README.md',
   'examples/README.md',

@@ -12,6 +12,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { Folder } from '../support/cli.js';
 import { weights } from '../support/models.js';
 
+/** For those who ask what is in it. */
+const EXTRAS = ['dist/THIRD_PARTY.txt', 'dist/bom.cdx.json', 'dist/man/monoquant.1'];
+
 const ROOT = join(import.meta.dirname, '../..');
 const folder = new Folder();
 const project = folder.at('project');
@@ -41,12 +44,13 @@ beforeAll(() => {
 describe('the tarball', () => {
   it('contains dist, and what belongs to every package', () => {
     const others = packed.files.map(({ path }) => path).filter((path) => !path.startsWith('dist/'));
-    expect(others.sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
+    const expected = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
+    expect(others.sort()).toEqual(expected);
   });
 
   it('contains no sources, no tests, and is small', () => {
     for (const { path } of packed.files) {
-      if (!path.startsWith('dist/')) continue;
+      if (!path.startsWith('dist/') || EXTRAS.includes(path)) continue;
       expect(path).toMatch(/^dist\/(node|browser|wasm|types)\/.*\.(js|js\.map|mjs|wasm|d\.ts)$/);
     }
     expect(packed.size).toBeLessThan(1e6);
@@ -92,7 +96,7 @@ describe('installed', () => {
     const words = ['--no-install', name, 'quantize', 'model.safetensors', '--force', '--json'];
     const report = JSON.parse(run('npx', words, project)) as { version: string };
     expect(report.version).toBe(manifestOf(installed()).version);
-    expect(existsSync(join(project, 'model_quantized.safetensors'))).toBe(true);
+    expect(existsSync(join(project, 'model-int8.safetensors'))).toBe(true);
   });
 
   it('is imported by name', () => {
@@ -115,7 +119,7 @@ describe('installed', () => {
       `import { MonoquantError, open, type Plan, quantize, type Report } from 'monoquant';
        const model = await open(new URL('model.safetensors', import.meta.url), { threads: 1 });
        const plan: Plan = await model.plan({ bits: 4, groupSize: 64 });
-       const result = await quantize('model.safetensors', { output: 'o', failUnder: 20 });
+       const result = await quantize('model.safetensors', { output: 'o.safetensors', failUnder: 20 });
        const report: Report = result.report;
        const sqnrDb: number | null = report.sqnrDb;
        export const name: string | undefined = plan.tensors[0]?.name;
@@ -137,6 +141,31 @@ describe('installed', () => {
     );
     const resolution = { moduleResolution: 'bundler', customConditions: ['browser'] };
     expect(compile({ module: 'esnext', lib: ['es2022', 'dom'], ...resolution })).toBe('');
+  });
+
+  it.each([
+    { module: 'esnext', moduleResolution: 'bundler' },
+    { module: 'nodenext', moduleResolution: 'nodenext' },
+    { module: 'node16', moduleResolution: 'node16' },
+  ])('has types for files and for Blobs with $moduleResolution', (resolution) => {
+    write(
+      'program.ts',
+      `import { type BlobResult, type FileResult, configure, modelOf, open, quantize } from 'monoquant';
+       configure({ workerUrl: new URL('worker.js', import.meta.url) });
+       const file = new File([], 'model.safetensors');
+       const result: BlobResult = await quantize(file, { bits: 4 });
+       export const blob: Blob = result.blob();
+       const model = await open(await modelOf([file]));
+       await (await model.convert()).close();
+       const saved = await quantize('model.safetensors', { output: 'o' });
+       await saved.save('other.safetensors');
+       // Node takes a Blob as well, and can write it to a path.
+       const inNode: FileResult = await quantize(file, { output: 'o.pt' });
+       await inNode.save(new URL('o.safetensors', import.meta.url));
+       // @ts-expect-error: no host takes a number
+       await quantize(5);`,
+    );
+    expect(compile({ lib: ['es2022', 'dom'], ...resolution })).toBe('');
   });
 
   it('gives its WebAssembly files to those who host them themselves', () => {

@@ -145,9 +145,9 @@ it('from the example to the saved file by keyboard alone', async () => {
   await keyboard.press('Enter');
   await visitor.done();
   // The end of a run is said, and the way goes on from there.
-  await tabTo(page, /^Save example_quantized\.safetensors$/);
+  await tabTo(page, /^Save example-int4\.safetensors$/);
   const [download] = await Promise.all([page.waitForEvent('download'), keyboard.press('Enter')]);
-  expect(download.suggestedFilename()).toBe('example_quantized.safetensors');
+  expect(download.suggestedFilename()).toBe('example-int4.safetensors');
   await tabTo(page, /^Validate$/);
   await keyboard.press('Space');
   await visitor

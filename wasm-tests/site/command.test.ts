@@ -102,7 +102,7 @@ it(`${CASES} choices mean the same as a command`, async () => {
     else {
       const command = commandOf(options, {
         model,
-        output: outputName(basename(model), plan.configuration.container),
+        output: outputName(basename(model), plan.configuration),
         calibration: [],
       });
       expect(await plannedBy(command), `${JSON.stringify(options)}\n${command}`).toEqual(

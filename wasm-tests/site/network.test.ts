@@ -36,7 +36,7 @@ async function doEverything(visitor: Visit): Promise<void> {
     page.waitForEvent('download'),
     done.getByRole('button', { name: 'Save the report' }).click(),
   ]);
-  expect((await visitor.save()).name).toBe('example_quantized.safetensors');
+  expect((await visitor.save()).name).toBe('example-int4.safetensors');
 }
 
 describe.each(HOSTS)('%s', (_, options) => {
@@ -59,7 +59,8 @@ describe.each(HOSTS)('%s', (_, options) => {
       if (url.startsWith('blob:') || url.endsWith('service-worker.js')) continue;
       expect(response.fromServiceWorker(), url).toBe(true);
     }
-    expect(responses.length).toBeGreaterThan(2);
+    // The engine's worker and the engine at least.
+    expect(responses.length).toBeGreaterThan(1);
     // Before that, too, nobody else was asked.
     for (const request of visitor.requests) {
       expect(new URL(request.url()).origin).toBe(visitor.server.origin);

@@ -128,7 +128,7 @@ const MORE: readonly Case[] = [
   },
   {
     what: 'a file for PyTorch',
-    words: ['--output model_quantized.pt'],
+    words: ['--output model-int8.pt'],
     choose: options({ File: 'pt' }),
   },
   {

@@ -37,7 +37,7 @@ it('the output of a model goes when another one is opened', async () => {
   await expect.poll(() => visitor.privateFiles()).toEqual([]);
   expect(await visitor.card('Done').count()).toBe(0);
   await visitor.quantize();
-  expect((await visitor.save()).name).toBe('example_quantized.safetensors');
+  expect((await visitor.save()).name).toBe('example-int8.safetensors');
 
   await visitor.pick(large);
   await visitor.opened('large.safetensors');
@@ -72,7 +72,7 @@ it('validated in one click; a report that repeats the run', async () => {
     page.waitForEvent('download'),
     done.getByRole('button', { name: 'Save the report' }).click(),
   ]);
-  expect(download.suggestedFilename()).toBe('example_quantized_report.json');
+  expect(download.suggestedFilename()).toBe('example-int4-report.json');
   const path = folder.at('report.json');
   await download.saveAs(path);
   const report = parseReport(readFileSync(path, 'utf8'));

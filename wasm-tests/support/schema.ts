@@ -34,6 +34,7 @@ import {
   PROBLEM_CODES,
   type Problem,
   QUALITIES,
+  type Quantization,
   REASONS,
   type Report,
   SCHEMES,
@@ -151,6 +152,15 @@ const input = object<PlannedInput>({
   ),
 });
 
+const quantization = object<Quantization>({
+  bits: oneOf([4, 8]),
+  scheme: oneOf(SCHEMES),
+  strategy: oneOf(STRATEGIES),
+  groupSize: oneOf(GROUP_SIZES),
+  scaleDtype: dtype,
+  method: oneOf(METHODS),
+});
+
 const plannedTensor = object<PlannedTensor>({
   name: text,
   kind: oneOf(LAYER_KINDS),
@@ -160,16 +170,7 @@ const plannedTensor = object<PlannedTensor>({
   decision: oneOf(['quantize', 'convert', 'copy', 'tie', 'drop']),
   reason: oneOf(REASONS),
   explanation: text,
-  quantization: optional(
-    object<NonNullable<PlannedTensor['quantization']>>({
-      bits: oneOf([4, 8]),
-      scheme: oneOf(SCHEMES),
-      strategy: oneOf(STRATEGIES),
-      groupSize: oneOf(GROUP_SIZES),
-      scaleDtype: dtype,
-      method: oneOf(METHODS),
-    }),
-  ),
+  quantization: optional(quantization),
   input: optional(input),
   outputs: list(output),
 });
@@ -273,6 +274,9 @@ const planDocument = object<Plan>({
 const unchanged = (decision: Decision) =>
   object<UnchangedTensor>({
     name: text,
+    dtype,
+    shape,
+    bytes: count,
     decision: oneOf([decision]),
     reason: oneOf(REASONS),
     explanation: text,
@@ -291,8 +295,12 @@ const reportDocument = object<Report>({
   tensors: list(
     object<TensorReport>({
       name: text,
+      dtype,
+      shape,
       elements: count,
       decision: oneOf(['quantize', 'convert']),
+      quantization: optional(quantization),
+      outputs: list(object<TensorReport['outputs'][number]>({ dtype, bytes: count })),
       sqnrDb: nullable(number),
       quality: oneOf(QUALITIES),
       maxError: number,
@@ -326,6 +334,7 @@ const catalogDocument = object<Catalog>({
   foreign: list(object<ForeignCodes>({ layout: text, tensor: text, tensors: count })),
   globals: list(object<PickleGlobal>({ module: text, name: text, danger: oneOf(DANGERS) })),
   opaque: list(object<OpaquePart>({ member: text, reason: text })),
+  code: list(text),
   tensors: list(
     object<TensorInfo>({
       name: text,

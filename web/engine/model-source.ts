@@ -18,9 +18,7 @@ import {
   type WeightMap,
 } from '../../js/api/model-files.js';
 import type { OneOrShards } from '../../js/engine/shards.js';
-
-/** One file, or several: those of one model, or all that is in its folder. */
-export type ModelSource = Blob | readonly File[];
+import type { ModelSource } from './blob-types.js';
 
 const WHERE = 'the files that were given';
 

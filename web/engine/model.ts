@@ -1,53 +1,26 @@
 /**
  * An open model in browsers: one worker for all of its calls, and outputs that are Blobs.
  */
-import type {
-  ConvertOptions as AnyConvertOptions,
-  DequantizeOptions as AnyDequantizeOptions,
-  QuantizeOptions as AnyQuantizeOptions,
-  ValidateOptions as AnyValidateOptions,
-  QuantizeRequest,
-} from '../../js/api/options.js';
-import type { Report, Validation, Warning } from '../../js/api/types.js';
-import { type FunctionsOf, functionsOf } from '../../js/session/functions.js';
+import { ASYNC_DISPOSE } from '../../js/api/disposal.js';
+import type { Functions } from '../../js/api/functions.js';
+import type { QuantizeRequest } from '../../js/api/options.js';
+import type { Report } from '../../js/api/types.js';
+import { functionsOf } from '../../js/session/functions.js';
 import { Handle } from '../../js/session/handle.js';
-import type { HandleOptions, Host, HostTypes } from '../../js/session/host.js';
+import type { HandleOptions, Host } from '../../js/session/host.js';
 import type { OpenedModel } from '../../js/session/workplace.js';
+import type { BlobTypes, ModelSource, QuantizeResult } from './blob-types.js';
 import { openCalibration } from './calibration-blobs.js';
-import { besideOf, type ModelSource, sourceOf } from './model-source.js';
+import { besideOf, sourceOf } from './model-source.js';
 import { PrivateFileName } from './private-file.js';
 import { startSession } from './worker-host.js';
 
-/** Those of Node without the ones that speak of paths. */
-export type QuantizeOptions = Omit<AnyQuantizeOptions, 'output' | 'force'>;
-export type ConvertOptions = Omit<AnyConvertOptions, 'output' | 'force'>;
-export type DequantizeOptions = Omit<AnyDequantizeOptions, 'output' | 'force'>;
-export type ValidateOptions = AnyValidateOptions<ModelSource>;
-
-export interface QuantizeResult {
-  readonly report: Report;
-  /** Those of the report. */
-  readonly warnings: readonly Warning[];
-  /** Checks the output, by default with the model that it was made from as reference. */
-  validate(options?: ValidateOptions): Promise<Validation>;
-  /** Writes the output's quantized tensors as floats again. */
-  dequantize(options?: DequantizeOptions): Promise<QuantizeResult>;
-  /** The output file. Large ones are on disk, and readable until close(). */
-  blob(): Blob;
-  /** Removes the output from where it was kept; what was saved from it stays. */
-  close(): Promise<void>;
-}
-
-export interface WebTypes extends HostTypes {
-  named: ModelSource;
-  quantize: QuantizeOptions;
-  convert: ConvertOptions;
-  dequantize: DequantizeOptions;
-  result: QuantizeResult;
+/** With how files are named for workers. */
+type WebTypes = BlobTypes & {
   source: Blob;
   sink: string;
   output: Blob;
-}
+};
 
 /** The browser itself notices a file that was changed, and closes what nobody uses any more. */
 async function openModel(named: ModelSource): Promise<OpenedModel<Blob>> {
@@ -95,10 +68,13 @@ class WebModel extends Handle<WebTypes> {
       validate: (options) => functions.validate(output, { ...reference, ...options }),
       dequantize: (options) => functions.dequantize(output, options),
       blob: () => output,
+      bytes: async () => new Uint8Array(await output.arrayBuffer()),
+      stream: () => output.stream(),
       close: () => file.release(),
+      [ASYNC_DISPOSE]: () => file.release(),
     };
   }
 }
 
-/** Those of the package. */
-export const functions: FunctionsOf<WebTypes> = functionsOf(HOST);
+/** Those of the package. The compiler cannot know that the rest of WebTypes is in no signature. */
+export const functions = functionsOf(HOST) as unknown as Functions<BlobTypes>;

@@ -3,11 +3,13 @@
  * back from starting a worker within a worker, which is how an engine gets its threads.
  * Bundlers look for exactly this way of writing a worker's URL.
  */
+import type { MonoquantError } from '../../js/api/errors.js';
 import { MOST_THREADS_BY_DEFAULT, type RunOptions } from '../../js/api/options.js';
 import type { EngineInfo } from '../../js/api/types.js';
 import type { OneOrShards } from '../../js/engine/shards.js';
 import { RestingSessions } from '../../js/session/resting.js';
 import { Session, type SpawnedWorker } from '../../js/session/session.js';
+import { chosenWorkerUrl, notStarted } from '../../js/session/worker-place.js';
 import type { Reply, Request } from '../../js/worker/protocol.js';
 
 export type WebSession = Session<OneOrShards<Blob>, string, Blob>;
@@ -19,6 +21,10 @@ const START_MS = 10_000;
 const MOST_STARTS = 3;
 
 const WITHOUT_THREADS: EngineInfo = { kind: 'st', threads: 1 };
+
+const CURE =
+  'Serve the folders dist/browser and dist/wasm of the package side by side, and tell where: ' +
+  "configure({ workerUrl: '/monoquant/browser/worker.js' }).";
 
 const RESTING = new RestingSessions<OneOrShards<Blob>, string, Blob>();
 
@@ -44,14 +50,14 @@ function engineFor({ engine: kind, threads }: RunOptions): EngineInfo {
 
 class EngineWorker implements SpawnedWorker<OneOrShards<Blob>, string> {
   readonly #onReply: (reply: Reply) => void;
-  readonly #onDeath: (reason: string) => void;
+  readonly #onDeath: (reason: string | MonoquantError) => void;
   /** What a worker that has not said anything yet was asked; undefined once it has. */
   #unheard: WebRequest[] | undefined = [];
   #starts = 0;
   #worker: Worker | undefined;
   #timer: number | undefined;
 
-  constructor(onReply: (reply: Reply) => void, onDeath: (reason: string) => void) {
+  constructor(onReply: (reply: Reply) => void, onDeath: (reason: string | MonoquantError) => void) {
     this.#onReply = onReply;
     this.#onDeath = onDeath;
     this.#start();
@@ -74,7 +80,8 @@ class EngineWorker implements SpawnedWorker<OneOrShards<Blob>, string> {
     this.#worker?.terminate();
     this.#starts += 1;
     if (this.#starts === MOST_STARTS) this.#unheard = this.#unheard?.map(withoutThreads);
-    const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
+    const worker = this.#spawn();
+    if (worker === undefined) return;
     this.#worker = worker;
     worker.addEventListener('message', (event) => {
       this.#unheard = undefined;
@@ -83,10 +90,30 @@ class EngineWorker implements SpawnedWorker<OneOrShards<Blob>, string> {
     });
     worker.addEventListener('messageerror', () => this.#onDeath('a message could not be read'));
     worker.addEventListener('error', (event) => {
-      this.#onDeath(event.message || 'its script could not be loaded');
+      if (this.#unheard === undefined) this.#onDeath(event.message);
+      else this.#fail(event.message || 'its script could not be loaded');
     });
     for (const request of this.#unheard ?? []) worker.postMessage(request);
     if (this.#starts < MOST_STARTS) this.#timer = setTimeout(() => this.#start(), START_MS);
+  }
+
+  /** Undefined if the browser refuses the address. */
+  #spawn(): Worker | undefined {
+    const url = chosenWorkerUrl();
+    try {
+      return url === undefined
+        ? new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })
+        : new Worker(url, { type: 'module' });
+    } catch (error) {
+      // Not at once: whoever starts a session has not got it yet.
+      queueMicrotask(() => this.#fail(error instanceof Error ? error.message : String(error)));
+      return undefined;
+    }
+  }
+
+  #fail(reason: string): void {
+    clearTimeout(this.#timer);
+    this.#onDeath(notStarted(reason, CURE));
   }
 }
 

@@ -10,6 +10,9 @@ import type { OneOrShards } from '../../js/engine/shards.js';
 import type { ByteSink } from '../../js/io/byte-sink.js';
 import type { Request } from '../../js/worker/protocol.js';
 import { serve } from '../../js/worker/server.js';
+// Both, and not only when they are wanted: bundlers cannot cut a worker of the classic kind into pieces.
+import threaded from '../wasm/monoquant-mt.mjs';
+import single from '../wasm/monoquant-st.mjs';
 import { BlobSource } from './blob-source.js';
 import { MemorySink } from './memory-sink.js';
 import { OpfsSink } from './opfs-sink.js';
@@ -37,12 +40,20 @@ self.addEventListener('message', (event: MessageEvent<Request<OneOrShards<Blob>,
 async function loadBest(chosen: EngineInfo): Promise<Engine> {
   if (chosen.kind === 'mt' && canShareMemory()) {
     try {
-      return await loadEngine(() => import('../wasm/monoquant-mt.mjs'), chosen);
+      return await loadEngine(threaded, chosen, startThread);
     } catch {
       // The other one does the same.
     }
   }
-  return loadEngine(() => import('../wasm/monoquant-st.mjs'), { kind: 'st', threads: 1 });
+  return loadEngine(single, { kind: 'st', threads: 1 });
+}
+
+/** The glue knows from the name that it is to be a thread. */
+function startThread(): Worker {
+  return new Worker(new URL('./thread.js', import.meta.url), {
+    type: 'module',
+    name: 'em-pthread',
+  });
 }
 
 async function openSink(name: string, size: number): Promise<ByteSink<Blob>> {

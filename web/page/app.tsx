@@ -39,6 +39,9 @@ export function App({ workbench }: ViewProps) {
           No upload, no account, no tracking: after loading, this page talks to nobody. Pickle files
           are read, never run.
         </p>
+        <p>
+          <a href="./third-party.txt">Notices for code of others</a>
+        </p>
       </footer>
     </>
   );

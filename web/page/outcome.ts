@@ -41,7 +41,7 @@ export class Outcome {
       // The page calibrates once and plans often: the report names the files, as the command does.
       configuration: { ...result.report.configuration, calibration },
     };
-    this.name = outputName(model.name, result.report.configuration.container);
+    this.name = outputName(model.name, result.report.configuration);
     this.command = commandOf(options, { model: model.path, output: this.name, calibration });
   }
 

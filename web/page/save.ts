@@ -22,7 +22,8 @@ export async function saveBlob(
   const counted = new TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>({
     transform(chunk, controller) {
       bytes += chunk.length;
-      onProgress({ stage: 'save', bytes, totalBytes: blob.size, tensor: '' });
+      const fraction = bytes / blob.size;
+      onProgress({ stage: 'save', bytes, totalBytes: blob.size, fraction, tensor: '' });
       controller.enqueue(chunk as Uint8Array<ArrayBuffer>);
     },
   });

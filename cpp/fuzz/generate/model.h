@@ -20,4 +20,7 @@ struct Model {
 
 Model make_model(Choices &choices);
 
+/// So many weights that a file of them with their scales is at its limits. One takes as long as thousands of others.
+Model make_many(Choices &choices);
+
 } // namespace monoquant::fuzz

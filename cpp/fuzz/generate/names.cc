@@ -5,6 +5,7 @@
 
 #include "monoquant/base/text.h"
 #include "monoquant/base/utf8.h"
+#include "monoquant/catalog/layer_kind.h"
 
 namespace monoquant::fuzz {
 namespace {
@@ -43,6 +44,28 @@ constexpr std::string_view kOdd[] = {"\xFF"sv,
                                      "\xE2\x80\xAE"sv, // right to left
                                      "\xC3\xA9"sv,     "{}[],:"sv};
 
+/// A name that means something else beside another: its module, a tensor of its module or below it, an expression.
+std::string related_name(Choices &choices, const std::string &other) {
+  const std::string_view parameter = choices.pick(kParameters);
+  const std::string_view module = catalog::module_name(other);
+  switch (choices.below(4)) {
+  case 0:
+    return std::string(module);
+  case 1:
+    return concat(other, ".weight");
+  case 2:
+    return concat("re:", other);
+  default:
+    return concat(module, ".", parameter);
+  }
+}
+
+const std::string &any_of(Choices &choices, const std::set<std::string> &names) {
+  auto name = names.begin();
+  std::advance(name, static_cast<std::ptrdiff_t>(choices.below(names.size())));
+  return *name;
+}
+
 } // namespace
 
 std::string odd_text(Choices &choices) {
@@ -59,15 +82,18 @@ std::string odd_unicode(Choices &choices) {
 
 std::string make_name(Choices &choices, std::set<std::string> &taken) {
   std::string name;
-  switch (choices.below(12)) {
+  const uint64_t kind = choices.below(12);
+  switch (taken.empty() && kind == 8 ? 0 : kind) {
   default:
     name = concat(choices.pick(kPlaces), choices.pick(kModules), choices.pick(kParameters));
     break;
+  case 8:
+    name = related_name(choices, any_of(choices, taken));
+    break;
   case 9: // of another tensor, if there is one
     if (!taken.empty()) {
-      auto other = taken.begin();
-      std::advance(other, static_cast<std::ptrdiff_t>(choices.below(taken.size())));
-      name = concat(*other, choices.pick(kParts));
+      const std::string &other = any_of(choices, taken);
+      name = concat(other, choices.pick(kParts));
     }
     break;
   case 10:

@@ -19,7 +19,7 @@ namespace {
 
 /// What a host chooses, without any effect on the file.
 test::HostChoice make_host(Choices &choices) {
-  constexpr size_t kBlocks[] = {size_t{1} << 20U, size_t{1} << 19U, size_t{3} << 20U};
+  constexpr size_t kBlocks[] = {test::kSmallestBlock, size_t{3} << 18U, size_t{1} << 20U};
   test::HostChoice host;
   host.block_bytes = choices.pick(kBlocks);
   host.slots = choices.between(1, 3);
@@ -68,11 +68,7 @@ void add_unfit(Json &options, const test::MemoryRun &run) {
   }
 }
 
-} // namespace
-
-void check_round_trip(Input input) {
-  Choices choices(input);
-  const Model model = make_model(choices);
+void check_model(const Model &model, Choices &choices) {
   Json options = make_options(choices, model.catalog);
   const test::HostChoice host = make_host(choices);
   auto plan = make_plan(model, options);
@@ -99,9 +95,23 @@ void check_round_trip(Input input) {
   written.check_outputs();
   written.check_opened();
   written.check_values();
-  if (choices.flag()) {
+  if (choices.chance(4)) {
     written.check_trial();
   }
+}
+
+} // namespace
+
+void check_round_trip(Input input) {
+  Choices choices(input);
+  const Model model = make_model(choices);
+  check_model(model, choices);
+}
+
+void check_many(Input input) {
+  Choices choices(input);
+  const Model model = make_many(choices);
+  check_model(model, choices);
 }
 
 } // namespace monoquant::fuzz

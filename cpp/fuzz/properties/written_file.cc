@@ -105,6 +105,16 @@ WrittenFile::WrittenFile(const Model &model, const plan::Plan &plan, const Bytes
                             entry.quantize()->stored.scheme, importance_of(entry)));
     }
   }
+  for (size_t i = 0; i < plan.tensors.size(); ++i) {
+    if (is_quantized(i)) {
+      quantized_.insert(model.tensors[i].name);
+    }
+  }
+  for (const catalog::Tensor &tensor : opened_.tensors) {
+    if (tensor.codes && !quantized_.contains(tensor.name)) {
+      taken_for_codes_.insert(tensor.name);
+    }
+  }
 }
 
 const plan::TensorPlan &WrittenFile::decided(size_t index) const {
@@ -209,15 +219,21 @@ void WrittenFile::check_inputs() const {
   require(found.size() == planned, "no other scales of inputs are");
 }
 
+/// What a model has that looks like codes and their parts is taken for them in a file whose tensors are plain.
+bool WrittenFile::is_taken_for_codes(std::string_view name) const {
+  return std::any_of(taken_for_codes_.begin(), taken_for_codes_.end(),
+                     [&](const std::string &codes) { return name.starts_with(codes); });
+}
+
 /// What is wrong with the model itself may be wrong with what came of it, too.
 void WrittenFile::check_problems() const {
-  std::set<std::string> excused;
+  std::set<std::string> excused(taken_for_codes_);
   for (const catalog::Problem &problem : layout::check_layout(source_)) {
     excused.insert(problem.tensor);
   }
   for (const catalog::Tensor &tensor : source_.tensors) {
-    // Codes of somebody else's, or what will look like them in a file whose tensors are plain.
-    const bool is_like_codes = tensor.dtype == Dtype::kI8 || tensor.dtype == Dtype::kU8;
+    // Codes of somebody else's, or what will look like them, but for parts that do not fit.
+    const bool is_like_codes = dtype_bits(tensor.dtype) == 8 && !quantized_.contains(tensor.name);
     if (tensor.codes || is_like_codes) {
       excused.insert(tensor.name);
     }
@@ -232,17 +248,15 @@ void WrittenFile::check_problems() const {
 
 /// As `validate --reference` does.
 void WrittenFile::check_compared() const {
-  std::set<std::string> ours;
-  for (size_t i = 0; i < plan_.tensors.size(); ++i) {
-    if (is_quantized(i)) {
-      ours.insert(model_.tensors[i].name);
-    }
+  std::set<std::string> references; // without what was a scale of the model's codes
+  for (const catalog::Tensor &tensor : source_.tensors) {
+    references.insert(tensor.name);
   }
   run::CompareStage stage(opened_, &source_, 1);
   const Json result = result_of(stage, file_, model_.file);
   for (const Json &tensor : result["tensors"]) {
     const auto &name = tensor["name"].get_ref<const std::string &>();
-    if (!ours.contains(name)) {
+    if (!quantized_.contains(name) || !references.contains(name)) {
       continue;
     }
     const Json &codes = tensor["codes"];
@@ -273,7 +287,8 @@ void WrittenFile::check_opened() const {
     const plan::TensorPlan &entry = decided(i);
     const catalog::Tensor &tensor = model_.catalog.tensors[i];
     if (entry.decision() == Decision::kDrop ||
-        (entry.decision() != Decision::kQuantize && !plain.contains(tensor.name))) {
+        (entry.decision() != Decision::kQuantize &&
+         (!plain.contains(tensor.name) || is_taken_for_codes(tensor.name)))) {
       continue;
     }
     const auto found = by_name_.find(tensor.name);

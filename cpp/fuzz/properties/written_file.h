@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 
 #include "generate/model.h"
@@ -34,6 +35,7 @@ private:
     return decided(index).decision() == plan::Decision::kQuantize;
   }
   [[nodiscard]] std::map<std::string, test::FileTensor> expected_of(size_t index) const;
+  [[nodiscard]] bool is_taken_for_codes(std::string_view name) const;
   void check_codes(size_t index, const catalog::Tensor &found) const;
   void check_inputs() const;
   void check_problems() const;
@@ -46,6 +48,8 @@ private:
   catalog::Catalog source_; // the same of the model, which may hold some already
   std::map<std::string, const catalog::Tensor *> by_name_; // of those opened
   std::map<size_t, test::ReferenceCodes> codes_;           // of quantized tensors
+  std::set<std::string> quantized_;                        // the names of these
+  std::set<std::string> taken_for_codes_;                  // and were there before
 };
 
 } // namespace monoquant::fuzz

@@ -107,6 +107,7 @@ struct Catalog {
   std::vector<torch::LeftOut> left_out = {};
   std::vector<torch::Global> globals = {};
   std::vector<torch::Opaque> opaque = {};
+  std::vector<std::string> code = {}; // modules of TorchScript
   std::string key = {};
   std::vector<torch::Candidate> candidates = {};
   bool is_joined = false; // codes, scales and what belongs to them are tensors of values

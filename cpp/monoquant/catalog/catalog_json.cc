@@ -115,7 +115,7 @@ void write_torch(JsonWriter &json, const Catalog &catalog) {
     json.member("reason", part.reason);
     json.end();
   }
-  json.end();
+  json.end().key("code").value(catalog.code);
 }
 
 void write_metadata(JsonWriter &json, const Catalog &catalog) {

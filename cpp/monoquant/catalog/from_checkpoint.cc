@@ -89,6 +89,7 @@ Catalog from_checkpoint(torch::Checkpoint checkpoint, uint64_t file_bytes) {
   catalog.left_out = std::move(checkpoint.left_out);
   catalog.globals = std::move(checkpoint.globals);
   catalog.opaque = std::move(checkpoint.opaque);
+  catalog.code = std::move(checkpoint.code);
   catalog.key = std::move(checkpoint.key);
   catalog.candidates = std::move(checkpoint.candidates);
   catalog.tensors.reserve(checkpoint.tensors.size());

@@ -12,6 +12,7 @@
 #include "monoquant/container/zip.h"
 #include "monoquant/layout/foreign.h"
 #include "monoquant/layout/joining.h"
+#include "monoquant/torch/refusal.h"
 
 namespace monoquant::layout {
 namespace {
@@ -58,6 +59,13 @@ bool looks_like_text(std::string_view head) {
     const auto byte = static_cast<uint8_t>(character);
     return byte >= ' ' || byte == '\t' || byte == '\n' || byte == '\r';
   });
+}
+
+/// A protocol buffer that begins with a version of its format below 32 (ModelProto.ir_version) and who made it, or the
+/// graph. Source: onnx.proto of ONNX 1.16.
+bool looks_like_onnx(std::string_view head) {
+  return head.size() > 2 && head[0] == '\x08' && head[1] > 0 && head[1] < 32 &&
+         (head[2] == '\x12' || head[2] == '\x3A');
 }
 
 Error unsupported(std::string_view found) {
@@ -126,6 +134,9 @@ Result<Parsed<Catalog>> read_file(const ByteWindow &window, const Opening &openi
     if (looks_like_text(text)) {
       return unsupported("a text file");
     }
+    if (looks_like_onnx(text)) {
+      return unsupported("an ONNX model");
+    }
   }
   auto parsed = container::read_safetensors(window);
   if (!parsed) {
@@ -144,7 +155,9 @@ Result<Parsed<Catalog>> read_file(const ByteWindow &window, const Opening &openi
 Result<void> Inspector::read() {
   auto parsed = read_file(window_, opening_);
   if (!parsed) {
-    return parsed.error();
+    const Needs more = torch::tell_names(window_, parsed.error());
+    needs_.assign(more.begin(), more.end());
+    return needs_.empty() ? Result<void>(parsed.error()) : Result<void>();
   }
   if (Needs *needs = std::get_if<Needs>(&parsed.value())) {
     needs_.assign(needs->begin(), needs->end());

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "monoquant/base/text.h"
+
 namespace monoquant::layout {
 namespace {
 
@@ -58,8 +60,38 @@ constexpr std::array<Renaming, 3> kRenamings = {{
     {"language_model.lm_head", "lm_head"},
 }};
 
+/// The same for what a name begins with: parts of models that see and speak.
+constexpr std::array<Renaming, 3> kPrefixes = {{
+    {"language_model.model.", "model.language_model."},
+    {"multi_modal_projector.", "model.multi_modal_projector."},
+    {"vision_tower.", "model.vision_tower."},
+}};
+
+/// Models of pictures whose layers transformers 5 gives the names of the second table, one replacement after the other.
+/// Source: its conversion_mapping, "ViTModel" and what maps to it.
+constexpr std::array<std::string_view, 8> kVisionTypes = {
+    "audio-spectrogram-transformer", "beit", "deit", "ijepa", "vit", "vit_mae", "vit_msn", "vivit"};
+constexpr std::array<Renaming, 7> kVisionRenamings = {{
+    {"encoder.layer.", "layers."},
+    {"attention.query", "q_proj"},
+    {"attention.key", "k_proj"},
+    {"attention.value", "v_proj"},
+    {"attention.output.dense", "attention.o_proj"},
+    {"intermediate.dense", "mlp.fc1"},
+    {"output.dense", "mlp.fc2"},
+}};
+
 bool names_its_class(const catalog::Catalog &catalog) {
   return catalog.model && !catalog.model->architectures.empty();
+}
+
+std::string in_vision(std::string name) {
+  for (const Renaming &renaming : kVisionRenamings) {
+    if (const size_t at = name.find(renaming.in_file); at != std::string::npos) {
+      name.replace(at, renaming.in_file.size(), renaming.on_loading);
+    }
+  }
+  return name;
 }
 
 bool is_linear_weight(const catalog::Tensor &tensor) {
@@ -70,7 +102,8 @@ bool is_linear_weight(const catalog::Tensor &tensor) {
 } // namespace
 
 bool is_loadable(const catalog::Catalog &catalog, const catalog::Tensor &tensor) {
-  return !names_its_class(catalog) || is_linear_weight(tensor);
+  return !names_its_class(catalog) ||
+         (is_linear_weight(tensor) && tensor.kind != LayerKind::kRouter);
 }
 
 bool is_stacked_on_loading(const catalog::Catalog &catalog, const catalog::Tensor &tensor) {
@@ -101,12 +134,27 @@ std::vector<std::string> names_on_loading(const catalog::Catalog &catalog, std::
       names.push_back(std::move(other));
     }
   }
+  for (const Renaming &renaming : kPrefixes) {
+    if (names_its_class(catalog) && names[0].starts_with(renaming.in_file)) {
+      names.push_back(
+          concat(renaming.on_loading, std::string_view(names[0]).substr(renaming.in_file.size())));
+    }
+  }
+  const bool is_vision =
+      names_its_class(catalog) && std::find(kVisionTypes.begin(), kVisionTypes.end(),
+                                            catalog.model->model_type) != kVisionTypes.end();
+  if (std::string other = is_vision ? in_vision(names[0]) : names[0]; other != names[0]) {
+    names.push_back(std::move(other));
+  }
   return names;
 }
 
 std::string_view what_it_is(const catalog::Tensor &tensor) {
   if (tensor.kind == LayerKind::kExperts) {
     return "stacked experts";
+  }
+  if (tensor.kind == LayerKind::kRouter) {
+    return "router";
   }
   const std::string_view name = catalog::class_name(tensor);
   if (name.empty()) {

@@ -12,7 +12,8 @@
 namespace monoquant::layout {
 
 /// False only for weights of a model with a configuration that its loaders take as floats alone: of layers that are
-/// no Linear, and of Linear layers whose weight is not a parameter of that name.
+/// no Linear, of routers, which transformers 5 has as parameters, and of Linear layers whose weight is not a parameter
+/// of that name.
 bool is_loadable(const catalog::Catalog &catalog, const catalog::Tensor &tensor);
 
 /// True for the weight of one expert of a model with a configuration: transformers (since 5.0) stacks the experts of a

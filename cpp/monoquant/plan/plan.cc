@@ -312,6 +312,9 @@ void warn_about_whole(Plan &plan) {
   }
 }
 
+/// Most of those who have it did not choose it: that it does not fit some rows is no news, but a fact of the plan.
+constexpr uint64_t kUsualGroup = 128;
+
 void add_warnings(Plan &plan) {
   const auto quantized = [](const TensorPlan &entry) { return entry.quantize() != nullptr; };
   /// What is stored, if it is quantized.
@@ -324,7 +327,9 @@ void add_warnings(Plan &plan) {
       "The group size asked for does not divide these tensors' rows: they get smaller groups, "
       "or one scale a row. A size that divides them, or -1, says what is wanted.",
       [](const TensorPlan &entry) {
-        return entry.quantize() != nullptr && entry.quantize()->asked_group != 0;
+        const Quantize *quantize = entry.quantize();
+        return quantize != nullptr && quantize->asked_group != 0 &&
+               quantize->asked_group != kUsualGroup;
       });
   warn_about(
       plan, "activation-scheme",

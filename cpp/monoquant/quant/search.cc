@@ -2,6 +2,9 @@
 
 #include <bit>
 #include <cmath>
+#include <functional>
+
+#include "monoquant/quant/level_search.h"
 
 namespace monoquant::quant {
 namespace {
@@ -20,19 +23,20 @@ struct Ladder {
 // 11 scales 20.26, 15: 20.30, these 19: 20.31, a grid of 400: 20.31. 8 bits, groups of 128: rtn 43.72, 17 scales
 // with the steps of 4 bits 43.98, these 15: 44.16, a grid of 200: 44.21; rows of 2048: 41.67, 41.71, 41.79, 41.78.
 // Errors of 4 bits are rounding everywhere; those of 8 bits are clipping soon below the extremes: smaller steps.
-// A scale tried costs 0.2 ns a weight in WebAssembly, a whole search 3 (rows) to 6 ns (groups of 128).
+// A scale tried costs 0.2 ns a weight in WebAssembly, a whole search 3 (rows) to 6 ns (groups of 128): LevelSearch
+// comes first where it can, and leaves to this what is left.
 constexpr Ladder kLadder4 = {0.92F, 2, 1};
 constexpr Ladder kLadder8 = {0.96F, 1, 2};
 constexpr int kMostBatches = 12; // 0.92^47 = 0.02: where the largest values do not count
 constexpr float kZoom = 1.0F / 3;
 
-/// Weights as they are, and a power of two that brings the largest near 1; no weights where all are zero.
+/// Weights as they are, and a power of two that brings the largest near 1; no weights where all are alike.
 Importance normalized(std::span<const float> weights, const Kernels &kernels) {
-  uint32_t largest = 0;
-  kernels.f32.magnitudes(weights.data(), weights.size(), 1, &largest);
-  if (largest == 0) {
+  if (std::adjacent_find(weights.begin(), weights.end(), std::not_equal_to<>()) == weights.end()) {
     return {};
   }
+  uint32_t largest = 0;
+  kernels.f32.magnitudes(weights.data(), weights.size(), 1, &largest);
   const uint32_t exponent = std::min(std::max(largest >> 23U, 1U), 253U);
   return {weights.data(), std::bit_cast<float>((254U - exponent) << 23U)};
 }
@@ -165,8 +169,23 @@ Qparams search_qparams(std::span<const float> values, std::span<const float> imp
   if (!(start.scale > kSmallestScale) || !std::isfinite(start.scale)) {
     return start;
   }
+  const Importance weights = normalized(importance, kernels);
+  Search search(values, weights, scheme, kernels);
+  if (scheme.bits == 4 && scheme.symmetric && weights.weights == nullptr) {
+    LevelSearch levels(values, range, kernels);
+    const bool negative = scheme.signed_scales && range.max > -range.min;
+    const float found = levels.find(start.scale, negative, scheme.signed_scales);
+    if (found != 0) {
+      const Qparams candidates[] = {start, search.scaled({found, 0}, 1)};
+      if (levels.is_better(candidates[1].scale, start.scale)) {
+        return candidates[1];
+      }
+      search.try_all(candidates, 2);
+      search.refit();
+      return search.best();
+    }
+  }
   const Ladder &ladder = scheme.bits == 4 ? kLadder4 : kLadder8;
-  Search search(values, normalized(importance, kernels), scheme, kernels);
   search.descend(start, range, ladder);
   float width = 1.0F - ladder.step;
   for (int i = 0; i < ladder.zooms; ++i) {

@@ -93,7 +93,8 @@ struct Checkpoint {
   std::vector<LeftOut> left_out;
   std::vector<Global> globals; // one for each name, of every pickle that PyTorch may load
   std::vector<Opaque> opaque;
-  std::string key;                   // the candidate that was taken
+  std::vector<std::string> code; // members: modules of TorchScript, which its own interpreter runs
+  std::string key;               // the candidate that was taken
   std::vector<Candidate> candidates; // all of them, the largest first
 };
 

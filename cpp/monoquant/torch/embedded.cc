@@ -1,11 +1,12 @@
 #include "monoquant/torch/embedded.h"
 
 #include <algorithm>
-#include <array>
 
 #include "monoquant/base/text.h"
 #include "monoquant/container/tar.h"
+#include "monoquant/torch/member_kind.h"
 #include "monoquant/torch/pickle.h"
+#include "monoquant/torch/script_code.h"
 
 namespace monoquant::torch {
 namespace {
@@ -17,74 +18,46 @@ constexpr uint64_t kHeadOfPart = 512; // a tar header
 constexpr uint64_t kFirstPickleRead = 64ULL * 1024;
 constexpr uint64_t kPickleGrowth = 8;
 
-bool ends_with_any(std::string_view name, std::span<const std::string_view> ends) {
-  return std::any_of(ends.begin(), ends.end(),
-                     [&](std::string_view end) { return name.ends_with(end); });
-}
+/// Of "archive/" in "archive/data.pkl".
+size_t top_bytes(const ZipMember &member) { return member.name.find('/') + 1; }
 
-/// What loads as a program of the machine or of Python, by its name or its first bytes: ELF, PE, Mach-O.
-bool is_code(std::string_view name, std::string_view head) {
-  using namespace std::string_view_literals;
-  constexpr std::array kEnds = {".so"sv,  ".dll"sv, ".dylib"sv, ".o"sv,       ".obj"sv,
-                                ".a"sv,   ".pyd"sv, ".cubin"sv, ".hsaco"sv,   ".ptx"sv,
-                                ".exe"sv, ".spv"sv, ".pyc"sv,   ".metallib"sv};
-  constexpr std::array kHeads = {"\x7f"
-                                 "ELF"sv,
-                                 "MZ"sv, "\xcf\xfa\xed\xfe"sv, "\xca\xfe\xba\xbe"sv};
-  return ends_with_any(name, kEnds) ||
-         std::any_of(kHeads.begin(), kHeads.end(),
-                     [&](std::string_view start) { return head.starts_with(start); }) ||
-         name.find(".so.") != std::string_view::npos;
-}
-
-bool is_pickle_name(std::string_view name) {
-  using namespace std::string_view_literals;
-  constexpr std::array kEnds = {".pkl"sv,  ".pickle"sv,    ".pt"sv,    ".pth"sv,
-                                ".ckpt"sv, ".debug_pkl"sv, ".joblib"sv};
-  return ends_with_any(name, kEnds);
-}
-
-/// Protocol 2 to 5 in its first bytes.
-bool begins_as_pickle(Bytes head) {
-  return head.size() >= 2 && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5;
-}
-
-bool is_digits(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(),
-                                      [](char digit) { return digit >= '0' && digit <= '9'; });
-}
-
-/// Text beside a checkpoint may begin as a pickle of protocol 0 does: then the names that it seems to have are no
-/// identifiers, which all that Python imports is made of.
-bool names_something(const Pickle &pickle) {
-  const auto is_name = [](std::string_view text) {
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](char letter) {
-      const bool is_plain = (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
-                            (letter >= '0' && letter <= '9') || letter == '_' || letter == '.';
-      return is_plain || static_cast<unsigned char>(letter) >= 0x80;
-    });
-  };
-  return std::any_of(pickle.globals().begin(), pickle.globals().end(), [&](NodeId node) {
-    return is_name(pickle.global_module(node)) && is_name(pickle.global_name(node));
+/// All that Python imports is made of these.
+bool is_identifier(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char letter) {
+    const bool is_plain = (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
+                          (letter >= '0' && letter <= '9') || letter == '_' || letter == '.';
+    return is_plain || static_cast<unsigned char>(letter) >= 0x80;
   });
+}
+
+/// Text beside a checkpoint may begin as a pickle of protocol 0 does, such as labels with "cat" and "dog" in front: then
+/// the names that it seems to have are no identifiers, or nothing comes of them.
+bool does_something(const Pickle &pickle) {
+  bool has_names = false;
+  for (const NodeId node : pickle.globals()) {
+    const auto module = pickle.global_module(node);
+    const auto name = pickle.global_name(node);
+    if (is_identifier(module) && is_identifier(name)) {
+      has_names = true;
+      if (danger_of(module, name) == Danger::kDangerous) {
+        return true;
+      }
+    }
+  }
+  for (NodeId node = 0; has_names && node < pickle.node_count(); ++node) {
+    if (pickle.kind(node) == NodeKind::kObject) {
+      return true;
+    }
+  }
+  return false;
 }
 
 } // namespace
 
-bool is_plain_fact(std::string_view name) {
-  constexpr std::array<std::string_view, 7> kFacts = {
-      "version",         "byteorder",          ".data/version", ".data/serialization_id",
-      ".format_version", ".storage_alignment", "metadata.json"};
-  return std::find(kFacts.begin(), kFacts.end(), name) != kFacts.end();
-}
-
-bool is_plain_record(std::string_view name, bool is_script) {
-  for (const std::string_view folder : {"data/", "constants/", "traced_inputs/", "tensors/"}) {
-    if (name.starts_with(folder) && is_digits(name.substr(folder.size()))) {
-      return true;
-    }
+void EmbeddedReader::want(const Part &part, const Needs &lacking) {
+  for (const Need &need : lacking) {
+    needs.push_back({part.offset + need.offset, need.length});
   }
-  return is_plain_fact(name) || (is_script && name.starts_with("code/") && name.ends_with(".py"));
 }
 
 void EmbeddedReader::hide(std::string_view path, std::string reason) {
@@ -95,15 +68,20 @@ void EmbeddedReader::read(const ByteWindow &window, const ZipMember &member, Unp
   read_member({window, 0, {}, 0, unpickler}, member);
 }
 
+void EmbeddedReader::read_file(const ByteWindow &file) { read_part({file, 0, {}, 0}); }
+
 void EmbeddedReader::read_member(const Part &archive, const ZipMember &member) {
   if (member.bytes == 0) {
     return;
   }
   const std::string path =
       archive.path.empty() ? member.name : concat(archive.path, "/", member.name);
-  const std::string name = lower_case(member.name);
-  if (is_code(name, {})) {
-    return hide(path, "native code");
+  const bool is_module = archive.unpickler == Unpickler::kScript &&
+                         is_script_module(std::string_view(member.name).substr(top_bytes(member)));
+  if (is_module) {
+    code.push_back(path);
+  } else if (const auto kind = code_kind(lower_case(member.name), {})) {
+    return hide(path, std::string(*kind));
   }
   if (++parts_ > kMaxEmbedded) {
     if (parts_ == kMaxEmbedded + 1) {
@@ -125,29 +103,25 @@ void EmbeddedReader::read_member(const Part &archive, const ZipMember &member) {
       return hide(path, "a part that cannot be read");
     }
     if (const Needs *lacking = std::get_if<Needs>(&content.value())) {
-      for (const Need &need : *lacking) {
-        needs.push_back({archive.offset + need.offset, need.length});
-      }
-      return;
+      return want(archive, *lacking);
     }
     bytes_ += member.bytes;
     ByteWindow inflated(member.bytes);
     inflated.add(0, std::move(std::get<container::ZipContent>(content.value()).bytes));
-    return read_part({inflated, 0, path, archive.depth + 1, archive.unpickler});
+    const Part part{inflated, 0, path, archive.depth + 1, archive.unpickler};
+    return is_module ? read_module(part) : read_part(part);
   }
   auto place = container::find_zip_data(archive.window, member);
   if (!place) {
     return hide(path, "a part that cannot be read");
   }
   if (const Needs *lacking = std::get_if<Needs>(&place.value())) {
-    for (const Need &need : *lacking) {
-      needs.push_back({archive.offset + need.offset, need.length});
-    }
-    return;
+    return want(archive, *lacking);
   }
   const uint64_t begin = *std::get_if<uint64_t>(&place.value());
   const ByteWindow inside = archive.window.part(begin, member.bytes);
-  read_part({inside, archive.offset + begin, path, archive.depth + 1, archive.unpickler});
+  const Part part{inside, archive.offset + begin, path, archive.depth + 1, archive.unpickler};
+  return is_module ? read_module(part) : read_part(part);
 }
 
 std::optional<Bytes> EmbeddedReader::head(const Part &part, uint64_t length) {
@@ -159,19 +133,52 @@ std::optional<Bytes> EmbeddedReader::head(const Part &part, uint64_t length) {
 }
 
 void EmbeddedReader::read_part(const Part &part) {
-  const auto begin = head(part, std::min(part.window.file_size(), kHeadOfPart));
+  const uint64_t size = part.window.file_size();
+  const auto begin = head(part, std::min(size, kHeadOfPart));
   if (!begin) {
     return;
   }
   const std::string name = lower_case(part.path);
-  if (is_code(name, {reinterpret_cast<const char *>(begin->data()), begin->size()})) {
-    hide(part.path, "native code");
+  if (const auto kind = code_kind(name, *begin)) {
+    hide(part.path, std::string(*kind));
   } else if (container::looks_like_zip(*begin)) {
     read_archive(part);
   } else if (container::looks_like_tar(*begin)) {
     hide(part.path, "a tar archive inside of another archive");
+    read_tar(part);
+  } else if (const auto array = find_array_pickle(*begin); array && *array < size) {
+    const ByteWindow inside = part.window.part(*array, size - *array);
+    read_pickles({inside, part.offset + *array, part.path, part.depth, part.unpickler}, true);
   } else {
-    read_pickles(part, is_pickle_name(name) || begins_as_pickle(*begin));
+    read_pickles(part, must_be_pickle(name, *begin));
+  }
+}
+
+void EmbeddedReader::read_module(const Part &part) {
+  const uint64_t size = part.window.file_size();
+  if (size > kMaxPickleBytes || bytes_ + size > kMaxEmbeddedBytes) {
+    return hide(part.path, "too large to be looked into");
+  }
+  if (const auto text = head(part, size)) {
+    list_operators({reinterpret_cast<const char *>(text->data()), text->size()}, globals);
+    bytes_ += size;
+  }
+}
+
+void EmbeddedReader::read_tar(const Part &part) {
+  const auto parsed = container::read_tar(part.window);
+  if (!parsed) {
+    return;
+  }
+  if (const Needs *lacking = std::get_if<Needs>(&parsed.value())) {
+    return want(part, *lacking);
+  }
+  for (const auto &member : *std::get_if<std::vector<container::TarMember>>(&parsed.value())) {
+    const std::string path = concat(part.path, part.path.empty() ? "" : "/", member.name);
+    if (member.bytes != 0 && part.depth <= kMaxNesting && ++parts_ <= kMaxEmbedded) {
+      const ByteWindow inside = part.window.part(member.offset, member.bytes);
+      read_part({inside, part.offset + member.offset, path, part.depth + 1});
+    }
   }
 }
 
@@ -184,10 +191,7 @@ void EmbeddedReader::read_archive(const Part &part) {
     return hide(part.path, "an archive that cannot be read");
   }
   if (const Needs *lacking = std::get_if<Needs>(&parsed.value())) {
-    for (const Need &need : *lacking) {
-      needs.push_back({part.offset + need.offset, need.length});
-    }
-    return;
+    return want(part, *lacking);
   }
   const auto &directory = std::get<container::ZipDirectory>(parsed.value());
   if (!container::require_names_differ_by_more_than_case(directory)) {
@@ -200,9 +204,8 @@ void EmbeddedReader::read_archive(const Part &part) {
   Part archive = part;
   archive.unpickler = is_script ? Unpickler::kScript : Unpickler::kPython;
   for (const ZipMember &member : directory.members) {
-    const std::string_view name = member.name;
-    const size_t slash = name.find('/');
-    if (slash == std::string_view::npos || !is_plain_record(name.substr(slash + 1), is_script)) {
+    const size_t top = top_bytes(member);
+    if (top == 0 || !is_plain_record(std::string_view(member.name).substr(top))) {
       read_member(archive, member);
     }
   }
@@ -235,10 +238,10 @@ void EmbeddedReader::read_pickles(const Part &part, bool must_be_one) {
       continue;
     }
     const PickleNames names = read_pickle_names(rest);
-    if (pickles == 0 && (must_be_one || names_something(names.pickle))) {
+    if (pickles == 0 && (must_be_one || does_something(names.pickle))) {
       globals.add(names.pickle, part.unpickler);
       hide(part.path, "a pickle that cannot be read");
-    } else if (names_something(names.pickle)) {
+    } else if (does_something(names.pickle)) {
       globals.add(names.pickle, part.unpickler);
     }
     break;

@@ -27,11 +27,14 @@ class EmbeddedReader {
 public:
   /// Looks into a member of the archive in `window`.
   void read(const ByteWindow &window, const container::ZipMember &member, Unpickler unpickler);
+  /// Looks into a whole file, whatever it is.
+  void read_file(const ByteWindow &file);
 
   /// What is lacking; where anything is, all of it must be read once more.
   Needs needs;
   GlobalList globals;
   std::vector<Opaque> opaque;
+  std::vector<std::string> code; // paths of modules of TorchScript
 
 private:
   /// A run of bytes of the file, or of what was inflated.
@@ -46,19 +49,16 @@ private:
   void read_member(const Part &archive, const container::ZipMember &member);
   void read_part(const Part &part);
   void read_archive(const Part &part);
+  void read_tar(const Part &part);
+  void read_module(const Part &part);
   void read_pickles(const Part &part, bool must_be_one);
   /// The first `length` bytes; nothing where they are not there yet.
   std::optional<std::span<const uint8_t>> head(const Part &part, uint64_t length);
+  void want(const Part &part, const Needs &lacking);
   void hide(std::string_view path, std::string reason);
 
   size_t parts_ = 0;
   uint64_t bytes_ = 0;
 };
-
-/// Whether a member says only how the archive was written. `name`: without the top folder.
-bool is_plain_fact(std::string_view name);
-/// Whether a member of a saved checkpoint can hold neither names nor code: storages, and small facts.
-/// `name`: without the archive's top folder.
-bool is_plain_record(std::string_view name, bool is_script);
 
 } // namespace monoquant::torch

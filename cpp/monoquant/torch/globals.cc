@@ -6,6 +6,7 @@
 #include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
 #include "monoquant/torch/dangerous_names.h"
+#include "monoquant/torch/script_code.h"
 
 namespace monoquant::torch {
 namespace {
@@ -101,7 +102,7 @@ void GlobalList::add(const Pickle &pickle, Unpickler unpickler) {
     const bool is_program = unpickler == Unpickler::kScript &&
                             (module == "__torch__" || module.starts_with("__torch__."));
     const Danger danger =
-        is_program ? Danger::kSafe
+        is_program ? danger_of_script_class(concat(module, ".", name))
                    : danger_of(module, name, pickle.is_only_made(node) ? Use::kMade : Use::kAny);
     add({std::string(module), std::string(name), danger});
   }

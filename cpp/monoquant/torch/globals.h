@@ -32,12 +32,11 @@ class GlobalList {
 public:
   void add(const Pickle &pickle, Unpickler unpickler = Unpickler::kPython);
   void add(const GlobalList &others);
+  void add(Global global);
   /// The dangerous ones first, else in the order in which they were added.
   [[nodiscard]] std::vector<Global> list() const;
 
 private:
-  void add(Global global);
-
   std::vector<Global> globals_;
   std::map<std::pair<std::string, std::string>, size_t> places_;
 };

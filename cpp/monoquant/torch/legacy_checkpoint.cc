@@ -13,6 +13,7 @@
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/checked.h"
 #include "monoquant/base/text.h"
+#include "monoquant/container/zip_records.h"
 #include "monoquant/torch/assembly.h"
 #include "monoquant/torch/checkpoint.h"
 #include "monoquant/torch/globals.h"
@@ -115,6 +116,28 @@ Result<LegacyStorages> collect_storages(const Pickle &pickle, StorageClaims &cla
   return storages;
 }
 
+/// What looks for an archive's end, as torch.jit.load does, finds another checkpoint in a file with one behind `end`.
+Result<Needs> refuse_archive(const ByteWindow &window, uint64_t end) {
+  using container::zip::End;
+  constexpr uint64_t kMost = End::kBytes + container::zip::kSaturated16;
+  const uint64_t length = std::min(window.file_size() - end, kMost);
+  if (length < End::kBytes) {
+    return Needs();
+  }
+  const uint64_t begin = window.file_size() - length;
+  const auto tail = window.find(begin, length);
+  if (!tail) {
+    return Needs{{begin, length}};
+  }
+  for (size_t at = 0; at + End::kBytes <= tail->size(); ++at) {
+    if (load_le<uint32_t>(&(*tail)[at]) == End::kSignature) {
+      return malformed_checkpoint(concat("behind its last storage, at ", begin + at,
+                                         ", is the end of a zip archive: two files in one"));
+    }
+  }
+  return Needs();
+}
+
 /// Walks through the storages behind the pickles, in the order of their keys.
 Result<Needs> place(const ByteWindow &window, const LegacyHead &head, LegacyStorages &storages) {
   const Pickle &keys = head.pickles[4];
@@ -149,6 +172,9 @@ Result<Needs> place(const ByteWindow &window, const LegacyHead &head, LegacyStor
     }
     storage.offset = position + kSizeBytes;
     position = storage.offset + storage.bytes;
+  }
+  if (needs.empty()) {
+    return refuse_archive(window, position);
   }
   return needs;
 }

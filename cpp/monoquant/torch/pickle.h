@@ -159,7 +159,7 @@ Result<std::optional<PickleRead>> read_pickle(std::span<const uint8_t> bytes, bo
 
 /// What a pickle names up to its end, or up to where it cannot be read: Python runs it that far.
 struct PickleNames {
-  Pickle pickle;    // of a broken one, only globals() can be asked for
+  Pickle pickle;    // of a broken one, only globals() and kinds can be asked for
   uint64_t end = 0; // 0: it is broken
 };
 /// `bytes`: all that there are. Errors: none of the pickle's.

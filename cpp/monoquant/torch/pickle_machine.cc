@@ -78,49 +78,6 @@ Result<std::optional<PickleRead>> PickleMachine::run() {
   return std::optional(std::move(read));
 }
 
-bool PickleMachine::push_if(std::optional<NodeId> node) {
-  if (node) {
-    push(*node);
-  }
-  return node.has_value();
-}
-
-bool PickleMachine::push_use(std::optional<NodeId> node) {
-  if (node && !builder_.memory().exhausted()) {
-    builder_.note_use(*node);
-  }
-  return push_if(node);
-}
-
-std::optional<NodeId> PickleMachine::pop() {
-  const auto node = top();
-  if (node) {
-    stack_.pop_back();
-  }
-  return node;
-}
-
-std::optional<NodeId> PickleMachine::top() {
-  if (stack_.size() <= floor()) {
-    source_.malformed("expected a value on the stack, found none");
-    return std::nullopt;
-  }
-  return stack_.back();
-}
-
-std::optional<std::span<const NodeId>> PickleMachine::above_mark() {
-  if (marks_.empty()) {
-    source_.malformed("expected a mark on the stack, found none");
-    return std::nullopt;
-  }
-  return std::span<const NodeId>(stack_).subspan(marks_.back());
-}
-
-void PickleMachine::drop_to_mark() {
-  stack_.resize(marks_.back());
-  marks_.pop_back();
-}
-
 bool PickleMachine::run_value(uint8_t opcode) {
   switch (opcode) {
   case op::kNone:

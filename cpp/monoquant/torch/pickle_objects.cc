@@ -113,16 +113,6 @@ bool PickleMachine::set_marked() {
   return true;
 }
 
-std::optional<NodeId> PickleMachine::below_mark() {
-  const size_t height = marks_.back();
-  const size_t floor = marks_.size() < 2 ? 0 : marks_[marks_.size() - 2];
-  if (height <= floor) {
-    source_.malformed("expected a container below the mark, found nothing");
-    return std::nullopt;
-  }
-  return stack_[height - 1];
-}
-
 bool PickleMachine::check_global(size_t module_bytes, size_t name_bytes) {
   if (module_bytes > kMaxGlobalBytes || name_bytes > kMaxGlobalBytes) {
     return source_.exceeded(concat("expected names of at most ", kMaxGlobalBytes,

@@ -2,6 +2,7 @@
 #include "monoquant/torch/assembly.h"
 #include "monoquant/torch/embedded.h"
 #include "monoquant/torch/globals.h"
+#include "monoquant/torch/member_kind.h"
 #include "monoquant/torch/pickle.h"
 #include "monoquant/torch/zip_checkpoint.h"
 
@@ -47,7 +48,7 @@ Needs read_others(const ZipArchive &archive, bool is_script, EmbeddedReader &oth
     const bool is_inside = name.starts_with(archive.top);
     const auto inner = is_inside ? name.substr(archive.top.size()) : std::string_view();
     if (!is_inside ||
-        (inner != "data.pkl" && inner != "constants.pkl" && !is_plain_record(inner, is_script))) {
+        (inner != "data.pkl" && inner != "constants.pkl" && !is_plain_record(inner))) {
       others.read(archive.window, member, unpickler);
     }
   }
@@ -142,6 +143,7 @@ Result<Parsed<Checkpoint>> read_pickled_archive(ZipArchive archive, const Choice
   globals.add(others.globals);
   checkpoint.globals = globals.list();
   checkpoint.opaque = std::move(others.opaque);
+  checkpoint.code = std::move(others.code);
   if (auto some = require_tensors(checkpoint); !some) {
     return some.error();
   }

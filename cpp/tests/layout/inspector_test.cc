@@ -49,6 +49,10 @@ TEST(Inspector, other_formats_are_named) {
       {"<!DOCTYPE html><html>", "HTML"},
       {"<html><body>", "HTML"},
       {"A line of plain words\n", "a text file"},
+      {"\x08\x07\x12\x07pytorch\x1a\x05"
+       "2.1.0:",
+       "an ONNX model"},
+      {"\x08\x0A:\x10graph", "an ONNX model"},
       {"{\"architectures\": [\"LlamaForCausalLM\"]}", "a text file"},
       {"\x89PNG\r\n\x1a\n", "a picture"},
       {{"\x1F\x8B\x08\x00\x00\x00\x00\x00\x00", 9}, "gzip"},

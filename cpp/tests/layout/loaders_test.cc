@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
+#include <utility>
+
 #include "monoquant/base/json.h"
 #include "support/catalog_builder.h"
 #include "support/memory_host.h"
@@ -72,6 +76,60 @@ TEST(Loaders, ModulesThatShareTheEmbeddingAreIgnoredThoughNoTensorStandsForThem)
   for (const Head &head : heads) {
     EXPECT_EQ(heads_ignored(model_of(head.architecture, kTiedLlama)), head.ignored)
         << head.architecture;
+  }
+}
+
+TEST(Loaders, NoLoaderTakesAQuantizedRouter) {
+  catalog::Catalog model = model_of(
+      "MixtralForCausalLM", {{"model.layers.0.block_sparse_moe.gate.weight", {16, 64}},
+                             {"model.layers.0.block_sparse_moe.experts.0.w1.weight", {64, 64}}});
+  Json options = test::default_options();
+  options["overrides"] = {{{"bits", 8}, {"tensors", {0, 1}}}};
+  const auto told = [&] {
+    const Plan plan = test::plan_for(model, options);
+    EXPECT_NE(plan.tensors[0].quantize(), nullptr);
+    return std::count_if(plan.warnings.begin(), plan.warnings.end(), [](const Warning &warning) {
+      return warning.code == "not-loadable" && warning.tensors.size() == 1 &&
+             warning.tensors[0].find("gate") != std::string::npos;
+    });
+  };
+  EXPECT_EQ(told(), 1);
+  model.model->architectures.clear();
+  EXPECT_EQ(told(), 0);
+}
+
+/// transformers 5 calls layers of some models by other names than their files do: both are targets.
+TEST(Loaders, LayersAreNamedAsTheyAreOnLoading) {
+  const std::string layer = "vit.encoder.layer.1.";
+  const std::vector<std::pair<std::string, std::string>> names = {
+      {layer + "attention.attention.query", "vit.layers.1.attention.q_proj"},
+      {layer + "attention.attention.key", "vit.layers.1.attention.k_proj"},
+      {layer + "attention.attention.value", "vit.layers.1.attention.v_proj"},
+      {layer + "attention.output.dense", "vit.layers.1.attention.o_proj"},
+      {layer + "intermediate.dense", "vit.layers.1.mlp.fc1"},
+      {layer + "output.dense", "vit.layers.1.mlp.fc2"},
+      {"language_model.model.layers.0.mlp.up_proj", "model.language_model.layers.0.mlp.up_proj"},
+      {"vision_tower.layers.0.fc1", "model.vision_tower.layers.0.fc1"},
+      {"multi_modal_projector.linear_1", "model.multi_modal_projector.linear_1"}};
+  std::vector<Entry> entries = {{"classifier.weight", {64, 64}}};
+  for (const auto &[in_file, on_loading] : names) {
+    entries.push_back({in_file + ".weight", {64, 64}});
+  }
+  catalog::Catalog model = model_of("ViTForImageClassification", entries);
+  model.model->model_type = "vit";
+  Json options = test::int4_options(32);
+  options["overrides"] = {{{"bits", 8}, {"tensors", {1, 2}}}};
+  const Json groups =
+      parse_json(test::plan_for(model, options).quantization_config)["config_groups"];
+  ASSERT_EQ(groups.size(), 2U);
+  std::set<std::string> targets;
+  for (const Json &group : groups) {
+    for (const Json &target : group["targets"]) {
+      EXPECT_TRUE(targets.insert(target.get<std::string>()).second) << target;
+    }
+  }
+  for (const auto &[in_file, on_loading] : names) {
+    EXPECT_TRUE(targets.contains(in_file) && targets.contains(on_loading)) << on_loading;
   }
 }
 

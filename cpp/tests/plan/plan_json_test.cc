@@ -60,9 +60,9 @@ TEST(PlanJson, no_parameters_make_no_nan) {
 TEST(PlanJson, a_warning_names_twenty_tensors_at_most) {
   std::vector<Entry> entries(30);
   for (size_t i = 0; i < entries.size(); ++i) {
-    entries[i] = {concat("l.", i, ".weight"), {64, 64}};
+    entries[i] = {concat("l.", i, ".weight"), {64, 48}};
   }
-  const Plan plan = test::plan_for(test::make_catalog(entries), test::int4_options(128));
+  const Plan plan = test::plan_for(test::make_catalog(entries), test::int4_options(32));
   const Json warnings = Json::parse(plan_json(plan))["warnings"];
   bool found = false;
   for (const Json &warning : warnings) {

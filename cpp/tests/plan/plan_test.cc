@@ -253,6 +253,7 @@ TEST(Plan, warns_when_and_only_when) {
             Codes{"mostly-unquantized"});
   EXPECT_EQ(warnings_of({{"a.weight", {64, 48}}, head}, test::int4_options(32)),
             Codes{"group-fallback"});
+  EXPECT_EQ(warnings_of({{"a.weight", {64, 48}}, head}, test::int4_options(128)), Codes{});
   EXPECT_EQ(warnings_of({weight, head, {"b.weight", {64, 128}}, {"b.weight_scale", {64, 1}}},
                         test::default_options()),
             (Codes{"already-quantized", "mostly-unquantized"}));

@@ -192,6 +192,36 @@ TEST(Search, gains_what_was_measured_on_gaussian_weights) {
   }
 }
 
+/// The smallest error of all scales, two percent apart, and of both signs.
+double least_error(const Floats &values, const Scheme &scheme) {
+  const float start = std::fabs(rtn(values, scheme).scale);
+  double least = HUGE_VAL;
+  for (float scale = start * 1.1F; scale > start * 0.05F; scale *= 0.98F) {
+    least = std::min({least, error_of(values, {}, scheme, {scale, 0}),
+                      error_of(values, {}, scheme, {-scale, 0})});
+  }
+  return least;
+}
+
+TEST(Search, of_few_scales_loses_little_against_all) {
+  Scheme scheme = searched_scheme(4, true);
+  scheme.signed_scales = true;
+  Random random(67);
+  for (const size_t size : {32U, 128U, 1000U, 9000U}) {
+    for (const uint64_t kind : {0U, 1U, 3U, 4U}) {
+      double found = 0;
+      double least = 0;
+      for (size_t i = 0; i < 40000 / size; ++i) {
+        Floats values = draw_many(random, size, kind);
+        values[0] *= i % 8 == 7 ? 10.0F : 1.0F; // an outlier
+        found += error_of(values, {}, scheme, search(values, {}, scheme));
+        least += least_error(values, scheme);
+      }
+      EXPECT_LT(10 * std::log10(found / least), 0.03) << size << ", distribution " << kind;
+    }
+  }
+}
+
 TEST(Search, finds_exact_scales) {
   // Floats that some scale stores exactly, though not that of their extremes.
   Random random(62);

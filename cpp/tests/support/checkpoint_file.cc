@@ -129,4 +129,14 @@ std::optional<Bytes> tensor_bytes(const Bytes &file, const torch::Checkpoint &ch
   return bytes;
 }
 
+std::optional<torch::Danger> danger_in(const torch::Checkpoint &checkpoint, std::string_view module,
+                                       std::string_view name) {
+  for (const torch::Global &global : checkpoint.globals) {
+    if (global.module == module && global.name == name) {
+      return global.danger;
+    }
+  }
+  return std::nullopt;
+}
+
 } // namespace monoquant::test

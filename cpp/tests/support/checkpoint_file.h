@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "monoquant/torch/checkpoint.h"
@@ -26,5 +27,9 @@ OpenedCheckpoint open_checkpoint(const std::vector<uint8_t> &file, const torch::
 std::optional<std::vector<uint8_t>> tensor_bytes(const std::vector<uint8_t> &file,
                                                  const torch::Checkpoint &checkpoint,
                                                  const torch::Tensor &tensor);
+
+/// The verdict on a name; nothing where it is not listed.
+std::optional<torch::Danger> danger_in(const torch::Checkpoint &checkpoint, std::string_view module,
+                                       std::string_view name);
 
 } // namespace monoquant::test

@@ -206,6 +206,32 @@ std::string compare_trials(const Kernels &expected, const Kernels &actual, Rando
   return {};
 }
 
+/// Trials of levels on one scope: their sums are exact, and the signal as much too small as documented.
+std::string compare_levels(const Kernels &expected, const Kernels &actual, Random &random,
+                           size_t size, SumsMatch match) {
+  const Case made = make_case(random, Dtype::kF32, size, 1, -8, 7);
+  const std::vector<float> values = made.stored.values();
+  float largest = 0x1p-100F;
+  for (const float value : values) {
+    largest = std::max(largest, std::fabs(value));
+  }
+  const float unit = static_cast<float>(quant::kMostLevel) / largest;
+  const auto first = static_cast<int16_t>(static_cast<int32_t>(random.index(41000)) - 9000);
+  const quant::LevelTrials trials{random.chance(2) ? unit : -unit, first, random.chance(2)};
+  quant::LevelSums one;
+  quant::LevelSums other;
+  expected.try_levels(values.data(), size, trials, one);
+  actual.try_levels(values.data(), size, trials, other);
+  bool same = match == SumsMatch::kToTheBit
+                  ? other.signal == one.signal
+                  : other.signal <= one.signal &&
+                        other.signal >= one.signal - 1024.0 * (static_cast<double>(size) + 1) / 2;
+  for (size_t n = 0; n < quant::kLevelTrials; ++n) {
+    same = same && other.cross[n] == one.cross[n] && other.power[n] == one.power[n];
+  }
+  return same ? std::string() : concat("levels, a scope of ", size, " differs");
+}
+
 using Decode = void (*)(const uint8_t *, size_t, float *);
 
 /// Compares floats bit by bit, or, for the exact reference, as numbers where both are NaN.
@@ -318,6 +344,9 @@ std::string compare_searching(const Kernels &expected, const Kernels &actual, ui
   for (const size_t size : sizes()) {
     for (size_t count = 1; count <= 5; ++count) {
       std::string text = compare_trials(expected, actual, random, size, count, match);
+      if (text.empty()) {
+        text = compare_levels(expected, actual, random, size, match);
+      }
       if (!text.empty()) {
         return text;
       }

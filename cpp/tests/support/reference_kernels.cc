@@ -161,6 +161,27 @@ void try_codes(const float *x, size_t size, const quant::Importance &importance,
   }
 }
 
+/// a * b / 2^15, rounded half up.
+int32_t product_of(int32_t a, int32_t b) {
+  return static_cast<int32_t>(std::floor(static_cast<double>(a) * b / 32768.0 + 0.5));
+}
+
+void try_levels(const float *x, size_t size, const quant::LevelTrials &trials,
+                quant::LevelSums &to) {
+  to = {};
+  for (size_t i = 0; i < size; ++i) {
+    const auto level = static_cast<int32_t>(std::nearbyint(x[i] * trials.unit));
+    to.signal += trials.fine ? 0.0 : static_cast<double>(level) * level;
+    for (size_t n = 0; n < quant::kLevelTrials; ++n) {
+      const double step = std::floor(level / (trials.fine ? 32.0 : 8.0));
+      const double exact = level + product_of(level, trials.first) + static_cast<double>(n) * step;
+      const double code = std::clamp(std::floor(exact / quant::kLevelsPerCode + 0.5), -8.0, 7.0);
+      to.cross[n] += level * code;
+      to.power[n] += code * code;
+    }
+  }
+}
+
 } // namespace
 
 uint32_t round_to_format(double magnitude, int mantissa, int smallest_exponent) {
@@ -196,7 +217,8 @@ const quant::Kernels &reference_kernels() {
                                               ReferenceKernels<read_f16>::kTable,
                                               ReferenceKernels<read_bf16>::kTable,
                                               try_codes,
-                                              fit_codes};
+                                              fit_codes,
+                                              try_levels};
   return kKernels;
 }
 

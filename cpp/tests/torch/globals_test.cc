@@ -50,6 +50,57 @@ TEST(Globals, KnowsWhatPyTorchAllows) {
   }
 }
 
+/// The same functions under other modules that import them: each has passed some list of dangerous names.
+TEST(Globals, AnAliasIsNeverSafe) {
+  for (const char *of : {"random _os.system",
+                         "argparse _os.popen",
+                         "enum bltns.exec",
+                         "enum bltns.getattr",
+                         "numpy _builtins.eval",
+                         "numpy.core.numeric builtins.eval",
+                         "pprint _types.FunctionType",
+                         "torch.storage io.open",
+                         "torch.serialization os.system",
+                         "torch._utils sys.modules",
+                         "torch.nn.modules.module torch.load",
+                         "torch.nn.modules.linear torch.hub.load",
+                         "torch.nn.modules.linear Linear.forward",
+                         "torch.nn.modules.linear Linear.__init__.__globals__",
+                         "collections OrderedDict.__class__",
+                         "collections _sys.modules",
+                         "functools partial.func",
+                         "datetime sys.modules",
+                         "pathlib PosixPath.write_text",
+                         "pathlib Path.unlink",
+                         "argparse FileType",
+                         "argparse Namespace.__init__.__globals__",
+                         "types FunctionType",
+                         "tempfile _os.system",
+                         "logging os.system",
+                         "logging FileHandler",
+                         "uuid os.system",
+                         "typing ForwardRef._evaluate",
+                         "dataclasses _create_fn",
+                         "mailcap findmatch",
+                         "_osx_support _read_output",
+                         "cStringIO open",
+                         "joblib.numpy_pickle os.system",
+                         "numpy.lib.format pickle.load",
+                         "numpy.core.memmap memmap",
+                         "numpy.core.fromnumeric _wrapfunc",
+                         "torch.distributed.distributed_c10d _unpickler.load",
+                         "multiprocessing.connection os.system",
+                         "xml.dom.expatbuilder ParseEscape",
+                         "concurrent.futures.process os.system",
+                         "transformers.models.bert.modeling_bert os.system",
+                         "ultralytics.nn.tasks contextlib.os.system",
+                         "timm.models.vision_transformer checkpoint",
+                         "torch.nn.Linear forward",
+                         "torch.nn Linear "}) {
+    EXPECT_NE(verdict(of), Danger::kSafe) << of;
+  }
+}
+
 TEST(Globals, KnowsWhatRunsCode) {
   for (const char *of : {"builtins eval",
                          "__builtin__ eval",

@@ -21,20 +21,10 @@ const Py kSystemCall = py_call(py_global("os", "system"), {py_text("true")});
 const Py kWholeTensor = py_tensor("0", {4});
 const std::string kFourFloats = floats_from(0, 4);
 
-Danger worst_of(const Checkpoint &checkpoint, std::string_view module, std::string_view name) {
-  for (const Global &global : checkpoint.globals) {
-    if (global.module == module && global.name == name) {
-      return global.danger;
-    }
-  }
-  ADD_FAILURE() << module << "." << name << " is not listed";
-  return Danger::kSafe;
-}
-
 void expect_system_listed(const std::vector<uint8_t> &file) {
   const auto checkpoint = open_checkpoint(file, {}).checkpoint;
   ASSERT_TRUE(checkpoint.has_value()) << checkpoint.error().message;
-  EXPECT_EQ(worst_of(checkpoint.value(), "os", "system"), Danger::kDangerous);
+  EXPECT_EQ(danger_in(checkpoint.value(), "os", "system"), Danger::kDangerous);
 }
 
 /// A call whose value is dropped, in front of a pickle's own.
@@ -113,6 +103,8 @@ TEST(PickleNames, TextAndTensorsBesideACheckpointAreNone) {
                                      {{"data/0", kFourFloats},
                                       {"extra/config.yaml", "class: net\nname: x\nlayers: 3\n"},
                                       {"extra/readme.txt", "I am a model.\n"},
+                                      {"extra/labels.txt", "cat\ndog\nfox\n"},
+                                      {"extra/animals", "ibex\nfox\n"},
                                       {"extra/table.bin", floats_from(0, 300)}}),
                       {});
   ASSERT_TRUE(opened.checkpoint.has_value());
@@ -180,16 +172,15 @@ TEST(PickleNames, NativeCodeIsNamed) {
   EXPECT_EQ(checkpoint.value().opaque[0].member, "m/data/aotinductor/model/wrapper.so");
 }
 
-TEST(PickleNames, ProgramsOfTorchScriptAreNoModulesOfPython) {
-  const Py root = py_object(py_global("__torch__", "Net"), py_text_dict({{"w", kWholeTensor}}));
-  Records records = {{"data/0", kFourFloats}};
-  EXPECT_EQ(worst_of(open_checkpoint(zip_checkpoint(root, records), {}).checkpoint.value(),
-                     "__torch__", "Net"),
-            Danger::kUnknown);
-  records.emplace_back("constants.pkl", finish_pickle(py_tuple({})));
-  EXPECT_EQ(worst_of(open_checkpoint(zip_checkpoint(root, records), {}).checkpoint.value(),
-                     "__torch__", "Net"),
-            Danger::kSafe);
+TEST(PickleNames, AnArchiveBehindTheOldStreamIsRefused) {
+  Bytes file = legacy_checkpoint(py_text_dict({{"w", kWholeTensor}}), {{"0", 4, kFourFloats}});
+  file.insert(file.end(), 3, 0); // other data may follow
+  EXPECT_TRUE(open_checkpoint(file, {}).checkpoint.has_value());
+  const Bytes archive = zip_checkpoint(kSystemCall, {});
+  file.insert(file.end(), archive.begin(), archive.end());
+  const auto refused = open_checkpoint(file, {}).checkpoint;
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_NE(refused.error().message.find("two files in one"), std::string::npos);
 }
 
 TEST(PickleNames, MembersThatDifferByCaseAloneAreRefused) {

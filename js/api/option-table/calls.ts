@@ -6,7 +6,7 @@ import { ENGINE_KINDS, type Progress } from '../types.js';
 import { ACTIVATIONS } from './activations.js';
 import type { Entries } from './entry.js';
 import { FILES } from './files.js';
-import { choice, number, object, onOrOff, text, wholeNumber } from './kind.js';
+import { choice, type Kind, number, object, onOrOff, text, wholeNumber } from './kind.js';
 
 /** More than any machine gains from, and few enough for the engine's fixed memory. */
 const MAX_THREADS = 64;
@@ -33,12 +33,19 @@ export const RUN = {
   },
 } as const satisfies Entries;
 
+/** URLs leave the check as text, for the host to read. */
+const place: Kind<string, string | URL> = {
+  form: text.form,
+  check: (value, key) => text.check(value instanceof URL ? value.href : value, key),
+};
+
 export const OUTPUT = {
   /**
-   * Where to write: a file, or a folder (one that is there, or a name that ends in `/`), which gets the weights and
-   * all that stands beside those of the model. Without it the result is kept aside until `save`.
+   * Where to write, a path or a file: URL: a file, whose ending says of which kind (.safetensors, .pt, .pth, .bin,
+   * .ckpt), or a folder (one that is there, a name that ends in `/`, or any name if the model is a folder), which gets
+   * the weights and all that stands beside those of the model. Without it the result is kept aside until `save`.
    */
-  output: { kind: text, flag: { short: 'o', value: 'FILE', help: 'where to write it' } },
+  output: { kind: place, flag: { short: 'o', value: 'FILE', help: 'where to write it' } },
   /** Overwrite an existing output, file by file; what else is in its folder is never removed. */
   force: { kind: onOrOff, flag: { help: 'overwrite what it writes', brief: 'overwrite' } },
 } as const satisfies Entries;

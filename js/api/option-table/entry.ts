@@ -20,8 +20,10 @@ export interface FlagWords {
   readonly negated?: true;
   /** The name of a flag that says the contrary. */
   readonly excludes?: string;
-  /** What it takes, if programs may say more. */
+  /** What it takes, if programs may say more or less. */
   readonly form?: Form;
+  /** Given with several values, the command runs once for each. */
+  readonly several?: true;
 }
 
 export interface Control {

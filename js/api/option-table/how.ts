@@ -2,6 +2,8 @@
  * How weights become numbers of fewer bits.
  * What has a name for `override` may be chosen for some tensors alone.
  */
+
+import { PRESET_NAMES, type Preset } from '../presets.js';
 import {
   BITS,
   FLOAT_TYPES,
@@ -10,12 +12,13 @@ import {
   METHODS,
   type Method,
   SCHEMES,
+  type Scheme,
   STRATEGIES,
   type Strategy,
 } from '../schemes.js';
 import * as needs from './conflict.js';
 import type { Entries } from './entry.js';
-import { choice } from './kind.js';
+import { choice, type Kind } from './kind.js';
 
 /** Of one option, or of two of that kind. */
 export const SCHEME_WORDS = {
@@ -29,15 +32,25 @@ export const HOW = {
     kind: choice([...BITS, 'none']),
     default: 8,
     override: 'bits',
-    flag: { short: 'b', form: { kind: 'choice', choices: BITS }, help: 'default: 8' },
+    flag: {
+      short: 'b',
+      form: { kind: 'choice', choices: BITS },
+      several: true,
+      help: 'default: 8; several: 4,8',
+    },
   },
-  /** `symmetric` by default. */
+  /** `symmetric` by default; a name such as `W4A16` stands for bits and activations as well. */
   scheme: {
-    kind: choice(SCHEMES),
+    kind: choice(SCHEMES) as Kind<Scheme, Scheme | Preset>,
     default: 'symmetric',
     needs: [needs.scales],
     override: 'scheme',
-    flag: { short: 's', help: 'default: symmetric' },
+    flag: {
+      short: 's',
+      value: 'NAME',
+      form: { kind: 'choice', choices: [...SCHEMES, ...PRESET_NAMES] },
+      help: 'symmetric, asymmetric, W8A8, W4A16 …',
+    },
     control: { label: 'Scheme', words: SCHEME_WORDS },
   },
   /** `channel` for 8 bits, `group` for 4 bits. */

@@ -16,7 +16,8 @@ export type Form =
   | { readonly kind: 'switch' }
   /** `empty`: the empty text says something. */
   | { readonly kind: 'text'; readonly empty?: true }
-  | { readonly kind: 'texts' }
+  /** `commas`: a list in one word is several. */
+  | { readonly kind: 'texts'; readonly commas?: true }
   | { readonly kind: 'choice'; readonly choices: readonly (string | number)[] }
   | { readonly kind: 'choices'; readonly choices: readonly string[] }
   | {
@@ -46,7 +47,7 @@ export const text: Kind<string> = { form: { kind: 'text' }, check: checkText };
 export const anyText: Kind<string> = { form: { kind: 'text', empty: true }, check: checkString };
 
 export const patterns: Kind<readonly string[]> = {
-  form: { kind: 'texts' },
+  form: { kind: 'texts', commas: true },
   check: (value, key) => checkList(value, key, checkText),
 };
 

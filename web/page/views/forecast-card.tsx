@@ -14,7 +14,7 @@ import {
 } from '../../../js/words/format.js';
 import { printableJson } from '../../../js/words/printable.js';
 import { takenBytes } from '../../../js/words/sizes.js';
-import { configurationWords, REASON_WORDS } from '../../../js/words/wording.js';
+import { quantizationWords, REASON_WORDS } from '../../../js/words/wording.js';
 import { commandOf, outputName } from '../command.js';
 import type { Workbench } from '../workbench.js';
 import { CopyButton } from './copy-button.js';
@@ -83,7 +83,7 @@ function Planned({ plan, isStale }: { plan: Plan; isStale: boolean }) {
             'Quantized',
             `${formatPlural(quantized.length, 'tensor')}, ${formatShare(sizes.quantizedParameters, sizes.parameters)} of the weights`,
           ],
-          quantized.length > 0 && ['How', configurationWords(plan)],
+          quantized.length > 0 && ['How', quantizationWords(plan)],
           converted.length > 0 && [
             'Converted',
             `${formatPlural(converted.length, 'tensor')} to ${configuration.floatType}`,
@@ -124,7 +124,7 @@ export function SizeBars({ sizes }: { sizes: Sizes }) {
 function Repeat({ workbench, plan }: { workbench: Workbench; plan: Plan }) {
   const { name = '', path = '' } = workbench.model.value ?? {};
   const calibration = workbench.choice.value.bits === 16 ? [] : (workbench.data.value?.names ?? []);
-  const output = outputName(name, plan.configuration.container);
+  const output = outputName(name, plan.configuration);
   const command = commandOf(workbench.choice.value, { model: path, output, calibration });
   const configuration = { ...plan.configuration, calibration };
   return (

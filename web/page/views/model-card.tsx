@@ -114,8 +114,8 @@ function Parts({ workbench }: ViewProps) {
 }
 
 /** What a pickle names. It is never run here, but elsewhere it might be: so this comes before anything else. */
-function Pickle({ catalog: { globals, opaque } }: { catalog: Catalog }) {
-  if (globals.length === 0 && opaque.length === 0) return null;
+function Pickle({ catalog: { globals, opaque, code } }: { catalog: Catalog }) {
+  if (globals.length === 0 && opaque.length === 0 && code.length === 0) return null;
   const named = (danger: Danger) =>
     globals
       .filter((global) => global.danger === danger)
@@ -148,6 +148,12 @@ function Pickle({ catalog: { globals, opaque } }: { catalog: Catalog }) {
         <details class="quiet">
           <summary>{formatPlural(safe.length, 'harmless name')} in its pickle</summary>
           <p>{safe.join(', ')}</p>
+        </details>
+      )}
+      {code.length > 0 && (
+        <details class="quiet">
+          <summary>{formatPlural(code.length, 'module')} of TorchScript</summary>
+          <p>{code.map(printable).join(', ')}</p>
         </details>
       )}
     </>

@@ -81,7 +81,7 @@ function TakeAway({ outcome, workbench }: { outcome: Outcome; workbench: Workben
         <button
           type="button"
           class="button"
-          onClick={() => download(jsonOf(reportText), name.replace(/\.\w+$/, '_report.json'))}
+          onClick={() => download(jsonOf(reportText), name.replace(/\.\w+$/, '-report.json'))}
         >
           Save the report
         </button>

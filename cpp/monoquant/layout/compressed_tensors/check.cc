@@ -26,8 +26,7 @@ public:
 
   /// By a name or a class, for certain.
   [[nodiscard]] bool name(const Tensor &tensor) const {
-    return names_.contains(std::string(catalog::module_name(tensor.name))) ||
-           names_.contains(tensor.name) ||
+    return names_.contains(target_text(catalog::module_name(tensor.name))) || name_itself(tensor) ||
            names_.contains(std::string(catalog::class_name(tensor)));
   }
   [[nodiscard]] bool may_name(const Tensor &tensor) const {
@@ -35,7 +34,7 @@ public:
   }
   /// By its own name, which is more than its module's.
   [[nodiscard]] bool name_itself(const Tensor &tensor) const {
-    return names_.contains(tensor.name);
+    return names_.contains(target_text(tensor.name));
   }
 
 private:
@@ -177,7 +176,9 @@ private:
           tensor.name);
       return;
     }
-    const auto candidate = [&](const Group &group) { return group.targets.may_name(tensor); };
+    const auto candidate = [&](const Group &group) {
+      return named ? group.targets.name_itself(tensor) : group.targets.may_name(tensor);
+    };
     const auto first = std::find_if(groups.begin(), groups.end(), candidate);
     if (first == groups.end()) {
       add("config-mismatch",
@@ -185,11 +186,15 @@ private:
           tensor.name);
       return;
     }
-    const bool fits = std::any_of(groups.begin(), groups.end(), [&](const Group &group) {
+    const auto fitting = [&](const Group &group) {
       return candidate(group) && describes(group, codes);
-    });
+    };
+    const bool fits = std::any_of(groups.begin(), groups.end(), fitting);
     // Of a recurrent module only the first layer's input is the module's.
-    const bool is_static = tensor.name.ends_with(".weight") && first->static_inputs;
+    const bool is_static = tensor.name.ends_with(".weight") &&
+                           std::all_of(groups.begin(), groups.end(), [&](const Group &group) {
+                             return !fitting(group) || group.static_inputs;
+                           });
     if (fits && is_static && !has_input_scale_.contains(catalog::module_name(tensor.name))) {
       add("missing-input-scale",
           concat("Expected ", catalog::module_name(tensor.name), ".", kInputScale, ", since ",

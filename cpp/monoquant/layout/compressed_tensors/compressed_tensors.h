@@ -41,6 +41,10 @@ inline bool packs_zero_points(const Stored &stored) {
   return is_packed(stored) && !stored.shares_scale();
 }
 
+/// How targets and ignore lists say a name, which is as it is unless they would take it for a regular expression: those
+/// begin with "re:" and match from the beginning of a name, so an expression that fits nothing else stands for it.
+std::string target_text(std::string_view name);
+
 // The members of Layout.
 std::vector<Stream> streams(const catalog::Tensor &tensor, const Stored &stored);
 std::unique_ptr<RowCodec> make_codec(const Stored &stored);

@@ -78,45 +78,72 @@ struct ConfigGroup {
   }
 };
 
-/// How targets and ignore lists name a tensor: by its module, or by itself where that would not be enough.
+/// Whether loaders look for this tensor under the name of its module.
+bool is_of_module(const catalog::Tensor &tensor) {
+  return (tensor.name.ends_with(".weight") || is_recurrent(tensor.kind)) &&
+         !catalog::module_name(tensor.name).empty();
+}
+
+/// How targets and ignore lists name a tensor: by its module, or by itself if that name also stands for a tensor that
+/// is stored otherwise. What names a tensor itself counts more than what names its module or its class.
 class TargetNames {
 public:
-  TargetNames(const catalog::Catalog &catalog, const std::vector<ConfigGroup> &groups)
-      : catalog_(catalog) {
-    // A recurrent module has several weights; those of one module may have different schemes.
-    std::vector<size_t> group_of(catalog.tensors.size(), groups.size());
+  TargetNames(const catalog::Catalog &catalog, const std::vector<ConfigGroup> &groups,
+              std::span<const std::string_view> by_name)
+      : catalog_(catalog), group_of_(catalog.tensors.size(), kNone) {
     for (size_t g = 0; g < groups.size(); ++g) {
       for (const size_t tensor : groups[g].members) {
-        group_of[tensor] = g;
+        group_of_[tensor] = g;
+        classes_.insert(catalog::class_name(catalog.tensors[tensor]));
+        classes_.insert(by_name[tensor]);
       }
     }
-    std::map<std::string_view, size_t> first_group;
     for (size_t i = 0; i < catalog.tensors.size(); ++i) {
-      if (is_recurrent(catalog.tensors[i].kind)) {
-        const std::string_view module = catalog::module_name(catalog.tensors[i].name);
-        if (first_group.try_emplace(module, group_of[i]).first->second != group_of[i]) {
-          divided_.insert(module);
-        }
+      note(catalog.tensors[i].name, group_of_[i]);
+      if (is_of_module(catalog.tensors[i])) {
+        note(catalog::module_name(catalog.tensors[i].name), group_of_[i]);
       }
     }
   }
 
-  [[nodiscard]] std::string operator()(size_t index) const {
+  [[nodiscard]] std::string_view operator()(size_t index) const {
     const catalog::Tensor &tensor = catalog_.tensors[index];
     const std::string_view module = catalog::module_name(tensor.name);
-    const bool names_module = tensor.name.ends_with(".weight") || is_recurrent(tensor.kind);
-    const bool whole = names_module && !module.empty() && !divided_.contains(module);
-    return std::string(whole ? module : std::string_view(tensor.name));
+    const bool whole = is_of_module(tensor) && groups_.at(module) == group_of_[index];
+    return whole ? module : std::string_view(tensor.name);
   }
 
-  /// Whether a class name may stand for this tensor.
-  [[nodiscard]] bool is_divided(size_t index) const {
-    return divided_.contains(catalog::module_name(catalog_.tensors[index].name));
+  /// Whether the name of its class may stand for this tensor, which no name may contradict.
+  [[nodiscard]] bool is_of_class(size_t index, std::string_view name) const {
+    const auto module = groups_.find(catalog::module_name(catalog_.tensors[index].name));
+    return !groups_.contains(name) &&
+           (module == groups_.end() || module->second == group_of_[index]);
+  }
+
+  /// Whether this name stands for nothing that is quantized.
+  [[nodiscard]] bool may_be_ignored(std::string_view name) const {
+    const auto found = groups_.find(name);
+    return (found == groups_.end() || found->second == kNone) && !classes_.contains(name);
+  }
+
+  /// Whether it stands for nothing in the file.
+  [[nodiscard]] bool is_free(std::string_view name) const {
+    return !groups_.contains(name) && !classes_.contains(name);
   }
 
 private:
+  static constexpr size_t kNone = SIZE_MAX;        // left alone
+  static constexpr size_t kSeveral = SIZE_MAX - 1; // groups, or a group and what is left alone
+
+  void note(std::string_view name, size_t group) {
+    const auto [noted, is_first] = groups_.try_emplace(name, group);
+    noted->second = is_first || noted->second == group ? group : kSeveral;
+  }
+
   const catalog::Catalog &catalog_;
-  std::set<std::string_view> divided_; // modules whose weights differ
+  std::vector<size_t> group_of_;
+  std::map<std::string_view, size_t> groups_; // of what a name stands for
+  std::set<std::string_view> classes_;        // of what is quantized
 };
 
 /// Classes by names and shapes alone, as whoever has only the output sees them: a pickle may know better.
@@ -168,24 +195,31 @@ std::vector<ConfigGroup> collect_groups(const catalog::Catalog &catalog,
 
 } // namespace
 
+std::string target_text(std::string_view name) {
+  constexpr std::string_view kExpression = "re:";
+  if (!name.starts_with(kExpression)) {
+    return std::string(name);
+  }
+  std::string text(kExpression);
+  for (const char c : name) {
+    const bool is_plain = c == '_' || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+                          (c >= 'a' && c <= 'z') || (c & 0x80) != 0;
+    text.append(is_plain ? 0 : 1, '\\').push_back(c);
+  }
+  text.push_back('$');
+  return text;
+}
+
 std::string configuration(const catalog::Catalog &catalog, std::span<const Described> tensors) {
   const std::vector<ConfigGroup> groups = collect_groups(catalog, tensors);
-  const TargetNames target_name(catalog, groups);
+  const std::vector<std::string_view> by_name = classes_by_name(catalog);
+  const TargetNames target_name(catalog, groups, by_name);
   const bool one_group = groups.size() == 1;
   const bool one_format = std::all_of(groups.begin(), groups.end(), [&](const ConfigGroup &group) {
     return is_packed(*group.stored) == is_packed(*groups[0].stored);
   });
 
-  const std::vector<std::string_view> by_name = classes_by_name(catalog);
-  std::set<std::string, std::less<>> targeted; // by class or by name
-  const std::set<std::string_view> classes(by_name.begin(), by_name.end());
-  std::set<std::string, std::less<>> own_names; // that are those of classes, too
-  for (size_t i = 0; i < catalog.tensors.size(); ++i) {
-    std::string name = target_name(i);
-    if (classes.contains(name)) {
-      own_names.insert(std::move(name));
-    }
-  }
+  std::set<std::string_view> targeted; // by class or by name
   JsonWriter json;
   json.begin_object();
   json.member("quant_method", kCompressedTensors.name);
@@ -194,20 +228,24 @@ std::string configuration(const catalog::Catalog &catalog, std::span<const Descr
   json.key("config_groups").begin_object();
   for (size_t g = 0; g < groups.size(); ++g) {
     // With one scheme, classes say it all; with several, loaders need every module's name.
-    std::set<std::string> targets;
+    std::set<std::string_view> targets;
     for (const size_t i : groups[g].members) {
       const std::string_view by_class = catalog::class_name(catalog.tensors[i]);
-      const bool is_known =
-          !by_class.empty() && by_name[i] == by_class && !own_names.contains(by_class);
-      if (one_group && is_known && !target_name.is_divided(i)) {
-        targets.emplace(by_class);
-      } else {
-        targets.insert(target_name(i));
-      }
+      const bool is_known = !by_class.empty() && by_name[i] == by_class;
+      const bool classed = one_group && is_known && target_name.is_of_class(i, by_class);
+      targets.insert(classed ? by_class : target_name(i));
     }
     targeted.insert(targets.begin(), targets.end());
     json.key(concat("group_", g)).begin_object();
-    json.member("targets", targets);
+    std::set<std::string> texts;
+    for (const std::string_view target : targets) {
+      for (const std::string &name : names_on_loading(catalog, std::string(target))) {
+        if (name == target || target_name.is_free(name)) {
+          texts.insert(target_text(name));
+        }
+      }
+    }
+    json.member("targets", texts);
     json.key("weights");
     write_weights(json, groups[g].stored->scheme);
     json.key("input_activations");
@@ -224,22 +262,29 @@ std::string configuration(const catalog::Catalog &catalog, std::span<const Descr
   }
   json.end();
   std::set<std::string> ignored; // sorted, so that the order of a file does not matter
+  const auto ignore = [&](std::string_view name, bool is_needed) {
+    for (const std::string &other : names_on_loading(catalog, std::string(name))) {
+      if (target_name.may_be_ignored(other) || (is_needed && other == name)) {
+        ignored.insert(target_text(other));
+      }
+    }
+  };
   for (size_t i = 0; i < tensors.size(); ++i) {
     const catalog::Tensor &tensor = catalog.tensors[i];
     // What looks like an embedding by its name may be a Linear: an entry that fits no layer does no harm.
-    const bool is_meant = targeted.contains(catalog::class_name(tensor)) ||
-                          targeted.contains(by_name[i]) ||
-                          (targeted.contains("Linear") && may_be_linear(tensor));
+    const bool is_meant =
+        targeted.contains(catalog::class_name(tensor)) || targeted.contains(by_name[i]) ||
+        (targeted.contains("Linear") && may_be_linear(tensor)) ||
+        (is_of_module(tensor) && targeted.contains(catalog::module_name(tensor.name)));
     if (tensors[i].stored == nullptr && is_meant) {
-      for (std::string &name : names_on_loading(catalog, target_name(i))) {
-        ignored.insert(std::move(name));
-      }
+      const std::string_view name = target_name(i);
+      ignore(target_name.may_be_ignored(name) ? name : tensor.name, is_of_module(tensor));
     }
   }
   // A class is the model's, not the file's: what has no tensor of its own would be looked for among the codes.
   if (targeted.contains("Linear")) {
-    for (std::string &name : catalog::modules_without_tensors(catalog)) {
-      ignored.insert(std::move(name));
+    for (const std::string &name : catalog::modules_without_tensors(catalog)) {
+      ignore(name, false);
     }
   }
   json.member("ignore", ignored);

@@ -52,16 +52,15 @@ public:
     }
   }
 
-  /// The only number of the groups that name this tensor or its module, or of all groups if none does; 0 where there
-  /// are several or none.
+  /// The only number of the groups that name this tensor, or else its module, or of all groups if none does; 0 where
+  /// there are several or none.
   [[nodiscard]] uint32_t of(std::string_view name) const {
-    uint32_t named = 0;
-    for (const std::string_view target : {name, catalog::module_name(name)}) {
-      if (const auto found = named_.find(std::string(target)); found != named_.end()) {
-        note(named, found->second);
+    uint32_t found = all_;
+    for (const std::string_view target : {catalog::module_name(name), name}) {
+      if (const auto named = named_.find(target_text(target)); named != named_.end()) {
+        found = named->second == 0 ? found : named->second;
       }
     }
-    const uint32_t found = named == 0 ? all_ : named;
     return found == kSeveral ? 0 : found;
   }
 

@@ -60,6 +60,29 @@ struct FitSums {
   double power = 0; // code^2
 };
 
+/// Codes of 4 bits to try on a scope, four kinds at once. Values become levels, level = round_half_even(x * unit), at
+/// most kMostLevel large, so that all sums are exact and the codes of the next trial an addition away. A trial's
+/// codes are the nearest to level / kLevelsPerCode, times 1 + first / 2^15 in the first one, and an eighth more in
+/// each of the others, or, if they are fine, a thirty-second; levels beyond -8 and 7 have these codes.
+struct LevelTrials {
+  float unit = 1.0F;
+  int16_t first = 0;
+  bool fine = false;
+
+  static constexpr int step_shift(bool fine) { return fine ? 5 : 3; }
+};
+
+inline constexpr size_t kLevelTrials = 4;
+inline constexpr int32_t kMostLevel = 32767;
+inline constexpr int32_t kLevelsPerCode = 4096;
+
+/// Sums over a scope.
+struct LevelSums {
+  double signal = 0;               // level^2, a little less; only of trials that are not fine
+  double cross[kLevelTrials] = {}; // level * code
+  double power[kLevelTrials] = {}; // code^2
+};
+
 /// Bits of f32 of infinity; of NaN they are more.
 inline constexpr uint32_t kInfinityBits = 0x7F800000U;
 
@@ -108,6 +131,7 @@ struct Kernels {
                     size_t count, double *to);
   void (*fit_codes)(const float *x, size_t size, const Importance &importance, const Trial &trial,
                     FitSums &to);
+  void (*try_levels)(const float *x, size_t size, const LevelTrials &trials, LevelSums &to);
 
   /// `dtype`: F32, F16 or BF16.
   [[nodiscard]] const SourceKernels &of(Dtype dtype) const {

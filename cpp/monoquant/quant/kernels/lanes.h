@@ -135,6 +135,15 @@ inline double fold_lanes(const SearchLanes &lanes) {
   return (at(0) + at(2)) + (at(1) + at(3));
 }
 
+inline int32_t saturate(int32_t value) { return std::clamp(value, -32768, 32767); }
+
+/// a * b / 2^15, rounded half up.
+inline int32_t multiply_levels(int32_t a, int32_t b) { return (a * b + 0x4000) >> 15; }
+
+/// Squares of levels are summed two at a time, without so many bits: then kSumChunk of them fit 32 bits.
+inline constexpr int kSignalShift = 10;
+inline constexpr int kCodeShift = std::countr_zero(static_cast<uint32_t>(kLevelsPerCode));
+
 inline uint16_t f16_step(float x, size_t lane, LaneSums &sums) {
   const uint16_t half = f32_to_f16(x);
   sums.add(lane, x, x - f16_to_f32(half));

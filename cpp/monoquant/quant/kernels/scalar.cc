@@ -140,6 +140,26 @@ void fit_codes(const float *x, size_t size, const Importance &importance, const 
   }
 }
 
+void try_levels(const float *x, size_t size, const LevelTrials &trials, LevelSums &to) {
+  to = {};
+  int32_t square = 0;
+  for (size_t i = 0; i < size; ++i) {
+    const int32_t level = std::bit_cast<int32_t>(x[i] * trials.unit + kRounder) - kRounderBits;
+    const int32_t step = level >> LevelTrials::step_shift(trials.fine);
+    int32_t code = saturate(level + multiply_levels(level, trials.first));
+    code = saturate(code + kLevelsPerCode / 2);
+    for (size_t n = 0; n < kLevelTrials; ++n, code = saturate(code + step)) {
+      const int32_t whole = code >> kCodeShift;
+      to.cross[n] += level * whole;
+      to.power[n] += whole * whole;
+    }
+    square = i % 2 == 0 ? level * level : square + level * level;
+    if (!trials.fine && (i % 2 == 1 || i + 1 == size)) {
+      to.signal += square >> kSignalShift << kSignalShift;
+    }
+  }
+}
+
 } // namespace
 
 const Kernels &scalar_kernels() {
@@ -149,7 +169,8 @@ const Kernels &scalar_kernels() {
                                        ScalarKernels<F16Source>::kTable,
                                        ScalarKernels<Bf16Source>::kTable,
                                        try_codes,
-                                       fit_codes};
+                                       fit_codes,
+                                       try_levels};
   return kKernels;
 }
 

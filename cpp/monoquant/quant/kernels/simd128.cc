@@ -55,7 +55,8 @@ const Kernels *simd_kernels() {
                                        simd128::kTable<simd128::F16Vectors>,
                                        simd128::kTable<simd128::Bf16Vectors>,
                                        simd128::try_codes,
-                                       simd128::fit_codes};
+                                       simd128::fit_codes,
+                                       simd128::try_levels};
   return &kKernels;
 }
 

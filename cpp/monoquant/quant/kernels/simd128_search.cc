@@ -168,7 +168,97 @@ void fit(const float *x, size_t size, const Weigh &weigh, const Trial &trial, Fi
   }
 }
 
+/// The sums of try_levels while they live in registers.
+template <bool kFine> class LevelVectors {
+public:
+  explicit LevelVectors(const LevelTrials &trials)
+      : unit_(hoist(trials.unit)), rounder_(hoist(kRounder)),
+        first_(wasm_i16x8_splat(trials.first)) {}
+
+  /// Adds eight values.
+  void add(const float *x) {
+    const v128_t level = wasm_i16x8_narrow_i32x4(level_of(x), level_of(x + 4));
+    const v128_t step = wasm_i16x8_shr(level, LevelTrials::step_shift(kFine));
+    v128_t code = wasm_i16x8_add_sat(level, wasm_i16x8_q15mulr_sat(level, first_));
+    code = wasm_i16x8_add_sat(code, wasm_i16x8_splat(kLevelsPerCode / 2));
+    if constexpr (!kFine) {
+      const v128_t squares = wasm_i32x4_dot_i16x8(level, level);
+      signal_ = wasm_i32x4_add(signal_, wasm_i32x4_shr(squares, kSignalShift));
+    }
+    for (size_t n = 0; n < kLevelTrials; ++n) {
+      const v128_t whole = wasm_i16x8_shr(code, kCodeShift);
+      cross_[n] = wasm_i32x4_add(cross_[n], wasm_i32x4_dot_i16x8(level, whole));
+      power_[n] = wasm_i32x4_add(power_[n], wasm_i32x4_dot_i16x8(whole, whole));
+      code = wasm_i16x8_add_sat(code, step);
+    }
+  }
+
+  void add_to(LevelSums &sums) const {
+    add_folded(cross_, sums.cross);
+    add_folded(power_, sums.power);
+    if constexpr (!kFine) {
+      const v128_t two = wasm_i32x4_add(signal_, wasm_i32x4_shuffle(signal_, signal_, 2, 3, 0, 1));
+      const int32_t all = wasm_i32x4_extract_lane(two, 0) + wasm_i32x4_extract_lane(two, 1);
+      sums.signal += static_cast<double>(all) * (1 << kSignalShift);
+    }
+  }
+
+private:
+  /// Adds the four lanes of each sum: whole numbers, so their order does not matter.
+  static void add_folded(const v128_t (&sums)[kLevelTrials], double (&to)[kLevelTrials]) {
+    const v128_t first = add_halves(sums[0], sums[1]);
+    const v128_t second = add_halves(sums[2], sums[3]);
+    const v128_t all = wasm_i32x4_add(wasm_i32x4_shuffle(first, second, 0, 1, 4, 5),
+                                      wasm_i32x4_shuffle(first, second, 2, 3, 6, 7));
+    const v128_t high = wasm_i32x4_shuffle(all, all, 2, 3, 2, 3);
+    wasm_v128_store(to, wasm_f64x2_add(wasm_v128_load(to), wasm_f64x2_convert_low_i32x4(all)));
+    wasm_v128_store(to + 2,
+                    wasm_f64x2_add(wasm_v128_load(to + 2), wasm_f64x2_convert_low_i32x4(high)));
+  }
+
+  static v128_t add_halves(v128_t a, v128_t b) {
+    return wasm_i32x4_add(wasm_i32x4_shuffle(a, b, 0, 4, 1, 5),
+                          wasm_i32x4_shuffle(a, b, 2, 6, 3, 7));
+  }
+
+  [[nodiscard]] v128_t level_of(const float *x) const {
+    const v128_t rounded = wasm_f32x4_add(wasm_f32x4_mul(wasm_v128_load(x), unit_), rounder_);
+    return wasm_i32x4_sub(rounded, rounder_);
+  }
+
+  v128_t unit_;
+  v128_t rounder_; // its bits are kRounderBits
+  v128_t first_;
+  v128_t signal_ = splat(0);
+  v128_t cross_[kLevelTrials] = {splat(0), splat(0), splat(0), splat(0)};
+  v128_t power_[kLevelTrials] = {splat(0), splat(0), splat(0), splat(0)};
+};
+
+template <bool kFine>
+void try_as(const float *x, size_t size, const LevelTrials &trials, LevelSums &to) {
+  to = {};
+  for (size_t begin = 0; begin < size; begin += kSumChunk) {
+    const size_t end = std::min(size, begin + kSumChunk);
+    LevelVectors<kFine> vectors(trials);
+    size_t i = begin;
+    for (; i + kStep <= end; i += kStep) {
+      vectors.add(x + i);
+    }
+    if (i < end) {
+      float rest[kStep] = {}; // zeros add nothing
+      std::copy(x + i, x + end, rest);
+      vectors.add(rest);
+    }
+    vectors.add_to(to);
+  }
+}
+
 } // namespace
+
+void try_levels(const float *x, size_t size, const LevelTrials &trials, LevelSums &to) {
+  const auto kernel = trials.fine ? try_as<true> : try_as<false>;
+  kernel(x, size, trials, to);
+}
 
 void try_codes(const float *x, size_t size, const Importance &importance, const Trial *trials,
                size_t count, double *to) {

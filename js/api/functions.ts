@@ -1,0 +1,46 @@
+/**
+ * The package's functions as callers see them, the same in every host.
+ * It exists so that declarations of the package name nothing of how a host works.
+ */
+import type { CalibrationInput } from './calibration.js';
+import type { ModelOf, ModelTypes, Tensors } from './model.js';
+import type { CalibrateOptions, CompareOptions, RunOptions, ValidateOptions } from './options.js';
+import type { OpenOptions } from './plan-options.js';
+import type { Calibration, Comparison, Distribution, Validation } from './types.js';
+
+export interface Functions<Types extends ModelTypes> {
+  readonly open: (
+    model: Types['named'],
+    options?: OpenOptions & RunOptions,
+  ) => Promise<ModelOf<Types>>;
+  readonly load: (model: Types['named'], options?: OpenOptions & RunOptions) => Promise<Tensors>;
+  readonly quantize: (
+    model: Types['named'],
+    options?: Types['quantize'],
+  ) => Promise<Types['result']>;
+  readonly convert: (model: Types['named'], options?: Types['convert']) => Promise<Types['result']>;
+  readonly dequantize: (
+    model: Types['named'],
+    options?: Types['dequantize'],
+  ) => Promise<Types['result']>;
+  readonly calibrate: (
+    model: Types['named'],
+    data: CalibrationInput | readonly CalibrationInput[],
+    options?: CalibrateOptions,
+  ) => Promise<Calibration>;
+  readonly validate: (
+    file: Types['named'],
+    options?: ValidateOptions<Types['named']>,
+  ) => Promise<Validation>;
+  readonly compare: (
+    first: Types['named'],
+    second: Types['named'],
+    options?: CompareOptions,
+  ) => Promise<Comparison>;
+  readonly distribution: (
+    first: Types['named'],
+    second: Types['named'],
+    tensor: string,
+    options?: CompareOptions,
+  ) => Promise<Distribution>;
+}

@@ -1,0 +1,79 @@
+/**
+ * The head of a report, and of a plan: how much, how, and how good.
+ * Numbers are those of the documents.
+ */
+import type { Plan, Report, TensorReport } from '../../api/types.js';
+import { countBy } from '../counts.js';
+import { type PlainFact, reasonsText, sizesText } from '../facts.js';
+import {
+  formatDecibels,
+  formatDuration,
+  formatPlural,
+  formatRate,
+  formatShare,
+} from '../format.js';
+import { quantizationWords } from '../wording.js';
+
+type Facts = readonly PlainFact[];
+
+/** `output` undefined: nothing was written. */
+export function reportFacts(report: Report, output: string | undefined): Facts {
+  const { configuration, sizes, tensors, copied, tied, dropped, timings } = report;
+  const quantized = tensors.filter(({ decision }) => decision === 'quantize');
+  const converted = tensors.filter(({ decision }) => decision === 'convert');
+  const total = timings.planMs + timings.encodeMs + timings.verifyMs;
+  const rate =
+    timings.encodeMs > 0 ? `, ${formatRate((sizes.tensorBytes / timings.encodeMs) * 1000)}` : '';
+  return [
+    ['output', output ?? 'nothing was written'],
+    ['size', sizesText(sizes)],
+    ...quantizedFacts(report, quantized.length),
+    inputsFact(quantized),
+    converted.length > 0
+      ? ['converted', `${formatPlural(converted.length, 'tensor')} to ${configuration.floatType}`]
+      : undefined,
+    copied.length > 0 ? ['copied', reasonsText(copied)] : undefined,
+    tied.length > 0 ? ['tied', formatPlural(tied.length, 'more name')] : undefined,
+    dropped.length > 0 ? ['dropped', reasonsText(dropped)] : undefined,
+    [
+      'quality',
+      report.sqnrDb === null ? 'nothing was lost' : `SQNR ${formatDecibels(report.sqnrDb)}`,
+    ],
+    ['time', `${formatDuration(total)}${rate}`],
+  ];
+}
+
+/** `output`: where it would be written. */
+export function planFacts(plan: Plan, output: string): Facts {
+  const of = (which: string) => plan.tensors.filter(({ decision }) => decision === which);
+  const [converted, copied] = [of('convert'), of('copy')];
+  return [
+    ['dry run', 'nothing is written'],
+    ['output', output],
+    ['size', sizesText(plan.sizes)],
+    ...quantizedFacts(plan, of('quantize').length),
+    converted.length > 0 ? ['converted', formatPlural(converted.length, 'tensor')] : undefined,
+    copied.length > 0 ? ['copied', reasonsText(copied)] : undefined,
+  ];
+}
+
+function quantizedFacts(document: Plan | Report, count: number): Facts {
+  if (count === 0) return [];
+  const { quantizedParameters, parameters } = document.sizes;
+  const share = formatShare(quantizedParameters, parameters);
+  return [
+    ['quantized', `${formatPlural(count, 'tensor')}, ${share} of all parameters`],
+    ['', quantizationWords(document)],
+  ];
+}
+
+/** `5 layers with stored scales: 3 percentile, 2 minmax, from 64 samples`. */
+function inputsFact(tensors: readonly TensorReport[]): PlainFact {
+  const inputs = tensors.flatMap(({ input }) => input ?? []);
+  if (inputs.length === 0) return undefined;
+  const observers = countBy(inputs, ({ observer }) => observer);
+  const list = observers.map(([observer, count]) => `${count} ${observer}`).join(', ');
+  const least = inputs.reduce((few, { samples }) => Math.min(few, samples), Infinity);
+  const scales = `${formatPlural(inputs.length, 'weight')} with a stored scale of inputs`;
+  return ['activations', `${scales}: ${list}; from ${formatPlural(least, 'sample')}`];
+}

@@ -1,0 +1,56 @@
+/**
+ * What the name of an output says: a file and its kind, or a folder that gets a file of weights.
+ * One rule for every door: nothing is ever written under a name that promises something else.
+ */
+import { readdirSync } from 'node:fs';
+import { basename, join, sep } from 'node:path';
+import { contradiction } from '../js/api/check.js';
+import { containerOf } from '../js/api/options.js';
+import type { Container } from '../js/api/types.js';
+import { isFolder, standsForFolder } from './model-input.js';
+
+/**
+ * Whether an output of this name is a folder: one that ends like a folder or, if it does not end like a file of weights,
+ * one that is there or that is made of a model which is a folder itself.
+ */
+function namesFolder(output: string, model: string): boolean {
+  if (output.endsWith('/') || output.endsWith(sep)) return true;
+  return containerOf(output) === undefined && (isFolder(output) || standsForFolder(model));
+}
+
+/** The file of weights that an output of this name is, or that is to be in it. Throws if it is neither. */
+export function weightsOf(
+  output: string,
+  model: string,
+  container: Container = 'safetensors',
+): string {
+  if (output === '-') {
+    throw contradiction(
+      'The output cannot be the standard output: what was written is read back before it counts.',
+      'Name a file.',
+    );
+  }
+  if (namesFolder(output, model)) return join(output, `${stemIn(model)}.${container}`);
+  if (containerOf(output) !== undefined) return output;
+  throw contradiction(
+    `Expected an output that ends in .safetensors, .pt, .pth, .bin or .ckpt, or a folder (ending in /), found "${output}".`,
+    `The ending says what kind of file is written: "${output}.safetensors" is one, "${output}/" a folder.`,
+  );
+}
+
+/** Names that libraries look for; whatever else a model was called, it is `model` in a folder. */
+const STEM = /^(diffusion_pytorch_model)[.-]/;
+
+/** What a model's file of weights is called in its folder, without its ending. */
+function stemIn(model: string): string {
+  const [stem = 'model'] = namesOf(model).flatMap((name) => STEM.exec(name)?.[1] ?? []);
+  return stem;
+}
+
+function namesOf(model: string): readonly string[] {
+  try {
+    return isFolder(model) ? readdirSync(model) : [basename(model)];
+  } catch {
+    return []; // whoever opens it tells why
+  }
+}
