@@ -20,7 +20,7 @@ export interface QuantizeResult {
   readonly report: Report;
   /** Those of the report. */
   readonly warnings: readonly Warning[];
-  /** The file of weights that was written; undefined where no output was named. */
+  /** The file of weights that was written, or the index of several; undefined where no output was named. */
   readonly output: string | undefined;
   /** Checks the output, by default with the model that it was made from as reference. */
   validate(options?: ValidateOptions<ModelSource>): Promise<Validation>;

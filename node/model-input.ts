@@ -13,6 +13,7 @@ import {
   isIndexName,
   isShardName,
   MOST_INDEX_BYTES,
+  type ModelIndex,
   readIndex,
   shardsWith,
   type WeightMap,
@@ -35,6 +36,8 @@ export class ModelInput {
   readonly bytes: number;
   /** The folder that the model is, with all that stands beside its weights; undefined for a file of its own. */
   readonly folder: string | undefined;
+  /** What its index says of the model; empty without one. */
+  readonly indexMetadata: ModelIndex['metadata'];
   /** Those of the model, its index and its configuration where there are any. */
   readonly #files: readonly InputFile[];
   readonly #config: InputFile | undefined;
@@ -47,7 +50,7 @@ export class ModelInput {
   private constructor(named: string, files: Files, hasPath = true, release?: () => void) {
     this.hasPath = hasPath;
     this.#release = release;
-    const { parts, index, weightMap, folder, names, config, fault } = files;
+    const { parts, index, weightMap, indexMetadata, folder, names, config, fault } = files;
     const [first] = parts;
     const isOne = parts.length === 1 && first !== undefined && index === undefined;
     this.named = named;
@@ -60,6 +63,7 @@ export class ModelInput {
         };
     this.bytes = parts.reduce((sum, { file }) => sum + file.size, 0);
     this.folder = folder;
+    this.indexMetadata = indexMetadata ?? {};
     this.#config = config;
     this.#files = [...parts, index, config].filter((file) => file !== undefined);
     const beside =
@@ -141,6 +145,7 @@ interface Files {
   readonly parts: readonly InputFile[];
   readonly index?: InputFile;
   readonly weightMap?: WeightMap;
+  readonly indexMetadata?: ModelIndex['metadata'];
   readonly folder?: string;
   /** All files in it. */
   readonly names?: readonly string[];
@@ -206,10 +211,15 @@ function openIndexed(
   open: (path: string) => InputFile,
 ): Files {
   const index = open(path);
-  const weightMap = readIndex(readIndexBytes(index.file), path);
+  const { weightMap, metadata } = readIndex(readIndexBytes(index.file), path);
   const folder = dirname(path);
   const files = filesOfIndex(weightMap, basename(path), names, `"${folder}"`);
-  return { index, weightMap, parts: files.map((name) => open(join(folder, name))) };
+  return {
+    index,
+    weightMap,
+    indexMetadata: metadata,
+    parts: files.map((name) => open(join(folder, name))),
+  };
 }
 
 /** Of its files, and of what links may lead to files. */

@@ -3,6 +3,7 @@
  * write are files.
  */
 import { join } from 'node:path';
+import { checkOneFile } from '../js/api/configuration.js';
 import type { Functions } from '../js/api/functions.js';
 import {
   openingFor,
@@ -15,12 +16,12 @@ import { gateWarnings, gateWork } from '../js/report/gates.js';
 import { functionsOf } from '../js/session/functions.js';
 import { Handle } from '../js/session/handle.js';
 import type { HandleOptions, Host } from '../js/session/host.js';
+import { plannedFiles } from '../js/worker/plan-facts.js';
 import { type CalibrationFiles, openCalibration } from './calibration-files.js';
 import type { FileTypes, QuantizeResult } from './file-types.js';
-import { checkRoom } from './free-space.js';
 import { openModel } from './given-model.js';
 import { ModelInput } from './model-input.js';
-import type { OutputPlace, SizedFile } from './open-file.js';
+import type { OutputPlaces, SizedFile } from './open-file.js';
 import { Output, type OutputTerms } from './output.js';
 import type { OutputFile } from './output-file.js';
 import { FileResult } from './result.js';
@@ -30,7 +31,7 @@ import { startHelpers, startSession } from './worker-host.js';
 /** With how files are named for workers. */
 type NodeTypes = FileTypes & {
   source: SizedFile;
-  sink: OutputPlace;
+  sink: OutputPlaces;
   output: undefined;
 };
 
@@ -80,15 +81,21 @@ class NodeModel extends Handle<NodeTypes> {
     calibration: CalibrationFiles,
   ): Promise<QuantizeResult> {
     const input = this.#input;
-    const { configuration } = request;
     const aside = request.output === undefined ? new TemporaryFolder() : undefined;
     try {
-      const place = request.output ?? join(aside?.path ?? '', `model.${configuration.container}`);
+      const { container } = request.configuration;
+      const place = request.output ?? join(aside?.path ?? '', `model.${container}`);
       const terms = termsOf(request);
       const output = Output.claim(place, input, { ...terms, calibration });
       try {
+        if (!output.isFolder) checkOneFile(request.configuration, 'one file');
         const helpers = startHelpers({ ...this.place.run, ...request.run }, input.bytes);
-        const { report } = await this.encode(request, output.sink, calibration.parts, helpers);
+        const { report } = await this.encode(request, {
+          place: (files) => output.place(files),
+          divides: output.isFolder,
+          calibration: calibration.parts,
+          others: helpers,
+        });
         input.checkUnchanged();
         calibration.checkUnchanged();
         const companions = this.#companion?.(report) ?? [];
@@ -98,7 +105,7 @@ class NodeModel extends Handle<NodeTypes> {
           lasts: aside === undefined,
           signal: request.run.signal,
         });
-        const { key, stripPrefix } = configuration;
+        const { key, stripPrefix } = report.configuration;
         return new FileResult(report, {
           path: output.path,
           model: input,
@@ -126,10 +133,11 @@ class NodeModel extends Handle<NodeTypes> {
     try {
       const claimed = Output.claim(output, this.#input, { ...termsOf(request), calibration });
       try {
-        const plan = await this.plan({ ...choices, container: request.configuration.container });
+        const { container } = request.configuration;
+        const plan = await this.planFor({ ...choices, container }, claimed.isFolder);
         gateWork(plan.tensors, plan.warnings);
         gateWarnings(plan.warnings, request.gates);
-        checkRoom(claimed.sink, plan.sizes.outputBytes);
+        claimed.place(plannedFiles(plan.files, plan.tensors));
         return plan;
       } finally {
         claimed.discard();

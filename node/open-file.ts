@@ -21,6 +21,9 @@ export interface OutputPlace extends OpenFile {
   readonly besides: number;
 }
 
+/** Files that follow one another as one output; one at least. */
+export type OutputPlaces = readonly (OutputPlace & { readonly size: number })[];
+
 export interface SizedFile extends OpenFile {
   readonly size: number;
 }

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, rmdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { MonoquantError } from '../js/api/errors.js';
 import { MODEL_CONFIG, type ModelConfig, type OutputConfig } from '../js/api/model-config.js';
-import { listed } from '../js/api/model-files.js';
+import { isIndexName, isShardName, listed } from '../js/api/model-files.js';
 import { option, say } from '../js/api/sentence.js';
 import { isFolder, ModelInput } from './model-input.js';
 import { OutputFile } from './output-file.js';
@@ -109,7 +109,10 @@ export class OutputFolder {
     try {
       const left = keepsCodes ? () => false : isAboutCodes;
       claimed.#claim(folder, model, { force, before, left });
-      claimed.#checkAlone(folder, basename(weights));
+      // Whether it will be one file or several is not known yet.
+      const isWeights = (name: string) =>
+        name === basename(weights) || isShardName(name) || isIndexName(name);
+      claimed.checkAlone(weights, isWeights);
       return claimed;
     } catch (error) {
       claimed.discard();
@@ -150,16 +153,20 @@ export class OutputFolder {
     }
   }
 
-  /** A folder without a configuration is no model's: whoever reads it names a file. */
-  #checkAlone(folder: string, weights: string): void {
+  /**
+   * Throws if loaders would take something else in the folder than what `isWritten` tells of. A folder without a
+   * configuration is no model's: whoever reads it names a file.
+   */
+  checkAlone(weights: string, isWritten: (name: string) => boolean): void {
+    const folder = dirname(weights);
     if (this.#config === undefined && !existsSync(join(folder, MODEL_CONFIG))) return;
     const beside = this.#sideFiles.filter(({ path }) => dirname(path) === folder);
-    const written = new Set([weights, ...beside.map(({ path }) => basename(path))]);
-    const others = otherWeightsIn(folder, written);
+    const written = new Set(beside.map(({ path }) => basename(path)));
+    const others = otherWeightsIn(folder, (name) => written.has(name) || isWritten(name));
     if (others.length === 0) return;
     throw new MonoquantError(
       'output-exists',
-      `The output folder "${folder}" holds what loaders would take instead of "${weights}" or beside it: ${listed(others)}.`,
+      `The output folder "${folder}" holds what loaders would take instead of "${basename(weights)}" or beside it: ${listed(others)}.`,
       {
         suggestion: say`Move it away, or choose another folder: ${option('force')} replaces only files that the run writes itself.`,
       },

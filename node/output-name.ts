@@ -3,8 +3,9 @@
  * One rule for every door: nothing is ever written under a name that promises something else.
  */
 import { readdirSync } from 'node:fs';
-import { basename, join, sep } from 'node:path';
+import { basename, dirname, extname, join, sep } from 'node:path';
 import { contradiction } from '../js/api/check.js';
+import { indexName } from '../js/api/model-files.js';
 import { containerOf } from '../js/api/options.js';
 import type { Container } from '../js/api/types.js';
 import { isFolder, standsForFolder } from './model-input.js';
@@ -36,6 +37,12 @@ export function weightsOf(
     `Expected an output that ends in .safetensors, .pt, .pth, .bin or .ckpt, or a folder (ending in /), found "${output}".`,
     `The ending says what kind of file is written: "${output}.safetensors" is one, "${output}/" a folder.`,
   );
+}
+
+/** The same, or the index of so many files that are instead of it. */
+export function writtenAt(weights: string, files: number): string {
+  if (files < 2) return weights;
+  return join(dirname(weights), indexName(basename(weights, extname(weights))));
 }
 
 /** Names that libraries look for; whatever else a model was called, it is `model` in a folder. */

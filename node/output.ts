@@ -3,14 +3,17 @@
  * It exists so that places are claimed before the work, and all of it appears together or not at all.
  * A rehearsal claims the same places and gives them back.
  */
-import { dirname } from 'node:path';
+import { basename, dirname, extname, join } from 'node:path';
 import type { OutputConfig } from '../js/api/model-config.js';
+import { indexName, indexText, type ModelIndex, shardNames } from '../js/api/model-files.js';
 import type { Container } from '../js/api/types.js';
+import type { PlannedFile } from '../js/worker/plan-facts.js';
 import type { CalibrationFiles } from './calibration-files.js';
+import { checkRoom } from './free-space.js';
 import { pathOf } from './input-file.js';
 import type { ModelInput } from './model-input.js';
-import type { OutputPlace } from './open-file.js';
-import { OutputFile } from './output-file.js';
+import type { OutputPlaces } from './open-file.js';
+import { type OutputChoices, OutputFile } from './output-file.js';
 import {
   type FolderSource,
   type FolderTerms,
@@ -18,7 +21,7 @@ import {
   makeFolder,
   OutputFolder,
 } from './output-folder.js';
-import { weightsOf } from './output-name.js';
+import { weightsOf, writtenAt } from './output-name.js';
 import { publish } from './publication.js';
 
 export interface OutputTerms extends FolderTerms {
@@ -27,7 +30,9 @@ export interface OutputTerms extends FolderTerms {
 }
 
 /** What it is made from; a file needs no more than its identities. */
-export type OutputSource = FolderSource & Pick<ModelInput, 'named'>;
+export type OutputSource = FolderSource &
+  Pick<ModelInput, 'named'> &
+  Partial<Pick<ModelInput, 'indexMetadata'>>;
 
 export interface Publication {
   /** What loaders are to be told of the weights. */
@@ -39,23 +44,37 @@ export interface Publication {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Weights that are several files, and the index that says what is in which of them. */
+interface Shards {
+  readonly files: readonly OutputFile[];
+  readonly index: OutputFile;
+}
+
 export class Output {
-  /** Of the weights. */
-  readonly path: string;
+  /** Of the weights, if they are one file. */
+  readonly #weightsPath: string;
+  /** While they may be one file, and against other runs for the same place. */
   readonly #weights: OutputFile;
   readonly #folder: OutputFolder | undefined;
   readonly #made: MadeFolder;
+  readonly #choices: OutputChoices;
+  readonly #indexMetadata: ModelIndex['metadata'];
+  #shards: Shards | undefined;
 
   private constructor(
     path: string,
     weights: OutputFile,
+    choices: OutputChoices,
     folder: OutputFolder | undefined,
     made: MadeFolder,
+    indexMetadata: ModelIndex['metadata'] = {},
   ) {
-    this.path = path;
+    this.#weightsPath = path;
     this.#weights = weights;
+    this.#choices = choices;
     this.#folder = folder;
     this.#made = made;
+    this.#indexMetadata = indexMetadata;
   }
 
   /** `named` is a file or a folder, a path or a file: URL. Throws before anything is written if something is in the way. */
@@ -71,9 +90,9 @@ export class Output {
     let folder: OutputFolder | undefined;
     try {
       if (path !== place) folder = OutputFolder.begin(path, input, terms);
-      const { force } = terms;
-      const weights = OutputFile.create(path, { force, inputs: input.identities });
-      return new Output(path, weights, folder, made);
+      const choices = { force: terms.force, inputs: input.identities };
+      const weights = OutputFile.create(path, choices);
+      return new Output(path, weights, choices, folder, made, input.indexMetadata);
     } catch (error) {
       folder?.discard();
       made.undo();
@@ -81,9 +100,60 @@ export class Output {
     }
   }
 
-  /** For who writes the weights. */
-  get sink(): OutputPlace {
-    return { ...this.#weights.file, besides: this.#folder?.bytes ?? 0 };
+  get isFolder(): boolean {
+    return this.#folder !== undefined;
+  }
+
+  /** The weights as whoever reads them names them: the file, or the index of several. */
+  get path(): string {
+    return writtenAt(this.#weightsPath, this.#shards?.files.length ?? 1);
+  }
+
+  /**
+   * Places for the files of weights that were planned; instead of those of an earlier plan. Throws before anything is
+   * written if one of them is taken, or if there is no room.
+   */
+  place(files: readonly PlannedFile[]): OutputPlaces {
+    this.#discardShards();
+    const size = files.reduce((sum, { bytes }) => sum + bytes, 0);
+    const besides = this.#folder?.bytes ?? 0;
+    checkRoom({ ...this.#weights.file, besides }, size);
+    if (files.length === 1) {
+      this.#folder?.checkAlone(this.#weightsPath, (name) => name === basename(this.#weightsPath));
+      return [{ ...this.#weights.file, size, besides }];
+    }
+    const { files: places, index } = this.#claimShards(files);
+    this.#shards = { files: places, index };
+    return places.map(({ file }, at) => ({ ...file, size: files[at]?.bytes ?? 0 }));
+  }
+
+  #claimShards(files: readonly PlannedFile[]): Shards {
+    const names = shardNames(this.#stem, files.length);
+    const folder = dirname(this.#weightsPath);
+    const written = new Set([...names, indexName(this.#stem)]);
+    this.#folder?.checkAlone(this.#weightsPath, (name) => written.has(name));
+    const claimed: OutputFile[] = [];
+    const claim = (name: string): OutputFile => {
+      // The place of a single file keeps other runs away from all of them.
+      const choices = { ...this.#choices, isCompanion: true };
+      const file = OutputFile.create(join(folder, name), choices);
+      claimed.push(file);
+      return file;
+    };
+    try {
+      const shards = { files: names.map(claim), index: claim(indexName(this.#stem)) };
+      const named = files.map((file, at) => ({ ...file, name: names[at] ?? '' }));
+      shards.index.fill(indexText(named, this.#indexMetadata));
+      return shards;
+    } catch (error) {
+      for (const file of claimed) file.discard();
+      throw error;
+    }
+  }
+
+  /** What names of the weights begin with. */
+  get #stem(): string {
+    return basename(this.#weightsPath, extname(this.#weightsPath));
   }
 
   /** The weights are a copy of this file, sharing its bytes if that is possible and allowed. */
@@ -94,14 +164,23 @@ export class Output {
   async publish({ config, companions = [], lasts = true, signal }: Publication): Promise<void> {
     const beside = (await this.#folder?.fill(config)) ?? [];
     const folders = [...this.#made.parents, ...(this.#folder?.parents ?? [])];
-    // Last of all the weights: without them no loader takes the folder for a model.
-    await publish([...beside, ...companions, this.#weights], { folders, lasts, signal });
+    const shards = this.#shards;
+    const weights = shards === undefined ? [this.#weights] : [...shards.files, shards.index];
+    // Last of all what loaders look for: without it none takes the folder for a model.
+    await publish([...beside, ...companions, ...weights], { folders, lasts, signal });
   }
 
   /** Leaves nothing behind. Harmless after all was published. */
   discard(): void {
     this.#weights.discard();
+    this.#discardShards();
     this.#folder?.discard();
     this.#made.undo();
+  }
+
+  #discardShards(): void {
+    for (const file of this.#shards?.files ?? []) file.discard();
+    this.#shards?.index.discard();
+    this.#shards = undefined;
   }
 }

@@ -11,6 +11,7 @@ import { checkBoolean, checkObject } from '../js/api/check.js';
 import { ASYNC_DISPOSE } from '../js/api/disposal.js';
 import { MonoquantError } from '../js/api/errors.js';
 import type { AnyBlob, AnyStream } from '../js/api/host-types.js';
+import { isIndexName } from '../js/api/model-files.js';
 import {
   type ConvertOptions,
   containerOf,
@@ -65,6 +66,7 @@ export class FileResult implements QuantizeResult {
     const force = checkBoolean(checkObject(options, 'options', ['force']).force, 'force') ?? false;
     this.#checkOpen('Save it before close().');
     const { model, terms } = this.#facts;
+    if (this.#isSeveral) return this.#copyAllTo(path, force);
     const isFolder = weightsOf(path, model.named, terms.container) !== path;
     const input = isFolder ? ModelInput.open(model.named) : undefined;
     const target = Output.claim(path, input ?? model, { ...terms, force });
@@ -76,6 +78,16 @@ export class FileResult implements QuantizeResult {
       target.discard();
       input?.close();
     }
+  }
+
+  /** Of several files a copy is made as of any other model: into one, or into as many. */
+  async #copyAllTo(output: string, force: boolean): Promise<void> {
+    const { functions, path } = this.#facts;
+    await (await functions.convert(path, { output, force, key: '' })).close();
+  }
+
+  get #isSeveral(): boolean {
+    return isIndexName(this.#facts.path);
   }
 
   async #copyTo(target: Output): Promise<void> {
@@ -110,7 +122,7 @@ export class FileResult implements QuantizeResult {
   }
 
   async bytes(): Promise<Uint8Array<ArrayBuffer>> {
-    this.#checkOpen('Read it before close().');
+    this.#checkReadable();
     return readFile(this.#facts.path).catch((error: unknown) => {
       throw readFailed(this.#facts.path, error);
     });
@@ -121,7 +133,7 @@ export class FileResult implements QuantizeResult {
   }
 
   stream(): AnyStream {
-    this.#checkOpen('Read it before close().');
+    this.#checkReadable();
     // Opened at once: a failure is that of this call, and close() may come while it is being read.
     const { path } = this.#facts;
     let descriptor: number;
@@ -131,6 +143,16 @@ export class FileResult implements QuantizeResult {
       throw readFailed(path, error);
     }
     return Readable.toWeb(createReadStream('', { fd: descriptor })) as AnyStream;
+  }
+
+  #checkReadable(): void {
+    this.#checkOpen('Read it before close().');
+    if (!this.#isSeveral) return;
+    throw new MonoquantError(
+      'invalid-options',
+      `Expected an output of one file, found one of several: "${this.#facts.path}".`,
+      { suggestion: 'Read them where they are, or write one file: maxShardSize "none".' },
+    );
   }
 
   #checkOpen(suggestion: string): void {

@@ -52,15 +52,18 @@ const LOADED = /\.(safetensors|bin|pt|pth|ckpt)$/i;
 /** How far a training had come: loaders know these names, and pass them over. */
 const STATE = /^(optimizer|scheduler|scaler|rng_state\w*|training_args)\.(bin|pt|pth)$/i;
 
-/** Files in a folder that loaders would take instead of `written`, or beside it, sorted. */
-export function otherWeightsIn(folder: string, written: ReadonlySet<string>): readonly string[] {
+/** Files in a folder that loaders would take instead of what is written, or beside it, sorted. */
+export function otherWeightsIn(
+  folder: string,
+  isWritten: (name: string) => boolean,
+): readonly string[] {
   const isLoaded = (name: string) =>
     (LOADED.test(name) && !STATE.test(name)) ||
     INDEX.test(name) ||
     isAdapter(name) ||
     isAboutCodes(name);
   return visibleNames(folder)
-    .filter((name) => isLoaded(name) && !written.has(name))
+    .filter((name) => isLoaded(name) && !isWritten(name))
     .sort();
 }
 

@@ -10,7 +10,7 @@ import { RestingSessions } from '../js/session/resting.js';
 import { Session } from '../js/session/session.js';
 import { chosenWorkerUrl, notStarted } from '../js/session/worker-place.js';
 import type { ModelFile } from './model-input.js';
-import type { OutputPlace } from './open-file.js';
+import type { OutputPlaces } from './open-file.js';
 
 /** Bytes of a model that make up for starting a thread. */
 const BYTES_PER_THREAD = 16 << 20;
@@ -18,9 +18,9 @@ const BYTES_PER_THREAD = 16 << 20;
 const CURE =
   "Bundlers for Node do not take the package's worker along: name monoquant among the external packages.";
 
-export type NodeSession = Session<ModelFile, OutputPlace, undefined>;
+export type NodeSession = Session<ModelFile, OutputPlaces, undefined>;
 
-const RESTING = new RestingSessions<ModelFile, OutputPlace, undefined>();
+const RESTING = new RestingSessions<ModelFile, OutputPlaces, undefined>();
 
 /**
  * Sessions that share the work of one that is there. Each has an engine of its own that reads and writes for itself:

@@ -5,16 +5,17 @@
  */
 import { parentPort } from 'node:worker_threads';
 import { loadEngine } from '../js/engine/load.js';
+import { SplitSink } from '../js/io/split-sink.js';
 import { serve } from '../js/worker/server.js';
 import { FileSink } from './file-sink.js';
 import { FileSource } from './file-source.js';
-import { inThisThread, type OutputPlace, type SizedFile } from './open-file.js';
+import { inThisThread, type OutputPlaces, type SizedFile } from './open-file.js';
 
 const port = parentPort;
 if (port === null)
   throw new Error('This file is the worker of monoquant and does not run by itself.');
 
-const receive = serve<SizedFile, OutputPlace, undefined>(
+const receive = serve<SizedFile, OutputPlaces, undefined>(
   {
     // Reading and writing do not wait for anything here, so one block is enough; it stays in the cache.
     blocks: { slots: 1, blockBytes: 1 << 20 },
@@ -25,7 +26,11 @@ const receive = serve<SizedFile, OutputPlace, undefined>(
       return loadEngine(factory, chosen);
     },
     openSource: async (file) => new FileSource(inThisThread(file, 'r')),
-    openSink: async (file, size) => new FileSink(inThisThread(file, 'r+'), size),
+    openSink: async (files) => {
+      const sinks = files.map((file) => new FileSink(inThisThread(file, 'r+'), file.size));
+      const [only, ...others] = sinks;
+      return only !== undefined && others.length === 0 ? only : new SplitSink(sinks);
+    },
   },
   (reply) => port.postMessage(reply),
 );

@@ -150,6 +150,12 @@ public:
   val json() const {
     return json_text([&](JsonWriter &json) { plan::write_plan(json, plan_); });
   }
+  /// What is wrong with a file of the output as `output` has found it.
+  std::string check(size_t file, const Inspector &output) const {
+    return error_text(run::compare_structure(plan_, file, output.catalog()));
+  }
+  size_t file_count() const { return plan_.files.size(); }
+  double file_bytes(size_t file) const { return static_cast<double>(plan_.files[file].bytes); }
   const plan::Plan &plan() const { return plan_; }
 
 private:
@@ -223,9 +229,8 @@ public:
 
 class VerifyStage : public Stage {
 public:
-  VerifyStage(const EncodeStage &encode, const Inspector &output, size_t slots, size_t block_bytes)
-      : Stage(std::make_unique<run::VerifyStage>(encode.encode(), output.catalog(), slots,
-                                                 block_bytes)) {}
+  VerifyStage(const EncodeStage &encode, size_t slots, size_t block_bytes)
+      : Stage(std::make_unique<run::VerifyStage>(encode.encode(), slots, block_bytes)) {}
 };
 
 const catalog::Catalog *catalog_of(const Inspector *inspector) {
@@ -342,7 +347,10 @@ EMSCRIPTEN_BINDINGS(monoquant) {
   emscripten::class_<Plan>("Plan")
       .constructor<const Inspector &, const std::string &>()
       .function("error", &Plan::error)
-      .function("json", &Plan::json);
+      .function("json", &Plan::json)
+      .function("check", &Plan::check)
+      .function("fileCount", &Plan::file_count)
+      .function("fileBytes", &Plan::file_bytes);
   emscripten::class_<Stage>("Stage")
       .function("next", &Stage::next)
       .function("readSource", &Stage::read_source)
@@ -363,7 +371,7 @@ EMSCRIPTEN_BINDINGS(monoquant) {
   emscripten::class_<SealStage, emscripten::base<Stage>>("SealStage")
       .constructor<EncodeStage &, const std::string &>();
   emscripten::class_<VerifyStage, emscripten::base<Stage>>("VerifyStage")
-      .constructor<const EncodeStage &, const Inspector &, size_t, size_t>();
+      .constructor<const EncodeStage &, size_t, size_t>();
   emscripten::class_<CompareStage, emscripten::base<Stage>>("CompareStage")
       .constructor<const Inspector &, const Inspector *, size_t>(emscripten::allow_raw_pointers());
   emscripten::class_<DistributionStage, emscripten::base<Stage>>("DistributionStage")

@@ -10,7 +10,7 @@ import { modeOf } from './option-table/mode.js';
 import { OPTIONS } from './option-table/table.js';
 import { type LayerOverride, OF_TENSORS } from './option-table/what.js';
 import type { Changes, Choices, Configuration } from './plan-options.js';
-import { mapTokens, type OptionToken } from './sentence.js';
+import { mapTokens, type OptionToken, option, say } from './sentence.js';
 
 const TABLE: Entries = OPTIONS;
 
@@ -30,6 +30,15 @@ export function configurationOf(given: Given): Configuration {
 /** What `convert` and `dequantize` do: no value changes. */
 export function copyingConfiguration(given: Given): Configuration {
   return configurationOf({ ...given, bits: 'none' });
+}
+
+/** An output that is one file: throws if the caller has asked for several. */
+export function checkOneFile({ maxShardSize }: Configuration, what: string): void {
+  if (typeof maxShardSize !== 'number') return;
+  throw contradiction(
+    say`${option('maxShardSize')} divides the weights into several files, but the output is ${what}.`,
+    say`Name a folder, or leave out ${option('maxShardSize')}.`,
+  );
 }
 
 export function openingOf(given: Given): Pick<Configuration, 'key' | 'stripPrefix'> {

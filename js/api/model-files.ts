@@ -80,16 +80,58 @@ function pipeline(where: string): MonoquantError {
   );
 }
 
-/** What an index says; its file names are plain, so that it can lead nowhere else. */
-export function readIndex(content: Uint8Array<ArrayBuffer>, name: string): WeightMap {
-  const entries = Object.entries(weightMapOf(content, name));
+/** What an index says. */
+export interface ModelIndex {
+  readonly weightMap: WeightMap;
+  /** Besides: of the model, and of its size. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/** Its file names are plain, so that it can lead nowhere else. */
+export function readIndex(content: Uint8Array<ArrayBuffer>, name: string): ModelIndex {
+  const { map, metadata } = partsOfIndex(content, name);
+  const entries = Object.entries(map);
   if (entries.length === 0) throw badIndex(name, 'a weight_map with tensors', 'an empty one');
   for (const [tensor, file] of entries) {
     if (typeof file === 'string' && SAFETENSORS.test(file) && !/[/\\]/.test(file)) continue;
     const found = typeof file === 'string' ? JSON.stringify(file) : kindOf(file);
     throw badIndex(name, `the name of a .safetensors file beside it for "${tensor}"`, found);
   }
-  return new Map(entries as [string, string][]);
+  return { weightMap: new Map(entries as [string, string][]), metadata };
+}
+
+/** The index of files that hold these tensors, in the form in which transformers writes it. */
+export function indexText(
+  files: readonly {
+    readonly name: string;
+    readonly tensorBytes: number;
+    readonly tensors: readonly string[];
+  }[],
+  metadata: ModelIndex['metadata'],
+): string {
+  const totalSize = files.reduce((sum, { tensorBytes }) => sum + tensorBytes, 0);
+  const entries = files.flatMap(({ name, tensors }) =>
+    tensors.map((each) => [each, name] as const),
+  );
+  const sorted = entries.sort(([a], [b]) => (a < b ? -1 : 1));
+  const index = {
+    metadata: { ...metadata, total_size: totalSize },
+    weight_map: Object.fromEntries(sorted),
+  };
+  return `${JSON.stringify(index, null, 2)}\n`;
+}
+
+/** Of the weights of a folder, if they are several: what loaders look for, and the files themselves. */
+export function shardNames(stem: string, count: number): readonly string[] {
+  const digits = (number: number) => String(number).padStart(5, '0');
+  return Array.from(
+    { length: count },
+    (_, index) => `${stem}-${digits(index + 1)}-of-${digits(count)}.safetensors`,
+  );
+}
+
+export function indexName(stem: string): string {
+  return `${stem}.safetensors.index.json`;
 }
 
 /** The files of an index, sorted; all of them are among `names`. */
@@ -138,7 +180,7 @@ export function shardsWith(
   const set = shardSets([...names].sort()).get(setName(prefix, total)) ?? [name];
   try {
     const files = completeSet(set, where);
-    const index = names.find((other) => other.toLowerCase() === indexOf(prefix));
+    const index = names.find((other) => other.toLowerCase() === indexName(prefix).toLowerCase());
     return { files, ...(index === undefined ? {} : { index }) };
   } catch (fault) {
     if (fault instanceof MonoquantError) return { files: [name], fault };
@@ -148,10 +190,6 @@ export function shardsWith(
 
 function setName(prefix: string, total: string): string {
   return `${prefix}-…-of-${total}.safetensors`;
-}
-
-function indexOf(prefix: string): string {
-  return `${prefix}.safetensors.index.json`.toLowerCase();
 }
 
 /** `names` are sorted and say the same number of files. */
@@ -224,7 +262,10 @@ function incomplete(
   );
 }
 
-function weightMapOf(content: Uint8Array<ArrayBuffer>, name: string): object {
+function partsOfIndex(
+  content: Uint8Array<ArrayBuffer>,
+  name: string,
+): { readonly map: object; readonly metadata: ModelIndex['metadata'] } {
   let index: unknown;
   try {
     index = parseGiven(content);
@@ -235,7 +276,8 @@ function weightMapOf(content: Uint8Array<ArrayBuffer>, name: string): object {
   if (!('weight_map' in index)) throw badIndex(name, 'a weight_map', 'none');
   const map = index.weight_map;
   if (!isObject(map)) throw badIndex(name, 'an object as weight_map', kindOf(map));
-  return map;
+  const metadata = 'metadata' in index && isObject(index.metadata) ? index.metadata : {};
+  return { map, metadata: { ...metadata } };
 }
 
 function badIndex(name: string, expected: string, found: string, cause?: unknown): MonoquantError {

@@ -66,6 +66,8 @@ export interface OutputTensor {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
   readonly bytes: number;
+  /** The index in `files` of the one that holds it; absent if there is one only, and for another name of what is held. */
+  readonly file?: number;
 }
 
 /** How the codes of a tensor are made and stored. */
@@ -102,7 +104,7 @@ export interface Sizes {
   readonly sourceBytes: number;
   /** Of the tensors that were taken: a checkpoint may hold much more, such as the state of an optimizer. */
   readonly tensorBytes: number;
-  /** The whole output file. */
+  /** The whole output file, or all of them. */
   readonly outputBytes: number;
   readonly parameters: number;
   readonly quantizedParameters: number;
@@ -114,6 +116,8 @@ export interface Sizes {
 export interface Plan {
   readonly configuration: Configuration;
   readonly sizes: Sizes;
+  /** Bytes of each file of weights that is written: several in a folder, if they were asked for or are in the source. */
+  readonly files: readonly number[];
   /** In the order of the source file. */
   readonly tensors: readonly PlannedTensor[];
   /** What loaders have to know of the output's codes; null where there are none. Also in its metadata, as text. */
@@ -184,6 +188,8 @@ export interface Report {
   readonly configuration: Configuration;
   readonly engine: EngineInfo;
   readonly sizes: Sizes;
+  /** Bytes of each file of weights that was written. */
+  readonly files: readonly number[];
   /** What a config.json beside the output has to say of it. */
   readonly outputConfig: OutputConfig;
   /** Mean SQNR in dB of all tensors that lost anything, weighted by their elements; null: nothing was lost. */

@@ -104,13 +104,9 @@ export class Engine {
     return new this.#module.SealStage(encode, jsonList(checksums));
   }
 
-  /** Checks what `encode` wrote; `output` has inspected the file that it is in. */
-  verifyStage(
-    encode: WasmStage,
-    output: WasmInspector,
-    { slots, blockBytes }: BlockShape,
-  ): WasmStage {
-    return new this.#module.VerifyStage(encode, output, slots, blockBytes);
+  /** Checks what `encode` wrote, byte by byte. */
+  verifyStage(encode: WasmStage, { slots, blockBytes }: BlockShape): WasmStage {
+    return new this.#module.VerifyStage(encode, slots, blockBytes);
   }
 
   /** One slot; source 0 is the file, source 1 the reference. */

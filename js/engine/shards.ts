@@ -34,6 +34,8 @@ export interface OpenShard {
 
 export interface JoinedShards {
   readonly source: ByteSource;
+  /** Where in it each file ends but the last; empty if there is one only. */
+  readonly ends: readonly number[];
   /** Where the index and the files contradict each other. */
   readonly problems: readonly Problem[];
   /** Tensors that another file has as well, from which the index takes them. */
@@ -79,7 +81,18 @@ export async function joinShards(
     { source: header, begin: 0, end: header.size },
     ...contiguous(data),
   ]);
-  return { source, problems, superseded };
+  return { source, ends: endsOf(read, header.size), problems, superseded };
+}
+
+/** Behind `position` the data of one file follow those of the one before it. */
+function endsOf(shards: readonly ReadShard[], position: number): readonly number[] {
+  const ends: number[] = [];
+  let end = position;
+  for (const { tensors } of shards.slice(0, -1)) {
+    end += tensors.reduce((sum, { bytes }) => sum + bytes, 0);
+    ends.push(end);
+  }
+  return ends;
 }
 
 /** Without a part for each tensor: all of a file is one, as a rule. */

@@ -33,6 +33,11 @@ export interface WasmPlan extends Handle {
   /** JSON of an EngineError, or ''. */
   error(): string;
   json(): Json<PlanDocument>;
+  /** Files of the output, which follow one another, and the bytes of each. */
+  fileCount(): number;
+  fileBytes(file: number): number;
+  /** JSON of an EngineError where a file of the output, as `output` has found it, is not what was planned; or ''. */
+  check(file: number, output: WasmInspector): string;
 }
 
 /** A plan as the engine knows it. */
@@ -220,12 +225,11 @@ export interface WasmModule {
     checksumsJson: Json<readonly Checksums[]>,
   ) => WasmStage<SealResult>;
   /**
-   * Reads the output back: its structure (through an inspector of it) against the plan, what `encode` has not read
-   * back itself against the checksums that it took. `encode` must outlive it.
+   * Reads the output back: what `encode` has not read back itself against the checksums that it took. `encode` must
+   * outlive it.
    */
   readonly VerifyStage: new (
     encode: WasmStage,
-    output: WasmInspector,
     slots: number,
     blockBytes: number,
   ) => WasmStage;

@@ -5,6 +5,7 @@
  */
 import { checkBeside } from '../api/beside-weights.js';
 import type { CalibrationInput } from '../api/calibration.js';
+import { checkOneFile } from '../api/configuration.js';
 import { ASYNC_DISPOSE } from '../api/disposal.js';
 import { MonoquantError } from '../api/errors.js';
 import { pickleWarnings } from '../api/file-warnings.js';
@@ -36,7 +37,7 @@ import type {
 import { unknownTensor } from '../api/unknown-tensor.js';
 import { isShards } from '../engine/shards.js';
 import { gateWarnings } from '../report/gates.js';
-import { warningsBefore } from '../worker/plan-facts.js';
+import { type PlannedFile, warningsBefore } from '../worker/plan-facts.js';
 import { asDocument, type CalibrationPart, calibrateWith, calibrationOf } from './calibrate.js';
 import { compareFiles, countValues, lookAtBoth } from './compare.js';
 import type { HandleOptions, Host, HostTypes, OpenHandle } from './host.js';
@@ -45,6 +46,17 @@ import { checkPlanned, explained } from './plan-check.js';
 import { type Quantized, runJob } from './run.js';
 import { type ValidateChoices, validateModel } from './validate.js';
 import { viewOf } from './view.js';
+
+/** How a host has an output written. */
+export interface Writing<Types extends HostTypes> {
+  /** Takes a place for the files that were planned; a later one is instead of it. */
+  readonly place: (files: readonly PlannedFile[]) => Types['sink'];
+  /** Whether they may be several. */
+  readonly divides: boolean;
+  readonly calibration: readonly CalibrationPart<Types['source']>[];
+  /** More workers to share the work. */
+  readonly others?: readonly SessionOf<Types>[];
+}
 
 /** Takes over what the host opened: it is closed with the handle. */
 export abstract class Handle<Types extends HostTypes> implements OpenHandle<Types> {
@@ -79,15 +91,21 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
     return this.#catalog;
   }
 
-  async plan(options: PlanOptions = {}): Promise<Plan> {
+  plan(options: PlanOptions = {}): Promise<Plan> {
+    return this.planFor(options, this.#hasPaths);
+  }
+
+  /** `divides`: whether the output may be several files. */
+  protected async planFor(options: PlanOptions, divides: boolean): Promise<Plan> {
     const { configuration, calibration } = resolvePlan(options, this.place.opening);
+    if (!divides) checkOneFile(configuration, this.#hasPaths ? 'one file' : 'one Blob');
     const { beside } = this.place.input;
     checkBeside(beside);
     return this.place.withData({}, calibration, async (parts) => {
       const file = await this.#file(this.#joined, undefined);
       const { warnings } = await calibrateWith(file, parts, {});
       const json = await file
-        .request('planDocument', { configuration, unfit: [] })
+        .request('planDocument', { configuration, divides, unfit: [] })
         .catch((error: unknown) => {
           throw explained(error, beside);
         });
@@ -145,12 +163,10 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
   /** Writes an output as the request has it, in turn. */
   protected abstract write(request: QuantizeRequest): Promise<Types['result']>;
 
-  /** The part of `write` that hosts share. `others` are more workers to share the work. */
+  /** The part of `write` that hosts share. */
   protected async encode(
     { configuration, gates, run }: QuantizeRequest,
-    sink: Types['sink'],
-    calibration: readonly CalibrationPart<Types['source']>[],
-    others: readonly SessionOf<Types>[] = [],
+    { place, divides, calibration, others = [] }: Writing<Types>,
   ): Promise<Quantized<Types['output']>> {
     const { input, opening } = this.place;
     const { beside } = input;
@@ -160,7 +176,7 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
     const open = () => this.place.open(input, opening, view, run.signal);
     const { source } = input;
     const session = this.place.session(run.signal);
-    const job = { session, open, others, source, options, sink, calibration };
+    const job = { session, open, others, source, options, place, divides, calibration };
     return runJob<typeof source, Types['sink'], Types['output']>({
       ...job,
       configuration,

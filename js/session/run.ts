@@ -10,6 +10,7 @@ import type { UnfitTensor } from '../engine/engine-options.js';
 import type { OpenOptions } from '../engine/wasm.js';
 import { gateCodes, gateQuality, gateWarnings, gateWork } from '../report/gates.js';
 import { checkWritten, type RunPlan, resultsOf } from '../report/report.js';
+import type { PlannedFile } from '../worker/plan-facts.js';
 import type { Calls, EncodedShare, LoadedEngine } from '../worker/protocol.js';
 import { rowsOf } from '../worker/table.js';
 import { type CalibrationPart, calibrateWith, calibrationOf } from './calibrate.js';
@@ -25,7 +26,10 @@ export interface RunJob<Source, Sink, Output> {
   readonly others: readonly Session<Source, Sink, Output>[];
   readonly source: Source;
   readonly options: OpenOptions;
-  readonly sink: Sink;
+  /** Takes a place for what was planned; a later one is instead of it. */
+  readonly place: (files: readonly PlannedFile[]) => Sink;
+  /** Whether the output may be several files. */
+  readonly divides: boolean;
   readonly configuration: Configuration;
   readonly beside: BesideWeights;
   readonly calibration: readonly CalibrationPart<Source>[];
@@ -81,6 +85,7 @@ class Run<Source, Sink, Output> {
       configuration,
       engine: together(engines),
       sizes: plan.sizes,
+      files: plan.files.map(({ bytes }) => bytes),
       outputConfig: plan.outputConfig,
       ...resultsOf(plan, shares),
       timings: {
@@ -122,9 +127,9 @@ class Run<Source, Sink, Output> {
   }
 
   async #plan(unfit: readonly UnfitTensor[]): Promise<RunPlan> {
-    const { beside, configuration, gates, run } = this.#job;
+    const { beside, configuration, divides, gates, run } = this.#job;
     const controls = { signal: run.signal };
-    const choice = { configuration, unfit };
+    const choice = { configuration, divides, unfit };
     await Promise.all(this.#files.map((file) => file.request('plan', choice, controls))).catch(
       (error: unknown) => {
         throw explained(error, beside);
@@ -154,8 +159,8 @@ class Run<Source, Sink, Output> {
     });
   }
 
-  #encodeShares({ sizes }: RunPlan): Promise<readonly EncodedShare[]> {
-    const { sink } = this.#job;
+  async #encodeShares({ sizes, files }: RunPlan): Promise<readonly EncodedShare[]> {
+    const sink = this.#job.place(files);
     const count = this.#files.length;
     const size = sizes.outputBytes;
     return this.#ask('encode', (index) => ({ share: { index, count }, sink, size }));

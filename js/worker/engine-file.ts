@@ -184,8 +184,9 @@ export class EngineFile<Output> {
     deleteQuietly(this.inspector);
   }
 
-  #planOf({ configuration, unfit }: PlanChoice): WasmPlan {
-    const options = { ...engineOptions(configuration, () => this.#names()), unfit };
+  #planOf({ configuration, divides, unfit }: PlanChoice): WasmPlan {
+    const ends = divides ? this.#joined.ends : [];
+    const options = { ...engineOptions(configuration, () => this.#names(), ends), unfit };
     return this.#engine.plan(this.inspector, options, this.#calibration);
   }
 

@@ -8,6 +8,7 @@ import {
   deleteQuietly,
   type Engine,
   type Share,
+  throwIfError,
   withHandle,
 } from '../engine/engine.js';
 import { type OnStageProgress, runStage } from '../engine/pipeline.js';
@@ -21,6 +22,7 @@ import type {
 } from '../engine/wasm.js';
 import type { ByteSink } from '../io/byte-sink.js';
 import type { ByteSource } from '../io/byte-source.js';
+import { JoinedSource } from '../io/joined-source.js';
 import type { BandErrors, EncodedShare } from './protocol.js';
 import { tableOf } from './table.js';
 
@@ -31,6 +33,7 @@ export class EngineRun<Output> {
   readonly #plan: WasmPlan;
   #encode: WasmStage<EncodeResult> | undefined;
   #sink: ByteSink<Output> | undefined;
+  #share: Share = { index: 0, count: 1 };
 
   /** Takes the plan over. */
   constructor(engine: Engine, blocks: BlockShape, source: ByteSource, plan: WasmPlan) {
@@ -51,6 +54,7 @@ export class EngineRun<Output> {
     onProgress?: OnStageProgress,
   ): Promise<EncodedShare> {
     this.#sink = sink;
+    this.#share = share;
     this.#encode = this.#engine.encodeStage(this.#plan, share, this.#blocks, true);
     const { slots } = this.#blocks;
     const io = { sources: [this.#source, sink], sink, slots, onProgress };
@@ -72,11 +76,26 @@ export class EngineRun<Output> {
   /** Reads back the rest of what `encode` wrote, once every share has been written. */
   async verify(onProgress?: OnStageProgress): Promise<void> {
     const { encode, sink } = this.#encoded('verify');
-    await withHandle(await inspectOutput(this.#engine, sink), (output) =>
-      withHandle(this.#engine.verifyStage(encode, output, this.#blocks), (stage) =>
-        runStage(stage, { sources: [sink], slots: this.#blocks.slots, onProgress }),
-      ),
+    await this.#checkStructure(sink);
+    await withHandle(this.#engine.verifyStage(encode, this.#blocks), (stage) =>
+      runStage(stage, { sources: [sink], slots: this.#blocks.slots, onProgress }),
     );
+  }
+
+  /** Each share looks at some of the files: together they look at all. */
+  async #checkStructure(sink: ByteSource): Promise<void> {
+    const { index, count } = this.#share;
+    let begin = 0;
+    for (let file = 0; file < this.#plan.fileCount(); file++) {
+      const end = begin + this.#plan.fileBytes(file);
+      if (file % count === index) {
+        const part = new JoinedSource([{ source: sink, begin, end }]);
+        await withHandle(await inspectOutput(this.#engine, part), async (output) =>
+          throwIfError(this.#plan.check(file, output)),
+        );
+      }
+      begin = end;
+    }
   }
 
   /** Every share has been verified. */

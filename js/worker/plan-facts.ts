@@ -15,7 +15,17 @@ export interface DecidedTensor extends Omit<PlannedTensor, 'kind' | 'outputs'> {
   readonly outputs: TensorReport['outputs'];
 }
 
+/** A file of the output: it is behind those before it. */
+export interface PlannedFile {
+  readonly bytes: number;
+  /** Of its tensors alone. */
+  readonly tensorBytes: number;
+  /** The names of its tensors, if there are several files. */
+  readonly tensors: readonly string[];
+}
+
 export interface PlanFacts extends Pick<Plan, 'sizes' | 'warnings'> {
+  readonly files: readonly PlannedFile[];
   /** What a configuration beside the output has to say. */
   readonly outputConfig: OutputConfig;
   /** The tensor that would be the head of a language model that shares it, if it is quantized. */
@@ -29,17 +39,34 @@ export function planFacts(
   catalog: Catalog,
   ignore: readonly string[],
 ): PlanFacts {
-  const { sizes, warnings, tensors, quantizationConfig } = parseJson(json);
+  const { sizes, files, warnings, tensors, quantizationConfig } = parseJson(json);
   const floatType = tensors.some(becomesAnotherFloat)
     ? mostUsedFloat(tensors.flatMap(({ outputs }) => outputs))
     : null;
   return {
     sizes,
+    files: plannedFiles(files, tensors),
     warnings: [...warningsBefore(catalog, ignore), ...warnings],
     outputConfig: { quantization: quantizationConfig, floatType },
     quantizedTie: quantizedTie(tensors),
     tensors: tableOf(tensors.map(decided)),
   };
+}
+
+/** What becomes of the weights, file by file. */
+export function plannedFiles(
+  files: readonly number[],
+  tensors: readonly PlannedTensor[],
+): readonly PlannedFile[] {
+  const planned = files.map((bytes) => ({ bytes, tensorBytes: 0, tensors: [] as string[] }));
+  const [only, ...others] = planned;
+  for (const { name, bytes, file } of tensors.flatMap(({ outputs }) => outputs)) {
+    const holder = others.length === 0 ? only : planned[file ?? -1];
+    if (holder === undefined) continue; // another name of what is in one of them
+    holder.tensorBytes += bytes;
+    if (others.length > 0) holder.tensors.push(name);
+  }
+  return planned;
 }
 
 /** What is known before there is a plan. */

@@ -91,6 +91,8 @@ export interface LoadedEngine {
 /** What a plan is made from, besides the file and its calibration. */
 export interface PlanChoice {
   readonly configuration: Configuration;
+  /** Whether the output may be several files. */
+  readonly divides: boolean;
   /** What an earlier run found in the weights. */
   readonly unfit: readonly UnfitTensor[];
 }

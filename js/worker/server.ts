@@ -154,7 +154,12 @@ class SessionWorker<Source, Sink, Output> {
   /** Several files of one model are one source to all the rest. */
   async #openSource(source: OneOrShards<Source>): Promise<JoinedShards> {
     if (!isShards(source)) {
-      return { source: await this.#host.openSource(source), problems: [], superseded: [] };
+      return {
+        source: await this.#host.openSource(source),
+        ends: [],
+        problems: [],
+        superseded: [],
+      };
     }
     const files = source.shards.map(async (shard) => ({
       name: shard.name,

@@ -63,7 +63,10 @@ const QUIET = {
 const THREADS = { threads: RUN.threads } as const;
 const FORCE = { force: OUTPUT.force } as const;
 const OUTPUT_FILE = { output: OUTPUT.output } as const;
-const TIES = { duplicateTies: CONVERT.duplicateTies } as const;
+const FILES = {
+  duplicateTies: CONVERT.duplicateTies,
+  maxShardSize: CONVERT.maxShardSize,
+} as const;
 
 function oneSection<const Flags extends readonly Flag[]>(flags: Flags) {
   return [{ title: 'Flags', flags }] as const;
@@ -125,7 +128,7 @@ export const CALIBRATE_FLAGS = oneSection([
 export type CalibrateFlag = FlagOf<typeof CALIBRATE_FLAGS>;
 
 export const CONVERT_FLAGS = oneSection([
-  ...flagsOf({ ...OUTPUT_FILE, ...FORCE, ...OPENING, ...TIES, ...STRICT }),
+  ...flagsOf({ ...OUTPUT_FILE, ...FORCE, ...OPENING, ...FILES, ...STRICT }),
   CONFIG,
   { ...JSON_DOCUMENT, help: 'print the report as one JSON document' },
   QUIET,

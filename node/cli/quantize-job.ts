@@ -6,6 +6,7 @@ import { GateError } from '../../js/api/gate-error.js';
 import type { RunOptions } from '../../js/api/options.js';
 import type { Choices, Plan, Report } from '../../js/api/types.js';
 import { filesBeside, type MadeFolder, makeFolder } from '../output-folder.js';
+import { writtenAt } from '../output-name.js';
 import type { ChosenOptions, FlagValues } from './flag.js';
 import { inFlagWords } from './flag-words.js';
 import type { QuantizeFlag } from './flags.js';
@@ -85,7 +86,12 @@ async function dryRun(job: Job): Promise<Outcome> {
   );
   const render = async () => {
     const { renderPlan } = await import('./text-plan.js');
-    return renderPlan(document, output, session.out, values.verbose === true);
+    return renderPlan(
+      document,
+      writtenAt(output, document.files.length),
+      session.out,
+      values.verbose === true,
+    );
   };
   return { document, render };
 }
@@ -104,7 +110,8 @@ async function fullRun(job: Job, reports: Reports | undefined): Promise<Outcome>
       await result.close();
       return result.report;
     });
-    return { document, render: renderer(document, output) };
+    const written = writtenAt(output, document.files.length);
+    return { document, render: renderer(document, written) };
   } catch (failure) {
     if (!(failure instanceof GateError) || failure.report === undefined) throw failure;
     const document = failure.report;

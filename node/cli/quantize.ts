@@ -9,7 +9,7 @@ import { containerOf } from '../../js/api/options.js';
 import { withPreset } from '../../js/api/presets.js';
 import { withChanges } from '../../js/api/types.js';
 import { isFolder } from '../model-input.js';
-import { weightsOf } from '../output-name.js';
+import { weightsOf, writtenAt } from '../output-name.js';
 import { type Arguments, severalModels } from './arguments.js';
 import { placeOf } from './beside-model.js';
 import { readConfig } from './config-file.js';
@@ -127,7 +127,8 @@ async function present(
   const { out, err } = session;
   const isRun = !values['dry-run'];
   if (!values.json && !values.quiet) out.write(await render());
-  else if (!values.json && isRun && failure === undefined) printPath(out, output);
+  else if (!values.json && isRun && failure === undefined)
+    printPath(out, writtenAt(output, document.files.length));
   // Where both outputs meet on a screen, a blank line parts them.
   const { warnings } = document;
   if (err.isTerminal && out.isTerminal && warnings.length > 0) err.write('\n');

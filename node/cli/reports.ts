@@ -17,6 +17,7 @@ import {
 } from '../../js/words/report/view.js';
 import { ModelInput } from '../model-input.js';
 import { OutputFile } from '../output-file.js';
+import { writtenAt } from '../output-name.js';
 import { publish } from '../publication.js';
 import { reasonOf } from '../reason.js';
 import { usageError } from './failure.js';
@@ -120,8 +121,9 @@ export class Reports {
 
   #viewOf(document: Document, failure: Failure): ReportView {
     const { written, ...others } = this.#circumstances;
-    const isKept = failure === undefined || !isReport(document);
-    return viewOf(document, { ...others, written: isKept ? written : undefined, failure });
+    const isKept = written !== undefined && (failure === undefined || !isReport(document));
+    const at = isKept ? writtenAt(written, document.files.length) : undefined;
+    return viewOf(document, { ...others, written: at, failure });
   }
 }
 

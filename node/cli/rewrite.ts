@@ -69,6 +69,12 @@ function rewriteOptions(config: string | undefined, chosen: Choices): ConvertOpt
     );
   }
   const choices = withChanges(file, chosen);
-  const { key = null, stripPrefix = '', duplicateTies = false, container } = choices;
-  return { key, stripPrefix, duplicateTies, ...(container === undefined ? {} : { container }) };
+  const { key = null, stripPrefix = '', duplicateTies = false, container, maxShardSize } = choices;
+  return {
+    key,
+    stripPrefix,
+    duplicateTies,
+    ...(container === undefined ? {} : { container }),
+    ...(maxShardSize === undefined ? {} : { maxShardSize }),
+  };
 }

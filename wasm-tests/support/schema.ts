@@ -131,7 +131,13 @@ const warnings = list(
   object<Warning>({ code: oneOf(WARNINGS), message: text, tensors: list(text), total: count }),
 );
 
-const output = object<OutputTensor>({ name: text, dtype, shape, bytes: count });
+const output = object<OutputTensor>({
+  name: text,
+  dtype,
+  shape,
+  bytes: count,
+  file: optional(count),
+});
 
 const input = object<PlannedInput>({
   scheme: oneOf(SCHEMES),
@@ -266,6 +272,7 @@ const validationDocument = object<Validation>({
 const planDocument = object<Plan>({
   configuration,
   sizes,
+  files: list(count),
   tensors: list(plannedTensor),
   quantizationConfig: nullable(anyObject),
   warnings,
@@ -287,6 +294,7 @@ const reportDocument = object<Report>({
   configuration,
   engine: object<Report['engine']>({ kind: oneOf(['st', 'mt']), threads: count }),
   sizes,
+  files: list(count),
   outputConfig: object<Report['outputConfig']>({
     quantization: nullable(anyObject),
     floatType: nullable(text),

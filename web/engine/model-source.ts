@@ -70,7 +70,7 @@ async function filesOf(given: readonly File[]): Promise<Files> {
   };
   if (choice.index === undefined) return { parts: choice.files.map(named) };
   const index = named(choice.index);
-  const weightMap = readIndex(await contentOf(index, MOST_INDEX_BYTES), index.name);
+  const { weightMap } = readIndex(await contentOf(index, MOST_INDEX_BYTES), index.name);
   const parts = filesOfIndex(weightMap, index.name, names, WHERE).map(named);
   return { index, weightMap, parts };
 }

@@ -1,6 +1,7 @@
 /**
  * An open model in browsers: one worker for all of its calls, and outputs that are Blobs.
  */
+import { checkOneFile } from '../../js/api/configuration.js';
 import { ASYNC_DISPOSE } from '../../js/api/disposal.js';
 import type { Functions } from '../../js/api/functions.js';
 import type { QuantizeRequest } from '../../js/api/options.js';
@@ -45,12 +46,17 @@ class WebModel extends Handle<WebTypes> {
     this.#named = named;
   }
 
-  protected write(request: QuantizeRequest): Promise<QuantizeResult> {
+  protected async write(request: QuantizeRequest): Promise<QuantizeResult> {
+    checkOneFile(request.configuration, 'one Blob');
     return this.place.inTurn(request.run, async () => {
       const { parts } = await openCalibration(request.calibration);
       const file = await PrivateFileName.claim();
       try {
-        const { report, output } = await this.encode(request, file.name, parts);
+        const { report, output } = await this.encode(request, {
+          place: () => file.name,
+          divides: false,
+          calibration: parts,
+        });
         return this.#resultOf(report, output, file);
       } catch (error) {
         await file.release();

@@ -13,4 +13,8 @@ inline constexpr size_t kMaxTensors = 300'000;
 /// The same of a state dict that is written: its pickle takes more memory to be read than a header.
 inline constexpr size_t kMaxSavedTensors = 100'000;
 
+/// Files that a model may be divided into, read or written: the largest published ones have some 200, and a process
+/// may have so many open.
+inline constexpr size_t kMaxFiles = 1000;
+
 } // namespace monoquant

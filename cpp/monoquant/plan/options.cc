@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "monoquant/base/json.h"
+#include "monoquant/base/limits.h"
 #include "monoquant/base/text.h"
 #include "monoquant/base/words.h"
 
@@ -266,6 +267,19 @@ void read_tensors(OptionReader &reader, size_t tensor_count, Options &options) {
   }
 }
 
+/// Ascending offsets in the source, at most as many as files may be.
+void read_file_ends(OptionReader &reader, Options &options) {
+  for (const Json &item : reader.array("fileEnds")) {
+    const bool is_next =
+        item.is_number_unsigned() && options.file_ends.size() + 1 < kMaxFiles &&
+        (options.file_ends.empty() || item.get<uint64_t>() >= options.file_ends.back());
+    if (!is_next) {
+      return reader.fail("fileEnds", concat("less than ", kMaxFiles, " ascending offsets"));
+    }
+    options.file_ends.push_back(item.get<uint64_t>());
+  }
+}
+
 } // namespace
 
 Result<Options> parse_options(std::string_view json, size_t tensor_count) {
@@ -281,6 +295,7 @@ Result<Options> parse_options(std::string_view json, size_t tensor_count) {
   read_treatment(reader, options);
   read_inputs(reader, options);
   read_tensors(reader, tensor_count, options);
+  read_file_ends(reader, options);
   if (reader.has("floatType")) {
     options.float_type = kFloats[reader.word("floatType", kFloatWords)];
   }

@@ -57,6 +57,10 @@ struct Options {
   Container container = Container::kSafetensors;
   const layout::Layout *layout = layout::layouts()[0]; // of what is quantized
   bool duplicate_ties = false; // write the bytes of tied tensors once a name
+  // Of a safetensors output that is to be several files. Nothing: one file.
+  uint64_t max_file_bytes = 0; // of tensors in each, if there are several; 0: no limit
+  std::vector<uint64_t>
+      file_ends; // where in the source each of its own files ends: the output is divided alike
   // Change no value: of what is below, only the type of dequantized tensors matters.
   bool copy_all = false;
   Treatment treatment;
@@ -97,6 +101,7 @@ template <typename Reader> void read_choices(Reader &reader, Options &options) {
   reader.read("inputScheme", options.symmetric_inputs, quant::kSchemeWords);
   reader.read("defaultIgnore", options.default_ignore);
   reader.read("minElements", options.min_elements, 0, 1LL << 53U);
+  reader.read("maxFileBytes", options.max_file_bytes, 0, 1LL << 53U);
 }
 
 /// Those that tensors may have each for itself.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <set>
 
 #include "monoquant/base/checked.h"
@@ -10,6 +11,7 @@
 #include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
 #include "monoquant/container/safetensors.h"
+#include "monoquant/plan/division.h"
 #include "monoquant/torch/state_dict_pickle.h"
 
 namespace monoquant::plan {
@@ -35,26 +37,28 @@ void note_quantization(const Plan &plan, container::Metadata &metadata) {
   }
 }
 
-/// Calls `visit(alias, output, place)` for every output that is another name, the output that it is a name of, and
-/// the alias's place.
-template <typename Visit> void for_each_alias(Plan &plan, const Visit &visit) {
+/// Calls `visit(alias, output, owner, place)` for every output that is another name, the output that it is a name of,
+/// the tensor which that belongs to, and the index of the alias's place.
+template <typename Visit> void for_each_alias(const Plan &plan, const Visit &visit) {
   for (const TensorPlan &entry : plan.tensors) {
     if (entry.decision() != Decision::kTie) {
       continue;
     }
+    const size_t owner = *plan.catalog->tensors[entry.source].tied_to;
     const std::vector<Output> own = outputs(plan, entry.source);
-    const std::vector<Output> owners = outputs(plan, *plan.catalog->tensors[entry.source].tied_to);
+    const std::vector<Output> owners = outputs(plan, owner);
     // Aliases come first, in the owner's order.
     for (size_t i = 0; i < own.size() && own[i].alias; ++i) {
-      visit(own[i], owners[i], plan.places[entry.first_place + i]);
+      visit(own[i], owners[i], owner, entry.first_place + i);
     }
   }
 }
 
 /// Aliases are where their owners are.
 void follow_owners(Plan &plan) {
-  for_each_alias(
-      plan, [](const Output &, const Output &kept, Place &place) { place.offset = kept.offset; });
+  for_each_alias(plan, [&](const Output &, const Output &kept, size_t, size_t place) {
+    plan.places[place].offset = kept.offset;
+  });
 }
 
 /// Takes out what was no note of a tie in the source and would be one here, because its value is the name of an
@@ -90,34 +94,27 @@ void drop_misleading_notes(Plan &plan, container::Metadata &metadata) {
   });
 }
 
-/// The format has no aliases: each dropped name is noted beside the kept one, as its `save_model` does.
-void note_ties(Plan &plan, container::Metadata &metadata) {
-  const bool ties = std::any_of(plan.tensors.begin(), plan.tensors.end(), [](const auto &entry) {
-    return entry.decision() == Decision::kTie;
-  });
-  if (!ties) {
-    return;
-  }
+/// The format has no aliases: each dropped name is noted beside the kept one, as its `save_model` does, if that name
+/// is not a note already. One list a file.
+std::vector<container::Metadata> notes_of_ties(const Plan &plan, const Division &division,
+                                               const container::Metadata &noted) {
   std::set<std::string, std::less<>> taken;
-  for (const auto &[key, value] : metadata) {
+  for (const auto &[key, value] : noted) {
     taken.insert(key);
   }
-  for_each_alias(plan, [&](const Output &alias, const Output &kept, const Place &) {
+  std::vector<container::Metadata> notes(division.members.size());
+  for_each_alias(plan, [&](const Output &alias, const Output &kept, size_t owner, size_t) {
     if (taken.insert(alias.name).second) {
-      metadata.emplace_back(alias.name, kept.name);
+      notes[division.file_of[owner]].emplace_back(alias.name, kept.name);
     }
   });
+  return notes;
 }
 
-Result<void> lay_out_safetensors(Plan &plan) {
-  std::vector<Place *> places; // of entries
-  std::vector<container::SafetensorsEntry> entries;
-  places.reserve(plan.places.size());
-  entries.reserve(plan.places.size());
+/// A tie is a note, and some notes are the file's own.
+std::optional<Error> refuse_names(const Plan &plan) {
   for (const TensorPlan &entry : plan.tensors) {
-    size_t place = entry.first_place;
-    for (Output &output : outputs(plan, entry.source)) {
-      // A tie is a note, and some notes are the file's own.
+    for (const Output &output : outputs(plan, entry.source)) {
       if (output.alias ? catalog::is_of_file(output.name) : output.name == "__metadata__") {
         return Error{
             ErrorCode::kInvalidOptions,
@@ -126,6 +123,19 @@ Result<void> lay_out_safetensors(Plan &plan) {
             output.name,
             {}};
       }
+    }
+  }
+  return std::nullopt;
+}
+
+/// Adds a file behind those that are there.
+Result<void> add_file(Plan &plan, const container::Metadata &metadata,
+                      const std::vector<size_t> &tensors) {
+  std::vector<Place *> places; // of entries
+  std::vector<container::SafetensorsEntry> entries;
+  for (const size_t tensor : tensors) {
+    size_t place = plan.tensors[tensor].first_place;
+    for (Output &output : outputs(plan, tensor)) {
       if (!output.alias) {
         places.push_back(&plan.places[place]);
         entries.push_back(
@@ -134,20 +144,43 @@ Result<void> lay_out_safetensors(Plan &plan) {
       ++place;
     }
   }
-  container::Metadata metadata = plan.catalog->metadata;
-  drop_misleading_notes(plan, metadata);
-  note_quantization(plan, metadata);
-  set(metadata, "format", "pt", false); // transformers refuses files whose metadata lacks it
-  note_ties(plan, metadata);
   auto layout = container::layout_safetensors(metadata, entries);
   if (!layout) {
     return layout.error();
   }
+  const uint64_t begin = plan.file_bytes;
   for (size_t i = 0; i < places.size(); ++i) {
-    places[i]->offset = entries[i].offset;
+    places[i]->offset = begin + entries[i].offset;
   }
-  plan.fixed.push_back({0, std::move(layout.value().header)});
-  plan.file_bytes = layout.value().file_bytes;
+  plan.fixed.push_back({begin, std::move(layout.value().header)});
+  plan.files.push_back({begin, layout.value().file_bytes});
+  plan.file_bytes += layout.value().file_bytes;
+  return {};
+}
+
+Result<void> lay_out_safetensors(Plan &plan, const Options &options) {
+  if (auto refused = refuse_names(plan)) {
+    return *refused;
+  }
+  auto divided = divide(plan, options);
+  if (!divided) {
+    return divided.error();
+  }
+  const Division &division = divided.value();
+  container::Metadata metadata = plan.catalog->metadata;
+  drop_misleading_notes(plan, metadata);
+  note_quantization(plan, metadata);
+  set(metadata, "format", "pt", false); // transformers refuses files whose metadata lacks it
+  auto notes = notes_of_ties(plan, division, metadata);
+  for (size_t file = 0; file < division.members.size(); ++file) {
+    // What is said of the whole model may be long, and is read with the first of its files.
+    metadata.insert(metadata.end(), std::make_move_iterator(notes[file].begin()),
+                    std::make_move_iterator(notes[file].end()));
+    if (auto added = add_file(plan, metadata, division.members[file]); !added) {
+      return added;
+    }
+    metadata = {{"format", "pt"}};
+  }
   return {};
 }
 
@@ -225,6 +258,7 @@ Result<void> lay_out_zip(Plan &plan) {
   }
   plan.zip = layout.value();
   plan.file_bytes = plan.zip.file_bytes;
+  plan.files = {{0, plan.file_bytes}};
   return {};
 }
 
@@ -276,11 +310,12 @@ bool can_hold(Container container, Dtype dtype) {
   return torch::torch_has(dtype) && dtype != Dtype::kF4;
 }
 
-Result<void> lay_out(Plan &plan, Container container) {
-  if (auto countable = make_places(plan, container); !countable) {
+Result<void> lay_out(Plan &plan, const Options &options) {
+  if (auto countable = make_places(plan, options.container); !countable) {
     return countable;
   }
-  auto done = container == Container::kSafetensors ? lay_out_safetensors(plan) : lay_out_zip(plan);
+  auto done = options.container == Container::kSafetensors ? lay_out_safetensors(plan, options)
+                                                           : lay_out_zip(plan);
   if (done) {
     follow_owners(plan);
     fix_outputs(plan);

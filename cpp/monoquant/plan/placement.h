@@ -11,8 +11,8 @@ namespace monoquant::plan {
 /// Whether this kind of file can hold the dtype.
 bool can_hold(Container container, Dtype dtype);
 
-/// Fills in the offsets of all outputs, the fixed bytes and the size of the file. Errors: kLimitExceeded
-/// (what readers would refuse, too).
-Result<void> lay_out(Plan &plan, Container container);
+/// Fills in the offsets of all outputs, the fixed bytes and the files with their sizes. Errors: kLimitExceeded
+/// (what readers would refuse, too), kInvalidOptions (a name that the container cannot hold).
+Result<void> lay_out(Plan &plan, const Options &options);
 
 } // namespace monoquant::plan

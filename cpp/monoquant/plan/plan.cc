@@ -441,6 +441,14 @@ std::span<const Place> places(const Plan &plan, size_t tensor) {
   return std::span(plan.places).subspan(begin, end - begin);
 }
 
+size_t file_of(const Plan &plan, const Output &output) {
+  // Behind a header, even one without bytes.
+  const auto next =
+      std::lower_bound(plan.files.begin(), plan.files.end(), output.offset,
+                       [](const OutputFile &file, uint64_t offset) { return file.begin < offset; });
+  return static_cast<size_t>(next - plan.files.begin()) - 1;
+}
+
 const TensorPlan &decided(const Plan &plan, size_t tensor) {
   const TensorPlan &entry = plan.tensors[tensor];
   return entry.decision() == Decision::kTie ? plan.tensors[*plan.catalog->tensors[tensor].tied_to]
@@ -471,7 +479,7 @@ Result<Plan> make_plan(std::shared_ptr<const catalog::Catalog> catalog, const Op
   plan_inputs(plan, options);
   choose_who_stores_inputs(plan);
   plan.quantization_config = configuration(plan);
-  if (auto laid_out = lay_out(plan, options.container); !laid_out) {
+  if (auto laid_out = lay_out(plan, options); !laid_out) {
     return laid_out.error();
   }
   add_warnings(plan);

@@ -96,6 +96,12 @@ struct Warning {
   std::vector<std::string> tensors;
 };
 
+/// One file of the output: they follow one another as if they were one, each with a header of its own.
+struct OutputFile {
+  uint64_t begin = 0;
+  uint64_t bytes = 0;
+};
+
 /// Bytes of the output that are known before the run.
 struct FixedBytes {
   uint64_t offset = 0;
@@ -112,7 +118,8 @@ struct Plan {
   // Of a zip: what is written last, when all checksums are known.
   std::vector<container::ZipRecord> records;
   container::ZipLayout zip;
-  uint64_t file_bytes = 0;
+  uint64_t file_bytes = 0;         // of all files
+  std::vector<OutputFile> files;   // at least one
   std::string quantization_config; // JSON; empty where nothing is quantized
   std::vector<Warning> warnings;
 };
@@ -131,6 +138,9 @@ std::vector<Output> outputs(const Plan &plan, size_t tensor);
 
 /// Of the outputs of a tensor, without their names and shapes.
 std::span<const Place> places(const Plan &plan, size_t tensor);
+
+/// The index of the file that an output is in.
+size_t file_of(const Plan &plan, const Output &output);
 
 /// What is decided about a tensor of the catalog: for a tied one, about the tensor that it is tied to.
 const TensorPlan &decided(const Plan &plan, size_t tensor);

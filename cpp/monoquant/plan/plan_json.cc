@@ -77,6 +77,9 @@ void write_tensor(JsonWriter &json, const Plan &plan, const TensorPlan &entry) {
     json.member("dtype", dtype_name(output.dtype));
     json.member("shape", output.shape);
     json.member("bytes", output.alias ? 0 : output.bytes);
+    if (plan.files.size() > 1 && !output.alias) {
+      json.member("file", file_of(plan, output));
+    }
     json.end();
   }
   json.end().end();
@@ -114,6 +117,11 @@ void write_sizes(JsonWriter &json, const Plan &plan) {
 void write_plan(JsonWriter &json, const Plan &plan) {
   json.begin_object().key("sizes");
   write_sizes(json, plan);
+  json.key("files").begin_array();
+  for (const OutputFile &file : plan.files) {
+    json.value(file.bytes);
+  }
+  json.end();
   json.key("tensors").begin_array();
   for (const TensorPlan &entry : plan.tensors) {
     write_tensor(json, plan, entry);

@@ -7,10 +7,10 @@
 #include "monoquant/base/text.h"
 
 namespace monoquant::run {
-namespace {
 
-/// Every planned tensor must be in the file, where it was planned, as what it was planned.
-std::optional<Error> compare_structure(const plan::Plan &plan, const catalog::Catalog &output) {
+std::optional<Error> compare_structure(const plan::Plan &plan, size_t file,
+                                       const catalog::Catalog &output) {
+  const auto [begin, bytes] = plan.files[file];
   std::map<std::string_view, const catalog::Tensor *> found;
   for (const catalog::Tensor &tensor : output.tensors) {
     found.emplace(tensor.name, &tensor);
@@ -18,30 +18,35 @@ std::optional<Error> compare_structure(const plan::Plan &plan, const catalog::Ca
   size_t planned = 0;
   for (const plan::TensorPlan &entry : plan.tensors) {
     for (const plan::Output &expected : plan::outputs(plan, entry.source)) {
+      if (plan::file_of(plan, expected) != file) {
+        continue;
+      }
       ++planned;
       const auto tensor = found.find(expected.name);
       if (tensor == found.end() || tensor->second->dtype != expected.dtype ||
-          tensor->second->shape != expected.shape || tensor->second->offset != expected.offset) {
+          tensor->second->shape != expected.shape ||
+          begin + tensor->second->offset != expected.offset) {
         return output_differs(concat("tensor ", expected.name, " is not there as planned."),
                               expected.name, expected.offset);
       }
     }
   }
-  if (planned != output.tensors.size() || output.file_bytes != plan.file_bytes) {
-    return output_differs(concat("expected ", planned, " tensors in ", plan.file_bytes,
-                                 " bytes, found ", output.tensors.size(), " in ", output.file_bytes,
-                                 "."),
-                          {}, 0);
+  if (planned != output.tensors.size() || output.file_bytes != bytes) {
+    return output_differs(concat("expected ", planned, " tensors in ", bytes, " bytes, found ",
+                                 output.tensors.size(), " in ", output.file_bytes, "."),
+                          {}, begin);
   }
   return std::nullopt;
 }
 
-} // namespace
-
 VerifyStage::VerifyStage(const EncodeStage &encode, const catalog::Catalog &output, size_t slots,
                          size_t block_bytes)
-    : Stage(slots, block_bytes, output.file_bytes),
-      structure_(compare_structure(encode.plan(), output)), read_back_(encode.plan()),
+    : VerifyStage(encode, slots, block_bytes) {
+  structure_ = compare_structure(encode.plan(), 0, output);
+}
+
+VerifyStage::VerifyStage(const EncodeStage &encode, size_t slots, size_t block_bytes)
+    : Stage(slots, block_bytes, encode.plan().file_bytes), read_back_(encode.plan()),
       lengths_(this->slots()) {
   std::vector<WrittenRange> extents = encode.extents();
   std::erase_if(extents, [](const WrittenRange &e) { return e.bytes == 0 || e.is_read_back; });

@@ -210,12 +210,22 @@ Result<void> MemoryRun::seal() {
 }
 
 Result<void> MemoryRun::verify(const Bytes &file) const {
-  auto catalog = inspect(file);
-  if (!catalog) {
-    return catalog.error();
+  for (size_t i = 0; i < plan_->files.size(); ++i) {
+    // The last file has whatever else is there.
+    const bool is_last = i + 1 == plan_->files.size();
+    const auto [begin, bytes] = plan_->files[i];
+    const uint64_t end = is_last ? file.size() : std::min<uint64_t>(begin + bytes, file.size());
+    const auto from = file.begin() + static_cast<std::ptrdiff_t>(std::min<uint64_t>(begin, end));
+    auto catalog = inspect({from, file.begin() + static_cast<std::ptrdiff_t>(end)});
+    if (!catalog) {
+      return catalog.error();
+    }
+    if (auto wrong = run::compare_structure(*plan_, i, catalog.value())) {
+      return *wrong;
+    }
   }
   for (const auto &stage : stages_) {
-    run::VerifyStage verify(*stage, catalog.value(), choice_.slots, choice_.block_bytes);
+    run::VerifyStage verify(*stage, choice_.slots, choice_.block_bytes);
     auto done = drive(verify, reader_of(file), [](uint64_t, std::span<const uint8_t>) {});
     if (!done) {
       return done;

@@ -72,6 +72,7 @@ export const GATES = { ...FAIL_UNDER, ...STRICT } as const;
 /** Beside those of opening, running and writing. */
 export const CONVERT = {
   container: FILES.container,
+  maxShardSize: FILES.maxShardSize,
   duplicateTies: FILES.duplicateTies,
   ...STRICT,
 } as const;

@@ -4,7 +4,7 @@
  */
 
 import type { Observer } from '../calibration.js';
-import type { Mode, Strategy } from '../schemes.js';
+import type { Container, Mode, Strategy } from '../schemes.js';
 import { option, type Sentence, say } from '../sentence.js';
 
 export type AnyBits = 4 | 8 | 16 | 'none';
@@ -37,6 +37,7 @@ export interface Beside {
   readonly strategy?: Strategy;
   readonly groupSize?: number;
   readonly overrides?: readonly { readonly bits?: AnyBits }[];
+  readonly container?: Container;
 }
 
 /** Undefined where the option, called `key`, may have this value. */
@@ -67,6 +68,15 @@ export const copying: Need = (key, value, { bits }) => {
     beside: ['bits'],
     message: say`${option(key)} writes codes as floats, but ${option('bits')} is ${bits}.`,
     suggestion: say`Leave out ${option(key)}, or dequantize first and quantize what comes out.`,
+  };
+};
+
+export const severalFiles: Need = (key, value, { container }) => {
+  if (container !== 'pt' || typeof value !== 'number') return undefined;
+  return {
+    beside: ['container'],
+    message: say`${option(key)} is for .safetensors files, but ${option('container')} is pt.`,
+    suggestion: say`Leave out ${option(key)}, or write .safetensors.`,
   };
 };
 

@@ -5,6 +5,7 @@ import { CONTAINERS, DEQUANTIZED_TYPES, OUTPUT_FORMATS } from '../schemes.js';
 import * as needs from './conflict.js';
 import type { Entries } from './entry.js';
 import { anyText, choice, nullable, onOrOff } from './kind.js';
+import { shardSize } from './shard-size.js';
 
 /** Which part of a file is meant, and under which names. */
 export const OPENING = {
@@ -47,6 +48,16 @@ export const FILES = {
     default: false,
     flag: { help: 'write tied tensors once a name', brief: 'one copy a name' },
     control: { label: 'Write tied tensors once a name' },
+  },
+  /**
+   * How large the files of an output folder may be: bytes, or text such as `5GB` (of tensors; one tensor is never
+   * divided). `source` by default: as the model is divided; `none`: one file.
+   */
+  maxShardSize: {
+    kind: shardSize,
+    default: 'source',
+    needs: [needs.severalFiles],
+    flag: { value: 'SIZE', help: 'of each file in a folder: 5GB, none', brief: '5GB; none: one' },
   },
   /** How quantized tensors are laid out in the file. */
   format: {

@@ -6,6 +6,7 @@ import type { Plan, Report, TensorReport } from '../../api/types.js';
 import { countBy } from '../counts.js';
 import { type PlainFact, reasonsText, sizesText } from '../facts.js';
 import {
+  formatBytes,
   formatDecibels,
   formatDuration,
   formatPlural,
@@ -26,6 +27,7 @@ export function reportFacts(report: Report, output: string | undefined): Facts {
     timings.encodeMs > 0 ? `, ${formatRate((sizes.tensorBytes / timings.encodeMs) * 1000)}` : '';
   return [
     ['output', output ?? 'nothing was written'],
+    filesFact(report),
     ['size', sizesText(sizes)],
     ...quantizedFacts(report, quantized.length),
     inputsFact(quantized),
@@ -50,10 +52,20 @@ export function planFacts(plan: Plan, output: string): Facts {
   return [
     ['dry run', 'nothing is written'],
     ['output', output],
+    filesFact(plan),
     ['size', sizesText(plan.sizes)],
     ...quantizedFacts(plan, of('quantize').length),
     converted.length > 0 ? ['converted', formatPlural(converted.length, 'tensor')] : undefined,
     copied.length > 0 ? ['copied', reasonsText(copied)] : undefined,
+  ];
+}
+
+/** Only of several. */
+function filesFact({ files }: Plan | Report): PlainFact {
+  if (files.length < 2) return undefined;
+  return [
+    'files',
+    `${files.length} and their index, up to ${formatBytes(Math.max(...files))} each`,
   ];
 }
 
