@@ -86,6 +86,8 @@ export interface TensorInfo {
   readonly moduleType?: string;
   /** The tensor that it shares all its bytes with. */
   readonly tiedTo?: string;
+  /** Where its values are no plain run of bytes in the file: compressed, strided, or in another byte order. */
+  readonly assembled?: true;
   /** In elements, where its elements do not lie one after the other. */
   readonly strides?: readonly number[];
 }

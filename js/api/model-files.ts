@@ -13,14 +13,15 @@ const MOST_SHARDS = 1000;
 /** Indices of the largest models have some 10 MB. */
 export const MOST_INDEX_BYTES = 64 << 20;
 
-const INDEX = /\.safetensors\.index\.json$/i;
-const SAFETENSORS = /\.safetensors$/i;
-const TORCH = /\.(pt|pth|pt2|bin|ckpt)$/i;
-const TORCH_PART = /-\d+-of-\d+\.(pt|pth|bin|ckpt)$|\.bin\.index\.json$/i;
+/** What weights are found as, the kind first that loaders take if there are both. */
+const KINDS = [
+  { file: /\.safetensors$/i, index: /\.safetensors\.index\.json$/i },
+  { file: /\.(pt|pth|pt2|bin|ckpt)$/i, index: /\.bin\.index\.json$/i },
+] as const;
 /** Of a diffusers pipeline: its models have folders of their own. */
 const PIPELINE = 'model_index.json';
 /** `model-00002-of-00003.safetensors`. */
-const SHARD = /^(.*)-(\d{1,6})-of-(\d{1,6})\.safetensors$/i;
+const SHARD = /^(.*)-(\d{1,6})-of-(\d{1,6})\.(safetensors|pt|pth|bin|ckpt)$/i;
 
 /** What stands for the model: an index that is to be read, or its files, one or several. */
 export type ModelChoice =
@@ -31,7 +32,7 @@ export type ModelChoice =
 export type WeightMap = ReadonlyMap<string, string>;
 
 export function isIndexName(name: string): boolean {
-  return INDEX.test(name);
+  return KINDS.some(({ index }) => index.test(name));
 }
 
 export function isShardName(name: string): boolean {
@@ -42,19 +43,18 @@ export function isShardName(name: string): boolean {
 export function chooseModel(names: readonly string[], where: string): ModelChoice {
   // Some systems put a hidden file beside each file.
   const visible = names.filter((name) => !name.startsWith('.')).sort();
-  const indices = visible.filter(isIndexName);
-  if (indices.length > 0) return { index: theOnly(indices, where) };
-  const sets = shardSets(visible);
-  if (sets.size > 0) {
-    const prefix = theOnly([...sets.keys()], where);
-    return { files: completeSet(sets.get(prefix) ?? [], where) };
+  for (const { file, index } of KINDS) {
+    const indices = visible.filter((name) => index.test(name));
+    if (indices.length > 0) return { index: theOnly(indices, where) };
+    const weights = visible.filter((name) => file.test(name));
+    const sets = shardSets(weights);
+    if (sets.size > 0) {
+      const set = theOnly([...sets.keys()], where);
+      return { files: completeSet(sets.get(set) ?? [], where) };
+    }
+    const models = withoutAdapters(weights);
+    if (models.length > 0) return { files: [theOnly(models, where)] };
   }
-  const safetensors = withoutAdapters(visible.filter((name) => SAFETENSORS.test(name)));
-  if (safetensors.length > 0) return { files: [theOnly(safetensors, where)] };
-  const parts = visible.filter((name) => TORCH_PART.test(name));
-  if (parts.length > 0) throw shardedTorch(parts, where);
-  const torch = withoutAdapters(visible.filter((name) => TORCH.test(name)));
-  if (torch.length > 0) return { files: [theOnly(torch, where)] };
   if (visible.includes(PIPELINE)) throw pipeline(where);
   throw new MonoquantError(
     'file-not-found',
@@ -92,10 +92,12 @@ export function readIndex(content: Uint8Array<ArrayBuffer>, name: string): Model
   const { map, metadata } = partsOfIndex(content, name);
   const entries = Object.entries(map);
   if (entries.length === 0) throw badIndex(name, 'a weight_map with tensors', 'an empty one');
+  const kind = KINDS.find(({ index }) => index.test(name)) ?? KINDS[0];
   for (const [tensor, file] of entries) {
-    if (typeof file === 'string' && SAFETENSORS.test(file) && !/[/\\]/.test(file)) continue;
+    if (typeof file === 'string' && kind.file.test(file) && !/[/\\]/.test(file)) continue;
     const found = typeof file === 'string' ? JSON.stringify(file) : kindOf(file);
-    throw badIndex(name, `the name of a .safetensors file beside it for "${tensor}"`, found);
+    const ending = kind === KINDS[0] ? '.safetensors' : '.bin';
+    throw badIndex(name, `the name of a ${ending} file beside it for "${tensor}"`, found);
   }
   return { weightMap: new Map(entries as [string, string][]), metadata };
 }
@@ -153,9 +155,8 @@ export function filesOfIndex(
 function shardSets(names: readonly string[]): ReadonlyMap<string, readonly string[]> {
   const sets = new Map<string, string[]>();
   for (const name of names) {
-    const [, prefix, , total = ''] = SHARD.exec(name) ?? [];
-    if (prefix === undefined) continue;
-    const set = setName(prefix, total);
+    const set = setOf(name);
+    if (set === undefined) continue;
     const others = sets.get(set);
     if (others === undefined) sets.set(set, [name]);
     else others.push(name);
@@ -176,11 +177,12 @@ export function shardsWith(
   readonly index?: string;
   readonly fault?: MonoquantError;
 } {
-  const [, prefix = '', , total = ''] = SHARD.exec(name) ?? [];
-  const set = shardSets([...names].sort()).get(setName(prefix, total)) ?? [name];
+  const [, prefix = '', , , ending = ''] = SHARD.exec(name) ?? [];
+  const set = shardSets([...names].sort()).get(setOf(name) ?? '') ?? [name];
   try {
     const files = completeSet(set, where);
-    const index = names.find((other) => other.toLowerCase() === indexName(prefix).toLowerCase());
+    const wanted = `${prefix}.${ending}.index.json`.toLowerCase();
+    const index = names.find((other) => other.toLowerCase() === wanted);
     return { files, ...(index === undefined ? {} : { index }) };
   } catch (fault) {
     if (fault instanceof MonoquantError) return { files: [name], fault };
@@ -188,8 +190,10 @@ export function shardsWith(
   }
 }
 
-function setName(prefix: string, total: string): string {
-  return `${prefix}-…-of-${total}.safetensors`;
+/** What numbered files of one model have in common, as messages call them. */
+function setOf(name: string): string | undefined {
+  const [, prefix, , total = '', ending = ''] = SHARD.exec(name) ?? [];
+  return prefix === undefined ? undefined : `${prefix}-…-of-${total}.${ending.toLowerCase()}`;
 }
 
 /** `names` are sorted and say the same number of files. */
@@ -224,17 +228,6 @@ function theOnly(names: readonly string[], where: string): string {
     'invalid-options',
     `Expected one model in ${where}, found ${names.length}: ${listed(names)}.`,
     { suggestion: 'Name the one that is meant, or give its files only.' },
-  );
-}
-
-function shardedTorch(parts: readonly string[], where: string): MonoquantError {
-  return new MonoquantError(
-    'unsupported-format',
-    `Expected safetensors or a single PyTorch file in ${where}, found a PyTorch model in parts: ${listed(parts)}.`,
-    {
-      suggestion:
-        'Convert each part to a .safetensors file of the same name; those are read as one.',
-    },
   );
 }
 

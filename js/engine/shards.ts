@@ -3,6 +3,7 @@
  * Files follow one another by name, whoever listed them: the same files, the same bytes.
  */
 
+import { DANGERS } from '../api/catalog.js';
 import { MonoquantError } from '../api/errors.js';
 import { parseJson } from '../api/json.js';
 import { JsonObjectText } from '../api/json-object-text.js';
@@ -38,9 +39,13 @@ export interface JoinedShards {
   readonly ends: readonly number[];
   /** Where the index and the files contradict each other. */
   readonly problems: readonly Problem[];
-  /** Tensors that another file has as well, from which the index takes them. */
-  readonly superseded: readonly LeftOut[];
+  /** What the catalog of one file says, and that of all does not know; absent if there is one only. */
+  readonly facts?: ShardFacts;
 }
+
+/** What files have besides tensors. */
+export interface ShardFacts
+  extends Pick<Catalog, 'format' | 'leftOut' | 'globals' | 'opaque' | 'code'> {}
 
 interface ReadShard extends OpenShard {
   readonly catalog: Catalog;
@@ -81,7 +86,32 @@ export async function joinShards(
     { source: header, begin: 0, end: header.size },
     ...contiguous(data),
   ]);
-  return { source, ends: endsOf(read, header.size), problems, superseded };
+  return { source, ends: endsOf(read, header.size), problems, facts: factsOf(read, superseded) };
+}
+
+/** Members of archives are told with the name of their file; names of classes are the same in all. */
+function factsOf(shards: readonly ReadShard[], superseded: readonly LeftOut[]): ShardFacts {
+  const catalogs = shards.map(({ catalog }) => catalog);
+  const globals = new Map(
+    catalogs.flatMap(({ globals }) => globals.map((each) => [`${each.module}.${each.name}`, each])),
+  );
+  const inFile = (file: string, part: string) => `${file}/${part}`;
+  return {
+    format: catalogs[0]?.format ?? 'safetensors',
+    globals: [...globals.values()].sort(
+      (a, b) => DANGERS.indexOf(b.danger) - DANGERS.indexOf(a.danger),
+    ),
+    opaque: shards.flatMap(({ name, catalog }) =>
+      catalog.opaque.map(({ member, reason }) => ({ member: inFile(name, member), reason })),
+    ),
+    code: shards.flatMap(({ name, catalog }) => catalog.code.map((each) => inFile(name, each))),
+    leftOut: [
+      ...shards.flatMap(({ name, catalog }) =>
+        catalog.leftOut.map((left) => ({ ...left, name: inFile(name, left.name) })),
+      ),
+      ...superseded,
+    ],
+  };
 }
 
 /** Behind `position` the data of one file follow those of the one before it. */
@@ -147,12 +177,25 @@ async function readShard(engine: Engine, { name, source }: OpenShard): Promise<C
   } catch (error) {
     throw inShard(name, error);
   }
-  if (catalog.format === 'safetensors') return catalog;
+  if (catalog.format !== 'npz') {
+    const odd = ownTensors(catalog).find((tensor) => !isPlain(tensor));
+    if (odd === undefined) return catalog;
+    throw new MonoquantError(
+      'unsupported-format',
+      `Expected tensors that are runs of plain values, as files of one model have them, found another one in "${name}": "${odd.name}".`,
+      { suggestion: 'Convert each file to .safetensors first.', tensor: odd.name },
+    );
+  }
   throw new MonoquantError(
     'unsupported-format',
-    `Expected a safetensors file, as a model of several files has them, found ${catalog.format} in "${name}".`,
+    `Expected weights, as a model of several files has them, found ${catalog.format} in "${name}".`,
     { suggestion: 'Convert it to .safetensors first, or give it alone.' },
   );
+}
+
+/** Whether its bytes can be read as they are: PyTorch's files may hold others. */
+function isPlain({ dtype, assembled }: TensorInfo): boolean {
+  return assembled !== true && dtype !== 'C32' && dtype !== 'C128';
 }
 
 /** The file that each name is in: every tensor is in one only. */
@@ -247,13 +290,21 @@ function member(key: string, value: unknown): string {
   return `${JSON.stringify(key)}:${JSON.stringify(value)}`;
 }
 
-/** Those that have bytes of their own. They fill the end of their file without gaps: the engine has checked it. */
+/** Those that have bytes of their own. */
 function ownTensors({ tensors }: Catalog): readonly TensorInfo[] {
   return tensors.filter(({ tiedTo }) => tiedTo === undefined);
 }
 
-/** From the header itself, which the engine has checked: objects put keys that look like numbers first. */
+/**
+ * From the header itself, which the engine has checked: objects put keys that look like numbers first. A pickle has no
+ * notes, but ties, which are notes here.
+ */
 async function readNotes(source: ByteSource, catalog: Catalog): Promise<ReadShard['notes']> {
+  if (catalog.format !== 'safetensors') {
+    return catalog.tensors.flatMap(({ name, tiedTo }) =>
+      tiedTo === undefined ? [] : [[name, tiedTo] as const],
+    );
+  }
   const isTied = ({ tiedTo }: TensorInfo) => tiedTo !== undefined;
   if (Object.keys(catalog.metadata).length === 0 && !catalog.tensors.some(isTied)) return [];
   const length = new Uint8Array(8);

@@ -64,10 +64,8 @@ export class EngineFile<Output> {
 
   catalog(): Json<Catalog> {
     const json = this.inspector.catalog();
-    const { superseded } = this.#joined;
-    if (superseded.length === 0) return json;
-    const catalog = parseJson(json);
-    return toJson({ ...catalog, leftOut: [...catalog.leftOut, ...superseded] });
+    const { facts } = this.#joined;
+    return facts === undefined ? json : toJson({ ...parseJson(json), ...facts });
   }
 
   problems(): Json<readonly Problem[]> {

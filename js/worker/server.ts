@@ -158,7 +158,6 @@ class SessionWorker<Source, Sink, Output> {
         source: await this.#host.openSource(source),
         ends: [],
         problems: [],
-        superseded: [],
       };
     }
     const files = source.shards.map(async (shard) => ({

@@ -354,6 +354,7 @@ const catalogDocument = object<Catalog>({
       offset: count,
       moduleType: optional(text),
       tiedTo: optional(text),
+      assembled: optional(flag),
       strides: optional(list(count)),
     }),
   ),

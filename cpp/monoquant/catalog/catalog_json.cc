@@ -60,6 +60,9 @@ void write_tensor(JsonWriter &json, const Tensor &tensor, const Catalog &catalog
     json.key("quantization");
     write_codes(json, *tensor.codes);
   }
+  if (tensor.view) {
+    json.member("assembled", true);
+  }
   if (tensor.view && !tensor.view->deflated) {
     json.member("strides", tensor.view->strides);
   }
