@@ -23,6 +23,8 @@ import { dealt, INDEX, indexOf, joined, shardName, shardsOf } from '../support/s
 
 const PARTS = dealt(mixedModel('F32'), 3);
 const SHARDS = shardsOf(PARTS);
+/** What an output folder gets of weights. */
+const WRITTEN = [...SHARDS.map(({ name }) => name), INDEX];
 const CONFIG = '{\n  "model_type": "test",\n  "initializer_factor": 1.0,\n  "eps": 1e-05\n}\n';
 
 const root = new Folder();
@@ -48,9 +50,8 @@ const inModel = () => readdirSync(model).sort();
 describe('a folder', () => {
   it('is quantized into a folder beside it, the same as its tensors in one file', async () => {
     const before = inModel();
-    expect((await monoquant('quantize', `${model}/`, '-q')).stdout).toBe(
-      `${root.at('model-int8/model.safetensors')}\n`,
-    );
+    const words = ['quantize', `${model}/`, '--max-shard-size', 'none', '-q'];
+    expect((await monoquant(...words)).stdout).toBe(`${root.at('model-int8/model.safetensors')}\n`);
     expect((await monoquant('quantize', one)).code).toBe(0);
     const outputs = ['model-int8/model', 'one-int8'].map((name) =>
       readFileSync(root.at(`${name}.safetensors`)),
@@ -76,7 +77,7 @@ describe('a folder', () => {
   it('may be the one that the shell is in', async () => {
     const { code } = await shell(`cd '${model}' && monoquant quantize .`);
     expect(code).toBe(0);
-    expect(root.has('model-int8/model.safetensors')).toBe(true);
+    expect(root.has(`model-int8/${INDEX}`)).toBe(true);
   });
 
   it('is shown with the number of its files', async () => {
@@ -159,7 +160,7 @@ describe('an index', () => {
   it('is named instead of its folder', async () => {
     const index = addIndex();
     expect((await monoquant('quantize', index)).code).toBe(0);
-    expect(root.has('model-int8/model.safetensors')).toBe(true);
+    expect(root.has(`model-int8/${INDEX}`)).toBe(true);
     expect((await monoquant('info', model)).stdout).toContain('3 files');
   });
 
@@ -177,7 +178,7 @@ describe('a folder as output', () => {
     monoquant('quantize', model, '-o', `${root.at('out')}/`, ...words);
 
   it('gets the model, and the configuration that loaders ask for', async () => {
-    const report = parseReport((await quantize('--json')).stdout);
+    const report = parseReport((await quantize('--max-shard-size', 'none', '--json')).stdout);
     expect(readdirSync(root.at('out')).sort()).toEqual(['config.json', 'model.safetensors']);
     const output = new Uint8Array(readFileSync(root.at('out/model.safetensors')));
     expect(output.length).toBe(report.sizes.outputBytes);
@@ -216,10 +217,10 @@ describe('a folder as output', () => {
   it('needs no configuration', async () => {
     rmSync(root.at('model/config.json'));
     expect((await quantize()).code).toBe(0);
-    expect(readdirSync(root.at('out'))).toEqual(['model.safetensors']);
+    expect(readdirSync(root.at('out')).sort()).toEqual(WRITTEN);
   });
 
-  it.each([{ name: 'config.json' }, { name: 'model.safetensors' }])(
+  it.each([{ name: 'config.json' }, { name: shardName(1, 3) }])(
     'overwrites $name only with --force',
     async ({ name }) => {
       mkdirSync(root.at('out'));
@@ -263,7 +264,7 @@ describe('a folder as output', () => {
 
   it('is made with the folders that it lies in', async () => {
     expect((await monoquant('quantize', model, '-o', `${root.at('a/b')}/`)).code).toBe(0);
-    expect(root.has('a/b/model.safetensors')).toBe(true);
+    expect(root.has(`a/b/${INDEX}`)).toBe(true);
   });
 });
 
@@ -302,14 +303,17 @@ describe('what stands beside the weights', () => {
       .filter((entry) => entry.isFile())
       .map((entry) => relative(root.at(folder), join(entry.parentPath, entry.name)))
       .sort();
-  const EXPECTED = [...Object.keys(SIDE), 'config.json', 'model.safetensors'].sort();
+  const besides = (...weights: string[]) =>
+    [...Object.keys(SIDE), 'config.json', ...weights].sort();
+  const EXPECTED = besides(...WRITTEN);
+  const AS_ONE_FILE = besides('model.safetensors');
 
   beforeEach(() => write({ ...SIDE, ...LEFT_BEHIND }));
 
   it('is the same from JavaScript', async () => {
     await shell(`cd '${root.path}' && monoquant quantize model -o out/`);
     const { output, report } = await quantize(root.at('model'), { output: `${root.at('again')}/` });
-    expect(output).toBe(root.at('again/model.safetensors'));
+    expect(output).toBe(root.at(`again/${INDEX}`));
     expect(report.outputConfig.quantization).not.toBeNull();
     expect(filesIn('again')).toEqual(EXPECTED);
     for (const name of EXPECTED) {
@@ -364,11 +368,11 @@ describe('what stands beside the weights', () => {
       expect(code, `${line}\n${stderr}`).toBe(0);
       const output = words.at(-2) ?? '';
       expect(stdout).toBe(`${output}/model.safetensors\n`);
-      expect(filesIn(output)).toEqual(EXPECTED);
+      expect(filesIn(output)).toEqual(AS_ONE_FILE);
     }
     const result = await quantize(root.at('model'), { output: root.at('again') });
     expect(result.output).toBe(root.at('again/model.safetensors'));
-    expect(filesIn('again')).toEqual(EXPECTED);
+    expect(filesIn('again')).toEqual(AS_ONE_FILE);
   });
 
   it('goes along from JavaScript, and with a weights file that was named in its folder', async () => {
@@ -376,7 +380,7 @@ describe('what stands beside the weights', () => {
     const result = await quantize(root.at('model/model.safetensors'), { output: root.at('out/') });
     expect(result.output).toBe(root.at('out/model.safetensors'));
     await result.close();
-    expect(filesIn('out')).toEqual(EXPECTED);
+    expect(filesIn('out')).toEqual(AS_ONE_FILE);
   });
 
   it('is not replaced without force, and nothing of a run that failed stays', async () => {

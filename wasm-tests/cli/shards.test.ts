@@ -18,7 +18,7 @@ import { Folder, monoquant } from '../support/cli.js';
 import { failureOf } from '../support/failures.js';
 import { mixedModel, weights } from '../support/models.js';
 import { readSafetensors } from '../support/safetensors.js';
-import { parsePlan, parseReport } from '../support/schema.js';
+import { parseCatalog, parsePlan, parseReport } from '../support/schema.js';
 import { dealt, INDEX, indexOf, joined, shardName, shardsOf } from '../support/shards.js';
 
 const QKV = ['q_proj', 'k_proj', 'v_proj'].map((name, index) =>
@@ -230,9 +230,67 @@ describe('--max-shard-size', () => {
       '--max-shard-size',
       '1',
     );
-    expect(code).toBe(3);
-    expect(stderr).toContain('1001 files');
+    expect(code).toBe(5);
+    expect(stderr).toContain('found 1001');
     expect(root.has('out')).toBe(false);
+  });
+});
+
+describe('a PyTorch model in parts', () => {
+  const torch = root.at('torch');
+  const part = (number: number) =>
+    shardName(number, 3).replace('model', 'pytorch_model').replace('safetensors', 'bin');
+  const TIED = weights('fc.weight', 'F32', [16, 64], 4);
+
+  beforeEach(async () => {
+    mkdirSync(torch);
+    for (const [at, { tensors }] of PARTS.entries()) {
+      const from = root.write('part.safetensors', tensors);
+      const { code } = await monoquant('convert', from, '-o', join(torch, part(at + 1)));
+      expect(code).toBe(0);
+    }
+    writeFileSync(join(torch, 'config.json'), CONFIG);
+  });
+
+  const index = () => {
+    const map = PARTS.flatMap(({ tensors }, at) => tensors.map(({ name }) => [name, part(at + 1)]));
+    const path = join(torch, 'pytorch_model.bin.index.json');
+    writeFileSync(path, JSON.stringify({ metadata: {}, weight_map: Object.fromEntries(map) }));
+    return path;
+  };
+
+  it.each(['folder', 'part', 'index'])('is read as one, named by its %s', async (named) => {
+    const place = { folder: () => torch, part: () => join(torch, part(2)), index }[named]?.() ?? '';
+    const { code, stderr } = await monoquant('quantize', place, '-o', `${root.at('out')}/`);
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    expect(inFolder()).toEqual(['config.json', ...names(3), INDEX].sort());
+    expect(tensorsBy(indexIn(), 'out')).toEqual(await inOneFile());
+  });
+
+  it('is what loaders take only if there are no safetensors files', async () => {
+    index();
+    root.write('torch/model.safetensors', [TIED]);
+    const { stdout } = await monoquant('info', torch, '--json');
+    expect(parseCatalog(stdout).tensors.map(({ name }) => name)).toEqual([TIED.name]);
+  });
+
+  it('that lacks a part is told as such', async () => {
+    rmSync(join(torch, part(3)));
+    for (const place of [torch, join(torch, part(1))]) {
+      const { code, stderr } = await monoquant('quantize', place, '-o', `${root.at('out')}/`);
+      expect(code).not.toBe(0);
+      expect(stderr).toContain(part(3));
+    }
+    expect(root.has('out')).toBe(false);
+  });
+
+  it('tells what each pickle names', async () => {
+    const fixture = join(import.meta.dirname, '../fixtures/torch/hostile_os_system.pt');
+    if (existsSync(fixture)) copyFileSync(fixture, join(torch, part(3)));
+    const { stdout } = await monoquant('info', torch, '--json');
+    const catalog = parseCatalog(stdout);
+    expect(catalog.format).toBe('torch-zip');
+    expect(catalog.globals.map(({ name }) => name)).toContain('_rebuild_tensor_v2');
   });
 });
 

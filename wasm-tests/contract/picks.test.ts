@@ -136,10 +136,10 @@ describe('refuses', () => {
       words: [INDEX, 'b.safetensors.index.json'],
     },
     {
-      what: 'a PyTorch model in parts',
+      what: 'a part of a PyTorch model',
       files: ['pytorch_model-00001-of-00002.bin', 'training_args.bin'].map(file),
-      code: 'unsupported-format',
-      words: ['PyTorch', 'pytorch_model-00001-of-00002.bin'],
+      code: 'file-not-found',
+      words: ['2 files', 'pytorch_model-00002-of-00002.bin'],
     },
     {
       what: 'folders without a model',

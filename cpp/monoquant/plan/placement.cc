@@ -187,15 +187,17 @@ Result<void> lay_out_safetensors(Plan &plan, const Options &options) {
 /// The records that stand beside the tensors, data.pkl first, as torch.save has them.
 /// Source: torch.save 2.x; `.format_version` is left out, which would promise another layout of headers.
 Result<std::vector<std::pair<std::string, std::string>>> text_records(const Plan &plan) {
-  std::vector<torch::SavedTensor> saved;
+  std::vector<Output> all; // what is saved has views of them
   for (size_t i = 0; i < plan.tensors.size(); ++i) {
-    for (Output &output : outputs(plan, i)) {
-      // The number of a storage stands for its place until that is known.
-      const auto storage = static_cast<size_t>(output.offset);
-      const uint64_t elements = *checked_product(output.shape);
-      saved.push_back(
-          {std::move(output.name), output.dtype, std::move(output.shape), storage, elements});
-    }
+    std::vector<Output> made = outputs(plan, i);
+    all.insert(all.end(), std::make_move_iterator(made.begin()),
+               std::make_move_iterator(made.end()));
+  }
+  std::vector<torch::SavedTensor> saved;
+  for (const Output &output : all) {
+    // The number of a storage stands for its place until that is known.
+    saved.push_back({output.name, output.dtype, output.shape, static_cast<size_t>(output.offset),
+                     *checked_product(output.shape)});
   }
   auto pickle = torch::state_dict_pickle(saved);
   if (!pickle) {
