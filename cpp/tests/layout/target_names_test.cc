@@ -75,7 +75,7 @@ Json config_of_parts(const std::vector<NamedPart> &parts, std::string architectu
   }
   EXPECT_EQ(opened.value().tensors.size(), parts.size());
   for (const catalog::Tensor &found : opened.value().tensors) {
-    const TensorPlan &entry = plan.tensors[test::index_of(plan.catalog, found.name)];
+    const TensorPlan &entry = plan.tensors[test::index_of(*plan.catalog, found.name)];
     const Quantize *quantize = entry.quantize();
     EXPECT_EQ(found.codes != nullptr, quantize != nullptr) << found.name;
     if (found.codes && quantize != nullptr) {

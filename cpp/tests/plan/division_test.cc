@@ -131,7 +131,7 @@ TEST(Division, follows_that_of_the_source) {
   Json options = test::int4_options(64);
   // Two files: what begins before the fifth tensor, and what is behind it; a third one that holds nothing.
   const uint64_t end = catalog.tensors[4].offset;
-  options["fileEnds"] = {end, catalog.file_bytes};
+  options["fileEnds"] = {end, catalog.file_bytes + 1};
   const MemoryRun run(test::plan_for(model, options), model);
   ASSERT_EQ(run.plan().files.size(), 2U);
   for (size_t i = 0; i < catalog.tensors.size(); ++i) {
