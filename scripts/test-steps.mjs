@@ -163,6 +163,7 @@ function packageSteps(deep) {
       lane: 'package',
       needs: ['build'],
       onlyDeep: true,
+      packages: ['e2fsprogs', 'mount'],
       commands: () => [[NODE, 'scripts/faults.mjs']],
     },
     consumers: {
