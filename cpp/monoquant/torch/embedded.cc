@@ -141,6 +141,8 @@ void EmbeddedReader::read_part(const Part &part) {
   const std::string name = lower_case(part.path);
   if (const auto kind = code_kind(name, *begin)) {
     hide(part.path, std::string(*kind));
+    // "MZ", the first bytes of programs of Windows, are a number to a pickle: what comes behind may be names.
+    read_pickles(part, must_be_pickle(name, *begin));
   } else if (container::looks_like_zip(*begin)) {
     read_archive(part);
   } else if (container::looks_like_tar(*begin)) {
