@@ -18,13 +18,18 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { BuildError, run, runMain } from './run.mjs';
 
 const ROOT = join(import.meta.dirname, '..');
 const CLI = join(ROOT, 'dist', 'node', 'cli.js');
 const PRELOAD = pathToFileURL(join(ROOT, 'wasm-tests', 'support', 'faults.mjs')).href;
+/** Where programs are that make and mount file systems: not everybody's PATH has it. */
+const SYSTEM = {
+  ...process.env,
+  PATH: `${process.env.PATH}${delimiter}/usr/sbin${delimiter}/sbin`,
+};
 /** Rows and columns of the one matrix: a run of half a second. */
 const SHAPE = [8192, 4096];
 
@@ -253,8 +258,8 @@ async function power(place, count) {
   mkdirSync(at);
   for (let index = 0; index < count; index += 1) {
     await run(['truncate', '-s', '256M', image]);
-    await run(['mkfs.ext4', '-q', '-F', image]);
-    await run(['mount', '-o', 'loop', image, at]);
+    await run(['mkfs.ext4', '-q', '-F', image], { env: SYSTEM });
+    await run(['mount', '-o', 'loop', image, at], { env: SYSTEM });
     try {
       const mounted = { ...place, folder: at };
       const { code, stderr } = await command(wordsOf(mounted));
@@ -262,15 +267,15 @@ async function power(place, count) {
       await new Promise((resolve) => setTimeout(resolve, 1000 * (index % 3)));
       copyFileSync(image, cut);
     } finally {
-      await run(['umount', at]);
+      await run(['umount', at], { env: SYSTEM });
     }
-    await run(['mount', '-o', 'loop', cut, at]);
+    await run(['mount', '-o', 'loop', cut, at], { env: SYSTEM });
     try {
       const state = judge({ ...place, folder: at }, 'after a power cut');
       ends[state] = (ends[state] ?? 0) + 1;
       if (state !== 'whole') broken.push(`power: ${state} after "done"`);
     } finally {
-      await run(['umount', at]);
+      await run(['umount', at], { env: SYSTEM });
     }
   }
   clear(place);

@@ -139,18 +139,27 @@ void EmbeddedReader::read_part(const Part &part) {
     return;
   }
   const std::string name = lower_case(part.path);
+  bool is_archive = false;
   if (const auto kind = code_kind(name, *begin)) {
     hide(part.path, std::string(*kind));
   } else if (container::looks_like_zip(*begin)) {
-    read_archive(part);
+    is_archive = read_archive(part);
   } else if (container::looks_like_tar(*begin)) {
     hide(part.path, "a tar archive inside of another archive");
-    read_tar(part);
+    is_archive = read_tar(part);
   } else if (const auto array = find_array_pickle(*begin); array && *array < size) {
     const ByteWindow inside = part.window.part(*array, size - *array);
-    read_pickles({inside, part.offset + *array, part.path, part.depth, part.unpickler}, true);
-  } else {
-    read_pickles(part, must_be_pickle(name, *begin));
+    return read_pickles({inside, part.offset + *array, part.path, part.depth, part.unpickler},
+                        true);
+  }
+  // Whatever it looks like: "MZ" and "PK", with which programs and archives begin, are opcodes of a pickle as well.
+  is_archive ? list_names(part) : read_pickles(part, must_be_pickle(name, *begin));
+}
+
+void EmbeddedReader::list_names(const Part &part) {
+  const auto begin = head(part, std::min(part.window.file_size(), kFirstPickleRead));
+  if (begin) {
+    globals.add(read_pickle_names(*begin).pickle, part.unpickler);
   }
 }
 
@@ -165,13 +174,14 @@ void EmbeddedReader::read_module(const Part &part) {
   }
 }
 
-void EmbeddedReader::read_tar(const Part &part) {
+bool EmbeddedReader::read_tar(const Part &part) {
   const auto parsed = container::read_tar(part.window);
   if (!parsed) {
-    return;
+    return false;
   }
   if (const Needs *lacking = std::get_if<Needs>(&parsed.value())) {
-    return want(part, *lacking);
+    want(part, *lacking);
+    return true;
   }
   for (const auto &member : *std::get_if<std::vector<container::TarMember>>(&parsed.value())) {
     const std::string path = concat(part.path, part.path.empty() ? "" : "/", member.name);
@@ -180,18 +190,22 @@ void EmbeddedReader::read_tar(const Part &part) {
       read_part({inside, part.offset + member.offset, path, part.depth + 1});
     }
   }
+  return true;
 }
 
-void EmbeddedReader::read_archive(const Part &part) {
+bool EmbeddedReader::read_archive(const Part &part) {
   if (part.depth > kMaxNesting) {
-    return hide(part.path, "an archive inside of too many others");
+    hide(part.path, "an archive inside of too many others");
+    return false;
   }
   auto parsed = container::read_zip_directory(part.window);
   if (!parsed) {
-    return hide(part.path, "an archive that cannot be read");
+    hide(part.path, "an archive that cannot be read");
+    return false;
   }
   if (const Needs *lacking = std::get_if<Needs>(&parsed.value())) {
-    return want(part, *lacking);
+    want(part, *lacking);
+    return true;
   }
   const auto &directory = std::get<container::ZipDirectory>(parsed.value());
   if (!container::require_names_differ_by_more_than_case(directory)) {
@@ -209,6 +223,7 @@ void EmbeddedReader::read_archive(const Part &part) {
       read_member(archive, member);
     }
   }
+  return true;
 }
 
 void EmbeddedReader::read_pickles(const Part &part, bool must_be_one) {

@@ -48,8 +48,11 @@ private:
 
   void read_member(const Part &archive, const container::ZipMember &member);
   void read_part(const Part &part);
-  void read_archive(const Part &part);
-  void read_tar(const Part &part);
+  /// Whether it is one that can be read; so of a tar.
+  bool read_archive(const Part &part);
+  bool read_tar(const Part &part);
+  /// What its first bytes would name, were they a pickle.
+  void list_names(const Part &part);
   void read_module(const Part &part);
   void read_pickles(const Part &part, bool must_be_one);
   /// The first `length` bytes; nothing where they are not there yet.
