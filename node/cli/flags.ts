@@ -65,6 +65,11 @@ const FORCE = { force: OUTPUT.force } as const;
 const OUTPUT_FILE = { output: OUTPUT.output } as const;
 const TIES = { duplicateTies: CONVERT.duplicateTies } as const;
 
+/** What runs of each command are told besides what a file becomes: by flags, or by the file of --config. */
+export const QUANTIZE_RUN = { ...OUTPUT_FILE, ...GATES, ...FORCE, ...THREADS } as const;
+export const CONVERT_RUN = { ...OUTPUT_FILE, ...FORCE, ...STRICT } as const;
+export const DEQUANTIZE_RUN = { ...DEQUANTIZE, ...CONVERT_RUN } as const;
+
 function oneSection<const Flags extends readonly Flag[]>(flags: Flags) {
   return [{ title: 'Flags', flags }] as const;
 }
@@ -97,7 +102,7 @@ export const QUANTIZE_FLAGS = [
     columns: 2,
     flags: [
       MODEL,
-      ...flagsOf({ ...OUTPUT_FILE, ...SECTIONS.files, ...GATES, ...FORCE, ...THREADS }),
+      ...flagsOf({ ...OUTPUT_FILE, ...SECTIONS.files, ...QUANTIZE_RUN }),
       REPORT,
       DRY_RUN,
       JSON_DOCUMENT,
