@@ -13,6 +13,7 @@ import { delimiter, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { quantizeInPage, serveFolder } from './consumer-page.mjs';
 import { saveTable } from './consumer-table.mjs';
+import { pack } from './pack.mjs';
 import { BuildError, runMain } from './run.mjs';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -60,7 +61,7 @@ async function main() {
   /** @type {Outcome[]} */
   const outcomes = [];
   try {
-    const tarball = pack(folder);
+    const tarball = join(folder, (await pack(folder)).filename);
     const expected = hashOfCommand(folder);
     for (const name of names) {
       const outcome = await tryOut(name, all[name], join(folder, name), tarball, expected);
@@ -76,14 +77,6 @@ async function main() {
   const failed = outcomes.filter(({ failure }) => failure !== undefined).length;
   process.stdout.write(`${outcomes.length - failed} passed, ${failed} failed\n`);
   process.exitCode = failed === 0 ? 0 : 1;
-}
-
-/** @param {string} folder */
-function pack(folder) {
-  const words = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder];
-  const { stdout, stderr, status } = spawnSync('npm', words, { cwd: ROOT, encoding: 'utf8' });
-  if (status !== 0) throw new BuildError(stderr);
-  return join(folder, JSON.parse(stdout)[0].filename);
 }
 
 /** @param {string} folder */
