@@ -87,8 +87,7 @@ class NodeModel extends Handle<NodeTypes> {
       const terms = termsOf(request);
       const output = Output.claim(place, input, { ...terms, calibration });
       try {
-        const helpers = startHelpers({ ...this.place.run, ...request.run }, input.bytes);
-        const { report } = await this.encode(request, output.sink, calibration.parts, helpers);
+        const report = await this.#encode(request, output, calibration);
         input.checkUnchanged();
         calibration.checkUnchanged();
         const companions = this.#companion?.(report) ?? [];
@@ -113,6 +112,21 @@ class NodeModel extends Handle<NodeTypes> {
     } catch (error) {
       aside?.remove();
       throw error;
+    }
+  }
+
+  /** With as many engines as are worth it and free. */
+  async #encode(
+    request: QuantizeRequest,
+    output: Output,
+    { parts }: CalibrationFiles,
+  ): Promise<Report> {
+    const helpers = startHelpers({ ...this.place.run, ...request.run }, this.#input.bytes);
+    try {
+      const { report } = await this.encode(request, output.sink, parts, helpers.sessions);
+      return report;
+    } finally {
+      helpers.leave();
     }
   }
 
