@@ -15,6 +15,7 @@ import {
   MOST_INDEX_BYTES,
   readIndex,
   shardsWith,
+  torchPartFault,
   type WeightMap,
 } from '../js/api/model-files.js';
 import type { OneOrShards } from '../js/engine/shards.js';
@@ -47,7 +48,7 @@ export class ModelInput {
   private constructor(named: string, files: Files, hasPath = true, release?: () => void) {
     this.hasPath = hasPath;
     this.#release = release;
-    const { parts, index, weightMap, folder, names, config, fault } = files;
+    const { parts, index, weightMap, folder, names, config, fault, part } = files;
     const [first] = parts;
     const isOne = parts.length === 1 && first !== undefined && index === undefined;
     this.named = named;
@@ -64,7 +65,7 @@ export class ModelInput {
     this.#files = [...parts, index, config].filter((file) => file !== undefined);
     const beside =
       names === undefined ? NOTHING_BESIDE : besideWeights(names, () => this.readConfig());
-    this.beside = fault === undefined ? beside : { ...beside, fault };
+    this.beside = { ...beside, ...(fault && { fault }), ...(part && { part }) };
   }
 
   static open(model: string | URL): ModelInput {
@@ -147,6 +148,8 @@ interface Files {
   readonly config?: InputFile;
   /** Why it is not the whole model. */
   readonly fault?: MonoquantError;
+  /** The same, if it may be converted. */
+  readonly part?: MonoquantError;
 }
 
 /** What libraries call the weights of a folder: such a file stands for its folder. */
@@ -170,7 +173,8 @@ function openFiles(path: string, open: (path: string) => InputFile): Files {
   }
   if (isShardName(path)) return openShards(path, open);
   const parts = [open(path)];
-  return { parts, ...openBesideFile(path, open) };
+  const part = torchPartFault(basename(path), `"${dirname(path)}"`);
+  return { parts, ...openBesideFile(path, open), ...(part && { part }) };
 }
 
 /** One of numbered files stands for all of them. */

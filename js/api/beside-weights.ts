@@ -16,6 +16,8 @@ export interface BesideWeights {
   readonly adapter?: string;
   /** Why the configuration cannot be understood. */
   readonly fault?: MonoquantError;
+  /** Why these weights are a part of a model only: nothing is quantized, but each part may be converted. */
+  readonly part?: MonoquantError;
 }
 
 export const NOTHING_BESIDE: BesideWeights = { facts: {}, tiesEmbeddings: false };

@@ -17,6 +17,8 @@ const INDEX = /\.safetensors\.index\.json$/i;
 const SAFETENSORS = /\.safetensors$/i;
 const TORCH = /\.(pt|pth|pt2|bin|ckpt)$/i;
 const TORCH_PART = /-\d+-of-\d+\.(pt|pth|bin|ckpt)$|\.bin\.index\.json$/i;
+/** `pytorch_model-00001-of-00001.bin` is all there is. */
+const ONLY_PART = /-0*1-of-0*1\.\w+$/;
 /** Of a diffusers pipeline: its models have folders of their own. */
 const PIPELINE = 'model_index.json';
 /** `model-00002-of-00003.safetensors`. */
@@ -36,6 +38,12 @@ export function isIndexName(name: string): boolean {
 
 export function isShardName(name: string): boolean {
   return SHARD.test(name);
+}
+
+/** Why a file of this name is no whole model; undefined for all others. `where` is how messages call its folder. */
+export function torchPartFault(name: string, where: string): MonoquantError | undefined {
+  if (!TORCH_PART.test(name) || isIndexName(name) || ONLY_PART.test(name)) return undefined;
+  return shardedTorch([name], where);
 }
 
 /** `names` are those of files that lie in one folder; `where` is how messages call it. */

@@ -13,11 +13,12 @@ import type { Configuration } from '../api/types.js';
  * be the head or what stands for it, if there is one.
  */
 export function checkPlanned(
-  { saysQuantized, tiesEmbeddings }: BesideWeights,
+  { part, saysQuantized, tiesEmbeddings }: BesideWeights,
   { bits }: Configuration,
   quantizedTie: QuantizedTie | undefined,
 ): void {
   if (bits === 'none') return;
+  if (part !== undefined) throw part;
   if (saysQuantized !== undefined) throw saidOtherwise(saysQuantized);
   if (tiesEmbeddings && quantizedTie !== undefined) throw tied(quantizedTie);
 }

@@ -210,6 +210,23 @@ describe('one of numbered files', () => {
     await model.close();
   });
 
+  it('of a PyTorch model is not quantized alone, but can be converted', async () => {
+    write({ 'm/whole.safetensors': writeSafetensors([UP]) });
+    const part = root.at('m/pytorch_model-00001-of-00002.bin');
+    const only = root.at('m/pytorch_model-00001-of-00001.bin');
+    for (const output of [part, only]) await convert(root.at('m/whole.safetensors'), { output });
+    const failure = await failureOf(
+      quantize(part, { output: root.at('q.pt') }),
+      'unsupported-format',
+    );
+    expect(failure.message).toContain('a PyTorch model in parts');
+    const model = await open(part);
+    await failureOf(model.plan(), 'unsupported-format');
+    await model.convert({ output: root.at('part.safetensors') });
+    await model.close();
+    await quantize(only, { output: root.at('only.pt') });
+  });
+
   function index(): string {
     return JSON.stringify({ weight_map: { [UP.name]: SHARDS[0], [DOWN.name]: SHARDS[1] } });
   }

@@ -15,6 +15,7 @@ import {
   isShardName,
   MOST_INDEX_BYTES,
   readIndex,
+  torchPartFault,
   type WeightMap,
 } from '../../js/api/model-files.js';
 import type { OneOrShards } from '../../js/engine/shards.js';
@@ -39,6 +40,13 @@ export async function sourceOf(model: ModelSource): Promise<OneOrShards<Blob>> {
 
 /** What is among the files besides the weights. */
 export async function besideOf(model: ModelSource): Promise<BesideWeights> {
+  const [only] = model instanceof Blob ? [model] : model;
+  const isOne = model instanceof Blob || model.length === 1;
+  const part = isOne && only instanceof File ? torchPartFault(only.name, WHERE) : undefined;
+  return { ...(await besideIn(model)), ...(part && { part }) };
+}
+
+async function besideIn(model: ModelSource): Promise<BesideWeights> {
   if (model instanceof Blob) return NOTHING_BESIDE;
   const files = byName(model);
   const file = files.get(MODEL_CONFIG);
