@@ -3,6 +3,7 @@
  * An idle thread does not keep the process alive.
  */
 import { availableParallelism } from 'node:os';
+import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { MOST_THREADS_BY_DEFAULT, type RunOptions } from '../js/api/options.js';
 import type { EngineInfo } from '../js/api/types.js';
@@ -60,7 +61,7 @@ export function startSession({ engine = 'st', threads, signal }: RunOptions): No
       const worker =
         url === undefined
           ? new Worker(new URL('./worker.js', import.meta.url), { execArgv: [] })
-          : new Worker(new URL(url, import.meta.url), { execArgv: [] });
+          : new Worker(addressOf(url), { execArgv: [] });
       let isHeard = false;
       worker.once('message', () => {
         isHeard = true;
@@ -86,4 +87,10 @@ export function startSession({ engine = 'st', threads, signal }: RunOptions): No
     (session) => RESTING.add(session),
     signal,
   );
+}
+
+/** A path with a drive is none of those that a URL can begin with. */
+export function addressOf(url: string | URL): URL {
+  const isPath = typeof url === 'string' && /^[a-z]:[\\/]/i.test(url);
+  return isPath ? pathToFileURL(url, { windows: true }) : new URL(url, import.meta.url);
 }

@@ -142,6 +142,13 @@ describe('what is shown', () => {
     }
   });
 
+  it('in workflows, names tests and scripts that are there', () => {
+    for (const name of readdirSync(join(ROOT, '.github/workflows'))) {
+      const paths = read(`.github/workflows/${name}`).matchAll(/\b(?:wasm-tests|scripts)\/[\w./-]+/g);
+      for (const [path] of paths) expect(existsSync(join(ROOT, path)), path).toBe(true);
+    }
+  });
+
   it('is the same C++ program that the tests compile', () => {
     const [block] = blocksOf('cpp/README.md').filter(({ language }) => language === 'cpp');
     const program = read('cpp/tests/five_calls.cc');
