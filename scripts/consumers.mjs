@@ -30,6 +30,7 @@ const PATIENCE_MS = 600_000;
  * @typedef {object} Consumer
  * @property {string} what for people
  * @property {Record<string, string>} packages exact versions
+ * @property {object} [manifest] what the user writes into package.json
  * @property {string} [template] a folder with files of its own
  * @property {string[]} [build] what a user types
  * @property {string} [page] the folder that a static host would serve
@@ -66,7 +67,7 @@ async function main() {
     for (const name of names) {
       const outcome = await tryOut(name, all[name], join(folder, name), tarball, expected);
       outcomes.push(outcome);
-      if (values.save) saveTable(join(ROOT, 'docs/consumers.md'), outcome);
+      if (values.save) saveTable(join(ROOT, 'docs/consumers.md'), outcome, Object.keys(all));
       const verdict = outcome.failure ?? outcome.found.join(', ');
       process.stdout.write(`${outcome.failure ? 'FAILED' : 'ok    '} ${name}: ${verdict}\n`);
     }
@@ -139,7 +140,8 @@ function setUp(consumer, project, tarball) {
   }
   cpSync(MODEL, join(project, 'model.safetensors'));
   const dependencies = { monoquant: `file:${tarball}`, ...consumer.packages };
-  const manifest = { name: 'consumer', private: true, type: 'module', dependencies };
+  const own = { name: 'consumer', private: true, type: 'module', dependencies };
+  const manifest = { ...own, ...consumer.manifest };
   writeFileSync(join(project, 'package.json'), JSON.stringify(manifest, undefined, 2));
 }
 
