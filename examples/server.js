@@ -12,7 +12,7 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { quantize } from 'monoquant';
+import { configure, quantize } from 'monoquant';
 
 const PORT = Number(process.env.PORT ?? 8080);
 const WORKERS = Number(process.env.WORKERS ?? 2);
@@ -29,30 +29,8 @@ class RequestError extends Error {
   }
 }
 
-/** Turns for `count` at a time; a turn is given back by calling what `take` has returned. */
-class Turns {
-  #free;
-  #queue = [];
-
-  constructor(count) {
-    this.#free = count;
-  }
-
-  async take() {
-    if (this.#free > 0) this.#free--;
-    else await new Promise((resolve) => this.#queue.push(resolve));
-    let isGiven = true;
-    return () => {
-      if (!isGiven) return;
-      isGiven = false;
-      const next = this.#queue.shift();
-      if (next === undefined) this.#free++;
-      else next();
-    };
-  }
-}
-
-const turns = new Turns(WORKERS);
+// Calls beyond this many wait in turn.
+configure({ maxEngines: WORKERS });
 let requests = 0;
 
 /** No more than this much of anybody. */
@@ -89,16 +67,8 @@ async function answer(request, response) {
     const output = join(folder, 'small.safetensors');
     // A slow sender takes nobody's turn.
     await pipeline(limited(request), createWriteStream(model));
-    const giveBack = await turns.take();
-    let report;
-    try {
-      const run = { threads: 1, signal: gone.signal };
-      const result = await quantize(model, { ...options, ...run, output });
-      report = result.report;
-      await result.close();
-    } finally {
-      giveBack();
-    }
+    const run = { threads: 1, signal: gone.signal };
+    const { report } = await quantize(model, { ...options, ...run, output });
     const { size } = await stat(output);
     response.writeHead(200, {
       'content-type': 'application/octet-stream',

@@ -30,7 +30,7 @@ export type { OpenOptions, PlanOptions } from '../js/api/plan-options.js';
 export type { TensorData, TensorValues } from '../js/api/tensor-data.js';
 export * from '../js/api/types.js';
 export { version } from '../js/api/version.js';
-export { configure, type PackageSettings } from '../js/session/worker-place.js';
+export { configure, type PackageSettings } from '../js/session/settings.js';
 export type { ModelSource, OpenedFile, QuantizeResult, SaveOptions } from './file-types.js';
 
 /** An open model: `open` makes it, `close` ends it. */

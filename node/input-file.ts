@@ -81,17 +81,17 @@ export class InputFile {
   }
 }
 
-/** `key` is what messages call it. */
-export function pathOf(named: unknown, key = 'model'): string {
+/** `key` is what messages call it; `windows` says whose paths URLs become, by default this system's. */
+export function pathOf(named: unknown, key = 'model', windows?: boolean): string {
   const text = named instanceof URL ? named.href : named;
-  if (typeof text === 'string' && /^file:/i.test(text)) return pathOfUrl(text, key);
+  if (typeof text === 'string' && /^file:/i.test(text)) return pathOfUrl(text, key, windows);
   if (typeof named === 'string' && named !== '') return named;
   throw unexpected('a path or a file: URL', key, text);
 }
 
-function pathOfUrl(url: string, key: string): string {
+function pathOfUrl(url: string, key: string, windows: boolean | undefined): string {
   try {
-    return fileURLToPath(url);
+    return fileURLToPath(url, { windows });
   } catch {
     throw unexpected('a file: URL of this machine', key, url);
   }

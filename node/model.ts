@@ -89,13 +89,7 @@ class NodeModel extends Handle<NodeTypes> {
       const output = Output.claim(place, input, { ...terms, calibration });
       try {
         if (!output.isFolder) checkOneFile(request.configuration, 'one file');
-        const helpers = startHelpers({ ...this.place.run, ...request.run }, input.bytes);
-        const { report } = await this.encode(request, {
-          place: (files) => output.place(files),
-          divides: output.isFolder,
-          calibration: calibration.parts,
-          others: helpers,
-        });
+        const report = await this.#encode(request, output, calibration);
         input.checkUnchanged();
         calibration.checkUnchanged();
         const companions = this.#companion?.(report) ?? [];
@@ -120,6 +114,26 @@ class NodeModel extends Handle<NodeTypes> {
     } catch (error) {
       aside?.remove();
       throw error;
+    }
+  }
+
+  /** With as many engines as are worth it and free. */
+  async #encode(
+    request: QuantizeRequest,
+    output: Output,
+    { parts }: CalibrationFiles,
+  ): Promise<Report> {
+    const helpers = startHelpers({ ...this.place.run, ...request.run }, this.#input.bytes);
+    try {
+      const { report } = await this.encode(request, {
+        place: (files) => output.place(files),
+        divides: output.isFolder,
+        calibration: parts,
+        others: helpers.sessions,
+      });
+      return report;
+    } finally {
+      helpers.leave();
     }
   }
 

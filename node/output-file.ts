@@ -23,6 +23,7 @@ import { type FileIdentity, leadsTo, type OutputPlace } from './open-file.js';
 import { PartialFile, tryLink } from './partial-file.js';
 import { partialOf } from './partial-name.js';
 import { codeOf } from './reason.js';
+import { checkName } from './windows-name.js';
 import { writeFailed } from './write-failed.js';
 
 export interface OutputChoices {
@@ -60,6 +61,7 @@ export class OutputFile {
   static create(path: string, choices: OutputChoices): OutputFile {
     const { force, inputs } = choices;
     try {
+      checkName(path);
       const exists = lstatSync(path, { throwIfNoEntry: false }) !== undefined;
       const target = exists ? behindLinks(path) : path;
       if (inputs.some((input) => leadsTo(target, input))) {

@@ -12,6 +12,7 @@ import { option, say } from '../js/api/sentence.js';
 import { isFolder, ModelInput } from './model-input.js';
 import { OutputFile } from './output-file.js';
 import { isAboutCodes, otherWeightsIn, sideFilesIn } from './side-files.js';
+import { checkName } from './windows-name.js';
 import { writeFailed } from './write-failed.js';
 
 /** Everything that an output folder will hold besides the weights. */
@@ -40,6 +41,7 @@ export function makeFolder(folder: string): MadeFolder {
     }
   };
   try {
+    checkName(folder);
     // One by one: Node's own way never ends where a folder cannot have others, as in /proc.
     for (const path of missingFolders(folder)) {
       if (make(path)) made.push(path);
@@ -53,11 +55,24 @@ export function makeFolder(folder: string): MadeFolder {
 
 /** Those that have to be made, outermost first. */
 function missingFolders(folder: string): readonly string[] {
-  const missing: string[] = [];
-  for (let path = resolve(folder); !existsSync(path); path = dirname(path)) missing.unshift(path);
+  const missing = missingAbove(resolve(folder), existsSync, dirname);
   if (missing.length > 0 || isFolder(folder)) return missing;
   const message = `Expected a folder for the output, found a file at "${folder}".`;
   throw new MonoquantError('output-exists', message, { suggestion: 'Choose another name.' });
+}
+
+/** `path` and those around it that are not there, outermost first. A drive of Windows may be one of them. */
+export function missingAbove(
+  path: string,
+  isThere: (path: string) => boolean,
+  around: (path: string) => string,
+): readonly string[] {
+  const missing: string[] = [];
+  for (let each = path; !isThere(each); each = around(each)) {
+    missing.unshift(each);
+    if (around(each) === each) break;
+  }
+  return missing;
 }
 
 /** False if another run has made it meanwhile. */

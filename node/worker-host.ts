@@ -3,9 +3,11 @@
  * An idle thread does not keep the process alive.
  */
 import { availableParallelism } from 'node:os';
+import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { MOST_THREADS_BY_DEFAULT, type RunOptions } from '../js/api/options.js';
 import type { EngineInfo } from '../js/api/types.js';
+import { ENGINE_TURNS, type Leave } from '../js/session/engine-turns.js';
 import { RestingSessions } from '../js/session/resting.js';
 import { Session } from '../js/session/session.js';
 import { chosenWorkerUrl, notStarted } from '../js/session/worker-place.js';
@@ -22,16 +24,26 @@ export type NodeSession = Session<ModelFile, OutputPlaces, undefined>;
 
 const RESTING = new RestingSessions<ModelFile, OutputPlaces, undefined>();
 
+export interface Helpers {
+  readonly sessions: readonly NodeSession[];
+  /** After the sessions are released. */
+  readonly leave: Leave;
+}
+
 /**
  * Sessions that share the work of one that is there. Each has an engine of its own that reads and writes for itself:
  * that is quicker than one thread that does so for engines on shared memory.
  */
-export function startHelpers(run: RunOptions, modelBytes: number): NodeSession[] {
-  if (run.engine === 'mt') return [];
+export function startHelpers(run: RunOptions, modelBytes: number): Helpers {
+  const { taken, leave } = ENGINE_TURNS.takeFree(wantedHelpers(run, modelBytes));
+  return { sessions: Array.from({ length: taken }, () => startSession(run)), leave };
+}
+
+function wantedHelpers(run: RunOptions, modelBytes: number): number {
+  if (run.engine === 'mt') return 0;
   const worthwhile = Math.ceil(modelBytes / BYTES_PER_THREAD);
   const byDefault = Math.min(availableParallelism(), MOST_THREADS_BY_DEFAULT, worthwhile);
-  const count = Math.max((run.threads ?? byDefault) - 1, 0);
-  return Array.from({ length: count }, () => startSession(run));
+  return Math.max((run.threads ?? byDefault) - 1, 0);
 }
 
 export function startSession({ engine = 'st', threads, signal }: RunOptions): NodeSession {
@@ -49,7 +61,7 @@ export function startSession({ engine = 'st', threads, signal }: RunOptions): No
       const worker =
         url === undefined
           ? new Worker(new URL('./worker.js', import.meta.url), { execArgv: [] })
-          : new Worker(new URL(url, import.meta.url), { execArgv: [] });
+          : new Worker(addressOf(url), { execArgv: [] });
       let isHeard = false;
       worker.once('message', () => {
         isHeard = true;
@@ -75,4 +87,10 @@ export function startSession({ engine = 'st', threads, signal }: RunOptions): No
     (session) => RESTING.add(session),
     signal,
   );
+}
+
+/** A path with a drive is none of those that a URL can begin with. */
+export function addressOf(url: string | URL): URL {
+  const isPath = typeof url === 'string' && /^[a-z]:[\\/]/i.test(url);
+  return isPath ? pathToFileURL(url, { windows: true }) : new URL(url, import.meta.url);
 }

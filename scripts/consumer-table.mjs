@@ -10,8 +10,9 @@ const MARKER = '<!-- node scripts/consumers.mjs --save -->';
 /**
  * @param {string} file
  * @param {import('./consumers.mjs').Outcome} outcome
+ * @param {string[]} order names of all consumers
  */
-export function saveTable(file, outcome) {
+export function saveTable(file, outcome, order) {
   const parts = readFileSync(file, 'utf8').split(MARKER);
   if (parts.length !== 3)
     throw new BuildError(`${file} needs ${MARKER} before and after its table.`);
@@ -20,7 +21,8 @@ export function saveTable(file, outcome) {
     [...table.matchAll(/^\| .*<!-- (\S+) --> \|$/gm)].map(([row, name]) => [name, row]),
   );
   rows.set(outcome.name, rowOf(outcome));
-  const lines = ['| consumer | versions | seen | date |', '|---|---|---|---|', ...rows.values()];
+  const sorted = order.flatMap((name) => rows.get(name) ?? []);
+  const lines = ['| consumer | versions | seen | date |', '|---|---|---|---|', ...sorted];
   writeFileSync(file, [before, `\n${lines.join('\n')}\n`, after].join(MARKER));
 }
 

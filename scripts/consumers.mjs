@@ -13,6 +13,7 @@ import { delimiter, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { quantizeInPage, serveFolder } from './consumer-page.mjs';
 import { saveTable } from './consumer-table.mjs';
+import { pack } from './pack.mjs';
 import { BuildError, runMain } from './run.mjs';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -29,6 +30,7 @@ const PATIENCE_MS = 600_000;
  * @typedef {object} Consumer
  * @property {string} what for people
  * @property {Record<string, string>} packages exact versions
+ * @property {object} [manifest] what the user writes into package.json
  * @property {string} [template] a folder with files of its own
  * @property {string[]} [build] what a user types
  * @property {string} [page] the folder that a static host would serve
@@ -60,12 +62,12 @@ async function main() {
   /** @type {Outcome[]} */
   const outcomes = [];
   try {
-    const tarball = pack(folder);
+    const tarball = join(folder, (await pack(folder)).filename);
     const expected = hashOfCommand(folder);
     for (const name of names) {
       const outcome = await tryOut(name, all[name], join(folder, name), tarball, expected);
       outcomes.push(outcome);
-      if (values.save) saveTable(join(ROOT, 'docs/consumers.md'), outcome);
+      if (values.save) saveTable(join(ROOT, 'docs/consumers.md'), outcome, Object.keys(all));
       const verdict = outcome.failure ?? outcome.found.join(', ');
       process.stdout.write(`${outcome.failure ? 'FAILED' : 'ok    '} ${name}: ${verdict}\n`);
     }
@@ -76,14 +78,6 @@ async function main() {
   const failed = outcomes.filter(({ failure }) => failure !== undefined).length;
   process.stdout.write(`${outcomes.length - failed} passed, ${failed} failed\n`);
   process.exitCode = failed === 0 ? 0 : 1;
-}
-
-/** @param {string} folder */
-function pack(folder) {
-  const words = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder];
-  const { stdout, stderr, status } = spawnSync('npm', words, { cwd: ROOT, encoding: 'utf8' });
-  if (status !== 0) throw new BuildError(stderr);
-  return join(folder, JSON.parse(stdout)[0].filename);
 }
 
 /** @param {string} folder */
@@ -146,7 +140,8 @@ function setUp(consumer, project, tarball) {
   }
   cpSync(MODEL, join(project, 'model.safetensors'));
   const dependencies = { monoquant: `file:${tarball}`, ...consumer.packages };
-  const manifest = { name: 'consumer', private: true, type: 'module', dependencies };
+  const own = { name: 'consumer', private: true, type: 'module', dependencies };
+  const manifest = { ...own, ...consumer.manifest };
   writeFileSync(join(project, 'package.json'), JSON.stringify(manifest, undefined, 2));
 }
 

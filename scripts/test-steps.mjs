@@ -144,7 +144,11 @@ function packageSteps(deep) {
     package: {
       lane: 'package',
       needs: ['build'],
-      commands: () => [[NODE, bin('publint/src/cli.js'), '--strict'], vitest('package', ['node'])],
+      commands: () => [
+        [NODE, 'scripts/pack.mjs', '--stage', 'build/package'],
+        [NODE, bin('publint/src/cli.js'), 'build/package', '--strict'],
+        vitest('package', ['node']),
+      ],
     },
     site: {
       lane: 'pages',

@@ -14,8 +14,9 @@ import {
   type ValidateOptions,
 } from '../api/options.js';
 import type { OpenOptions } from '../api/plan-options.js';
+import { throwIfAborted } from './abort.js';
+import { ENGINE_TURNS } from './engine-turns.js';
 import type { HandleOptions, Host, HostTypes, OpenHandle } from './host.js';
-import { throwIfAborted } from './session.js';
 import { WHOLE } from './view.js';
 
 export function functionsOf<Types extends HostTypes>(host: Host<Types>): Functions<Types> {
@@ -31,11 +32,17 @@ export function functionsOf<Types extends HostTypes>(host: Host<Types>): Functio
     options: HandleOptions,
     call: (model: OpenHandle<Types>) => Promise<Answer>,
   ): Promise<Answer> {
-    const model = await handleOf(named, options);
+    // Before any file is opened, and until the engine is back: it is the next caller's.
+    const leave = await ENGINE_TURNS.take(options.run.signal);
     try {
-      return await call(model);
+      const model = await handleOf(named, { ...options, hasTurn: true });
+      try {
+        return await call(model);
+      } finally {
+        await model.close();
+      }
     } finally {
-      await model.close();
+      leave();
     }
   }
 

@@ -38,4 +38,6 @@ export interface HandleOptions {
   readonly run: RunOptions;
   /** Whether tensors stored as codes are seen as values. */
   readonly joined?: boolean;
+  /** Whether its caller has taken a turn for its engine, for as long as it is open. */
+  readonly hasTurn?: boolean;
 }

@@ -23,7 +23,11 @@ export class ModelPlace<Types extends HostTypes> {
   readonly #host: Host<Types>;
   readonly #place: Workplace<Types['source'], Types['sink'], Types['output']>;
 
-  constructor(host: Host<Types>, input: ModelIn<Types>, { opening, run }: HandleOptions) {
+  constructor(
+    host: Host<Types>,
+    input: ModelIn<Types>,
+    { opening, run, hasTurn = false }: HandleOptions,
+  ) {
     const { threads, engine } = run;
     this.#host = host;
     this.input = input;
@@ -32,8 +36,9 @@ export class ModelPlace<Types extends HostTypes> {
       ...(threads === undefined ? {} : { threads }),
       ...(engine === undefined ? {} : { engine }),
     };
-    this.#place = new Workplace((signal) =>
-      host.startSession({ ...this.run, ...(signal === undefined ? {} : { signal }) }),
+    this.#place = new Workplace(
+      (signal) => host.startSession({ ...this.run, ...(signal === undefined ? {} : { signal }) }),
+      hasTurn,
     );
   }
 

@@ -10,6 +10,7 @@ import type { OnStageProgress } from '../engine/pipeline.js';
 import type { OpenOptions } from '../engine/wasm.js';
 import { fromFailure } from '../worker/failure.js';
 import type { Calls, LoadedEngine, Reply, Request } from '../worker/protocol.js';
+import { aborted, throwIfAborted } from './abort.js';
 
 /** A running worker, as a host provides it. */
 export interface SpawnedWorker<Source, Sink> {
@@ -205,12 +206,4 @@ export async function withFile<Source, Sink, Output, Result>(
   } finally {
     await file.close();
   }
-}
-
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw aborted(signal);
-}
-
-function aborted(signal: AbortSignal | undefined): MonoquantError {
-  return new MonoquantError('aborted', 'The call was aborted.', { cause: signal?.reason });
 }

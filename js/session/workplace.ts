@@ -8,7 +8,9 @@ import { toJson } from '../api/json.js';
 import type { RunOptions } from '../api/options.js';
 import type { OneOrShards } from '../engine/shards.js';
 import type { OpenOptions } from '../engine/wasm.js';
-import { type RemoteFile, type Session, throwIfAborted } from './session.js';
+import { throwIfAborted, unlessAborted } from './abort.js';
+import { ENGINE_TURNS } from './engine-turns.js';
+import type { RemoteFile, Session } from './session.js';
 
 /** A model as a host has opened it. */
 export interface OpenedModel<Source> {
@@ -27,17 +29,26 @@ const BREAKING: readonly unknown[] = ['internal', 'engine-unavailable', 'out-of-
 
 export class Workplace<Source, Sink, Output> {
   readonly #start: (signal: AbortSignal | undefined) => SessionFor<Source, Sink, Output>;
+  readonly #hasTurn: boolean;
   /** Of each model, by what it was opened as. */
   readonly #files = new Map<OpenedModel<Source>, Map<string, FileFor<Source, Sink, Output>>>();
   #session: SessionFor<Source, Sink, Output> | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
-  constructor(start: (signal: AbortSignal | undefined) => SessionFor<Source, Sink, Output>) {
+  /** `hasTurn`: whoever uses this place has taken a turn for its engine. */
+  constructor(
+    start: (signal: AbortSignal | undefined) => SessionFor<Source, Sink, Output>,
+    hasTurn: boolean,
+  ) {
     this.#start = start;
+    this.#hasTurn = hasTurn;
   }
 
-  /** Does the work when all before it is done. An abort while it waits ends it at once: it never begins. */
+  /**
+   * Does the work when all before it is done and an engine may work. An abort while it waits ends it at once: it never
+   * begins.
+   */
   async inTurn<Answer>({ signal }: RunOptions, work: () => Promise<Answer>): Promise<Answer> {
     throwIfAborted(signal);
     const before = this.#last;
@@ -47,7 +58,12 @@ export class Workplace<Source, Sink, Output> {
     });
     try {
       await unlessAborted(before, signal);
-      return await this.#attempt(work);
+      const giveBack = this.#hasTurn ? undefined : await ENGINE_TURNS.take(signal);
+      try {
+        return await this.#attempt(work);
+      } finally {
+        giveBack?.();
+      }
     } finally {
       leave();
     }
@@ -128,18 +144,4 @@ export class Workplace<Source, Sink, Output> {
   #checkOpen(): void {
     if (this.#isClosed) throw new MonoquantError('aborted', 'The model was closed.');
   }
-}
-
-async function unlessAborted(
-  done: Promise<unknown>,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  let stop = () => {};
-  const isAborted = new Promise<void>((resolve) => {
-    stop = resolve;
-  });
-  signal?.addEventListener('abort', stop, { once: true });
-  await Promise.race([done, isAborted]);
-  signal?.removeEventListener('abort', stop);
-  throwIfAborted(signal);
 }

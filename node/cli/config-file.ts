@@ -7,7 +7,7 @@ import { checkObject } from '../../js/api/check.js';
 import { ownChoices } from '../../js/api/configuration.js';
 import { MonoquantError } from '../../js/api/errors.js';
 import { parseGiven } from '../../js/api/given-json.js';
-import { checkOptions } from '../../js/api/option-table/entry.js';
+import { checkOptions, type Entries, type Values } from '../../js/api/option-table/entry.js';
 import { OPTIONS } from '../../js/api/option-table/table.js';
 import type { Choices } from '../../js/api/plan-options.js';
 import { withPreset } from '../../js/api/presets.js';
@@ -18,16 +18,30 @@ import { usageError } from './failure.js';
 /** More than any configuration with all its patterns; a model given by mistake is not read whole. */
 const MOST_BYTES = 64 * 1024 * 1024;
 
-/** The choices in the file at `path`, or none without a path. */
-export function readConfig(path: string | undefined): Choices {
-  if (path === undefined) return {};
+export interface Config<Run extends Entries> {
+  /** What a file becomes. */
+  readonly choices: Choices;
+  /** All else that a run is told. */
+  readonly run: Values<Run>;
+}
+
+/** What the file at `path` says, or nothing without a path. `ofRun`: the options of the command besides choices. */
+export function readConfig<const Run extends Entries>(
+  path: string | undefined,
+  ofRun: Run,
+): Config<Run> {
+  if (path === undefined) return { choices: {}, run: {} };
   const what = JSON.stringify(path);
   const document = checkObject(parse(path, what), what);
   const isReport = Object.hasOwn(document, 'configuration');
   const where = isReport ? `the configuration in ${what}` : what;
-  const keys = Object.keys(OPTIONS);
+  const keys = Object.keys({ ...OPTIONS, ...ofRun });
   const given = withPreset(checkObject(isReport ? document.configuration : document, where, keys));
-  return ownChoices(checkOptions(OPTIONS, given, (key) => `"${key}" in ${what}`));
+  const nameOf = (key: string) => `"${key}" in ${what}`;
+  return {
+    choices: ownChoices(checkOptions(OPTIONS, given, nameOf)),
+    run: checkOptions(ofRun, given, nameOf),
+  };
 }
 
 function parse(path: string, what: string): unknown {

@@ -6,7 +6,8 @@ import type { ConvertOptions } from '../../js/api/options.js';
 import type { Report } from '../../js/api/types.js';
 import { formatPlural } from '../../js/words/format.js';
 import type { Arguments } from './arguments.js';
-import type { ConvertFlag } from './flags.js';
+import { readConfig } from './config-file.js';
+import { CONVERT_RUN, type ConvertFlag } from './flags.js';
 import { rewrite } from './rewrite.js';
 import type { Session } from './session.js';
 import { modelAndOutput } from './two-files.js';
@@ -15,15 +16,16 @@ export async function runConvert(
   { values, options, operands }: Arguments<ConvertFlag>,
   session: Session,
 ): Promise<void> {
-  const { output: named, ...others } = options;
+  const config = readConfig(values.config, CONVERT_RUN);
   const { model, output } = modelAndOutput(
     operands,
-    named,
+    options.output,
+    config.run.output,
     'monoquant convert model.pt model.safetensors',
   );
   const { convert } = await import('../index.js');
   const call = (choices: ConvertOptions) => convert(model, choices);
-  await rewrite({ output, values, options: others, call, facts }, session);
+  await rewrite({ output, values, config, options, call, facts }, session);
 }
 
 function facts(report: Report): [string, string][] {

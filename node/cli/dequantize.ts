@@ -7,7 +7,8 @@ import type { ConvertOptions } from '../../js/api/options.js';
 import type { Report } from '../../js/api/types.js';
 import { formatPlural } from '../../js/words/format.js';
 import type { Arguments } from './arguments.js';
-import type { DequantizeFlag } from './flags.js';
+import { readConfig } from './config-file.js';
+import { DEQUANTIZE_RUN, type DequantizeFlag } from './flags.js';
 import { rewrite } from './rewrite.js';
 import type { Session } from './session.js';
 import { modelAndOutput } from './two-files.js';
@@ -16,16 +17,18 @@ export async function runDequantize(
   { values, options, operands }: Arguments<DequantizeFlag>,
   session: Session,
 ): Promise<void> {
-  const { dtype, output: named, ...others } = options;
+  const config = readConfig(values.config, DEQUANTIZE_RUN);
+  const { dtype = config.run.dtype, ...others } = options;
   const { model, output } = modelAndOutput(
     operands,
-    named,
+    options.output,
+    config.run.output,
     'monoquant dequantize model_quantized.safetensors model.safetensors',
   );
   const { dequantize } = await import('../index.js');
   const call = (choices: ConvertOptions) =>
     dequantize(model, { ...choices, ...(dtype === undefined ? {} : { dtype }) });
-  await rewrite({ output, values, options: others, call, facts }, session);
+  await rewrite({ output, values, config, options: others, call, facts }, session);
 }
 
 function facts(report: Report): [string, string][] {

@@ -68,6 +68,11 @@ const FILES = {
   maxShardSize: CONVERT.maxShardSize,
 } as const;
 
+/** What runs of each command are told besides what a file becomes: by flags, or by the file of --config. */
+export const QUANTIZE_RUN = { ...OUTPUT_FILE, ...GATES, ...FORCE, ...THREADS } as const;
+export const CONVERT_RUN = { ...OUTPUT_FILE, ...FORCE, ...STRICT } as const;
+export const DEQUANTIZE_RUN = { ...DEQUANTIZE, ...CONVERT_RUN } as const;
+
 function oneSection<const Flags extends readonly Flag[]>(flags: Flags) {
   return [{ title: 'Flags', flags }] as const;
 }
@@ -100,7 +105,7 @@ export const QUANTIZE_FLAGS = [
     columns: 2,
     flags: [
       MODEL,
-      ...flagsOf({ ...OUTPUT_FILE, ...SECTIONS.files, ...GATES, ...FORCE, ...THREADS }),
+      ...flagsOf({ ...OUTPUT_FILE, ...SECTIONS.files, ...QUANTIZE_RUN }),
       REPORT,
       DRY_RUN,
       JSON_DOCUMENT,

@@ -15,7 +15,7 @@ import { placeOf } from './beside-model.js';
 import { readConfig } from './config-file.js';
 import { asMonoquantError, failureDocument, printFailure, usageError } from './failure.js';
 import type { ChosenOptions } from './flag.js';
-import type { QuantizeFlag } from './flags.js';
+import { QUANTIZE_RUN, type QuantizeFlag } from './flags.js';
 import { type Job, type Outcome, outcomeOf } from './quantize-job.js';
 import { printJson, printPath, printWarnings, type Session } from './session.js';
 
@@ -32,14 +32,14 @@ export async function runQuantize(given: Arguments<QuantizeFlag>, session: Sessi
 /** One run for each model and each of several widths. */
 function jobsOf(given: Arguments<QuantizeFlag>, session: Session): readonly Job[] {
   const { values, variants } = given;
-  const { output: named, terms, run, choices: flags } = sorted(given.options);
-  const config = readConfig(values.config);
+  const config = readConfig(values.config, QUANTIZE_RUN);
+  const { output: named, terms, run, choices: flags } = sorted(config.run, given.options);
   const models = severalModels('quantize', given);
   const isOne = models.length * variants.length === 1;
   if (!isOne) checkSeveral(named, values.report);
   const jobs = models.flatMap((model) =>
     variants.map((variant): Job => {
-      const chosen = withChanges(config, withPreset({ ...flags, ...variant }));
+      const chosen = withChanges(config.choices, withPreset({ ...flags, ...variant }));
       const place = isOne && named !== undefined ? named : placeOf(model, chosen, named);
       const output = weightsOf(place, model, chosen.container);
       // The name that somebody gives the output says more than a configuration.
@@ -52,7 +52,9 @@ function jobsOf(given: Arguments<QuantizeFlag>, session: Session): readonly Job[
   return jobs;
 }
 
-function sorted(options: ChosenOptions<QuantizeFlag>) {
+/** Flags say more than a configuration. */
+function sorted(config: ChosenOptions<QuantizeFlag>, flags: ChosenOptions<QuantizeFlag>) {
+  const options = { ...config, ...flags };
   const { output, force = false, strict = false, failUnder, threads, ...choices } = options;
   return {
     output,

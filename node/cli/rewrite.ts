@@ -8,18 +8,19 @@ import { type Choices, type Report, withChanges } from '../../js/api/types.js';
 import { formatDuration, formatExactBytes } from '../../js/words/format.js';
 import { printable } from '../../js/words/printable.js';
 import type { QuantizeResult } from '../index.js';
-import { readConfig } from './config-file.js';
+import type { Config } from './config-file.js';
 import { renderFacts } from './facts.js';
 import { usageError } from './failure.js';
 import type { ChosenOptions, FlagValues } from './flag.js';
-import type { ConvertFlag } from './flags.js';
+import type { CONVERT_RUN, ConvertFlag } from './flags.js';
 import { withProgress } from './progress.js';
 import { printJson, printPath, printWarnings, type Session } from './session.js';
 
 export interface Rewriting {
   readonly output: string;
   readonly values: FlagValues<ConvertFlag>;
-  readonly options: Omit<ChosenOptions<ConvertFlag>, 'output'>;
+  readonly config: Config<typeof CONVERT_RUN>;
+  readonly options: ChosenOptions<ConvertFlag>;
   /** The call of the package. */
   readonly call: (options: ConvertOptions) => Promise<QuantizeResult>;
   /** What became of the tensors. */
@@ -27,14 +28,14 @@ export interface Rewriting {
 }
 
 export async function rewrite(
-  { output, values, options, call, facts }: Rewriting,
+  { output, values, config, options, call, facts }: Rewriting,
   session: Session,
 ): Promise<void> {
-  const { force = false, strict = false, ...chosen } = options;
+  const { output: _, force = false, strict = false, ...chosen } = { ...config.run, ...options };
   const choices = { quiet: values.quiet === true, lines: !values.json };
   const { report, written } = await withProgress(session.err, choices, async (onProgress) => {
     const result = await call({
-      ...rewriteOptions(values.config, chosen),
+      ...rewriteOptions(values.config, config.choices, chosen),
       output,
       force,
       strict,
@@ -60,8 +61,11 @@ export async function rewrite(
   printWarnings(session.err, warnings);
 }
 
-function rewriteOptions(config: string | undefined, chosen: Choices): ConvertOptions {
-  const file = readConfig(config);
+function rewriteOptions(
+  config: string | undefined,
+  file: Choices,
+  chosen: Choices,
+): ConvertOptions {
   if (file.bits !== undefined && file.bits !== 'none') {
     throw usageError(
       `The configuration in "${config}" quantizes to ${file.bits} bits, but this command changes no value.`,

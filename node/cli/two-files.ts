@@ -23,12 +23,14 @@ export function twoFiles(
   return [first, second];
 }
 
-/** A model, and an output, which may also be named by a flag. */
+/** A model, and an output, which may also be named by a flag or, if nothing else names one, by a configuration. */
 export function modelAndOutput(
   operands: readonly string[],
-  named: string | undefined,
+  flag: string | undefined,
+  config: string | undefined,
   example: string,
 ): { readonly model: string; readonly output: string } {
+  const named = flag ?? (operands.length === 1 ? config : undefined);
   const both = named === undefined ? operands : [...operands, named];
   const [model, output] = twoFiles(both, 'a model and an output', example);
   return { model, output };

@@ -9,7 +9,7 @@ import { modelOf } from '../support/runs.js';
 
 const MODEL = new Blob([modelOf(mixedModel('F32'))]);
 
-afterEach(() => configure({}));
+afterEach(() => configure({ workerUrl: undefined }));
 
 describe('the engine', () => {
   it.each([

@@ -210,6 +210,21 @@ describe('one of numbered files', () => {
     await model.close();
   });
 
+  it('of a PyTorch model is not written alone', async () => {
+    write({ 'm/whole.safetensors': writeSafetensors([UP]) });
+    const part = root.at('m/pytorch_model-00001-of-00002.bin');
+    const only = root.at('m/pytorch_model-00001-of-00001.bin');
+    for (const output of [part, only]) await convert(root.at('m/whole.safetensors'), { output });
+    const failure = await failureOf(quantize(part, { output: root.at('q.pt') }), 'file-not-found');
+    expect(failure.message).toContain('pytorch_model-00002-of-00002.bin');
+    const model = await open(part);
+    expect(model.names).toEqual([UP.name]);
+    await failureOf(model.plan(), 'file-not-found');
+    await failureOf(model.convert({ output: root.at('part.safetensors') }), 'file-not-found');
+    await model.close();
+    await quantize(only, { output: root.at('only.pt') });
+  });
+
   function index(): string {
     return JSON.stringify({ weight_map: { [UP.name]: SHARDS[0], [DOWN.name]: SHARDS[1] } });
   }

@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Configuration } from '#package';
 import { Folder, monoquant } from '../support/cli.js';
-import { mixedModel } from '../support/models.js';
+import { mixedModel, weights } from '../support/models.js';
 import { parsePlan, parseReport } from '../support/schema.js';
 
 const folder = new Folder();
@@ -117,6 +117,50 @@ describe('flags win', () => {
   });
 });
 
+describe('what flags say of a run, the file may say', () => {
+  it('quantize: output, force, threads', async () => {
+    const output = folder.at('named.safetensors');
+    const config = write('run.json', { bits: 4, output, force: true, threads: 2 });
+    for (let run = 0; run < 2; run++) {
+      const { code, stdout } = await monoquant('quantize', model, '--config', config, '--json');
+      expect(code).toBe(0);
+      expect(parseReport(stdout).engine.threads).toBe(2);
+    }
+    expect(folder.has('named.safetensors')).toBe(true);
+    const other = folder.at('other.safetensors');
+    const words = ['--config', config, '-o', other, '--threads', '1', '--json'];
+    const { stdout } = await monoquant('quantize', model, ...words);
+    expect(parseReport(stdout).engine.threads).toBe(1);
+    expect(readFileSync(other)).toEqual(readFileSync(output));
+  });
+
+  it('quantize: gates', async () => {
+    const gate = write('gate.json', { bits: 4, failUnder: 90, output: folder.at('gated.pt') });
+    expect((await monoquant('quantize', model, '--config', gate)).code).toBe(4);
+    expect((await monoquant('quantize', model, '--config', gate, '--fail-under', '1')).code).toBe(
+      0,
+    );
+    const alone = folder.write('alone.safetensors', [weights('fc.weight', 'F32', [16, 128])]);
+    const lax = await monoquant('quantize', alone, '--config', write('lax.json', {}));
+    expect(lax.stderr).toContain('warning:');
+    expect(lax.code).toBe(0);
+    const strict = write('strict.json', { strict: true, force: true });
+    expect((await monoquant('quantize', alone, '--config', strict)).code).toBe(4);
+  });
+
+  it('convert and dequantize, unless the command names an output', async () => {
+    const [output, other] = [folder.at('by-config.pt'), folder.at('by-word.pt')];
+    const config = write('convert-run.json', { output, force: true });
+    expect((await monoquant('convert', model, '--config', config)).code).toBe(0);
+    expect((await monoquant('convert', model, other, '--config', config)).code).toBe(0);
+    expect(readFileSync(other)).toEqual(readFileSync(output));
+    const floats = write('floats.json', { output: folder.at('floats.pt'), dtype: 'F16' });
+    const quantized = folder.at('first.safetensors');
+    expect((await monoquant('dequantize', quantized, '--config', floats)).code).toBe(0);
+    expect((await monoquant('info', folder.at('floats.pt'))).stdout).toContain('F16');
+  });
+});
+
 describe('mistakes in the file', () => {
   const cases: readonly (readonly [content: unknown, ...answer: string[]])[] = [
     [{ bitz: 4 }, '"bitz"', 'Did you mean "bits"?'],
@@ -130,6 +174,9 @@ describe('mistakes in the file', () => {
     [{ layers: ['liner'] }, '"layers" in', 'Did you mean "linear"?'],
     [{ configuration: { bitz: 4 } }, 'configuration in', 'Did you mean "bits"?'],
     [{ configuration: 4 }, 'configuration in', 'an object'],
+    [{ threads: 0 }, '"threads" in', '0'],
+    [{ failUnder: '20' }, '"failUnder" in', '"20"'],
+    [{ quiet: true }, '"quiet"', 'output'],
     [[], 'an object', 'an empty array'],
     ['{"bits": 4,}', 'Expected JSON in'],
     ['', 'Expected JSON in'],

@@ -259,13 +259,16 @@ describe('a PyTorch model in parts', () => {
     return path;
   };
 
-  it.each(['folder', 'part', 'index'])('is read as one, named by its %s', async (named) => {
-    const place = { folder: () => torch, part: () => join(torch, part(2)), index }[named]?.() ?? '';
-    const { code, stderr } = await monoquant('quantize', place, '-o', `${root.at('out')}/`);
-    expect({ code, stderr }).toMatchObject({ code: 0 });
-    expect(inFolder()).toEqual(['config.json', ...names(3), INDEX].sort());
-    expect(tensorsBy(indexIn(), 'out')).toEqual(await inOneFile());
-  });
+  it.each(['folder', 'part', 'index'] as const)(
+    'is read as one, named by its %s',
+    async (named) => {
+      const place = { folder: () => torch, part: () => join(torch, part(2)), index }[named]();
+      const { code, stderr } = await monoquant('quantize', place, '-o', `${root.at('out')}/`);
+      expect({ code, stderr }).toMatchObject({ code: 0 });
+      expect(inFolder()).toEqual(['config.json', ...names(3), INDEX].sort());
+      expect(tensorsBy(indexIn(), 'out')).toEqual(await inOneFile());
+    },
+  );
 
   it('is what loaders take only if there are no safetensors files', async () => {
     index();

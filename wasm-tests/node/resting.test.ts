@@ -4,27 +4,14 @@
  * Workers are counted where the package gets them from; descriptors where the system shows them.
  */
 import { readdirSync, readlinkSync, writeFileSync } from 'node:fs';
-import { syncBuiltinESMExports } from 'node:module';
-import threads from 'node:worker_threads';
 import { beforeEach, expect, it } from 'vitest';
 import { Folder, shell } from '../support/cli.js';
+import { allEnded, countAnew, counted } from '../support/counted-workers.js';
 import { failureOf } from '../support/failures.js';
 import { mixedModel } from '../support/models.js';
 import { until } from '../support/poll.js';
 import { writeSafetensors } from '../support/safetensors.js';
 
-const counted = { started: 0, ended: 0 };
-
-threads.Worker = class extends threads.Worker {
-  constructor(...given: ConstructorParameters<typeof threads.Worker>) {
-    super(...given);
-    counted.started += 1;
-    this.on('exit', () => {
-      counted.ended += 1;
-    });
-  }
-};
-syncBuiltinESMExports();
 const { load, open, quantize } = await import('#package/node');
 
 const root = new Folder();
@@ -35,12 +22,9 @@ async function call(options = {}): Promise<void> {
   await (await quantize(model, { threads: 1, ...options })).close();
 }
 
-const allEnded = () => counted.ended === counted.started;
-
 beforeEach(async () => {
   await until('all engines have ended', allEnded);
-  counted.started = 0;
-  counted.ended = 0;
+  countAnew();
 });
 
 it('serves calls one after the other', async () => {

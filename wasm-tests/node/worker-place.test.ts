@@ -12,7 +12,7 @@ import { weights } from '../support/models.js';
 const folder = new Folder();
 const model = () => folder.write('model.safetensors', [weights('fc.weight', 'F32', [16, 128])]);
 
-afterEach(() => configure({}));
+afterEach(() => configure({ workerUrl: undefined }));
 
 describe('the engine', () => {
   it('is unavailable without its worker, and says what helps', async () => {

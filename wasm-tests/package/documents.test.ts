@@ -1,7 +1,8 @@
 /**
  * The documents tell the truth: what they show runs, what they print is printed, what they link to is there.
  * Blocks of README.md and docs/ run in order, each document in a folder of its own with small models:
- * `sh` runs, `console` is compared, `js` runs, `js page` compiles against the browsers' entry, `js config` loads.
+ * `sh` runs, but for the lines that LEFT_OUT has with their reasons, `console` is compared, `js` runs, `js page`
+ * compiles against the browsers' entry, `js config` loads, `python` compiles and, with a Python that has PyTorch, runs.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -23,6 +24,24 @@ const ALL = [
   'cpp/fuzz/README.md',
   'examples/README.md',
 ];
+
+/** Lines of `sh` that do not run here, and why. */
+const LEFT_OUT: readonly (readonly [line: RegExp, reason: string])[] = [
+  [/^npm install && npm test$/, 'these are those tests'],
+  [/^npm (run [\w:]+|test)\b/, 'scripts of the checkout: their names are compared below'],
+  [/^npm install \S+\.tgz$/, 'package.test.ts installs the tarball'],
+  [
+    /^node scripts\/[\w-]+\.mjs\b/,
+    'it builds the checkout; that the file is there is looked up below',
+  ],
+  [/^npx vitest run /, 'a test that runs by itself'],
+  [/^c(make|test) --(preset|build)/, 'it compiles the core; presets are compared below'],
+  [/^build\//, 'a program that the compilers make'],
+  [/^monoquant completion (zsh|fish) /, 'completion.test.ts asks these shells'],
+];
+
+/** Names a Python with PyTorch: then what is shown in Python runs, too. */
+const PYTHON = process.env.MONOQUANT_PYTHON;
 
 const folder = new Folder();
 
@@ -65,13 +84,23 @@ function placeFor(document: string): string {
 
 /** A line as somebody types it who has the package in the folder. */
 function type(line: string, place: string): Promise<Finished> {
-  return shell(`cd '${place}'; npx() { "$@"; }; ${line}`);
+  return shell(`cd '${place}'; export HOME="$PWD"; npx() { "$@"; }; ${line}`);
 }
 
-/** Commands of monoquant; a first `npm install &&` has happened. */
+/** Lines without their comments. */
+function linesOf(text: string): string[] {
+  const lines = text.split('\n').map((line) => line.replace(/\s+# .*$/, ''));
+  return lines.filter((line) => line !== '');
+}
+
+function isLeftOut(line: string): boolean {
+  return LEFT_OUT.some(([pattern]) => pattern.test(line));
+}
+
+/** A first `npm install &&` has happened. */
 function commandsIn(text: string): string[] {
-  const lines = text.split('\n').map((line) => line.replace(/^npm install && /, ''));
-  return lines.filter((line) => /^(npx )?monoquant /.test(line));
+  const lines = linesOf(text).filter((line) => !isLeftOut(line));
+  return lines.map((line) => line.replace(/^npm install && /, ''));
 }
 
 async function runBlock({ where, language, text }: Block, place: string): Promise<void> {
@@ -125,8 +154,28 @@ describe('what is shown', () => {
   });
 
   it.each(RUN)('is of a kind that is looked at: %s', (document) => {
-    const known = ['', 'sh', 'console', 'js', 'js page', 'js config', 'python'];
+    const known = ['text', 'sh', 'console', 'js', 'js page', 'js config', 'python'];
     for (const { language, where } of blocksOf(document)) expect(known, where).toContain(language);
+  });
+
+  it.each(ALL.filter((document) => !RUN.includes(document)))(
+    'is left out for a reason where it does not run: %s',
+    (document) => {
+      for (const { language, text, where } of blocksOf(document)) {
+        if (language !== 'sh') continue;
+        for (const line of linesOf(text)) expect(isLeftOut(line), `${where}: ${line}`).toBe(true);
+      }
+    },
+  );
+
+  it('has a line for each reason', () => {
+    const lines = ALL.flatMap(blocksOf).flatMap(({ text }) => linesOf(text));
+    for (const [pattern, reason] of LEFT_OUT) {
+      expect(
+        lines.some((line) => pattern.test(line)),
+        reason,
+      ).toBe(true);
+    }
   });
 
   it('names scripts and presets that are there', () => {
@@ -139,6 +188,18 @@ describe('what is shown', () => {
       for (const [, name] of text.matchAll(/--preset ([\w-]+)/g)) {
         expect(presets, where).toContain(`"name": "${name}"`);
       }
+      for (const [path] of text.matchAll(/\b(?:scripts|wasm-tests)\/[\w./-]+\.\w+/g)) {
+        expect(existsSync(join(ROOT, path)), `${where}: ${path}`).toBe(true);
+      }
+    }
+  });
+
+  it('in workflows, names tests and scripts that are there', () => {
+    for (const name of readdirSync(join(ROOT, '.github/workflows'))) {
+      const paths = read(`.github/workflows/${name}`).matchAll(
+        /\b(?:wasm-tests|scripts)\/[\w./-]+/g,
+      );
+      for (const [path] of paths) expect(existsSync(join(ROOT, path)), path).toBe(true);
     }
   });
 
@@ -146,6 +207,49 @@ describe('what is shown', () => {
     const [block] = blocksOf('cpp/README.md').filter(({ language }) => language === 'cpp');
     const program = read('cpp/tests/five_calls.cc');
     expect(block?.text).toBe(program.slice(program.indexOf('#include')));
+  });
+});
+
+describe('Python', () => {
+  const programs = RUN.flatMap(blocksOf).filter(({ language }) => language === 'python');
+  const python = (program: string, place = folder.path) =>
+    spawnSync(PYTHON ?? 'python3', ['-c', program], { cwd: place, encoding: 'utf8' });
+
+  it.skipIf(python('').error)('compiles', () => {
+    for (const { text, where } of programs) {
+      expect(python(`compile(${JSON.stringify(text)}, 'block', 'exec')`).stderr, where).toBe('');
+    }
+  });
+
+  it.runIf(PYTHON !== undefined)('captures inputs and restores weights', async () => {
+    const place = placeFor('python');
+    for (const line of [
+      'monoquant quantize model.pt --bits 4 -g 32 -o int4.pt',
+      'monoquant quantize model.pt --bits 4 --scheme asymmetric -o asymmetric.pt',
+      'monoquant dequantize int4.pt int4-floats.pt',
+      'monoquant dequantize asymmetric.pt asymmetric-floats.pt',
+    ]) {
+      expect((await type(line, place)).code, line).toBe(0);
+    }
+    const functions = programs.filter(({ text }) => text.includes('\ndef '));
+    const checks = `
+for name in ["int4", "asymmetric"]:
+    codes = torch.load(name + ".pt", weights_only=True)
+    floats = torch.load(name + "-floats.pt", weights_only=True)
+    for layer in ["fc1.weight", "fc2.weight", "conv1.weight"]:
+        assert torch.equal(weight(codes, layer, 4), floats[layer].float()), (name, layer)
+fc1, fc2 = torch.nn.Linear(128, 64), torch.nn.Linear(64, 32)
+model = torch.nn.Sequential()
+model.add_module("fc1", fc1)
+model.add_module("fc2", fc2)
+capture(model, [(torch.randn(64, 128), 0), torch.randn(64, 128)], "captured.pt")
+`;
+    const program = [...functions.map(({ text }) => text), checks].join('\n');
+    const { status, stderr } = python(program, place);
+    expect(status, stderr).toBe(0);
+    const line = 'monoquant quantize model.safetensors -c captured.pt -o captured-int8.safetensors';
+    const { code, stderr: said } = await type(line, place);
+    expect(code, said).toBe(0);
   });
 });
 

@@ -16,6 +16,7 @@ import { weights } from '../support/models.js';
 const EXTRAS = ['dist/THIRD_PARTY.txt', 'dist/bom.cdx.json', 'dist/man/monoquant.1'];
 
 const ROOT = join(import.meta.dirname, '../..');
+const PACK = join(ROOT, 'scripts/pack.mjs');
 const folder = new Folder();
 const project = folder.at('project');
 
@@ -31,9 +32,8 @@ interface Packed {
 let packed: Packed;
 
 beforeAll(() => {
-  // No scripts: dist/ is tested as it is.
-  const words = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder.path];
-  [packed] = JSON.parse(run('npm', words, ROOT)) as [Packed];
+  // dist/ is tested as it is.
+  packed = JSON.parse(run(process.execPath, [PACK, '--to', folder.path, '--json'], ROOT)) as Packed;
   mkdirSync(project);
   write('package.json', JSON.stringify({ name: 'consumer', private: true, type: 'module' }));
   const install = ['install', '--offline', '--no-audit', '--no-fund', '--ignore-scripts'];
@@ -71,14 +71,22 @@ describe('the tarball', () => {
 });
 
 describe('package.json', () => {
-  it('has no dependencies, and scripts that run only in the checkout', () => {
+  it('has no dependencies, and nothing that only the checkout needs', () => {
     const manifest = manifestOf(installed());
-    for (const key of ['dependencies', 'peerDependencies', 'optionalDependencies']) {
+    const absent = ['dependencies', 'peerDependencies', 'optionalDependencies', 'devDependencies'];
+    for (const key of [...absent, 'scripts', 'allowScripts', 'private']) {
       expect(manifest).not.toHaveProperty(key);
     }
-    const scripts = Object.keys(manifest.scripts ?? {});
-    for (const name of ['preinstall', 'install', 'postinstall'])
-      expect(scripts).not.toContain(name);
+  });
+
+  it('of the checkout cannot be published', () => {
+    expect(manifestOf(ROOT)).toMatchObject({ private: true });
+  });
+
+  const missing = ['repository', 'homepage', 'bugs'].filter((key) => !(key in manifestOf(ROOT)));
+  it.runIf(missing.length > 0)('is refused for a release without its addresses', () => {
+    for (const key of missing)
+      expect(() => run(process.execPath, [PACK, '--release'], ROOT)).toThrow(`no ${key}`);
   });
 
   it('leads to files that are there', () => {
@@ -180,7 +188,6 @@ interface Manifest {
   readonly version: string;
   readonly bin: Readonly<Record<string, string>>;
   readonly exports: unknown;
-  readonly scripts?: Readonly<Record<string, string>>;
 }
 
 function manifestOf(path: string): Manifest {

@@ -7,7 +7,7 @@ import type { AnyFile } from '../../js/api/host-types.js';
 import type { ModelOf } from '../../js/api/model.js';
 import { type RunOptions, resolveOpen } from '../../js/api/options.js';
 import type { EngineInfo } from '../../js/api/types.js';
-import { throwIfAborted } from '../../js/session/session.js';
+import { throwIfAborted } from '../../js/session/abort.js';
 import type { BlobTypes } from './blob-types.js';
 import { functions } from './model.js';
 import { modelOf as modelAmong } from './model-source.js';
@@ -27,7 +27,7 @@ export type { OpenOptions, PlanOptions } from '../../js/api/plan-options.js';
 export type { TensorData, TensorValues } from '../../js/api/tensor-data.js';
 export * from '../../js/api/types.js';
 export { version } from '../../js/api/version.js';
-export { configure, type PackageSettings } from '../../js/session/worker-place.js';
+export { configure, type PackageSettings } from '../../js/session/settings.js';
 export type {
   ConvertOptions,
   DequantizeOptions,
