@@ -138,7 +138,8 @@ export function shardsWith(
   const set = shardSets([...names].sort()).get(setName(prefix, total)) ?? [name];
   try {
     const files = completeSet(set, where);
-    const index = names.find((other) => other.toLowerCase() === indexOf(prefix));
+    const wanted = indexBeside(name).toLowerCase();
+    const index = names.find((other) => other.toLowerCase() === wanted);
     return { files, ...(index === undefined ? {} : { index }) };
   } catch (fault) {
     if (fault instanceof MonoquantError) return { files: [name], fault };
@@ -150,21 +151,17 @@ function setName(prefix: string, total: string): string {
   return `${prefix}-…-of-${total}.safetensors`;
 }
 
-function indexOf(prefix: string): string {
-  return `${prefix}.safetensors.index.json`.toLowerCase();
+/** What the index of numbered files is called. */
+export function indexBeside(name: string): string {
+  const [, prefix = ''] = SHARD.exec(name) ?? [];
+  return `${prefix}.safetensors.index.json`;
 }
 
 /** `names` are sorted and say the same number of files. */
 function completeSet(names: readonly string[], where: string): readonly string[] {
   const [first = ''] = names;
-  const [, prefix = '', digits = '', total = ''] = SHARD.exec(first) ?? [];
-  const count = Number(total);
-  checkCount(count, `"${first}" speaks of`);
-  const ending = first.slice(prefix.length + 1 + digits.length);
-  const wanted = Array.from(
-    { length: count },
-    (_, index) => `${prefix}-${String(index + 1).padStart(digits.length, '0')}${ending}`,
-  );
+  const wanted = numberedWith(first);
+  const count = wanted.length;
   const there = new Set(names);
   const missing = wanted.filter((name) => !there.has(name));
   if (missing.length > 0) throw incomplete(count, missing, `"${first}" speaks of`, where);
@@ -176,6 +173,18 @@ function completeSet(names: readonly string[], where: string): readonly string[]
     'invalid-options',
     `Expected files numbered from 1 to ${count}, found "${odd}" in ${where}.`,
     { suggestion: 'Take it out, or give the files of the model without it.' },
+  );
+}
+
+/** All files that one of numbered files speaks of. */
+export function numberedWith(name: string): readonly string[] {
+  const [, prefix = '', digits = '', total = ''] = SHARD.exec(name) ?? [];
+  const count = Number(total);
+  checkCount(count, `"${name}" speaks of`);
+  const ending = name.slice(prefix.length + 1 + digits.length);
+  return Array.from(
+    { length: count },
+    (_, index) => `${prefix}-${String(index + 1).padStart(digits.length, '0')}${ending}`,
   );
 }
 

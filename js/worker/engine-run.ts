@@ -3,13 +3,7 @@
  */
 import { FILE_FAULTS, MonoquantError } from '../api/errors.js';
 import { type Json, parseJson, toJson } from '../api/json.js';
-import {
-  type BlockShape,
-  deleteQuietly,
-  type Engine,
-  type Share,
-  withHandle,
-} from '../engine/engine.js';
+import { deleteQuietly, type Engine, type Share, withHandle } from '../engine/engine.js';
 import { type OnStageProgress, runStage } from '../engine/pipeline.js';
 import type {
   Checksums,
@@ -20,7 +14,7 @@ import type {
   WasmStage,
 } from '../engine/wasm.js';
 import type { ByteSink } from '../io/byte-sink.js';
-import type { ByteSource } from '../io/byte-source.js';
+import type { BlockShape, ByteSource } from '../io/byte-source.js';
 import type { BandErrors, EncodedShare } from './protocol.js';
 import { tableOf } from './table.js';
 

@@ -5,6 +5,7 @@
  */
 import { judged } from '../../js/report/comparison.js';
 import { gateQuality, gateWarnings } from '../../js/report/gates.js';
+import { spokenName } from '../url/address.js';
 import type { Arguments } from './arguments.js';
 import type { CompareFlag } from './flags.js';
 import { withProgress } from './progress.js';
@@ -28,7 +29,7 @@ export async function runCompare(
   else {
     const text = renderComparison(
       comparison,
-      [first, second],
+      [spokenName(first), spokenName(second)],
       session.out,
       values.verbose === true,
     );
