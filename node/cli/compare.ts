@@ -3,9 +3,10 @@
  * It exists to see what a quantization, or anybody else, has done to a model.
  * Both files are only read; the first is the measure of the second.
  */
+
+import { spokenName } from '../../js/api/spoken-url.js';
 import { judged } from '../../js/report/comparison.js';
 import { gateQuality, gateWarnings } from '../../js/report/gates.js';
-import { spokenName } from '../url/address.js';
 import type { Arguments } from './arguments.js';
 import type { CompareFlag } from './flags.js';
 import { withProgress } from './progress.js';

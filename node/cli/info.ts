@@ -5,8 +5,8 @@
  */
 import { MonoquantError } from '../../js/api/errors.js';
 import { pickleWarnings } from '../../js/api/file-warnings.js';
+import { spokenName } from '../../js/api/spoken-url.js';
 import type { Catalog } from '../../js/api/types.js';
-import { spokenName } from '../url/address.js';
 import { type Arguments, oneModel } from './arguments.js';
 import type { InfoFlag } from './flags.js';
 import { printJson, type Session } from './session.js';

@@ -4,9 +4,9 @@
  */
 import { GateError } from '../../js/api/gate-error.js';
 import type { RunOptions } from '../../js/api/options.js';
+import { spokenName } from '../../js/api/spoken-url.js';
 import type { Choices, Plan, Report } from '../../js/api/types.js';
 import { filesBeside, type MadeFolder, makeFolder } from '../output-folder.js';
-import { spokenName } from '../url/address.js';
 import type { ChosenOptions, FlagValues } from './flag.js';
 import { inFlagWords } from './flag-words.js';
 import type { QuantizeFlag } from './flags.js';

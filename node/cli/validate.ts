@@ -3,8 +3,9 @@
  * It exists to be believed in pipelines: any problem ends it with exit code 4.
  * Files are only read.
  */
+
+import { spokenName } from '../../js/api/spoken-url.js';
 import { gateProblems, gateWarnings } from '../../js/report/gates.js';
-import { spokenName } from '../url/address.js';
 import { type Arguments, oneModel } from './arguments.js';
 import type { ValidateFlag } from './flags.js';
 import { withProgress } from './progress.js';

@@ -53,11 +53,6 @@ export function spoken(url: URL): string {
   return `${url.origin}${url.pathname}`;
 }
 
-/** A model as messages name it: a path stays as it is. */
-export function spokenName(named: string): string {
-  return /^https?:\/\//i.test(named) && URL.canParse(named) ? spoken(new URL(named)) : named;
-}
-
 /** The ending of a version, as in `Llama-3.1`, is none. */
 function isFileName(name: string): boolean {
   return /\.[a-z]\w*$/i.test(name);

@@ -106,12 +106,12 @@ export class RangeReader {
       throw notDownloadable(url, 'the server sends all of it where it was asked for a part');
     }
     const [text, from, end, total] = partOf(headers) ?? [];
+    if (total !== undefined) this.#checkSize(String(total));
     if (from !== begin || end === undefined || end <= begin || end > begin + length) {
       const asked = `bytes ${begin}-${begin + length - 1}/${size}`;
       const sent = text ?? headers['content-range'] ?? 'a part that has no name';
       throw notDownloadable(url, `the server was asked for ${asked} and sends ${sent}`);
     }
-    this.#checkSize(String(total));
     return end - begin;
   }
 

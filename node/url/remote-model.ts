@@ -20,7 +20,7 @@ import { type Address, fileIn, folderAround, spoken } from './address.js';
 import type { UrlClient } from './client.js';
 import { openIfThere, openRemote, type Remote } from './remote.js';
 import { RemoteInput } from './remote-input.js';
-import { BESIDE_NAMES, SIDE_NAMES, WEIGHT_NAMES } from './side-names.js';
+import { BESIDE_NAMES, codeNames, SIDE_NAMES, WEIGHT_NAMES } from './side-names.js';
 
 export interface RemoteModel {
   readonly parts: readonly RemoteInput[];
@@ -155,7 +155,8 @@ class Opening {
         names: [...found.keys()],
         ...(config && { config }),
         bring: async (write) => {
-          for (const [name, side] of await this.#those(SIDE_NAMES)) {
+          const code = config === undefined ? [] : codeNames(config.content);
+          for (const [name, side] of await this.#those([...SIDE_NAMES, ...code])) {
             if (side.file.size > MOST_SIDE_BYTES) {
               throw tooLarge('a file beside a model', MOST_SIDE_BYTES, side);
             }

@@ -3,6 +3,7 @@
  * It exists because the folder of a server cannot be listed: what may be there is asked for by name.
  */
 import { QUANTIZATION_FILES } from '../../js/api/beside-weights.js';
+import { parseGiven } from '../../js/api/given-json.js';
 import { MODEL_CONFIG } from '../../js/api/model-config.js';
 
 /** What weights are called, and what tells that they are somewhere else. */
@@ -48,3 +49,14 @@ export const SIDE_NAMES: readonly string[] = [
   'NOTICE',
   'README.md',
 ];
+
+/** Code of the model's own that its configuration names: `"auto_map": {"AutoModel": "modeling_own.OwnModel"}`. */
+export function codeNames(config: Uint8Array<ArrayBuffer>): readonly string[] {
+  const { auto_map: map = {} } = (parseGiven(config) ?? {}) as { readonly auto_map?: unknown };
+  const classes = typeof map === 'object' && map !== null ? Object.values(map).flat() : [];
+  const files = classes.flatMap((name) => {
+    const [, module] = typeof name === 'string' ? (/^(\w+)\.\w+$/.exec(name) ?? []) : [];
+    return module === undefined ? [] : [`${module}.py`];
+  });
+  return [...new Set(files)];
+}

@@ -5,6 +5,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { crc32 } from 'node:zlib';
 
 export interface Reply {
   readonly status: number;
@@ -14,6 +15,8 @@ export interface Reply {
   readonly cut?: number;
   /** So many bytes at a time. */
   readonly drop?: number;
+  /** Nothing is ever said. */
+  readonly isSilent?: boolean;
 }
 
 export interface Asked {
@@ -103,13 +106,16 @@ export function honestReply(content: Uint8Array, headers: IncomingMessage['heade
   return { status: 206, headers: { ...common, 'content-range': range }, body };
 }
 
+/** The same bytes are the same version, wherever they lie. */
 function etagOf(content: Uint8Array): string {
-  let sum = 0;
-  for (const byte of content) sum = (sum * 31 + byte) | 0;
-  return `"${content.length}-${sum >>> 0}"`;
+  return `"${crc32(content)}-${content.length}"`;
 }
 
-function send({ status, headers, body, cut, drop }: Reply, response: ServerResponse): void {
+function send(
+  { status, headers, body, cut, drop, isSilent }: Reply,
+  response: ServerResponse,
+): void {
+  if (isSilent) return;
   response.writeHead(status, { 'content-length': String(body.length), ...headers });
   if (cut !== undefined && cut < body.length) {
     response.write(body.subarray(0, cut), () => response.destroy());
