@@ -2,7 +2,7 @@
 // Why: a time says little, a ratio to copying the same file in the same round says how good we are.
 // Always: rounds alternate everything that is compared; medians and quartiles are printed, nothing is judged.
 //
-// node scripts/bench.mjs [--only files|searched|sparse|page|kernels] [--rounds N] [--gigabytes X] [--folder DIR]
+// node scripts/bench.mjs [--only files|searched|sparse|url|page|kernels] [--rounds N] [--gigabytes X] [--folder DIR]
 //      [--beside DIST] [--save]
 //
 // --beside measures another dist/ in the same rounds of the page. --save writes the tables into docs/speed.md.
@@ -15,6 +15,7 @@ import { benchConversions, benchSearches, benchSparse } from './bench-files.mjs'
 import { benchFolder } from './bench-folder.mjs';
 import { benchKernels } from './bench-kernels.mjs';
 import { benchPage } from './bench-page.mjs';
+import { benchUrl } from './bench-url.mjs';
 import { BuildError, runMain } from './run.mjs';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -35,6 +36,7 @@ const PARTS = {
   files: benchConversions,
   searched: benchSearches,
   sparse: benchSparse,
+  url: benchUrl,
   page: benchPage,
   kernels: benchKernels,
 };

@@ -19,7 +19,7 @@ import { connectionLost, proxyRefused } from './failures.js';
 import type { Surroundings } from './surroundings.js';
 
 /** To one server from one thread. */
-const POOL: AgentOptions = { keepAlive: true, maxSockets: 6, scheduling: 'lifo' };
+const POOL: AgentOptions = { keepAlive: true, maxSockets: 4, scheduling: 'lifo' };
 
 export class Connections {
   readonly #environment: Environment;
@@ -40,15 +40,15 @@ export class Connections {
     signal: AbortSignal | undefined,
   ): Promise<IncomingMessage> {
     if (signal?.aborted) throw aborted(signal);
-    const request = this.#request(url, { headers, ...(signal === undefined ? {} : { signal }) });
+    const proxy = proxyFor(url, this.#environment);
+    const controls = signal === undefined ? {} : { signal };
+    const request = this.#request(url, proxy, { headers, ...controls });
     return new Promise((resolve, reject) => {
       const fail = (error: Error) =>
-        reject(signal?.aborted ? aborted(signal) : connectionLost(url, error));
+        reject(signal?.aborted ? aborted(signal) : connectionLost(url, error, proxy));
       request.on('error', fail);
       request.on('response', resolve);
-      request.setTimeout(this.#silenceMs, () => {
-        request.destroy(Object.assign(new Error('silence'), { code: 'ETIMEDOUT' }));
-      });
+      endIfSilent(request, this.#silenceMs);
       request.end();
     });
   }
@@ -58,8 +58,7 @@ export class Connections {
     for (const agent of [this.#plain, this.#secure, ...this.#tunnels.values()]) agent.destroy();
   }
 
-  #request(url: URL, options: RequestOptions): ClientRequest {
-    const proxy = proxyFor(url, this.#environment);
+  #request(url: URL, proxy: URL | undefined, options: RequestOptions): ClientRequest {
     // Who asks is told by a header alone.
     const target = new URL(url);
     target.username = '';
@@ -77,7 +76,7 @@ export class Connections {
 
   #secureAgent(proxy: URL | undefined): SecureAgent {
     if (proxy === undefined) return this.#secure;
-    const tunnel = this.#tunnels.get(proxy.href) ?? new TunnelAgent(proxy);
+    const tunnel = this.#tunnels.get(proxy.href) ?? new TunnelAgent(proxy, this.#silenceMs);
     this.#tunnels.set(proxy.href, tunnel);
     return tunnel;
   }
@@ -98,10 +97,12 @@ function requestTo(
 /** Connections that a proxy passes on unread (CONNECT): they are encrypted from here to the server. */
 class TunnelAgent extends SecureAgent {
   readonly #proxy: URL;
+  readonly #silenceMs: number;
 
-  constructor(proxy: URL) {
+  constructor(proxy: URL, silenceMs: number) {
     super(POOL);
     this.#proxy = proxy;
+    this.#silenceMs = silenceMs;
   }
 
   override createConnection(
@@ -122,6 +123,13 @@ class TunnelAgent extends SecureAgent {
       socket.destroy();
       done(proxyRefused(place, statusCode));
     });
+    endIfSilent(request, this.#silenceMs);
     request.end();
   }
+}
+
+function endIfSilent(request: ClientRequest, ms: number): void {
+  request.setTimeout(ms, () => {
+    request.destroy(Object.assign(new Error('silence'), { code: 'ETIMEDOUT' }));
+  });
 }

@@ -31,13 +31,17 @@ export function authorizationFor(url: URL, environment: Environment): string | u
   if (url.username !== '' || url.password !== '') {
     return basic(url);
   }
-  // A token is a secret: nobody on the way is to read it.
-  if (url.protocol !== 'https:' && !isThisMachine(url.hostname)) return undefined;
+  if (!maySignIn(url)) return undefined;
   const isHub = url.protocol === 'https:' && url.host === HUB_TOKEN.host;
   const token = (isHub ? environment[HUB_TOKEN.variable] : undefined) ?? environment[TOKEN];
   if (token === undefined) return undefined;
   // With a scheme of its own, it is the whole value of the header.
   return token.includes(' ') ? token : `Bearer ${token}`;
+}
+
+/** A token is a secret: nobody on the way is to read it. */
+export function maySignIn({ protocol, hostname }: URL): boolean {
+  return protocol === 'https:' || isThisMachine(hostname);
 }
 
 /** What a suggestion calls the variable that a server's token belongs in. */

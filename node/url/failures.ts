@@ -4,7 +4,7 @@
  */
 import { MonoquantError } from '../../js/api/errors.js';
 import { spoken } from './address.js';
-import { tokenVariable } from './environment.js';
+import { maySignIn, tokenVariable } from './environment.js';
 import { Hitch } from './hitch.js';
 
 const RUN_AGAIN = 'Run again once it stays as it is.';
@@ -52,7 +52,9 @@ export function statusFailure(
     return new MonoquantError('file-not-found', `There is no file "${spoken(url)}" (${status}).`);
   }
   const what = STATUS[status] ?? `the server answered with the status ${status}`;
-  const signIn = `If you have a token for it, set the variable ${tokenVariable(url)} to that.`;
+  const signIn = maySignIn(url)
+    ? `If you have a token for it, set the variable ${tokenVariable(url)} to that.`
+    : 'If you have a token for it, give its https: URL: a token is sent over encrypted connections only.';
   const failure = readFailure(url, what, status === 401 || status === 403 ? signIn : undefined);
   return PASSING.includes(status) ? new Hitch(failure, waitMs) : failure;
 }
@@ -70,11 +72,16 @@ const REASONS: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'the server does not answer',
 };
 
-export function connectionLost(url: URL, cause: Error): MonoquantError | Hitch {
+export function connectionLost(
+  url: URL,
+  cause: Error,
+  proxy?: URL | undefined,
+): MonoquantError | Hitch {
   if (cause instanceof MonoquantError) return cause;
   const code = 'code' in cause ? String(cause.code) : '';
   const what = REASONS[code] ?? cause.message;
-  const message = `Could not read "${spoken(url)}": ${what}.`;
+  const through = proxy === undefined ? '' : `, asked through the proxy ${proxy.origin}`;
+  const message = `Could not read "${spoken(url)}": ${what}${through}.`;
   const failure = new MonoquantError('read-failed', message, { cause });
   // Certificates, and answers that are no HTTP, stay as they are.
   const passes = code in REASONS || /^E[A-Z]+$/.test(code);

@@ -3,6 +3,7 @@
  * It is read in parts if its server can do that, or held in memory if it is small.
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { aborted } from './aborted.js';
 import { spoken } from './address.js';
 import { type Answer, discard, type UrlClient } from './client.js';
 import type { Environment } from './environment.js';
@@ -40,7 +41,7 @@ export const MOST_WHOLE_BYTES = 64 << 20;
 /** Opens what is at `url`. Throws if it is not there, or cannot be read piece by piece. */
 export function openRemote(url: URL, client: UrlClient, signal?: AbortSignal): Promise<Remote> {
   return patiently(client.surroundings, signal, async () =>
-    remoteOf(url, await askFor(url, client, signal), client),
+    remoteOf(url, await askFor(url, client, signal), client, signal),
   );
 }
 
@@ -52,7 +53,7 @@ export function openIfThere(
 ): Promise<Remote | undefined> {
   return patiently(client.surroundings, signal, async () => {
     const answer = await askFor(url, client, signal);
-    if (!isNoFile(answer)) return remoteOf(url, answer, client);
+    if (!isNoFile(answer)) return remoteOf(url, answer, client, signal);
     discard(answer.message);
     return undefined;
   });
@@ -62,14 +63,35 @@ function askFor(url: URL, client: UrlClient, signal: AbortSignal | undefined): P
   return client.get(client.locationOf(url), { range: 'bytes=0-0' }, signal);
 }
 
-async function remoteOf(url: URL, answer: Answer, client: UrlClient): Promise<Remote> {
+async function remoteOf(
+  url: URL,
+  answer: Answer,
+  client: UrlClient,
+  signal: AbortSignal | undefined,
+): Promise<Remote> {
   const { message, status } = answer;
-  if (status === 200) return readWhole(url, message);
+  if (status === 200) return readWhole(url, message, signal);
   discard(message);
-  if (status === 206) return fileOf(url, message.headers, client.environment);
   // No byte is the first one of a file that has none.
   if (status === 416 && message.headers['content-range'] === 'bytes */0') return bytesOf(url, []);
-  throw failureOf(url, answer, client);
+  if (status !== 206) throw failureOf(url, answer, client);
+  checkPlain(url, message.headers);
+  const size = sizeOf(url, message.headers);
+  const version = versionOf(message.headers);
+  if (version !== undefined) {
+    return { url: url.href, path: spoken(url), size, version, environment: client.environment };
+  }
+  if (size > MOST_WHOLE_BYTES) {
+    throw notDownloadable(
+      url,
+      'the server sends neither a strong ETag nor a date, so that nobody could tell whether it changes on the way',
+    );
+  }
+  // What comes with one answer is of one version.
+  const whole = await client.get(client.locationOf(url), {}, signal);
+  if (whole.status === 200) return readWhole(url, whole.message, signal);
+  discard(whole.message);
+  throw failureOf(url, whole, client);
 }
 
 /**
@@ -81,17 +103,10 @@ function isNoFile({ status, message }: Answer): boolean {
   return [403, 404, 410].includes(status) || (status < 300 && isPage);
 }
 
-function fileOf(url: URL, headers: IncomingHttpHeaders, environment: Environment): RemoteFile {
-  checkPlain(url, headers);
+function sizeOf(url: URL, headers: IncomingHttpHeaders): number {
   const [, begin, , total] = partOf(headers) ?? [];
-  if (begin !== 0 || total === undefined) {
-    throw notDownloadable(
-      url,
-      `the server does not say which part it sends, and of how many bytes`,
-    );
-  }
-  const path = spoken(url);
-  return { url: url.href, path, size: total, version: versionOf(url, headers), environment };
+  if (begin === 0 && total !== undefined) return total;
+  throw notDownloadable(url, 'the server does not say which part it sends, and of how many bytes');
 }
 
 /** `bytes 0-99/1000`: begin, end and total. */
@@ -104,14 +119,9 @@ export function partOf(
   return [text, Number(begin), Number(last) + 1, Number(total)];
 }
 
-function versionOf(url: URL, headers: IncomingHttpHeaders): Version {
-  const { etag, 'last-modified': modified } = headers;
+function versionOf({ etag, 'last-modified': modified }: IncomingHttpHeaders): Version | undefined {
   if (etag?.startsWith('"')) return { etag };
-  if (modified !== undefined) return { modified };
-  throw notDownloadable(
-    url,
-    'the server sends neither a strong ETag nor a date, so that nobody could tell whether it changes on the way',
-  );
+  return modified === undefined ? undefined : { modified };
 }
 
 export function isVersion(
@@ -136,7 +146,11 @@ export function failureOf(url: URL, { message, status }: Answer, client: UrlClie
   return statusFailure(url, status, retryAfter(message.headers['retry-after'], now()));
 }
 
-async function readWhole(url: URL, message: IncomingMessage): Promise<RemoteBytes> {
+async function readWhole(
+  url: URL,
+  message: IncomingMessage,
+  signal: AbortSignal | undefined,
+): Promise<RemoteBytes> {
   const chunks: Buffer[] = [];
   let size = 0;
   try {
@@ -149,6 +163,7 @@ async function readWhole(url: URL, message: IncomingMessage): Promise<RemoteByte
     }
   } catch (error) {
     discard(message);
+    if (signal?.aborted) throw aborted(signal);
     throw connectionLost(url, error as Error);
   }
   return bytesOf(url, chunks);

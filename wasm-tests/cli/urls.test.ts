@@ -14,8 +14,15 @@ import {
   quantize,
   validate,
 } from '#package/node';
+import { certificateFor } from '../support/certificate.js';
 import { CLI, Folder, start } from '../support/cli.js';
-import { FileServer, honestReply, type Reply, type Trouble } from '../support/file-server.js';
+import {
+  FileServer,
+  honestReply,
+  type Reply,
+  type Trouble,
+  Tunnel,
+} from '../support/file-server.js';
 import { mixedModel, weights } from '../support/models.js';
 import { writeSafetensors } from '../support/safetensors.js';
 
@@ -73,16 +80,20 @@ describe('what is written', () => {
     ['cut off every 700,000 bytes', (reply) => ({ ...reply, cut: 700_000 })],
     [
       'whole only',
-      (reply, { path }) => ({ ...reply, status: 200, body: server.files.get(path) ?? reply.body }),
+      (reply, { path }) => {
+        const body = server.files.get(path);
+        return body === undefined ? reply : { ...reply, status: 200, body };
+      },
     ],
     ['late', seldom(() => refusal(503))],
     ['too often', seldom(() => refusal(429, { 'retry-after': '0' }))],
     [
       'from elsewhere',
-      (_, { path, headers }) =>
-        path.startsWith('/stored')
-          ? honestReply(MODEL, headers)
-          : refusal(302, { location: '/stored?key=1' }),
+      (reply, { path, headers }) => {
+        if (path.startsWith('/stored')) return honestReply(MODEL, headers);
+        const isModel = path.endsWith('/model.safetensors');
+        return isModel ? refusal(302, { location: '/stored?key=1' }) : reply;
+      },
     ],
   ])('is the same if the server sends %s', async (_, trouble) => {
     server.trouble = trouble;
@@ -138,7 +149,7 @@ describe('every call', () => {
   it('reads URLs: open, convert, dequantize, validate, compare, calibrate', async () => {
     const model = await open(new URL(there('one/model.safetensors')));
     expect(model.names).toContain('big.weight');
-    const { values } = await model.tensor('fc.bias');
+    const values = (await model.tensor('fc.bias')).values();
     expect(values).toHaveLength(24);
     await model.close();
 
@@ -283,10 +294,58 @@ describe('the command', () => {
     server.asked.length = 0;
     await command(['info', server.url('one/model.safetensors')], environment);
     expect(server.asked.map(({ headers }) => headers.authorization)).toContain('Bearer token');
-    const hub = await command(['info', 'https://huggingface.co/org/name'], {
-      https_proxy: server.origin,
+  });
+
+  it('reads a model of Hugging Face, encrypted through a proxy, with the token of their tools', async () => {
+    const certificate = certificateFor('huggingface.co', 'stored.example');
+    writeFileSync(folder.at('authority.pem'), certificate.cert);
+    const files = Object.entries(FILES).flatMap(([name, content]) => {
+      const [own] = /(?<=^one\/).*/.exec(name) ?? [];
+      return own === undefined ? [] : [[`org/name/resolve/main/${own}`, content] as const];
     });
-    expect(hub).toMatchObject({ code: 5 });
+    const elsewhere = {
+      status: 302,
+      headers: { location: 'https://stored.example/x' },
+      body: MODEL,
+    };
+    const hub = await FileServer.start(
+      Object.fromEntries([...files, ['x', MODEL]]),
+      (reply, { path }) => (path.endsWith('/model.safetensors') ? elsewhere : reply),
+      certificate,
+    );
+    const tunnel = await Tunnel.start(hub.port);
+    const closed = await Tunnel.start(hub.port, 403);
+    const through = ({ port }: Tunnel) => ({
+      https_proxy: `me:word@127.0.0.1:${port}`,
+      HF_TOKEN: 'theirs',
+      MONOQUANT_TOKEN: 'mine',
+      NODE_EXTRA_CA_CERTS: folder.at('authority.pem'),
+    });
+    try {
+      const words = ['quantize', 'https://huggingface.co/org/name', '-q'];
+      const done = await command(words, through(tunnel));
+      expect(done).toMatchObject({ code: 0, stdout: 'name-int8/model.safetensors\n' });
+      await quantize(here('one'), { output: folder.at('of hub/') });
+      expectSame('cwd/name-int8/model.safetensors', 'of hub/model.safetensors');
+      const asks = (isStored: boolean) =>
+        new Set(
+          hub.asked
+            .filter(({ path }) => (path === '/x') === isStored)
+            .map(({ headers }) => headers.authorization),
+        );
+      expect(asks(false)).toEqual(new Set(['Bearer theirs']));
+      expect(asks(true)).toEqual(new Set([undefined]));
+      const places = new Set(tunnel.asked.map(({ place }) => place));
+      expect(places).toEqual(new Set(['huggingface.co:443', 'stored.example:443']));
+      expect(tunnel.asked[0]?.authorization).toBe(`Basic ${btoa('me:word')}`);
+      const refused = await command([...words, '--force'], through(closed));
+      expect(refused).toMatchObject({ code: 5 });
+      expect(refused.stderr).toContain('The proxy does not lead to "huggingface.co:443" (403).');
+    } finally {
+      await hub.close();
+      tunnel.close();
+      closed.close();
+    }
   });
 });
 
@@ -313,14 +372,14 @@ function header(reply: Reply, name: string, value: string): Reply {
   return { ...reply, headers: { ...reply.headers, [name]: value } };
 }
 
-/** Once for each part, before it is sent. */
+/** Once at the beginning, and once in the middle. */
 function seldom(trouble: Trouble): Trouble {
-  const seen = new Set<string>();
+  let left = 1;
+  const middle = late(trouble);
   return (reply, asked) => {
-    const part = `${asked.path} ${asked.headers.range}`;
-    if (seen.has(part) || seen.size > 3) return reply;
-    seen.add(part);
-    return trouble(reply, asked);
+    const own = left === 1 ? trouble(reply, asked) : left === 0 ? middle(reply, asked) : reply;
+    if (own !== reply) left--;
+    return own;
   };
 }
 

@@ -4,8 +4,10 @@
  * An honest answer is made first, with parts and versions; what is wrong with it is up to the test.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createSecureServer } from 'node:https';
+import { type AddressInfo, connect } from 'node:net';
 import { crc32 } from 'node:zlib';
+import type { Certificate } from './certificate.js';
 
 export interface Reply {
   readonly status: number;
@@ -38,21 +40,29 @@ export class FileServer {
   readonly asked: Asked[] = [];
   trouble: Trouble;
 
-  private constructor(files: ReadonlyMap<string, Uint8Array>, trouble: Trouble) {
+  private constructor(
+    files: ReadonlyMap<string, Uint8Array>,
+    trouble: Trouble,
+    certificate: Certificate | undefined,
+  ) {
     this.files = new Map(files);
     this.trouble = trouble;
-    this.#server = createServer((request, response) => this.#answer(request, response));
+    const answer = (request: IncomingMessage, response: ServerResponse) =>
+      this.#answer(request, response);
+    this.#server =
+      certificate === undefined ? createServer(answer) : createSecureServer(certificate, answer);
   }
 
   static async start(
     files: Readonly<Record<string, Uint8Array | string>>,
     trouble: Trouble = (reply) => reply,
+    certificate?: Certificate,
   ): Promise<FileServer> {
     const bytes = Object.entries(files).map(
       ([name, content]) =>
         [`/${name}`, typeof content === 'string' ? Buffer.from(content) : content] as const,
     );
-    const server = new FileServer(new Map(bytes), trouble);
+    const server = new FileServer(new Map(bytes), trouble, certificate);
     await new Promise<void>((resolve) => server.#server.listen(0, '127.0.0.1', resolve));
     return server;
   }
@@ -130,4 +140,41 @@ function send(
     else response.write(body.subarray(at, at + drop), () => setImmediate(next, at + drop));
   };
   next(0);
+}
+
+/** A proxy that passes every encrypted connection on to one server, wherever it was to lead. */
+export class Tunnel {
+  readonly #server: Server;
+  /** Where connections were to lead, and who asked. */
+  readonly asked: { readonly place: string; readonly authorization: string | undefined }[] = [];
+
+  private constructor(port: number, status: number) {
+    this.#server = createServer();
+    this.#server.on('connect', ({ url = '', headers }, client) => {
+      this.asked.push({ place: url, authorization: headers['proxy-authorization'] });
+      client.write(`HTTP/1.1 ${status} Here\r\n\r\n`);
+      if (status !== 200) {
+        client.end();
+        return;
+      }
+      const server = connect(port, '127.0.0.1');
+      client.pipe(server).pipe(client);
+      server.on('error', () => client.destroy());
+      client.on('error', () => server.destroy());
+    });
+  }
+
+  static async start(port: number, status = 200): Promise<Tunnel> {
+    const tunnel = new Tunnel(port, status);
+    await new Promise<void>((resolve) => tunnel.#server.listen(0, '127.0.0.1', resolve));
+    return tunnel;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  close(): void {
+    this.#server.close();
+  }
 }
