@@ -61,6 +61,7 @@ let server: FileServer;
 
 beforeAll(async () => {
   server = await FileServer.start(FILES);
+  mkdirSync(folder.at('cwd'));
   for (const [name, content] of Object.entries(FILES)) {
     mkdirSync(folder.at(`here/${name}`.replace(/\/[^/]*$/, '')), { recursive: true });
     writeFileSync(folder.at(`here/${name}`), content);
@@ -264,7 +265,6 @@ describe('a run that cannot be done', () => {
 
 describe('the command', () => {
   it('writes into the current folder, under the name of the file or the folder', async () => {
-    mkdirSync(folder.at('cwd'));
     const one = await command(['quantize', server.url('one/model.safetensors'), '-q']);
     const all = await command(['quantize', `${server.url('one')}?key=hidden`, '-q']);
     expect(one.stdout + all.stdout).toBe('model-int8.safetensors\none-int8/model.safetensors\n');
