@@ -39,7 +39,7 @@ export async function openBehindUrl(
           path ??= fetched();
           return path;
         },
-        ...(config && { config: { input: config.input, content: () => config.content } }),
+        ...(config && { config }),
       },
     },
     release: () => copy?.remove(),

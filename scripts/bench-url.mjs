@@ -83,5 +83,5 @@ async function serveFile(path, delay) {
     server.close();
     server.closeAllConnections();
   };
-  return { url: `http://127.0.0.1:${address.port}/model.safetensors`, stop };
+  return { url: `http://127.0.0.1:${address.port}/weights.safetensors`, stop };
 }

@@ -35,7 +35,11 @@ export interface RemoteModel {
 export interface RemoteFolder {
   /** Names in it that change what the weights mean. */
   readonly names: readonly string[];
-  readonly config?: { readonly input: RemoteInput; readonly content: Uint8Array<ArrayBuffer> };
+  readonly config?: {
+    readonly input: RemoteInput;
+    /** Throws if it is too large. */
+    readonly content: () => Uint8Array<ArrayBuffer>;
+  };
   /** Brings all that stands beside the weights, piece by piece. */
   readonly bring: (write: (name: string, content: Uint8Array) => void) => Promise<void>;
 }
@@ -146,16 +150,13 @@ class Opening {
   async #beside(): Promise<Required<Pick<RemoteModel, 'folder'>>> {
     const found = await this.#those(BESIDE_NAMES);
     const input = found.get(MODEL_CONFIG);
-    if (input !== undefined && input.file.size > MOST_CONFIG_BYTES) {
-      throw tooLarge('a configuration', MOST_CONFIG_BYTES, input);
-    }
-    const config = input && { input, content: await input.content(this.#signal) };
+    const config = input && { input, content: await this.#contentOf(input) };
     return {
       folder: {
         names: [...found.keys()],
         ...(config && { config }),
         bring: async (write) => {
-          const code = config === undefined ? [] : codeNames(config.content);
+          const code = config === undefined ? [] : codeNames(config.content());
           for (const [name, side] of await this.#those([...SIDE_NAMES, ...code])) {
             if (side.file.size > MOST_SIDE_BYTES) {
               throw tooLarge('a file beside a model', MOST_SIDE_BYTES, side);
@@ -165,6 +166,16 @@ class Opening {
         },
       },
     };
+  }
+
+  async #contentOf(config: RemoteInput): Promise<() => Uint8Array<ArrayBuffer>> {
+    if (config.file.size > MOST_CONFIG_BYTES) {
+      return () => {
+        throw tooLarge('a configuration', MOST_CONFIG_BYTES, config);
+      };
+    }
+    const content = await config.content(this.#signal);
+    return () => content;
   }
 
   /** What was named. */

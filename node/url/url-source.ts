@@ -11,8 +11,8 @@ import type { Remote, RemoteFile } from './remote.js';
 
 /** What one request asks for. */
 const PART_BYTES = 2 << 20;
-/** The next block is on its way while one is worked on. */
-const BLOCKS: BlockShape = { slots: 2, blockBytes: 4 * PART_BYTES };
+/** Two blocks are on their way while one is worked on: as many parts as there are connections. */
+const BLOCKS: BlockShape = { slots: 3, blockBytes: 2 * PART_BYTES };
 
 const SMALL_BYTES = 64 << 10;
 const PIECE_BYTES = 256 << 10;
