@@ -11,33 +11,41 @@ import { decodeText, plainJson } from '../js/api/given-json.js';
 import type { Json } from '../js/api/json.js';
 import type { CalibrationPart, OpenedCalibration } from '../js/session/calibrate.js';
 import { InputFile } from './input-file.js';
-import { leadsTo, type SizedFile } from './open-file.js';
+import { leadsTo } from './open-file.js';
+import type { OpenedFile, SourceFile } from './opened-files.js';
 import { readFailed } from './read-failed.js';
+import { openFileBehindUrl } from './remote-files.js';
+import { addressOf } from './url/address.js';
+import type { RemoteInput } from './url/remote-input.js';
 
 /** A calibration of the largest models has some 50 MB; a string cannot have much more than this. */
 const MOST_JSON_BYTES = 256 * 1024 * 1024;
 
-export interface CalibrationFiles extends OpenedCalibration<SizedFile> {
+export interface CalibrationFiles extends OpenedCalibration<SourceFile> {
   /** Throws where one of the files would be overwritten. */
   checkOutput(path: string): void;
 }
 
-export function openCalibration(inputs: readonly CalibrationInput[]): CalibrationFiles {
-  const files: InputFile[] = [];
+export async function openCalibration(
+  inputs: readonly CalibrationInput[],
+  signal: AbortSignal | undefined,
+): Promise<CalibrationFiles> {
+  const files: OpenedFile[] = [];
   const close = () => {
     for (const file of files) file.close();
   };
   try {
-    const parts = inputs.map((input) => openPart(input, files));
+    const parts: CalibrationPart<SourceFile>[] = [];
+    for (const input of inputs) parts.push(await openPart(input, files, signal));
     return {
       parts,
       close,
       checkOutput: (path) => {
-        if (!files.some(({ identity }) => leadsTo(path, identity))) return;
+        if (!files.some(({ identity }) => identity && leadsTo(path, identity))) return;
         throw contradiction(`The output "${path}" is one of the inputs.`, 'Choose another name.');
       },
-      checkUnchanged: () => {
-        for (const file of files) file.checkUnchanged();
+      checkUnchanged: async () => {
+        await Promise.all(files.map((file) => file.checkUnchanged()));
       },
     };
   } catch (error) {
@@ -46,30 +54,35 @@ export function openCalibration(inputs: readonly CalibrationInput[]): Calibratio
   }
 }
 
-function openPart(input: CalibrationInput, files: InputFile[]): CalibrationPart<SizedFile> {
+async function openPart(
+  input: CalibrationInput,
+  files: OpenedFile[],
+  signal: AbortSignal | undefined,
+): Promise<CalibrationPart<SourceFile>> {
   if (isCalibration(input)) return { kind: 'calibration', document: input };
   if (typeof input !== 'string' && !(input instanceof URL)) {
-    throw unexpected('a path, a file: URL or a calibration', 'calibration', input);
+    throw unexpected('a path, a URL or a calibration', 'calibration', input);
   }
-  const file = InputFile.open(input);
+  const address = addressOf(input);
+  const file =
+    address === undefined ? InputFile.open(input) : await openFileBehindUrl(address, signal);
   files.push(file);
-  if (!/\.json$/i.test(file.file.path)) return { kind: 'data', source: file.file };
-  return { kind: 'calibration', document: readJson(file.file) };
+  if (!/\.json$/i.test(file.name)) return { kind: 'data', source: file.file };
+  return { kind: 'calibration', document: await readJson(file, signal) };
 }
 
 /** Read as it is: the engine checks what it says. */
-function readJson({ descriptor, path, size }: SizedFile): Json<Calibration> {
+async function readJson(
+  file: InputFile | RemoteInput,
+  signal: AbortSignal | undefined,
+): Promise<Json<Calibration>> {
+  const { path, size } = file.file;
   if (size > MOST_JSON_BYTES) {
     throw new MonoquantError('limit-exceeded', `"${path}" is too large for a calibration.`, {
       suggestion: 'Captured inputs are .safetensors, .npz or PyTorch files.',
     });
   }
-  let bytes: Uint8Array<ArrayBuffer>;
-  try {
-    bytes = readFileSync(descriptor);
-  } catch (cause) {
-    throw readFailed(path, cause);
-  }
+  const bytes = file instanceof InputFile ? bytesOf(file) : await file.content(signal);
   try {
     const text = plainJson(decodeText(bytes).text);
     JSON.parse(text);
@@ -83,5 +96,13 @@ function readJson({ descriptor, path, size }: SizedFile): Json<Calibration> {
         cause,
       },
     );
+  }
+}
+
+function bytesOf({ file }: InputFile): Uint8Array<ArrayBuffer> {
+  try {
+    return readFileSync(file.descriptor);
+  } catch (cause) {
+    throw readFailed(file.path, cause);
   }
 }

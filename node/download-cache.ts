@@ -3,7 +3,7 @@
  * checksums, and `snapshots`, revisions made of links to them. Those tools own it: nothing is written there.
  */
 import { basename, dirname, join, resolve } from 'node:path';
-import { isFolder } from './model-input.js';
+import { isFolder } from './local-files.js';
 
 export interface DownloadCache {
   /** The model's folder in it, such as `models--org--name`. */

@@ -49,8 +49,9 @@ export interface OpenedFile {
 }
 
 /**
- * The path or the file: URL of a file, of a folder with one model in it, or of the index of a model in several files; or
- * the content of a file. What is in memory is written to a temporary file, an open file is read where it is.
+ * The path or the URL (file:, http: or https:) of a file, of a folder with one model in it, or of the index of a model in
+ * several files; or the content of a file. What is in memory is written to a temporary file, an open file is read where
+ * it is, and of what is behind a URL only the parts that are needed.
  */
 export type ModelSource = string | URL | Uint8Array | ArrayBuffer | AnyBlob | OpenedFile;
 

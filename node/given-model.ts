@@ -11,12 +11,15 @@ import { ModelInput } from './model-input.js';
 import { TemporaryFolder } from './temporary-folder.js';
 import { writeFailed } from './write-failed.js';
 
-export async function openModel(named: ModelSource): Promise<ModelInput> {
-  if (typeof named === 'string' || named instanceof URL) return ModelInput.open(named);
+export async function openModel(
+  named: ModelSource,
+  signal: AbortSignal | undefined,
+): Promise<ModelInput> {
+  if (typeof named === 'string' || named instanceof URL) return ModelInput.open(named, signal);
   const bytes = bytesOf(named);
   if (bytes !== undefined) return openBytes(bytes);
   if (isHandle(named)) return ModelInput.ofFile(InputFile.ofHandle(named.fd));
-  throw unexpected('a path, a file: URL, bytes, a Blob or a FileHandle', 'model', named);
+  throw unexpected('a path, a URL, bytes, a Blob or a FileHandle', 'model', named);
 }
 
 function bytesOf(named: unknown): Uint8Array | Blob | undefined {

@@ -37,8 +37,8 @@ export type { ModelSource, OpenedFile, QuantizeResult, SaveOptions } from './fil
 export type Model = ModelOf<FileTypes>;
 
 /**
- * Opens a model and reads its metadata. Here and wherever a model is named: the path of a file, of a folder
- * with one model in it, or of the index of a model of several files.
+ * Opens a model and reads its metadata. Here and wherever a model is named: the path or the URL of a file, of a
+ * folder with one model in it, or of the index of a model of several files.
  */
 export const open: Functions<FileTypes>['open'] = functions.open;
 

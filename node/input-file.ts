@@ -57,6 +57,10 @@ export class InputFile {
     }
   }
 
+  get name(): string {
+    return basename(this.file.path);
+  }
+
   get identity(): FileIdentity {
     return this.#atOpening;
   }
@@ -85,7 +89,9 @@ export class InputFile {
 export function pathOf(named: unknown, key = 'model', windows?: boolean): string {
   const text = named instanceof URL ? named.href : named;
   if (typeof text === 'string' && /^file:/i.test(text)) return pathOfUrl(text, key, windows);
-  if (typeof named === 'string' && named !== '') return named;
+  // Nothing is written there, and what is read from there has no path.
+  const isElsewhere = typeof text === 'string' && /^https?:\/\//i.test(text);
+  if (typeof named === 'string' && named !== '' && !isElsewhere) return named;
   throw unexpected('a path or a file: URL', key, text);
 }
 
@@ -124,7 +130,7 @@ function openFailed(path: string, cause: unknown): MonoquantError {
   if (elsewhere !== undefined) {
     const [form, what, suggestion] = elsewhere;
     const message = `Expected a file, found ${what}: "${path}".`;
-    const how = suggestion.replace('ID', form.exec(path)?.[1] ?? path);
+    const how = suggestion.replaceAll('ID', form.exec(path)?.[1] ?? path);
     return new MonoquantError('file-not-found', message, { suggestion: how, cause });
   }
   const meant = neighbourOf(path);
@@ -134,28 +140,19 @@ function openFailed(path: string, cause: unknown): MonoquantError {
   });
 }
 
-const DOWNLOAD =
-  'Download the model first: hf download ID --local-dir FOLDER, then give that FOLDER.';
+const ON_HUB =
+  'If it is the name of a model on Hugging Face, give its URL, https://huggingface.co/ID, or download it first: hf download ID --local-dir FOLDER, then give that FOLDER.';
 
 /** Names that lead to no file of this machine: how they look, what they are, and what to do. */
 const ELSEWHERE: readonly (readonly [form: RegExp, what: string, suggestion: string])[] = [
-  [
-    /^(?:https?:\/\/(?:www\.)?(?:huggingface\.co|hf\.co)|hf:\/)\/([^/?#]+(?:\/(?!resolve\/|tree\/|blob\/|raw\/)[^/?#]+)?)/i,
-    'a model of a hub',
-    DOWNLOAD,
-  ],
-  [
-    /^https?:\/\//i,
-    'a URL',
-    'Download the file first, for instance with curl -LO, and give its path.',
-  ],
+  [/^hf:\/\/([^/?#]+(?:\/[^/?#]+)?)/i, 'a model of a hub', ON_HUB],
   [/^[a-z][a-z\d+.-]+:\/\//i, 'a URL', 'Copy the model to this machine first, and give its path.'],
 ];
 
 /** `org/name` and `gpt2` are what hubs call models, and nothing here. */
 function hubHint(path: string): string | undefined {
   if (!/^[\w-]+(\.[\w-]+)*(\/[\w.-]+)?$/.test(path) || MODEL_ENDING.test(path)) return undefined;
-  return `If it is the name of a model on Hugging Face: ${DOWNLOAD.replace('ID', path)}`;
+  return ON_HUB.replaceAll('ID', path);
 }
 
 const MODEL_ENDING = /\.(safetensors|json|pt|pth|pt2|bin|ckpt|npz|onnx|gguf|h5|zip)$/i;

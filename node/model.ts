@@ -21,7 +21,8 @@ import { type CalibrationFiles, openCalibration } from './calibration-files.js';
 import type { FileTypes, QuantizeResult } from './file-types.js';
 import { openModel } from './given-model.js';
 import { ModelInput } from './model-input.js';
-import type { OutputPlaces, SizedFile } from './open-file.js';
+import type { OutputPlaces } from './open-file.js';
+import type { SourceFile } from './opened-files.js';
 import { Output, type OutputTerms } from './output.js';
 import type { OutputFile } from './output-file.js';
 import { FileResult } from './result.js';
@@ -30,7 +31,7 @@ import { startHelpers, startSession } from './worker-host.js';
 
 /** With how files are named for workers. */
 type NodeTypes = FileTypes & {
-  source: SizedFile;
+  source: SourceFile;
   sink: OutputPlaces;
   output: undefined;
 };
@@ -43,7 +44,7 @@ function hostWith(companion: Companion | undefined): Host<NodeTypes> {
     hasPaths: true,
     startSession,
     openModel,
-    openCalibration: async (inputs) => openCalibration(inputs),
+    openCalibration,
     // What it gets is what was opened above.
     handle: (_, input, options) => new NodeModel(host, input as ModelInput, options, companion),
   };
@@ -67,7 +68,7 @@ class NodeModel extends Handle<NodeTypes> {
 
   protected write(request: QuantizeRequest): Promise<QuantizeResult> {
     return this.place.inTurn(request.run, async () => {
-      const calibration = openCalibration(request.calibration);
+      const calibration = await openCalibration(request.calibration, request.run.signal);
       try {
         return await this.#writeFile(request, calibration);
       } finally {
@@ -86,12 +87,12 @@ class NodeModel extends Handle<NodeTypes> {
       const { container } = request.configuration;
       const place = request.output ?? join(aside?.path ?? '', `model.${container}`);
       const terms = termsOf(request);
-      const output = Output.claim(place, input, { ...terms, calibration });
+      const output = await Output.claim(place, input, { ...terms, calibration });
       try {
         if (!output.isFolder) checkOneFile(request.configuration, 'one file');
         const report = await this.#encode(request, output, calibration);
-        input.checkUnchanged();
-        calibration.checkUnchanged();
+        await input.checkUnchanged();
+        await calibration.checkUnchanged();
         const companions = this.#companion?.(report) ?? [];
         await output.publish({
           config: report.outputConfig,
@@ -143,9 +144,10 @@ class NodeModel extends Handle<NodeTypes> {
       options;
     const { key, stripPrefix, ...choices } = rest;
     const request = resolveQuantize({ ...this.place.opening, ...options }, true);
-    const calibration = openCalibration(request.calibration);
+    const calibration = await openCalibration(request.calibration, request.run.signal);
     try {
-      const claimed = Output.claim(output, this.#input, { ...termsOf(request), calibration });
+      const terms = { ...termsOf(request), calibration };
+      const claimed = await Output.claim(output, this.#input, terms);
       try {
         const { container } = request.configuration;
         const plan = await this.planFor({ ...choices, container }, claimed.isFolder);
@@ -187,7 +189,8 @@ export async function rehearse(
 ): Promise<Plan> {
   const host = hostWith(undefined);
   const { run, opening } = openingFor(options);
-  const model = new NodeModel(host, ModelInput.open(named), { run, opening }, undefined);
+  const input = await ModelInput.open(named, run.signal);
+  const model = new NodeModel(host, input, { run, opening }, undefined);
   try {
     await model.readCatalog(run);
     return await model.rehearse(options);

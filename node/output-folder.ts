@@ -9,18 +9,26 @@ import { MonoquantError } from '../js/api/errors.js';
 import { MODEL_CONFIG, type ModelConfig, type OutputConfig } from '../js/api/model-config.js';
 import { isIndexName, isShardName, listed } from '../js/api/model-files.js';
 import { option, say } from '../js/api/sentence.js';
-import { isFolder, ModelInput } from './model-input.js';
+import { isFolder } from './local-files.js';
+import { ModelInput } from './model-input.js';
 import { OutputFile } from './output-file.js';
 import { isAboutCodes, otherWeightsIn, sideFilesIn } from './side-files.js';
+import { addressOf } from './url/address.js';
+import { SIDE_NAMES } from './url/side-names.js';
 import { checkName } from './windows-name.js';
 import { writeFailed } from './write-failed.js';
 
 /** Everything that an output folder will hold besides the weights. */
-export function filesBeside(model: string | URL, folder: string): readonly string[] {
-  const input = ModelInput.open(model);
+export async function filesBeside(model: string, folder: string): Promise<readonly string[]> {
+  const names = addressOf(model) === undefined ? await sideFilesOf(model) : SIDE_NAMES;
+  return names.map((name) => join(folder, name));
+}
+
+async function sideFilesOf(model: string): Promise<readonly string[]> {
+  const input = await ModelInput.open(model);
   input.close();
-  const { folder: source } = input;
-  return source === undefined ? [] : sideFilesIn(source).map((name) => join(folder, name));
+  const source = await input.folder();
+  return source === undefined ? [] : sideFilesIn(source);
 }
 
 export interface MadeFolder {
@@ -112,18 +120,20 @@ export class OutputFolder {
    * `weights` is the file of weights in it, which is there. Throws before anything is written if a place is taken, the
    * model's configuration is none, or loaders would take something else in the folder for the model.
    */
-  static begin(
+  static async begin(
     weights: string,
     model: FolderSource,
     { force, keepsCodes }: FolderTerms,
-  ): OutputFolder {
+  ): Promise<OutputFolder> {
     const folder = dirname(weights);
     const config = model.readConfig?.();
     const before = keepsCodes ? config : config?.withoutQuantization();
+    const { identities } = model;
+    const source = await model.folder?.();
     const claimed = new OutputFolder();
     try {
       const left = keepsCodes ? () => false : isAboutCodes;
-      claimed.#claim(folder, model, { force, before, left });
+      claimed.#claim(folder, { source, identities }, { force, before, left });
       // Whether it will be one file or several is not known yet.
       const isWeights = (name: string) =>
         name === basename(weights) || isShardName(name) || isIndexName(name);
@@ -137,7 +147,10 @@ export class OutputFolder {
 
   #claim(
     folder: string,
-    { folder: source, identities }: FolderSource,
+    {
+      source,
+      identities,
+    }: { readonly source: string | undefined; readonly identities: FolderSource['identities'] },
     {
       force,
       before,

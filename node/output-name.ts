@@ -8,7 +8,8 @@ import { contradiction } from '../js/api/check.js';
 import { indexName } from '../js/api/model-files.js';
 import { containerOf } from '../js/api/options.js';
 import type { Container } from '../js/api/types.js';
-import { isFolder, standsForFolder } from './model-input.js';
+import { folderOf, isFolder } from './local-files.js';
+import { addressOf } from './url/address.js';
 
 /**
  * Whether an output of this name is a folder: one that ends like a folder or, if it does not end like a file of weights,
@@ -17,6 +18,15 @@ import { isFolder, standsForFolder } from './model-input.js';
 function namesFolder(output: string, model: string): boolean {
   if (output.endsWith('/') || output.endsWith(sep)) return true;
   return containerOf(output) === undefined && (isFolder(output) || standsForFolder(model));
+}
+
+/**
+ * Whether the model is a folder, or what stands for one: its index, or its weights beside a configuration. What is
+ * beside a file behind a URL is not asked: there its name decides.
+ */
+function standsForFolder(model: string): boolean {
+  const address = addressOf(model);
+  return address === undefined ? folderOf(model) !== undefined : address.kind !== 'file';
 }
 
 /** The file of weights that an output of this name is, or that is to be in it. Throws if it is neither. */
@@ -55,6 +65,8 @@ function stemIn(model: string): string {
 }
 
 function namesOf(model: string): readonly string[] {
+  const address = addressOf(model);
+  if (address !== undefined) return [address.name];
   try {
     return isFolder(model) ? readdirSync(model) : [basename(model)];
   } catch {

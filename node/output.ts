@@ -78,18 +78,18 @@ export class Output {
   }
 
   /** `named` is a file or a folder, a path or a file: URL. Throws before anything is written if something is in the way. */
-  static claim(
+  static async claim(
     named: string,
     input: OutputSource,
     { container, calibration, ...terms }: OutputTerms & { readonly calibration?: CalibrationFiles },
-  ): Output {
+  ): Promise<Output> {
     const place = pathOf(named, 'output');
     const path = weightsOf(place, input.named, container);
     calibration?.checkOutput(path);
     const made = makeFolder(dirname(path));
     let folder: OutputFolder | undefined;
     try {
-      if (path !== place) folder = OutputFolder.begin(path, input, terms);
+      if (path !== place) folder = await OutputFolder.begin(path, input, terms);
       const choices = { force: terms.force, inputs: input.identities };
       const weights = OutputFile.create(path, choices);
       return new Output(path, weights, choices, folder, made, input.indexMetadata);

@@ -68,14 +68,15 @@ export class FileResult implements QuantizeResult {
     const { model, terms } = this.#facts;
     if (this.#isSeveral) return this.#copyAllTo(path, force);
     const isFolder = weightsOf(path, model.named, terms.container) !== path;
-    const input = isFolder ? ModelInput.open(model.named) : undefined;
-    const target = Output.claim(path, input ?? model, { ...terms, force });
+    const input = isFolder ? await ModelInput.open(model.named) : undefined;
+    let target: Output | undefined;
     try {
+      target = await Output.claim(path, input ?? model, { ...terms, force });
       if (containerOf(target.path) === terms.container) await this.#copyTo(target);
       else await this.#convertTo(target);
       await target.publish({ config: this.report.outputConfig });
     } finally {
-      target.discard();
+      target?.discard();
       input?.close();
     }
   }

@@ -9,15 +9,17 @@ import { SplitSink } from '../js/io/split-sink.js';
 import { serve } from '../js/worker/server.js';
 import { FileSink } from './file-sink.js';
 import { FileSource } from './file-source.js';
-import { inThisThread, type OutputPlaces, type SizedFile } from './open-file.js';
+import { inThisThread, type OutputPlaces } from './open-file.js';
+import type { SourceFile } from './opened-files.js';
+import { remoteSource } from './url/url-source.js';
 
 const port = parentPort;
 if (port === null)
   throw new Error('This file is the worker of monoquant and does not run by itself.');
 
-const receive = serve<SizedFile, OutputPlaces, undefined>(
+const receive = serve<SourceFile, OutputPlaces, undefined>(
   {
-    // Reading and writing do not wait for anything here, so one block is enough; it stays in the cache.
+    // Reading and writing files do not wait for anything, so one block is enough; it stays in the cache.
     blocks: { slots: 1, blockBytes: 1 << 20 },
     loadEngine: async (chosen) => {
       const { default: factory } = await (chosen.kind === 'mt'
@@ -25,7 +27,8 @@ const receive = serve<SizedFile, OutputPlaces, undefined>(
         : import('../wasm/monoquant-st.node.mjs'));
       return loadEngine(factory, chosen);
     },
-    openSource: async (file) => new FileSource(inThisThread(file, 'r')),
+    openSource: async (file) =>
+      'descriptor' in file ? new FileSource(inThisThread(file, 'r')) : remoteSource(file),
     openSink: async (files) => {
       const sinks = files.map((file) => new FileSink(inThisThread(file, 'r+'), file.size));
       const [only, ...others] = sinks;

@@ -49,7 +49,7 @@ const HOUSES = [
     floors: [
       ['web/page', 'node/cli'],
       ['node', 'web/engine'],
-      ['js/session', 'js/words'],
+      ['js/session', 'js/words', 'node/url'],
       ['js/report'],
       ['js/worker'],
       ['js/engine'],
@@ -68,6 +68,7 @@ const ONLY = {
   'web/page': ['js/words'],
   'js/session': ['js/report', 'js/worker', 'js/engine', 'js/api'],
   'js/words': ['js/api'],
+  'node/url': ['js/io', 'js/api'],
   'js/report': ['js/worker', 'js/engine', 'js/api'],
 };
 

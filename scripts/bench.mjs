@@ -2,7 +2,7 @@
 // Why: a time says little, a ratio to copying the same file in the same round says how good we are.
 // Always: rounds alternate everything that is compared; medians and quartiles are printed, nothing is judged.
 //
-// node scripts/bench.mjs [--only files|searched|sparse|page|kernels|names] [--rounds N] [--gigabytes X] [--folder DIR]
+// node scripts/bench.mjs [--only files|searched|sparse|url|page|kernels|names] [--rounds N] [--gigabytes X] [--folder DIR]
 //      [--beside DIST] [--save]
 //
 // --beside measures another dist/ in the same rounds of the page. --save writes the tables into docs/speed.md, those of
@@ -17,6 +17,7 @@ import { benchFolder } from './bench-folder.mjs';
 import { benchKernels } from './bench-kernels.mjs';
 import { benchNames } from './bench-names.mjs';
 import { benchPage } from './bench-page.mjs';
+import { benchUrl } from './bench-url.mjs';
 import { BuildError, runMain } from './run.mjs';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -37,6 +38,7 @@ const PARTS = {
   files: benchConversions,
   searched: benchSearches,
   sparse: benchSparse,
+  url: benchUrl,
   page: benchPage,
   kernels: benchKernels,
 };

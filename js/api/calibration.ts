@@ -4,6 +4,7 @@
  * Always plain JSON; the engine checks all of it when it is given back.
  */
 import type { Scheme } from './schemes.js';
+import { spokenName } from './spoken-url.js';
 import type { Warning } from './warning.js';
 
 /** How the range of a layer's inputs follows from the data; `auto` takes what loses least, layer by layer. */
@@ -95,7 +96,7 @@ export function isCalibration(value: unknown): value is Calibration {
 
 /** How a report calls it; a calibration that is no file has no name. */
 export function nameOfInput(input: CalibrationInput): string | undefined {
-  if (typeof input === 'string') return input;
-  if (input instanceof URL) return input.href;
+  if (typeof input === 'string') return spokenName(input);
+  if (input instanceof URL) return spokenName(input.href);
   return 'name' in input && typeof input.name === 'string' ? input.name : undefined;
 }

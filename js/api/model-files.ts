@@ -177,11 +177,10 @@ export function shardsWith(
   readonly index?: string;
   readonly fault?: MonoquantError;
 } {
-  const [, prefix = '', , , ending = ''] = SHARD.exec(name) ?? [];
   const set = shardSets([...names].sort()).get(setOf(name) ?? '') ?? [name];
   try {
     const files = completeSet(set, where);
-    const wanted = `${prefix}.${ending}.index.json`.toLowerCase();
+    const wanted = indexBeside(name).toLowerCase();
     const index = names.find((other) => other.toLowerCase() === wanted);
     return { files, ...(index === undefined ? {} : { index }) };
   } catch (fault) {
@@ -196,17 +195,17 @@ function setOf(name: string): string | undefined {
   return prefix === undefined ? undefined : `${prefix}-…-of-${total}.${ending.toLowerCase()}`;
 }
 
+/** What the index of numbered files is called. */
+export function indexBeside(name: string): string {
+  const [, prefix = '', , , ending = ''] = SHARD.exec(name) ?? [];
+  return `${prefix}.${ending}.index.json`;
+}
+
 /** `names` are sorted and say the same number of files. */
 function completeSet(names: readonly string[], where: string): readonly string[] {
   const [first = ''] = names;
-  const [, prefix = '', digits = '', total = ''] = SHARD.exec(first) ?? [];
-  const count = Number(total);
-  checkCount(count, `"${first}" speaks of`);
-  const ending = first.slice(prefix.length + 1 + digits.length);
-  const wanted = Array.from(
-    { length: count },
-    (_, index) => `${prefix}-${String(index + 1).padStart(digits.length, '0')}${ending}`,
-  );
+  const wanted = numberedWith(first);
+  const count = wanted.length;
   const there = new Set(names);
   const missing = wanted.filter((name) => !there.has(name));
   if (missing.length > 0) throw incomplete(count, missing, `"${first}" speaks of`, where);
@@ -218,6 +217,18 @@ function completeSet(names: readonly string[], where: string): readonly string[]
     'invalid-options',
     `Expected files numbered from 1 to ${count}, found "${odd}" in ${where}.`,
     { suggestion: 'Take it out, or give the files of the model without it.' },
+  );
+}
+
+/** All files that one of numbered files speaks of. */
+export function numberedWith(name: string): readonly string[] {
+  const [, prefix = '', digits = '', total = ''] = SHARD.exec(name) ?? [];
+  const count = Number(total);
+  checkCount(count, `"${name}" speaks of`);
+  const ending = name.slice(prefix.length + 1 + digits.length);
+  return Array.from(
+    { length: count },
+    (_, index) => `${prefix}-${String(index + 1).padStart(digits.length, '0')}${ending}`,
   );
 }
 

@@ -5,8 +5,8 @@
 import { type Json, parseJson } from '../api/json.js';
 import type { Distribution } from '../api/types.js';
 import { unknownTensor } from '../api/unknown-tensor.js';
-import type { ByteSource } from '../io/byte-source.js';
-import { type BlockShape, type Engine, withHandle } from './engine.js';
+import type { BlockShape, ByteSource } from '../io/byte-source.js';
+import { type Engine, withHandle } from './engine.js';
 import { type OnStageProgress, runStage } from './pipeline.js';
 import type { WasmInspector } from './wasm.js';
 

@@ -5,7 +5,7 @@
 import { ERROR_CODES, MonoquantError } from '../api/errors.js';
 import { type Json, jsonList, toJson, withMember } from '../api/json.js';
 import type { Calibration, Distribution, EngineInfo } from '../api/types.js';
-import type { ByteSource } from '../io/byte-source.js';
+import type { BlockShape, ByteSource } from '../io/byte-source.js';
 import type { EngineOptions } from './engine-options.js';
 import type {
   Checksums,
@@ -21,12 +21,6 @@ import type {
   WasmPlan,
   WasmStage,
 } from './wasm.js';
-
-/** How a stage moves bytes: blocks in flight at once, and the size of each. */
-export interface BlockShape {
-  readonly slots: number;
-  readonly blockBytes: number;
-}
 
 /** One of `count` equal parts of a run. */
 export interface Share {

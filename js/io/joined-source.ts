@@ -2,7 +2,7 @@
  * Parts of several sources, read as if they were one.
  * Parts follow one another without gaps; a read that crosses a border asks each side for its own.
  */
-import type { ByteSource } from './byte-source.js';
+import type { BlockShape, ByteSource } from './byte-source.js';
 
 export interface SourcePart {
   readonly source: ByteSource;
@@ -27,6 +27,10 @@ export class JoinedSource implements ByteSource {
     }
     this.#starts = starts;
     this.size = size;
+  }
+
+  get blocks(): BlockShape | undefined {
+    return this.#parts.find(({ source }) => source.blocks !== undefined)?.source.blocks;
   }
 
   async read(offset: number, into: Uint8Array): Promise<void> {

@@ -22,7 +22,7 @@ export type CalibrationPart<Source> =
 export interface OpenedCalibration<Source> {
   readonly parts: readonly CalibrationPart<Source>[];
   /** Throws if a file was changed while it was read. */
-  checkUnchanged(): void;
+  checkUnchanged(): void | Promise<void>;
   close(): void;
 }
 

@@ -23,7 +23,7 @@ export async function lookAtBoth<Types extends HostTypes, Answer>(
   place.checkAsOpened(run, opening);
   const open = (model: ModelIn<Types>) => place.open(model, opening, 'unsound', run.signal);
   return place.inTurn(run, () =>
-    place.withOther(named, async (other) => {
+    place.withOther(run, named, async (other) => {
       const second = await open(other ?? place.input);
       const first = await open(place.input);
       return look(first, second, run);

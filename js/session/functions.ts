@@ -23,8 +23,9 @@ export function functionsOf<Types extends HostTypes>(host: Host<Types>): Functio
   type Named = Types['named'];
 
   async function handleOf(named: Named, options: HandleOptions) {
-    throwIfAborted(options.run.signal);
-    return host.handle(named, await host.openModel(named), options);
+    const { signal } = options.run;
+    throwIfAborted(signal);
+    return host.handle(named, await host.openModel(named, signal), options);
   }
 
   async function withModel<Answer>(

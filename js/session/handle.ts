@@ -202,7 +202,7 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
       const warnings = [...pickleWarnings(catalog), ...found.warnings];
       const calibration = asDocument(json, { ...found, warnings });
       gateWarnings(calibration.warnings ?? [], { strict });
-      this.place.input.checkUnchanged();
+      await this.place.input.checkUnchanged();
       return calibration;
     });
   }

@@ -18,13 +18,19 @@ export interface Host<Types extends HostTypes> {
   /** Whether outputs have paths, so that `output` and `force` mean something. */
   readonly hasPaths: boolean;
   startSession(run: RunOptions): SessionFor<Types['source'], Types['sink'], Types['output']>;
-  openModel(named: Types['named']): Promise<OpenedModel<Types['source']>>;
+  openModel(
+    named: Types['named'],
+    signal: AbortSignal | undefined,
+  ): Promise<OpenedModel<Types['source']>>;
   handle(
     named: Types['named'],
     input: OpenedModel<Types['source']>,
     options: HandleOptions,
   ): OpenHandle<Types>;
-  openCalibration(inputs: readonly CalibrationInput[]): Promise<OpenedCalibration<Types['source']>>;
+  openCalibration(
+    inputs: readonly CalibrationInput[],
+    signal: AbortSignal | undefined,
+  ): Promise<OpenedCalibration<Types['source']>>;
 }
 
 /** A model that a caller holds, before what is in it was read. */

@@ -63,14 +63,15 @@ export class ModelPlace<Types extends HostTypes> {
 
   /** Another model, for the time of some work on it, in turn. */
   async withOther<Answer>(
+    { signal }: RunOptions,
     named: Types['named'] | undefined,
     work: (other: ModelIn<Types> | undefined) => Promise<Answer>,
   ): Promise<Answer> {
-    const other = named === undefined ? undefined : await this.#host.openModel(named);
+    const other = named === undefined ? undefined : await this.#host.openModel(named, signal);
     try {
       const answer = await work(other);
-      this.input.checkUnchanged();
-      other?.checkUnchanged();
+      await this.input.checkUnchanged();
+      await other?.checkUnchanged();
       return answer;
     } finally {
       if (other !== undefined) await this.#place.release(other);
@@ -84,10 +85,10 @@ export class ModelPlace<Types extends HostTypes> {
     work: (parts: readonly CalibrationPart<Types['source']>[]) => Promise<Answer>,
   ): Promise<Answer> {
     return this.#place.inTurn(run, async () => {
-      const opened = await this.#host.openCalibration(inputs);
+      const opened = await this.#host.openCalibration(inputs, run.signal);
       try {
         const answer = await work(opened.parts);
-        opened.checkUnchanged();
+        await opened.checkUnchanged();
         return answer;
       } finally {
         await this.#place.settle();

@@ -40,7 +40,7 @@ export async function validateModel<Types extends HostTypes>(
   const { signal } = run;
   return place.withData(run, calibration, async (parts) => {
     const data = dataOf(parts);
-    return place.withOther(reference, async (other) => {
+    return place.withOther(run, reference, async (other) => {
       const [model, measure] =
         file === undefined || other === undefined ? [place.input, other] : [other, place.input];
       const session = place.session(signal);

@@ -17,7 +17,7 @@ export interface OpenedModel<Source> {
   readonly source: OneOrShards<Source>;
   readonly beside: BesideWeights;
   /** Throws if a file was changed since it was opened. */
-  checkUnchanged(): void;
+  checkUnchanged(): void | Promise<void>;
   close(): void;
 }
 

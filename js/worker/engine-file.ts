@@ -6,7 +6,7 @@ import { MonoquantError } from '../api/errors.js';
 import { type Json, parseJson, toJson } from '../api/json.js';
 import type { Calibration, Catalog, Distribution, Problem } from '../api/types.js';
 import { countDistribution } from '../engine/distribution.js';
-import { type BlockShape, deleteQuietly, type Engine, withHandle } from '../engine/engine.js';
+import { deleteQuietly, type Engine, withHandle } from '../engine/engine.js';
 import { engineOptions } from '../engine/engine-options.js';
 import { type OnStageProgress, runStage } from '../engine/pipeline.js';
 import type { JoinedShards } from '../engine/shards.js';
@@ -21,7 +21,7 @@ import type {
   WasmPlan,
   WasmStage,
 } from '../engine/wasm.js';
-import type { ByteSource } from '../io/byte-source.js';
+import type { BlockShape, ByteSource } from '../io/byte-source.js';
 import { EngineRun } from './engine-run.js';
 import { type PlanFacts, planFacts } from './plan-facts.js';
 import type { PlanChoice } from './protocol.js';
@@ -59,7 +59,7 @@ export class EngineFile<Output> {
     options: OpenOptions,
   ): Promise<EngineFile<Output>> {
     const inspector = await engine.inspect(source, options);
-    return new EngineFile<Output>(engine, blocks, source, inspector, joined);
+    return new EngineFile<Output>(engine, source.blocks ?? blocks, source, inspector, joined);
   }
 
   catalog(): Json<Catalog> {
@@ -89,9 +89,10 @@ export class EngineFile<Output> {
     onProgress?: OnStageProgress,
   ): Promise<Json<DataProblems>> {
     const before = this.#calibration;
-    const made = this.#engine.calibrateStage(this.inspector, data.inspector, before, this.#blocks);
+    const blocks = data.#blocks;
+    const made = this.#engine.calibrateStage(this.inspector, data.inspector, before, blocks);
     return withHandle(made, async (stage) => {
-      await runStage(stage, { sources: [data.source], slots: this.#blocks.slots, onProgress });
+      await runStage(stage, { sources: [data.source], slots: blocks.slots, onProgress });
       this.#calibration = stage.calibration();
       return stage.problems();
     });
@@ -142,7 +143,8 @@ export class EngineFile<Output> {
     reference: EngineFile<Output> | undefined,
     onProgress?: OnStageProgress,
   ): Promise<Json<CompareResult>> {
-    const made = this.#engine.compareStage(this.inspector, reference?.inspector, this.#blocks);
+    const blocks = this.#blocksWith(reference);
+    const made = this.#engine.compareStage(this.inspector, reference?.inspector, blocks);
     return withHandle(made, (stage) => this.#pass(stage, [reference], onProgress));
   }
 
@@ -152,7 +154,8 @@ export class EngineFile<Output> {
     tensor: string,
     onProgress?: OnStageProgress,
   ): Promise<Json<Distribution>> {
-    return countDistribution(this.#engine, this.#blocks, this, reference, tensor, onProgress);
+    const blocks = this.#blocksWith(reference);
+    return countDistribution(this.#engine, blocks, this, reference, tensor, onProgress);
   }
 
   /** Executes the quantized layers, on captured inputs if `data` has any. */
@@ -162,8 +165,15 @@ export class EngineFile<Output> {
     onProgress?: OnStageProgress,
   ): Promise<Json<TrialResult>> {
     const inspectors = [reference?.inspector, data?.inspector] as const;
-    const made = this.#engine.trialStage(this.inspector, ...inspectors, this.#blocks);
+    const blocks = this.#blocksWith(reference, data);
+    const made = this.#engine.trialStage(this.inspector, ...inspectors, blocks);
     return withHandle(made, (stage) => this.#pass(stage, [reference, data], onProgress));
+  }
+
+  /** For a pass over several files: as the one that wants the largest. */
+  #blocksWith(...others: readonly (EngineFile<Output> | undefined)[]): BlockShape {
+    const all = [this.#blocks, ...others.flatMap((file) => (file ? [file.#blocks] : []))];
+    return all.reduce((most, each) => (each.blockBytes > most.blockBytes ? each : most));
   }
 
   /** Runs a stage over this file and others, by the numbers that the engine gives them. */

@@ -4,7 +4,6 @@
 import { FILE_FAULTS, MonoquantError } from '../api/errors.js';
 import { type Json, parseJson, toJson } from '../api/json.js';
 import {
-  type BlockShape,
   deleteQuietly,
   type Engine,
   type Share,
@@ -21,7 +20,7 @@ import type {
   WasmStage,
 } from '../engine/wasm.js';
 import type { ByteSink } from '../io/byte-sink.js';
-import type { ByteSource } from '../io/byte-source.js';
+import type { BlockShape, ByteSource } from '../io/byte-source.js';
 import { JoinedSource } from '../io/joined-source.js';
 import type { BandErrors, EncodedShare } from './protocol.js';
 import { tableOf } from './table.js';

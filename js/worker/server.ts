@@ -4,7 +4,7 @@
  */
 import { MonoquantError } from '../api/errors.js';
 import type { EngineInfo } from '../api/types.js';
-import type { BlockShape, Engine } from '../engine/engine.js';
+import type { Engine } from '../engine/engine.js';
 import type { OnStageProgress } from '../engine/pipeline.js';
 import {
   isShards,
@@ -14,13 +14,14 @@ import {
   refuseMisplaced,
 } from '../engine/shards.js';
 import type { ByteSink } from '../io/byte-sink.js';
-import type { ByteSource } from '../io/byte-source.js';
+import type { BlockShape, ByteSource } from '../io/byte-source.js';
 import { EngineFile } from './engine-file.js';
 import { toFailure } from './failure.js';
 import type { Calls, LoadedEngine, Reply, Request } from './protocol.js';
 
 /** What a host's worker can do. */
 export interface WorkerHost<Source, Sink, Output> {
+  /** Unless a source says otherwise. */
   readonly blocks: BlockShape;
   /** What is loaded may be less than what was chosen; the engine's info says so. */
   loadEngine(chosen: EngineInfo): Promise<Engine>;

@@ -12,6 +12,7 @@ import { ModelInput } from '../model-input.js';
 import { leadsTo } from '../open-file.js';
 import { OutputFile } from '../output-file.js';
 import { publish } from '../publication.js';
+import { addressOf } from '../url/address.js';
 import type { Arguments } from './arguments.js';
 import { besideModel } from './beside-model.js';
 import { type Fact, renderFacts } from './facts.js';
@@ -69,15 +70,15 @@ async function observe(
 
 /** Takes the output's place before any work; it must be none of the inputs. */
 function claim(path: string, force: boolean, model: string, data: readonly string[]): OutputFile {
-  const input = ModelInput.open(model);
-  input.close();
+  const inputs = ModelInput.identitiesOf(model);
   for (const name of data) {
+    if (addressOf(name) !== undefined) continue;
     const file = InputFile.open(name);
     file.close();
     if (!leadsTo(path, file.identity)) continue;
     throw usageError(`The output "${path}" is one of the inputs.`, 'Choose another name.');
   }
-  return OutputFile.create(path, { force, inputs: input.identities });
+  return OutputFile.create(path, { force, inputs });
 }
 
 function facts({ modules, leftOut }: Calibration, output: string): Fact[] {

@@ -3,6 +3,8 @@
  * It exists to see what a quantization, or anybody else, has done to a model.
  * Both files are only read; the first is the measure of the second.
  */
+
+import { spokenName } from '../../js/api/spoken-url.js';
 import { judged } from '../../js/report/comparison.js';
 import { gateQuality, gateWarnings } from '../../js/report/gates.js';
 import type { Arguments } from './arguments.js';
@@ -28,7 +30,7 @@ export async function runCompare(
   else {
     const text = renderComparison(
       comparison,
-      [first, second],
+      [spokenName(first), spokenName(second)],
       session.out,
       values.verbose === true,
     );

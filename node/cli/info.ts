@@ -5,6 +5,7 @@
  */
 import { MonoquantError } from '../../js/api/errors.js';
 import { pickleWarnings } from '../../js/api/file-warnings.js';
+import { spokenName } from '../../js/api/spoken-url.js';
 import type { Catalog } from '../../js/api/types.js';
 import { type Arguments, oneModel } from './arguments.js';
 import type { InfoFlag } from './flags.js';
@@ -19,7 +20,7 @@ export async function runInfo(given: Arguments<InfoFlag>, { out, signal }: Sessi
   const model = await load(path, { signal, threads: 1, ...given.options });
   try {
     if (values.json) printJson(out, model.catalog);
-    else out.write(renderCatalog(model.catalog, path, out, values.verbose === true));
+    else out.write(renderCatalog(model.catalog, spokenName(path), out, values.verbose === true));
     if (values.strict) gateDanger(model.catalog);
   } finally {
     await model.close();

@@ -4,6 +4,7 @@
  */
 import { GateError } from '../../js/api/gate-error.js';
 import type { RunOptions } from '../../js/api/options.js';
+import { spokenName } from '../../js/api/spoken-url.js';
 import type { Choices, Plan, Report } from '../../js/api/types.js';
 import { filesBeside, type MadeFolder, makeFolder } from '../output-folder.js';
 import { writtenAt } from '../output-name.js';
@@ -67,13 +68,13 @@ async function beginReports(
 ): Promise<Reports> {
   const { force = false, ...gates } = terms;
   const { Reports } = await import('./reports.js');
-  const others = place === output ? [] : filesBeside(model, place);
+  const others = place === output ? [] : await filesBeside(model, place);
   return Reports.begin({
     paths,
     force,
     model,
     outputs: [output, ...others],
-    circumstances: { model, output: named, written: output, gates },
+    circumstances: { model: spokenName(model), output: named, written: output, gates },
   });
 }
 

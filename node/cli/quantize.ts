@@ -7,8 +7,9 @@ import { MonoquantError } from '../../js/api/errors.js';
 import { GateError } from '../../js/api/gate-error.js';
 import { containerOf } from '../../js/api/options.js';
 import { withPreset } from '../../js/api/presets.js';
+import { spokenName } from '../../js/api/spoken-url.js';
 import { withChanges } from '../../js/api/types.js';
-import { isFolder } from '../model-input.js';
+import { isFolder } from '../local-files.js';
 import { weightsOf, writtenAt } from '../output-name.js';
 import { type Arguments, severalModels } from './arguments.js';
 import { placeOf } from './beside-model.js';
@@ -86,7 +87,7 @@ function checkDistinct(jobs: readonly Job[]): void {
     const other = models.get(resolve(output));
     if (other !== undefined) {
       throw usageError(
-        `"${other}" and "${model}" would both be written to "${output}".`,
+        `"${spokenName(other)}" and "${spokenName(model)}" would both be written to "${output}".`,
         'Run the command once for each, with an --output of its own.',
       );
     }
@@ -107,12 +108,13 @@ async function runEach(jobs: readonly Job[], session: Session): Promise<void> {
       if (outcome.failure !== undefined) throw outcome.failure;
     } catch (thrown) {
       if (session.signal.aborted) throw thrown;
+      const model = spokenName(job.model);
       const failure = asMonoquantError(thrown);
       failures.push(failure);
       if (!(thrown instanceof GateError) || thrown.report === undefined) {
-        documents.push({ model: job.model, ...failureDocument(failure) });
+        documents.push({ model, ...failureDocument(failure) });
       }
-      const told = new MonoquantError(failure.code, `${job.model}: ${failure.message}`, failure);
+      const told = new MonoquantError(failure.code, `${model}: ${failure.message}`, failure);
       printFailure(told, session.err, job.values.verbose === true);
     }
   }

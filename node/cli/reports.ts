@@ -72,11 +72,11 @@ export class Reports {
       }
       taken.set(realPath(path), 'another report');
     }
-    // Opened for its identities; a model that is not there is the first thing to tell.
-    const input = ModelInput.open(model);
+    // A model that is not there is the first thing to tell.
+    const inputs = ModelInput.identitiesOf(model);
     const files: ReportFile[] = [];
     try {
-      const choices = { force, inputs: input.identities };
+      const choices = { force, inputs };
       for (const [index, contentOf] of kinds.entries()) {
         files.push({ file: OutputFile.create(paths[index] ?? '', choices), contentOf });
       }
@@ -84,8 +84,6 @@ export class Reports {
     } catch (error) {
       for (const { file } of files) file.discard();
       throw error;
-    } finally {
-      input.close();
     }
   }
 

@@ -126,9 +126,8 @@ const MISTAKES: readonly (readonly [words: readonly string[], answer: string])[]
   [['quantize', model, '--scheme', 'W8A8', '--weights-only'], 'contradicts'],
   [['quantize', 'gpt2'], 'hf download gpt2'],
   [['quantize', 'meta-llama/Llama-3.2-1B'], 'hf download meta-llama/Llama-3.2-1B'],
-  [['info', 'https://huggingface.co/org/name/tree/main'], 'hf download org/name '],
+  [['info', 'org/name'], 'https://huggingface.co/org/name,'],
   [['info', 'hf://org/name'], 'hf download org/name '],
-  [['info', 'https://example.org/model.safetensors'], 'curl'],
   [['info', 's3://bucket/model.safetensors'], 'Copy the model'],
   [['validate', model, model], '--reference'],
 ];

@@ -136,7 +136,7 @@ describe('an output that the disk changes', () => {
 
 describe('models', () => {
   it('are paths and file URLs, and nothing else', async () => {
-    for (const wrong of [42, '', new URL('https://example.org/model.safetensors'), undefined]) {
+    for (const wrong of [42, '', new URL('ftp://example.org/model.safetensors'), undefined]) {
       await failureOf(open(wrong as string), 'invalid-options');
     }
     const missing = await failureOf(open(folder.at('modle.safetensors')), 'file-not-found');

@@ -1,0 +1,39 @@
+/**
+ * A file behind a URL that is open for reading, as an InputFile is: from before the work until after it.
+ */
+import { clientFor } from './client.js';
+import { RangeReader } from './range-reader.js';
+import type { Remote } from './remote.js';
+
+export class RemoteInput {
+  /** As an index has it. */
+  readonly name: string;
+  readonly file: Remote;
+  /** Nothing on this machine is it. */
+  readonly identity: undefined;
+
+  constructor(name: string, file: Remote) {
+    this.name = name;
+    this.file = file;
+  }
+
+  /** All of it; the caller has looked at its size. */
+  async content(signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+    const { file } = this;
+    const bytes = new Uint8Array(file.size);
+    if ('bytes' in file) bytes.set(file.bytes);
+    else await new RangeReader(file, clientFor(file.environment)).read(0, bytes, signal);
+    return bytes;
+  }
+
+  /** Throws if the server has another version by now. */
+  async checkUnchanged(): Promise<void> {
+    const { file } = this;
+    if ('bytes' in file) return;
+    await new RangeReader(file, clientFor(file.environment)).checkUnchanged();
+  }
+
+  close(): void {
+    // Nothing is held: connections are kept for others.
+  }
+}

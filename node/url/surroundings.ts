@@ -1,0 +1,23 @@
+/**
+ * What waiting depends on: the clock, chance, and how long a silent server is waited for.
+ * It exists so that tests of hours of waiting take no time.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+
+export interface Surroundings {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** From 0 to below 1. */
+  random(): number;
+  /** Rejects if it is ended. */
+  sleep(ms: number, signal: AbortSignal | undefined): Promise<unknown>;
+  /** How long a server may send nothing. */
+  readonly silenceMs: number;
+}
+
+export const REAL: Surroundings = {
+  now: Date.now,
+  random: Math.random,
+  sleep: (ms, signal) => pause(ms, undefined, signal === undefined ? {} : { signal }),
+  silenceMs: 60_000,
+};
