@@ -1,10 +1,9 @@
-// What very many tensors, long metadata and many files cost: time, memory of the process, memory of the engine.
+// What very many tensors and many files cost: time, and memory of the process.
 // Why: a file of a few megabytes can list as much as the largest model, and what takes memory by names has to be linear.
-// Always: the commands are whole processes; the engine's memory is measured by driving it here, step by step.
+// Always: the commands are whole processes; what does not fit into the engine's 256 MiB is told as refused.
 
-import { closeSync, fstatSync, mkdirSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { timed } from './bench-process.mjs';
 
 /**
@@ -36,7 +35,7 @@ export async function* benchNames(job) {
   yield '';
   yield `Tensors of ${SHAPE.join(' × ')} BF16 weights with names like \`${nameOf(100_000)}\`:`;
   yield '';
-  yield* header(['tensors', 'command', 'seconds', 'process MB', 'engine MB']);
+  yield* header(['tensors', 'command', 'seconds', 'MB']);
   const input = join(job.folder, 'names.safetensors');
   for (const count of COUNTS) {
     writeModel(input, 0, count);
@@ -48,12 +47,12 @@ export async function* benchNames(job) {
   yield '';
   yield 'The same tensors in files of a folder, 10,000 in all:';
   yield '';
-  yield* header(['files', 'command', 'seconds', 'process MB', 'engine MB']);
+  yield* header(['files', 'command', 'seconds', 'MB']);
   for (const count of SHARDS) {
     const folder = join(job.folder, 'shards');
     writeShards(folder, count, 10_000 / count);
     for (const name of /** @type {const} */ (['info', '4 bits'])) {
-      yield row([String(count), name, ...(await costOf(job, COMMANDS[name], folder, false))]);
+      yield row([String(count), name, ...(await costOf(job, COMMANDS[name], folder))]);
     }
     rmSync(folder, { recursive: true });
   }
@@ -65,7 +64,7 @@ export async function* benchNames(job) {
  * @param {string} input
  * @returns {Promise<readonly string[]>} cells
  */
-async function costOf(job, words, input, drives = true) {
+async function costOf(job, words, input) {
   const output = join(job.folder, 'output.safetensors');
   const writes = words[0] !== 'info' && !words.includes('--dry-run');
   const [command = '', ...flags] = words;
@@ -73,95 +72,12 @@ async function costOf(job, words, input, drives = true) {
   const rest = writes ? ['-o', output, '--force', '--quiet', ...flags] : flags;
   try {
     const { wall, peak } = await timed([process.execPath, cli, command, input, ...rest]);
-    const engine = drives ? await engineBytes(job, words, input, output) : undefined;
-    return [wall.toFixed(1), megabytes(peak), engine === undefined ? '' : megabytes(engine)];
+    return [wall.toFixed(1), megabytes(peak)];
   } catch (error) {
     const code = /"?(limit-exceeded|out-of-memory)/.exec(String(error))?.[1];
-    return [code === undefined ? 'refused' : `refused: ${code}`, '', ''];
+    return [code === undefined ? 'refused' : `refused: ${code}`, ''];
   } finally {
     rmSync(output, { force: true });
-  }
-}
-
-/**
- * The most that the engine takes for the same work.
- * @param {Job} job
- * @param {readonly string[]} words
- * @param {string} input
- * @param {string} output
- */
-async function engineBytes(job, words, input, output) {
-  const dist = (/** @type {string[]} */ ...parts) =>
-    import(pathToFileURL(join(job.root, 'dist', ...parts)).href);
-  const { loadEngine } = await dist('js', 'engine', 'load.js');
-  const { EngineFile } = await dist('js', 'worker', 'engine-file.js');
-  const { resolveQuantize, resolveConvert } = await dist('js', 'api', 'options.js');
-  const engine = await loadEngine(() => dist('wasm', 'monoquant-st.mjs'), {
-    kind: 'st',
-    threads: 1,
-  });
-  const source = new Place(input, 'r');
-  const joined = { source, problems: [], superseded: [] };
-  const file = await EngineFile.open(engine, { slots: 1, blockBytes: 1 << 20 }, joined, {});
-  file.catalog();
-  if (words[0] !== 'info') {
-    const bits = Number(words[words.indexOf('-b') + 1]);
-    const { configuration } =
-      words[0] === 'convert' ? resolveConvert({}) : resolveQuantize({ bits });
-    if (words.includes('--dry-run')) await file.planDocument({ configuration, unfit: [] });
-    else {
-      await file.plan({ configuration, unfit: [] });
-      const { sizes } = file.planFacts();
-      const sink = new Place(output, 'w+', sizes.outputBytes);
-      const { checksums } = await file.run.encode({ index: 0, count: 1 }, sink);
-      await file.run.seal([checksums]);
-      await file.run.verify();
-      await file.run.finish();
-    }
-  }
-  await file.close();
-  source.close();
-  return engine.memoryBytes;
-}
-
-/** A file as the engine reads it, or writes it. */
-class Place {
-  /**
-   * @param {string} path
-   * @param {string} mode
-   * @param {number} [size]
-   */
-  constructor(path, mode, size) {
-    this.descriptor = openSync(path, mode);
-    this.size = size ?? fstatSync(this.descriptor).size;
-  }
-
-  /**
-   * @param {number} offset
-   * @param {Uint8Array} into
-   */
-  async read(offset, into) {
-    readSync(this.descriptor, into, 0, into.length, offset);
-  }
-
-  /**
-   * @param {number} offset
-   * @param {Uint8Array} bytes
-   */
-  async write(offset, bytes) {
-    writeSync(this.descriptor, bytes, 0, bytes.length, offset);
-  }
-
-  async finish() {
-    this.close();
-  }
-
-  async abort() {
-    this.close();
-  }
-
-  close() {
-    closeSync(this.descriptor);
   }
 }
 
