@@ -7,6 +7,7 @@ import type { ConvertOptions } from '../../js/api/options.js';
 import { type Choices, type Report, withChanges } from '../../js/api/types.js';
 import { formatDuration, formatExactBytes } from '../../js/words/format.js';
 import { printable } from '../../js/words/printable.js';
+import { packedFact } from '../../js/words/report/facts.js';
 import type { QuantizeResult } from '../index.js';
 import { readConfig } from './config-file.js';
 import { renderFacts } from './facts.js';
@@ -45,13 +46,14 @@ export async function rewrite(
     return { report: result.report, written: result.output ?? output };
   });
   const { sizes, timings, warnings } = report;
-  const total = timings.planMs + timings.encodeMs + timings.verifyMs;
+  const total = timings.planMs + timings.encodeMs + timings.verifyMs + (timings.compressMs ?? 0);
   if (values.json) printJson(session.out, report);
   else if (values.quiet) printPath(session.out, written);
   else {
     const lines = [
       ['output', printable(written)],
       ['size', formatExactBytes(sizes.outputBytes)],
+      packedFact(report),
       ...facts(report),
       ['time', formatDuration(total)],
     ] as const;
@@ -69,6 +71,8 @@ function rewriteOptions(config: string | undefined, chosen: Choices): ConvertOpt
     );
   }
   const choices = withChanges(file, chosen);
-  const { key = null, stripPrefix = '', duplicateTies = false, container } = choices;
-  return { key, stripPrefix, duplicateTies, ...(container === undefined ? {} : { container }) };
+  const { key = null, stripPrefix = '', duplicateTies = false, zstdLevel = null } = choices;
+  const { container } = choices;
+  const named = container === undefined ? {} : { container };
+  return { key, stripPrefix, duplicateTies, zstdLevel, ...named };
 }
