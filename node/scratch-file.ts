@@ -20,8 +20,8 @@ export class ScratchFile implements Scratch<SizedFile> {
   readonly #path = join(this.#folder.path, 'model');
   readonly #descriptor: number;
 
-  /** Throws if there is no room for so many bytes. */
-  constructor(bytes: number) {
+  /** Throws if there is no room for so many bytes; undefined: nobody knows how many. */
+  constructor(bytes: number | undefined) {
     try {
       checkRoom(bytes);
       this.#descriptor = openSync(this.#path, 'wx+', 0o600);
@@ -82,7 +82,7 @@ class ScratchSource extends FileSource implements ByteSource {
   }
 }
 
-function checkRoom(bytes: number): void {
+function checkRoom(bytes = 0): void {
   const free = freeBytes(tmpdir());
   if (free === undefined || free >= bytes) return;
   throw new MonoquantError(

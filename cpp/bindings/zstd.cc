@@ -215,6 +215,7 @@ EMSCRIPTEN_KEEPALIVE double mz_scan_take(size_t bytes) {
 EMSCRIPTEN_KEEPALIVE double mz_content_bytes() {
   return static_cast<double>(state().scan.index().content_bytes);
 }
+EMSCRIPTEN_KEEPALIVE int mz_is_exact() { return state().scan.index().is_exact ? 1 : 0; }
 EMSCRIPTEN_KEEPALIVE int mz_is_seekable() { return state().scan.index().is_seekable() ? 1 : 0; }
 EMSCRIPTEN_KEEPALIVE size_t mz_frame_count() { return state().scan.index().frames.size(); }
 /// Of each frame that was found: its offset, its bytes, its content's offset and bytes, as 64-bit integers.

@@ -24,8 +24,8 @@ export interface Scratched<Source> {
 
 export interface UnpackHost<Source> {
   loadZstd(): Promise<Zstd>;
-  /** Throws if there is no room for so many bytes. */
-  openScratch(bytes: number): Promise<Scratch<Source>>;
+  /** Throws if there is no room for so many bytes; undefined: nobody knows how many. */
+  openScratch(bytes: number | undefined): Promise<Scratch<Source>>;
 }
 
 export interface Unpacked<Source> {
@@ -54,7 +54,8 @@ export async function unpacked<Source>(
   const packedBytes = source.size;
   const found = await zstd.scan(source);
   if (found.isSeekable) return { source: new ZstdSource(source, zstd, found), packedBytes };
-  const scratch = await host.openScratch(found.contentBytes);
+  // Blocks can hold much more than they do.
+  const scratch = await host.openScratch(found.isExact ? found.contentBytes : undefined);
   try {
     const size = await unpackInto(scratch, zstd, source, found, onProgress);
     await source.checkUnchanged?.();

@@ -25,6 +25,7 @@ export interface WasmZstd {
   _mz_scan_length(): number;
   _mz_scan_take(bytes: number): number;
   _mz_content_bytes(): number;
+  _mz_is_exact(): number;
   _mz_is_seekable(): number;
   _mz_frame_count(): number;
   _mz_frames(): number;

@@ -17,8 +17,9 @@ export interface ZstdFrame {
 
 export interface ZstdFrames {
   readonly frames: readonly ZstdFrame[];
-  /** Of all of them; at most so many if some do not say how much they hold. */
+  /** Of all of them; at most so many if it is not exact, as some do not say how much they hold. */
   readonly contentBytes: number;
+  readonly isExact: boolean;
   /** Whether any part can be read by unpacking only the frames that it is in. */
   readonly isSeekable: boolean;
 }
@@ -111,6 +112,7 @@ export class Zstd {
       return {
         frames: this.#frames(),
         contentBytes: module._mz_content_bytes(),
+        isExact: module._mz_is_exact() !== 0,
         isSeekable: module._mz_is_seekable() !== 0,
       };
     });

@@ -3,7 +3,7 @@
  * It exists so that both show progress, results and warnings alike.
  * The name of the output says what it becomes.
  */
-import type { ConvertOptions } from '../../js/api/options.js';
+import { type ConvertOptions, isPackedName } from '../../js/api/options.js';
 import { type Choices, type Report, withChanges } from '../../js/api/types.js';
 import { formatDuration, formatExactBytes } from '../../js/words/format.js';
 import { printable } from '../../js/words/printable.js';
@@ -35,7 +35,7 @@ export async function rewrite(
   const choices = { quiet: values.quiet === true, lines: !values.json };
   const { report, written } = await withProgress(session.err, choices, async (onProgress) => {
     const result = await call({
-      ...rewriteOptions(values.config, chosen),
+      ...rewriteOptions(values.config, chosen, output),
       output,
       force,
       strict,
@@ -62,7 +62,11 @@ export async function rewrite(
   printWarnings(session.err, warnings);
 }
 
-function rewriteOptions(config: string | undefined, chosen: Choices): ConvertOptions {
+function rewriteOptions(
+  config: string | undefined,
+  chosen: Choices,
+  output: string,
+): ConvertOptions {
   const file = readConfig(config);
   if (file.bits !== undefined && file.bits !== 'none') {
     throw usageError(
@@ -71,8 +75,10 @@ function rewriteOptions(config: string | undefined, chosen: Choices): ConvertOpt
     );
   }
   const choices = withChanges(file, chosen);
-  const { key = null, stripPrefix = '', duplicateTies = false, zstdLevel = null } = choices;
-  const { container } = choices;
+  const { key = null, stripPrefix = '', duplicateTies = false, container } = choices;
+  // The name of an output says more than a configuration.
+  const packed = isPackedName(output) ? choices : chosen;
+  const { zstdLevel = null } = packed;
   const named = container === undefined ? {} : { container };
   return { key, stripPrefix, duplicateTies, zstdLevel, ...named };
 }

@@ -18,7 +18,7 @@ export class ScratchBlob implements Scratch<Blob> {
     this.#sink = sink;
   }
 
-  static async open(bytes: number): Promise<ScratchBlob> {
+  static async open(bytes = 0): Promise<ScratchBlob> {
     await checkRoom(bytes);
     const name = await PrivateFileName.claim();
     try {
