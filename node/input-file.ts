@@ -171,7 +171,7 @@ function hubHint(path: string): string | undefined {
   return `If it is the name of a model on Hugging Face: ${DOWNLOAD.replace('ID', path)}`;
 }
 
-const MODEL_ENDING = /\.(safetensors|json|pt|pth|pt2|bin|ckpt|npz|onnx|gguf|h5|zip)$/i;
+const MODEL_ENDING = /\.(safetensors|json|pt|pth|pt2|bin|ckpt|npz|onnx|gguf|h5|zip|zst)$/i;
 
 function neighbourOf(path: string): string | undefined {
   try {

@@ -157,7 +157,7 @@ interface Files {
 }
 
 /** What libraries call the weights of a folder: such a file stands for its folder. */
-const WEIGHTS_OF_FOLDER = /^(model|pytorch_model|diffusion_pytorch_model)\.(safetensors|bin)$/;
+const WEIGHTS_OF_FOLDER = /^(model|pytorch_model|diffusion_pytorch_model)\.(safetensors|bin)(\.zst)?$/;
 
 function openFiles(path: string, open: (path: string) => InputFile): Files {
   if (isFolder(path)) {

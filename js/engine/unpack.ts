@@ -88,7 +88,7 @@ function unpackInto(
   scratch: Pick<Scratch<unknown>, 'write'>,
   zstd: Zstd,
   source: ByteSource,
-  { contentBytes: most }: ZstdFrames,
+  { contentBytes: most, isExact }: ZstdFrames,
   onProgress: OnUnpack | undefined,
 ): Promise<number> {
   return zstd.inTurn(async () => {
@@ -101,7 +101,7 @@ function unpackInto(
       offset += length;
       for (let at = 0, isFull = true; at < length || isFull; ) {
         const { given, taken } = zstd.stepStream(at, length);
-        if (written + given > most) throw holdsMore(most);
+        if (written + given > most) throw holdsOther('more', most);
         if (given === 0 && taken === at) break;
         await scratch.write(written, zstd.output(OUTPUT_BYTES).subarray(0, given));
         written += given;
@@ -110,6 +110,7 @@ function unpackInto(
       }
       onProgress?.(offset, source.size);
     }
+    if (zstd.isStreamWhole && isExact && written < most) throw holdsOther('less', most);
     if (zstd.isStreamWhole) return written;
     throw new MonoquantError('file-truncated', 'The zstd file ends within a frame.', {
       suggestion: 'Download or copy the file again: it is incomplete.',
@@ -117,8 +118,8 @@ function unpackInto(
   });
 }
 
-function holdsMore(most: number): MonoquantError {
-  const message = `The zstd file holds more than the ${most} bytes that its frames say.`;
+function holdsOther(what: 'more' | 'less', said: number): MonoquantError {
+  const message = `The zstd file holds ${what} than the ${said} bytes that it says.`;
   return new MonoquantError('malformed-file', message, {
     suggestion: 'Download or copy the file again, or compress the model anew.',
   });
