@@ -39,7 +39,8 @@ export function folderOf(path: string): string | undefined {
 }
 
 /** What libraries call the weights of a folder: such a file stands for its folder. */
-const WEIGHTS_OF_FOLDER = /^(model|pytorch_model|diffusion_pytorch_model)\.(safetensors|bin)$/;
+const WEIGHTS_OF_FOLDER =
+  /^(model|pytorch_model|diffusion_pytorch_model)\.(safetensors|bin)(\.zst)?$/;
 
 /** Opens all files of the model that `path` leads to, each by `open`, which knows them if one cannot be opened. */
 export function openLocal(path: string, open: (path: string) => InputFile): ModelFiles {

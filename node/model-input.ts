@@ -27,6 +27,8 @@ export class ModelInput {
   readonly indexMetadata: ModelIndex['metadata'];
   /** Those of the model, its index and its configuration where there are any. */
   readonly #files: readonly OpenedFile[];
+  /** The weights among them. */
+  readonly #parts: readonly OpenedFile[];
   readonly #folder: ModelFolder | undefined;
   readonly beside: BesideWeights;
 
@@ -51,6 +53,7 @@ export class ModelInput {
     this.bytes = parts.reduce((sum, { file }) => sum + file.size, 0);
     this.indexMetadata = indexMetadata ?? {};
     this.#folder = folder;
+    this.#parts = parts;
     this.#files = [...parts, index, folder?.config?.input].filter((file) => file !== undefined);
     const beside =
       folder === undefined ? NOTHING_BESIDE : besideWeights(folder.names, () => this.readConfig());
@@ -90,6 +93,10 @@ export class ModelInput {
   /** A file that has no name of its own; `release` is called when it is closed. */
   static ofFile(file: InputFile, release?: () => void): ModelInput {
     return new ModelInput(file.file.path, { parts: [file] }, { hasPath: false, release });
+  }
+
+  get isPacked(): boolean {
+    return this.#parts.some((file) => file.isZstd);
   }
 
   get identities(): readonly FileIdentity[] {

@@ -84,8 +84,9 @@ class NodeModel extends Handle<NodeTypes> {
     const input = this.#input;
     const aside = request.output === undefined ? new TemporaryFolder() : undefined;
     try {
-      const { container } = request.configuration;
-      const place = request.output ?? join(aside?.path ?? '', `model.${container}`);
+      const { container, zstdLevel } = request.configuration;
+      const ending = container + (zstdLevel === null ? '' : '.zst');
+      const place = request.output ?? join(aside?.path ?? '', `model.${ending}`);
       const terms = termsOf(request);
       const output = await Output.claim(place, input, { ...terms, calibration });
       try {
@@ -128,6 +129,7 @@ class NodeModel extends Handle<NodeTypes> {
     try {
       const { report } = await this.encode(request, {
         place: (files) => output.place(files),
+        packed: output.packed,
         divides: output.isFolder,
         calibration: parts,
         others: helpers.sessions,
@@ -149,8 +151,8 @@ class NodeModel extends Handle<NodeTypes> {
       const terms = { ...termsOf(request), calibration };
       const claimed = await Output.claim(output, this.#input, terms);
       try {
-        const { container } = request.configuration;
-        const plan = await this.planFor({ ...choices, container }, claimed.isFolder);
+        const { container, zstdLevel } = request.configuration;
+        const plan = await this.planFor({ ...choices, container, zstdLevel }, claimed.isFolder);
         gateWork(plan.tensors, plan.warnings);
         gateWarnings(plan.warnings, request.gates);
         claimed.place(plannedFiles(plan.files, plan.tensors));

@@ -6,13 +6,14 @@
 import { basename, dirname, extname, join } from 'node:path';
 import type { OutputConfig } from '../js/api/model-config.js';
 import { indexName, indexText, type ModelIndex, shardNames } from '../js/api/model-files.js';
+import { isPackedName } from '../js/api/options.js';
 import type { Container } from '../js/api/types.js';
 import type { PlannedFile } from '../js/worker/plan-facts.js';
 import type { CalibrationFiles } from './calibration-files.js';
 import { checkRoom } from './free-space.js';
 import { pathOf } from './input-file.js';
 import type { ModelInput } from './model-input.js';
-import type { OutputPlaces } from './open-file.js';
+import type { OutputPlace, OutputPlaces } from './open-file.js';
 import { type OutputChoices, OutputFile } from './output-file.js';
 import {
   type FolderSource,
@@ -22,6 +23,7 @@ import {
   OutputFolder,
 } from './output-folder.js';
 import { weightsOf, writtenAt } from './output-name.js';
+import type { PartialFile } from './partial-file.js';
 import { publish } from './publication.js';
 
 export interface OutputTerms extends FolderTerms {
@@ -59,17 +61,21 @@ export class Output {
   readonly #made: MadeFolder;
   readonly #choices: OutputChoices;
   readonly #indexMetadata: ModelIndex['metadata'];
+  /** What is compressed into the weights. */
+  readonly #draft: PartialFile | undefined;
   #shards: Shards | undefined;
 
   private constructor(
     path: string,
     weights: OutputFile,
+    draft: PartialFile | undefined,
     choices: OutputChoices,
     folder: OutputFolder | undefined,
     made: MadeFolder,
     indexMetadata: ModelIndex['metadata'] = {},
   ) {
     this.#weightsPath = path;
+    this.#draft = draft;
     this.#weights = weights;
     this.#choices = choices;
     this.#folder = folder;
@@ -92,7 +98,13 @@ export class Output {
       if (path !== place) folder = await OutputFolder.begin(path, input, terms);
       const choices = { force: terms.force, inputs: input.identities };
       const weights = OutputFile.create(path, choices);
-      return new Output(path, weights, choices, folder, made, input.indexMetadata);
+      try {
+        const draft = isPackedName(path) ? weights.draft() : undefined;
+        return new Output(path, weights, draft, choices, folder, made, input.indexMetadata);
+      } catch (error) {
+        weights.discard();
+        throw error;
+      }
     } catch (error) {
       folder?.discard();
       made.undo();
@@ -117,14 +129,28 @@ export class Output {
     this.#discardShards();
     const size = files.reduce((sum, { bytes }) => sum + bytes, 0);
     const besides = this.#folder?.bytes ?? 0;
-    checkRoom({ ...this.#weights.file, besides }, size);
+    const file = this.#uncompressed;
+    checkRoom({ ...file, besides }, size);
     if (files.length === 1) {
       this.#folder?.checkAlone(this.#weightsPath, (name) => name === basename(this.#weightsPath));
-      return [{ ...this.#weights.file, size, besides }];
+      return [{ ...file, size, besides }];
     }
     const { files: places, index } = this.#claimShards(files);
     this.#shards = { files: places, index };
     return places.map(({ file }, at) => ({ ...file, size: files[at]?.bytes ?? 0 }));
+  }
+
+  /** Where they are compressed after that, if they are: as one file, whose size nobody knows yet. */
+  get packed(): OutputPlaces | undefined {
+    return this.#draft && [{ ...this.#weights.file, size: 0 }];
+  }
+
+  /** Where the weights are made, if they are one file. */
+  get #uncompressed(): OutputPlace {
+    const { file } = this.#weights;
+    if (this.#draft === undefined) return file;
+    const { descriptor, path: place } = this.#draft;
+    return { ...file, descriptor, place };
   }
 
   #claimShards(files: readonly PlannedFile[]): Shards {
@@ -162,6 +188,7 @@ export class Output {
   }
 
   async publish({ config, companions = [], lasts = true, signal }: Publication): Promise<void> {
+    this.#draft?.remove();
     const beside = (await this.#folder?.fill(config)) ?? [];
     const folders = [...this.#made.parents, ...(this.#folder?.parents ?? [])];
     const shards = this.#shards;
@@ -172,6 +199,7 @@ export class Output {
 
   /** Leaves nothing behind. Harmless after all was published. */
   discard(): void {
+    this.#draft?.remove();
     this.#weights.discard();
     this.#discardShards();
     this.#folder?.discard();

@@ -1,16 +1,18 @@
 /**
  * The thread in which the engine lives, in Node.
  * It exists so that callers' event loops stay free, and so that a call can be ended at any moment.
- * It opens and closes no files: it gets descriptors, and they stay open until it has ended.
+ * It opens no files but those that it unpacks: it gets descriptors, and they stay open until it has ended.
  */
 import { parentPort } from 'node:worker_threads';
 import { loadEngine } from '../js/engine/load.js';
+import { Zstd } from '../js/engine/zstd.js';
 import { SplitSink } from '../js/io/split-sink.js';
 import { serve } from '../js/worker/server.js';
 import { FileSink } from './file-sink.js';
 import { FileSource } from './file-source.js';
 import { inThisThread, type OutputPlaces } from './open-file.js';
 import type { SourceFile } from './opened-files.js';
+import { ScratchFile } from './scratch-file.js';
 import { remoteSource } from './url/url-source.js';
 
 const port = parentPort;
@@ -27,12 +29,20 @@ const receive = serve<SourceFile, OutputPlaces, undefined>(
         : import('../wasm/monoquant-st.node.mjs'));
       return loadEngine(factory, chosen);
     },
+    loadZstd: async () => {
+      const { default: factory } = await import('../wasm/monoquant-zstd.node.mjs');
+      return Zstd.load(factory);
+    },
+    openScratch: async (bytes) => new ScratchFile(bytes),
     openSource: async (file) =>
       'descriptor' in file ? new FileSource(inThisThread(file, 'r')) : remoteSource(file),
-    openSink: async (files) => {
-      const sinks = files.map((file) => new FileSink(inThisThread(file, 'r+'), file.size));
-      const [only, ...others] = sinks;
-      return only !== undefined && others.length === 0 ? only : new SplitSink(sinks);
+    openSink: async (files, size) => {
+      const [only, ...others] = files;
+      if (only !== undefined && others.length === 0) {
+        // What is compressed has no size before it is done.
+        return new FileSink(inThisThread(only, 'r+'), size);
+      }
+      return new SplitSink(files.map((file) => new FileSink(inThisThread(file, 'r+'), file.size)));
     },
   },
   (reply) => port.postMessage(reply),

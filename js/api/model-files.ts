@@ -18,6 +18,8 @@ const KINDS = [
   { file: /\.safetensors$/i, index: /\.safetensors\.index\.json$/i },
   { file: /\.(pt|pth|pt2|bin|ckpt)$/i, index: /\.bin\.index\.json$/i },
 ] as const;
+/** Such models are for storing: one that is not compressed is the model. */
+const PACKED = /\.(safetensors|pt|pth|pt2|bin|ckpt)\.zst$/i;
 /** Of a diffusers pipeline: its models have folders of their own. */
 const PIPELINE = 'model_index.json';
 /** `model-00002-of-00003.safetensors`. */
@@ -55,6 +57,8 @@ export function chooseModel(names: readonly string[], where: string): ModelChoic
     const models = withoutAdapters(weights);
     if (models.length > 0) return { files: [theOnly(models, where)] };
   }
+  const packed = visible.filter((name) => PACKED.test(name));
+  if (packed.length > 0) return { files: [theOnly(packed, where)] };
   if (visible.includes(PIPELINE)) throw pipeline(where);
   throw new MonoquantError(
     'file-not-found',

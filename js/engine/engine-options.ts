@@ -12,6 +12,7 @@ type Elsewhere =
   | 'calibration'
   | 'dequantize'
   | 'maxShardSize'
+  | 'zstdLevel'
   | keyof ResolvedPatterns;
 
 export interface EngineOptions extends Omit<Configuration, Elsewhere>, ResolvedPatterns {
@@ -37,8 +38,17 @@ export function engineOptions(
   names: () => readonly string[],
   fileEnds: readonly number[],
 ): Omit<EngineOptions, 'unfit'> {
-  const { key, stripPrefix, calibration, dequantize, maxShardSize, ignore, overrides, ...choices } =
-    configuration;
+  const {
+    key,
+    stripPrefix,
+    calibration,
+    dequantize,
+    maxShardSize,
+    zstdLevel,
+    ignore,
+    overrides,
+    ...choices
+  } = configuration;
   const hasPatterns = ignore.length > 0 || overrides.length > 0;
   return {
     ...choices,

@@ -51,6 +51,8 @@ import { viewOf } from './view.js';
 export interface Writing<Types extends HostTypes> {
   /** Takes a place for the files that were planned; a later one is instead of it. */
   readonly place: (files: readonly PlannedFile[]) => Types['sink'];
+  /** Where the output is to be compressed, if it is. */
+  readonly packed?: Types['sink'] | undefined;
   /** Whether they may be several. */
   readonly divides: boolean;
   readonly calibration: readonly CalibrationPart<Types['source']>[];
@@ -77,7 +79,7 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
   async readCatalog(run: RunOptions): Promise<void> {
     const { signal } = run;
     const json = await this.place.inTurn(run, async () =>
-      (await this.#file(this.#joined, signal)).request('catalog', null, { signal }),
+      (await this.#file(this.#joined, run)).request('catalog', null, { signal }),
     );
     const { format, ...facts } = parseJson(json);
     const { source } = this.place.input;
@@ -98,14 +100,15 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
   /** `divides`: whether the output may be several files. */
   protected async planFor(options: PlanOptions, divides: boolean): Promise<Plan> {
     const { configuration, calibration } = resolvePlan(options, this.place.opening);
-    if (!divides) checkOneFile(configuration, this.#hasPaths ? 'one file' : 'one Blob');
+    const isOne = !divides || configuration.zstdLevel !== null;
+    if (isOne) checkOneFile(configuration, this.#hasPaths ? 'one file' : 'one Blob');
     const { beside } = this.place.input;
     checkBeside(beside);
     return this.place.withData({}, calibration, async (parts) => {
-      const file = await this.#file(this.#joined, undefined);
+      const file = await this.#file(this.#joined, {});
       const { warnings } = await calibrateWith(file, parts, {});
       const json = await file
-        .request('planDocument', { configuration, divides, unfit: [] })
+        .request('planDocument', { configuration, divides: !isOne, unfit: [] })
         .catch((error: unknown) => {
           throw explained(error, beside);
         });
@@ -134,7 +137,7 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
       throw unknownTensor(name, names);
     }
     const bytes = await this.place.inTurn({}, async () =>
-      (await this.#file(this.#joined, undefined)).request('tensor', index),
+      (await this.#file(this.#joined, {})).request('tensor', index),
     );
     return tensorData(name, info.dtype, info.shape, bytes);
   }
@@ -166,17 +169,18 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
   /** The part of `write` that hosts share. */
   protected async encode(
     { configuration, gates, run }: QuantizeRequest,
-    { place, divides, calibration, others = [] }: Writing<Types>,
+    { place, packed, divides, calibration, others = [] }: Writing<Types>,
   ): Promise<Quantized<Types['output']>> {
     const { input, opening } = this.place;
     const { beside } = input;
     checkBeside(beside);
     const view = configuration.dequantize === null ? 'raw' : 'unsound';
     const options = viewOf(input, opening, view);
-    const open = () => this.place.open(input, opening, view, run.signal);
-    const { source } = input;
+    const open = () => this.place.open(input, opening, view, run);
+    const { source, isPacked = false } = input;
     const session = this.place.session(run.signal);
-    const job = { session, open, others, source, options, place, divides, calibration };
+    const written = { place, packed, divides, calibration };
+    const job = { session, open, others, source, isPacked, options, ...written };
     return runJob<typeof source, Types['sink'], Types['output']>({
       ...job,
       configuration,
@@ -194,7 +198,7 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
     this.place.checkAsOpened(run, opening);
     return this.place.withData(run, resolveData(data), async (parts) => {
       run.onProgress?.({ stage: 'plan', bytes: 0, totalBytes: 0, fraction: 0, tensor: '' });
-      const file = await this.#file(false, run.signal);
+      const file = await this.#file(false, run);
       const found = await calibrateWith(file, parts, run);
       const json = await calibrationOf(file, run.signal);
       if (json === null) throw new MonoquantError('internal', 'There is no calibration.');
@@ -243,8 +247,8 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
   }
 
   /** This model; `joined`: with its codes as values. */
-  #file(joined: boolean, signal: AbortSignal | undefined): Promise<FileOf<Types>> {
+  #file(joined: boolean, run: RunOptions): Promise<FileOf<Types>> {
     const { input, opening } = this.place;
-    return this.place.open(input, opening, joined ? 'joined' : 'raw', signal);
+    return this.place.open(input, opening, joined ? 'joined' : 'raw', run);
   }
 }

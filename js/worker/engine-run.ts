@@ -19,9 +19,11 @@ import type {
   WasmPlan,
   WasmStage,
 } from '../engine/wasm.js';
+import type { Zstd } from '../engine/zstd.js';
 import type { ByteSink } from '../io/byte-sink.js';
 import type { BlockShape, ByteSource } from '../io/byte-source.js';
 import { JoinedSource } from '../io/joined-source.js';
+import { Packing } from './packing.js';
 import type { BandErrors, EncodedShare } from './protocol.js';
 import { tableOf } from './table.js';
 
@@ -33,6 +35,9 @@ export class EngineRun<Output> {
   #encode: WasmStage<EncodeResult> | undefined;
   #sink: ByteSink<Output> | undefined;
   #share: Share = { index: 0, count: 1 };
+  #packing: Packing | undefined;
+  /** The compressed output, if there is one. */
+  #packed: ByteSink<Output> | undefined;
 
   /** Takes the plan over. */
   constructor(engine: Engine, blocks: BlockShape, source: ByteSource, plan: WasmPlan) {
@@ -97,13 +102,40 @@ export class EngineRun<Output> {
     }
   }
 
+  /** Compresses one frame of the verified output, and keeps it. */
+  pack(zstd: Zstd, frame: number, level: number): Promise<number> {
+    const { sink } = this.#encoded('pack');
+    this.#packing ??= new Packing(zstd, sink, level);
+    return this.#packing.pack(frame);
+  }
+
+  /** Writes the frame that was kept. `open` opens the compressed output. */
+  async placePacked(open: () => Promise<ByteSink<Output>>, offset: number): Promise<void> {
+    this.#packed ??= await open();
+    await this.#packing?.place(this.#packed, offset);
+  }
+
+  /** Ends the compressed output; `open` opens it as one of so many bytes. */
+  async endPacked(
+    open: (size: number) => Promise<ByteSink<Output>>,
+    frames: readonly number[],
+  ): Promise<number> {
+    const packed = this.#packed;
+    if (packed === undefined || this.#packing === undefined) {
+      throw new MonoquantError('internal', 'Nothing was packed.');
+    }
+    const size = await this.#packing.end(packed, frames);
+    this.#packed = await open(size);
+    return size;
+  }
+
   /** Every share has been verified. */
   async finish(): Promise<Output> {
     const { sink } = this.#encoded('finish');
     await this.#source.checkUnchanged?.();
     const output = await sink.finish();
     this.#sink = undefined;
-    return output;
+    return this.#packed === undefined ? output : this.#packed.finish();
   }
 
   /** Lets go of the plan and of what was made by it; an output that was not finished is void. */

@@ -15,9 +15,10 @@ import { addressOf, folderAround } from '../url/address.js';
 /** Of an output that nobody has named: a folder for a model that is one, with all that a loader needs; else a file. */
 export function placeOf(model: string, choices: Choices, parent: string | undefined): string {
   const folder = folderMeant(model, parent !== undefined);
+  const packed = choices.zstdLevel === undefined || choices.zstdLevel === null ? '' : '.zst';
   const ending =
     folder === undefined
-      ? `${outputSuffix(choices)}.${choices.container ?? 'safetensors'}`
+      ? `${outputSuffix(choices)}.${choices.container ?? 'safetensors'}${packed}`
       : outputSuffix(choices) + sep;
   const beside = besideModel(folder ?? model, ending);
   return parent === undefined ? beside : join(parent, basename(beside)) + (folder ? sep : '');

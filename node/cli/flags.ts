@@ -67,6 +67,7 @@ const FILES = {
   duplicateTies: CONVERT.duplicateTies,
   maxShardSize: CONVERT.maxShardSize,
 } as const;
+const ZSTD = { zstdLevel: CONVERT.zstdLevel } as const;
 
 /** What runs of each command are told besides what a file becomes: by flags, or by the file of --config. */
 export const QUANTIZE_RUN = { ...OUTPUT_FILE, ...GATES, ...FORCE, ...THREADS } as const;
@@ -133,7 +134,7 @@ export const CALIBRATE_FLAGS = oneSection([
 export type CalibrateFlag = FlagOf<typeof CALIBRATE_FLAGS>;
 
 export const CONVERT_FLAGS = oneSection([
-  ...flagsOf({ ...OUTPUT_FILE, ...FORCE, ...OPENING, ...FILES, ...STRICT }),
+  ...flagsOf({ ...OUTPUT_FILE, ...ZSTD, ...FORCE, ...OPENING, ...FILES, ...STRICT }),
   CONFIG,
   { ...JSON_DOCUMENT, help: 'print the report as one JSON document' },
   QUIET,

@@ -3,10 +3,11 @@
  * It exists so that both show progress, results and warnings alike.
  * The name of the output says what it becomes.
  */
-import type { ConvertOptions } from '../../js/api/options.js';
+import { type ConvertOptions, isPackedName } from '../../js/api/options.js';
 import { type Choices, type Report, withChanges } from '../../js/api/types.js';
 import { formatDuration, formatExactBytes } from '../../js/words/format.js';
 import { printable } from '../../js/words/printable.js';
+import { packedFact } from '../../js/words/report/facts.js';
 import type { QuantizeResult } from '../index.js';
 import type { Config } from './config-file.js';
 import { renderFacts } from './facts.js';
@@ -35,7 +36,7 @@ export async function rewrite(
   const choices = { quiet: values.quiet === true, lines: !values.json };
   const { report, written } = await withProgress(session.err, choices, async (onProgress) => {
     const result = await call({
-      ...rewriteOptions(values.config, config.choices, chosen),
+      ...rewriteOptions(values.config, config.choices, chosen, output),
       output,
       force,
       strict,
@@ -46,13 +47,14 @@ export async function rewrite(
     return { report: result.report, written: result.output ?? output };
   });
   const { sizes, timings, warnings } = report;
-  const total = timings.planMs + timings.encodeMs + timings.verifyMs;
+  const total = timings.planMs + timings.encodeMs + timings.verifyMs + (timings.compressMs ?? 0);
   if (values.json) printJson(session.out, report);
   else if (values.quiet) printPath(session.out, written);
   else {
     const lines = [
       ['output', printable(written)],
       ['size', formatExactBytes(sizes.outputBytes)],
+      packedFact(report),
       ...facts(report),
       ['time', formatDuration(total)],
     ] as const;
@@ -65,6 +67,7 @@ function rewriteOptions(
   config: string | undefined,
   file: Choices,
   chosen: Choices,
+  output: string,
 ): ConvertOptions {
   if (file.bits !== undefined && file.bits !== 'none') {
     throw usageError(
@@ -74,10 +77,13 @@ function rewriteOptions(
   }
   const choices = withChanges(file, chosen);
   const { key = null, stripPrefix = '', duplicateTies = false, container, maxShardSize } = choices;
+  // The name of an output says more than a configuration.
+  const { zstdLevel = null } = isPackedName(output) ? choices : chosen;
   return {
     key,
     stripPrefix,
     duplicateTies,
+    zstdLevel,
     ...(container === undefined ? {} : { container }),
     ...(maxShardSize === undefined ? {} : { maxShardSize }),
   };

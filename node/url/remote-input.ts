@@ -1,6 +1,7 @@
 /**
  * A file behind a URL that is open for reading, as an InputFile is: from before the work until after it.
  */
+import { isPackedName } from '../../js/api/options.js';
 import { clientFor } from './client.js';
 import { RangeReader } from './range-reader.js';
 import type { Remote } from './remote.js';
@@ -15,6 +16,11 @@ export class RemoteInput {
   constructor(name: string, file: Remote) {
     this.name = name;
     this.file = file;
+  }
+
+  /** By its name: its first bytes would be one more journey. Without one, each thread unpacks for itself. */
+  get isZstd(): boolean {
+    return isPackedName(this.name);
   }
 
   /** All of it; the caller has looked at its size. */

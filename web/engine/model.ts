@@ -1,10 +1,12 @@
 /**
  * An open model in browsers: one worker for all of its calls, and outputs that are Blobs.
  */
+import { contradiction } from '../../js/api/check.js';
 import { checkOneFile } from '../../js/api/configuration.js';
 import { ASYNC_DISPOSE } from '../../js/api/disposal.js';
 import type { Functions } from '../../js/api/functions.js';
 import type { QuantizeRequest } from '../../js/api/options.js';
+import { option, say } from '../../js/api/sentence.js';
 import type { Report } from '../../js/api/types.js';
 import { functionsOf } from '../../js/session/functions.js';
 import { Handle } from '../../js/session/handle.js';
@@ -48,6 +50,12 @@ class WebModel extends Handle<WebTypes> {
 
   protected async write(request: QuantizeRequest): Promise<QuantizeResult> {
     checkOneFile(request.configuration, 'one Blob');
+    if (request.configuration.zstdLevel !== null) {
+      throw contradiction(
+        say`${option('zstdLevel')} compresses what is written to a path, and a browser has none.`,
+        say`Leave out ${option('zstdLevel')}.`,
+      );
+    }
     return this.place.inTurn(request.run, async () => {
       const { parts } = await openCalibration(request.calibration);
       const file = await PrivateFileName.claim();
