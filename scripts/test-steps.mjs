@@ -144,6 +144,7 @@ function packageSteps(deep) {
     package: {
       lane: 'package',
       needs: ['build'],
+      packages: ['zstd'],
       commands: () => [
         [NODE, 'scripts/pack.mjs', '--stage', 'build/package'],
         [NODE, bin('publint/src/cli.js'), 'build/package', '--strict'],

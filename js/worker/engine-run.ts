@@ -135,7 +135,9 @@ export class EngineRun<Output> {
     await this.#source.checkUnchanged?.();
     const output = await sink.finish();
     this.#sink = undefined;
-    return this.#packed === undefined ? output : this.#packed.finish();
+    const packed = this.#packed;
+    this.#packed = undefined;
+    return packed === undefined ? output : packed.finish();
   }
 
   /** Lets go of the plan and of what was made by it; an output that was not finished is void. */
@@ -143,7 +145,10 @@ export class EngineRun<Output> {
     deleteQuietly(this.#encode);
     deleteQuietly(this.#plan);
     await this.#sink?.abort();
+    await this.#packed?.abort();
     this.#sink = undefined;
+    this.#packed = undefined;
+    this.#packing = undefined;
   }
 
   #encoded(step: string): { encode: WasmStage<EncodeResult>; sink: ByteSink<Output> } {
