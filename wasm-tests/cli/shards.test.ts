@@ -9,11 +9,12 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { dequantize, quantize, validate } from '#package/node';
+import { dequantize, open, quantize, validate } from '#package/node';
 import { Folder, monoquant } from '../support/cli.js';
 import { failureOf } from '../support/failures.js';
 import { mixedModel, weights } from '../support/models.js';
@@ -232,6 +233,50 @@ describe('--max-shard-size', () => {
     );
     expect(code).toBe(5);
     expect(stderr).toContain('found 1001');
+    expect(root.has('out')).toBe(false);
+  });
+});
+
+describe('a compressed output', () => {
+  const packed = root.at('all.safetensors.zst');
+  const toPacked = (...words: string[]) => monoquant('quantize', model, '-o', packed, ...words);
+
+  it('is one file, whatever the model is', async () => {
+    const whole = root.at('all.safetensors');
+    expect((await monoquant('quantize', model, '-o', whole)).code).toBe(0);
+    for (const size of ['source', 'none']) {
+      const { code, stdout } = await toPacked('--max-shard-size', size, '--force', '--json');
+      expect(code).toBe(0);
+      expect(parseReport(stdout).files).toEqual([statSync(whole).size]);
+      const back = root.at('back.safetensors');
+      expect((await monoquant('convert', packed, '-o', back, '--force')).code).toBe(0);
+      expect(readFileSync(back).equals(readFileSync(whole)), size).toBe(true);
+    }
+    const there = ['all.safetensors', 'all.safetensors.zst', 'back.safetensors'];
+    expect(root.list().sort()).toEqual([...there, 'model', 'one.safetensors'].sort());
+  });
+
+  it('cannot be divided', async () => {
+    const divided = ['--max-shard-size', '5GB'];
+    const converted = ['convert', model, '-o', packed, ...divided];
+    const runs = [toPacked(...divided), toPacked(...divided, '--dry-run'), monoquant(...converted)];
+    for (const { code, stderr } of await Promise.all(runs)) {
+      expect(code, stderr).toBe(2);
+      expect(stderr).toMatch(/--max-shard-size divides.*one file/);
+    }
+    expect(root.list()).not.toContain('all.safetensors.zst');
+    const opened = await open(model);
+    const options = { zstdLevel: 3, maxShardSize: '5GB' };
+    const failure = await failureOf(opened.plan(options));
+    expect(failure.code).toBe('invalid-options');
+    expect((await opened.plan({ zstdLevel: 3 })).files).toHaveLength(1);
+    await opened.close();
+  });
+
+  it('is no folder', async () => {
+    const { code, stderr } = await run('--zstd-level', '3');
+    expect(code, stderr).toBe(2);
+    expect(stderr).toContain('.zst');
     expect(root.has('out')).toBe(false);
   });
 });

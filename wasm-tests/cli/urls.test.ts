@@ -25,6 +25,7 @@ import {
 } from '../support/file-server.js';
 import { mixedModel, weights } from '../support/models.js';
 import { writeSafetensors } from '../support/safetensors.js';
+import { storedFrame, storedFrames } from '../support/zstd.js';
 
 const folder = new Folder();
 const MODEL = writeSafetensors(
@@ -117,6 +118,19 @@ describe('what is written', () => {
     );
     expect(ranges).not.toContain(null);
     expect(bytes).toBeLessThan(MODEL.length * 1.2);
+  });
+
+  it.each<[string, Uint8Array]>([
+    ['in frames with a table', storedFrames(MODEL, 1 << 20, true)],
+    ['in one frame', storedFrame(MODEL)],
+  ])('is the same of a compressed model: %s', async (_, packed) => {
+    // Without the ending, nobody knows before the first bytes.
+    for (const name of ['model.safetensors.zst', 'model.safetensors']) {
+      server.files.set(`/packed/${name}`, packed);
+      const output = folder.at('unpacked.safetensors');
+      await quantize(server.url(`packed/${name}`), { output, force: true, threads: 2 });
+      expectSame('unpacked.safetensors', 'expected.safetensors');
+    }
   });
 
   it.each<[string, string, string]>([

@@ -72,11 +72,11 @@ describe('written', () => {
     const outputs: Buffer[] = [];
     for (const threads of ['1', '2', '8']) {
       const output = folder.at(`${threads}.safetensors.zst`);
-      await ok('quantize', large, '--bits', '8', '--threads', threads, '-o', output);
+      await ok('quantize', large, '--bits', '16', '--threads', threads, '-o', output);
       outputs.push(readFileSync(output));
     }
     expect(outputs.every((output) => output.equals(outputs[0] ?? Buffer.of()))).toBe(true);
-    expect(outputs[0]?.length).toBeGreaterThan(3 << 20);
+    expect(outputs[0]?.length, 'several frames').toBeGreaterThan(FRAME_BYTES);
     expect(folder.list()).toHaveLength(5);
   });
 
