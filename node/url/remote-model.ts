@@ -47,7 +47,8 @@ export interface RemoteFolder {
 }
 
 /** What libraries call the weights of a folder: such a file stands for its folder, if there is a configuration. */
-const WEIGHTS_OF_FOLDER = /^(model|pytorch_model|diffusion_pytorch_model)\.(safetensors|bin)$/;
+const WEIGHTS_OF_FOLDER =
+  /^(model|pytorch_model|diffusion_pytorch_model)\.(safetensors|bin)(\.zst)?$/;
 
 /** Questions under way. */
 const AT_ONCE = 6;
