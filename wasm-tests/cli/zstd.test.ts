@@ -34,7 +34,7 @@ beforeEach(() => {
 
 /** Several frames, of which no two are alike, and the last one is not full. */
 function largeModel(name: string): string {
-  const tensors = ['a', 'b', 'c', 'd', 'e'].map((letter, index) =>
+  const tensors = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((letter, index) =>
     weights(`${letter}.weight`, 'F32', [640, 1024], index + 1),
   );
   return folder.write(name, tensors);
@@ -75,8 +75,9 @@ describe('written', () => {
       await ok('quantize', large, '--bits', '16', '--threads', threads, '-o', output);
       outputs.push(readFileSync(output));
     }
-    expect(outputs.every((output) => output.equals(outputs[0] ?? Buffer.of()))).toBe(true);
-    expect(outputs[0]?.length, 'several frames').toBeGreaterThan(FRAME_BYTES);
+    const [first = Buffer.of()] = outputs;
+    expect(outputs.every((output) => output.equals(first))).toBe(true);
+    expect(first.readUInt32LE(first.length - 9), 'frames').toBeGreaterThan(2);
     expect(folder.list()).toHaveLength(5);
   });
 
@@ -294,7 +295,7 @@ describe('damaged', () => {
     zstd('-D', 'dictionary', 'model.safetensors', '-o', 'with.zst');
     const bytes = readFileSync(folder.at('with.zst'));
     // A raw dictionary has no number: only its content is missed.
-    await refused(bytes, /dictionary|no sound zstd file/);
+    await refused(bytes, /dictionary|no sound zstd file|checksum/);
   });
 });
 
