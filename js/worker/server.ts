@@ -6,13 +6,8 @@ import { MonoquantError } from '../api/errors.js';
 import type { EngineInfo } from '../api/types.js';
 import type { Engine } from '../engine/engine.js';
 import type { OnStageProgress } from '../engine/pipeline.js';
-import {
-  isShards,
-  type JoinedShards,
-  joinShards,
-  type OneOrShards,
-  refuseMisplaced,
-} from '../engine/shards.js';
+import { refuseMisplaced } from '../engine/shard-index.js';
+import { isShards, type JoinedShards, joinShards, type OneOrShards } from '../engine/shards.js';
 import type { ByteSink } from '../io/byte-sink.js';
 import type { BlockShape, ByteSource } from '../io/byte-source.js';
 import { EngineFile } from './engine-file.js';
