@@ -12,7 +12,8 @@ const DOWNLOAD = 'Download the file first, for instance with curl -LO, and give 
 
 export function readFailure(url: URL, what: string, suggestion?: string): MonoquantError {
   const message = `Could not read "${spoken(url)}": ${what}.`;
-  return new MonoquantError('read-failed', message, { suggestion });
+  const failure = new MonoquantError('read-failed', message, { suggestion });
+  return PASSING.includes(status) ? new Hitch(failure) : failure;
 }
 
 export function notDownloadable(url: URL, what: string): MonoquantError {
@@ -77,7 +78,7 @@ export function connectionLost(
   cause: Error,
   proxy?: URL | undefined,
 ): MonoquantError | Hitch {
-  if (cause instanceof MonoquantError) return cause;
+  if (cause instanceof MonoquantError || cause instanceof Hitch) return cause;
   const code = 'code' in cause ? String(cause.code) : '';
   const what = REASONS[code] ?? cause.message;
   const through = proxy === undefined ? '' : `, asked through the proxy ${proxy.origin}`;
@@ -88,7 +89,7 @@ export function connectionLost(
   return passes ? new Hitch(failure) : failure;
 }
 
-export function proxyRefused(place: string, status: number): MonoquantError {
+export function proxyRefused(place: string, status: number): MonoquantError | Hitch {
   const message = `The proxy does not lead to "${place}" (${status}).`;
   const suggestion = 'Look at HTTPS_PROXY, or list the host in NO_PROXY.';
   return new MonoquantError('read-failed', message, { suggestion });

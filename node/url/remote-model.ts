@@ -199,7 +199,11 @@ class Opening {
         if (file !== undefined) found.set(name, new RemoteInput(name, file));
       }
     };
-    await Promise.all(Array.from({ length: AT_ONCE }, ask));
+    try {
+      await Promise.all(Array.from({ length: AT_ONCE }, ask));
+    } finally {
+      left.length = 0; // after a failure nobody needs the rest
+    }
     return new Map([...found].sort(([one], [other]) => (one < other ? -1 : 1)));
   }
 }
