@@ -12,8 +12,7 @@ const DOWNLOAD = 'Download the file first, for instance with curl -LO, and give 
 
 export function readFailure(url: URL, what: string, suggestion?: string): MonoquantError {
   const message = `Could not read "${spoken(url)}": ${what}.`;
-  const failure = new MonoquantError('read-failed', message, { suggestion });
-  return PASSING.includes(status) ? new Hitch(failure) : failure;
+  return new MonoquantError('read-failed', message, { suggestion });
 }
 
 export function notDownloadable(url: URL, what: string): MonoquantError {
@@ -92,5 +91,6 @@ export function connectionLost(
 export function proxyRefused(place: string, status: number): MonoquantError | Hitch {
   const message = `The proxy does not lead to "${place}" (${status}).`;
   const suggestion = 'Look at HTTPS_PROXY, or list the host in NO_PROXY.';
-  return new MonoquantError('read-failed', message, { suggestion });
+  const failure = new MonoquantError('read-failed', message, { suggestion });
+  return PASSING.includes(status) ? new Hitch(failure) : failure;
 }
