@@ -37,14 +37,22 @@ val view(std::span<const uint8_t> bytes) {
 }
 
 /// A document that is never whole in the engine's memory.
-template <typename Write> val json_text(const Write &write) {
-  val pieces = val::array();
-  JsonWriter json(
-      [&](std::string_view piece) { pieces.call<void>("push", val(std::string(piece))); });
-  write(json);
-  json.finish();
-  return pieces.call<val>("join", val(""));
-}
+class JsonText final : JsonWriter::Sink {
+public:
+  JsonWriter json{*this};
+
+  val take() {
+    json.finish();
+    return text_;
+  }
+
+private:
+  void take(std::string_view piece) override {
+    text_ = text_.call<val>("concat", val(std::string(piece)));
+  }
+
+  val text_{""};
+};
 
 std::string error_text(const std::optional<Error> &error) {
   return error ? error_json(*error) : std::string();
@@ -114,7 +122,9 @@ public:
   void filled() { inspector_.add(need_.offset, std::move(input_)); }
   std::string error() const { return error_text(error_); }
   val catalog_json() const {
-    return json_text([&](JsonWriter &json) { catalog::write_catalog(json, catalog()); });
+    JsonText text;
+    catalog::write_catalog(text.json, catalog());
+    return text.take();
   }
   std::string problems_json() const {
     return catalog::problems_json(layout::check_layout(catalog()));
@@ -148,7 +158,9 @@ public:
 
   std::string error() const { return error_text(error_); }
   val json() const {
-    return json_text([&](JsonWriter &json) { plan::write_plan(json, plan_); });
+    JsonText text;
+    plan::write_plan(text.json, plan_);
+    return text.take();
   }
   /// What is wrong with a file of the output as `output` has found it.
   std::string check(size_t file, const Inspector &output) const {
@@ -195,7 +207,9 @@ public:
   double done_bytes() const { return static_cast<double>(stage_->done_bytes()); }
   std::string error() const { return error_text(error_); }
   val result() const {
-    return json_text([&](JsonWriter &json) { stage_->write_result(json); });
+    JsonText text;
+    stage_->write_result(text.json);
+    return text.take();
   }
 
 protected:

@@ -12,6 +12,7 @@ import type { Catalog, LeftOut, Problem, TensorInfo } from '../api/types.js';
 import type { ByteSource } from '../io/byte-source.js';
 import { JoinedSource, MemorySource, type SourcePart } from '../io/joined-source.js';
 import { deleteQuietly, type Engine } from './engine.js';
+import { followIndex, holdersOf, indexProblems, type ListedShard } from './shard-index.js';
 
 /** Files that are one model, as a host names its files. */
 export interface Shards<Source> {
@@ -47,10 +48,7 @@ export interface JoinedShards {
 export interface ShardFacts
   extends Pick<Catalog, 'format' | 'leftOut' | 'globals' | 'opaque' | 'code'> {}
 
-interface ReadShard extends OpenShard {
-  readonly catalog: Catalog;
-  /** Those that are read from this file, in the order of their bytes. */
-  readonly tensors: readonly TensorInfo[];
+interface ReadShard extends OpenShard, ListedShard {
   /** Of its metadata, those of tied names among them, in the order of the file. */
   readonly notes: readonly (readonly [key: string, value: string])[];
 }
@@ -74,6 +72,7 @@ export async function joinShards(
     const notes = await readNotes(shard.source, catalog);
     all.push({ ...shard, catalog, tensors: ownTensors(catalog), notes });
   }
+  checkKinds(all);
   const { read, superseded } = followIndex(all, weightMap);
   const problems = indexProblems(holdersOf(read), read, weightMap);
   const data = read.flatMap(({ source, tensors }) =>
@@ -137,34 +136,6 @@ function contiguous(parts: readonly SourcePart[]): SourcePart[] {
   return runs;
 }
 
-/**
- * Of tensors that several files have, those are read that the index points to: tools that change a few weights write
- * them to one more file, and loaders go by the index.
- */
-function followIndex(
-  shards: readonly ReadShard[],
-  weightMap: WeightMap | undefined,
-): { readonly read: readonly ReadShard[]; readonly superseded: readonly LeftOut[] } {
-  const isListed = (shard: ReadShard, name: string) => weightMap?.get(name) === shard.name;
-  const found = new Set(
-    shards.flatMap((shard) =>
-      shard.tensors.flatMap(({ name }) => (isListed(shard, name) ? [name] : [])),
-    ),
-  );
-  const superseded: LeftOut[] = [];
-  const read = shards.map((shard) => {
-    const tensors = shard.tensors.filter(({ name, bytes }) => {
-      if (isListed(shard, name) || !found.has(name)) return true;
-      const supersededBy = weightMap?.get(name) ?? '';
-      const reason = `in "${shard.name}", but the index has it in "${supersededBy}"`;
-      superseded.push({ name, reason, tensors: 1, bytes, lost: false, supersededBy });
-      return false;
-    });
-    return { ...shard, tensors };
-  });
-  return { read, superseded };
-}
-
 async function readShard(engine: Engine, { name, source }: OpenShard): Promise<Catalog> {
   let catalog: Catalog;
   try {
@@ -177,90 +148,40 @@ async function readShard(engine: Engine, { name, source }: OpenShard): Promise<C
   } catch (error) {
     throw inShard(name, error);
   }
-  if (catalog.format !== 'npz') {
-    const odd = ownTensors(catalog).find((tensor) => !isPlain(tensor));
-    if (odd === undefined) return catalog;
-    throw new MonoquantError(
-      'unsupported-format',
-      `Expected tensors that are runs of plain values, as files of one model have them, found another one in "${name}": "${odd.name}".`,
-      { suggestion: 'Convert each file to .safetensors first.', tensor: odd.name },
-    );
-  }
+  if (catalog.format === 'npz') throw unexpectedKind(catalog, name, 'weights');
+  const odd = ownTensors(catalog).find((tensor) => !isPlain(tensor));
+  if (odd === undefined) return catalog;
   throw new MonoquantError(
     'unsupported-format',
-    `Expected weights, as a model of several files has them, found ${catalog.format} in "${name}".`,
-    { suggestion: 'Convert it to .safetensors first, or give it alone.' },
+    `Expected tensors that are runs of plain values, as files of one model have them, found another one in "${name}": "${odd.name}".`,
+    { suggestion: 'Convert each file to .safetensors first.', tensor: odd.name },
+  );
+}
+
+/** Nobody divides a model into files of two kinds: one of them is another model's. */
+function checkKinds(shards: readonly ReadShard[]): void {
+  const isPickled = ({ catalog }: ReadShard) => catalog.format !== 'safetensors';
+  const [first] = shards;
+  const other = shards.find(
+    (shard) => first !== undefined && isPickled(shard) !== isPickled(first),
+  );
+  if (other === undefined) return;
+  const expected =
+    first !== undefined && isPickled(first) ? 'a PyTorch file' : 'a safetensors file';
+  throw unexpectedKind(other.catalog, other.name, expected);
+}
+
+function unexpectedKind({ format }: Catalog, name: string, expected: string): MonoquantError {
+  return new MonoquantError(
+    'unsupported-format',
+    `Expected ${expected}, as the others of the model are, found ${format} in "${name}".`,
+    { suggestion: 'Convert it to the kind of the others first, or give it alone.' },
   );
 }
 
 /** Whether its bytes can be read as they are: PyTorch's files may hold others. */
 function isPlain({ dtype, assembled }: TensorInfo): boolean {
   return assembled !== true && dtype !== 'C32' && dtype !== 'C128';
-}
-
-/** The file that each name is in: every tensor is in one only. */
-function holdersOf(shards: readonly ReadShard[]): ReadonlyMap<string, string> {
-  const holders = new Map<string, string>();
-  for (const { name: file, tensors } of shards) {
-    for (const { name } of tensors) {
-      const other = holders.get(name);
-      if (other !== undefined) {
-        throw new MonoquantError(
-          'malformed-file',
-          `Expected each tensor in one file, found "${name}" in "${other}" and in "${file}".`,
-          {
-            suggestion:
-              'Give only files of one model, and the index that says which of them counts, or download them again.',
-            tensor: name,
-          },
-        );
-      }
-      holders.set(name, file);
-    }
-  }
-  // A tied name is a note in the metadata of the file that it is in.
-  for (const { name: file, catalog } of shards) {
-    for (const { name } of catalog.tensors) if (!holders.has(name)) holders.set(name, file);
-  }
-  return holders;
-}
-
-/** Names that are not where the index has them, before names that it does not have. */
-function indexProblems(
-  holders: ReadonlyMap<string, string>,
-  shards: readonly ReadShard[],
-  weightMap: WeightMap | undefined,
-): readonly Problem[] {
-  if (weightMap === undefined) return [];
-  const code = 'index-mismatch';
-  const misplaced = [...weightMap].flatMap(([tensor, file]): Problem[] => {
-    const holder = holders.get(tensor);
-    if (holder === file) return [];
-    const found = holder === undefined ? 'it is nowhere' : `it is in "${holder}"`;
-    const message = `Expected the tensor "${tensor}" in "${file}", as the index has it, but ${found}.`;
-    return [{ code, message, tensor }];
-  });
-  const unlisted = shards.flatMap(({ name: file, tensors }) =>
-    tensors.flatMap(({ name: tensor }): Problem[] => {
-      if (weightMap.has(tensor)) return [];
-      const message = `Expected every tensor in the index, but it lacks "${tensor}" of "${file}".`;
-      return [{ code, message, tensor }];
-    }),
-  );
-  return [...misplaced, ...unlisted];
-}
-
-/** A loader that looks for a tensor where the index has it finds none. One that the index lacks is read all the same. */
-export function refuseMisplaced(
-  problems: readonly Problem[],
-  weightMap: WeightMap | undefined,
-): void {
-  const first = problems.find(({ tensor }) => weightMap?.has(tensor));
-  if (first === undefined) return;
-  throw new MonoquantError('malformed-file', first.message, {
-    suggestion: 'Download the index and its files again: they do not belong together.',
-    tensor: first.tensor,
-  });
 }
 
 /** `shards` in the order of their data. */

@@ -37,7 +37,7 @@ import type {
 import { unknownTensor } from '../api/unknown-tensor.js';
 import { isShards } from '../engine/shards.js';
 import { gateWarnings } from '../report/gates.js';
-import { type PlannedFile, warningsBefore } from '../worker/plan-facts.js';
+import type { PlannedFile } from '../worker/plan-facts.js';
 import { asDocument, type CalibrationPart, calibrateWith, calibrationOf } from './calibrate.js';
 import { compareFiles, countValues, lookAtBoth } from './compare.js';
 import type { HandleOptions, Host, HostTypes, OpenHandle } from './host.js';
@@ -107,21 +107,17 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
     return this.place.withData({}, calibration, async (parts) => {
       const file = await this.#file(this.#joined, {});
       const { warnings } = await calibrateWith(file, parts, {});
-      const json = await file
+      const { plan, before } = await file
         .request('planDocument', { configuration, divides: !isOne, unfit: [] })
         .catch((error: unknown) => {
           throw explained(error, beside);
         });
-      const document = parseJson(json);
+      const document = parseJson(plan);
       checkPlanned(beside, configuration, quantizedTie(document.tensors));
       return {
         configuration,
         ...document,
-        warnings: [
-          ...warningsBefore(this.catalog, configuration.ignore),
-          ...document.warnings,
-          ...warnings,
-        ],
+        warnings: [...before, ...document.warnings, ...warnings],
       };
     });
   }

@@ -4,7 +4,7 @@
  */
 import { MonoquantError } from '../api/errors.js';
 import { type Json, parseJson, toJson } from '../api/json.js';
-import type { Calibration, Catalog, Distribution, Problem } from '../api/types.js';
+import type { Calibration, Catalog, Distribution, Problem, Warning } from '../api/types.js';
 import { countDistribution } from '../engine/distribution.js';
 import { deleteQuietly, type Engine, withHandle } from '../engine/engine.js';
 import { engineOptions } from '../engine/engine-options.js';
@@ -23,7 +23,7 @@ import type {
 } from '../engine/wasm.js';
 import type { BlockShape, ByteSource } from '../io/byte-source.js';
 import { EngineRun } from './engine-run.js';
-import { type PlanFacts, planFacts } from './plan-facts.js';
+import { type PlanFacts, planFacts, warningsBefore } from './plan-facts.js';
 import type { PlanChoice } from './protocol.js';
 
 /** The model as one source. */
@@ -116,8 +116,11 @@ export class EngineFile<Output> {
   }
 
   /** A plan that is only shown. */
-  planDocument(choice: PlanChoice): Promise<Json<PlanDocument>> {
-    return withHandle(this.#planOf(choice), (plan) => plan.json());
+  async planDocument(
+    choice: PlanChoice,
+  ): Promise<{ readonly plan: Json<PlanDocument>; readonly before: readonly Warning[] }> {
+    const plan = await withHandle(this.#planOf(choice), (made) => made.json());
+    return { plan, before: warningsBefore(parseJson(this.catalog()), choice.configuration.ignore) };
   }
 
   /** What a run has to know of its plan. */

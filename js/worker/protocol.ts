@@ -7,7 +7,14 @@
  */
 import type { Calibration } from '../api/calibration.js';
 import type { Json } from '../api/json.js';
-import type { Catalog, Configuration, Distribution, EngineInfo, Problem } from '../api/types.js';
+import type {
+  Catalog,
+  Configuration,
+  Distribution,
+  EngineInfo,
+  Problem,
+  Warning,
+} from '../api/types.js';
 import type { Share } from '../engine/engine.js';
 import type { UnfitTensor } from '../engine/engine-options.js';
 import type {
@@ -46,8 +53,11 @@ export interface Calls<Source, Sink, Output> {
   /** Adds an open file of captured inputs to the calibration. */
   readonly calibrate: Call<{ readonly data: number }, Json<DataProblems>>;
   readonly calibration: Call<null, Json<Calibration> | null>;
-  /** A plan as a whole, which is not kept. */
-  readonly planDocument: Call<PlanChoice, Json<PlanDocument>>;
+  /** A plan as a whole, which is not kept, and what was known before it. */
+  readonly planDocument: Call<
+    PlanChoice,
+    { readonly plan: Json<PlanDocument>; readonly before: readonly Warning[] }
+  >;
   /** Makes the plan of a run. */
   readonly plan: Call<PlanChoice, void>;
   /** What the run has to know of it. */

@@ -110,7 +110,8 @@ class TunnelAgent extends SecureAgent {
     callback?: (error: Error | null, stream: Duplex) => void,
   ): undefined {
     const done = callback as (error: Error | null, stream?: Duplex) => void;
-    const place = `${options.host}:${options.port}`;
+    const { host, port } = options;
+    const place = host?.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
     const headers = { host: place, ...withPassword(this.#proxy) };
     const asked = { method: 'CONNECT', path: place, headers };
     const request = requestTo(this.#proxy, asked, [undefined, undefined]);

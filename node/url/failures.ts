@@ -77,7 +77,7 @@ export function connectionLost(
   cause: Error,
   proxy?: URL | undefined,
 ): MonoquantError | Hitch {
-  if (cause instanceof MonoquantError) return cause;
+  if (cause instanceof MonoquantError || cause instanceof Hitch) return cause;
   const code = 'code' in cause ? String(cause.code) : '';
   const what = REASONS[code] ?? cause.message;
   const through = proxy === undefined ? '' : `, asked through the proxy ${proxy.origin}`;
@@ -88,8 +88,9 @@ export function connectionLost(
   return passes ? new Hitch(failure) : failure;
 }
 
-export function proxyRefused(place: string, status: number): MonoquantError {
+export function proxyRefused(place: string, status: number): MonoquantError | Hitch {
   const message = `The proxy does not lead to "${place}" (${status}).`;
   const suggestion = 'Look at HTTPS_PROXY, or list the host in NO_PROXY.';
-  return new MonoquantError('read-failed', message, { suggestion });
+  const failure = new MonoquantError('read-failed', message, { suggestion });
+  return PASSING.includes(status) ? new Hitch(failure) : failure;
 }

@@ -158,17 +158,26 @@ class Opening {
       folder: {
         names: [...found.keys()],
         ...(config && { config }),
-        bring: async (write) => {
+        bring: (write) => {
           const code = config === undefined ? [] : codeNames(config.content());
-          for (const [name, side] of await this.#those([...SIDE_NAMES, ...code])) {
-            if (side.file.size > MOST_SIDE_BYTES) {
-              throw tooLarge('a file beside a model', MOST_SIDE_BYTES, side);
-            }
-            write(name, await side.content(this.#signal));
-          }
+          // The signal was for the opening, which may be long ago.
+          const later = new Opening(this.#address, this.#client, undefined);
+          return later.#bring([...SIDE_NAMES, ...code], write);
         },
       },
     };
+  }
+
+  async #bring(
+    names: readonly string[],
+    write: (name: string, content: Uint8Array) => void,
+  ): Promise<void> {
+    for (const [name, side] of await this.#those(names)) {
+      if (side.file.size > MOST_SIDE_BYTES) {
+        throw tooLarge('a file beside a model', MOST_SIDE_BYTES, side);
+      }
+      write(name, await side.content(this.#signal));
+    }
   }
 
   async #contentOf(config: RemoteInput): Promise<() => Uint8Array<ArrayBuffer>> {
@@ -202,7 +211,11 @@ class Opening {
         if (file !== undefined) found.set(name, new RemoteInput(name, file));
       }
     };
-    await Promise.all(Array.from({ length: AT_ONCE }, ask));
+    try {
+      await Promise.all(Array.from({ length: AT_ONCE }, ask));
+    } finally {
+      left.length = 0; // after a failure nobody needs the rest
+    }
     return new Map([...found].sort(([one], [other]) => (one < other ? -1 : 1)));
   }
 }

@@ -54,9 +54,12 @@ it.each(RUNS)('$name, blocks, threads and shares $choices', async (run) => {
   }
 });
 
-/** As the hosts in js/ translate them; the cases have no data, and all their patterns match all of `count` tensors. */
+/**
+ * As the hosts in js/ translate them; the cases have no data and are one file, and all their patterns match all of
+ * `count` tensors.
+ */
 function engineOptions(
-  { key, stripPrefix, dequantize, overrides, ...options }: Configuration,
+  { key, stripPrefix, dequantize, maxShardSize, overrides, ...options }: Configuration,
   count: number,
 ): string {
   const tensors = Array.from({ length: count }, (_, index) => index);

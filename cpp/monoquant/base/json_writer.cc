@@ -59,7 +59,7 @@ void append_quoted(std::string &text, std::string_view value) {
 
 /// A comma, unless what comes next is the first of its kind or follows a key.
 void JsonWriter::separate() {
-  if (sink_ && text_.size() >= kPiece) {
+  if (sink_ != nullptr && text_.size() >= kPiece) {
     hand_over();
   }
   const char last = text_.empty() ? last_ : text_.back();
@@ -71,7 +71,7 @@ void JsonWriter::separate() {
 void JsonWriter::hand_over() {
   if (!text_.empty()) {
     last_ = text_.back();
-    sink_(text_);
+    sink_->take(text_);
     text_.clear();
   }
 }

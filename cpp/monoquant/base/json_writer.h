@@ -6,7 +6,6 @@
 
 #include <concepts>
 #include <cstdint>
-#include <functional>
 #include <ranges>
 #include <string>
 #include <string_view>
@@ -18,13 +17,18 @@ namespace monoquant {
 class JsonWriter {
 public:
   /// Takes what has been written so far: whole characters, and no piece of more than kPiece bytes but for long values.
-  using Sink = std::function<void(std::string_view piece)>;
+  struct Sink {
+    virtual void take(std::string_view piece) = 0;
+
+  protected:
+    ~Sink() = default;
+  };
   static constexpr size_t kPiece = 64U << 10U;
 
   /// Keeps what is written.
   JsonWriter() = default;
   /// Hands it over in pieces, the last of them with `finish`.
-  explicit JsonWriter(Sink sink) : sink_(std::move(sink)) {}
+  explicit JsonWriter(Sink &sink) : sink_(&sink) {}
 
   /// Opens what end() closes again.
   JsonWriter &begin_object();
@@ -81,7 +85,7 @@ private:
   void separate();
   void hand_over();
 
-  Sink sink_;
+  Sink *sink_ = nullptr;
   std::string text_;
   char last_ = 0;    // of what was handed over
   std::string open_; // the brackets that end() will write

@@ -11,6 +11,12 @@
 namespace monoquant::container {
 namespace {
 
+struct ByteCount final : JsonWriter::Sink {
+  size_t bytes = 0;
+
+  void take(std::string_view piece) override { bytes += piece.size(); }
+};
+
 void write_entry(JsonWriter &json, const SafetensorsEntry &entry, uint64_t begin) {
   json.key(entry.name).begin_object();
   json.member("dtype", dtype_name(entry.dtype));
@@ -61,10 +67,11 @@ Result<SafetensorsLayout> layout_safetensors(const Metadata &metadata,
   });
 
   // Counted first: a text of many names that grows would be in memory three times.
-  size_t bytes = 0;
-  JsonWriter counter([&](std::string_view piece) { bytes += piece.size(); });
+  ByteCount count;
+  JsonWriter counter(count);
   write_header(counter, metadata, entries, layout.order);
   counter.finish();
+  const size_t bytes = count.bytes;
   const auto padded = static_cast<size_t>(divide_up(bytes, 8) * 8);
   if (padded > kMaxHeaderBytes) {
     return Error{ErrorCode::kLimitExceeded,

@@ -1,9 +1,10 @@
 #include "monoquant/plan/division.h"
 
 #include <algorithm>
-#include <set>
+#include <functional>
 
 #include "monoquant/base/limits.h"
+#include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
 
 namespace monoquant::plan {
@@ -51,13 +52,14 @@ Result<Division> divide(const Plan &plan, const Options &options) {
   Division division;
   division.file_of = options.max_file_bytes > 0 ? parts_of_size(bytes, options.max_file_bytes)
                                                 : parts_of_source(*plan.catalog, options.file_ends);
-  std::set<size_t> used;
+  std::vector<size_t> files; // by their parts
   for (size_t i = 0; i < count; ++i) {
     if (is_stored[i]) {
-      used.insert(division.file_of[i]);
+      files.push_back(division.file_of[i]);
     }
   }
-  const std::vector<size_t> files(used.begin(), used.end()); // by their parts
+  sort(files, std::less<>());
+  files.erase(std::unique(files.begin(), files.end()), files.end());
   for (size_t &part : division.file_of) {
     const auto found = std::lower_bound(files.begin(), files.end(), part);
     part = static_cast<size_t>(found - files.begin());

@@ -118,18 +118,22 @@ TEST(ManyTensors, take_few_bytes_of_a_plan) {
 TEST(ManyTensors, are_written_as_json_in_pieces) {
   const Bytes model = many_weights(1000);
   const plan::Plan plan = test::plan_for(model, many_options("safetensors"));
-  std::string whole;
-  size_t pieces = 0;
-  JsonWriter json([&](std::string_view piece) {
-    // The configuration is a value, and names 1000 layers.
-    EXPECT_LT(piece.size(), 2 * JsonWriter::kPiece);
-    whole += piece;
-    ++pieces;
-  });
+  struct Pieces final : JsonWriter::Sink {
+    std::string whole;
+    size_t count = 0;
+
+    void take(std::string_view piece) override {
+      // The configuration is a value, and names 1000 layers.
+      EXPECT_LT(piece.size(), 2 * JsonWriter::kPiece);
+      whole += piece;
+      ++count;
+    }
+  } pieces;
+  JsonWriter json(pieces);
   plan::write_plan(json, plan);
   json.finish();
-  EXPECT_GT(pieces, 5U);
-  EXPECT_EQ(whole, plan::plan_json(plan));
+  EXPECT_GT(pieces.count, 5U);
+  EXPECT_EQ(pieces.whole, plan::plan_json(plan));
 }
 
 } // namespace
