@@ -55,6 +55,7 @@ const IN_BROWSERS = [
   'shards',
   'torch',
   'validate',
+  'zstd',
 ];
 
 /** Those of them that ask for threads. The others work alone, wherever they run. */

@@ -12,6 +12,16 @@ declare module '*/wasm/monoquant-mt.mjs' {
   export default factory;
 }
 
+declare module '*/wasm/monoquant-zstd.mjs' {
+  const factory: import('./engine/zstd-module.js').ZstdFactory;
+  export default factory;
+}
+
+declare module '*/wasm/monoquant-zstd.node.mjs' {
+  const factory: import('./engine/zstd-module.js').ZstdFactory;
+  export default factory;
+}
+
 declare module '*/wasm/monoquant-st.node.mjs' {
   const factory: import('./engine/load.js').EngineFactory;
   export default factory;

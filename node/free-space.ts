@@ -9,6 +9,21 @@ import type { OutputPlace } from './open-file.js';
 /** `fstat` counts in these, whatever the file system has. */
 const STAT_BLOCK_BYTES = 512;
 
+/** Undefined if the system does not say. */
+export function freeBytes(folder: string): number | undefined {
+  try {
+    return freeOf(statfsSync(folder));
+  } catch {
+    return undefined; // the writing will tell
+  }
+}
+
+/** Some file systems do not know their size. */
+function freeOf(disk: StatsFs): number | undefined {
+  if (disk.blocks === 0) return undefined;
+  return (process.getuid?.() === 0 ? disk.bfree : disk.bavail) * disk.bsize;
+}
+
 /** `size` is that of the whole file; what it has on the disk already is not needed again. */
 export function checkRoom({ descriptor, path, folder, besides }: OutputPlace, size: number): void {
   let disk: StatsFs;
@@ -20,10 +35,8 @@ export function checkRoom({ descriptor, path, folder, besides }: OutputPlace, si
   } catch {
     return; // the writing will tell
   }
-  // Some file systems do not know their size.
-  if (disk.blocks === 0) return;
-  const free = (process.getuid?.() === 0 ? disk.bfree : disk.bavail) * disk.bsize;
-  if (free + taken >= size + besides) return;
+  const free = freeOf(disk);
+  if (free === undefined || free + taken >= size + besides) return;
   throw new MonoquantError(
     'write-failed',
     `Could not write "${path}": ${size + besides} bytes are needed, and ${free} are free on the disk.`,

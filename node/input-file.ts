@@ -9,6 +9,7 @@ import {
   fstatSync,
   openSync,
   readdirSync,
+  readSync,
   type Stats,
   statSync,
 } from 'node:fs';
@@ -17,6 +18,7 @@ import { fileURLToPath } from 'node:url';
 import { unexpected } from '../js/api/check.js';
 import { MonoquantError } from '../js/api/errors.js';
 import { nearest } from '../js/api/nearest.js';
+import { HEAD_BYTES, looksLikeZstd } from '../js/engine/unpack.js';
 import { type FileIdentity, type SizedFile, statOf } from './open-file.js';
 import { codeOf, reasonOf } from './reason.js';
 
@@ -59,6 +61,17 @@ export class InputFile {
 
   get identity(): FileIdentity {
     return this.#atOpening;
+  }
+
+  /** By its first bytes; false also if they cannot be read: whoever reads more will tell why. */
+  get isZstd(): boolean {
+    const head = new Uint8Array(HEAD_BYTES);
+    try {
+      readSync(this.file.descriptor, head, 0, HEAD_BYTES, 0);
+    } catch {
+      return false;
+    }
+    return looksLikeZstd(head);
   }
 
   /** Throws where what was read may be a mixture of two versions. */
@@ -158,7 +171,7 @@ function hubHint(path: string): string | undefined {
   return `If it is the name of a model on Hugging Face: ${DOWNLOAD.replace('ID', path)}`;
 }
 
-const MODEL_ENDING = /\.(safetensors|json|pt|pth|pt2|bin|ckpt|npz|onnx|gguf|h5|zip)$/i;
+const MODEL_ENDING = /\.(safetensors|json|pt|pth|pt2|bin|ckpt|npz|onnx|gguf|h5|zip|zst)$/i;
 
 function neighbourOf(path: string): string | undefined {
   try {

@@ -37,6 +37,8 @@ export class ModelInput {
   readonly folder: string | undefined;
   /** Those of the model, its index and its configuration where there are any. */
   readonly #files: readonly InputFile[];
+  /** The weights among them. */
+  readonly #parts: readonly InputFile[];
   readonly #config: InputFile | undefined;
   readonly beside: BesideWeights;
 
@@ -61,6 +63,7 @@ export class ModelInput {
     this.bytes = parts.reduce((sum, { file }) => sum + file.size, 0);
     this.folder = folder;
     this.#config = config;
+    this.#parts = parts;
     this.#files = [...parts, index, config].filter((file) => file !== undefined);
     const beside =
       names === undefined ? NOTHING_BESIDE : besideWeights(names, () => this.readConfig());
@@ -86,6 +89,10 @@ export class ModelInput {
   /** A file that has no name of its own; `release` is called when it is closed. */
   static ofFile(file: InputFile, release?: () => void): ModelInput {
     return new ModelInput(file.file.path, { parts: [file] }, false, release);
+  }
+
+  get isPacked(): boolean {
+    return this.#parts.some((file) => file.isZstd);
   }
 
   get identities(): readonly FileIdentity[] {
@@ -150,7 +157,7 @@ interface Files {
 }
 
 /** What libraries call the weights of a folder: such a file stands for its folder. */
-const WEIGHTS_OF_FOLDER = /^(model|pytorch_model|diffusion_pytorch_model)\.(safetensors|bin)$/;
+const WEIGHTS_OF_FOLDER = /^(model|pytorch_model|diffusion_pytorch_model)\.(safetensors|bin)(\.zst)?$/;
 
 function openFiles(path: string, open: (path: string) => InputFile): Files {
   if (isFolder(path)) {

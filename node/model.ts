@@ -83,12 +83,15 @@ class NodeModel extends Handle<NodeTypes> {
     const { configuration } = request;
     const aside = request.output === undefined ? new TemporaryFolder() : undefined;
     try {
-      const place = request.output ?? join(aside?.path ?? '', `model.${configuration.container}`);
+      const ending = configuration.container + (configuration.zstdLevel === null ? '' : '.zst');
+      const place = request.output ?? join(aside?.path ?? '', `model.${ending}`);
       const terms = termsOf(request);
       const output = Output.claim(place, input, { ...terms, calibration });
       try {
         const helpers = startHelpers({ ...this.place.run, ...request.run }, input.bytes);
-        const { report } = await this.encode(request, output.sink, calibration.parts, helpers);
+        const { sink, packed } = output;
+        const { parts } = calibration;
+        const { report } = await this.encode(request, sink, parts, helpers, packed);
         input.checkUnchanged();
         calibration.checkUnchanged();
         const companions = this.#companion?.(report) ?? [];

@@ -80,6 +80,12 @@ export class OutputFile {
     return { descriptor, path: this.#path, place, folder: this.folder, besides: 0 };
   }
 
+  /** A file beside it for what it is made from. Whoever takes it removes it. */
+  draft(): PartialFile {
+    const mode = this.#replaced === undefined ? 0o666 : permissionsOf(this.#replaced);
+    return new PartialFile(`${this.#target}.draft`, { path: this.#path, mode, isCompanion: true });
+  }
+
   /** In which it appears. */
   get folder(): string {
     return dirname(this.#target);

@@ -33,7 +33,7 @@ export function weightsOf(
   if (namesFolder(output, model)) return join(output, `${stemIn(model)}.${container}`);
   if (containerOf(output) !== undefined) return output;
   throw contradiction(
-    `Expected an output that ends in .safetensors, .pt, .pth, .bin or .ckpt, or a folder (ending in /), found "${output}".`,
+    `Expected an output that ends in .safetensors, .pt, .pth, .bin or .ckpt (or one of these and .zst), or a folder (ending in /), found "${output}".`,
     `The ending says what kind of file is written: "${output}.safetensors" is one, "${output}/" a folder.`,
   );
 }

@@ -5,6 +5,7 @@
  */
 import { dirname } from 'node:path';
 import type { OutputConfig } from '../js/api/model-config.js';
+import { isPackedName } from '../js/api/options.js';
 import type { Container } from '../js/api/types.js';
 import type { CalibrationFiles } from './calibration-files.js';
 import { pathOf } from './input-file.js';
@@ -19,6 +20,7 @@ import {
   OutputFolder,
 } from './output-folder.js';
 import { weightsOf } from './output-name.js';
+import type { PartialFile } from './partial-file.js';
 import { publish } from './publication.js';
 
 export interface OutputTerms extends FolderTerms {
@@ -45,14 +47,18 @@ export class Output {
   readonly #weights: OutputFile;
   readonly #folder: OutputFolder | undefined;
   readonly #made: MadeFolder;
+  /** What is compressed into the weights. */
+  readonly #draft: PartialFile | undefined;
 
   private constructor(
     path: string,
     weights: OutputFile,
+    draft: PartialFile | undefined,
     folder: OutputFolder | undefined,
     made: MadeFolder,
   ) {
     this.path = path;
+    this.#draft = draft;
     this.#weights = weights;
     this.#folder = folder;
     this.#made = made;
@@ -73,7 +79,13 @@ export class Output {
       if (path !== place) folder = OutputFolder.begin(path, input, terms);
       const { force } = terms;
       const weights = OutputFile.create(path, { force, inputs: input.identities });
-      return new Output(path, weights, folder, made);
+      try {
+        const draft = isPackedName(path) ? weights.draft() : undefined;
+        return new Output(path, weights, draft, folder, made);
+      } catch (error) {
+        weights.discard();
+        throw error;
+      }
     } catch (error) {
       folder?.discard();
       made.undo();
@@ -83,7 +95,15 @@ export class Output {
 
   /** For who writes the weights. */
   get sink(): OutputPlace {
-    return { ...this.#weights.file, besides: this.#folder?.bytes ?? 0 };
+    const file = { ...this.#weights.file, besides: this.#folder?.bytes ?? 0 };
+    if (this.#draft === undefined) return file;
+    const { descriptor, path: place } = this.#draft;
+    return { ...file, descriptor, place };
+  }
+
+  /** Where they are to be compressed, if they are. */
+  get packed(): OutputPlace | undefined {
+    return this.#draft && this.#weights.file;
   }
 
   /** The weights are a copy of this file, sharing its bytes if that is possible and allowed. */
@@ -92,6 +112,7 @@ export class Output {
   }
 
   async publish({ config, companions = [], lasts = true, signal }: Publication): Promise<void> {
+    this.#draft?.remove();
     const beside = (await this.#folder?.fill(config)) ?? [];
     const folders = [...this.#made.parents, ...(this.#folder?.parents ?? [])];
     // Last of all the weights: without them no loader takes the folder for a model.
@@ -100,6 +121,7 @@ export class Output {
 
   /** Leaves nothing behind. Harmless after all was published. */
   discard(): void {
+    this.#draft?.remove();
     this.#weights.discard();
     this.#folder?.discard();
     this.#made.undo();

@@ -15,6 +15,7 @@ import {
   type ConvertOptions,
   containerOf,
   type DequantizeOptions,
+  isPackedName,
   type ValidateOptions,
 } from '../js/api/options.js';
 import type { Report, Validation, Warning } from '../js/api/types.js';
@@ -69,7 +70,10 @@ export class FileResult implements QuantizeResult {
     const input = isFolder ? ModelInput.open(model.named) : undefined;
     const target = Output.claim(path, input ?? model, { ...terms, force });
     try {
-      if (containerOf(target.path) === terms.container) await this.#copyTo(target);
+      const isSame =
+        containerOf(target.path) === terms.container &&
+        isPackedName(target.path) === isPackedName(this.#facts.path);
+      if (isSame) await this.#copyTo(target);
       else await this.#convertTo(target);
       await target.publish({ config: this.report.outputConfig });
     } finally {

@@ -11,7 +11,7 @@ import { parseGiven } from '../js/api/given-json.js';
 
 /** Weights and states of training, in any tool's format. */
 const WEIGHTS =
-  /\.(safetensors|bin|pt|pth|pt2|ckpt|h5|hdf5|keras|msgpack|ot|onnx|onnx_data|gguf|ggml|tflite|mlmodel|npz|npy|pkl|pickle|tar|zip|distcp|pte|engine|xml|partial)$/i;
+  /\.(safetensors|bin|pt|pth|pt2|ckpt|h5|hdf5|keras|msgpack|ot|onnx|onnx_data|gguf|ggml|tflite|mlmodel|npz|npy|pkl|pickle|tar|zip|distcp|pte|engine|xml|partial|zst)$/i;
 const INDEX = /\.index\.json$/i;
 
 /** More would be no model's folder, but somebody's home. */

@@ -1,14 +1,16 @@
 /**
  * The thread in which the engine lives, in Node.
  * It exists so that callers' event loops stay free, and so that a call can be ended at any moment.
- * It opens and closes no files: it gets descriptors, and they stay open until it has ended.
+ * It opens no files but those that it unpacks: it gets descriptors, and they stay open until it has ended.
  */
 import { parentPort } from 'node:worker_threads';
 import { loadEngine } from '../js/engine/load.js';
+import { Zstd } from '../js/engine/zstd.js';
 import { serve } from '../js/worker/server.js';
 import { FileSink } from './file-sink.js';
 import { FileSource } from './file-source.js';
 import { inThisThread, type OutputPlace, type SizedFile } from './open-file.js';
+import { ScratchFile } from './scratch-file.js';
 
 const port = parentPort;
 if (port === null)
@@ -24,6 +26,11 @@ const receive = serve<SizedFile, OutputPlace, undefined>(
         : import('../wasm/monoquant-st.node.mjs'));
       return loadEngine(factory, chosen);
     },
+    loadZstd: async () => {
+      const { default: factory } = await import('../wasm/monoquant-zstd.node.mjs');
+      return Zstd.load(factory);
+    },
+    openScratch: async (bytes) => new ScratchFile(bytes),
     openSource: async (file) => new FileSource(inThisThread(file, 'r')),
     openSink: async (file, size) => new FileSink(inThisThread(file, 'r+'), size),
   },

@@ -14,6 +14,7 @@ import { median, quantile, timed } from './bench-process.mjs';
  * @property {number} bytes
  * @property {number} rounds
  * @property {string | undefined} beside another dist/, for the page
+ * @property {readonly string[]} models to compress the quantized weights of
  *
  * @typedef {import('./bench-process.mjs').Cost} Cost
  * @typedef {{cost: Cost, copy: Cost}[]} Pairs

@@ -2,9 +2,10 @@
 // Why: a time says little, a ratio to copying the same file in the same round says how good we are.
 // Always: rounds alternate everything that is compared; medians and quartiles are printed, nothing is judged.
 //
-// node scripts/bench.mjs [--only files|searched|sparse|page|kernels] [--rounds N] [--gigabytes X] [--folder DIR]
-//      [--beside DIST] [--save]
+// node scripts/bench.mjs [--only files|searched|sparse|zstd|page|kernels] [--rounds N] [--gigabytes X] [--folder DIR]
+//      [--model FILE]... [--beside DIST] [--save]
 //
+// --model is one more model whose quantized weights are compressed.
 // --beside measures another dist/ in the same rounds of the page. --save writes the tables into docs/speed.md.
 
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,6 +16,7 @@ import { benchConversions, benchSearches, benchSparse } from './bench-files.mjs'
 import { benchFolder } from './bench-folder.mjs';
 import { benchKernels } from './bench-kernels.mjs';
 import { benchPage } from './bench-page.mjs';
+import { benchZstd } from './bench-zstd.mjs';
 import { BuildError, runMain } from './run.mjs';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -26,6 +28,7 @@ const { values: options } = parseArgs({
     gigabytes: { type: 'string', default: '1.5' },
     folder: { type: 'string' },
     beside: { type: 'string' },
+    model: { type: 'string', multiple: true, default: [] },
     save: { type: 'boolean', default: false },
   },
 });
@@ -35,6 +38,7 @@ const PARTS = {
   files: benchConversions,
   searched: benchSearches,
   sparse: benchSparse,
+  zstd: benchZstd,
   page: benchPage,
   kernels: benchKernels,
 };
@@ -46,8 +50,8 @@ await runMain(async () => {
   }
   const bytes = Number(options.gigabytes) * 1e9;
   const { folder, kind } = benchFolder(join(ROOT, 'build', 'bench'), options.folder, 3 * bytes);
-  const { beside } = options;
-  const job = { root: ROOT, folder, bytes, rounds: Number(options.rounds), beside };
+  const { beside, model: models } = options;
+  const job = { root: ROOT, folder, bytes, rounds: Number(options.rounds), beside, models };
   const lines = [
     `${cpus()[0]?.model}, ${availableParallelism()} cores, Node ${process.version}, files on ${kind}.`,
   ];

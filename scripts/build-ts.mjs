@@ -109,6 +109,7 @@ async function bundle(root, platform, dist) {
       }),
       quotedUrls,
     ],
+    checks: { pluginTimings: false, bundlerTimings: false }, // a slow machine is no reason to fail
     onwarn: (warning) => {
       throw new BuildError(`rolldown: ${warning.message}`);
     },
@@ -137,7 +138,7 @@ const artifactsStayFiles = {
   name: 'artifacts-stay-files',
   /** @param {string} specifier */
   resolveId(specifier) {
-    const artifact = /\/wasm\/(monoquant-(?:st|mt)(?:\.node)?\.mjs)$/.exec(specifier);
+    const artifact = /\/wasm\/(monoquant-(?:st|mt|zstd)(?:\.node)?\.mjs)$/.exec(specifier);
     return artifact === null ? null : { id: `../wasm/${artifact[1]}`, external: true };
   },
 };

@@ -1,6 +1,7 @@
-// Compiles the C++ core with Emscripten through CMake, once without and once with threads.
-// Why: the artifacts `st` (runs everywhere) and `mt` (needs shared memory) come from one source.
-// Always: both are built or the build fails; the glue is minified, once for Node and once for browsers, where
+// Compiles the C++ core with Emscripten through CMake, once without and once with threads, and zstd beside it.
+// Why: the artifacts `st` (runs everywhere) and `mt` (needs shared memory) come from one source; `zstd` is loaded only
+// if a model is compressed.
+// Always: all are built or the build fails; the glue is minified, once for Node and once for browsers, where
 // no bundler stumbles over it.
 
 import {
@@ -21,7 +22,11 @@ import { BuildError, run } from './run.mjs';
 import { ensureThirdParty } from './third-party.mjs';
 import { compareVersions, ensureEmscripten } from './toolchain.mjs';
 
-const ENGINES = { st: 'for one thread', mt: 'for several threads' };
+/** The build trees: what each is for, and the artifacts that come out of it. */
+const ENGINES = {
+  st: { title: 'for one thread', artifacts: ['st', 'zstd'] },
+  mt: { title: 'for several threads', artifacts: ['mt'] },
+};
 
 // Since this version Emscripten writes the options of `new Worker` as a literal.
 const LITERAL_OPTIONS_SINCE = '4.0.4';
@@ -40,12 +45,15 @@ export async function buildWasm(root, dist) {
   // Side by side, because each has a long end in which it links and keeps one processor busy at most.
   const components = await together(
     ...Object.entries(ENGINES).map(
-      ([artifact, title]) =>
+      ([engine, { title, artifacts }]) =>
         () =>
           step(`compiling the engine ${title} (Emscripten ${toolchain.version})`, async () => {
-            await compile(root, `wasm-${artifact}`, toolchain.env);
-            await collect(root, artifact, dist, toolchain.version);
-            return compiledIn(root, artifact, toolchain);
+            const tree = join(root, 'build', `wasm-${engine}`);
+            await compile(root, `wasm-${engine}`, toolchain.env);
+            for (const artifact of artifacts) {
+              await collect(tree, artifact, dist, toolchain.version);
+            }
+            return compiledIn(root, tree, artifacts, toolchain);
           }),
     ),
   );
@@ -76,14 +84,13 @@ async function compile(root, preset, env) {
 }
 
 /**
- * @param {string} root
+ * @param {string} built
  * @param {string} artifact
  * @param {string} dist
  * @param {string} version of Emscripten
  */
-async function collect(root, artifact, dist, version) {
+async function collect(built, artifact, dist, version) {
   const name = `monoquant-${artifact}`;
-  const built = join(root, 'build', `wasm-${artifact}`);
   const wasm = join(dist, 'wasm', `${name}.wasm`);
   copyFileSync(join(built, `${name}.wasm`), wasm);
   chmodSync(wasm, 0o644);

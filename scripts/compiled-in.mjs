@@ -14,6 +14,7 @@ import { BuildError, run } from './run.mjs';
 const OWNERS = /** @type {const} */ ([
   [/\/(libmonoquant_core\.a|cpp\/(monoquant|bindings)\/|CMakeFiles\/)/, 'monoquant'],
   [/\/(libmonoquant_zlib\.a|zlib-sync\/deps\/zlib\/)/, 'zlib'],
+  [/\/(libmonoquant_zstd\.a|zstd-napi\/deps\/zstd\/)/, 'zstd'],
   [/\/dependencies\/nlohmann\//, 'json'],
   [/\/(libc\+\+|libunwind|libcompiler_rt)[^/]*\.a|\/include\/c\+\+\/|\/clang\//, 'llvm'],
   [/\/lib(embind|emmalloc|stubs|noexit)\b[^/]*\.a|\/crt[^/]*\.o/, 'emscripten'],
@@ -44,6 +45,18 @@ const COMPONENTS = {
       .trim();
     const sha256 = hashFiles(root, ['third_party/node_modules/zlib-sync/deps/zlib']);
     return { ...component('zlib', version, 'Zlib', 'https://zlib.net', notice), sha256 };
+  },
+  zstd: ({ root }) => {
+    const folder = 'third_party/node_modules/zstd-napi/deps/zstd';
+    const header = readFileSync(join(root, folder, 'lib/zstd.h'), 'utf8');
+    const version = ['MAJOR', 'MINOR', 'RELEASE']
+      .map((part) => found(new RegExp(`#define ZSTD_VERSION_${part} +(\\d+)`), header))
+      .join('.');
+    // It may also be had under the GPL: this is the licence that was chosen.
+    const notice = noticeOf(join(root, folder, 'LICENSE'));
+    const sha256 = hashFiles(root, [`${folder}/lib`]);
+    const url = 'https://facebook.github.io/zstd/';
+    return { ...component('zstd', version, 'BSD-3-Clause', url, notice), sha256 };
   },
   json: ({ root, tree, files }) => {
     const header = readFileSync(join(tree, 'dependencies/nlohmann/json.hpp'), 'utf8');
@@ -90,15 +103,13 @@ const COMPONENTS = {
 
 /**
  * @param {string} root the checkout
- * @param {string} artifact
+ * @param {string} tree a build tree
+ * @param {readonly string[]} artifacts that were linked in it
  * @param {import('./toolchain.mjs').Toolchain} toolchain
  * @returns {Promise<Component[]>}
  */
-export async function compiledIn(root, artifact, toolchain) {
-  const tree = join(root, 'build', `wasm-${artifact}`);
-  const map = readFileSync(join(tree, `monoquant-${artifact}.map`), 'utf8');
-  const linked = [...map.matchAll(/(\S+\.(?:a|o))(?:\([^)]*\))?:\(/g)].map(([, file]) => file);
-  if (linked.length === 0) throw new BuildError(`The linker's map of ${artifact} names no file.`);
+export async function compiledIn(root, tree, artifacts, toolchain) {
+  const linked = artifacts.flatMap((artifact) => linkedInto(tree, artifact));
   const dependencies = await run(['ninja', '-C', tree, '-t', 'deps'], { env: toolchain.env });
   const included = [...dependencies.matchAll(/^ {4}(.+)$/gm)].map(([, file]) => file);
   // Paths of the build tree may be relative to it. Tests may have been built there, too: they are in no engine.
@@ -119,6 +130,17 @@ export async function compiledIn(root, artifact, toolchain) {
     version: toolchain.version,
   };
   return distinct([...owners].map((owner) => COMPONENTS[owner](place)));
+}
+
+/**
+ * @param {string} tree
+ * @param {string} artifact
+ */
+function linkedInto(tree, artifact) {
+  const map = readFileSync(join(tree, `monoquant-${artifact}.map`), 'utf8');
+  const files = [...map.matchAll(/(\S+\.(?:a|o))(?:\([^)]*\))?:\(/g)].map(([, file = '']) => file);
+  if (files.length === 0) throw new BuildError(`The linker's map of ${artifact} names no file.`);
+  return files;
 }
 
 /** @param {string} file */

@@ -144,6 +144,7 @@ function packageSteps(deep) {
     package: {
       lane: 'package',
       needs: ['build'],
+      packages: ['zstd'],
       commands: () => [[NODE, bin('publint/src/cli.js'), '--strict'], vitest('package', ['node'])],
     },
     site: {

@@ -1,6 +1,7 @@
-// Fetches the C sources that the core is compiled with (third_party/package.json): zlib.
+// Fetches the C sources that the core is compiled with (third_party/package.json): zlib and zstd.
 // Why: npm has them by name, version and checksum, and every machine that builds has npm.
-// Always: their own install scripts never run; with everything in place it reads two small files.
+// Always: their own install scripts never run, and what those need is not fetched (`overrides` puts a small package in
+// its place); with everything in place it reads two small files.
 //
 // By hand: node scripts/third-party.mjs, then cmake --preset native-debug
 
@@ -23,7 +24,7 @@ export async function ensureThirdParty() {
     throw new BuildError('third_party/package-lock.json is missing from the checkout.');
   }
   if (isInstalled(wanted)) return;
-  await step('fetching the sources of zlib', async () => {
+  await step('fetching the sources of zlib and zstd', async () => {
     await run(['npm', 'ci', '--ignore-scripts', '--no-audit', '--no-fund', ...OVERRIDES], {
       cwd: FOLDER,
       hint: 'The C sources that the core needs come from the npm registry: is it reachable?',

@@ -6,7 +6,7 @@
 namespace monoquant::fuzz {
 namespace {
 
-constexpr std::array<Property, 13> kProperties = {{
+constexpr std::array<Property, 14> kProperties = {{
     {"calibration", check_calibration, 400,
      "any text is refused as a calibration, or is one that is written and read again unchanged"},
     {"execute", check_execute, 400,
@@ -31,6 +31,7 @@ constexpr std::array<Property, 13> kProperties = {{
     {"torch_zip", check_torch_zip, 1000,
      "any PyTorch archive is refused, or its tensors lie inside of it"},
     {"zip", check_zip, 2000, "any archive is refused, or its members are read within limits"},
+    {"zstd", check_zstd, 2000, "any zstd file is refused, or its frames lie in it as zstd finds them"},
 }};
 
 } // namespace

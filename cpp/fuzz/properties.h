@@ -20,5 +20,6 @@ void check_safetensors(Input input);
 void check_torch_legacy(Input input);
 void check_torch_zip(Input input);
 void check_zip(Input input);
+void check_zstd(Input input);
 
 } // namespace monoquant::fuzz

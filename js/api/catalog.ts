@@ -158,8 +158,10 @@ export interface Catalog {
   readonly format: FileFormat;
   /** Of a model of several files: their names, in the order in which they are read as one. */
   readonly files?: readonly string[];
-  /** Size of the file in bytes; of several, that of the one file that they are read as. */
+  /** Size of the file in bytes, unpacked if it is compressed; of several, that of the one file that they are read as. */
   readonly bytes: number;
+  /** Of a file that is compressed with zstd, or of several of which one is: their size on the disk. */
+  readonly packedBytes?: number;
   /** Elements in all tensors; those that share their bytes count once. */
   readonly parameters: number;
   readonly metadata: Readonly<Record<string, string>>;

@@ -16,6 +16,8 @@ export const MOST_INDEX_BYTES = 64 << 20;
 const INDEX = /\.safetensors\.index\.json$/i;
 const SAFETENSORS = /\.safetensors$/i;
 const TORCH = /\.(pt|pth|pt2|bin|ckpt)$/i;
+/** Such models are for storing: one that is not compressed is the model. */
+const PACKED = /\.(safetensors|pt|pth|pt2|bin|ckpt)\.zst$/i;
 const TORCH_PART = /-\d+-of-\d+\.(pt|pth|bin|ckpt)$|\.bin\.index\.json$/i;
 /** Of a diffusers pipeline: its models have folders of their own. */
 const PIPELINE = 'model_index.json';
@@ -55,6 +57,8 @@ export function chooseModel(names: readonly string[], where: string): ModelChoic
   if (parts.length > 0) throw shardedTorch(parts, where);
   const torch = withoutAdapters(visible.filter((name) => TORCH.test(name)));
   if (torch.length > 0) return { files: [theOnly(torch, where)] };
+  const packed = visible.filter((name) => PACKED.test(name));
+  if (packed.length > 0) return { files: [theOnly(packed, where)] };
   if (visible.includes(PIPELINE)) throw pipeline(where);
   throw new MonoquantError(
     'file-not-found',

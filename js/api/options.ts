@@ -53,10 +53,18 @@ export const MOST_THREADS_BY_DEFAULT = 4;
 
 /** The kind of file that the name of an output asks for; undefined where it asks for none. */
 export function containerOf(output: string): Container | undefined {
-  const extension = /\.(safetensors|pt|pth|bin|ckpt)$/i.exec(output)?.[1]?.toLowerCase();
+  const extension = /\.(safetensors|pt|pth|bin|ckpt)(\.zst)?$/i.exec(output)?.[1]?.toLowerCase();
   if (extension === undefined) return undefined;
   return extension === 'safetensors' ? 'safetensors' : 'pt';
 }
+
+/** Whether the name of an output asks for a compressed file. */
+export function isPackedName(output: string): boolean {
+  return /\.zst$/i.test(output);
+}
+
+/** Where the time goes and what it saves balance; that of `zstd` itself. */
+const ZSTD_LEVEL = 3;
 
 /** What a finished quantization must live up to. */
 export interface Gates {
@@ -213,11 +221,27 @@ function request(given: Given, configure: (given: Given) => Configuration): Quan
   const container = output === undefined ? undefined : containerOf(output);
   return {
     // The name of a file says what kind it is, whatever a configuration says.
-    configuration: configure({ ...given, ...(container && { container }) }),
+    configuration: configure({
+      ...given,
+      ...(container && { container }),
+      zstdLevel: zstdLevelOf(given, output),
+    }),
     calibration: calibrationOf(given),
     run: checkOptions(RUN, given),
     gates: { failUnder, strict },
     output,
     force,
   };
+}
+
+/** The name of a file says whether it is compressed, too; one that has no name yet is what the option says. */
+function zstdLevelOf(given: Given, output: string | undefined): number | null {
+  const { zstdLevel = null } = checkOptions(CONVERT, given);
+  if (output === undefined) return zstdLevel;
+  if (isPackedName(output)) return zstdLevel ?? ZSTD_LEVEL;
+  if (zstdLevel === null) return null;
+  throw contradiction(
+    say`${option('zstdLevel', zstdLevel)} compresses the output, but its name "${output}" does not end in .zst.`,
+    say`Name a file such as "model.safetensors.zst", or leave out ${option('zstdLevel')}: what loads a folder reads no compressed files.`,
+  );
 }

@@ -102,8 +102,10 @@ export interface Sizes {
   readonly sourceBytes: number;
   /** Of the tensors that were taken: a checkpoint may hold much more, such as the state of an optimizer. */
   readonly tensorBytes: number;
-  /** The whole output file. */
+  /** The whole output file, before it is compressed. */
   readonly outputBytes: number;
+  /** The file on the disk, if it is compressed; no plan knows that. */
+  readonly packedBytes?: number;
   readonly parameters: number;
   readonly quantizedParameters: number;
   /** Bits of all output tensors (scales and zero points included) per source element. */
@@ -176,6 +178,8 @@ export interface Timings {
   readonly encodeMs: number;
   /** Reading the output back. */
   readonly verifyMs: number;
+  /** Compressing it and reading that back, if it is compressed. */
+  readonly compressMs?: number;
 }
 
 /** What a run did. */
@@ -200,7 +204,16 @@ export interface Report {
 }
 
 export interface Progress {
-  readonly stage: 'plan' | 'calibrate' | 'encode' | 'verify' | 'compare' | 'run' | 'save';
+  readonly stage:
+    | 'plan'
+    | 'unpack'
+    | 'calibrate'
+    | 'encode'
+    | 'verify'
+    | 'compress'
+    | 'compare'
+    | 'run'
+    | 'save';
   /** Bytes of this stage done so far and in all. */
   readonly bytes: number;
   readonly totalBytes: number;

@@ -6,7 +6,13 @@ import { type ResolvedPatterns, resolvePatterns } from '../api/patterns.js';
 import type { Configuration } from '../api/types.js';
 
 /** What opening the file has used, or the engine has another name for. */
-type Elsewhere = 'key' | 'stripPrefix' | 'calibration' | 'dequantize' | keyof ResolvedPatterns;
+type Elsewhere =
+  | 'key'
+  | 'stripPrefix'
+  | 'calibration'
+  | 'dequantize'
+  | 'zstdLevel'
+  | keyof ResolvedPatterns;
 
 export interface EngineOptions extends Omit<Configuration, Elsewhere>, ResolvedPatterns {
   /** What stored codes become, where `bits` is `none`. */
@@ -26,7 +32,7 @@ export function engineOptions(
   configuration: Configuration,
   names: () => readonly string[],
 ): Omit<EngineOptions, 'unfit'> {
-  const { key, stripPrefix, calibration, dequantize, ignore, overrides, ...choices } =
+  const { key, stripPrefix, calibration, dequantize, zstdLevel, ignore, overrides, ...choices } =
     configuration;
   const hasPatterns = ignore.length > 0 || overrides.length > 0;
   return {

@@ -12,4 +12,6 @@ export interface ByteSource {
   read(offset: number, into: Uint8Array): Promise<void>;
   /** Rejects if what was read may be a mixture of two versions. Absent where somebody else looks. */
   checkUnchanged?(): Promise<void>;
+  /** Lets go of what it has made for itself. Does not throw. */
+  close?(): Promise<void>;
 }

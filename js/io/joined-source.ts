@@ -46,6 +46,10 @@ export class JoinedSource implements ByteSource {
     for (const { source } of this.#parts) await source.checkUnchanged?.();
   }
 
+  async close(): Promise<void> {
+    for (const source of new Set(this.#parts.map((part) => part.source))) await source.close?.();
+  }
+
   /** The last part that begins at or before `offset`. */
   #partAt(offset: number): number {
     let low = 0;

@@ -21,7 +21,7 @@ export async function lookAtBoth<Types extends HostTypes, Answer>(
 ): Promise<Answer> {
   const { run, opening } = resolveOpen({ ...place.opening, ...options });
   place.checkAsOpened(run, opening);
-  const open = (model: ModelIn<Types>) => place.open(model, opening, 'unsound', run.signal);
+  const open = (model: ModelIn<Types>) => place.open(model, opening, 'unsound', run);
   return place.inTurn(run, () =>
     place.withOther(named, async (other) => {
       const second = await open(other ?? place.input);

@@ -65,7 +65,7 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
   async readCatalog(run: RunOptions): Promise<void> {
     const { signal } = run;
     const json = await this.place.inTurn(run, async () =>
-      (await this.#file(this.#joined, signal)).request('catalog', null, { signal }),
+      (await this.#file(this.#joined, run)).request('catalog', null, { signal }),
     );
     const { format, ...facts } = parseJson(json);
     const { source } = this.place.input;
@@ -84,7 +84,7 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
     const { beside } = this.place.input;
     checkBeside(beside);
     return this.place.withData({}, calibration, async (parts) => {
-      const file = await this.#file(this.#joined, undefined);
+      const file = await this.#file(this.#joined, {});
       const { warnings } = await calibrateWith(file, parts, {});
       const json = await file
         .request('planDocument', { configuration, unfit: [] })
@@ -116,7 +116,7 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
       throw unknownTensor(name, names);
     }
     const bytes = await this.place.inTurn({}, async () =>
-      (await this.#file(this.#joined, undefined)).request('tensor', index),
+      (await this.#file(this.#joined, {})).request('tensor', index),
     );
     return tensorData(name, info.dtype, info.shape, bytes);
   }
@@ -145,22 +145,26 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
   /** Writes an output as the request has it, in turn. */
   protected abstract write(request: QuantizeRequest): Promise<Types['result']>;
 
-  /** The part of `write` that hosts share. `others` are more workers to share the work. */
+  /**
+   * The part of `write` that hosts share. `others` are more workers to share the work, `packed` is where the output is
+   * compressed.
+   */
   protected async encode(
     { configuration, gates, run }: QuantizeRequest,
     sink: Types['sink'],
     calibration: readonly CalibrationPart<Types['source']>[],
     others: readonly SessionOf<Types>[] = [],
+    packed?: Types['sink'],
   ): Promise<Quantized<Types['output']>> {
     const { input, opening } = this.place;
     const { beside } = input;
     checkBeside(beside);
     const view = configuration.dequantize === null ? 'raw' : 'unsound';
     const options = viewOf(input, opening, view);
-    const open = () => this.place.open(input, opening, view, run.signal);
-    const { source } = input;
+    const open = () => this.place.open(input, opening, view, run);
+    const { source, isPacked = false } = input;
     const session = this.place.session(run.signal);
-    const job = { session, open, others, source, options, sink, calibration };
+    const job = { session, open, others, source, isPacked, options, sink, packed, calibration };
     return runJob<typeof source, Types['sink'], Types['output']>({
       ...job,
       configuration,
@@ -178,7 +182,7 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
     this.place.checkAsOpened(run, opening);
     return this.place.withData(run, resolveData(data), async (parts) => {
       run.onProgress?.({ stage: 'plan', bytes: 0, totalBytes: 0, fraction: 0, tensor: '' });
-      const file = await this.#file(false, run.signal);
+      const file = await this.#file(false, run);
       const found = await calibrateWith(file, parts, run);
       const json = await calibrationOf(file, run.signal);
       if (json === null) throw new MonoquantError('internal', 'There is no calibration.');
@@ -227,8 +231,8 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
   }
 
   /** This model; `joined`: with its codes as values. */
-  #file(joined: boolean, signal: AbortSignal | undefined): Promise<FileOf<Types>> {
+  #file(joined: boolean, run: RunOptions): Promise<FileOf<Types>> {
     const { input, opening } = this.place;
-    return this.place.open(input, opening, joined ? 'joined' : 'raw', signal);
+    return this.place.open(input, opening, joined ? 'joined' : 'raw', run);
   }
 }

@@ -51,9 +51,9 @@ export class ModelPlace<Types extends HostTypes> {
     model: ModelIn<Types>,
     opening: Opening,
     view: View,
-    signal: AbortSignal | undefined,
+    run: RunOptions,
   ): Promise<FileOf<Types>> {
-    return this.#place.open(model, viewOf(model, opening, view), signal);
+    return this.#place.open(model, viewOf(model, opening, view), run);
   }
 
   /** Another model, for the time of some work on it, in turn. */

@@ -13,9 +13,10 @@ import { checkWritten, type RunPlan, resultsOf } from '../report/report.js';
 import type { Calls, EncodedShare, LoadedEngine } from '../worker/protocol.js';
 import { rowsOf } from '../worker/table.js';
 import { type CalibrationPart, calibrateWith, calibrationOf } from './calibrate.js';
+import { packFrames } from './packing.js';
 import { checkPlanned, explained } from './plan-check.js';
 import type { RemoteFile, Session } from './session.js';
-import { StageProgress } from './stage-progress.js';
+import { StageProgress, withStage } from './stage-progress.js';
 
 export interface RunJob<Source, Sink, Output> {
   /** The worker that leads, and how the model is opened there. */
@@ -24,8 +25,12 @@ export interface RunJob<Source, Sink, Output> {
   /** More workers to share the work, and how the model is opened there. They are released with the run. */
   readonly others: readonly Session<Source, Sink, Output>[];
   readonly source: Source;
+  /** Whether it may have to be unpacked before it is read. */
+  readonly isPacked: boolean;
   readonly options: OpenOptions;
   readonly sink: Sink;
+  /** Where the output is to be compressed, if it is. */
+  readonly packed: Sink | undefined;
   readonly configuration: Configuration;
   readonly beside: BesideWeights;
   readonly calibration: readonly CalibrationPart<Source>[];
@@ -92,9 +97,25 @@ class Run<Source, Sink, Output> {
     gateQuality(report.tensors, gates, report);
     gateWarnings(report.warnings, gates, report);
     await this.#ask('verify', () => null);
+    const packStart = performance.now();
+    const packedBytes = await this.#pack(plan.sizes.outputBytes);
+    const compressMs = performance.now() - packStart;
     const output = await this.#lead('finish', null);
-    const timings = { ...report.timings, verifyMs: performance.now() - verifyStart };
-    return { report: { ...report, timings }, output };
+    const timings = { ...report.timings, verifyMs: packStart - verifyStart };
+    if (packedBytes === undefined) return { report: { ...report, timings }, output };
+    const sizes = { ...report.sizes, packedBytes };
+    return { report: { ...report, sizes, timings: { ...timings, compressMs } }, output };
+  }
+
+  /** Compresses what was verified, if that is wanted. Answers how many bytes that takes. */
+  async #pack(size: number): Promise<number | undefined> {
+    const { packed: sink, configuration, run } = this.#job;
+    const { zstdLevel: level } = configuration;
+    if (sink === undefined || level === null) return undefined;
+    return withStage('compress', run, async ({ signal, onProgress }) => {
+      const job = { files: this.#files, sink, size, level, signal, onProgress };
+      return this.#lead('endPacked', { sink, frames: await packFrames(job) });
+    });
   }
 
   /** Nothing is left of what was begun. If the leading worker is still busy after a failure, it is ended. */
@@ -107,10 +128,14 @@ class Run<Source, Sink, Output> {
 
   /** Opens the model in all workers, with the same calibration. */
   async #open(): Promise<void> {
-    const { open, others, source, options, calibration, run } = this.#job;
+    const { open, others, source, isPacked, options, calibration, run } = this.#job;
     const leading = open();
-    const following = others.map((session) => session.open(source, options, run.signal));
-    const [leader, ...followers] = await Promise.all([leading, ...following]);
+    const follow = async (session: Session<Source, Sink, Output>) => {
+      // What has to be unpacked is unpacked once.
+      const own = isPacked ? ((await leading).source as Source) : source;
+      return session.open(own, options, { signal: run.signal });
+    };
+    const [leader, ...followers] = await Promise.all([leading, ...others.map(follow)]);
     this.#files = [leader, ...followers];
     const { warnings } = await calibrateWith(leader, calibration, run);
     this.#dataWarnings = warnings;
@@ -178,7 +203,7 @@ class Run<Source, Sink, Output> {
   }
 
   /** Asks the worker that leads. */
-  #lead<Kind extends 'planFacts' | 'seal' | 'finish'>(
+  #lead<Kind extends 'planFacts' | 'seal' | 'endPacked' | 'finish'>(
     kind: Kind,
     parameters: Calls<Source, Sink, Output>[Kind]['parameters'],
   ): Promise<Calls<Source, Sink, Output>[Kind]['answer']> {

@@ -94,11 +94,11 @@ export class Session<Source, Sink, Output> {
   async open(
     source: Source,
     options: OpenOptions,
-    signal: AbortSignal | undefined,
+    controls: RequestControls,
   ): Promise<RemoteFile<Source, Sink, Output>> {
     const file = ++this.#lastFile;
-    await this.request('open', file, { source, options }, { signal });
-    return new RemoteFile(this, file);
+    const shared = await this.request('open', file, { source, options }, controls);
+    return new RemoteFile(this, file, shared);
   }
 
   async request<Kind extends Kinds>(
@@ -169,12 +169,15 @@ export class RemoteFile<Source, Sink, Output> {
   readonly session: Session<Source, Sink, Output>;
   /** How requests about other files name it. */
   readonly number: number;
+  /** The Source that other workers open to see the same, while it is open here. */
+  readonly source: unknown;
   /** The calibration its plans use, if it came from here; undefined after the worker has added data. */
   calibration: Calibration | Json<Calibration> | null | undefined = null;
 
-  constructor(session: Session<Source, Sink, Output>, number: number) {
+  constructor(session: Session<Source, Sink, Output>, number: number, source: unknown) {
     this.session = session;
     this.number = number;
+    this.source = source;
   }
 
   request<Kind extends Exclude<Kinds, 'load' | 'open' | 'rest'>>(
@@ -199,7 +202,7 @@ export async function withFile<Source, Sink, Output, Result>(
   signal: AbortSignal | undefined,
   work: (file: RemoteFile<Source, Sink, Output>) => Promise<Result>,
 ): Promise<Result> {
-  const file = await session.open(source, options, signal);
+  const file = await session.open(source, options, { signal });
   try {
     return await work(file);
   } finally {

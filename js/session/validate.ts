@@ -48,14 +48,14 @@ export async function validateModel<Types extends HostTypes>(
       try {
         const { fault } = model.beside;
         if (fault !== undefined) throw fault;
-        opened = await place.open(model, WHOLE, 'unknown', signal);
+        opened = await place.open(model, WHOLE, 'unknown', run);
       } catch (error) {
         if (!(error instanceof MonoquantError) || !FILE_FAULTS.includes(error.code)) throw error;
         // A file that cannot be opened is what validation is for.
         const { version } = await session.engine;
         return unreadable(version, error.message, error.tensor);
       }
-      const beside = measure && (await place.open(measure, opening, 'unsound', signal));
+      const beside = measure && (await place.open(measure, opening, 'unsound', run));
       const job = { file: opened, reference: beside, failUnder, executes, run };
       if (data === undefined) return validateFile({ ...job, data: undefined });
       return withFile(session, data, AS_DATA, signal, (inputs) =>

@@ -9,10 +9,13 @@ import type { RunOptions } from '../api/options.js';
 import type { OneOrShards } from '../engine/shards.js';
 import type { OpenOptions } from '../engine/wasm.js';
 import { type RemoteFile, type Session, throwIfAborted } from './session.js';
+import { StageProgress } from './stage-progress.js';
 
 /** A model as a host has opened it. */
 export interface OpenedModel<Source> {
   readonly source: OneOrShards<Source>;
+  /** Whether it may have to be unpacked before it is read. */
+  readonly isPacked?: boolean;
   readonly beside: BesideWeights;
   /** Throws if a file was changed since it was opened. */
   checkUnchanged(): void;
@@ -65,12 +68,15 @@ export class Workplace<Source, Sink, Output> {
   async open(
     model: OpenedModel<Source>,
     options: OpenOptions,
-    signal: AbortSignal | undefined,
+    { signal, onProgress }: RunOptions,
   ): Promise<FileFor<Source, Sink, Output>> {
     const session = this.session(signal);
     const views = this.#files.get(model) ?? new Map<string, FileFor<Source, Sink, Output>>();
     const key = toJson(options);
-    const file = views.get(key) ?? (await session.open(model.source, options, signal));
+    // Said only of files that have to be unpacked.
+    const progress = onProgress && new StageProgress('unpack', 1, onProgress);
+    const controls = { signal, onProgress: progress?.of(0) };
+    const file = views.get(key) ?? (await session.open(model.source, options, controls));
     this.#files.set(model, views.set(key, file));
     return file;
   }

@@ -26,13 +26,19 @@ import { EngineRun } from './engine-run.js';
 import { type PlanFacts, planFacts } from './plan-facts.js';
 import type { PlanChoice } from './protocol.js';
 
+/** The model as one source. */
+export interface OpenedSource extends JoinedShards {
+  /** Of its files on the disk, if any of them is compressed. */
+  readonly packedBytes: number | undefined;
+}
+
 export class EngineFile<Output> {
   readonly #engine: Engine;
   readonly #blocks: BlockShape;
   readonly source: ByteSource;
   readonly inspector: WasmInspector;
-  /** What was found while the files of the model were joined. */
-  readonly #joined: Omit<JoinedShards, 'source'>;
+  /** What was found while the files of the model were opened and joined. */
+  readonly #joined: Omit<OpenedSource, 'source'>;
   #calibration: Json<Calibration> | null = null;
   #run: EngineRun<Output> | undefined;
   /** Of the plan of the run. */
@@ -43,7 +49,7 @@ export class EngineFile<Output> {
     blocks: BlockShape,
     source: ByteSource,
     inspector: WasmInspector,
-    joined: Omit<JoinedShards, 'source'>,
+    joined: Omit<OpenedSource, 'source'>,
   ) {
     this.#joined = joined;
     this.#engine = engine;
@@ -55,7 +61,7 @@ export class EngineFile<Output> {
   static async open<Output>(
     engine: Engine,
     blocks: BlockShape,
-    { source, ...joined }: JoinedShards,
+    { source, ...joined }: OpenedSource,
     options: OpenOptions,
   ): Promise<EngineFile<Output>> {
     const inspector = await engine.inspect(source, options);
@@ -64,10 +70,12 @@ export class EngineFile<Output> {
 
   catalog(): Json<Catalog> {
     const json = this.inspector.catalog();
-    const { superseded } = this.#joined;
-    if (superseded.length === 0) return json;
-    const catalog = parseJson(json);
-    return toJson({ ...catalog, leftOut: [...catalog.leftOut, ...superseded] });
+    const { superseded, packedBytes } = this.#joined;
+    if (superseded.length === 0 && packedBytes === undefined) return json;
+    const { format, bytes, ...catalog } = parseJson(json);
+    const leftOut = [...catalog.leftOut, ...superseded];
+    const packed = packedBytes === undefined ? {} : { packedBytes };
+    return toJson({ format, bytes, ...packed, ...catalog, leftOut });
   }
 
   problems(): Json<readonly Problem[]> {
@@ -182,6 +190,7 @@ export class EngineFile<Output> {
   async close(): Promise<void> {
     await this.drop();
     deleteQuietly(this.inspector);
+    await this.source.close?.();
   }
 
   #planOf({ configuration, unfit }: PlanChoice): WasmPlan {

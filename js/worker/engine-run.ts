@@ -19,8 +19,10 @@ import type {
   WasmPlan,
   WasmStage,
 } from '../engine/wasm.js';
+import type { Zstd } from '../engine/zstd.js';
 import type { ByteSink } from '../io/byte-sink.js';
 import type { ByteSource } from '../io/byte-source.js';
+import { Packing } from './packing.js';
 import type { BandErrors, EncodedShare } from './protocol.js';
 import { tableOf } from './table.js';
 
@@ -31,6 +33,9 @@ export class EngineRun<Output> {
   readonly #plan: WasmPlan;
   #encode: WasmStage<EncodeResult> | undefined;
   #sink: ByteSink<Output> | undefined;
+  #packing: Packing | undefined;
+  /** The compressed output, if there is one. */
+  #packed: ByteSink<Output> | undefined;
 
   /** Takes the plan over. */
   constructor(engine: Engine, blocks: BlockShape, source: ByteSource, plan: WasmPlan) {
@@ -79,13 +84,42 @@ export class EngineRun<Output> {
     );
   }
 
+  /** Compresses one frame of the verified output, and keeps it. */
+  pack(zstd: Zstd, frame: number, level: number): Promise<number> {
+    const { sink } = this.#encoded('pack');
+    this.#packing ??= new Packing(zstd, sink, level);
+    return this.#packing.pack(frame);
+  }
+
+  /** Writes the frame that was kept. `open` opens the compressed output. */
+  async placePacked(open: () => Promise<ByteSink<Output>>, offset: number): Promise<void> {
+    this.#packed ??= await open();
+    await this.#packing?.place(this.#packed, offset);
+  }
+
+  /** Ends the compressed output; `open` opens it as one of so many bytes. */
+  async endPacked(
+    open: (size: number) => Promise<ByteSink<Output>>,
+    frames: readonly number[],
+  ): Promise<number> {
+    const packed = this.#packed;
+    if (packed === undefined || this.#packing === undefined) {
+      throw new MonoquantError('internal', 'Nothing was packed.');
+    }
+    const size = await this.#packing.end(packed, frames);
+    this.#packed = await open(size);
+    return size;
+  }
+
   /** Every share has been verified. */
   async finish(): Promise<Output> {
     const { sink } = this.#encoded('finish');
     await this.#source.checkUnchanged?.();
     const output = await sink.finish();
     this.#sink = undefined;
-    return output;
+    const packed = this.#packed;
+    this.#packed = undefined;
+    return packed === undefined ? output : packed.finish();
   }
 
   /** Lets go of the plan and of what was made by it; an output that was not finished is void. */
@@ -93,7 +127,10 @@ export class EngineRun<Output> {
     deleteQuietly(this.#encode);
     deleteQuietly(this.#plan);
     await this.#sink?.abort();
+    await this.#packed?.abort();
     this.#sink = undefined;
+    this.#packed = undefined;
+    this.#packing = undefined;
   }
 
   #encoded(step: string): { encode: WasmStage<EncodeResult>; sink: ByteSink<Output> } {

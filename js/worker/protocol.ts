@@ -31,8 +31,8 @@ interface Call<Parameters, Answer> {
 /** `Source` and `Sink` are how a host names its files, `Output` is what it gets in the end. */
 export interface Calls<Source, Sink, Output> {
   readonly load: Call<EngineInfo, LoadedEngine>;
-  /** Reads the file's metadata. */
-  readonly open: Call<{ readonly source: Source; readonly options: OpenOptions }, void>;
+  /** Reads the file's metadata. Answers what other workers open to see the same, while it is open here. */
+  readonly open: Call<{ readonly source: Source; readonly options: OpenOptions }, Source>;
   readonly close: Call<null, void>;
   /** Closes all files. Answers how many bytes of memory the engine has taken. */
   readonly rest: Call<null, number>;
@@ -66,6 +66,12 @@ export interface Calls<Source, Sink, Output> {
   readonly seal: Call<readonly Json<Checksums>[], number>;
   /** Reads back this worker's share, once all are written. */
   readonly verify: Call<null, void>;
+  /** Compresses one frame of what was verified, and keeps it. Answers how many bytes it has. */
+  readonly pack: Call<{ readonly frame: number; readonly level: number }, number>;
+  /** Writes the frame that was kept into the compressed output, and reads it back. */
+  readonly placePacked: Call<{ readonly sink: Sink; readonly offset: number }, void>;
+  /** Ends the compressed output, when all frames have their place. Answers how many bytes it has. */
+  readonly endPacked: Call<{ readonly sink: Sink; readonly frames: readonly number[] }, number>;
   readonly finish: Call<null, Output>;
   /** Lets go of the plan, and of an output that was not finished. */
   readonly drop: Call<null, void>;

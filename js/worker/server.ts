@@ -6,21 +6,17 @@ import { MonoquantError } from '../api/errors.js';
 import type { EngineInfo } from '../api/types.js';
 import type { BlockShape, Engine } from '../engine/engine.js';
 import type { OnStageProgress } from '../engine/pipeline.js';
-import {
-  isShards,
-  type JoinedShards,
-  joinShards,
-  type OneOrShards,
-  refuseMisplaced,
-} from '../engine/shards.js';
+import { isShards, joinShards, type OneOrShards, refuseMisplaced } from '../engine/shards.js';
+import { type OnUnpack, type Unpacked, type UnpackHost, unpacked } from '../engine/unpack.js';
+import type { Zstd } from '../engine/zstd.js';
 import type { ByteSink } from '../io/byte-sink.js';
 import type { ByteSource } from '../io/byte-source.js';
-import { EngineFile } from './engine-file.js';
+import { EngineFile, type OpenedSource } from './engine-file.js';
 import { toFailure } from './failure.js';
 import type { Calls, LoadedEngine, Reply, Request } from './protocol.js';
 
 /** What a host's worker can do. */
-export interface WorkerHost<Source, Sink, Output> {
+export interface WorkerHost<Source, Sink, Output> extends UnpackHost<Source> {
   readonly blocks: BlockShape;
   /** What is loaded may be less than what was chosen; the engine's info says so. */
   loadEngine(chosen: EngineInfo): Promise<Engine>;
@@ -84,6 +80,11 @@ class SessionWorker<Source, Sink, Output> {
       file.run.encode(share, await this.#host.openSink(sink, size), onProgress),
     seal: (file, checksums) => file.run.seal(checksums),
     verify: (file, _, onProgress) => file.run.verify(onProgress),
+    pack: async (file, { frame, level }) => file.run.pack(await this.#loadedZstd(), frame, level),
+    placePacked: (file, { sink, offset }) =>
+      file.run.placePacked(() => this.#host.openSink(sink, 0), offset),
+    endPacked: (file, { sink, frames }) =>
+      file.run.endPacked((size) => this.#host.openSink(sink, size), frames),
     finish: (file) => file.run.finish(),
     drop: (file) => file.drop(),
     compare: (file, { reference }, onProgress) =>
@@ -94,6 +95,7 @@ class SessionWorker<Source, Sink, Output> {
       file.trial(this.#openedIfAny(reference), this.#openedIfAny(data), onProgress),
   };
   #engine: Promise<Engine> | undefined;
+  #zstd: Promise<Zstd> | undefined;
 
   constructor(host: WorkerHost<Source, Sink, Output>) {
     this.#host = host;
@@ -108,7 +110,7 @@ class SessionWorker<Source, Sink, Output> {
       case 'load':
         return this.#load(parameters);
       case 'open':
-        return this.#open(file, parameters);
+        return this.#open(file, parameters, onProgress);
       case 'close':
         return this.#close(file);
       case 'rest':
@@ -130,14 +132,22 @@ class SessionWorker<Source, Sink, Output> {
   async #open(
     file: number,
     { source, options }: AnyCalls<Source, Sink, Output>['open']['parameters'],
-  ): Promise<void> {
+    onProgress: OnStageProgress | undefined,
+  ): Promise<OneOrShards<Source>> {
     const engine = await this.#loaded();
-    const joined = await this.#openSource(source);
-    // Whoever refuses no more than this lists what is wrong.
-    const isJudged = options.refuses === 'unknown';
-    if (!isJudged && isShards(source)) refuseMisplaced(joined.problems, source.weightMap);
-    const opened = await EngineFile.open<Output>(engine, this.#host.blocks, joined, options);
-    this.#files.set(file, opened);
+    const files = await this.#openFiles(source, onProgress);
+    try {
+      const joined = await this.#joined(source, files);
+      // Whoever refuses no more than this lists what is wrong.
+      const isJudged = options.refuses === 'unknown';
+      if (!isJudged && isShards(source)) refuseMisplaced(joined.problems, source.weightMap);
+      const opened = await EngineFile.open<Output>(engine, this.#host.blocks, joined, options);
+      this.#files.set(file, opened);
+    } catch (error) {
+      for (const opened of files) await opened.source.close?.();
+      throw error;
+    }
+    return withShared(source, files);
   }
 
   async #close(file: number): Promise<void> {
@@ -148,19 +158,57 @@ class SessionWorker<Source, Sink, Output> {
 
   async #rest(): Promise<number> {
     for (const file of this.#files.keys()) await this.#close(file);
+    this.#zstd = undefined;
     return (await this.#loaded()).memoryBytes;
   }
 
-  /** Several files of one model are one source to all the rest. */
-  async #openSource(source: OneOrShards<Source>): Promise<JoinedShards> {
-    if (!isShards(source)) {
-      return { source: await this.#host.openSource(source), problems: [], superseded: [] };
+  /** One after the other: each may have to be unpacked. */
+  async #openFiles(
+    source: OneOrShards<Source>,
+    onProgress: OnStageProgress | undefined,
+  ): Promise<readonly Unpacked<Source>[]> {
+    const onUnpack: OnUnpack | undefined =
+      onProgress && ((bytes, totalBytes) => onProgress(bytes, totalBytes, ''));
+    const host: UnpackHost<Source> = {
+      loadZstd: () => this.#loadedZstd(),
+      openScratch: (bytes) => this.#host.openScratch(bytes),
+    };
+    const opened: Unpacked<Source>[] = [];
+    try {
+      for (const file of isShards(source) ? source.shards.map((shard) => shard.source) : [source]) {
+        opened.push(await unpacked(await this.#host.openSource(file), host, onUnpack));
+      }
+    } catch (error) {
+      for (const file of opened) await file.source.close?.();
+      throw error;
     }
-    const files = source.shards.map(async (shard) => ({
-      name: shard.name,
-      source: await this.#host.openSource(shard.source),
+    return opened;
+  }
+
+  /** Several files of one model are one source to all the rest. */
+  async #joined(
+    source: OneOrShards<Source>,
+    files: readonly Unpacked<Source>[],
+  ): Promise<OpenedSource> {
+    const isPacked = files.some((file) => file.packedBytes !== undefined);
+    const sizes = files.map((file) => file.packedBytes ?? file.source.size);
+    const packedBytes = isPacked ? sizes.reduce((sum, bytes) => sum + bytes, 0) : undefined;
+    const [first] = files;
+    if (!isShards(source) && first !== undefined) {
+      return { source: first.source, problems: [], superseded: [], packedBytes };
+    }
+    const { shards = [], weightMap } = isShards(source) ? source : {};
+    const open = files.map((file, index) => ({
+      name: shards[index]?.name ?? '',
+      source: file.source,
     }));
-    return joinShards(await this.#loaded(), await Promise.all(files), source.weightMap);
+    return { ...(await joinShards(await this.#loaded(), open, weightMap)), packedBytes };
+  }
+
+  /** Not before it is needed: most models are not compressed. */
+  #loadedZstd(): Promise<Zstd> {
+    this.#zstd ??= this.#host.loadZstd();
+    return this.#zstd;
   }
 
   #loaded(): Promise<Engine> {
@@ -177,4 +225,17 @@ class SessionWorker<Source, Sink, Output> {
   #openedIfAny(file: number | undefined): EngineFile<Output> | undefined {
     return file === undefined ? undefined : this.#opened(file);
   }
+}
+
+/** The same files, those that were unpacked as they are now. */
+function withShared<Source>(
+  source: OneOrShards<Source>,
+  files: readonly Unpacked<Source>[],
+): OneOrShards<Source> {
+  if (!isShards(source)) return files[0]?.shared ?? source;
+  const shards = source.shards.map((shard, index) => ({
+    name: shard.name,
+    source: files[index]?.shared ?? shard.source,
+  }));
+  return { ...source, shards };
 }

@@ -16,9 +16,10 @@ export function placeOf(model: string, choices: Choices, parent: string | undefi
   // A file that is named without an output is meant alone.
   const named = isFolder(model) ? model : isIndexName(model) ? dirname(model) : undefined;
   const folder = parent === undefined ? named : folderOf(model);
+  const packed = choices.zstdLevel === undefined || choices.zstdLevel === null ? '' : '.zst';
   const ending =
     folder === undefined
-      ? `${outputSuffix(choices)}.${choices.container ?? 'safetensors'}`
+      ? `${outputSuffix(choices)}.${choices.container ?? 'safetensors'}${packed}`
       : outputSuffix(choices) + sep;
   const beside = besideModel(folder ?? model, ending);
   return parent === undefined ? beside : join(parent, basename(beside)) + (folder ? sep : '');

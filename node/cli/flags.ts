@@ -64,6 +64,7 @@ const THREADS = { threads: RUN.threads } as const;
 const FORCE = { force: OUTPUT.force } as const;
 const OUTPUT_FILE = { output: OUTPUT.output } as const;
 const TIES = { duplicateTies: CONVERT.duplicateTies } as const;
+const ZSTD = { zstdLevel: CONVERT.zstdLevel } as const;
 
 function oneSection<const Flags extends readonly Flag[]>(flags: Flags) {
   return [{ title: 'Flags', flags }] as const;
@@ -125,7 +126,7 @@ export const CALIBRATE_FLAGS = oneSection([
 export type CalibrateFlag = FlagOf<typeof CALIBRATE_FLAGS>;
 
 export const CONVERT_FLAGS = oneSection([
-  ...flagsOf({ ...OUTPUT_FILE, ...FORCE, ...OPENING, ...TIES, ...STRICT }),
+  ...flagsOf({ ...OUTPUT_FILE, ...ZSTD, ...FORCE, ...OPENING, ...TIES, ...STRICT }),
   CONFIG,
   { ...JSON_DOCUMENT, help: 'print the report as one JSON document' },
   QUIET,

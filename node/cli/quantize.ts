@@ -5,7 +5,7 @@
 import { resolve } from 'node:path';
 import { MonoquantError } from '../../js/api/errors.js';
 import { GateError } from '../../js/api/gate-error.js';
-import { containerOf } from '../../js/api/options.js';
+import { containerOf, isPackedName } from '../../js/api/options.js';
 import { withPreset } from '../../js/api/presets.js';
 import { withChanges } from '../../js/api/types.js';
 import { isFolder } from '../model-input.js';
@@ -44,7 +44,12 @@ function jobsOf(given: Arguments<QuantizeFlag>, session: Session): readonly Job[
       const output = weightsOf(place, model, chosen.container);
       // The name that somebody gives the output says more than a configuration.
       const container = containerOf(output);
-      const choices = { ...chosen, ...(container === undefined ? {} : { container }) };
+      const isPlain = flags.zstdLevel === undefined && !isPackedName(output);
+      const choices = {
+        ...chosen,
+        ...(container === undefined ? {} : { container }),
+        ...(isPlain && chosen.zstdLevel !== undefined ? { zstdLevel: null } : {}),
+      };
       return { model, place, output, named: named && place, choices, terms, run, values, session };
     }),
   );

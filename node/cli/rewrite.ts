@@ -3,10 +3,11 @@
  * It exists so that both show progress, results and warnings alike.
  * The name of the output says what it becomes.
  */
-import type { ConvertOptions } from '../../js/api/options.js';
+import { type ConvertOptions, isPackedName } from '../../js/api/options.js';
 import { type Choices, type Report, withChanges } from '../../js/api/types.js';
 import { formatDuration, formatExactBytes } from '../../js/words/format.js';
 import { printable } from '../../js/words/printable.js';
+import { packedFact } from '../../js/words/report/facts.js';
 import type { QuantizeResult } from '../index.js';
 import { readConfig } from './config-file.js';
 import { renderFacts } from './facts.js';
@@ -34,7 +35,7 @@ export async function rewrite(
   const choices = { quiet: values.quiet === true, lines: !values.json };
   const { report, written } = await withProgress(session.err, choices, async (onProgress) => {
     const result = await call({
-      ...rewriteOptions(values.config, chosen),
+      ...rewriteOptions(values.config, chosen, output),
       output,
       force,
       strict,
@@ -45,13 +46,14 @@ export async function rewrite(
     return { report: result.report, written: result.output ?? output };
   });
   const { sizes, timings, warnings } = report;
-  const total = timings.planMs + timings.encodeMs + timings.verifyMs;
+  const total = timings.planMs + timings.encodeMs + timings.verifyMs + (timings.compressMs ?? 0);
   if (values.json) printJson(session.out, report);
   else if (values.quiet) printPath(session.out, written);
   else {
     const lines = [
       ['output', printable(written)],
       ['size', formatExactBytes(sizes.outputBytes)],
+      packedFact(report),
       ...facts(report),
       ['time', formatDuration(total)],
     ] as const;
@@ -60,7 +62,11 @@ export async function rewrite(
   printWarnings(session.err, warnings);
 }
 
-function rewriteOptions(config: string | undefined, chosen: Choices): ConvertOptions {
+function rewriteOptions(
+  config: string | undefined,
+  chosen: Choices,
+  output: string,
+): ConvertOptions {
   const file = readConfig(config);
   if (file.bits !== undefined && file.bits !== 'none') {
     throw usageError(
@@ -70,5 +76,9 @@ function rewriteOptions(config: string | undefined, chosen: Choices): ConvertOpt
   }
   const choices = withChanges(file, chosen);
   const { key = null, stripPrefix = '', duplicateTies = false, container } = choices;
-  return { key, stripPrefix, duplicateTies, ...(container === undefined ? {} : { container }) };
+  // The name of an output says more than a configuration.
+  const packed = isPackedName(output) ? choices : chosen;
+  const { zstdLevel = null } = packed;
+  const named = container === undefined ? {} : { container };
+  return { key, stripPrefix, duplicateTies, zstdLevel, ...named };
 }

@@ -41,7 +41,7 @@ export function renderCatalog(
 }
 
 function catalogFacts(catalog: Catalog, model: string, verbose: boolean): Fact[] {
-  const { bytes, parameters, tensors, metadata } = catalog;
+  const { parameters, tensors, metadata } = catalog;
   const dataBytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
   const dtypes = countBy(tensors, typeText, (tensor) => tensor.bytes);
   const kinds = countBy(tensors, ({ kind }) => kind);
@@ -49,7 +49,7 @@ function catalogFacts(catalog: Catalog, model: string, verbose: boolean): Fact[]
   return [
     ['model', printable(model)],
     ['format', formatText(catalog)],
-    ['size', formatExactBytes(bytes)],
+    ['size', sizeText(catalog)],
     ['parameters', formatLargeCount(parameters)],
     ['tensors', tensorsText(tensors)],
     ...partFacts(catalog),
@@ -81,10 +81,16 @@ function foreignFacts({ foreign }: Catalog): Fact[] {
   });
 }
 
-function formatText({ format, files = [] }: Catalog): string {
-  return files.length === 0
-    ? FORMAT_WORDS[format]
-    : `${FORMAT_WORDS[format]}, ${formatPlural(files.length, 'file')}`;
+function formatText({ format, files = [], packedBytes }: Catalog): string {
+  const words = FORMAT_WORDS[format] + (packedBytes === undefined ? '' : ' in zstd');
+  return files.length === 0 ? words : `${words}, ${formatPlural(files.length, 'file')}`;
+}
+
+/** What is on the disk first, as it is what people see in their folder. */
+function sizeText({ bytes, packedBytes }: Catalog): string {
+  return packedBytes === undefined
+    ? formatExactBytes(bytes)
+    : `${formatBytes(packedBytes)} of ${formatExactBytes(bytes)}`;
 }
 
 function tensorsText(tensors: readonly TensorInfo[]): string {

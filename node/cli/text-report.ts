@@ -47,11 +47,12 @@ function worst(report: Report) {
 }
 
 function moreFacts({ engine, timings }: Report): Fact[] {
-  const { planMs, encodeMs, verifyMs } = timings;
+  const { planMs, encodeMs, verifyMs, compressMs } = timings;
   const steps = [
     `plan ${formatDuration(planMs)}`,
     `encode ${formatDuration(encodeMs)}`,
     `verify ${formatDuration(verifyMs)}`,
+    ...(compressMs === undefined ? [] : [`compress ${formatDuration(compressMs)}`]),
   ];
   return [
     ['', steps.join(', ')],

@@ -204,7 +204,7 @@ describe('effects', () => {
     // There is only one format to choose; a model that is open has been opened with its key and its prefix;
     // and what the others change shows where files of their kind are: PyTorch's, of codes, of captured inputs.
     const elsewhere = [
-      ...['format', 'key', 'stripPrefix', 'container', 'duplicateTies', 'dequantize'],
+      ...['format', 'key', 'stripPrefix', 'container', 'zstdLevel', 'duplicateTies', 'dequantize'],
       ...['static', 'calibration', 'observer', 'percentile', 'inputScheme'],
     ];
     expect(all.filter((key) => !tried.has(key)).sort()).toEqual(elsewhere.sort());

@@ -53,7 +53,8 @@ describe('the tarball', () => {
       if (!path.startsWith('dist/') || EXTRAS.includes(path)) continue;
       expect(path).toMatch(/^dist\/(node|browser|wasm|types)\/.*\.(js|js\.map|mjs|wasm|d\.ts)$/);
     }
-    expect(packed.size).toBeLessThan(1e6);
+    // A tenth of it is zstd, which no page loads before somebody drops a compressed model.
+    expect(packed.size).toBeLessThan(1.15e6);
   });
 
   it('has programs that can be run', () => {

@@ -122,6 +122,7 @@ const sizes = object<Plan['sizes']>({
   sourceBytes: count,
   tensorBytes: count,
   outputBytes: count,
+  packedBytes: optional(count),
   parameters: count,
   quantizedParameters: count,
   bitsPerWeight: number,
@@ -314,13 +315,19 @@ const reportDocument = object<Report>({
   tied: list(unchanged('tie')),
   dropped: list(unchanged('drop')),
   warnings,
-  timings: object<Report['timings']>({ planMs: number, encodeMs: number, verifyMs: number }),
+  timings: object<Report['timings']>({
+    planMs: number,
+    encodeMs: number,
+    verifyMs: number,
+    compressMs: optional(number),
+  }),
 });
 
 const catalogDocument = object<Catalog>({
   format: oneOf(FILE_FORMATS),
   files: optional(list(text)),
   bytes: count,
+  packedBytes: optional(count),
   parameters: count,
   metadata: (value, path) => {
     expect(typeof value === 'object' && value !== null, path).toBe(true);

@@ -1,9 +1,11 @@
 /**
  * An open model in browsers: one worker for all of its calls, and outputs that are Blobs.
  */
+import { contradiction } from '../../js/api/check.js';
 import { ASYNC_DISPOSE } from '../../js/api/disposal.js';
 import type { Functions } from '../../js/api/functions.js';
 import type { QuantizeRequest } from '../../js/api/options.js';
+import { option, say } from '../../js/api/sentence.js';
 import type { Report } from '../../js/api/types.js';
 import { functionsOf } from '../../js/session/functions.js';
 import { Handle } from '../../js/session/handle.js';
@@ -46,6 +48,12 @@ class WebModel extends Handle<WebTypes> {
   }
 
   protected write(request: QuantizeRequest): Promise<QuantizeResult> {
+    if (request.configuration.zstdLevel !== null) {
+      throw contradiction(
+        say`${option('zstdLevel')} compresses what is written to a path, and a browser has none.`,
+        say`Leave out ${option('zstdLevel')}.`,
+      );
+    }
     return this.place.inTurn(request.run, async () => {
       const { parts } = await openCalibration(request.calibration);
       const file = await PrivateFileName.claim();

@@ -56,11 +56,12 @@ export class OpfsSink implements ByteSink<Blob> {
     if (count !== bytes.length) throw writeFailed();
   }
 
-  async finish(): Promise<Blob> {
+  /** `expected`: how long it has become, if that was not known before. */
+  async finish(expected = this.size): Promise<Blob> {
     await this.#handle.flush();
     const size = await this.#handle.getSize();
     await this.#handle.close();
-    if (size !== this.size) throw writeFailed();
+    if (size !== expected) throw writeFailed();
     return this.#file.getFile();
   }
 

@@ -7,15 +7,18 @@ import type { EngineInfo } from '../../js/api/types.js';
 import type { Engine } from '../../js/engine/engine.js';
 import { loadEngine } from '../../js/engine/load.js';
 import type { OneOrShards } from '../../js/engine/shards.js';
+import { Zstd } from '../../js/engine/zstd.js';
 import type { ByteSink } from '../../js/io/byte-sink.js';
 import type { Request } from '../../js/worker/protocol.js';
 import { serve } from '../../js/worker/server.js';
-// Both, and not only when they are wanted: bundlers cannot cut a worker of the classic kind into pieces.
+// All of them, and not only when they are wanted: bundlers cannot cut a worker of the classic kind into pieces.
 import threaded from '../wasm/monoquant-mt.mjs';
 import single from '../wasm/monoquant-st.mjs';
+import zstd from '../wasm/monoquant-zstd.mjs';
 import { BlobSource } from './blob-source.js';
 import { MemorySink } from './memory-sink.js';
 import { OpfsSink } from './opfs-sink.js';
+import { ScratchBlob } from './scratch-blob.js';
 import { canShareMemory } from './threads.js';
 
 /** Larger outputs go to a private file. */
@@ -28,6 +31,8 @@ const receive = serve<Blob, string, Blob>(
     // Bytes of a Blob and sizes of a private file come from another process, which small blocks make slow.
     blocks: { slots: 4, blockBytes: 8 << 20 },
     loadEngine: loadBest,
+    loadZstd: () => Zstd.load(zstd),
+    openScratch: (bytes) => ScratchBlob.open(bytes),
     openSource: async (blob) => new BlobSource(blob),
     openSink,
   },

@@ -39,10 +39,12 @@ scope.addEventListener('fetch', (event) => {
   if (isOurs) (event as RequestEvent).respondWith(answer(request));
 });
 
-/** The engine with threads is left for pages that are isolated: they keep it when they load it. */
+/** What not every visitor needs is kept when it is loaded: threads in isolated pages, zstd for compressed models. */
+const LATER = /monoquant-(mt|zstd)/;
+
 async function keepFiles(): Promise<void> {
   const cache = await caches.open(__SITE_CACHE__);
-  await cache.addAll(FILES.filter((file) => !file.includes('monoquant-mt')).map(urlOf));
+  await cache.addAll(FILES.filter((file) => !LATER.test(file)).map(urlOf));
 }
 
 async function dropOldFiles(): Promise<void> {

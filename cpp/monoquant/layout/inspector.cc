@@ -26,10 +26,11 @@ constexpr uint64_t kHeadBytes =
 struct Signature {
   std::string_view magic;
   std::string_view name;
+  std::string_view unpack = {}; // the command that takes the model out
 };
 
 // What people drop by mistake, told apart by its first bytes.
-constexpr std::array<Signature, 11> kSignatures = {{
+constexpr std::array<Signature, 15> kSignatures = {{
     {"GGUF", "a GGUF file"},
     {"\x89HDF", "an HDF5 (Keras) file"},
     {"\x93NUMPY", "a NumPy array"},
@@ -39,8 +40,14 @@ constexpr std::array<Signature, 11> kSignatures = {{
     {"<html", "an HTML page (a failed download, perhaps)"},
     {"\x89PNG", "a picture"},
     {"\xFF\xD8\xFF", "a picture"},
-    {"\x1F\x8B", "a gzip file"},
-    {"\x28\xB5\x2F\xFD", "a zstd file"},
+    {"\x1F\x8B", "a gzip file", "gunzip FILE, or tar -xzf FILE"},
+    {"\x28\xB5\x2F\xFD", "a zstd file", "zstd -d FILE, or tar -xf FILE"},
+    {"BZh", "a bzip2 file", "bunzip2 FILE, or tar -xjf FILE"},
+    {"\xFD"
+     "7zXZ",
+     "an xz file", "unxz FILE, or tar -xJf FILE"},
+    {"7z\xBC\xAF\x27\x1C", "a 7z archive", "7z x FILE"},
+    {"Rar!\x1A\x07", "a RAR archive", "unrar x FILE"},
 }};
 
 /// The first bytes of the stream that torch.save wrote before 1.6, and of any other pickle.
@@ -68,10 +75,12 @@ bool looks_like_onnx(std::string_view head) {
          (head[2] == '\x12' || head[2] == '\x3A');
 }
 
-Error unsupported(std::string_view found) {
+Error unsupported(std::string_view found, std::string_view unpack = {}) {
   return {ErrorCode::kUnsupportedFormat,
           concat("Expected a PyTorch or safetensors file, found ", found, "."),
-          "Use the .pt, .pth, .bin, .ckpt or .safetensors file that the model was saved to.",
+          unpack.empty()
+              ? "Use the .pt, .pth, .bin, .ckpt or .safetensors file that the model was saved to."
+              : concat("Unpack it first (", unpack, "), and give the model that is in it."),
           {},
           0};
 }
@@ -126,7 +135,7 @@ Result<Parsed<Catalog>> read_file(const ByteWindow &window, const Opening &openi
         std::find_if(kSignatures.begin(), kSignatures.end(),
                      [&](const auto &entry) { return text.starts_with(entry.magic); });
     if (known != kSignatures.end()) {
-      return unsupported(known->name);
+      return unsupported(known->name, known->unpack);
     }
     if (looks_like_pickle(text)) {
       return read_checkpoint(torch::read_legacy_checkpoint(window, opening.choice), size);

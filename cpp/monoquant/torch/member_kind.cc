@@ -4,6 +4,7 @@
 #include <array>
 
 #include "monoquant/base/bytes.h"
+#include "monoquant/base/text.h"
 
 namespace monoquant::torch {
 namespace {
@@ -54,6 +55,20 @@ bool is_plain_record(std::string_view name) {
     }
   }
   return is_plain_fact(name);
+}
+
+bool is_weights_file(std::string_view name) {
+  constexpr std::array kEnds = {".safetensors"sv, ".bin"sv, ".pt"sv, ".pth"sv, ".ckpt"sv};
+  return ends_with_any(name, kEnds);
+}
+
+Error packed_model(std::string_view archive, std::string_view member, std::string_view unpack) {
+  return {ErrorCode::kUnsupportedFormat,
+          concat("Expected a PyTorch or safetensors file, found a ", archive, " archive with \"",
+                 member, "\" in it."),
+          concat("Unpack it first (", unpack, "), and give the model that is in it."),
+          {},
+          0};
 }
 
 bool is_script_module(std::string_view name) {

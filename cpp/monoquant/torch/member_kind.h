@@ -7,6 +7,8 @@
 #include <span>
 #include <string_view>
 
+#include "monoquant/base/result.h"
+
 namespace monoquant::torch {
 
 /// Whether a member says only how the archive was written. `name`: without the top folder.
@@ -14,6 +16,13 @@ bool is_plain_fact(std::string_view name);
 /// Whether a member of a saved checkpoint can hold neither names nor code: storages, and small facts.
 /// `name`: without the archive's top folder.
 bool is_plain_record(std::string_view name);
+
+/// True for the files that models are saved to: in an archive that is no checkpoint, a model that was packed.
+bool is_weights_file(std::string_view name);
+
+/// The error of an archive that is no checkpoint and has such a file in it. `archive` is "zip" or "tar", `unpack` the
+/// command that unpacks one.
+Error packed_model(std::string_view archive, std::string_view member, std::string_view unpack);
 
 /// A module of a program of TorchScript. `name`: without the archive's top folder.
 bool is_script_module(std::string_view name);

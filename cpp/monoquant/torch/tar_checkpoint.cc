@@ -11,6 +11,7 @@
 #include "monoquant/container/tar.h"
 #include "monoquant/torch/assembly.h"
 #include "monoquant/torch/checkpoint.h"
+#include "monoquant/torch/member_kind.h"
 #include "monoquant/torch/tar_tensors.h"
 
 namespace monoquant::torch {
@@ -66,6 +67,12 @@ Result<Parsed<Checkpoint>> read_tar_checkpoint(const ByteWindow &window, const C
   const auto *tensors = find_member(members, "tensors");
   const auto *pickle = find_member(members, "pickle");
   if (storages == nullptr || tensors == nullptr || pickle == nullptr) {
+    const auto weights = std::find_if(members.begin(), members.end(), [](const auto &member) {
+      return is_weights_file(member.name);
+    });
+    if (weights != members.end()) {
+      return packed_model("tar", weights->name, "tar -xf FILE");
+    }
     return Error{ErrorCode::kUnsupportedFormat,
                  "Expected a PyTorch checkpoint (a tar archive with storages, tensors and pickle), "
                  "found another tar archive.",

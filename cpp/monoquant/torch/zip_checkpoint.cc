@@ -6,6 +6,7 @@
 #include "monoquant/base/json.h"
 #include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
+#include "monoquant/torch/member_kind.h"
 #include "monoquant/torch/pickle.h"
 
 namespace monoquant::torch {
@@ -41,6 +42,9 @@ Result<std::string> only_folder(const std::vector<std::string> &folders, std::st
 }
 
 Error no_checkpoint(const container::ZipDirectory &directory) {
+  const auto weights =
+      std::find_if(directory.members.begin(), directory.members.end(),
+                   [](const auto &member) { return is_weights_file(member.name); });
   std::string found;
   constexpr size_t kNamed = 3;
   for (size_t i = 0; i < std::min(directory.members.size(), kNamed); ++i) {
@@ -53,6 +57,9 @@ Error no_checkpoint(const container::ZipDirectory &directory) {
       });
   const bool is_old_export =
       directory.find("serialized_state_dict.pt") != nullptr; // torch.export before 2.8
+  if (!is_package && !is_old_export && weights != directory.members.end()) {
+    return packed_model("zip", weights->name, "unzip FILE");
+  }
   const std::string_view what = is_package      ? "a torch.package"
                                 : is_old_export ? "a program that PyTorch exported before 2.8"
                                 : directory.members.empty() ? "an empty zip archive"

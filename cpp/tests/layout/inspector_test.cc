@@ -57,6 +57,13 @@ TEST(Inspector, other_formats_are_named) {
       {"\x89PNG\r\n\x1a\n", "a picture"},
       {{"\x1F\x8B\x08\x00\x00\x00\x00\x00\x00", 9}, "gzip"},
       {{"\x28\xB5\x2F\xFD\x00\x00\x00\x00\x00", 9}, "zstd"},
+      {"BZh91AY&SY", "bzip2"},
+      {{"\xFD"
+        "7zXZ\x00\x00\x04",
+        8},
+       "an xz file"},
+      {{"7z\xBC\xAF\x27\x1C\x00\x04", 8}, "7z"},
+      {{"Rar!\x1A\x07\x01\x00", 8}, "RAR"},
   };
   for (const Row &row : rows) {
     Bytes file = bytes_of(row.begins);

@@ -42,7 +42,7 @@ const place: Kind<string, string | URL> = {
 export const OUTPUT = {
   /**
    * Where to write, a path or a file: URL: a file, whose ending says of which kind (.safetensors, .pt, .pth, .bin,
-   * .ckpt), or a folder (one that is there, a name that ends in `/`, or any name if the model is a folder), which gets
+   * .ckpt, and .zst behind it for one that is compressed), or a folder (one that is there, a name that ends in `/`, or any name if the model is a folder), which gets
    * the weights and all that stands beside those of the model. Without it the result is kept aside until `save`.
    */
   output: { kind: place, flag: { short: 'o', value: 'FILE', help: 'where to write it' } },
@@ -72,6 +72,7 @@ export const GATES = { ...FAIL_UNDER, ...STRICT } as const;
 /** Beside those of opening, running and writing. */
 export const CONVERT = {
   container: FILES.container,
+  zstdLevel: FILES.zstdLevel,
   duplicateTies: FILES.duplicateTies,
   ...STRICT,
 } as const;

@@ -4,7 +4,7 @@
 import { CONTAINERS, DEQUANTIZED_TYPES, OUTPUT_FORMATS } from '../schemes.js';
 import * as needs from './conflict.js';
 import type { Entries } from './entry.js';
-import { anyText, choice, nullable, onOrOff } from './kind.js';
+import { anyText, choice, nullable, onOrOff, wholeNumber } from './kind.js';
 
 /** Which part of a file is meant, and under which names. */
 export const OPENING = {
@@ -40,6 +40,12 @@ export const FILES = {
         pt: '.pt, a plain state dict of PyTorch',
       },
     },
+  },
+  /** How hard the file is compressed with zstd; null: not at all. In Node by default 3 if the output's name ends in `.zst`. */
+  zstdLevel: {
+    kind: nullable(wholeNumber(1, 19)),
+    default: null,
+    flag: { value: 'N', help: 'of a .zst, from 1 to 19; default: 3', brief: 'of .zst: 1 to 19' },
   },
   /** Write the bytes of tied tensors once a name, instead of once with notes. */
   duplicateTies: {

@@ -10,7 +10,7 @@ import { FileButton } from './file-button.js';
 import { FaultNotice } from './notice.js';
 import type { ViewProps } from './view-props.js';
 
-const ACCEPTED = '.safetensors,.pt,.pth,.bin,.ckpt,.pt2,.json';
+const ACCEPTED = '.safetensors,.pt,.pth,.bin,.ckpt,.pt2,.zst,.json';
 
 export function DropZone({ workbench }: ViewProps) {
   const isOver = useDropAnywhere(workbench);
