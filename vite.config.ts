@@ -53,7 +53,13 @@ export default defineConfig({
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   worker: {
     format: 'es',
-    rolldownOptions: { output: { entryFileNames: 'assets/[name]-[hash].js' } },
+    plugins: () => [engineAlone()],
+    rolldownOptions: {
+      output: {
+        entryFileNames: 'assets/[name]-[hash].js',
+        chunkFileNames: 'assets/[name]-[hash].js',
+      },
+    },
   },
   build: {
     outDir: join(ROOT, 'dist/site'),
@@ -77,6 +83,25 @@ export default defineConfig({
   server: { host: '127.0.0.1', headers: ISOLATION, fs: { allow: [ROOT] } },
   preview: { host: '127.0.0.1', headers: HEADERS },
 });
+
+/** The package's worker knows how to start both engines; the page's fetches what starts the one that it takes. */
+function engineAlone(): Plugin {
+  const mark = '?when-needed';
+  return {
+    name: 'engine-alone',
+    enforce: 'pre',
+    async resolveId(source, importer, options) {
+      if (!importer?.endsWith('/browser/worker.js') || !source.includes('/wasm/')) return null;
+      const found = await this.resolve(source, importer, { ...options, skipSelf: true });
+      return found && `${found.id}${mark}`;
+    },
+    load(id) {
+      if (!id.endsWith(mark)) return null;
+      const engine = JSON.stringify(id.slice(0, -mark.length));
+      return `export default async (choices) => (await import(${engine})).default(choices);`;
+    },
+  };
+}
 
 /** For hosts that send no headers. Not while developing, where Vite adds scripts of its own. */
 function contentSecurityPolicy(): Plugin {

@@ -11,17 +11,17 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw aborted(signal);
 }
 
-/** Waits until it is done; an abort ends the waiting at once. */
+/** Waits until it is done; an abort by any of the signals ends the waiting at once. */
 export async function unlessAborted(
   done: Promise<unknown>,
-  signal: AbortSignal | undefined,
+  ...signals: readonly (AbortSignal | undefined)[]
 ): Promise<void> {
   let stop = () => {};
   const isAborted = new Promise<void>((resolve) => {
     stop = resolve;
   });
-  signal?.addEventListener('abort', stop, { once: true });
+  for (const signal of signals) signal?.addEventListener('abort', stop, { once: true });
   await Promise.race([done, isAborted]);
-  signal?.removeEventListener('abort', stop);
-  throwIfAborted(signal);
+  for (const signal of signals) signal?.removeEventListener('abort', stop);
+  for (const signal of signals) throwIfAborted(signal);
 }

@@ -20,9 +20,9 @@ class EngineTurns {
     this.#serve();
   }
 
-  /** A turn, as soon as there is one. An abort while it waits ends it at once. */
-  async take(signal: AbortSignal | undefined): Promise<Leave> {
-    throwIfAborted(signal);
+  /** A turn, as soon as there is one. An abort by any of the signals while it waits ends it at once. */
+  async take(...signals: readonly (AbortSignal | undefined)[]): Promise<Leave> {
+    for (const signal of signals) throwIfAborted(signal);
     if (this.#free <= 0) {
       let begin = () => {};
       const turn = new Promise<void>((resolve) => {
@@ -30,7 +30,7 @@ class EngineTurns {
       });
       this.#waiting.add(begin);
       try {
-        await unlessAborted(turn, signal);
+        await unlessAborted(turn, ...signals);
       } catch (error) {
         // It may have come together with the abort.
         if (!this.#waiting.delete(begin)) this.#giveBack(1);

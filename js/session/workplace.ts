@@ -37,7 +37,8 @@ export class Workplace<Source, Sink, Output> {
   readonly #files = new Map<OpenedModel<Source>, Map<string, FileFor<Source, Sink, Output>>>();
   #session: SessionFor<Source, Sink, Output> | undefined;
   #last: Promise<unknown> = Promise.resolve();
-  #isClosed = false;
+  /** Aborted when it is closed. */
+  readonly #closing = new AbortController();
 
   /** `hasTurn`: whoever uses this place has taken a turn for its engine. */
   constructor(
@@ -61,7 +62,10 @@ export class Workplace<Source, Sink, Output> {
     });
     try {
       await unlessAborted(before, signal);
-      const giveBack = this.#hasTurn ? undefined : await ENGINE_TURNS.take(signal);
+      this.#checkOpen();
+      const giveBack = this.#hasTurn
+        ? undefined
+        : await ENGINE_TURNS.take(signal, this.#closing.signal);
       try {
         return await this.#attempt(work);
       } finally {
@@ -115,13 +119,12 @@ export class Workplace<Source, Sink, Output> {
 
   /** What is under way fails with 'aborted', like all that comes later. Done when it is over. */
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#closing.abort();
     await this.#leave();
     await this.#last;
   }
 
   async #attempt<Answer>(work: () => Promise<Answer>): Promise<Answer> {
-    this.#checkOpen();
     try {
       return await work();
     } catch (error) {
@@ -148,6 +151,6 @@ export class Workplace<Source, Sink, Output> {
   }
 
   #checkOpen(): void {
-    if (this.#isClosed) throw new MonoquantError('aborted', 'The model was closed.');
+    if (this.#closing.signal.aborted) throw new MonoquantError('aborted', 'The model was closed.');
   }
 }

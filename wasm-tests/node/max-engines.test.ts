@@ -84,6 +84,21 @@ it('models that are only open are in nobody’s way', async () => {
   await second.close();
 });
 
+it('a model can be closed while a call of it waits', async () => {
+  configure({ maxEngines: 1 });
+  const opened = await open(model);
+  let isDone = false;
+  const before = call({ bits: 4 }).then(() => {
+    isDone = true;
+  });
+  const waiting = failureOf(opened.tensor('fc.weight'));
+  await new Promise((resolve) => setImmediate(resolve)); // it is in the queue
+  const closed = opened.close();
+  expect((await waiting).code).toBe('aborted');
+  expect(isDone).toBe(false);
+  await Promise.all([closed, before]);
+});
+
 it('a higher limit lets those who wait begin', async () => {
   configure({ maxEngines: 1 });
   const calls = [call(), call(), call()];
