@@ -87,7 +87,7 @@ function losersOf({ option, beside, isMutual }: Conflict, changes: Changes): rea
 
 /** Whether the changes can be made; what was chosen before may have to give way. */
 export function isPossible(choices: Choices, changes: Changes): boolean {
-  return conflictsOf(withChanges(choices, changes)).length === 0;
+  return conflictsOf(ownChoices(withChanges(choices, changes))).length === 0;
 }
 
 /** Everything that does not go together, in the order of the table. */

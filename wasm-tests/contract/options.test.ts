@@ -38,6 +38,7 @@ describe('effects', () => {
   ])[] = [
     [{}, { bits: 4 }, (plan) => wide(plan).quantization?.bits, [8, 4]],
     [{}, { bits: 16 }, (plan) => wide(plan).decision, ['quantize', 'convert']],
+    [{}, { maxShardSize: 'none' }, (plan) => plan.configuration.maxShardSize, ['source', 'none']],
     [{}, { dynamic: true }, (plan) => plan.configuration.mode, ['dynamic', 'dynamic']],
     [{}, { dynamic: false }, (plan) => plan.configuration.mode, ['dynamic', 'weights-only']],
     [

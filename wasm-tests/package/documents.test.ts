@@ -38,6 +38,7 @@ const LEFT_OUT: readonly (readonly [line: RegExp, reason: string])[] = [
   [/^c(make|test) --(preset|build)/, 'it compiles the core; presets are compared below'],
   [/^build\//, 'a program that the compilers make'],
   [/^monoquant completion (zsh|fish) /, 'completion.test.ts asks these shells'],
+  [/^monoquant quantize https:/, 'urls.test.ts has a server of its own'],
 ];
 
 /** Names a Python with PyTorch: then what is shown in Python runs, too. */

@@ -63,7 +63,7 @@ export const FILES = {
     kind: shardSize,
     default: 'source',
     needs: [needs.severalFiles],
-    flag: { value: 'SIZE', help: 'of each file in a folder: 5GB, none', brief: '5GB; none: one' },
+    flag: { value: 'N', help: 'of each file in a folder: 5GB, none', brief: '5GB; none: one' },
   },
   /** How quantized tensors are laid out in the file. */
   format: {
