@@ -203,11 +203,9 @@ describe('effects', () => {
     const all = /The keys are (.*)\.$/.exec(suggestion ?? '')?.[1]?.split(/, | and /) ?? [];
     expect(all.length).toBeGreaterThan(10);
     // There is only one format to choose; a model that is open has been opened with its key and its prefix;
-    // and what the others change shows where files of their kind are: PyTorch's, of codes, of captured inputs, or
-    // folders of several.
+    // and what the others change shows where files of their kind are: PyTorch's, of codes, of captured inputs.
     const elsewhere = [
-      ...['format', 'key', 'stripPrefix', 'container', 'zstdLevel', 'maxShardSize'],
-      ...['duplicateTies', 'dequantize'],
+      ...['format', 'key', 'stripPrefix', 'container', 'zstdLevel', 'duplicateTies', 'dequantize'],
       ...['static', 'calibration', 'observer', 'percentile', 'inputScheme'],
     ];
     expect(all.filter((key) => !tried.has(key)).sort()).toEqual(elsewhere.sort());
