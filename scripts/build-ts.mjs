@@ -109,6 +109,7 @@ async function bundle(root, platform, dist) {
       }),
       quotedUrls,
     ],
+    checks: { pluginTimings: false, bundlerTimings: false }, // a slow machine is no reason to fail
     onwarn: (warning) => {
       throw new BuildError(`rolldown: ${warning.message}`);
     },
