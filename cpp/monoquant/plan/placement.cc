@@ -194,6 +194,7 @@ Result<std::vector<std::pair<std::string, std::string>>> text_records(const Plan
                std::make_move_iterator(made.end()));
   }
   std::vector<torch::SavedTensor> saved;
+  saved.reserve(all.size());
   for (const Output &output : all) {
     // The number of a storage stands for its place until that is known.
     saved.push_back({output.name, output.dtype, output.shape, static_cast<size_t>(output.offset),
