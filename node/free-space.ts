@@ -25,7 +25,10 @@ function freeOf(disk: StatsFs): number | undefined {
 }
 
 /** `size` is that of the whole file; what it has on the disk already is not needed again. */
-export function checkRoom({ descriptor, path, folder, besides }: OutputPlace, size: number): void {
+export function checkRoom(
+  { descriptor, path, folder, besides, parts = 1 }: OutputPlace,
+  size: number,
+): void {
   let disk: StatsFs;
   let taken: number;
   try {
@@ -36,10 +39,12 @@ export function checkRoom({ descriptor, path, folder, besides }: OutputPlace, si
     return; // the writing will tell
   }
   const free = freeOf(disk);
-  if (free === undefined || free + taken >= size + besides) return;
+  // A part is written twice: where it belongs in the whole, and as a file of its own.
+  const needed = (parts === 1 ? size : Math.ceil((2 * size) / parts)) + besides;
+  if (free === undefined || free + taken >= needed) return;
   throw new MonoquantError(
     'write-failed',
-    `Could not write "${path}": ${size + besides} bytes are needed, and ${free} are free on the disk.`,
+    `Could not write "${path}": ${needed} bytes are needed, and ${free} are free on the disk.`,
     { suggestion: 'Make room, or write to another disk.' },
   );
 }

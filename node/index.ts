@@ -22,6 +22,7 @@ export type {
   CompareOptions,
   ConvertOptions,
   DequantizeOptions,
+  MergeOptions,
   QuantizeOptions,
   RunOptions,
   ValidateOptions,
@@ -32,6 +33,7 @@ export * from '../js/api/types.js';
 export { version } from '../js/api/version.js';
 export { configure, type PackageSettings } from '../js/session/settings.js';
 export type { ModelSource, OpenedFile, QuantizeResult, SaveOptions } from './file-types.js';
+export { merge } from './merge.js';
 
 /** An open model: `open` makes it, `close` ends it. */
 export type Model = ModelOf<FileTypes>;

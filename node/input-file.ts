@@ -67,6 +67,10 @@ export class InputFile {
     return this.#atOpening;
   }
 
+  get version(): string {
+    return String(this.#atOpening.mtimeNs);
+  }
+
   /** By its first bytes; false also if they cannot be read: whoever reads more will tell why. */
   get isZstd(): boolean {
     const head = new Uint8Array(HEAD_BYTES);

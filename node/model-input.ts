@@ -99,6 +99,11 @@ export class ModelInput {
     return this.#parts.some((file) => file.isZstd);
   }
 
+  /** The weights. */
+  get parts(): readonly OpenedFile[] {
+    return this.#parts;
+  }
+
   get identities(): readonly FileIdentity[] {
     return this.#files.flatMap(({ identity }) => (identity === undefined ? [] : [identity]));
   }

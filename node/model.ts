@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { checkOneFile } from '../js/api/configuration.js';
+import { type ErrorCode, MonoquantError } from '../js/api/errors.js';
 import type { Functions } from '../js/api/functions.js';
 import {
   openingFor,
@@ -16,16 +17,20 @@ import { gateWarnings, gateWork } from '../js/report/gates.js';
 import { functionsOf } from '../js/session/functions.js';
 import { Handle } from '../js/session/handle.js';
 import type { HandleOptions, Host } from '../js/session/host.js';
+import type { PartJob } from '../js/session/run.js';
 import { plannedFiles } from '../js/worker/plan-facts.js';
 import { type CalibrationFiles, openCalibration } from './calibration-files.js';
 import type { FileTypes, QuantizeResult } from './file-types.js';
 import { openModel } from './given-model.js';
+import type { Journal } from './journal.js';
 import { ModelInput } from './model-input.js';
 import type { OutputPlaces } from './open-file.js';
 import type { SourceFile } from './opened-files.js';
 import { Output, type OutputTerms } from './output.js';
 import type { OutputFile } from './output-file.js';
+import { tailOf } from './part-tail.js';
 import { FileResult } from './result.js';
+import { identityOf } from './run-identity.js';
 import { TemporaryFolder } from './temporary-folder.js';
 import { startHelpers, startSession } from './worker-host.js';
 
@@ -91,7 +96,10 @@ class NodeModel extends Handle<NodeTypes> {
       const output = await Output.claim(place, input, { ...terms, calibration });
       try {
         if (!output.isFolder) checkOneFile(request.configuration, 'one file');
-        const report = await this.#encode(request, output, calibration);
+        const report = await this.#encode(request, output, calibration).catch((error: unknown) => {
+          if (request.resumes && isInterruption(error)) output.leave();
+          throw error;
+        });
         await input.checkUnchanged();
         await calibration.checkUnchanged();
         const companions = this.#companion?.(report) ?? [];
@@ -125,14 +133,23 @@ class NodeModel extends Handle<NodeTypes> {
     output: Output,
     { parts }: CalibrationFiles,
   ): Promise<Report> {
-    const helpers = startHelpers({ ...this.place.run, ...request.run }, this.#input.bytes);
+    const { parts: files, bytes } = this.#input;
+    const { part, configuration } = request;
+    // What has no name is gone with its process.
+    const isNamed = request.output !== undefined;
+    const journal = isNamed
+      ? output.journal(await identityOf(files, configuration, part))
+      : undefined;
+    const helpers = startHelpers({ ...this.place.run, ...request.run }, bytes);
     try {
       const { report } = await this.encode(request, {
-        place: (files) => output.place(files),
+        place: (planned) => output.place(planned),
         packed: output.packed,
         divides: output.isFolder,
         calibration: parts,
         others: helpers.sessions,
+        journal,
+        part: part && journal && { ...part, tailOf: this.#tailOf(journal) },
       });
       return report;
     } finally {
@@ -140,15 +157,21 @@ class NodeModel extends Handle<NodeTypes> {
     }
   }
 
+  #tailOf(journal: Journal): PartJob['tailOf'] {
+    const { indexMetadata } = this.#input;
+    return (facts, segments, records) =>
+      tailOf({ run: journal.run, facts, segments, indexMetadata }, records);
+  }
+
   /** What a run with these options would do, after each check that it makes before its work; nothing is left of it. */
   async rehearse(options: QuantizeOptions & { readonly output: string }): Promise<Plan> {
-    const { threads, engine, signal, onProgress, failUnder, strict, force, output, ...rest } =
-      options;
-    const { key, stripPrefix, ...choices } = rest;
+    const { threads, engine, signal, onProgress, failUnder, strict, output, ...rest } = options;
+    const { force, resume, part, key, stripPrefix, ...choices } = rest;
     const request = resolveQuantize({ ...this.place.opening, ...options }, true);
     const calibration = await openCalibration(request.calibration, request.run.signal);
     try {
-      const terms = { ...termsOf(request), calibration };
+      // What an earlier run has left stays as it is.
+      const terms = { ...termsOf(request), calibration, resumes: false };
       const claimed = await Output.claim(output, this.#input, terms);
       try {
         const { container, zstdLevel } = request.configuration;
@@ -166,10 +189,25 @@ class NodeModel extends Handle<NodeTypes> {
   }
 }
 
-function termsOf({ configuration, force }: QuantizeRequest): OutputTerms {
+function termsOf({ configuration, force, resumes, part }: QuantizeRequest): OutputTerms {
   const { container, dequantize } = configuration;
-  return { container, force, keepsCodes: dequantize === null };
+  return { container, force, resumes, part, keepsCodes: dequantize === null };
 }
+
+/** What a run that goes on may be spared: nothing was wrong with what was asked for. */
+function isInterruption(error: unknown): boolean {
+  const codes: readonly unknown[] = INTERRUPTIONS;
+  return error instanceof MonoquantError && codes.includes(error.code);
+}
+
+const INTERRUPTIONS: readonly ErrorCode[] = [
+  'aborted',
+  'read-failed',
+  'write-failed',
+  'out-of-memory',
+  'engine-unavailable',
+  'internal',
+];
 
 /** What callers see of them: the compiler cannot know that the rest of NodeTypes is in no signature. */
 function seen(companion: Companion | undefined): Functions<FileTypes> {

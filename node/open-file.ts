@@ -19,6 +19,8 @@ export interface OutputPlace extends OpenFile {
   readonly folder: string;
   /** Bytes that go to the same disk with it. */
   readonly besides: number;
+  /** If only one of so many equal parts of it is written. */
+  readonly parts?: number;
 }
 
 /** Files that follow one another as one output; one at least. */

@@ -15,6 +15,8 @@ export interface OpenedFile {
   readonly file: SourceFile;
   /** Undefined if it is not on this machine. */
   readonly identity: FileIdentity | undefined;
+  /** Changes with its content: a time, or what its server calls its version. */
+  readonly version: string;
   /** Whether it may have to be unpacked before it is read. */
   readonly isZstd: boolean;
   /** Throws if what was read may be a mixture of two versions. */

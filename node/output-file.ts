@@ -6,6 +6,7 @@
 import {
   fchmodSync,
   fchownSync,
+  ftruncateSync,
   lstatSync,
   realpathSync,
   renameSync,
@@ -21,7 +22,7 @@ import { option, say } from '../js/api/sentence.js';
 import { cacheAround } from './download-cache.js';
 import { type FileIdentity, leadsTo, type OutputPlace } from './open-file.js';
 import { PartialFile, tryLink } from './partial-file.js';
-import { partialOf } from './partial-name.js';
+import { partialOf, supersede } from './partial-name.js';
 import { codeOf } from './reason.js';
 import { checkName } from './windows-name.js';
 import { writeFailed } from './write-failed.js';
@@ -33,6 +34,8 @@ export interface OutputChoices {
   readonly inputs: readonly FileIdentity[];
   /** Whether it goes with a file that keeps other runs away. */
   readonly isCompanion?: boolean;
+  /** Whether what an interrupted run has left in its place is gone on with. */
+  readonly resumes?: boolean;
 }
 
 export class OutputFile {
@@ -41,20 +44,26 @@ export class OutputFile {
   readonly #target: string;
   readonly #partial: PartialFile;
   readonly #force: boolean;
+  readonly #resumes: boolean;
   /** What is at the target, to be replaced. */
   readonly #replaced: Stats | undefined;
   /** A second name of it, until all files of the run have theirs. */
   #before: string | undefined;
   #isPlaced = false;
 
-  private constructor(path: string, target: string, { force, isCompanion = false }: OutputChoices) {
+  private constructor(
+    path: string,
+    target: string,
+    { force, isCompanion = false, resumes = false }: OutputChoices,
+  ) {
     this.#path = path;
     this.#target = target;
     this.#force = force;
+    this.#resumes = resumes;
     this.#replaced = statSync(target, { throwIfNoEntry: false });
     // What was private is private while it is being written, too.
     const mode = this.#replaced === undefined ? 0o666 : permissionsOf(this.#replaced);
-    this.#partial = new PartialFile(target, { path, mode, isCompanion });
+    this.#partial = new PartialFile(target, { path, mode, isCompanion, resumes });
   }
 
   /** Throws before anything is touched if `path` cannot be taken. */
@@ -85,7 +94,18 @@ export class OutputFile {
   /** A file beside it for what it is made from. Whoever takes it removes it. */
   draft(): PartialFile {
     const mode = this.#replaced === undefined ? 0o666 : permissionsOf(this.#replaced);
-    return new PartialFile(`${this.#target}.draft`, { path: this.#path, mode, isCompanion: true });
+    const choices = { path: this.#path, mode, isCompanion: true, resumes: this.#resumes };
+    return new PartialFile(`${this.#target}.draft`, choices);
+  }
+
+  /** Where a run says what it has done for this file. */
+  get journalPath(): string {
+    return partialOf(this.#target, 'journal');
+  }
+
+  /** What other runs for this file have left is of no use any more. */
+  supersede(): void {
+    supersede(this.#target);
   }
 
   /** In which it appears. */
@@ -95,8 +115,11 @@ export class OutputFile {
 
   /** Its whole content. */
   fill(content: string | Uint8Array): void {
+    const { descriptor } = this.#partial;
     try {
-      writeFileSync(this.#partial.descriptor, content);
+      // An earlier run may have left more.
+      ftruncateSync(descriptor, 0);
+      writeFileSync(descriptor, content);
     } catch (error) {
       throw writeFailed(this.#path, error);
     }
@@ -152,6 +175,11 @@ export class OutputFile {
     } catch {
       // The failure that led here is the one to tell.
     }
+  }
+
+  /** Unfinished, for a run that goes on with it. */
+  leave(): void {
+    this.#partial.leave();
   }
 
   /** Leaves nothing behind but what has its name. */

@@ -6,12 +6,14 @@
 import { basename, dirname, extname, join } from 'node:path';
 import type { OutputConfig } from '../js/api/model-config.js';
 import { indexName, indexText, type ModelIndex, shardNames } from '../js/api/model-files.js';
+import { type PartChoice, partEnding } from '../js/api/option-table/part.js';
 import { isPackedName } from '../js/api/options.js';
 import type { Container } from '../js/api/types.js';
 import type { PlannedFile } from '../js/worker/plan-facts.js';
 import type { CalibrationFiles } from './calibration-files.js';
 import { checkRoom } from './free-space.js';
 import { pathOf } from './input-file.js';
+import { Journal, type JournalChoices } from './journal.js';
 import type { ModelInput } from './model-input.js';
 import type { OutputPlace, OutputPlaces } from './open-file.js';
 import { type OutputChoices, OutputFile } from './output-file.js';
@@ -29,6 +31,10 @@ import { publish } from './publication.js';
 export interface OutputTerms extends FolderTerms {
   /** Of the weights in a folder; the name of a file says it itself. */
   readonly container: Container;
+  /** Whether what an interrupted run has left is gone on with. */
+  readonly resumes?: boolean;
+  /** If only a part of the weights is to be made. */
+  readonly part?: PartChoice | undefined;
 }
 
 /** What it is made from; a file needs no more than its identities. */
@@ -46,6 +52,16 @@ export interface Publication {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Where an output is, and how it is made. */
+interface OutputFacts {
+  /** Of the weights, if they are one file. */
+  readonly path: string;
+  readonly isFolder: boolean;
+  readonly choices: OutputChoices;
+  readonly part: PartChoice | undefined;
+  readonly indexMetadata: ModelIndex['metadata'] | undefined;
+}
+
 /** Weights that are several files, and the index that says what is in which of them. */
 interface Shards {
   readonly files: readonly OutputFile[];
@@ -53,54 +69,67 @@ interface Shards {
 }
 
 export class Output {
-  /** Of the weights, if they are one file. */
-  readonly #weightsPath: string;
+  readonly #facts: OutputFacts;
   /** While they may be one file, and against other runs for the same place. */
   readonly #weights: OutputFile;
   readonly #folder: OutputFolder | undefined;
   readonly #made: MadeFolder;
-  readonly #choices: OutputChoices;
-  readonly #indexMetadata: ModelIndex['metadata'];
-  /** What is compressed into the weights. */
+  /** What is compressed into the weights, or what these are a part of. */
   readonly #draft: PartialFile | undefined;
   #shards: Shards | undefined;
+  #journal: Journal | undefined;
+  #isLeft = false;
 
   private constructor(
-    path: string,
+    facts: OutputFacts,
     weights: OutputFile,
     draft: PartialFile | undefined,
-    choices: OutputChoices,
     folder: OutputFolder | undefined,
     made: MadeFolder,
-    indexMetadata: ModelIndex['metadata'] = {},
   ) {
-    this.#weightsPath = path;
+    this.#facts = facts;
     this.#draft = draft;
     this.#weights = weights;
-    this.#choices = choices;
     this.#folder = folder;
     this.#made = made;
-    this.#indexMetadata = indexMetadata;
   }
 
   /** `named` is a file or a folder, a path or a file: URL. Throws before anything is written if something is in the way. */
   static async claim(
     named: string,
     input: OutputSource,
-    { container, calibration, ...terms }: OutputTerms & { readonly calibration?: CalibrationFiles },
+    {
+      container,
+      calibration,
+      resumes = false,
+      part,
+      ...terms
+    }: OutputTerms & { readonly calibration?: CalibrationFiles },
   ): Promise<Output> {
     const place = pathOf(named, 'output');
-    const path = weightsOf(place, input.named, container);
+    const whole = weightsOf(place, input.named, container);
+    const path = part === undefined ? whole : whole + partEnding(part);
+    const isFolder = whole !== place;
     calibration?.checkOutput(path);
     const made = makeFolder(dirname(path));
     let folder: OutputFolder | undefined;
     try {
-      if (path !== place) folder = await OutputFolder.begin(path, input, terms);
-      const choices = { force: terms.force, inputs: input.identities };
+      // What stands beside the weights goes with their first part.
+      if (isFolder && (part?.index ?? 0) === 0) {
+        folder = await OutputFolder.begin(whole, input, terms);
+      }
+      const choices = { force: terms.force, inputs: input.identities, resumes };
       const weights = OutputFile.create(path, choices);
       try {
-        const draft = isPackedName(path) ? weights.draft() : undefined;
-        return new Output(path, weights, draft, choices, folder, made, input.indexMetadata);
+        const draft = isPackedName(path) || part !== undefined ? weights.draft() : undefined;
+        const { indexMetadata } = input;
+        return new Output(
+          { path, isFolder, choices, part, indexMetadata },
+          weights,
+          draft,
+          folder,
+          made,
+        );
       } catch (error) {
         weights.discard();
         throw error;
@@ -113,12 +142,22 @@ export class Output {
   }
 
   get isFolder(): boolean {
-    return this.#folder !== undefined;
+    return this.#facts.isFolder;
+  }
+
+  /** Where a run says what it has done, so that another can go on. */
+  journal(identity: JournalChoices['identity']): Journal {
+    const { path: output, choices } = this.#facts;
+    const place = this.#weights.journalPath;
+    const onBegin = () => this.#weights.supersede();
+    const resumes = choices.resumes === true;
+    this.#journal = new Journal(place, { output, identity, resumes, onBegin });
+    return this.#journal;
   }
 
   /** The weights as whoever reads them names them: the file, or the index of several. */
   get path(): string {
-    return writtenAt(this.#weightsPath, this.#shards?.files.length ?? 1);
+    return writtenAt(this.#facts.path, this.#shards?.files.length ?? 1);
   }
 
   /**
@@ -129,10 +168,12 @@ export class Output {
     this.#discardShards();
     const size = files.reduce((sum, { bytes }) => sum + bytes, 0);
     const besides = this.#folder?.bytes ?? 0;
-    const file = this.#uncompressed;
+    const file = this.#unfinished;
     checkRoom({ ...file, besides }, size);
+    const { path, part } = this.#facts;
+    if (part !== undefined) return [{ ...file, size, besides }];
     if (files.length === 1) {
-      this.#folder?.checkAlone(this.#weightsPath, (name) => name === basename(this.#weightsPath));
+      this.#folder?.checkAlone(path, (name) => name === basename(path));
       return [{ ...file, size, besides }];
     }
     const { files: places, index } = this.#claimShards(files);
@@ -140,28 +181,29 @@ export class Output {
     return places.map(({ file }, at) => ({ ...file, size: files[at]?.bytes ?? 0 }));
   }
 
-  /** Where they are compressed after that, if they are: as one file, whose size nobody knows yet. */
+  /** What becomes of them after that, if they are compressed or a part: one file, whose size nobody knows yet. */
   get packed(): OutputPlaces | undefined {
     return this.#draft && [{ ...this.#weights.file, size: 0 }];
   }
 
   /** Where the weights are made, if they are one file. */
-  get #uncompressed(): OutputPlace {
+  get #unfinished(): OutputPlace {
     const { file } = this.#weights;
     if (this.#draft === undefined) return file;
     const { descriptor, path: place } = this.#draft;
-    return { ...file, descriptor, place };
+    const { part } = this.#facts;
+    return { ...file, descriptor, place, ...(part && { parts: part.count }) };
   }
 
   #claimShards(files: readonly PlannedFile[]): Shards {
     const names = shardNames(this.#stem, files.length);
-    const folder = dirname(this.#weightsPath);
+    const folder = dirname(this.#facts.path);
     const written = new Set([...names, indexName(this.#stem)]);
-    this.#folder?.checkAlone(this.#weightsPath, (name) => written.has(name));
+    this.#folder?.checkAlone(this.#facts.path, (name) => written.has(name));
     const claimed: OutputFile[] = [];
     const claim = (name: string): OutputFile => {
       // The place of a single file keeps other runs away from all of them.
-      const choices = { ...this.#choices, isCompanion: true };
+      const choices = { ...this.#facts.choices, isCompanion: true };
       const file = OutputFile.create(join(folder, name), choices);
       claimed.push(file);
       return file;
@@ -169,7 +211,7 @@ export class Output {
     try {
       const shards = { files: names.map(claim), index: claim(indexName(this.#stem)) };
       const named = files.map((file, at) => ({ ...file, name: names[at] ?? '' }));
-      shards.index.fill(indexText(named, this.#indexMetadata));
+      shards.index.fill(indexText(named, this.#facts.indexMetadata ?? {}));
       return shards;
     } catch (error) {
       for (const file of claimed) file.discard();
@@ -179,7 +221,7 @@ export class Output {
 
   /** What names of the weights begin with. */
   get #stem(): string {
-    return basename(this.#weightsPath, extname(this.#weightsPath));
+    return basename(this.#facts.path, extname(this.#facts.path));
   }
 
   /** The weights are a copy of this file, sharing its bytes if that is possible and allowed. */
@@ -195,10 +237,23 @@ export class Output {
     const weights = shards === undefined ? [this.#weights] : [...shards.files, shards.index];
     // Last of all what loaders look for: without it none takes the folder for a model.
     await publish([...beside, ...companions, ...weights], { folders, lasts, signal });
+    this.#journal?.remove();
+  }
+
+  /** Unfinished, for a run that goes on with it: the weights, and what was said of them. */
+  leave(): void {
+    this.#draft?.leave();
+    this.#weights.leave();
+    for (const file of this.#shards?.files ?? []) file.leave();
+    this.#shards?.index.discard();
+    this.#folder?.discard();
+    this.#isLeft = true;
   }
 
   /** Leaves nothing behind. Harmless after all was published. */
   discard(): void {
+    if (this.#isLeft) return;
+    this.#journal?.remove();
     this.#draft?.remove();
     this.#weights.discard();
     this.#discardShards();

@@ -18,7 +18,7 @@ import { promisify } from 'node:util';
 import { MonoquantError } from '../js/api/errors.js';
 import { removeAtExit } from './leftovers.js';
 import { type FileIdentity, leadsTo, statOf } from './open-file.js';
-import { type Holder, holderBeside, partialOf, TOUCH_MS } from './partial-name.js';
+import { adopt, type Holder, holderBeside, partialOf, TOUCH_MS } from './partial-name.js';
 import { codeOf } from './reason.js';
 
 export interface PartialChoices {
@@ -28,7 +28,12 @@ export interface PartialChoices {
   readonly mode: number;
   /** Whether it goes with a file that keeps other runs away. */
   readonly isCompanion: boolean;
+  /** Whether what an interrupted run has left in its place is taken over, and left there again if this one fails. */
+  readonly resumes?: boolean | undefined;
 }
+
+/** Those of this process. */
+const open = new Set<string>();
 
 /** To sync a file it has to be writable on Windows only, and a copy may not be writable. */
 const TO_SYNC = process.platform === 'win32' ? 'r+' : 'r';
@@ -42,6 +47,7 @@ export class PartialFile {
 
   constructor(target: string, choices: PartialChoices) {
     this.path = partialOf(target);
+    if (choices.resumes && !choices.isCompanion) adopt(target);
     this.#descriptor = claim(this.path, choices);
     try {
       this.#identity = statOf(this.#descriptor);
@@ -50,7 +56,8 @@ export class PartialFile {
       closeSync(this.#descriptor);
       throw error;
     }
-    this.#forget = removeAtExit(this.path);
+    open.add(this.path);
+    this.#forget = choices.resumes ? () => {} : removeAtExit(this.path);
     this.#touching = setInterval(() => this.#touch(), TOUCH_MS).unref();
   }
 
@@ -67,6 +74,7 @@ export class PartialFile {
       await copyFile(source, this.path, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
     }
     this.#descriptor = openSync(this.path, TO_SYNC);
+    open.add(this.path);
     this.#identity = statOf(this.#descriptor);
   }
 
@@ -87,10 +95,21 @@ export class PartialFile {
   /** Harmless if it is closed. */
   close(): void {
     clearInterval(this.#touching);
+    open.delete(this.path);
     const descriptor = this.#descriptor;
     // Also after a failure it is closed.
     this.#descriptor = undefined;
     if (descriptor !== undefined) closeSync(descriptor);
+  }
+
+  /** Closed, and left where it is for a run that goes on with it. */
+  leave(): void {
+    this.#forget();
+    try {
+      this.close();
+    } catch {
+      // What was written is compared before it counts.
+    }
   }
 
   /** Closed, and gone from its name. */
@@ -132,23 +151,25 @@ export function tryLink(existing: string, added: string): boolean {
 const LOOKS = 4;
 const LONGEST_STEP_BACK_MS = 40;
 
-function claim(partial: string, { path, mode, isCompanion }: PartialChoices): number {
+function claim(partial: string, choices: PartialChoices): number {
+  const { path, isCompanion } = choices;
   for (let looks = 1; ; looks += 1) {
-    const descriptor = openNew(partial, path, mode);
+    const descriptor = openOwn(partial, choices);
     const holder = isCompanion ? undefined : holderBeside(partial);
     if (holder === undefined) return descriptor;
     closeSync(descriptor);
-    unlinkSync(partial);
+    if (!choices.resumes) unlinkSync(partial);
     if (looks === LOOKS) throw beingWritten(path, holder);
     sleep(Math.random() * LONGEST_STEP_BACK_MS);
   }
 }
 
-function openNew(partial: string, path: string, mode: number): number {
+function openOwn(partial: string, { path, mode, resumes }: PartialChoices): number {
   try {
     return openSync(partial, 'wx+', mode);
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error;
+    if (resumes && !open.has(partial)) return openSync(partial, 'r+');
     throw beingWritten(path, { process: process.pid, isElsewhere: false });
   }
 }

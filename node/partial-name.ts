@@ -1,15 +1,21 @@
 /**
  * The name that a file has while it is being written: hidden, beside its target, with the mark of its process.
  * It is the lock of the target, too: who makes one and then finds another of a process that runs has come too late.
- * No user's file has such a name, so what a dead run left behind can be removed.
+ * No user's file has such a name, so what a dead run left behind can be removed, or taken over.
  */
 import { createHash } from 'node:crypto';
-import { readdirSync, statSync, unlinkSync } from 'node:fs';
+import { readdirSync, renameSync, statSync, unlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { lifeOf, MARK, ownMark } from './process-mark.js';
 
-/** `.<name>.monoquant-<mark>.partial`, and `.before` for what is being replaced. */
-const OWN_NAME = new RegExp(`^\\.(.+)\\.monoquant-(${MARK})\\.(?:partial|before)$`, 's');
+/**
+ * `.<name>.monoquant-<mark>.partial`, `.before` for what is being replaced, and `.journal` for what a run says of itself:
+ * as long as that is there, all that the run has left is kept for another one that goes on with it.
+ */
+const OWN_NAME = new RegExp(`^\\.(.+)\\.monoquant-(${MARK})\\.(partial|before|journal)$`, 's');
+
+/** After so long nobody goes on with a run. */
+const KEPT_MS = 7 * 24 * 60 * 60 * 1000;
 
 /** In bytes. With all the rest it is far below what any file system takes. */
 const LONGEST_STEM = 64;
@@ -19,7 +25,10 @@ export const TOUCH_MS = 15_000;
 /** Since the last touch: then a run on another machine, or in another container, is over. */
 const SILENT_MS = 8 * TOUCH_MS;
 
-export function partialOf(target: string, ending: 'partial' | 'before' = 'partial'): string {
+export function partialOf(
+  target: string,
+  ending: 'partial' | 'before' | 'journal' = 'partial',
+): string {
   const name = `.${stemOf(basename(target))}.monoquant-${ownMark()}.${ending}`;
   return join(dirname(target), name);
 }
@@ -36,20 +45,84 @@ export interface Holder {
   readonly isElsewhere: boolean;
 }
 
-/** Another run that is writing the target of `partial`, a file that exists. Removes what dead runs left beside it. */
+interface OwnFile {
+  readonly path: string;
+  readonly stem: string;
+  readonly mark: string;
+  readonly process: number;
+  readonly isJournal: boolean;
+}
+
+function ownFilesIn(folder: string): readonly OwnFile[] {
+  return namesIn(folder).flatMap((name) => {
+    const [, stem = '', mark, pid] = OWN_NAME.exec(name) ?? [];
+    if (mark === undefined) return [];
+    const isJournal = name.endsWith('.journal');
+    return [{ path: join(folder, name), stem, mark, process: Number(pid), isJournal }];
+  });
+}
+
+/**
+ * Another run that is writing the target of `partial`, a file that exists. Removes what dead runs left beside it, unless
+ * somebody may go on with it.
+ */
 export function holderBeside(partial: string): Holder | undefined {
-  const folder = dirname(partial);
+  const files = ownFilesIn(dirname(partial));
   const stem = OWN_NAME.exec(basename(partial))?.[1];
+  const now = writtenAt(partial);
+  const kept = new Set(
+    files
+      .filter(({ isJournal, path }) => isJournal && now - writtenAt(path) < KEPT_MS)
+      .map(({ mark }) => mark),
+  );
   let holder: Holder | undefined;
-  for (const name of namesIn(folder)) {
-    const [, itsStem, mark, pid] = OWN_NAME.exec(name) ?? [];
-    if (mark === undefined || mark === ownMark()) continue;
-    const life = lifeOf(mark);
-    const path = join(folder, name);
-    if (life === 'ended' || (life === 'elsewhere' && isSilent(path, partial))) removeFile(path);
-    else if (itsStem === stem) holder = { process: Number(pid), isElsewhere: life === 'elsewhere' };
+  for (const { path, stem: itsStem, mark, process } of files) {
+    if (mark === ownMark()) continue;
+    if (!isDead(mark, path, now)) {
+      if (itsStem === stem) holder = { process, isElsewhere: lifeOf(mark) === 'elsewhere' };
+    } else if (!kept.has(mark)) removeFile(path);
   }
   return holder;
+}
+
+/** Takes over what the last dead run has left of this target, and all that it wrote beside it: it is this run's now. */
+export function adopt(target: string): void {
+  const [last] = deadJournals(target).sort((a, b) => writtenAt(b.path) - writtenAt(a.path));
+  if (last === undefined) return;
+  for (const { path, mark } of ownFilesIn(dirname(target))) {
+    if (mark !== last.mark) continue;
+    renameFile(path, path.replace(`.monoquant-${mark}.`, `.monoquant-${ownMark()}.`));
+  }
+}
+
+/** Removes what dead runs have left of this target: nobody will go on with it any more. */
+export function supersede(target: string): void {
+  const dead = new Set(deadJournals(target).map(({ mark }) => mark));
+  for (const { path, mark } of ownFilesIn(dirname(target))) if (dead.has(mark)) removeFile(path);
+}
+
+function deadJournals(target: string): OwnFile[] {
+  const stem = stemOf(basename(target));
+  const now = Date.now();
+  return ownFilesIn(dirname(target)).filter(
+    (file) =>
+      file.isJournal &&
+      file.stem === stem &&
+      file.mark !== ownMark() &&
+      isDead(file.mark, file.path, now),
+  );
+}
+
+/** Whether whoever made it writes no more. `now` is by the clock of the file system, or by one that agrees. */
+function isDead(mark: string, path: string, now: number): boolean {
+  const life = lifeOf(mark);
+  // By the time of its last touch.
+  return life === 'ended' || (life === 'elsewhere' && now - writtenAt(path) > SILENT_MS);
+}
+
+/** Now, if it is gone. */
+function writtenAt(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
 }
 
 /** One may write into some folders without seeing what is there. */
@@ -61,11 +134,12 @@ function namesIn(folder: string): readonly string[] {
   }
 }
 
-/** By the clock of the file system: both times are from there, or from clocks that agree within minutes. */
-function isSilent(path: string, partial: string): boolean {
-  const touched = statSync(path, { throwIfNoEntry: false })?.mtimeMs;
-  const now = statSync(partial, { throwIfNoEntry: false })?.mtimeMs;
-  return touched !== undefined && now !== undefined && now - touched > SILENT_MS;
+function renameFile(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch {
+    // Another run was quicker, or it is somebody else's.
+  }
 }
 
 function removeFile(path: string): void {

@@ -10,6 +10,7 @@ import { SplitSink } from '../js/io/split-sink.js';
 import { serve } from '../js/worker/server.js';
 import { FileSink } from './file-sink.js';
 import { FileSource } from './file-source.js';
+import { appendTo } from './journal-lines.js';
 import { inThisThread, type OutputPlaces } from './open-file.js';
 import type { SourceFile } from './opened-files.js';
 import { ScratchFile } from './scratch-file.js';
@@ -34,6 +35,7 @@ const receive = serve<SourceFile, OutputPlaces, undefined>(
       return Zstd.load(factory);
     },
     openScratch: async (bytes) => new ScratchFile(bytes),
+    openJournal: appendTo,
     openSource: async (file) =>
       'descriptor' in file ? new FileSource(inThisThread(file, 'r')) : remoteSource(file),
     openSink: async (files, size) => {

@@ -12,6 +12,7 @@
 #include "monoquant/base/json_writer.h"
 #include "monoquant/calibration/calibration.h"
 #include "monoquant/catalog/catalog_json.h"
+#include "monoquant/container/deflate.h"
 #include "monoquant/layout/foreign.h"
 #include "monoquant/layout/inspector.h"
 #include "monoquant/layout/joining.h"
@@ -22,6 +23,7 @@
 #include "monoquant/run/distribution_stage.h"
 #include "monoquant/run/encode_stage.h"
 #include "monoquant/run/execute_stage.h"
+#include "monoquant/run/recheck_stage.h"
 #include "monoquant/run/seal_stage.h"
 #include "monoquant/run/tensor_stage.h"
 #include "monoquant/run/verify_stage.h"
@@ -175,6 +177,15 @@ private:
   std::optional<Error> error_;
 };
 
+/// Reads js/engine/wasm.ts' Share, which TypeScript has made.
+run::Share read_share(const std::string &json) {
+  const Json share = parse_json(json);
+  const Json &part = share["part"];
+  return {share["index"].get<uint64_t>(),
+          share["count"].get<uint64_t>(),
+          {part["index"].get<uint64_t>(), part["count"].get<uint64_t>()}};
+}
+
 /// Any pass over a file.
 class Stage {
 public:
@@ -190,13 +201,7 @@ public:
   uint32_t read_source(size_t slot) const { return reads_[slot].source; }
   double read_length(size_t slot) const { return static_cast<double>(reads_[slot].length); }
   val input(size_t slot) const { return view(stage_->input(slot).first(reads_[slot].length)); }
-  bool process(size_t slot) {
-    auto done = stage_->process(slot);
-    if (!done) {
-      error_ = done.error();
-    }
-    return done.has_value();
-  }
+  bool process(size_t slot) { return check(stage_->process(slot)); }
   size_t write_count(size_t slot) const { return stage_->writes(slot).size(); }
   double write_offset(size_t slot, size_t index) const {
     return static_cast<double>(stage_->writes(slot)[index].offset);
@@ -216,6 +221,12 @@ protected:
   const run::Stage &stage() const { return *stage_; }
   run::Stage &stage() { return *stage_; }
   void fail(Error error) { error_ = std::move(error); }
+  bool check(const Result<void> &done) {
+    if (!done) {
+      fail(done.error());
+    }
+    return done.has_value();
+  }
 
 private:
   std::unique_ptr<run::Stage> stage_;
@@ -225,11 +236,19 @@ private:
 
 class EncodeStage : public Stage {
 public:
-  EncodeStage(const Plan &plan, size_t share, size_t shares, size_t slots, size_t block_bytes,
+  EncodeStage(const Plan &plan, const std::string &share, size_t slots, size_t block_bytes,
               bool reads_back)
       : Stage(std::make_unique<run::EncodeStage>(
-            plan.plan(), *workers(), run::Share{share, shares}, slots, block_bytes,
+            plan.plan(), *workers(), read_share(share), slots, block_bytes,
             reads_back ? std::optional(run::kReadBackBehind) : std::nullopt)) {}
+
+  bool take_done(const std::string &records) { return check(encode().take_done(records)); }
+  void keep_records() { encode().keep_records(); }
+  val take_records(bool is_over) {
+    JsonText text;
+    encode().write_records(text.json, is_over);
+    return text.take();
+  }
 
   const run::EncodeStage &encode() const { return static_cast<const run::EncodeStage &>(stage()); }
   run::EncodeStage &encode() { return static_cast<run::EncodeStage &>(stage()); }
@@ -245,6 +264,17 @@ class VerifyStage : public Stage {
 public:
   VerifyStage(const EncodeStage &encode, size_t slots, size_t block_bytes)
       : Stage(std::make_unique<run::VerifyStage>(encode.encode(), slots, block_bytes)) {}
+};
+
+class RecheckStage : public Stage {
+public:
+  RecheckStage(double output_bytes, size_t slots, size_t block_bytes)
+      : Stage(std::make_unique<run::RecheckStage>(static_cast<uint64_t>(output_bytes), slots,
+                                                  block_bytes)) {}
+
+  bool add(const std::string &records) {
+    return check(static_cast<run::RecheckStage &>(stage()).add(records));
+  }
 };
 
 const catalog::Catalog *catalog_of(const Inspector *inspector) {
@@ -343,6 +373,11 @@ size_t set_threads(size_t threads) {
 
 std::string version() { return MONOQUANT_VERSION; }
 
+double combine_crc32(double first, double second, double second_bytes) {
+  return container::crc32_combine(static_cast<uint32_t>(first), static_cast<uint32_t>(second),
+                                  static_cast<uint64_t>(second_bytes));
+}
+
 /// Up to the end of what the allocator has ever taken: memory that is shared is all there from the beginning.
 double memory_bytes() { return static_cast<double>(reinterpret_cast<uintptr_t>(sbrk(0))); }
 
@@ -381,11 +416,17 @@ EMSCRIPTEN_BINDINGS(monoquant) {
       .function("error", &Stage::error)
       .function("result", &Stage::result);
   emscripten::class_<EncodeStage, emscripten::base<Stage>>("EncodeStage")
-      .constructor<const Plan &, size_t, size_t, size_t, size_t, bool>();
+      .constructor<const Plan &, const std::string &, size_t, size_t, bool>()
+      .function("takeDone", &EncodeStage::take_done)
+      .function("keepRecords", &EncodeStage::keep_records)
+      .function("takeRecords", &EncodeStage::take_records);
   emscripten::class_<SealStage, emscripten::base<Stage>>("SealStage")
       .constructor<EncodeStage &, const std::string &>();
   emscripten::class_<VerifyStage, emscripten::base<Stage>>("VerifyStage")
       .constructor<const EncodeStage &, size_t, size_t>();
+  emscripten::class_<RecheckStage, emscripten::base<Stage>>("RecheckStage")
+      .constructor<double, size_t, size_t>()
+      .function("add", &RecheckStage::add);
   emscripten::class_<CompareStage, emscripten::base<Stage>>("CompareStage")
       .constructor<const Inspector &, const Inspector *, size_t>(emscripten::allow_raw_pointers());
   emscripten::class_<DistributionStage, emscripten::base<Stage>>("DistributionStage")
@@ -400,6 +441,7 @@ EMSCRIPTEN_BINDINGS(monoquant) {
       .constructor<const Inspector &, const Inspector *, const Inspector *, size_t>(
           emscripten::allow_raw_pointers());
   emscripten::function("setThreads", &set_threads);
+  emscripten::function("combineCrc32", &combine_crc32);
   emscripten::function("version", &version);
   emscripten::function("memoryBytes", &memory_bytes);
 }

@@ -9,6 +9,7 @@ import { configurationOf, copyingConfiguration, openingOf } from './configuratio
 import { CONVERT, DEQUANTIZE, GATES, OUTPUT, RUN, STRICT, VALIDATE } from './option-table/calls.js';
 import { checkOptions, type Inputs } from './option-table/entry.js';
 import { OPENING } from './option-table/files.js';
+import { type PartChoice, partOf } from './option-table/part.js';
 import { CHOICES, OPTIONS } from './option-table/table.js';
 import type { Configuration, OpenOptions, PlanOptions } from './plan-options.js';
 import { withPreset } from './presets.js';
@@ -48,6 +49,15 @@ export interface QuantizeOptions
     OutputOptions,
     Inputs<typeof GATES> {}
 
+/** How parts of an output are put together. */
+export interface MergeOptions
+  extends Omit<RunOptions, 'threads' | 'engine'>,
+    Inputs<typeof GATES>,
+    Pick<OutputOptions, 'force'> {
+  /** Where to write the whole: a file that ends in .safetensors, or a folder. */
+  readonly output: string | URL;
+}
+
 /** More than this wait for the disk most of the time. */
 export const MOST_THREADS_BY_DEFAULT = 4;
 
@@ -80,6 +90,8 @@ export interface QuantizeRequest {
   readonly gates: Gates;
   readonly output: string | undefined;
   readonly force: boolean;
+  readonly resumes: boolean;
+  readonly part: PartChoice | undefined;
 }
 
 /** Which part of a file: what `open` was asked for. */
@@ -164,6 +176,26 @@ export function resolveDequantize(options: DequantizeOptions, hasPaths: boolean)
   return request(given, (choices) => ({ ...copyingConfiguration(choices), dequantize }));
 }
 
+export function resolveMerge(
+  options: MergeOptions,
+): Pick<QuantizeRequest, 'force' | 'gates' | 'run'> & { readonly output: string } {
+  const { output: outputEntry, force: forceEntry } = OUTPUT;
+  const { signal: signalEntry, onProgress: progressEntry } = RUN;
+  const place = { output: outputEntry, force: forceEntry };
+  const how = { signal: signalEntry, onProgress: progressEntry };
+  const given = keysOf(options, place, how, GATES);
+  const { output, force = false } = checkOptions(place, given);
+  const { failUnder, strict = false } = checkOptions(GATES, given);
+  if (output === undefined) throw unexpected('a file or a folder', 'output', output);
+  if (containerOf(output) === 'pt' || isPackedName(output)) {
+    throw contradiction(
+      say`Parts are merged into .safetensors files only, but ${option('output')} asks for another one: "${output}".`,
+      'Merge them into one, and convert that.',
+    );
+  }
+  return { output, force, gates: { failUnder, strict }, run: checkOptions(how, given) };
+}
+
 export function resolveValidate<Source>(options: ValidateOptions<Source>): {
   readonly run: RunOptions;
   readonly opening: Opening;
@@ -216,8 +248,10 @@ function calibrationOf(given: Given): readonly CalibrationInput[] {
 }
 
 function request(given: Given, configure: (given: Given) => Configuration): QuantizeRequest {
-  const { output, force = false } = checkOptions(OUTPUT, given);
+  const { output, force = false, resume: resumes = false, ...other } = checkOptions(OUTPUT, given);
+  const part = other.part === undefined ? undefined : partOf(other.part);
   const { failUnder, strict = false } = checkOptions(GATES, given);
+  checkContinued(given, { output, resumes, part });
   const container = output === undefined ? undefined : containerOf(output);
   return {
     // The name of a file says what kind it is, whatever a configuration says.
@@ -231,7 +265,36 @@ function request(given: Given, configure: (given: Given) => Configuration): Quan
     gates: { failUnder, strict },
     output,
     force,
+    resumes,
+    part,
   };
+}
+
+/** What is left of a run, and what is made of a part, has to have a place that can be found again. */
+function checkContinued(
+  given: Given,
+  { output, resumes, part }: Pick<QuantizeRequest, 'output' | 'resumes' | 'part'>,
+): void {
+  const named = part === undefined ? (resumes ? 'resume' : undefined) : 'part';
+  if (named !== undefined && output === undefined) {
+    throw contradiction(
+      say`${option(named)} has no meaning without ${option('output')}.`,
+      say`Name the place of the whole output: ${option('output')}.`,
+    );
+  }
+  if (part === undefined || output === undefined) return;
+  if (containerOf(output) === 'pt' || given.container === 'pt' || isPackedName(output)) {
+    throw contradiction(
+      say`Parts are made of .safetensors files only, but ${option('output')} asks for another one.`,
+      'Make and merge the parts of a .safetensors file, and convert that.',
+    );
+  }
+  const gate = given.failUnder === undefined ? undefined : 'failUnder';
+  if (gate === undefined) return;
+  throw contradiction(
+    say`${option(gate)} cannot be told of a part: some of its tensors go on in the next one.`,
+    say`Give ${option(gate)} where the parts are merged.`,
+  );
 }
 
 /** The name of a file says whether it is compressed, too; one that has no name yet is what the option says. */

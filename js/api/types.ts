@@ -206,6 +206,10 @@ export interface Report {
   /** What is not in the output. */
   readonly dropped: readonly UnchangedTensor[];
   readonly warnings: readonly Warning[];
+  /** If only a part of the output was made: which one, and how much of the output it has. Quality is that of the whole. */
+  readonly part?: { readonly number: number; readonly count: number; readonly bytes: number };
+  /** Of the output, that an earlier run had left and that this one has taken over. */
+  readonly resumedBytes?: number;
   readonly timings: Timings;
 }
 
@@ -214,9 +218,11 @@ export interface Progress {
     | 'plan'
     | 'unpack'
     | 'calibrate'
+    | 'resume'
     | 'encode'
     | 'verify'
     | 'compress'
+    | 'merge'
     | 'compare'
     | 'run'
     | 'save';

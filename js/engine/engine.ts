@@ -10,23 +10,19 @@ import type { EngineOptions } from './engine-options.js';
 import type {
   Checksums,
   CompareResult,
-  EncodeResult,
   EngineError,
   OpenOptions,
   SealResult,
+  Share,
   TrialResult,
   WasmCalibrateStage,
+  WasmEncodeStage,
   WasmInspector,
   WasmModule,
   WasmPlan,
+  WasmRecheckStage,
   WasmStage,
 } from './wasm.js';
-
-/** One of `count` equal parts of a run. */
-export interface Share {
-  readonly index: number;
-  readonly count: number;
-}
 
 export class Engine {
   readonly info: EngineInfo;
@@ -75,11 +71,20 @@ export class Engine {
   /** `readsBack`: source 0 is the file, source 1 the output. */
   encodeStage(
     plan: WasmPlan,
-    { index, count }: Share,
+    share: Share,
     { slots, blockBytes }: BlockShape,
     readsBack: boolean,
-  ): WasmStage<EncodeResult> {
-    return new this.#module.EncodeStage(plan, index, count, slots, blockBytes, readsBack);
+  ): WasmEncodeStage {
+    return new this.#module.EncodeStage(plan, toJson(share), slots, blockBytes, readsBack);
+  }
+
+  /** Source 0 is the output, of so many bytes. */
+  recheckStage(outputBytes: number, { slots, blockBytes }: BlockShape): WasmRecheckStage {
+    return new this.#module.RecheckStage(outputBytes, slots, blockBytes);
+  }
+
+  combineCrc32(first: number, second: number, secondBytes: number): number {
+    return this.#module.combineCrc32(first, second, secondBytes);
   }
 
   /** Adds the data that `data` has inspected to a calibration. */

@@ -115,6 +115,54 @@ export interface EncodeResult extends Checksums {
   readonly errors: readonly (readonly [number, number, number, number, number, number])[];
 }
 
+/**
+ * What a band has left in an output, as cpp/monoquant/run/band_record.h has it: the tensor by its index in the plan,
+ * null for what comes before all bands; the digest of a range in hexadecimal; a sum of errors that is infinite is null.
+ */
+export type BandRecord = readonly [
+  tensor: number | null,
+  band: number,
+  ranges: readonly (readonly [offset: number, bytes: number, digest: string, crc32: number])[],
+  errors: readonly [number | null, number | null, number | null, edges: number] | null,
+  crc: readonly [crc32: number, bytes: number, ofTensor: number] | null,
+];
+
+export interface WasmEncodeStage extends WasmStage<EncodeResult> {
+  /**
+   * Takes bands for done that an earlier run has left in the output and that were compared with their records since.
+   * Those of other shares are passed over. False: ask for the error. Before the first `next`.
+   */
+  takeDone(records: Json<readonly BandRecord[]>): boolean;
+  /** From now on `takeRecords` has something to take. */
+  keepRecords(): void;
+  /** Of bands that were written since the last call; of all of them, if every write has been made. */
+  takeRecords(isOver: boolean): Json<readonly BandRecord[]>;
+}
+
+/** Compares an output with the records of an earlier run. */
+export interface WasmRecheckStage extends WasmStage<RecheckResult> {
+  /** More of them. False: ask for the error. Before the first `next`. */
+  add(records: Json<readonly BandRecord[]>): boolean;
+}
+
+/** Result of a RecheckStage. */
+export interface RecheckResult {
+  /** The numbers of the records of which not every byte is there, in the order in which they were added. */
+  readonly wrong: readonly number[];
+}
+
+/** Some bands of a plan: one of `count` equal shares of a part, which is one of `count` parts of the whole. */
+export interface Share {
+  readonly index: number;
+  readonly count: number;
+  readonly part: Part;
+}
+
+export interface Part {
+  readonly index: number;
+  readonly count: number;
+}
+
 /** Result of a SealStage. */
 export interface SealResult {
   readonly bytes: number;
@@ -210,12 +258,17 @@ export interface WasmModule {
    */
   readonly EncodeStage: new (
     plan: WasmPlan,
-    share: number,
-    shares: number,
+    share: Json<Share>,
     slots: number,
     blockBytes: number,
     readsBack: boolean,
-  ) => WasmStage<EncodeResult>;
+  ) => WasmEncodeStage;
+  /** Compares an output of so many bytes with records of what was written. */
+  readonly RecheckStage: new (
+    outputBytes: number,
+    slots: number,
+    blockBytes: number,
+  ) => WasmRecheckStage;
   /**
    * Ends the output when all shares are encoded: compares and writes checksums. `checksumsJson` are theirs;
    * `encode` is one of them and must outlive it.
@@ -279,6 +332,8 @@ export interface WasmModule {
     data: WasmInspector | null,
     blockBytes: number,
   ) => WasmStage<TrialResult>;
+  /** The CRC-32 of two runs of bytes, one behind the other. */
+  combineCrc32(first: number, second: number, secondBytes: number): number;
   version(): string;
   /** How much memory the engine has taken so far. */
   memoryBytes(): number;

@@ -28,6 +28,11 @@ export function resultsOf(plan: RunPlan, shares: readonly EncodedShare[]): Resul
   };
 }
 
+/** Of a part: its tensors go on in others, and whoever has all of them measures. */
+export function withoutQuality(plan: RunPlan): Results {
+  return { ...resultsOf(plan, []), sqnrDb: null, tensors: [], warnings: plan.warnings };
+}
+
 /** Every byte of the output belongs to some share; one that nobody wrote would never be verified. */
 export function checkWritten(
   shares: readonly EncodedShare[],

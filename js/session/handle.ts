@@ -41,9 +41,10 @@ import type { PlannedFile } from '../worker/plan-facts.js';
 import { asDocument, type CalibrationPart, calibrateWith, calibrationOf } from './calibrate.js';
 import { compareFiles, countValues, lookAtBoth } from './compare.js';
 import type { HandleOptions, Host, HostTypes, OpenHandle } from './host.js';
+import type { RunJournal } from './journal.js';
 import { type FileOf, type ModelIn, ModelPlace, type SessionOf } from './model-place.js';
 import { checkPlanned, explained } from './plan-check.js';
-import { type Quantized, runJob } from './run.js';
+import { type PartJob, type Quantized, runJob } from './run.js';
 import { type ValidateChoices, validateModel } from './validate.js';
 import { viewOf } from './view.js';
 
@@ -56,6 +57,8 @@ export interface Writing<Types extends HostTypes> {
   /** Whether they may be several. */
   readonly divides: boolean;
   readonly calibration: readonly CalibrationPart<Types['source']>[];
+  readonly journal?: RunJournal | undefined;
+  readonly part?: PartJob | undefined;
   /** More workers to share the work. */
   readonly others?: readonly SessionOf<Types>[];
 }
@@ -165,7 +168,7 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
   /** The part of `write` that hosts share. */
   protected async encode(
     { configuration, gates, run }: QuantizeRequest,
-    { place, packed, divides, calibration, others = [] }: Writing<Types>,
+    { others = [], ...written }: Writing<Types>,
   ): Promise<Quantized<Types['output']>> {
     const { input, opening } = this.place;
     const { beside } = input;
@@ -175,10 +178,11 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
     const open = () => this.place.open(input, opening, view, run);
     const { source, isPacked = false } = input;
     const session = this.place.session(run.signal);
-    const written = { place, packed, divides, calibration };
-    const job = { session, open, others, source, isPacked, options, ...written };
+    const job = { session, open, others, source, isPacked, options };
     return runJob<typeof source, Types['sink'], Types['output']>({
       ...job,
+      ...written,
+      packed: written.packed,
       configuration,
       beside,
       gates,

@@ -4,16 +4,21 @@
  */
 import type { BesideWeights } from '../api/beside-weights.js';
 import { MonoquantError } from '../api/errors.js';
+import { parseJson } from '../api/json.js';
 import type { Gates, RunOptions } from '../api/options.js';
+import { option, say } from '../api/sentence.js';
 import type { Configuration, EngineInfo, Progress, Report, Warning } from '../api/types.js';
 import type { UnfitTensor } from '../engine/engine-options.js';
-import type { OpenOptions } from '../engine/wasm.js';
+import type { OnStageProgress } from '../engine/pipeline.js';
+import type { OpenOptions, Part } from '../engine/wasm.js';
+import { segmentsOf } from '../io/assembled.js';
 import { gateCodes, gateQuality, gateWarnings, gateWork } from '../report/gates.js';
-import { checkWritten, type RunPlan, resultsOf } from '../report/report.js';
-import type { PlannedFile } from '../worker/plan-facts.js';
-import type { Calls, EncodedShare, LoadedEngine } from '../worker/protocol.js';
+import { checkWritten, type RunPlan, resultsOf, withoutQuality } from '../report/report.js';
+import type { PlanFacts, PlannedFile } from '../worker/plan-facts.js';
+import type { Calls, EncodedShare, LoadedEngine, Records } from '../worker/protocol.js';
 import { rowsOf } from '../worker/table.js';
 import { type CalibrationPart, calibrateWith, calibrationOf } from './calibrate.js';
+import type { RunJournal, TailOf } from './journal.js';
 import { packFrames } from './packing.js';
 import { checkPlanned, explained } from './plan-check.js';
 import type { RemoteFile, Session } from './session.js';
@@ -40,6 +45,13 @@ export interface RunJob<Source, Sink, Output> {
   readonly calibration: readonly CalibrationPart<Source>[];
   readonly gates: Gates;
   readonly run: RunOptions;
+  readonly journal?: RunJournal | undefined;
+  /** If only a part of the output is to be made. It is recorded. */
+  readonly part?: PartJob | undefined;
+}
+
+export interface PartJob extends Part {
+  readonly tailOf: TailOf;
 }
 
 export interface Quantized<Output> {
@@ -65,6 +77,8 @@ class Run<Source, Sink, Output> {
   #files: readonly RemoteFile<Source, Sink, Output>[] = [];
   /** About the data of the calibration. */
   #dataWarnings: readonly Warning[] = [];
+  /** Of the output, that an earlier run has left. */
+  #resumedBytes = 0;
 
   constructor(job: RunJob<Source, Sink, Output>) {
     this.#job = job;
@@ -76,14 +90,14 @@ class Run<Source, Sink, Output> {
     const engines = await Promise.all([session, ...others].map(({ engine }) => engine));
     const openStart = performance.now();
     await this.#open();
-    const planned = await this.#plan([]);
+    const planned = await this.#plan(await this.#earlierUnfit());
     const encodeStart = performance.now();
     const { plan, shares } = await this.#encode(planned);
-    const sealed = await this.#lead(
-      'seal',
-      shares.map(({ checksums }) => checksums),
-    );
-    checkWritten(shares, sealed, plan.sizes.outputBytes);
+    if (this.#job.part === undefined) {
+      const checksums = shares.map((share) => share.checksums);
+      const sealed = await this.#lead('seal', checksums);
+      checkWritten(shares, sealed, plan.sizes.outputBytes);
+    }
     const verifyStart = performance.now();
     const report: Report = {
       version: engines[0]?.version ?? '',
@@ -92,31 +106,53 @@ class Run<Source, Sink, Output> {
       sizes: plan.sizes,
       files: plan.files.map(({ bytes }) => bytes),
       outputConfig: plan.outputConfig,
-      ...resultsOf(plan, shares),
+      ...(this.#resumedBytes > 0 && { resumedBytes: this.#resumedBytes }),
+      ...(this.#job.part === undefined ? resultsOf(plan, shares) : withoutQuality(plan)),
       timings: {
         planMs: encodeStart - openStart,
         encodeMs: verifyStart - encodeStart,
         verifyMs: 0,
       },
     };
-    gateQuality(report.tensors, gates, report);
-    gateWarnings(report.warnings, gates, report);
+    if (this.#job.part === undefined) {
+      gateQuality(report.tensors, gates, report);
+      gateWarnings(report.warnings, gates, report);
+    }
     await this.#ask('verify', () => null);
+    const part = await this.#endPart(plan.facts);
     const packStart = performance.now();
     const packedBytes = await this.#pack(plan.sizes.outputBytes);
     const compressMs = performance.now() - packStart;
     const output = await this.#lead('finish', null);
     const timings = { ...report.timings, verifyMs: packStart - verifyStart };
+    if (part !== undefined) return { report: { ...report, part, timings }, output };
     if (packedBytes === undefined) return { report: { ...report, timings }, output };
     const sizes = { ...report.sizes, packedBytes };
     return { report: { ...report, sizes, timings: { ...timings, compressMs } }, output };
   }
 
+  async #endPart(facts: PlanFacts): Promise<Report['part']> {
+    const { part, journal, packed: sink } = this.#job;
+    if (part === undefined) return undefined;
+    if (journal === undefined || sink === undefined) {
+      throw new MonoquantError('internal', 'A part needs a journal and a place.');
+    }
+    const records = journal.records();
+    const extents = records
+      .flatMap((some) => parseJson(some))
+      .flatMap(([, , ranges]) => ranges.map(([offset, bytes]) => ({ offset, bytes })));
+    const segments = segmentsOf(extents);
+    const tail = part.tailOf(facts, segments, records);
+    await this.#lead('endPart', { sink, content: { segments, tail, records } });
+    const bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0);
+    return { number: part.index + 1, count: part.count, bytes };
+  }
+
   /** Compresses what was verified, if that is wanted. Answers how many bytes that takes. */
   async #pack(size: number): Promise<number | undefined> {
-    const { packed: sink, configuration, run } = this.#job;
+    const { packed: sink, configuration, run, part } = this.#job;
     const { zstdLevel: level } = configuration;
-    if (sink === undefined || level === null) return undefined;
+    if (sink === undefined || level === null || part !== undefined) return undefined;
     return withStage('compress', run, async ({ signal, onProgress }) => {
       const job = { files: this.#files, sink, size, level, signal, onProgress };
       return this.#lead('endPacked', { sink, frames: await packFrames(job) });
@@ -151,7 +187,7 @@ class Run<Source, Sink, Output> {
     );
   }
 
-  async #plan(unfit: readonly UnfitTensor[]): Promise<RunPlan> {
+  async #plan(unfit: readonly UnfitTensor[]): Promise<PlannedRun> {
     const { beside, configuration, divides, gates, run } = this.#job;
     const controls = { signal: run.signal };
     const choice = { configuration, divides, unfit };
@@ -167,15 +203,24 @@ class Run<Source, Sink, Output> {
     if (configuration.bits !== 'none') gateWork(tensors, warnings);
     if (configuration.dequantize !== null) gateCodes(tensors, warnings);
     gateWarnings(warnings, gates);
-    return { ...facts, tensors, warnings };
+    return { ...facts, facts, unfit, tensors, warnings };
+  }
+
+  async #earlierUnfit(): Promise<readonly UnfitTensor[]> {
+    const { journal, calibration, run } = this.#job;
+    const [leader] = this.#files;
+    if (journal === undefined || leader === undefined) return [];
+    const json = calibration.length === 0 ? null : await calibrationOf(leader, run.signal);
+    return journal.earlierUnfit(json);
   }
 
   /** Encodes. If weights turn out unfit for the plan, makes another plan and encodes once more. */
-  async #encode(plan: RunPlan): Promise<{ plan: RunPlan; shares: readonly EncodedShare[] }> {
+  async #encode(plan: PlannedRun): Promise<{ plan: PlannedRun; shares: readonly EncodedShare[] }> {
     const first = await this.#encodeShares(plan);
     const unfit = unfitTensors(first);
     if (unfit.length === 0) return { plan, shares: first };
-    const changed = await this.#plan(unfit);
+    if (this.#job.part !== undefined) throw unfitInPart(plan, unfit);
+    const changed = await this.#plan([...plan.unfit, ...unfit]);
     const second = await this.#encodeShares(changed);
     const again = unfitTensors(second)[0];
     if (again === undefined) return { plan: changed, shares: second };
@@ -184,11 +229,33 @@ class Run<Source, Sink, Output> {
     });
   }
 
-  async #encodeShares({ sizes, files }: RunPlan): Promise<readonly EncodedShare[]> {
-    const sink = this.#job.place(files);
+  async #encodeShares({ sizes, files, unfit }: PlannedRun): Promise<readonly EncodedShare[]> {
+    const { place, journal, part = { index: 0, count: 1 } } = this.#job;
+    const sink = place(files);
     const count = this.#files.length;
     const size = sizes.outputBytes;
-    return this.#ask('encode', (index) => ({ share: { index, count }, sink, size }));
+    const done = await this.#done({ sink, size, done: journal?.earlierRecords(unfit, size) ?? [] });
+    journal?.begin(unfit, size, done);
+    return this.#ask('encode', (index) => ({
+      share: { index, count, part: { index: part.index, count: part.count } },
+      sink,
+      size,
+      done,
+      journal: journal?.place,
+    }));
+  }
+
+  /** What an earlier run has done, as far as it stands in the output. */
+  async #done(claimed: Calls<Source, Sink, Output>['recheck']['parameters']): Promise<Records> {
+    if (claimed.done.length === 0) return [];
+    const done = await withStage('resume', this.#job.run, ({ onProgress }) =>
+      this.#lead('recheck', claimed, onProgress),
+    );
+    this.#resumedBytes = done
+      .flatMap((some) => parseJson(some))
+      .flatMap(([tensor, , ranges]) => (tensor === null ? [] : ranges))
+      .reduce((sum, [, bytes]) => sum + bytes, 0);
+    return done;
   }
 
   /** Asks every worker for its part of a stage. */
@@ -208,14 +275,37 @@ class Run<Source, Sink, Output> {
   }
 
   /** Asks the worker that leads. */
-  #lead<Kind extends 'planFacts' | 'seal' | 'endPacked' | 'finish'>(
+  #lead<Kind extends 'planFacts' | 'recheck' | 'seal' | 'endPart' | 'endPacked' | 'finish'>(
     kind: Kind,
     parameters: Calls<Source, Sink, Output>[Kind]['parameters'],
+    onProgress?: OnStageProgress,
   ): Promise<Calls<Source, Sink, Output>[Kind]['answer']> {
     const [leader] = this.#files;
     if (leader === undefined) throw new MonoquantError('internal', 'A run needs a worker.');
-    return leader.request(kind, parameters, { signal: this.#job.run.signal });
+    return leader.request(kind, parameters, { signal: this.#job.run.signal, onProgress });
   }
+}
+
+interface PlannedRun extends RunPlan {
+  /** As it crosses borders. */
+  readonly facts: PlanFacts;
+  /** The tensors with which it was made. */
+  readonly unfit: readonly UnfitTensor[];
+}
+
+/** The other parts know nothing of it, and all have to be made by one plan. */
+function unfitInPart({ tensors }: RunPlan, unfit: readonly UnfitTensor[]): MonoquantError {
+  const names = unfit.map(({ tensor }) => tensors[tensor]?.name ?? '');
+  const [name = ''] = names;
+  const others = names.length > 1 ? ` and ${names.length - 1} more` : '';
+  return new MonoquantError(
+    'invalid-options',
+    `Expected weights that can be quantized, found ${unfit[0]?.explanation ?? 'others'} in "${name}"${others}.`,
+    {
+      suggestion: say`Make every part with ${option('ignore', names.join())}: all parts have to follow one plan.`,
+      tensor: name,
+    },
+  );
 }
 
 /** Several workers may have met the same tensor. */

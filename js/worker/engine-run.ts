@@ -1,42 +1,51 @@
 /**
  * A run in the worker: its plan, its share of the output, and what is done with that until it is finished or void.
  */
-import { FILE_FAULTS, MonoquantError } from '../api/errors.js';
+import { MonoquantError } from '../api/errors.js';
 import { type Json, parseJson, toJson } from '../api/json.js';
-import {
-  deleteQuietly,
-  type Engine,
-  type Share,
-  throwIfError,
-  withHandle,
-} from '../engine/engine.js';
-import { type OnStageProgress, runStage } from '../engine/pipeline.js';
+import { deleteQuietly, type Engine, throwIfError, withHandle } from '../engine/engine.js';
+import { type OnStageProgress, runStage, type StageIo } from '../engine/pipeline.js';
 import type {
+  BandRecord,
   Checksums,
   EncodeResult,
   PlanDocument,
-  WasmInspector,
+  Share,
+  WasmEncodeStage,
   WasmPlan,
-  WasmStage,
 } from '../engine/wasm.js';
 import type { Zstd } from '../engine/zstd.js';
 import type { ByteSink } from '../io/byte-sink.js';
 import type { BlockShape, ByteSource } from '../io/byte-source.js';
 import { JoinedSource } from '../io/joined-source.js';
+import { inspectOutput } from './inspect-output.js';
 import { Packing } from './packing.js';
+import { type PartContent, partBytes, writePart } from './part-file.js';
 import type { BandErrors, EncodedShare } from './protocol.js';
+import { rightOf } from './recheck.js';
 import { tableOf } from './table.js';
+
+/** Where a worker says what it has done, while it works. */
+export interface Journal {
+  append(records: Json<readonly BandRecord[]>): void;
+}
+
+/** What an earlier run has left in the output, and where this one says what it does. */
+export interface Continuation {
+  readonly done: readonly Json<readonly BandRecord[]>[];
+  readonly journal: Journal | undefined;
+}
 
 export class EngineRun<Output> {
   readonly #engine: Engine;
   readonly #blocks: BlockShape;
   readonly #source: ByteSource;
   readonly #plan: WasmPlan;
-  #encode: WasmStage<EncodeResult> | undefined;
+  #encode: WasmEncodeStage | undefined;
   #sink: ByteSink<Output> | undefined;
-  #share: Share = { index: 0, count: 1 };
+  #share: Share = { index: 0, count: 1, part: { index: 0, count: 1 } };
   #packing: Packing | undefined;
-  /** The compressed output, if there is one. */
+  /** What becomes of the output, if it is not what is written first: compressed, or a part of it. */
   #packed: ByteSink<Output> | undefined;
 
   /** Takes the plan over. */
@@ -51,18 +60,36 @@ export class EngineRun<Output> {
     return this.#plan.json();
   }
 
-  /** Writes a share of what was planned, and reads most of it back. */
+  /** Of what an earlier run says to have written, that which stands in the output. */
+  recheck(
+    sink: ByteSink<Output>,
+    done: readonly Json<readonly BandRecord[]>[],
+    onProgress?: OnStageProgress,
+  ): Promise<readonly Json<readonly BandRecord[]>[]> {
+    return rightOf(this.#engine, this.#blocks, sink, done, onProgress);
+  }
+
+  /** Writes a share of what was planned and not done yet, and reads most of it back. */
   async encode(
     share: Share,
     sink: ByteSink<Output>,
+    { done, journal }: Continuation,
     onProgress?: OnStageProgress,
   ): Promise<EncodedShare> {
     this.#sink = sink;
     this.#share = share;
-    this.#encode = this.#engine.encodeStage(this.#plan, share, this.#blocks, true);
+    const stage = this.#engine.encodeStage(this.#plan, share, this.#blocks, true);
+    this.#encode = stage;
+    for (const records of done) {
+      if (!stage.takeDone(records)) throwIfError(stage.error());
+    }
     const { slots } = this.#blocks;
-    const io = { sources: [this.#source, sink], sink, slots, onProgress };
-    const result = parseJson(await runStage(this.#encode, io));
+    const io = { sources: [this.#source, sink], sink, slots };
+    const result = parseJson(
+      journal === undefined
+        ? await runStage(stage, { ...io, onProgress })
+        : await runRecorded(stage, io, journal, onProgress),
+    );
     const { unfit, bytes, errors, source, output } = result;
     const checksums: Checksums = { source, output };
     return { unfit, bytes, errors: tableOf(errors.map(bandErrors)), checksums: toJson(checksums) };
@@ -80,7 +107,7 @@ export class EngineRun<Output> {
   /** Reads back the rest of what `encode` wrote, once every share has been written. */
   async verify(onProgress?: OnStageProgress): Promise<void> {
     const { encode, sink } = this.#encoded('verify');
-    await this.#checkStructure(sink);
+    if (this.#share.part.count === 1) await this.#checkStructure(sink);
     await withHandle(this.#engine.verifyStage(encode, this.#blocks), (stage) =>
       runStage(stage, { sources: [sink], slots: this.#blocks.slots, onProgress }),
     );
@@ -129,15 +156,29 @@ export class EngineRun<Output> {
     return size;
   }
 
+  /** Makes a file of the part of the output that was encoded; `open` opens it as one of so many bytes. */
+  async endPart(
+    open: (size: number) => Promise<ByteSink<Output>>,
+    content: PartContent,
+  ): Promise<void> {
+    const { sink } = this.#encoded('endPart');
+    const part = await open(partBytes(content));
+    this.#packed = part;
+    await writePart(this.#engine, this.#blocks, sink, part, content);
+  }
+
   /** Every share has been verified. */
   async finish(): Promise<Output> {
     const { sink } = this.#encoded('finish');
     await this.#source.checkUnchanged?.();
-    const output = await sink.finish();
-    this.#sink = undefined;
     const packed = this.#packed;
     this.#packed = undefined;
-    return packed === undefined ? output : packed.finish();
+    this.#sink = undefined;
+    // Of a part not every byte is there.
+    const isPart = this.#share.part.count > 1;
+    if (packed === undefined) return sink.finish();
+    await (isPart ? sink.abort() : sink.finish());
+    return packed.finish();
   }
 
   /** Lets go of the plan and of what was made by it; an output that was not finished is void. */
@@ -151,12 +192,35 @@ export class EngineRun<Output> {
     this.#packing = undefined;
   }
 
-  #encoded(step: string): { encode: WasmStage<EncodeResult>; sink: ByteSink<Output> } {
+  #encoded(step: string): { encode: WasmEncodeStage; sink: ByteSink<Output> } {
     if (this.#encode !== undefined && this.#sink !== undefined) {
       return { encode: this.#encode, sink: this.#sink };
     }
     throw new MonoquantError('internal', `Nothing was encoded before "${step}".`);
   }
+}
+
+/** Says what is done as often as somebody could be told of it. */
+async function runRecorded(
+  stage: WasmEncodeStage,
+  io: Omit<StageIo, 'onProgress'>,
+  journal: Journal,
+  onProgress: OnStageProgress | undefined,
+): Promise<Json<EncodeResult>> {
+  const append = (isOver: boolean) => {
+    const records = stage.takeRecords(isOver);
+    if (records !== '[]') journal.append(records);
+  };
+  stage.keepRecords();
+  const result = await runStage(stage, {
+    ...io,
+    onProgress: (...progress) => {
+      append(false);
+      onProgress?.(...progress);
+    },
+  });
+  append(true);
+  return result;
 }
 
 function bandErrors([
@@ -168,16 +232,4 @@ function bandErrors([
   edges,
 ]: EncodeResult['errors'][number]): BandErrors {
   return { tensor, band, signal, noise, peak, edges };
-}
-
-/** What would be a fault of an input is our own failure in an output. */
-async function inspectOutput(engine: Engine, output: ByteSource): Promise<WasmInspector> {
-  try {
-    // Everything in it was written here.
-    return await engine.inspect(output, { key: '' });
-  } catch (cause) {
-    if (!(cause instanceof MonoquantError) || !FILE_FAULTS.includes(cause.code)) throw cause;
-    const message = `The output reads back as no valid file: ${cause.message}`;
-    throw new MonoquantError('verification-failed', message, { offset: cause.offset, cause });
-  }
 }

@@ -15,17 +15,20 @@ import type {
   Problem,
   Warning,
 } from '../api/types.js';
-import type { Share } from '../engine/engine.js';
 import type { UnfitTensor } from '../engine/engine-options.js';
 import type {
+  BandRecord,
   Checksums,
   CompareResult,
   DataProblems,
   OpenOptions,
   PlanDocument,
+  Share,
   TrialResult,
 } from '../engine/wasm.js';
+import type { Segment } from '../io/assembled.js';
 import type { Failure } from './failure.js';
+import type { PartContent } from './part-file.js';
 import type { PlanFacts } from './plan-facts.js';
 import type { Table } from './table.js';
 
@@ -41,6 +44,19 @@ export interface Calls<Source, Sink, Output> {
   /** Reads the file's metadata. Answers what other workers open to see the same, while it is open here. */
   readonly open: Call<{ readonly source: Source; readonly options: OpenOptions }, Source>;
   readonly close: Call<null, void>;
+  /** Writes an output from all its parts, and reads it back. No file is open for that. */
+  readonly merge: Call<
+    Written<Sink> & {
+      readonly parts: readonly {
+        readonly source: Source;
+        readonly segments: readonly Segment[];
+        readonly records: Records;
+      }[];
+      /** Bytes of each file of the output. */
+      readonly files: readonly number[];
+    },
+    Output
+  >;
   /** Closes all files. Answers how many bytes of memory the engine has taken. */
   readonly rest: Call<null, number>;
   readonly catalog: Call<null, Json<Catalog>>;
@@ -62,13 +78,15 @@ export interface Calls<Source, Sink, Output> {
   readonly plan: Call<PlanChoice, void>;
   /** What the run has to know of it. */
   readonly planFacts: Call<null, PlanFacts>;
-  /** Writes a share of what was planned, and reads most of it back. */
+  /** Of what an earlier run says to have written, that which stands in the output. */
+  readonly recheck: Call<Written<Sink> & { readonly done: Records }, Records>;
+  /** Writes a share of what was planned and not done yet, and reads most of it back. */
   readonly encode: Call<
-    {
+    Written<Sink> & {
       readonly share: Share;
-      readonly sink: Sink;
-      /** Of the whole output, in bytes. */
-      readonly size: number;
+      readonly done: Records;
+      /** Where to say what was done; the host's own name for it. */
+      readonly journal: string | undefined;
     },
     EncodedShare
   >;
@@ -82,6 +100,8 @@ export interface Calls<Source, Sink, Output> {
   readonly placePacked: Call<{ readonly sink: Sink; readonly offset: number }, void>;
   /** Ends the compressed output, when all frames have their place. Answers how many bytes it has. */
   readonly endPacked: Call<{ readonly sink: Sink; readonly frames: readonly number[] }, number>;
+  /** Makes a file of the part of the output that was encoded. */
+  readonly endPart: Call<{ readonly sink: Sink; readonly content: PartContent }, void>;
   readonly finish: Call<null, Output>;
   /** Lets go of the plan, and of an output that was not finished. */
   readonly drop: Call<null, void>;
@@ -98,6 +118,16 @@ export interface Calls<Source, Sink, Output> {
     Json<TrialResult>
   >;
 }
+
+/** An output, and how large it is as a whole. */
+interface Written<Sink> {
+  readonly sink: Sink;
+  /** In bytes. */
+  readonly size: number;
+}
+
+/** As texts of some thousands, so that none is too long. */
+export type Records = readonly Json<readonly BandRecord[]>[];
 
 export interface LoadedEngine {
   readonly info: EngineInfo;

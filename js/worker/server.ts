@@ -10,10 +10,13 @@ import { refuseMisplaced } from '../engine/shard-index.js';
 import { isShards, joinShards, type OneOrShards } from '../engine/shards.js';
 import { type OnUnpack, type Unpacked, type UnpackHost, unpacked } from '../engine/unpack.js';
 import type { Zstd } from '../engine/zstd.js';
+import type { Piece } from '../io/assembled.js';
 import type { ByteSink } from '../io/byte-sink.js';
 import type { BlockShape, ByteSource } from '../io/byte-source.js';
 import { EngineFile, type OpenedSource } from './engine-file.js';
+import type { Journal } from './engine-run.js';
 import { toFailure } from './failure.js';
+import { mergeParts } from './part-file.js';
 import type { Calls, LoadedEngine, Reply, Request } from './protocol.js';
 
 /** What a host's worker can do. */
@@ -25,6 +28,8 @@ export interface WorkerHost<Source, Sink, Output> extends UnpackHost<Source> {
   openSource(source: Source): Promise<ByteSource>;
   /** Workers that share a run open the same sink, and each writes its own parts of it. */
   openSink(sink: Sink, size: number): Promise<ByteSink<Output>>;
+  /** Absent if what runs leave behind is of no use. */
+  readonly openJournal?: (place: string) => Journal;
 }
 
 /** Returns what is to be called with every message from the session. */
@@ -55,7 +60,7 @@ type AnyCalls<Source, Sink, Output> = Calls<OneOrShards<Source>, Sink, Output>;
 type Answers<Source, Sink, Output> = {
   readonly [Kind in Exclude<
     keyof Calls<Source, Sink, Output>,
-    'load' | 'open' | 'close' | 'rest'
+    'load' | 'open' | 'close' | 'merge' | 'rest'
   >]: (
     file: EngineFile<Output>,
     parameters: AnyCalls<Source, Sink, Output>[Kind]['parameters'],
@@ -78,8 +83,15 @@ class SessionWorker<Source, Sink, Output> {
     plan: (file, choice) => file.plan(choice),
     planDocument: (file, choice) => file.planDocument(choice),
     planFacts: (file) => file.planFacts(),
-    encode: async (file, { share, sink, size }, onProgress) =>
-      file.run.encode(share, await this.#host.openSink(sink, size), onProgress),
+    recheck: async (file, { sink, size, done }, onProgress) =>
+      file.run.recheck(await this.#host.openSink(sink, size), done, onProgress),
+    encode: async (file, { share, sink, size, done, journal }, onProgress) =>
+      file.run.encode(
+        share,
+        await this.#host.openSink(sink, size),
+        { done, journal: journal === undefined ? undefined : this.#journal(journal) },
+        onProgress,
+      ),
     seal: (file, checksums) => file.run.seal(checksums),
     verify: (file, _, onProgress) => file.run.verify(onProgress),
     pack: async (file, { frame, level }) => file.run.pack(await this.#loadedZstd(), frame, level),
@@ -87,6 +99,8 @@ class SessionWorker<Source, Sink, Output> {
       file.run.placePacked(() => this.#host.openSink(sink, 0), offset),
     endPacked: (file, { sink, frames }) =>
       file.run.endPacked((size) => this.#host.openSink(sink, size), frames),
+    endPart: (file, { sink, content }) =>
+      file.run.endPart((size) => this.#host.openSink(sink, size), content),
     finish: (file) => file.run.finish(),
     drop: (file) => file.drop(),
     compare: (file, { reference }, onProgress) =>
@@ -115,6 +129,8 @@ class SessionWorker<Source, Sink, Output> {
         return this.#open(file, parameters, onProgress);
       case 'close':
         return this.#close(file);
+      case 'merge':
+        return this.#merge(parameters, onProgress);
       case 'rest':
         return this.#rest();
       default: {
@@ -156,6 +172,34 @@ class SessionWorker<Source, Sink, Output> {
     const opened = this.#opened(file);
     this.#files.delete(file);
     await opened.close();
+  }
+
+  async #merge(
+    { parts, sink, size, files }: AnyCalls<Source, Sink, Output>['merge']['parameters'],
+    onProgress: OnStageProgress | undefined,
+  ): Promise<Output> {
+    const engine = await this.#loaded();
+    const output = await this.#host.openSink(sink, size);
+    try {
+      const pieces: Piece[] = [];
+      for (const { source, segments } of parts) {
+        if (isShards(source)) throw new MonoquantError('internal', 'A part is one file.');
+        pieces.push({ source: await this.#host.openSource(source), segments });
+      }
+      const records = parts.map((part) => part.records);
+      const merging = { pieces, records, files };
+      await mergeParts(engine, this.#host.blocks, merging, output, onProgress);
+      return await output.finish();
+    } catch (error) {
+      await output.abort();
+      throw error;
+    }
+  }
+
+  #journal(place: string): Journal {
+    const { openJournal } = this.#host;
+    if (openJournal === undefined) throw new MonoquantError('internal', 'No journals here.');
+    return openJournal(place);
   }
 
   async #rest(): Promise<number> {

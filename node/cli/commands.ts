@@ -13,6 +13,7 @@ import {
   DEQUANTIZE_FLAGS,
   HELP_FLAGS,
   INFO_FLAGS,
+  MERGE_FLAGS,
   QUANTIZE_FLAGS,
   VALIDATE_FLAGS,
 } from './flags.js';
@@ -74,6 +75,18 @@ export const COMMANDS: readonly Command[] = [
     sections: DEQUANTIZE_FLAGS,
     examples: ['monoquant dequantize small.safetensors model.safetensors --dtype f16'],
     load: async () => (await import('./dequantize.js')).runDequantize,
+  }),
+  command({
+    name: 'merge',
+    operand: 'PART...',
+    summary: 'put the parts of an output together',
+    sections: MERGE_FLAGS,
+    examples: [
+      'monoquant quantize models/llama --part 1/2 -o llama.safetensors',
+      'monoquant quantize models/llama --part 2/2 -o llama.safetensors',
+      'monoquant merge llama.safetensors.part-*-of-2 -o llama.safetensors',
+    ],
+    load: async () => (await import('./merge.js')).runMerge,
   }),
   command({
     name: 'validate',

@@ -63,6 +63,7 @@ const QUIET = {
 const THREADS = { threads: RUN.threads } as const;
 const FORCE = { force: OUTPUT.force } as const;
 const OUTPUT_FILE = { output: OUTPUT.output } as const;
+const CONTINUED = { resume: OUTPUT.resume, part: OUTPUT.part } as const;
 const FILES = {
   duplicateTies: CONVERT.duplicateTies,
   maxShardSize: CONVERT.maxShardSize,
@@ -70,8 +71,14 @@ const FILES = {
 const ZSTD = { zstdLevel: CONVERT.zstdLevel } as const;
 
 /** What runs of each command are told besides what a file becomes: by flags, or by the file of --config. */
-export const QUANTIZE_RUN = { ...OUTPUT_FILE, ...GATES, ...FORCE, ...THREADS } as const;
-export const CONVERT_RUN = { ...OUTPUT_FILE, ...FORCE, ...STRICT } as const;
+export const QUANTIZE_RUN = {
+  ...OUTPUT_FILE,
+  ...GATES,
+  ...FORCE,
+  ...CONTINUED,
+  ...THREADS,
+} as const;
+export const CONVERT_RUN = { ...OUTPUT_FILE, ...FORCE, ...CONTINUED, ...STRICT } as const;
 export const DEQUANTIZE_RUN = { ...DEQUANTIZE, ...CONVERT_RUN } as const;
 
 function oneSection<const Flags extends readonly Flag[]>(flags: Flags) {
@@ -134,7 +141,15 @@ export const CALIBRATE_FLAGS = oneSection([
 export type CalibrateFlag = FlagOf<typeof CALIBRATE_FLAGS>;
 
 export const CONVERT_FLAGS = oneSection([
-  ...flagsOf({ ...OUTPUT_FILE, ...ZSTD, ...FORCE, ...OPENING, ...FILES, ...STRICT }),
+  ...flagsOf({
+    ...OUTPUT_FILE,
+    ...ZSTD,
+    ...FORCE,
+    ...CONTINUED,
+    ...OPENING,
+    ...FILES,
+    ...STRICT,
+  }),
   CONFIG,
   { ...JSON_DOCUMENT, help: 'print the report as one JSON document' },
   QUIET,
@@ -144,6 +159,15 @@ export type ConvertFlag = FlagOf<typeof CONVERT_FLAGS>;
 
 export const DEQUANTIZE_FLAGS = oneSection([...flagsOf(DEQUANTIZE), ...CONVERT_FLAGS[0].flags]);
 export type DequantizeFlag = FlagOf<typeof DEQUANTIZE_FLAGS>;
+
+export const MERGE_FLAGS = oneSection([
+  ...flagsOf({ ...OUTPUT_FILE, ...FORCE, ...GATES }),
+  { ...JSON_DOCUMENT, help: 'print the report as one JSON document' },
+  { ...VERBOSE, excludes: 'quiet' },
+  QUIET,
+  HELP,
+]);
+export type MergeFlag = FlagOf<typeof MERGE_FLAGS>;
 
 /** Of commands that write nothing. */
 const STRICT_GATE = flagsOf(STRICT).map((flag) => ({

@@ -59,13 +59,19 @@ function reportFailure(
   const error =
     interrupted === undefined
       ? asMonoquantError(thrown)
-      : new MonoquantError('aborted', 'Interrupted; nothing was written.');
+      : new MonoquantError('aborted', interruptedWords(words));
   const has = (...flags: string[]) => words.some((word) => flags.includes(word));
   printFailure(error, session.err, has('--verbose', '-v'));
   // A gate closes behind the document that it judges: that one says why.
   const isTold = session.out.hasWritten();
   if (has('--json') && !isTold) printJson(session.out, failureDocument(error));
   return interrupted ?? exitCodeOf(error);
+}
+
+function interruptedWords(words: readonly string[]): string {
+  return words.includes('--resume')
+    ? 'Interrupted; the same command goes on with what is done.'
+    : 'Interrupted; nothing was written.';
 }
 
 /** A reader that has seen enough, as in `| head`, is no error. */

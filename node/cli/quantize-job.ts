@@ -26,7 +26,10 @@ export interface Job {
   readonly named: string | undefined;
   readonly choices: Choices;
   /** What the run must live up to, and whether it may overwrite. */
-  readonly terms: Pick<ChosenOptions<QuantizeFlag>, 'force' | 'strict' | 'failUnder'>;
+  readonly terms: Pick<
+    ChosenOptions<QuantizeFlag>,
+    'force' | 'strict' | 'failUnder' | 'resume' | 'part'
+  >;
   /** How it runs. */
   readonly run: Pick<ChosenOptions<QuantizeFlag>, 'threads'>;
   readonly values: FlagValues<QuantizeFlag>;
@@ -35,6 +38,8 @@ export interface Job {
 
 export interface Outcome {
   readonly document: Plan | Report;
+  /** What was or would be written: the file of weights, or the index of several. */
+  readonly written: string;
   /** What the work was in vain for, although there is a report of it. */
   readonly failure?: GateError;
   /** The document for people; made only when it is shown. */
@@ -66,7 +71,8 @@ async function beginReports(
   { model, place, output, named, terms }: Job,
   paths: readonly string[],
 ): Promise<Reports> {
-  const { force = false, ...gates } = terms;
+  const { force = false, strict = false, failUnder } = terms;
+  const gates = { strict, ...(failUnder === undefined ? {} : { failUnder }) };
   const { Reports } = await import('./reports.js');
   const others = place === output ? [] : await filesBeside(model, place);
   return Reports.begin({
@@ -85,16 +91,12 @@ async function dryRun(job: Job): Promise<Outcome> {
   const document = await watched(job, (run) =>
     rehearse(model, { ...choices, ...run, ...terms, output: place }),
   );
+  const written = writtenAt(output, document.files.length);
   const render = async () => {
     const { renderPlan } = await import('./text-plan.js');
-    return renderPlan(
-      document,
-      writtenAt(output, document.files.length),
-      session.out,
-      values.verbose === true,
-    );
+    return renderPlan(document, written, session.out, values.verbose === true);
   };
-  return { document, render };
+  return { document, written, render };
 }
 
 async function fullRun(job: Job, reports: Reports | undefined): Promise<Outcome> {
@@ -106,17 +108,16 @@ async function fullRun(job: Job, reports: Reports | undefined): Promise<Outcome>
     return renderReport(document, written, session.out, values.verbose === true);
   };
   try {
-    const document = await watched(job, async (run) => {
+    const { report: document, output: written = output } = await watched(job, async (run) => {
       const result = await quantize(model, { ...choices, ...run, ...terms, output: place });
       await result.close();
-      return result.report;
+      return result;
     });
-    const written = writtenAt(output, document.files.length);
-    return { document, render: renderer(document, written) };
+    return { document, written, render: renderer(document, written) };
   } catch (failure) {
     if (!(failure instanceof GateError) || failure.report === undefined) throw failure;
     const document = failure.report;
-    return { document, failure, render: renderer(document, undefined) };
+    return { document, written: output, failure, render: renderer(document, undefined) };
   }
 }
 

@@ -10,7 +10,7 @@ import { withPreset } from '../../js/api/presets.js';
 import { spokenName } from '../../js/api/spoken-url.js';
 import { withChanges } from '../../js/api/types.js';
 import { isFolder } from '../local-files.js';
-import { weightsOf, writtenAt } from '../output-name.js';
+import { weightsOf } from '../output-name.js';
 import { type Arguments, severalModels } from './arguments.js';
 import { placeOf } from './beside-model.js';
 import { readConfig } from './config-file.js';
@@ -38,6 +38,7 @@ function jobsOf(given: Arguments<QuantizeFlag>, session: Session): readonly Job[
   const models = severalModels('quantize', given);
   const isOne = models.length * variants.length === 1;
   if (!isOne) checkSeveral(named, values.report);
+  if (terms.part !== undefined) checkPart(values.report);
   const jobs = models.flatMap((model) =>
     variants.map((variant): Job => {
       const chosen = withChanges(config.choices, withPreset({ ...flags, ...variant }));
@@ -61,10 +62,17 @@ function jobsOf(given: Arguments<QuantizeFlag>, session: Session): readonly Job[
 /** Flags say more than a configuration. */
 function sorted(config: ChosenOptions<QuantizeFlag>, flags: ChosenOptions<QuantizeFlag>) {
   const options = { ...config, ...flags };
-  const { output, force = false, strict = false, failUnder, threads, ...choices } = options;
+  const { output, force = false, strict = false, failUnder, threads, ...others } = options;
+  const { resume = false, part, ...choices } = others;
   return {
     output,
-    terms: { force, strict, ...(failUnder === undefined ? {} : { failUnder }) },
+    terms: {
+      force,
+      strict,
+      resume,
+      ...(failUnder === undefined ? {} : { failUnder }),
+      ...(part === undefined ? {} : { part }),
+    },
     run: threads === undefined ? {} : { threads },
     choices,
   };
@@ -82,6 +90,15 @@ function checkSeveral(output: string | undefined, reports: readonly string[] = [
   throw usageError(
     `--report "${report}" can hold the report of one run only.`,
     'Take --json, which prints all of them as one list.',
+  );
+}
+
+/** Quality is that of the whole. */
+function checkPart([report]: readonly string[] = []): void {
+  if (report === undefined) return;
+  throw usageError(
+    `--report "${report}" cannot be told of a part: some of its tensors go on in the next one.`,
+    'Take --json where the parts are merged.',
   );
 }
 
@@ -130,14 +147,13 @@ async function runEach(jobs: readonly Job[], session: Session): Promise<void> {
 }
 
 async function present(
-  { document, render, failure }: Outcome,
-  { output, values, terms, session }: Job,
+  { document, written, render, failure }: Outcome,
+  { values, terms, session }: Job,
 ): Promise<void> {
   const { out, err } = session;
   const isRun = !values['dry-run'];
   if (!values.json && !values.quiet) out.write(await render());
-  else if (!values.json && isRun && failure === undefined)
-    printPath(out, writtenAt(output, document.files.length));
+  else if (!values.json && isRun && failure === undefined) printPath(out, written);
   // Where both outputs meet on a screen, a blank line parts them.
   const { warnings } = document;
   if (err.isTerminal && out.isTerminal && warnings.length > 0) err.write('\n');

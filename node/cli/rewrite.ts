@@ -7,7 +7,7 @@ import { type ConvertOptions, isPackedName } from '../../js/api/options.js';
 import { type Choices, type Report, withChanges } from '../../js/api/types.js';
 import { formatDuration, formatExactBytes } from '../../js/words/format.js';
 import { printable } from '../../js/words/printable.js';
-import { packedFact } from '../../js/words/report/facts.js';
+import { packedFact, partFact, resumedFact } from '../../js/words/report/facts.js';
 import type { QuantizeResult } from '../index.js';
 import type { Config } from './config-file.js';
 import { renderFacts } from './facts.js';
@@ -32,7 +32,8 @@ export async function rewrite(
   { output, values, config, options, call, facts }: Rewriting,
   session: Session,
 ): Promise<void> {
-  const { output: _, force = false, strict = false, ...chosen } = { ...config.run, ...options };
+  const given = { ...config.run, ...options };
+  const { output: _, force = false, strict = false, resume = false, part, ...chosen } = given;
   const choices = { quiet: values.quiet === true, lines: !values.json };
   const { report, written } = await withProgress(session.err, choices, async (onProgress) => {
     const result = await call({
@@ -40,6 +41,8 @@ export async function rewrite(
       output,
       force,
       strict,
+      resume,
+      ...(part === undefined ? {} : { part }),
       signal: session.signal,
       onProgress,
     });
@@ -53,6 +56,8 @@ export async function rewrite(
   else {
     const lines = [
       ['output', printable(written)],
+      partFact(report),
+      resumedFact(report),
       ['size', formatExactBytes(sizes.outputBytes)],
       packedFact(report),
       ...facts(report),

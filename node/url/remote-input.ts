@@ -1,6 +1,7 @@
 /**
  * A file behind a URL that is open for reading, as an InputFile is: from before the work until after it.
  */
+import { createHash } from 'node:crypto';
 import { isPackedName } from '../../js/api/options.js';
 import { clientFor } from './client.js';
 import { RangeReader } from './range-reader.js';
@@ -16,6 +17,12 @@ export class RemoteInput {
   constructor(name: string, file: Remote) {
     this.name = name;
     this.file = file;
+  }
+
+  get version(): string {
+    const { file } = this;
+    if ('bytes' in file) return createHash('sha256').update(file.bytes).digest('hex');
+    return 'etag' in file.version ? file.version.etag : file.version.modified;
   }
 
   /** By its name: its first bytes would be one more journey. Without one, each thread unpacks for itself. */

@@ -291,6 +291,8 @@ const unchanged = (decision: Decision) =>
   });
 
 const reportDocument = object<Report>({
+  part: optional(object<NonNullable<Report['part']>>({ number: count, count, bytes: count })),
+  resumedBytes: optional(count),
   version: text,
   configuration,
   engine: object<Report['engine']>({ kind: oneOf(['st', 'mt']), threads: count }),

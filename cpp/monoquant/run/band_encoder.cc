@@ -282,6 +282,27 @@ void BandEncoder::finish(std::span<uint8_t> tail, std::vector<Write> &writes,
   }
 }
 
+bool BandEncoder::is_in_place(const BandRecord &record) {
+  select(record.tensor);
+  const uint64_t first = record.band * tiling_->units_per_band;
+  const uint64_t end = std::min(tiling_->units, first + tiling_->units_per_band);
+  size_t range = 0;
+  const auto begins_at = [&](uint64_t offset) {
+    return range < record.ranges.size() && record.ranges[range++].offset == offset;
+  };
+  bool is_right = begins_at(places_[0].offset + data_offset(first)) &&
+                  record.ranges[0].bytes == data_offset(end) - data_offset(first);
+  size_t stream = 0;
+  for (const plan::Place &place : places_) {
+    if (codec_ != nullptr && place.written == layout::Written::kByBand) {
+      ++stream;
+      const uint64_t row = tiling_->unit_row(first);
+      is_right = is_right && begins_at(place.offset + codec_->band_offset(stream, row));
+    }
+  }
+  return is_right && range == record.ranges.size();
+}
+
 uint64_t BandEncoder::data_offset(uint64_t unit) const {
   if (codec_ == nullptr) {
     return tiling_->unit_begin(unit) * (tensor_->convert() == nullptr ? 1 : 2);

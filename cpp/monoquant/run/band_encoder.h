@@ -9,23 +9,12 @@
 
 #include "monoquant/base/checksum.h"
 #include "monoquant/parallel/parallel_for.h"
+#include "monoquant/run/band_record.h"
 #include "monoquant/run/band_walk.h"
 #include "monoquant/run/unit_encoder.h"
 #include "monoquant/run/write.h"
 
 namespace monoquant::run {
-
-/// Bytes of the output that belong together, with their checksums.
-struct WrittenRange {
-  uint64_t offset = 0;
-  uint64_t bytes = 0;
-  uint64_t digest = 0;
-  size_t tensor = kHeader; // index of a TensorPlan
-  uint32_t crc32 = 0;      // where the container wants one
-  bool is_read_back = false;
-
-  static constexpr size_t kHeader = ~size_t{0};
-};
 
 /// The extent of bytes that are all there.
 WrittenRange extent_of(const plan::Plan &plan, uint64_t offset, std::span<const uint8_t> bytes,
@@ -54,6 +43,9 @@ public:
   /// adds everything that the band has written to `extents`.
   void finish(std::span<uint8_t> tail, std::vector<Write> &writes,
               std::vector<WrittenRange> &extents);
+
+  /// Whether the ranges of a record begin where this band is written. Loses the band at work.
+  [[nodiscard]] bool is_in_place(const BandRecord &record);
 
   /// Of the band at work, complete after its last slice.
   [[nodiscard]] const quant::ErrorSums &errors() const { return errors_; }

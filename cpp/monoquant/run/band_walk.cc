@@ -6,15 +6,52 @@ namespace monoquant::run {
 
 BandWalk::BandWalk(const plan::Plan &plan, Share share) : plan_(plan), share_(share) {
   tilings_.reserve(plan.tensors.size());
+  first_number_.reserve(plan.tensors.size());
+  uint64_t number = 0;
   for (size_t i = 0; i < plan.tensors.size(); ++i) {
     tilings_.push_back(cut_tensor(plan, i));
+    first_number_.push_back(number);
+    number += tilings_[i].bands();
   }
+  find_part(share.part);
   for (; find_band(); leave_band()) {
     const Tiling &tiling = tilings_[cursor_.tensor];
     total_bytes_ += tiling.bytes(cursor_.unit, band_end()) * tiling.passes;
     ++total_bands_;
   }
   cursor_ = {};
+}
+
+/// A band is of the part in which its first byte lies, all bytes of the source being dealt out evenly.
+void BandWalk::find_part(Part part) {
+  uint64_t total = 0;
+  for (const Tiling &tiling : tilings_) {
+    total += tiling.elements * tiling.element_bytes;
+  }
+  const auto begin_of = [&](uint64_t index) {
+    return total / part.count * index + std::min(index, total % part.count);
+  };
+  const uint64_t begin = begin_of(part.index);
+  const uint64_t end = begin_of(part.index + 1);
+  const bool is_last = part.index + 1 == part.count;
+  uint64_t before = 0;
+  for (const Tiling &tiling : tilings_) {
+    for (uint64_t band = 0; band < tiling.bands(); ++band) {
+      begin_ += before < begin ? 1 : 0;
+      end_ += before < end || is_last ? 1 : 0;
+      const uint64_t first = band * tiling.units_per_band;
+      before += tiling.bytes(first, std::min(tiling.units, first + tiling.units_per_band));
+    }
+  }
+}
+
+bool BandWalk::leave_out(size_t tensor, uint64_t band) {
+  if (tensor >= tilings_.size() || band >= tilings_[tensor].bands() ||
+      !is_taken(first_number_[tensor] + band)) {
+    return false;
+  }
+  left_out_.insert(first_number_[tensor] + band);
+  return true;
 }
 
 std::optional<Slice> BandWalk::next(size_t block_bytes) {
@@ -55,7 +92,7 @@ bool BandWalk::find_band() {
     const bool nothing_to_find =
         only_looking_ && (plan_.tensors[cursor_.tensor].decision() == plan::Decision::kCopy ||
                           cursor_.pass > 0 || excepted_.contains(cursor_.tensor));
-    if (cursor_.number % share_.count == share_.index && !nothing_to_find) {
+    if (is_taken(cursor_.number) && !nothing_to_find && !left_out_.contains(cursor_.number)) {
       return true;
     }
     leave_band();

@@ -11,10 +11,17 @@
 
 namespace monoquant::run {
 
-/// One of `count` parts of a run: the bands whose number leaves `index` when divided by `count`.
+/// One of `count` parts of a plan: bands that follow one another, with about as many bytes of the source as any other.
+struct Part {
+  uint64_t index = 0;
+  uint64_t count = 1;
+};
+
+/// One of `count` shares of a part: the bands whose number leaves `index` when divided by `count`.
 struct Share {
   uint64_t index = 0;
   uint64_t count = 1;
+  Part part = {}; // usually all there is
 };
 
 /// Some units of one band: what one block holds.
@@ -40,6 +47,9 @@ public:
   /// second passes, and none of the tensors named here.
   void only_look(size_t except_tensor);
 
+  /// No slices of this band, which is counted all the same. False if it is not of this share. Before the first slice.
+  bool leave_out(size_t tensor, uint64_t band);
+
   [[nodiscard]] const Tiling &tiling(size_t tensor) const { return tilings_[tensor]; }
   [[nodiscard]] size_t tensors() const { return tilings_.size(); }
   /// Bytes and bands of this share, second passes counted as bytes again.
@@ -55,13 +65,21 @@ private:
     uint64_t unit = 0; // next one, counted in the tensor
   };
 
+  void find_part(Part part);
   bool find_band();
+  [[nodiscard]] bool is_taken(uint64_t number) const {
+    return number >= begin_ && number < end_ && number % share_.count == share_.index;
+  }
   void leave_band();
   [[nodiscard]] uint64_t band_end() const;
 
   const plan::Plan &plan_;
   Share share_;
-  std::vector<Tiling> tilings_; // one a tensor
+  std::vector<Tiling> tilings_;        // one a tensor
+  std::vector<uint64_t> first_number_; // of its bands
+  uint64_t begin_ = 0;                 // numbers of the part's bands
+  uint64_t end_ = 0;
+  std::set<uint64_t> left_out_; // numbers
   Cursor cursor_;
   bool only_looking_ = false;
   std::set<size_t> excepted_;

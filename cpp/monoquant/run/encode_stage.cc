@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "monoquant/base/json.h"
 #include "monoquant/base/json_writer.h"
 #include "monoquant/base/text.h"
 #include "monoquant/container/deflate.h"
@@ -15,8 +16,9 @@ EncodeStage::EncodeStage(const plan::Plan &plan, parallel::Workers &workers, Sha
     : Stage(slots, static_cast<size_t>(std::min<uint64_t>(block_bytes, kStripBytes)),
             most_bytes(*plan.catalog)),
       plan_(plan), walk_(plan, share), encoder_(plan, walk_, workers, this->block_bytes()),
-      reader_(*plan.catalog, this->slots(), this->block_bytes()), owes_preamble_(share.index == 0),
-      slots_(this->slots()), reads_back_behind_(reads_back_behind), read_back_(plan) {
+      reader_(*plan.catalog, this->slots(), this->block_bytes()),
+      owes_preamble_(share.index == 0 && share.part.index == 0), slots_(this->slots()),
+      reads_back_behind_(reads_back_behind), read_back_(&plan) {
   for (Slot &slot : slots_) {
     slot.data = Buffer(encoder_.data_bytes());
     slot.tail = Buffer(encoder_.tail_bytes());
@@ -93,12 +95,12 @@ std::optional<ByteRange> EncodeStage::next_read_back(Slot &slot) {
 }
 
 Result<void> EncodeStage::take_read_back(const Slot &slot, std::span<const uint8_t> block) {
-  const size_t before = read_back_.right();
-  auto taken = read_back_.take(block.first(slot.length));
-  for (size_t i = before; i < read_back_.right(); ++i) {
+  const size_t before = read_back_.compared();
+  read_back_.take(block.first(slot.length));
+  for (size_t i = before; i < read_back_.compared(); ++i) {
     extents_[written_[i].extent].is_read_back = true;
   }
-  return taken;
+  return read_back_.check();
 }
 
 std::span<const Write> EncodeStage::writes(size_t slot) const { return slots_[slot].writes; }
@@ -165,7 +167,8 @@ void EncodeStage::check_source(const Slice &slice, std::span<const uint8_t> inpu
   const auto bytes = input.first(static_cast<size_t>(tiling.bytes(slice.begin, slice.end)));
   source_crc_ = container::crc32(slice.first_of_band ? 0 : source_crc_, bytes);
   if (slice.last_of_band) {
-    source_crcs_.push_back({tensor_, slice.band, source_crc_, tiling.bytes(first, slice.end)});
+    source_crcs_.push_back(
+        {tensor_, slice.band, source_crc_, tiling.bytes(first, slice.end), *source(tensor_).crc32});
   }
 }
 
@@ -182,18 +185,33 @@ void EncodeStage::encode(Slot &slot, std::span<const uint8_t> input) {
     written_bytes_ += data.bytes.size();
   }
   if (slice.last_of_band && slice.pass + 1 == walk_.tiling(tensor_).passes) {
-    if (reads_back_behind_) {
-      written_.push_back({extents_.size(), processed_ - 1, written_bytes_});
+    finish_band(slot);
+  }
+}
+
+void EncodeStage::finish_band(Slot &slot) {
+  const uint64_t band = slot.slice.band;
+  Finished finished{tensor_, band, processed_ - 1, extents_.size()};
+  if (reads_back_behind_) {
+    written_.push_back({extents_.size(), processed_ - 1, written_bytes_});
+  }
+  encoder_.finish(slot.tail.span(), slot.writes, extents_);
+  if (plan_.tensors[tensor_].decision() != plan::Decision::kCopy) {
+    finished.errors = errors_.size();
+    errors_.push_back({tensor_, band, encoder_.errors(), encoder_.edge_scales()});
+  }
+  if (keeps_records_) {
+    finished.end_extent = extents_.size();
+    if (source(tensor_).crc32) {
+      finished.crc = source_crcs_.size() - 1; // of this band: there is one at a time
     }
-    encoder_.finish(slot.tail.span(), slot.writes, extents_);
-    if (plan_.tensors[tensor_].decision() != plan::Decision::kCopy) {
-      errors_.push_back({tensor_, slice.band, encoder_.errors(), encoder_.edge_scales()});
-    }
+    finished_.push_back(finished);
   }
 }
 
 /// What needs no source bytes: headers, and what layouts know before.
 void EncodeStage::write_preamble(Slot &slot) {
+  const size_t first = extents_.size();
   for (const plan::FixedBytes &fixed : plan_.fixed) {
     const std::span bytes(reinterpret_cast<const uint8_t *>(fixed.bytes.data()),
                           fixed.bytes.size());
@@ -201,6 +219,75 @@ void EncodeStage::write_preamble(Slot &slot) {
     extents_.push_back(
         extent_of(plan_, fixed.offset, bytes, fixed.tensor.value_or(WrittenRange::kHeader)));
   }
+  if (keeps_records_) {
+    finished_.push_back({WrittenRange::kHeader, 0, processed_ - 1, first, extents_.size()});
+  }
+}
+
+Result<void> EncodeStage::take_done(std::string_view records) {
+  const Json rows = parse_json(records);
+  bool is_right = rows.is_array();
+  for (size_t i = 0; is_right && i < rows.size(); ++i) {
+    const auto record = read_record(rows[i]);
+    is_right = record && (record->tensor == WrittenRange::kHeader || take_record(*record));
+  }
+  if (is_right) {
+    return {};
+  }
+  return Error{ErrorCode::kInternal, "The records of an earlier run cannot be read.", {}, {}, {}};
+}
+
+/// False if it is none of this plan.
+bool EncodeStage::take_record(const BandRecord &record) {
+  const size_t tensor = record.tensor;
+  if (tensor >= walk_.tensors() || record.band >= walk_.tiling(tensor).bands() ||
+      record.errors.has_value() == (plan_.tensors[tensor].decision() == plan::Decision::kCopy) ||
+      (record.crc ? std::optional(record.crc->of_tensor) : std::nullopt) != source(tensor).crc32 ||
+      !encoder_.is_in_place(record)) {
+    return false;
+  }
+  if (!walk_.leave_out(tensor, record.band)) {
+    return true;
+  }
+  const Tiling &tiling = walk_.tiling(tensor);
+  const uint64_t first = record.band * tiling.units_per_band;
+  const uint64_t end = std::min(tiling.units, first + tiling.units_per_band);
+  add_done(tiling.bytes(first, end) * tiling.passes);
+  for (WrittenRange range : record.ranges) {
+    range.is_read_back = true;
+    extents_.push_back(range);
+  }
+  if (record.errors) {
+    errors_.push_back(*record.errors);
+  }
+  if (record.crc) {
+    source_crcs_.push_back(*record.crc);
+  }
+  return true;
+}
+
+void EncodeStage::write_records(JsonWriter &json, bool is_over) {
+  size_t taken = 0;
+  json.begin_array();
+  while (taken < finished_.size() && (is_over || finished_[taken].step + slots() <= handed_out_)) {
+    write_record(json, record_of(finished_[taken]));
+    ++taken;
+  }
+  json.end();
+  finished_.erase(finished_.begin(), finished_.begin() + static_cast<ptrdiff_t>(taken));
+}
+
+BandRecord EncodeStage::record_of(const Finished &finished) const {
+  BandRecord record{finished.tensor, finished.band};
+  record.ranges.assign(extents_.begin() + static_cast<ptrdiff_t>(finished.first_extent),
+                       extents_.begin() + static_cast<ptrdiff_t>(finished.end_extent));
+  if (finished.errors) {
+    record.errors = errors_[*finished.errors];
+  }
+  if (finished.crc) {
+    record.crc = source_crcs_[*finished.crc];
+  }
+  return record;
 }
 
 void EncodeStage::write_result(JsonWriter &json) const {

@@ -16,28 +16,23 @@ namespace monoquant::run {
 /// who waits can read. Some way behind, so that nothing is asked for that has just been handed over.
 inline constexpr uint64_t kReadBackBehind = 32ULL << 20U;
 
-/// Errors of the values in one band.
-struct BandErrors {
-  size_t tensor = 0; // index of a TensorPlan
-  uint64_t band = 0; // of this tensor
-  quant::ErrorSums sums;
-  uint64_t edge_scales = 0; // see UnitResult
-};
-
-/// CRC-32 of one band of the source, where the container has one of the whole tensor.
-struct SourceCrc {
-  size_t tensor = 0; // index of a TensorPlan
-  uint64_t band = 0;
-  uint32_t crc32 = 0;
-  uint64_t bytes = 0;
-};
-
 class EncodeStage final : public Stage {
 public:
   /// `plan` and `workers` must outlive the stage. `reads_back_behind`: where the output can be read, as source 1,
   /// each band is compared with what was encoded once so many bytes more have been written.
   EncodeStage(const plan::Plan &plan, parallel::Workers &workers, Share share, size_t slots,
               size_t block_bytes, std::optional<uint64_t> reads_back_behind = std::nullopt);
+
+  /// Takes bands for done that an earlier run has left in the output, and that were compared with their records: a JSON
+  /// array of these. Bands of other shares, and what comes before all bands, are passed over. Before the first `next`.
+  /// Errors: kInternal (they are no records of bands of this plan).
+  Result<void> take_done(std::string_view records);
+
+  /// From now on `write_records` has something to write.
+  void keep_records() { keeps_records_ = true; }
+  /// A JSON array of the records of all bands, and of what comes before them, that were written since the last call.
+  /// `is_over`: all writes were made; until then a band counts as written once its last slot is in use again.
+  void write_records(JsonWriter &json, bool is_over);
 
   std::optional<ByteRange> next(size_t slot) override;
   Result<void> process(size_t slot) override;
@@ -75,6 +70,17 @@ private:
     std::vector<Write> writes;
   };
 
+  /// A band that was done, or what comes before all of them.
+  struct Finished {
+    size_t tensor = WrittenRange::kHeader; // index of a TensorPlan
+    uint64_t band = 0;
+    uint64_t step = 0; // that writes the last of it
+    size_t first_extent = 0;
+    size_t end_extent = 0;
+    std::optional<size_t> errors = {}; // index
+    std::optional<size_t> crc = {};    // index
+  };
+
   /// Data of a band of the output.
   struct Written {
     size_t extent = 0;  // index
@@ -91,6 +97,9 @@ private:
   void take(Slot &slot, std::span<const uint8_t> input);
   void encode(Slot &slot, std::span<const uint8_t> input);
   void check_source(const Slice &slice, std::span<const uint8_t> input);
+  void finish_band(Slot &slot);
+  [[nodiscard]] BandRecord record_of(const Finished &finished) const;
+  [[nodiscard]] bool take_record(const BandRecord &record);
   [[nodiscard]] const catalog::Tensor &source(size_t tensor) const {
     return plan_.catalog->tensors[plan_.tensors[tensor].source];
   }
@@ -117,6 +126,9 @@ private:
   uint64_t written_bytes_ = 0;
   size_t next_back_ = 0; // of written_
   ReadBack read_back_;
+
+  bool keeps_records_ = false;
+  std::vector<Finished> finished_; // since the last call of `write_records`
 };
 
 } // namespace monoquant::run

@@ -34,7 +34,7 @@ std::optional<ReadBack::Block> ReadBack::next(size_t most) {
   return Block{begin, static_cast<size_t>(end - begin)};
 }
 
-Result<void> ReadBack::take(std::span<const uint8_t> bytes) {
+void ReadBack::take(std::span<const uint8_t> bytes) {
   while (!bytes.empty()) {
     const WrittenRange &extent = extents_[extent_];
     const auto taken = static_cast<size_t>(std::min<uint64_t>(bytes.size(), extent.bytes - done_));
@@ -43,25 +43,31 @@ Result<void> ReadBack::take(std::span<const uint8_t> bytes) {
     done_ += taken;
     if (done_ == extent.bytes) {
       if (checksum_.digest() != extent.digest) {
-        return mismatch(extent);
+        wrong_.push_back(extent_);
       }
       checksum_.reset();
       done_ = 0;
       ++extent_;
     }
   }
-  return {};
 }
 
-std::string_view ReadBack::tensor() const {
-  if (extent_ >= extents_.size() || extents_[extent_].tensor == WrittenRange::kHeader) {
+std::string_view ReadBack::tensor() const { return name_of(extent_); }
+
+std::string_view ReadBack::name_of(size_t extent) const {
+  if (plan_ == nullptr || extent >= extents_.size() ||
+      extents_[extent].tensor == WrittenRange::kHeader) {
     return {};
   }
-  return plan_.catalog->tensors[plan_.tensors[extents_[extent_].tensor].source].name;
+  return plan_->catalog->tensors[plan_->tensors[extents_[extent].tensor].source].name;
 }
 
-Error ReadBack::mismatch(const WrittenRange &extent) const {
-  const std::string_view name = tensor();
+Result<void> ReadBack::check() const {
+  if (wrong_.empty()) {
+    return {};
+  }
+  const WrittenRange &extent = extents_[wrong_.front()];
+  const std::string_view name = name_of(wrong_.front());
   return output_differs(concat(extent.bytes, " bytes at ", extent.offset, " of ",
                                name.empty() ? "the header" : name,
                                " do not have the checksum of what was written."),

@@ -1,5 +1,5 @@
 // Compares what stands in the output with the checksums that were taken when it was encoded.
-// It exists because both stages that read an output back do it alike: while encoding, and at the end.
+// It exists because all stages that read an output back do it alike: before encoding, meanwhile, and at the end.
 // Extents come in the order in which they are read; each byte is read once.
 #pragma once
 
@@ -26,27 +26,31 @@ public:
     size_t length = 0;
   };
 
-  /// `plan` must outlive this.
-  explicit ReadBack(const plan::Plan &plan) : plan_(plan) {}
+  /// `plan` must outlive this; null if nobody asks for names.
+  explicit ReadBack(const plan::Plan *plan) : plan_(plan) {}
 
   void add(const WrittenRange &extent);
 
   /// What is to be read next, at most `most` bytes: as far as extents follow each other without a gap.
   std::optional<Block> next(size_t most);
 
-  /// The bytes of a block, in the order of `next`. Errors: kVerificationFailed.
-  Result<void> take(std::span<const uint8_t> bytes);
+  /// The bytes of a block, in the order of `next`.
+  void take(std::span<const uint8_t> bytes);
 
-  /// How many extents were found to be right.
-  [[nodiscard]] size_t right() const { return extent_; }
+  /// How many extents were compared.
+  [[nodiscard]] size_t compared() const { return extent_; }
+  /// Which of them differ, in the order in which they were added.
+  [[nodiscard]] std::span<const size_t> wrong() const { return wrong_; }
+  /// Errors: kVerificationFailed (one differs).
+  [[nodiscard]] Result<void> check() const;
   [[nodiscard]] uint64_t total_bytes() const { return total_bytes_; }
   /// The tensor at work.
   [[nodiscard]] std::string_view tensor() const;
 
 private:
-  [[nodiscard]] Error mismatch(const WrittenRange &extent) const;
+  [[nodiscard]] std::string_view name_of(size_t extent) const;
 
-  const plan::Plan &plan_;
+  const plan::Plan *plan_;
   std::vector<WrittenRange> extents_;
   uint64_t total_bytes_ = 0;
   size_t next_extent_ = 0; // to be read, from this offset on
@@ -54,6 +58,7 @@ private:
   size_t extent_ = 0; // the one at work
   uint64_t done_ = 0; // bytes of it
   Checksum checksum_;
+  std::vector<size_t> wrong_;
 };
 
 } // namespace monoquant::run

@@ -46,7 +46,7 @@ VerifyStage::VerifyStage(const EncodeStage &encode, const catalog::Catalog &outp
 }
 
 VerifyStage::VerifyStage(const EncodeStage &encode, size_t slots, size_t block_bytes)
-    : Stage(slots, block_bytes, encode.plan().file_bytes), read_back_(encode.plan()),
+    : Stage(slots, block_bytes, encode.plan().file_bytes), read_back_(&encode.plan()),
       lengths_(this->slots()) {
   std::vector<WrittenRange> extents = encode.extents();
   std::erase_if(extents, [](const WrittenRange &e) { return e.bytes == 0 || e.is_read_back; });
@@ -71,7 +71,8 @@ Result<void> VerifyStage::process(size_t slot) {
   }
   const std::span<const uint8_t> bytes = input(slot).first(lengths_[slot]);
   add_done(bytes.size());
-  return read_back_.take(bytes);
+  read_back_.take(bytes);
+  return read_back_.check();
 }
 
 } // namespace monoquant::run

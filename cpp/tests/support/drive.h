@@ -13,9 +13,10 @@
 
 namespace monoquant::test {
 
+/// `most`: steps that are processed, after which the host ends as if it were killed: no write is made any more.
 /// `read(offset, span)`, or `read(Read, span)` where there are several files, fills; `write(offset, span)` takes.
 template <typename ReadBytes, typename WriteBytes>
-Result<void> drive(run::Stage &stage, ReadBytes read, WriteBytes write) {
+Result<void> drive(run::Stage &stage, ReadBytes read, WriteBytes write, size_t most = SIZE_MAX) {
   const size_t slots = stage.slots();
   size_t started = 0; // blocks; block n lives in slot n % slots
   size_t processed = 0;
@@ -46,6 +47,9 @@ Result<void> drive(run::Stage &stage, ReadBytes read, WriteBytes write) {
     }
     if (processed == started) {
       break;
+    }
+    if (processed == most) {
+      return {};
     }
     if (auto done = stage.process(processed % slots); !done) {
       return done;

@@ -7,6 +7,7 @@ import { ACTIVATIONS } from './activations.js';
 import type { Entries } from './entry.js';
 import { FILES } from './files.js';
 import { choice, type Kind, number, object, onOrOff, text, wholeNumber } from './kind.js';
+import { part } from './part.js';
 
 /** More than any machine gains from, and few enough for the engine's fixed memory. */
 const MAX_THREADS = 64;
@@ -48,6 +49,19 @@ export const OUTPUT = {
   output: { kind: place, flag: { short: 'o', value: 'FILE', help: 'where to write it' } },
   /** Overwrite an existing output, file by file; what else is in its folder is never removed. */
   force: { kind: onOrOff, flag: { help: 'overwrite what it writes', brief: 'overwrite' } },
+  /**
+   * Go on with an interrupted run of the same model and options for this output: what it has written is compared and
+   * kept. If there is none, begin. And leave what is done in its place if this run is interrupted.
+   */
+  resume: {
+    kind: onOrOff,
+    flag: { help: 'go on with an interrupted run', brief: 'an interrupted run' },
+  },
+  /**
+   * Make only one of several parts of the output, `2/5`, as `FILE.part-2-of-5`; another machine makes the others, and
+   * `merge` makes the output of all of them.
+   */
+  part: { kind: part, flag: { value: 'I/N', help: 'make the Ith of N parts only' } },
 } as const satisfies Entries;
 
 export const STRICT = {

@@ -19,6 +19,7 @@ type Facts = readonly PlainFact[];
 
 /** `output` undefined: nothing was written. */
 export function reportFacts(report: Report, output: string | undefined): Facts {
+  if (report.part !== undefined) return partFacts(report, output);
   const { configuration, sizes, tensors, copied, tied, dropped, timings } = report;
   const quantized = tensors.filter(({ decision }) => decision === 'quantize');
   const converted = tensors.filter(({ decision }) => decision === 'convert');
@@ -30,6 +31,7 @@ export function reportFacts(report: Report, output: string | undefined): Facts {
     filesFact(report),
     ['size', sizesText(sizes)],
     packedFact(report),
+    resumedFact(report),
     ...quantizedFacts(report, quantized.length),
     inputsFact(quantized),
     converted.length > 0
@@ -44,6 +46,31 @@ export function reportFacts(report: Report, output: string | undefined): Facts {
     ],
     ['time', `${formatDuration(total)}${rate}`],
   ];
+}
+
+/** Quality is that of the whole. */
+function partFacts(report: Report, output: string | undefined): Facts {
+  const { planMs, encodeMs, verifyMs } = report.timings;
+  return [
+    ['output', output ?? 'nothing was written'],
+    partFact(report),
+    resumedFact(report),
+    ['time', formatDuration(planMs + encodeMs + verifyMs)],
+  ];
+}
+
+/** `2 of 5, 12.3 MB of 61.5 MB`. */
+export function partFact({ part, sizes }: Report): PlainFact {
+  if (part === undefined) return undefined;
+  const share = `${formatBytes(part.bytes)} of ${formatBytes(sizes.outputBytes)}`;
+  return ['part', `${part.number} of ${part.count}, ${share}; merge joins all of them`];
+}
+
+/** What did not have to be done again. */
+export function resumedFact({ resumedBytes, sizes }: Report): PlainFact {
+  if (resumedBytes === undefined) return undefined;
+  const share = formatShare(resumedBytes, sizes.outputBytes);
+  return ['resumed', `${formatBytes(resumedBytes)} were there already, ${share} of the output`];
 }
 
 /** `97.4 kB → 80.1 kB with zstd level 3, 17.8 % saved`. */
