@@ -47,6 +47,7 @@ export class Journal implements RunJournal {
   readonly #earlier: Earlier | undefined;
   readonly #forget: () => void;
   #run: RunIdentity;
+  #hasBegun = false;
 
   /** `place` is that of an earlier run's journal, if there is one to go on with. */
   constructor(place: string, choices: JournalChoices) {
@@ -55,6 +56,10 @@ export class Journal implements RunJournal {
     this.#run = { ...choices.identity, calibration: null };
     this.#earlier = choices.resumes ? earlierAt(place) : undefined;
     this.#forget = choices.resumes ? () => {} : removeAtExit(place);
+  }
+
+  get hasBegun(): boolean {
+    return this.#hasBegun;
   }
 
   get run(): RunIdentity {
@@ -80,6 +85,7 @@ export class Journal implements RunJournal {
   }
 
   begin(unfit: readonly UnfitTensor[], outputBytes: number, done: Records): void {
+    this.#hasBegun = true;
     const header: Header = { journal: FORMAT, run: this.#run, unfit, outputBytes };
     try {
       writeLines(this.place, [toJson(header), ...done]);

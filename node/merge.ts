@@ -5,7 +5,6 @@
 import { contradiction, unexpected } from '../js/api/check.js';
 import { MonoquantError } from '../js/api/errors.js';
 import { parseJson } from '../js/api/json.js';
-import { listed } from '../js/api/model-files.js';
 import { type MergeOptions, resolveMerge } from '../js/api/options.js';
 import type { Report } from '../js/api/types.js';
 import { isWhole } from '../js/io/assembled.js';
@@ -148,10 +147,8 @@ function inOrder(parts: readonly OpenPart[]): readonly [OpenPart, ...OpenPart[]]
     (index) => !numbers.includes(index),
   );
   if (missing.length > 0) {
-    const names = listed(missing.map((index) => String(index + 1)));
-    const word = missing.length === 1 ? 'part' : 'parts';
     throw contradiction(
-      `Expected ${count} parts, found ${all.length}: ${word} ${names} ${missing.length === 1 ? 'is' : 'are'} missing.`,
+      `Expected ${count} parts, found ${all.length}: ${missingWords(missing)} missing.`,
       'Name all of them.',
     );
   }
@@ -161,6 +158,19 @@ function inOrder(parts: readonly OpenPart[]): readonly [OpenPart, ...OpenPart[]]
     'Expected parts that have every byte of the output once, found gaps or bytes in two of them.',
     { suggestion: 'Make the parts again.' },
   );
+}
+
+const NUMBERS_SHOWN = 5;
+
+/** `part 2 is`, `parts 2, 3 and 4 are`. */
+function missingWords(indices: readonly number[]): string {
+  const numbers = indices.map((index) => String(index + 1));
+  const [first = '', ...others] = numbers;
+  if (others.length === 0) return `part ${first} is`;
+  const shown = numbers.slice(0, NUMBERS_SHOWN);
+  const more = numbers.length - shown.length;
+  const last = more > 0 ? `${more} more` : (shown.pop() ?? '');
+  return `parts ${shown.join(', ')} and ${last} are`;
 }
 
 function indexOf({ run }: OpenPart): number {

@@ -96,10 +96,7 @@ class NodeModel extends Handle<NodeTypes> {
       const output = await Output.claim(place, input, { ...terms, calibration });
       try {
         if (!output.isFolder) checkOneFile(request.configuration, 'one file');
-        const report = await this.#encode(request, output, calibration).catch((error: unknown) => {
-          if (request.resumes && isInterruption(error)) output.leave();
-          throw error;
-        });
+        const report = await this.#encode(request, output, calibration);
         await input.checkUnchanged();
         await calibration.checkUnchanged();
         const companions = this.#companion?.(report) ?? [];
@@ -118,6 +115,10 @@ class NodeModel extends Handle<NodeTypes> {
           reference: input.hasPath ? { reference: input.path, key, stripPrefix } : {},
           functions,
         });
+      } catch (error) {
+        // A mistake in what was asked for costs nothing of what is there.
+        if (request.resumes && (isInterruption(error) || !output.hasBegun)) output.leave();
+        throw error;
       } finally {
         output.discard();
       }

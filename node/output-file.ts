@@ -22,7 +22,7 @@ import { option, say } from '../js/api/sentence.js';
 import { cacheAround } from './download-cache.js';
 import { type FileIdentity, leadsTo, type OutputPlace } from './open-file.js';
 import { PartialFile, tryLink } from './partial-file.js';
-import { partialOf, supersede } from './partial-name.js';
+import { adopt, partialOf, supersede } from './partial-name.js';
 import { codeOf } from './reason.js';
 import { checkName } from './windows-name.js';
 import { writeFailed } from './write-failed.js';
@@ -63,6 +63,7 @@ export class OutputFile {
     this.#replaced = statSync(target, { throwIfNoEntry: false });
     // What was private is private while it is being written, too.
     const mode = this.#replaced === undefined ? 0o666 : permissionsOf(this.#replaced);
+    if (resumes && !isCompanion) adopt(target, draftOf(target));
     this.#partial = new PartialFile(target, { path, mode, isCompanion, resumes });
   }
 
@@ -95,7 +96,7 @@ export class OutputFile {
   draft(): PartialFile {
     const mode = this.#replaced === undefined ? 0o666 : permissionsOf(this.#replaced);
     const choices = { path: this.#path, mode, isCompanion: true, resumes: this.#resumes };
-    return new PartialFile(`${this.#target}.draft`, choices);
+    return new PartialFile(draftOf(this.#target), choices);
   }
 
   /** Where a run says what it has done for this file. */
@@ -193,6 +194,11 @@ export class OutputFile {
       // It has its old name again.
     }
   }
+}
+
+/** What a file is made from. */
+function draftOf(target: string): string {
+  return `${target}.draft`;
 }
 
 function behindLinks(path: string): string {

@@ -3,6 +3,7 @@
  * It exists so that places are claimed before the work, and all of it appears together or not at all.
  * A rehearsal claims the same places and gives them back.
  */
+import { existsSync, fstatSync, ftruncateSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import type { OutputConfig } from '../js/api/model-config.js';
 import { indexName, indexText, type ModelIndex, shardNames } from '../js/api/model-files.js';
@@ -27,6 +28,7 @@ import {
 import { weightsOf, writtenAt } from './output-name.js';
 import type { PartialFile } from './partial-file.js';
 import { publish } from './publication.js';
+import { writeFailed } from './write-failed.js';
 
 export interface OutputTerms extends FolderTerms {
   /** Of the weights in a folder; the name of a file says it itself. */
@@ -131,7 +133,8 @@ export class Output {
           made,
         );
       } catch (error) {
-        weights.discard();
+        if (resumes) weights.leave();
+        else weights.discard();
         throw error;
       }
     } catch (error) {
@@ -165,6 +168,12 @@ export class Output {
    * written if one of them is taken, or if there is no room.
    */
   place(files: readonly PlannedFile[]): OutputPlaces {
+    const places = this.#placesOf(files);
+    if (this.#facts.choices.resumes) for (const place of places) extend(place);
+    return places;
+  }
+
+  #placesOf(files: readonly PlannedFile[]): OutputPlaces {
     this.#discardShards();
     const size = files.reduce((sum, { bytes }) => sum + bytes, 0);
     const besides = this.#folder?.bytes ?? 0;
@@ -240,8 +249,14 @@ export class Output {
     this.#journal?.remove();
   }
 
+  /** Whether anything was written into it. */
+  get hasBegun(): boolean {
+    return this.#journal?.hasBegun === true;
+  }
+
   /** Unfinished, for a run that goes on with it: the weights, and what was said of them. */
   leave(): void {
+    if (!existsSync(this.#weights.journalPath)) return;
     this.#draft?.leave();
     this.#weights.leave();
     for (const file of this.#shards?.files ?? []) file.leave();
@@ -265,5 +280,14 @@ export class Output {
     for (const file of this.#shards?.files ?? []) file.discard();
     this.#shards?.index.discard();
     this.#shards = undefined;
+  }
+}
+
+/** Records of an earlier run may tell of bytes that were lost: what is read there is not what was written, and no error. */
+function extend({ descriptor, path, size }: OutputPlaces[number]): void {
+  try {
+    if (fstatSync(descriptor).size < size) ftruncateSync(descriptor, size);
+  } catch (error) {
+    throw writeFailed(path, error);
   }
 }

@@ -55,6 +55,8 @@ export function manifestOf(file: SizedFile): ReadManifest {
   if (text === undefined || !digest?.equals(footer.subarray(0, DIGEST_BYTES))) throw damaged(file);
   type Document = PartManifest & { readonly records: readonly unknown[] };
   const { records, ...manifest } = parseJson(text.toString() as Json<Document>);
+  const end = manifest.segments.reduce((sum, { bytes }) => sum + bytes, 0);
+  if (end !== file.size - FOOTER_BYTES - length) throw damaged(file);
   return { ...manifest, records: records.map(toJson) as unknown as Records };
 }
 
@@ -80,7 +82,7 @@ function noPart({ path }: SizedFile): MonoquantError {
 function damaged({ path }: SizedFile): MonoquantError {
   return new MonoquantError(
     'malformed-file',
-    `Expected a whole part of an output, found one whose description was changed: "${path}".`,
+    `Expected a whole part of an output, found one that is damaged: "${path}".`,
     { suggestion: 'Copy it again, or make it again.' },
   );
 }

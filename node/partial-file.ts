@@ -18,7 +18,7 @@ import { promisify } from 'node:util';
 import { MonoquantError } from '../js/api/errors.js';
 import { removeAtExit } from './leftovers.js';
 import { type FileIdentity, leadsTo, statOf } from './open-file.js';
-import { adopt, type Holder, holderBeside, partialOf, TOUCH_MS } from './partial-name.js';
+import { type Holder, holderBeside, partialOf, TOUCH_MS } from './partial-name.js';
 import { codeOf } from './reason.js';
 
 export interface PartialChoices {
@@ -47,7 +47,6 @@ export class PartialFile {
 
   constructor(target: string, choices: PartialChoices) {
     this.path = partialOf(target);
-    if (choices.resumes && !choices.isCompanion) adopt(target);
     this.#descriptor = claim(this.path, choices);
     try {
       this.#identity = statOf(this.#descriptor);
@@ -154,22 +153,27 @@ const LONGEST_STEP_BACK_MS = 40;
 function claim(partial: string, choices: PartialChoices): number {
   const { path, isCompanion } = choices;
   for (let looks = 1; ; looks += 1) {
-    const descriptor = openOwn(partial, choices);
+    const { descriptor, isNew } = openOwn(partial, choices);
     const holder = isCompanion ? undefined : holderBeside(partial);
     if (holder === undefined) return descriptor;
     closeSync(descriptor);
-    if (!choices.resumes) unlinkSync(partial);
+    if (isNew) unlinkSync(partial);
     if (looks === LOOKS) throw beingWritten(path, holder);
     sleep(Math.random() * LONGEST_STEP_BACK_MS);
   }
 }
 
-function openOwn(partial: string, { path, mode, resumes }: PartialChoices): number {
+function openOwn(
+  partial: string,
+  { path, mode, resumes }: PartialChoices,
+): { readonly descriptor: number; readonly isNew: boolean } {
   try {
-    return openSync(partial, 'wx+', mode);
+    return { descriptor: openSync(partial, 'wx+', mode), isNew: true };
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error;
-    if (resumes && !open.has(partial)) return openSync(partial, 'r+');
+    if (resumes && !open.has(partial)) {
+      return { descriptor: openSync(partial, 'r+'), isNew: false };
+    }
     throw beingWritten(path, { process: process.pid, isElsewhere: false });
   }
 }

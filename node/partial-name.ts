@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, renameSync, statSync, unlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { isShardName } from '../js/api/model-files.js';
 import { lifeOf, MARK, ownMark } from './process-mark.js';
 
 /**
@@ -85,12 +86,16 @@ export function holderBeside(partial: string): Holder | undefined {
   return holder;
 }
 
-/** Takes over what the last dead run has left of this target, and all that it wrote beside it: it is this run's now. */
-export function adopt(target: string): void {
+/**
+ * Takes over what the last dead run has left of this target, of what it is made from, and of the files that it may have
+ * become: all of it is this run's now.
+ */
+export function adopt(target: string, draft: string): void {
   const [last] = deadJournals(target).sort((a, b) => writtenAt(b.path) - writtenAt(a.path));
   if (last === undefined) return;
-  for (const { path, mark } of ownFilesIn(dirname(target))) {
-    if (mark !== last.mark) continue;
+  const stems = [target, draft].map((path) => stemOf(basename(path)));
+  for (const { path, mark, stem } of ownFilesIn(dirname(target))) {
+    if (mark !== last.mark || !(stems.includes(stem) || isShardName(stem))) continue;
     renameFile(path, path.replace(`.monoquant-${mark}.`, `.monoquant-${ownMark()}.`));
   }
 }

@@ -4,13 +4,13 @@
  */
 import type { BesideWeights } from '../api/beside-weights.js';
 import { MonoquantError } from '../api/errors.js';
-import { parseJson } from '../api/json.js';
+import { parseJson, toJson } from '../api/json.js';
 import type { Gates, RunOptions } from '../api/options.js';
 import { option, say } from '../api/sentence.js';
 import type { Configuration, EngineInfo, Progress, Report, Warning } from '../api/types.js';
 import type { UnfitTensor } from '../engine/engine-options.js';
 import type { OnStageProgress } from '../engine/pipeline.js';
-import type { OpenOptions, Part } from '../engine/wasm.js';
+import type { BandRecord, OpenOptions, Part } from '../engine/wasm.js';
 import { segmentsOf } from '../io/assembled.js';
 import { gateCodes, gateQuality, gateWarnings, gateWork } from '../report/gates.js';
 import { checkWritten, type RunPlan, resultsOf, withoutQuality } from '../report/report.js';
@@ -137,10 +137,11 @@ class Run<Source, Sink, Output> {
     if (journal === undefined || sink === undefined) {
       throw new MonoquantError('internal', 'A part needs a journal and a place.');
     }
-    const records = journal.records();
-    const extents = records
-      .flatMap((some) => parseJson(some))
-      .flatMap(([, , ranges]) => ranges.map(([offset, bytes]) => ({ offset, bytes })));
+    const rows = inOrder(journal.records().flatMap((some) => parseJson(some)));
+    const records = rows.map((row) => toJson([row]));
+    const extents = rows.flatMap(([, , ranges]) =>
+      ranges.map(([offset, bytes]) => ({ offset, bytes })),
+    );
     const segments = segmentsOf(extents);
     const tail = part.tailOf(facts, segments, records);
     await this.#lead('endPart', { sink, content: { segments, tail, records } });
@@ -291,6 +292,11 @@ interface PlannedRun extends RunPlan {
   readonly facts: PlanFacts;
   /** The tensors with which it was made. */
   readonly unfit: readonly UnfitTensor[];
+}
+
+/** In the order of the plan, whoever was quicker. */
+function inOrder(records: readonly BandRecord[]): readonly BandRecord[] {
+  return [...records].sort(([a, band], [b, other]) => (a ?? -1) - (b ?? -1) || band - other);
 }
 
 /** The other parts know nothing of it, and all have to be made by one plan. */

@@ -130,8 +130,8 @@ describe('parts, merged', () => {
     const whole = (await wholeOf('-b', '8')).length;
     const sizes = partsOf(4).map((path) => statSync(path).size);
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(whole * 1.02);
-    // Bands of 16 MB of the source are not cut: a quarter of that here.
-    expect(Math.max(...sizes)).toBeLessThan(whole / 4 + (4 << 20) + 50_000);
+    // Bands are not cut: the largest here is the embedding, which is copied.
+    expect(Math.max(...sizes)).toBeLessThan(whole / 4 + 3000 * 512 * 4 + 50_000);
   });
 
   it('do not depend on threads', async () => {
@@ -202,7 +202,7 @@ describe('parts, merged', () => {
       );
     }
     const merged = await monoquant('merge', ...partsOf(3), '-o', OUT);
-    expect(merged.code).toBe(1);
+    expect(merged.code).toBe(5);
     expect(merged.stderr).toMatch(/checksum/);
     expect(readdirSync(place)).not.toContain('out.safetensors');
   });
@@ -239,7 +239,7 @@ describe('merge refuses', () => {
   it('one too few, and one twice', async () => {
     const [first = '', , third = ''] = partsOf(3);
     await expectRefused([first, third], /part 2 is missing/);
-    await expectRefused([first], /parts 2.*3 are missing/);
+    await expectRefused([first], /parts 2 and 3 are missing/);
     await expectRefused([...partsOf(3), third], /part 3 twice/);
   });
 
@@ -266,22 +266,22 @@ describe('merge refuses', () => {
 
   it('what is no part, or no whole one', async () => {
     const [first = '', second = '', third = ''] = partsOf(3);
-    await expectRefused([MODEL], /Expected a part/, 1);
-    await expectRefused([first, root.at('nothing'), third], /There is no file/, 1);
+    await expectRefused([MODEL], /Expected a part/, 5);
+    await expectRefused([first, root.at('nothing'), third], /There is no file/, 5);
     const whole = readFileSync(second);
     truncateSync(second, whole.length - 1);
-    await expectRefused(partsOf(3), /Expected a part/, 1);
+    await expectRefused(partsOf(3), /Expected a part/, 5);
     writeFileSync(second, Buffer.concat([whole.subarray(0, 10_000), whole.subarray(20_000)]));
-    await expectRefused(partsOf(3), /part 2/, 1);
+    await expectRefused(partsOf(3), /is damaged/, 5);
     writeFileSync(second, whole);
     appendFileSync(second, 'x');
-    await expectRefused(partsOf(3), /Expected a part/, 1);
+    await expectRefused(partsOf(3), /Expected a part/, 5);
     // Somewhere in its bytes, then in what it says of itself.
     for (const at of [1000, whole.length - 300]) {
       const damaged = Buffer.from(whole);
       damaged[at] = (damaged[at] ?? 0) ^ 4;
       writeFileSync(second, damaged);
-      await expectRefused(partsOf(3), at === 1000 ? /part 2/ : /description was changed/, 1);
+      await expectRefused(partsOf(3), at === 1000 ? /part 2/ : /is damaged/, 5);
     }
   });
 
