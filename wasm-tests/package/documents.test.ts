@@ -301,6 +301,7 @@ describe('docs/command-line.md', () => {
     'calibrate',
     'convert',
     'dequantize',
+    'merge',
     'validate',
     'compare',
     'info',

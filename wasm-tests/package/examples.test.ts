@@ -69,6 +69,81 @@ function stepOf(name: string, inputs: Readonly<Record<string, string>>) {
   return { env: Object.fromEntries(env), program: blockOf(own, 'run').replace(/^ {8}/gm, '') };
 }
 
+describe('what several machines run', () => {
+  const programs = folder.at('programs');
+  const whole = folder.at('whole.safetensors');
+  const parts = (name: string) => read(`examples/parts/${name}`);
+
+  beforeAll(async () => {
+    mkdirSync(programs);
+    // Named as in the files, and found instead of a download.
+    writeFileSync(join(programs, 'npx'), `#!/bin/sh\nshift\nexec node '${CLI}' "$@"\n`, {
+      mode: 0o755,
+    });
+    expect((await monoquant('quantize', model, '-b', '4', '-o', whole)).code).toBe(0);
+  });
+
+  async function run(program: string, env: Readonly<Record<string, string>>, ...words: string[]) {
+    const path = `${programs}:${process.env.PATH}`;
+    const options = { cwd: folder.path, env: { ...process.env, ...env, PATH: path } };
+    const finished = await start('bash', ['-euc', program, 'bash', ...words], options).finished;
+    expect(finished.code, finished.stderr).toBe(0);
+    return finished;
+  }
+
+  const expectWhole = (name: string) =>
+    expect(bytesOf(name).equals(bytesOf('whole.safetensors')), name).toBe(true);
+
+  it('GitHub Actions', async () => {
+    const workflow = parts('github.yml');
+    const lines = [...workflow.matchAll(/^ +- run: (.*)$/gm)].map(([, line = '']) => line);
+    const [part = '', merge = ''] = lines;
+    const env = Object.fromEntries(
+      [...blockOf(workflow, 'env').matchAll(/^ +(\w+): (.*)$/gm)].map(([, key, value]) => [
+        key,
+        value,
+      ]),
+    );
+    const own = { ...env, MODEL: model, OUTPUT: 'actions.safetensors' };
+    const matrix = JSON.parse(/part: (\[.*\])/.exec(workflow)?.[1] ?? '[]') as number[];
+    expect(String(matrix.length)).toBe(env.PARTS);
+    for (const number of matrix) await run(part.replace('${{ matrix.part }}', String(number)), own);
+    await run(merge, own);
+    expectWhole('actions.safetensors');
+  });
+
+  it('Kubernetes', async () => {
+    const [first = '', second = ''] = parts('kubernetes.yaml').split('\n---\n');
+    const argumentOf = (job: string) => /args:\n +- (.*)/.exec(job)?.[1] ?? '';
+    const count = Number(/completions: (\d+)/.exec(first)?.[1]);
+    const own = { MODEL: model, OUTPUT: 'kubernetes.safetensors' };
+    for (let index = 0; index < count; index++) {
+      await run(argumentOf(first), { ...own, JOB_COMPLETION_INDEX: String(index) });
+    }
+    await run(argumentOf(second), own);
+    expectWhole('kubernetes.safetensors');
+  });
+
+  it('Slurm', async () => {
+    const script = parts('slurm.sh');
+    const [, from = '', to = ''] = /--array=(\d+)-(\d+)/.exec(script) ?? [];
+    let said = '';
+    for (let task = Number(from); task <= Number(to); task++) {
+      const env = { SLURM_ARRAY_TASK_ID: String(task), SLURM_ARRAY_TASK_COUNT: to };
+      said = (await run(script, env, model, 'slurm.safetensors')).stdout;
+    }
+    await run(
+      said
+        .trim()
+        .split('\n')
+        .at(-1)
+        ?.replace(/^.*done: /, '') ?? '',
+      {},
+    );
+    expectWhole('slurm.safetensors');
+  });
+});
+
 describe('the action', () => {
   const temp = folder.at('runner temp');
   const binaries = join(temp, 'monoquant/node_modules/.bin');
