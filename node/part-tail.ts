@@ -8,6 +8,7 @@ import { readSync } from 'node:fs';
 import { MonoquantError } from '../js/api/errors.js';
 import { type Json, parseJson, toJson } from '../js/api/json.js';
 import type { ModelIndex } from '../js/api/model-files.js';
+import { version } from '../js/api/version.js';
 import type { Segment } from '../js/io/assembled.js';
 import type { PlanFacts } from '../js/worker/plan-facts.js';
 import type { Records } from '../js/worker/protocol.js';
@@ -55,9 +56,22 @@ export function manifestOf(file: SizedFile): ReadManifest {
   if (text === undefined || !digest?.equals(footer.subarray(0, DIGEST_BYTES))) throw damaged(file);
   type Document = PartManifest & { readonly records: readonly unknown[] };
   const { records, ...manifest } = parseJson(text.toString() as Json<Document>);
-  const end = manifest.segments.reduce((sum, { bytes }) => sum + bytes, 0);
-  if (end !== file.size - FOOTER_BYTES - length) throw damaged(file);
+  if (manifest.run.version !== version()) throw otherVersion(file, manifest.run.version);
+  if (!isSound(manifest, file.size - FOOTER_BYTES - length)) throw damaged(file);
   return { ...manifest, records: records.map(toJson) as unknown as Records };
+}
+
+/** Whether its places are places, and its segments stand one behind the other in `bytes` bytes of the file. */
+function isSound({ segments, facts, run }: PartManifest, bytes: number): boolean {
+  const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) >= 0;
+  let end = 0;
+  for (const { offset, bytes: length, at } of segments) {
+    if (!isCount(offset) || !isCount(length) || at !== end) return false;
+    end += length;
+  }
+  const { outputBytes } = facts.sizes;
+  const files = facts.files.reduce((sum, file) => sum + file.bytes, 0);
+  return end === bytes && isCount(outputBytes) && files === outputBytes && run.part !== null;
 }
 
 /** Undefined if the file does not reach so far. */
@@ -76,6 +90,15 @@ function noPart({ path }: SizedFile): MonoquantError {
     'unsupported-format',
     `Expected a part of an output, found something else or one that was cut off: "${path}".`,
     { suggestion: 'Name the files that --part has made, or copy them again.' },
+  );
+}
+
+/** What a part says of its plan is for the version that made it. */
+function otherVersion({ path }: SizedFile, found: string): MonoquantError {
+  return new MonoquantError(
+    'invalid-options',
+    `Expected a part that monoquant ${version()} has made, found one of ${found}: "${path}".`,
+    { suggestion: 'Merge parts with the version that has made them.' },
   );
 }
 

@@ -3,7 +3,7 @@
 // Always: every run is judged by what is on the disk afterwards; one that breaks a promise is told, and ends with code 1.
 //
 // node scripts/faults.mjs            everything
-// node scripts/faults.mjs kills 50   kills, disks, races or power, and how many
+// node scripts/faults.mjs kills 50   kills, resumes, disks, races or power, and how many
 
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -39,6 +39,7 @@ const SHAPE = [8192, 4096];
 /** @type {Record<string, {count: number, work: (place: Place, count: number) => Promise<void>}>} */
 const KINDS = {
   kills: { count: 200, work: kills },
+  resumes: { count: 40, work: resumes },
   disks: { count: 160, work: disks },
   races: { count: 40, work: races },
   power: { count: 6, work: power },
@@ -187,6 +188,35 @@ async function kills(place, count) {
     clear(place);
   }
   tell('kills', count, { ...states, 'with leftovers': left });
+}
+
+/**
+ * Killed once or twice at moments all over a run, and gone on with: what is whole is what nobody disturbed.
+ * @param {Place} place
+ * @param {number} count
+ */
+async function resumes(place, count) {
+  // A killed run may have given some files their names.
+  const words = wordsOf(place, '--bits', '4', '--resume', '--force');
+  const whole = await command(words);
+  const usual = { ...place, expected: hashesIn(join(place.folder, 'out')) };
+  usual.expected.set('input', place.expected.get('input') ?? '');
+  clear(place);
+  let kept = 0;
+  for (let index = 0; index < count; index += 1) {
+    const killAfter = (whole.milliseconds * (index + Math.random())) / count;
+    const what = `killed after ${killAfter.toFixed(0)} ms`;
+    await command(words, { killAfter });
+    if (index % 2 === 1) await command(words, { killAfter: whole.milliseconds * Math.random() });
+    const { code, stderr } = await command(words);
+    kept += stderr.includes('resume ') ? 1 : 0;
+    if (code !== 0) broken.push(`${what}: no run goes on: ${stderr}`);
+    if (judge(usual, what) !== 'whole') broken.push(`${what}: not everything is there`);
+    if (hiddenIn(place) > 0) broken.push(`${what}: something was left behind`);
+    clear(place);
+  }
+  if (kept === 0) broken.push('no run had anything to go on with');
+  tell('resumes', count, { 'went on': kept });
 }
 
 /** Every kind of call fails, at its first time, its second, and so on. @param {Place} place @param {number} count */

@@ -107,7 +107,9 @@ describe('what several machines run', () => {
     const own = { ...env, MODEL: model, OUTPUT: 'actions.safetensors' };
     const matrix = JSON.parse(/part: (\[.*\])/.exec(workflow)?.[1] ?? '[]') as number[];
     expect(String(matrix.length)).toBe(env.PARTS);
-    for (const number of matrix) await run(part.replace('${{ matrix.part }}', String(number)), own);
+    for (const number of matrix) {
+      await run(part.replace(/\$\{\{ matrix\.part \}\}/, String(number)), own);
+    }
     await run(merge, own);
     expectWhole('actions.safetensors');
   });

@@ -50,7 +50,8 @@ bool BandWalk::leave_out(size_t tensor, uint64_t band) {
       !is_taken(first_number_[tensor] + band)) {
     return false;
   }
-  left_out_.insert(first_number_[tensor] + band);
+  left_out_.resize(static_cast<size_t>(end_));
+  left_out_[static_cast<size_t>(first_number_[tensor] + band)] = true;
   return true;
 }
 
@@ -92,7 +93,7 @@ bool BandWalk::find_band() {
     const bool nothing_to_find =
         only_looking_ && (plan_.tensors[cursor_.tensor].decision() == plan::Decision::kCopy ||
                           cursor_.pass > 0 || excepted_.contains(cursor_.tensor));
-    if (is_taken(cursor_.number) && !nothing_to_find && !left_out_.contains(cursor_.number)) {
+    if (is_taken(cursor_.number) && !nothing_to_find && !is_left_out(cursor_.number)) {
       return true;
     }
     leave_band();

@@ -70,6 +70,9 @@ private:
   [[nodiscard]] bool is_taken(uint64_t number) const {
     return number >= begin_ && number < end_ && number % share_.count == share_.index;
   }
+  [[nodiscard]] bool is_left_out(uint64_t number) const {
+    return number < left_out_.size() && left_out_[static_cast<size_t>(number)];
+  }
   void leave_band();
   [[nodiscard]] uint64_t band_end() const;
 
@@ -79,7 +82,7 @@ private:
   std::vector<uint64_t> first_number_; // of its bands
   uint64_t begin_ = 0;                 // numbers of the part's bands
   uint64_t end_ = 0;
-  std::set<uint64_t> left_out_; // numbers
+  std::vector<bool> left_out_; // by number; empty: none
   Cursor cursor_;
   bool only_looking_ = false;
   std::set<size_t> excepted_;

@@ -55,13 +55,16 @@ export const OUTPUT = {
    */
   resume: {
     kind: onOrOff,
-    flag: { help: 'go on with an interrupted run', brief: 'an interrupted run' },
+    flag: { help: 'go on with an interrupted run', brief: 'go on with a run' },
   },
   /**
    * Make only one of several parts of the output, `2/5`, as `FILE.part-2-of-5`; another machine makes the others, and
    * `merge` makes the output of all of them.
    */
-  part: { kind: part, flag: { value: 'I/N', help: 'make the Ith of N parts only' } },
+  part: {
+    kind: part,
+    flag: { value: 'I/N', help: 'make the Ith of N parts only', brief: 'one of N parts' },
+  },
 } as const satisfies Entries;
 
 export const STRICT = {
