@@ -16,7 +16,7 @@ using test::Bytes;
 using test::Random;
 
 /// Tensors of one band and of several, copies among them, one of them without elements.
-Bytes model() {
+Bytes model_of_all_bands() {
   Random random(90);
   return test::make_file({
       test::random_bytes(random, "ids", Dtype::kI64, {70'000}),
@@ -28,21 +28,21 @@ Bytes model() {
   });
 }
 
-Json tensor_options() {
+Json one_scale() {
   Json options = test::default_options();
   options["strategy"] = "tensor";
   return options;
 }
 
-Json zip_options() {
+Json grouped_zip() {
   Json options = test::int4_options(32);
   options["container"] = "pt";
   return options;
 }
 
-std::vector<Json> kinds() {
-  return {test::default_options(), test::asymmetric_int4(), tensor_options(),
-          test::float_options("F16"), zip_options()};
+std::vector<Json> every_kind() {
+  return {test::default_options(), test::asymmetric_int4(), one_scale(), test::float_options("F16"),
+          grouped_zip()};
 }
 
 std::string records_of(EncodeStage &stage, bool is_over) {
@@ -52,7 +52,7 @@ std::string records_of(EncodeStage &stage, bool is_over) {
 }
 
 /// One share of a run into `output`, `most` steps of it; answers what it says to have done.
-Json encode(const Bytes &source, EncodeStage &stage, Bytes &output, size_t most = SIZE_MAX) {
+Json encode_share(const Bytes &source, EncodeStage &stage, Bytes &output, size_t most = SIZE_MAX) {
   stage.keep_records();
   const auto done = test::drive(
       stage,
@@ -124,21 +124,21 @@ std::multiset<std::string> findings(const std::vector<std::unique_ptr<EncodeStag
 using Stages = std::vector<std::unique_ptr<EncodeStage>>;
 
 TEST(Resume, goes_on_from_any_step_to_the_same_bytes) {
-  const Bytes file = model();
+  const Bytes file = model_of_all_bands();
   parallel::Workers workers(1);
-  for (const Json &options : kinds()) {
+  for (const Json &options : every_kind()) {
     const plan::Plan plan = test::plan_for(file, options);
     Bytes whole(static_cast<size_t>(plan.file_bytes), uint8_t{0xCC});
     Stages single;
     single.push_back(
         std::make_unique<EncodeStage>(plan, workers, Share{}, 2, test::kSmallestBlock));
-    encode(file, *single[0], whole);
+    encode_share(file, *single[0], whole);
     const auto found = findings(single);
     size_t most_done = 0;
     for (size_t steps = 0; steps < 64; steps += steps < 8 ? 1 : 7) {
       Bytes output(whole.size(), uint8_t{0xCC});
       EncodeStage first(plan, workers, {}, 1 + steps % 3, test::kSmallestBlock, steps * 1000);
-      const Json records = encode(file, first, output, steps);
+      const Json records = encode_share(file, first, output, steps);
       spoil_the_rest(output, records);
       EXPECT_TRUE(recheck(output, records).empty()) << steps;
       most_done = std::max(most_done, records.size());
@@ -148,7 +148,7 @@ TEST(Resume, goes_on_from_any_step_to_the_same_bytes) {
                                                      test::kSmallestBlock, 0));
         const auto taken = rest.back()->take_done(records.dump());
         ASSERT_TRUE(taken) << taken.error().message;
-        encode(file, *rest.back(), output);
+        encode_share(file, *rest.back(), output);
         EXPECT_EQ(rest.back()->done_bytes(), rest.back()->total_bytes());
       }
       ASSERT_EQ(output, whole) << steps << " " << options.dump();
@@ -159,12 +159,12 @@ TEST(Resume, goes_on_from_any_step_to_the_same_bytes) {
 }
 
 TEST(Resume, does_only_what_was_not_done) {
-  const Bytes file = model();
+  const Bytes file = model_of_all_bands();
   parallel::Workers workers(1);
   const plan::Plan plan = test::plan_for(file, test::default_options());
   Bytes output(static_cast<size_t>(plan.file_bytes));
   EncodeStage first(plan, workers, {}, 1, test::kSmallestBlock);
-  const Json records = encode(file, first, output);
+  const Json records = encode_share(file, first, output);
   EncodeStage again(plan, workers, {}, 1, test::kSmallestBlock);
   ASSERT_TRUE(again.take_done(records.dump()));
   uint64_t read = 0;
@@ -175,12 +175,12 @@ TEST(Resume, does_only_what_was_not_done) {
 }
 
 TEST(Recheck, names_every_record_that_is_not_there_and_no_other) {
-  const Bytes file = model();
+  const Bytes file = model_of_all_bands();
   parallel::Workers workers(1);
   const plan::Plan plan = test::plan_for(file, test::asymmetric_int4());
   Bytes output(static_cast<size_t>(plan.file_bytes));
   EncodeStage stage(plan, workers, {}, 2, test::kSmallestBlock);
-  const Json records = encode(file, stage, output);
+  const Json records = encode_share(file, stage, output);
   Random random(91);
   for (size_t number = 0; number < records.size(); ++number) {
     for (const auto &[offset, bytes] : ranges_of(Json::array({records[number]}))) {
@@ -197,12 +197,12 @@ TEST(Recheck, names_every_record_that_is_not_there_and_no_other) {
 }
 
 TEST(Resume, records_that_are_none_of_the_plan_are_refused) {
-  const Bytes file = model();
+  const Bytes file = model_of_all_bands();
   parallel::Workers workers(1);
   const plan::Plan plan = test::plan_for(file, test::asymmetric_int4());
   Bytes output(static_cast<size_t>(plan.file_bytes));
   EncodeStage stage(plan, workers, {}, 2, test::kSmallestBlock);
-  const Json records = encode(file, stage, output);
+  const Json records = encode_share(file, stage, output);
   const auto refuses = [&](const std::string &text) {
     EncodeStage fresh(plan, workers, {}, 2, test::kSmallestBlock);
     const auto taken = fresh.take_done(text);
@@ -237,13 +237,13 @@ TEST(Resume, records_that_are_none_of_the_plan_are_refused) {
 }
 
 TEST(Parts, together_are_one_run) {
-  const Bytes file = model();
+  const Bytes file = model_of_all_bands();
   parallel::Workers workers(1);
-  for (const Json &options : {test::default_options(), test::asymmetric_int4(), tensor_options()}) {
+  for (const Json &options : {test::default_options(), test::asymmetric_int4(), one_scale()}) {
     const plan::Plan plan = test::plan_for(file, options);
     Bytes whole(static_cast<size_t>(plan.file_bytes), uint8_t{0xCC});
     EncodeStage single(plan, workers, {}, 2, test::kSmallestBlock);
-    const Json all = encode(file, single, whole);
+    const Json all = encode_share(file, single, whole);
     for (const uint64_t count : {2U, 3U, 5U, 40U}) {
       Bytes output(whole.size(), uint8_t{0xCC});
       size_t records = 0;
@@ -251,7 +251,7 @@ TEST(Parts, together_are_one_run) {
       for (uint64_t part = 0; part < count; ++part) {
         for (uint64_t share = 0; share < 2; ++share) {
           EncodeStage stage(plan, workers, {share, 2, {part, count}}, 2, test::kSmallestBlock, 0);
-          const Json own = encode(file, stage, output);
+          const Json own = encode_share(file, stage, output);
           records += own.size();
           for (const auto &range : ranges_of(own)) {
             bytes += range.bytes;
@@ -266,7 +266,7 @@ TEST(Parts, together_are_one_run) {
 }
 
 TEST(Parts, have_about_as_much_to_read_each) {
-  const Bytes file = model();
+  const Bytes file = model_of_all_bands();
   parallel::Workers workers(1);
   const plan::Plan plan = test::plan_for(file, test::default_options());
   const EncodeStage single(plan, workers, {}, 2, test::kSmallestBlock);

@@ -72,7 +72,7 @@ export const FILES = {
     flag: {
       value: 'NAME',
       help: 'how quantized tensors are laid out',
-      brief: 'how it is laid out',
+      brief: 'the layout',
     },
   },
 } as const satisfies Entries;
