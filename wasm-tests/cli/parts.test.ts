@@ -87,7 +87,7 @@ describe('parts, merged', () => {
     [2, ['-b', '8']],
     [3, ['-b', '8', '--strategy', 'tensor']],
     [2, ['-b', '16']],
-    [40, ['-b', '4', '--scheme', 'asymmetric', '--group-size', '32']],
+    [9, ['-b', '4', '--scheme', 'asymmetric', '--group-size', '32']],
   ])('%i of them are one run: %j', async (count, words) => {
     await makeParts(count, ...words);
     const parts = partsOf(count);

@@ -15,17 +15,22 @@ namespace {
 using test::Bytes;
 using test::Random;
 
-/// Tensors of one band and of several, copies among them, one of them without elements.
-Bytes model_of_all_bands() {
+/// Tensors of one band each, copies among them, one of them without elements; or one of several bands besides.
+Bytes model_of_all_bands(bool has_large = false) {
   Random random(90);
-  return test::make_file({
-      test::random_bytes(random, "ids", Dtype::kI64, {70'000}),
-      test::random_weights(random, "a.weight", Dtype::kF32, {48, 512}),
-      test::random_weights(random, "large.weight", Dtype::kF32, {2304, 2048}),
-      test::random_weights(random, "b.weight", Dtype::kBF16, {64, 256}),
+  std::vector<test::FileTensor> tensors = {
+      test::random_bytes(random, "ids", Dtype::kI64, {700}),
+      test::random_weights(random, "a.weight", Dtype::kF32, {24, 256}),
+      test::random_weights(random, "b.weight", Dtype::kBF16, {32, 128}),
       test::random_bytes(random, "none", Dtype::kF32, {0}),
+      test::random_weights(random, "c.weight", Dtype::kF32, {16, 128}),
+      test::random_weights(random, "d.weight", Dtype::kF16, {8, 64}),
       test::random_weights(random, "bias", Dtype::kF32, {300}),
-  });
+  };
+  if (has_large) {
+    tensors.push_back(test::random_weights(random, "large.weight", Dtype::kF32, {2304, 2048}));
+  }
+  return test::make_file(tensors);
 }
 
 Json one_scale() {
@@ -85,7 +90,7 @@ std::vector<Range> ranges_of(const Json &records) {
 
 /// Everything but what the records tell of is rubbish.
 void spoil_the_rest(Bytes &output, const Json &records) {
-  Bytes kept(output.size(), uint8_t{0xEE});
+  Bytes kept(output.size(), uint8_t{0xCC});
   for (const auto &[offset, bytes] : ranges_of(records)) {
     const auto at = static_cast<ptrdiff_t>(offset);
     std::copy_n(output.begin() + at, bytes, kept.begin() + at);
@@ -123,39 +128,46 @@ std::multiset<std::string> findings(const std::vector<std::unique_ptr<EncodeStag
 
 using Stages = std::vector<std::unique_ptr<EncodeStage>>;
 
-TEST(Resume, goes_on_from_any_step_to_the_same_bytes) {
-  const Bytes file = model_of_all_bands();
+/// Interrupts a run after so many steps, and goes on with it in two shares.
+void expect_same(const Bytes &file, const Json &options, const std::vector<size_t> &interruptions) {
   parallel::Workers workers(1);
-  for (const Json &options : every_kind()) {
-    const plan::Plan plan = test::plan_for(file, options);
-    Bytes whole(static_cast<size_t>(plan.file_bytes), uint8_t{0xCC});
-    Stages single;
-    single.push_back(
-        std::make_unique<EncodeStage>(plan, workers, Share{}, 2, test::kSmallestBlock));
-    encode_share(file, *single[0], whole);
-    const auto found = findings(single);
-    size_t most_done = 0;
-    for (size_t steps = 0; steps < 64; steps += steps < 8 ? 1 : 7) {
-      Bytes output(whole.size(), uint8_t{0xCC});
-      EncodeStage first(plan, workers, {}, 1 + steps % 3, test::kSmallestBlock, steps * 1000);
-      const Json records = encode_share(file, first, output, steps);
-      spoil_the_rest(output, records);
-      EXPECT_TRUE(recheck(output, records).empty()) << steps;
-      most_done = std::max(most_done, records.size());
-      Stages rest;
-      for (uint64_t share = 0; share < 2; ++share) {
-        rest.push_back(std::make_unique<EncodeStage>(plan, workers, Share{share, 2}, 2,
-                                                     test::kSmallestBlock, 0));
-        const auto taken = rest.back()->take_done(records.dump());
-        ASSERT_TRUE(taken) << taken.error().message;
-        encode_share(file, *rest.back(), output);
-        EXPECT_EQ(rest.back()->done_bytes(), rest.back()->total_bytes());
-      }
-      ASSERT_EQ(output, whole) << steps << " " << options.dump();
-      EXPECT_EQ(findings(rest), found) << steps;
+  const plan::Plan plan = test::plan_for(file, options);
+  Bytes whole(static_cast<size_t>(plan.file_bytes), uint8_t{0xCC});
+  Stages single;
+  single.push_back(std::make_unique<EncodeStage>(plan, workers, Share{}, 2, test::kSmallestBlock));
+  encode_share(file, *single[0], whole);
+  const auto found = findings(single);
+  size_t most_done = 0;
+  for (const size_t steps : interruptions) {
+    Bytes output(whole.size(), uint8_t{0xCC});
+    EncodeStage first(plan, workers, {}, 1 + steps % 3, test::kSmallestBlock, steps * 1000);
+    const Json records = encode_share(file, first, output, steps);
+    spoil_the_rest(output, records);
+    EXPECT_TRUE(recheck(output, records).empty()) << steps;
+    most_done = std::max(most_done, records.size());
+    Stages rest;
+    for (uint64_t share = 0; share < 2; ++share) {
+      rest.push_back(std::make_unique<EncodeStage>(plan, workers, Share{share, 2}, 2,
+                                                   test::kSmallestBlock, 0));
+      const auto taken = rest.back()->take_done(records.dump());
+      ASSERT_TRUE(taken) << taken.error().message;
+      encode_share(file, *rest.back(), output);
+      EXPECT_EQ(rest.back()->done_bytes(), rest.back()->total_bytes());
     }
-    EXPECT_GT(most_done, 4U) << "too few steps to prove anything";
+    ASSERT_EQ(output, whole) << steps << " " << options.dump();
+    EXPECT_EQ(findings(rest), found) << steps;
   }
+  EXPECT_GT(most_done, 3U) << "too few steps to prove anything";
+}
+
+TEST(Resume, goes_on_from_any_step_to_the_same_bytes) {
+  for (const Json &options : every_kind()) {
+    expect_same(model_of_all_bands(), options, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
+  }
+}
+
+TEST(Resume, goes_on_within_a_tensor) {
+  expect_same(model_of_all_bands(true), test::default_options(), {6, 24, 41});
 }
 
 TEST(Resume, does_only_what_was_not_done) {
@@ -236,37 +248,45 @@ TEST(Resume, records_that_are_none_of_the_plan_are_refused) {
   EXPECT_TRUE(refuses(with([](Json &record) { record[4] = Json::array({1, 2, 3}); })));
 }
 
-TEST(Parts, together_are_one_run) {
-  const Bytes file = model_of_all_bands();
+/// Makes all parts into one output, in two shares each.
+void expect_parts_same(const Bytes &file, const Json &options, uint64_t count) {
   parallel::Workers workers(1);
-  for (const Json &options : {test::default_options(), test::asymmetric_int4(), one_scale()}) {
-    const plan::Plan plan = test::plan_for(file, options);
-    Bytes whole(static_cast<size_t>(plan.file_bytes), uint8_t{0xCC});
-    EncodeStage single(plan, workers, {}, 2, test::kSmallestBlock);
-    const Json all = encode_share(file, single, whole);
-    for (const uint64_t count : {2U, 3U, 5U, 40U}) {
-      Bytes output(whole.size(), uint8_t{0xCC});
-      size_t records = 0;
-      uint64_t bytes = 0;
-      for (uint64_t part = 0; part < count; ++part) {
-        for (uint64_t share = 0; share < 2; ++share) {
-          EncodeStage stage(plan, workers, {share, 2, {part, count}}, 2, test::kSmallestBlock, 0);
-          const Json own = encode_share(file, stage, output);
-          records += own.size();
-          for (const auto &range : ranges_of(own)) {
-            bytes += range.bytes;
-          }
-        }
+  const plan::Plan plan = test::plan_for(file, options);
+  Bytes whole(static_cast<size_t>(plan.file_bytes), uint8_t{0xCC});
+  EncodeStage single(plan, workers, {}, 2, test::kSmallestBlock);
+  const Json all = encode_share(file, single, whole);
+  Bytes output(whole.size(), uint8_t{0xCC});
+  size_t records = 0;
+  uint64_t bytes = 0;
+  for (uint64_t part = 0; part < count; ++part) {
+    for (uint64_t share = 0; share < 2; ++share) {
+      EncodeStage stage(plan, workers, {share, 2, {part, count}}, 2, test::kSmallestBlock, 0);
+      const Json own = encode_share(file, stage, output);
+      records += own.size();
+      for (const auto &range : ranges_of(own)) {
+        bytes += range.bytes;
       }
-      EXPECT_EQ(output, whole) << count;
-      EXPECT_EQ(records, all.size()) << count;
-      EXPECT_EQ(bytes, whole.size()) << count;
+    }
+  }
+  EXPECT_EQ(output, whole) << count;
+  EXPECT_EQ(records, all.size()) << count;
+  EXPECT_EQ(bytes, whole.size()) << count;
+}
+
+TEST(Parts, together_are_one_run) {
+  for (const Json &options : {test::default_options(), test::asymmetric_int4(), one_scale()}) {
+    for (const uint64_t count : {2U, 3U, 5U, 40U}) {
+      expect_parts_same(model_of_all_bands(), options, count);
     }
   }
 }
 
+TEST(Parts, may_begin_within_a_tensor) {
+  expect_parts_same(model_of_all_bands(true), test::default_options(), 2);
+}
+
 TEST(Parts, have_about_as_much_to_read_each) {
-  const Bytes file = model_of_all_bands();
+  const Bytes file = model_of_all_bands(true);
   parallel::Workers workers(1);
   const plan::Plan plan = test::plan_for(file, test::default_options());
   const EncodeStage single(plan, workers, {}, 2, test::kSmallestBlock);
