@@ -3,8 +3,8 @@
  */
 import type { MonoquantError } from '../js/api/errors.js';
 import type { ModelIndex, WeightMap } from '../js/api/model-files.js';
+import type { Remote } from '../js/url/remote.js';
 import type { FileIdentity, SizedFile } from './open-file.js';
-import type { Remote } from './url/remote.js';
 
 /** A file as the engine's threads are told of it. */
 export type SourceFile = SizedFile | Remote;

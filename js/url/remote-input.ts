@@ -1,8 +1,8 @@
 /**
  * A file behind a URL that is open for reading, as an InputFile is: from before the work until after it.
  */
-import { isPackedName } from '../../js/api/options.js';
-import { clientFor } from './client.js';
+import { isPackedName } from '../api/model-files.js';
+import type { Client } from './client.js';
 import { RangeReader } from './range-reader.js';
 import type { Remote } from './remote.js';
 
@@ -12,10 +12,12 @@ export class RemoteInput {
   readonly file: Remote;
   /** Nothing on this machine is it. */
   readonly identity: undefined;
+  readonly #client: Client;
 
-  constructor(name: string, file: Remote) {
+  constructor(name: string, file: Remote, client: Client) {
     this.name = name;
     this.file = file;
+    this.#client = client;
   }
 
   /** By its name: its first bytes would be one more journey. Without one, each thread unpacks for itself. */
@@ -28,7 +30,7 @@ export class RemoteInput {
     const { file } = this;
     const bytes = new Uint8Array(file.size);
     if ('bytes' in file) bytes.set(file.bytes);
-    else await new RangeReader(file, clientFor(file.environment)).read(0, bytes, signal);
+    else await new RangeReader(file, this.#client).read(0, bytes, signal);
     return bytes;
   }
 
@@ -36,7 +38,7 @@ export class RemoteInput {
   async checkUnchanged(): Promise<void> {
     const { file } = this;
     if ('bytes' in file) return;
-    await new RangeReader(file, clientFor(file.environment)).checkUnchanged();
+    await new RangeReader(file, this.#client).checkUnchanged();
   }
 
   close(): void {
