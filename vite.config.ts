@@ -10,17 +10,28 @@ const ROOT = import.meta.dirname;
 const PAGE = join(ROOT, 'web/page');
 
 /** 'wasm-unsafe-eval' lets WebAssembly compile, and nothing else. */
-const CONTENT_SECURITY_POLICY = [
+const PAGE_POLICY = [
   "default-src 'none'",
   "script-src 'self' 'wasm-unsafe-eval'",
   "style-src 'self'",
   "img-src 'self' data:",
   "connect-src 'self'",
   "worker-src 'self'",
+  "frame-src 'self'",
   "manifest-src 'self'",
   "base-uri 'none'",
   "form-action 'none'",
 ].join('; ');
+
+/** Of the frame that is made when somebody opens a URL: it asks servers, and can do nothing else. */
+const NETWORK_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "connect-src 'self' https: http://localhost:* http://127.0.0.1:*",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+const NETWORK = 'network/';
 
 /** With these, the engine may have threads on shared memory. */
 const ISOLATION = {
@@ -30,14 +41,26 @@ const ISOLATION = {
 
 const HEADERS = {
   ...ISOLATION,
-  // A page cannot forbid frames by itself, only its server can.
-  'Content-Security-Policy': `${CONTENT_SECURITY_POLICY}; frame-ancestors 'none'`,
   'Referrer-Policy': 'no-referrer',
   'X-Content-Type-Options': 'nosniff',
 };
 
+/** A page cannot say by itself who may have it in a frame, only its server can. */
+const PAGE_HEADERS = { 'Content-Security-Policy': `${PAGE_POLICY}; frame-ancestors 'none'` };
+const NETWORK_HEADERS = { 'Content-Security-Policy': `${NETWORK_POLICY}; frame-ancestors 'self'` };
+
 /** Names of files in assets/ change with their content. */
-const FOR_EVER = 'public, max-age=31536000, immutable';
+const FOR_EVER = { 'Cache-Control': 'public, max-age=31536000, immutable' };
+
+/** By paths, of which none but the first holds beside another: hosts add up what two rules say of one header. */
+const RULES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  '/*': HEADERS,
+  '/': PAGE_HEADERS,
+  '/index.html': PAGE_HEADERS,
+  '/service-worker.js': PAGE_HEADERS,
+  '/assets/*': { ...PAGE_HEADERS, ...FOR_EVER },
+  [`/${NETWORK}*`]: NETWORK_HEADERS,
+};
 
 const SERVICE_WORKER = 'service-worker';
 
@@ -71,6 +94,7 @@ export default defineConfig({
     rolldownOptions: {
       input: {
         index: join(PAGE, 'index.html'),
+        network: join(PAGE, NETWORK, 'index.html'),
         [SERVICE_WORKER]: join(PAGE, 'service-worker.ts'),
       },
       output: {
@@ -108,10 +132,13 @@ function contentSecurityPolicy(): Plugin {
   return {
     name: 'content-security-policy',
     apply: 'build',
-    transformIndexHtml: () => [
+    transformIndexHtml: (_, { path }) => [
       {
         tag: 'meta',
-        attrs: { 'http-equiv': 'Content-Security-Policy', content: CONTENT_SECURITY_POLICY },
+        attrs: {
+          'http-equiv': 'Content-Security-Policy',
+          content: path.startsWith(`/${NETWORK}`) ? NETWORK_POLICY : PAGE_POLICY,
+        },
         injectTo: 'head-prepend',
       },
     ],
@@ -124,9 +151,11 @@ function headersFile(): Plugin {
     name: 'headers-file',
     apply: 'build',
     generateBundle() {
-      const lines = Object.entries(HEADERS).map(([name, value]) => `  ${name}: ${value}`);
-      const source = ['/*', ...lines, '/assets/*', `  Cache-Control: ${FOR_EVER}`, ''].join('\n');
-      this.emitFile({ type: 'asset', fileName: '_headers', source });
+      const lines = Object.entries(RULES).flatMap(([path, headers]) => [
+        path,
+        ...Object.entries(headers).map(([name, value]) => `  ${name}: ${value}`),
+      ]);
+      this.emitFile({ type: 'asset', fileName: '_headers', source: `${lines.join('\n')}\n` });
     },
   };
 }

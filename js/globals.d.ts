@@ -24,13 +24,16 @@ declare class AbortController {
 
 declare class URL {
   constructor(url: string | URL, base?: string | URL);
-  readonly hash: string;
-  readonly host: string;
+  hash: string;
+  host: string;
+  hostname: string;
   readonly href: string;
   readonly origin: string;
-  readonly pathname: string;
+  password: string;
+  pathname: string;
   readonly protocol: string;
-  readonly search: string;
+  search: string;
+  username: string;
 }
 
 declare class TextEncoder {

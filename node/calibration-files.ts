@@ -10,13 +10,13 @@ import { MonoquantError } from '../js/api/errors.js';
 import { decodeText, plainJson } from '../js/api/given-json.js';
 import type { Json } from '../js/api/json.js';
 import type { CalibrationPart, OpenedCalibration } from '../js/session/calibrate.js';
+import { addressOf } from '../js/url/address.js';
+import type { RemoteInput } from '../js/url/remote-input.js';
 import { InputFile } from './input-file.js';
 import { leadsTo } from './open-file.js';
 import type { OpenedFile, SourceFile } from './opened-files.js';
 import { readFailed } from './read-failed.js';
 import { openFileBehindUrl } from './remote-files.js';
-import { addressOf } from './url/address.js';
-import type { RemoteInput } from './url/remote-input.js';
 
 /** A calibration of the largest models has some 50 MB; a string cannot have much more than this. */
 const MOST_JSON_BYTES = 256 * 1024 * 1024;

@@ -6,12 +6,12 @@ import { type BesideWeights, besideWeights, NOTHING_BESIDE } from '../js/api/bes
 import { ModelConfig } from '../js/api/model-config.js';
 import type { ModelIndex } from '../js/api/model-files.js';
 import type { OneOrShards } from '../js/engine/shards.js';
+import { addressOf } from '../js/url/address.js';
 import { InputFile, pathOf } from './input-file.js';
 import { openLocal } from './local-files.js';
 import type { FileIdentity } from './open-file.js';
 import type { ModelFiles, ModelFolder, OpenedFile, SourceFile } from './opened-files.js';
 import { openBehindUrl } from './remote-files.js';
-import { addressOf } from './url/address.js';
 
 export type ModelFile = OneOrShards<SourceFile>;
 

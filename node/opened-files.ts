@@ -3,8 +3,8 @@
  */
 import type { MonoquantError } from '../js/api/errors.js';
 import type { ModelIndex, WeightMap } from '../js/api/model-files.js';
+import type { Remote } from '../js/url/remote.js';
 import type { FileIdentity, SizedFile } from './open-file.js';
-import type { Remote } from './url/remote.js';
 
 /** A file as the engine's threads are told of it. */
 export type SourceFile = SizedFile | Remote;
@@ -15,8 +15,8 @@ export interface OpenedFile {
   readonly file: SourceFile;
   /** Undefined if it is not on this machine. */
   readonly identity: FileIdentity | undefined;
-  /** Changes with its content: a time, or what its server calls its version. */
-  readonly version: string;
+  /** Changes with its content: a time, or what its server calls its version. Undefined if all of it is in memory. */
+  readonly version: string | undefined;
   /** Whether it may have to be unpacked before it is read. */
   readonly isZstd: boolean;
   /** Throws if what was read may be a mixture of two versions. */

@@ -9,12 +9,12 @@ import { MonoquantError } from '../js/api/errors.js';
 import { MODEL_CONFIG, type ModelConfig, type OutputConfig } from '../js/api/model-config.js';
 import { isIndexName, isShardName, listed } from '../js/api/model-files.js';
 import { option, say } from '../js/api/sentence.js';
+import { addressOf } from '../js/url/address.js';
+import { SIDE_NAMES } from '../js/url/side-names.js';
 import { isFolder } from './local-files.js';
 import { ModelInput } from './model-input.js';
 import { OutputFile } from './output-file.js';
 import { isAboutCodes, otherWeightsIn, sideFilesIn } from './side-files.js';
-import { addressOf } from './url/address.js';
-import { SIDE_NAMES } from './url/side-names.js';
 import { checkName } from './windows-name.js';
 import { writeFailed } from './write-failed.js';
 

@@ -8,8 +8,8 @@ import { contradiction } from '../js/api/check.js';
 import { indexName } from '../js/api/model-files.js';
 import { containerOf } from '../js/api/options.js';
 import type { Container } from '../js/api/types.js';
+import { addressOf } from '../js/url/address.js';
 import { folderOf, isFolder } from './local-files.js';
-import { addressOf } from './url/address.js';
 
 /**
  * Whether an output of this name is a folder: one that ends like a folder or, if it does not end like a file of weights,

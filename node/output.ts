@@ -6,9 +6,14 @@
 import { existsSync, fstatSync, ftruncateSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import type { OutputConfig } from '../js/api/model-config.js';
-import { indexName, indexText, type ModelIndex, shardNames } from '../js/api/model-files.js';
+import {
+  indexName,
+  indexText,
+  isPackedName,
+  type ModelIndex,
+  shardNames,
+} from '../js/api/model-files.js';
 import { type PartChoice, partEnding } from '../js/api/option-table/part.js';
-import { isPackedName } from '../js/api/options.js';
 import type { Container } from '../js/api/types.js';
 import type { PlannedFile } from '../js/worker/plan-facts.js';
 import type { CalibrationFiles } from './calibration-files.js';

@@ -3,14 +3,14 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Address } from '../js/url/address.js';
+import { openRemote } from '../js/url/remote.js';
+import { RemoteInput } from '../js/url/remote-input.js';
+import { openRemoteModel } from '../js/url/remote-model.js';
 import type { ModelFiles } from './opened-files.js';
 import { TemporaryFolder } from './temporary-folder.js';
-import type { Address } from './url/address.js';
 import { clientFor } from './url/client.js';
 import { environmentOf } from './url/environment.js';
-import { openRemote } from './url/remote.js';
-import { RemoteInput } from './url/remote-input.js';
-import { openRemoteModel } from './url/remote-model.js';
 import { writeFailed } from './write-failed.js';
 
 /** `release` is to be called when the model is closed. */
@@ -52,7 +52,7 @@ export async function openFileBehindUrl(
   signal: AbortSignal | undefined,
 ): Promise<RemoteInput> {
   const client = clientFor(environmentOf(process.env));
-  return new RemoteInput(name, await openRemote(url, client, signal));
+  return new RemoteInput(name, await openRemote(url, client, signal), client);
 }
 
 function write(path: string, content: Uint8Array): void {

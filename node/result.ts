@@ -11,12 +11,11 @@ import { checkBoolean, checkObject } from '../js/api/check.js';
 import { ASYNC_DISPOSE } from '../js/api/disposal.js';
 import { MonoquantError } from '../js/api/errors.js';
 import type { AnyBlob, AnyStream } from '../js/api/host-types.js';
-import { isIndexName } from '../js/api/model-files.js';
+import { isIndexName, isPackedName } from '../js/api/model-files.js';
 import {
   type ConvertOptions,
   containerOf,
   type DequantizeOptions,
-  isPackedName,
   type ValidateOptions,
 } from '../js/api/options.js';
 import type { Report, Validation, Warning } from '../js/api/types.js';

@@ -8,9 +8,10 @@ import type { PartChoice } from '../js/api/option-table/part.js';
 import type { Calibration, Configuration } from '../js/api/types.js';
 import { version } from '../js/api/version.js';
 import type { ByteSource } from '../js/io/byte-source.js';
+import { remoteSource } from '../js/url/url-source.js';
 import { FileSource } from './file-source.js';
 import type { OpenedFile, SourceFile } from './opened-files.js';
-import { remoteSource } from './url/url-source.js';
+import { clientFor } from './url/client.js';
 
 /** A file of the model: the same for as long as nobody changes it. */
 export interface FileMark {
@@ -38,10 +39,15 @@ export async function identityOf(
     parts.map(async (file): Promise<FileMark> => {
       const bytes = file.file.size;
       const name = parts.length === 1 ? '' : file.name;
-      return { name, bytes, version: part ? await sampled(file.file) : file.version };
+      return { name, bytes, version: part ? await sampled(file.file) : versionOf(file) };
     }),
   );
   return { version: version(), source, configuration, part: part ?? null };
+}
+
+function versionOf({ file, version: known }: OpenedFile): string {
+  if (known !== undefined || !('bytes' in file)) return known ?? '';
+  return createHash('sha256').update(file.bytes).digest('hex');
 }
 
 export function digestOf(calibration: Json<Calibration> | null): string | null {
@@ -75,7 +81,8 @@ const SAMPLE_BYTES = 4096;
 
 /** A digest of bytes at places that are spread evenly, the first and the last among them. */
 async function sampled(file: SourceFile): Promise<string> {
-  const source: ByteSource = 'descriptor' in file ? new FileSource(file) : remoteSource(file);
+  const source: ByteSource =
+    'descriptor' in file ? new FileSource(file) : remoteSource(file, clientFor);
   const length = Math.min(SAMPLE_BYTES, source.size);
   const last = source.size - length;
   const places = Array.from({ length: SAMPLES }, (_, index) =>

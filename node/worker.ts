@@ -7,6 +7,7 @@ import { parentPort } from 'node:worker_threads';
 import { loadEngine } from '../js/engine/load.js';
 import { Zstd } from '../js/engine/zstd.js';
 import { SplitSink } from '../js/io/split-sink.js';
+import { remoteSource } from '../js/url/url-source.js';
 import { serve } from '../js/worker/server.js';
 import { FileSink } from './file-sink.js';
 import { FileSource } from './file-source.js';
@@ -14,7 +15,7 @@ import { appendTo } from './journal-lines.js';
 import { inThisThread, type OutputPlaces } from './open-file.js';
 import type { SourceFile } from './opened-files.js';
 import { ScratchFile } from './scratch-file.js';
-import { remoteSource } from './url/url-source.js';
+import { clientFor } from './url/client.js';
 
 const port = parentPort;
 if (port === null)
@@ -37,7 +38,9 @@ const receive = serve<SourceFile, OutputPlaces, undefined>(
     openScratch: async (bytes) => new ScratchFile(bytes),
     openJournal: appendTo,
     openSource: async (file) =>
-      'descriptor' in file ? new FileSource(inThisThread(file, 'r')) : remoteSource(file),
+      'descriptor' in file
+        ? new FileSource(inThisThread(file, 'r'))
+        : remoteSource(file, clientFor),
     openSink: async (files, size) => {
       const [only, ...others] = files;
       if (only !== undefined && others.length === 0) {

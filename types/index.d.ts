@@ -8,7 +8,13 @@ import type * as InBrowsers from './web/engine/index.js';
 
 export * from './node/index.js';
 /** In browsers only. */
-export { modelOf, preload } from './web/engine/index.js';
+export {
+  type CompressOptions,
+  compress,
+  modelOf,
+  preload,
+  type ReadableFile,
+} from './web/engine/index.js';
 
 type Both<Name extends keyof typeof InNode & keyof typeof InBrowsers> = (typeof InBrowsers)[Name] &
   (typeof InNode)[Name];

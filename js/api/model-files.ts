@@ -33,6 +33,11 @@ export type ModelChoice =
 /** An index, tensor by tensor: the name of the file that holds it. */
 export type WeightMap = ReadonlyMap<string, string>;
 
+/** Whether a file of this name is compressed. */
+export function isPackedName(name: string): boolean {
+  return /\.zst$/i.test(name);
+}
+
 export function isIndexName(name: string): boolean {
   return KINDS.some(({ index }) => index.test(name));
 }

@@ -6,6 +6,7 @@
 import type { CalibrationInput } from './calibration.js';
 import { checkObject, checkString, contradiction, unexpected } from './check.js';
 import { configurationOf, copyingConfiguration, openingOf } from './configuration.js';
+import { isPackedName } from './model-files.js';
 import { CONVERT, DEQUANTIZE, GATES, OUTPUT, RUN, STRICT, VALIDATE } from './option-table/calls.js';
 import { checkOptions, type Inputs } from './option-table/entry.js';
 import { OPENING } from './option-table/files.js';
@@ -68,13 +69,8 @@ export function containerOf(output: string): Container | undefined {
   return extension === 'safetensors' ? 'safetensors' : 'pt';
 }
 
-/** Whether the name of an output asks for a compressed file. */
-export function isPackedName(output: string): boolean {
-  return /\.zst$/i.test(output);
-}
-
 /** Where the time goes and what it saves balance; that of `zstd` itself. */
-const ZSTD_LEVEL = 3;
+export const ZSTD_LEVEL = 3;
 
 /** What a finished quantization must live up to. */
 export interface Gates {

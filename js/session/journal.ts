@@ -5,9 +5,9 @@
 import type { Calibration } from '../api/calibration.js';
 import type { Json } from '../api/json.js';
 import type { UnfitTensor } from '../engine/engine-options.js';
-import type { Segment } from '../io/assembled.js';
 import type { PlanFacts } from '../worker/plan-facts.js';
 import type { Records } from '../worker/protocol.js';
+import type { Segment } from '../worker/segments.js';
 
 /** Kept beside the output. */
 export interface RunJournal {

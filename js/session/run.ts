@@ -11,11 +11,11 @@ import type { Configuration, EngineInfo, Progress, Report, Warning } from '../ap
 import type { UnfitTensor } from '../engine/engine-options.js';
 import type { OnStageProgress } from '../engine/pipeline.js';
 import type { BandRecord, OpenOptions, Part } from '../engine/wasm.js';
-import { segmentsOf } from '../io/assembled.js';
 import { gateCodes, gateQuality, gateWarnings, gateWork } from '../report/gates.js';
 import { checkWritten, type RunPlan, resultsOf, withoutQuality } from '../report/report.js';
 import type { PlanFacts, PlannedFile } from '../worker/plan-facts.js';
 import type { Calls, EncodedShare, LoadedEngine, Records } from '../worker/protocol.js';
+import { segmentsOf } from '../worker/segments.js';
 import { rowsOf } from '../worker/table.js';
 import { type CalibrationPart, calibrateWith, calibrationOf } from './calibrate.js';
 import type { RunJournal, TailOf } from './journal.js';

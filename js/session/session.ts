@@ -181,7 +181,7 @@ export class RemoteFile<Source, Sink, Output> {
     this.source = source;
   }
 
-  request<Kind extends Exclude<Kinds, 'load' | 'open' | 'rest'>>(
+  request<Kind extends Exclude<Kinds, 'load' | 'open' | 'rest' | 'compress'>>(
     kind: Kind,
     parameters: Calls<Source, Sink, Output>[Kind]['parameters'],
     controls?: RequestControls,

@@ -12,7 +12,7 @@ interface Kept {
   readonly frame: number;
   readonly contentBytes: number;
   readonly checksum: bigint;
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 export class Packing {
@@ -39,7 +39,7 @@ export class Packing {
       await this.#plain.read(begin, zstd.input(contentBytes));
       const checksum = zstd.checksum('input', contentBytes);
       const length = zstd.compress(contentBytes, this.#level);
-      const bytes = zstd.output(room).slice(0, length);
+      const bytes = new Uint8Array(zstd.output(room).subarray(0, length));
       this.#kept = { frame, contentBytes, checksum, bytes };
       return length;
     });
@@ -47,38 +47,61 @@ export class Packing {
 
   /** Writes the frame that was kept, and reads it back. */
   place(sink: ByteSink<unknown>, offset: number): Promise<void> {
+    const kept = this.#takeKept();
+    return this.#zstd.inTurn(async () => {
+      await sink.write(offset, kept.bytes);
+      await this.#check(kept, offset, (into) => sink.read(offset, into));
+    });
+  }
+
+  /** For somebody who keeps them: the frame that follows those of so many bytes, and at last the table of all. */
+  async following(frames: readonly number[]): Promise<Uint8Array<ArrayBuffer>> {
+    if (frames.length * FRAME_BYTES >= this.#plain.size) return this.#table(frames);
+    await this.pack(frames.length);
+    const kept = this.#takeKept();
+    return this.#zstd.inTurn(async () => {
+      await this.#check(kept, undefined, async (into) => into.set(kept.bytes));
+      return kept.bytes;
+    });
+  }
+
+  /** Whether the frame becomes again what it was made of. */
+  async #check(
+    { frame, contentBytes, checksum, bytes }: Kept,
+    offset: number | undefined,
+    read: (into: Uint8Array) => Promise<void>,
+  ): Promise<void> {
     const zstd = this.#zstd;
+    zstd.output(contentBytes);
+    await read(zstd.input(bytes.length));
+    zstd.decompress(bytes.length, contentBytes);
+    if (zstd.checksum('output', contentBytes) !== checksum) {
+      throw notTheSame(`frame ${frame}`, offset);
+    }
+  }
+
+  #table(frames: readonly number[]): Promise<Uint8Array<ArrayBuffer>> {
+    const zstd = this.#zstd;
+    const places = placesOf(frames, this.#plain.size);
+    return zstd.inTurn(async () => new Uint8Array(zstd.seekTable(places)));
+  }
+
+  #takeKept(): Kept {
     const kept = this.#kept;
     this.#kept = undefined;
     if (kept === undefined) throw new MonoquantError('internal', 'No frame was packed.');
-    const { contentBytes, checksum, bytes } = kept;
-    return zstd.inTurn(async () => {
-      await sink.write(offset, bytes);
-      zstd.output(contentBytes);
-      await sink.read(offset, zstd.input(bytes.length));
-      zstd.decompress(bytes.length, contentBytes);
-      if (zstd.checksum('output', contentBytes) === checksum) return;
-      throw notTheSame(`frame ${kept.frame}`, offset);
-    });
+    return kept;
   }
 
   /** Writes the table of all frames behind them, and reads it back. Answers how many bytes the file has. */
   async end(sink: ByteSink<unknown>, frames: readonly number[]): Promise<number> {
     const zstd = this.#zstd;
     const { size } = this.#plain;
-    let begin = 0;
-    const written = frames.map((bytes, index): ZstdFrame => {
-      const contentOffset = index * FRAME_BYTES;
-      const contentBytes = Math.min(FRAME_BYTES, size - contentOffset);
-      const frame = { offset: begin, bytes, contentOffset, contentBytes };
-      begin += bytes;
-      return frame;
-    });
-    const total = await zstd.inTurn(async () => {
-      const table = zstd.seekTable(written).slice();
-      await sink.write(begin, table);
-      return begin + table.length;
-    });
+    const written = placesOf(frames, size);
+    const begin = frames.reduce((sum, bytes) => sum + bytes, 0);
+    const table = await this.#table(frames);
+    await sink.write(begin, table);
+    const total = begin + table.length;
     const read = await zstd.scan(wholeOf(sink, total));
     const isSame = JSON.stringify(read.frames) === JSON.stringify(written);
     if (isSame && read.isSeekable && read.contentBytes === size) return total;
@@ -86,12 +109,23 @@ export class Packing {
   }
 }
 
+function placesOf(frames: readonly number[], size: number): readonly ZstdFrame[] {
+  let begin = 0;
+  return frames.map((bytes, index) => {
+    const contentOffset = index * FRAME_BYTES;
+    const contentBytes = Math.min(FRAME_BYTES, size - contentOffset);
+    const frame = { offset: begin, bytes, contentOffset, contentBytes };
+    begin += bytes;
+    return frame;
+  });
+}
+
 /** A sink does not know how long it has become. */
 function wholeOf(sink: ByteSink<unknown>, size: number): ByteSource {
   return { size, read: (offset, into) => sink.read(offset, into) };
 }
 
-function notTheSame(what: string, offset: number): MonoquantError {
+function notTheSame(what: string, offset: number | undefined): MonoquantError {
   return new MonoquantError(
     'verification-failed',
     `The compressed output reads back with another ${what} than was written.`,

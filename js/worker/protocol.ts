@@ -102,6 +102,14 @@ export interface Calls<Source, Sink, Output> {
   readonly endPacked: Call<{ readonly sink: Sink; readonly frames: readonly number[] }, number>;
   /** Makes a file of the part of the output that was encoded. */
   readonly endPart: Call<{ readonly sink: Sink; readonly content: PartContent }, void>;
+  /**
+   * Compresses a file, whatever it holds; it need not be open. Answers the frame that follows those of so many bytes, and
+   * behind the last one the table of all.
+   */
+  readonly compress: Call<
+    { readonly source: Source; readonly frames: readonly number[]; readonly level: number },
+    Uint8Array<ArrayBuffer>
+  >;
   readonly finish: Call<null, Output>;
   /** Lets go of the plan, and of an output that was not finished. */
   readonly drop: Call<null, void>;
@@ -169,7 +177,7 @@ export type Request<Source, Sink> = {
   [Kind in keyof Calls<Source, Sink, unknown>]: {
     readonly kind: Kind;
     readonly id: number;
-    /** The number of the file that it is about; without meaning for `load` and `rest`. */
+    /** The number of the file that it is about, if it is about one that is open. */
     readonly file: number;
     readonly wantsProgress: boolean;
     readonly parameters: Calls<Source, Sink, unknown>[Kind]['parameters'];

@@ -7,25 +7,25 @@ import type { EngineInfo } from '../api/types.js';
 import type { Engine } from '../engine/engine.js';
 import type { OnStageProgress } from '../engine/pipeline.js';
 import { refuseMisplaced } from '../engine/shard-index.js';
-import { isShards, joinShards, type OneOrShards } from '../engine/shards.js';
-import { type OnUnpack, type Unpacked, type UnpackHost, unpacked } from '../engine/unpack.js';
+import { isShards, type OneOrShards } from '../engine/shards.js';
 import type { Zstd } from '../engine/zstd.js';
 import type { Piece } from '../io/assembled.js';
 import type { ByteSink } from '../io/byte-sink.js';
-import type { BlockShape, ByteSource } from '../io/byte-source.js';
-import { EngineFile, type OpenedSource } from './engine-file.js';
+import type { BlockShape } from '../io/byte-source.js';
+import { EngineFile } from './engine-file.js';
 import type { Journal } from './engine-run.js';
 import { toFailure } from './failure.js';
+import { joinFiles, type OpeningHost, openFiles, withShared } from './model-files.js';
+import { Packing } from './packing.js';
 import { mergeParts } from './part-file.js';
 import type { Calls, LoadedEngine, Reply, Request } from './protocol.js';
 
 /** What a host's worker can do. */
-export interface WorkerHost<Source, Sink, Output> extends UnpackHost<Source> {
+export interface WorkerHost<Source, Sink, Output> extends OpeningHost<Source> {
   /** Unless a source says otherwise. */
   readonly blocks: BlockShape;
   /** What is loaded may be less than what was chosen; the engine's info says so. */
   loadEngine(chosen: EngineInfo): Promise<Engine>;
-  openSource(source: Source): Promise<ByteSource>;
   /** Workers that share a run open the same sink, and each writes its own parts of it. */
   openSink(sink: Sink, size: number): Promise<ByteSink<Output>>;
   /** Absent if what runs leave behind is of no use. */
@@ -60,7 +60,7 @@ type AnyCalls<Source, Sink, Output> = Calls<OneOrShards<Source>, Sink, Output>;
 type Answers<Source, Sink, Output> = {
   readonly [Kind in Exclude<
     keyof Calls<Source, Sink, Output>,
-    'load' | 'open' | 'close' | 'merge' | 'rest'
+    'load' | 'open' | 'close' | 'compress' | 'merge' | 'rest'
   >]: (
     file: EngineFile<Output>,
     parameters: AnyCalls<Source, Sink, Output>[Kind]['parameters'],
@@ -133,6 +133,8 @@ class SessionWorker<Source, Sink, Output> {
         return this.#merge(parameters, onProgress);
       case 'rest':
         return this.#rest();
+      case 'compress':
+        return this.#compress(parameters);
       default: {
         // The types of a kind's parameters and of its answer belong together; TypeScript cannot follow that.
         const answer = this.#answers[kind] as (...given: unknown[]) => unknown;
@@ -153,9 +155,14 @@ class SessionWorker<Source, Sink, Output> {
     onProgress: OnStageProgress | undefined,
   ): Promise<OneOrShards<Source>> {
     const engine = await this.#loaded();
-    const files = await this.#openFiles(source, onProgress);
+    const host: OpeningHost<Source> = {
+      openSource: (named) => this.#host.openSource(named),
+      loadZstd: () => this.#loadedZstd(),
+      openScratch: (bytes) => this.#host.openScratch(bytes),
+    };
+    const files = await openFiles(host, source, onProgress);
     try {
-      const joined = await this.#joined(source, files);
+      const joined = await joinFiles(engine, source, files);
       // Whoever refuses no more than this lists what is wrong.
       const isJudged = options.refuses === 'unknown';
       if (!isJudged && isShards(source)) refuseMisplaced(joined.problems, source.weightMap);
@@ -208,47 +215,19 @@ class SessionWorker<Source, Sink, Output> {
     return (await this.#loaded()).memoryBytes;
   }
 
-  /** One after the other: each may have to be unpacked. */
-  async #openFiles(
-    source: OneOrShards<Source>,
-    onProgress: OnStageProgress | undefined,
-  ): Promise<readonly Unpacked<Source>[]> {
-    const onUnpack: OnUnpack | undefined =
-      onProgress && ((bytes, totalBytes) => onProgress(bytes, totalBytes, ''));
-    const host: UnpackHost<Source> = {
-      loadZstd: () => this.#loadedZstd(),
-      openScratch: (bytes) => this.#host.openScratch(bytes),
-    };
-    const opened: Unpacked<Source>[] = [];
+  async #compress({
+    source,
+    frames,
+    level,
+  }: AnyCalls<Source, Sink, Output>['compress']['parameters']): Promise<Uint8Array<ArrayBuffer>> {
+    if (isShards(source)) throw new MonoquantError('internal', 'One file is compressed at a time.');
+    const zstd = await this.#loadedZstd();
+    const opened = await this.#host.openSource(source);
     try {
-      for (const file of isShards(source) ? source.shards.map((shard) => shard.source) : [source]) {
-        opened.push(await unpacked(await this.#host.openSource(file), host, onUnpack));
-      }
-    } catch (error) {
-      for (const file of opened) await file.source.close?.();
-      throw error;
+      return await new Packing(zstd, opened, level).following(frames);
+    } finally {
+      await opened.close?.();
     }
-    return opened;
-  }
-
-  /** Several files of one model are one source to all the rest. */
-  async #joined(
-    source: OneOrShards<Source>,
-    files: readonly Unpacked<Source>[],
-  ): Promise<OpenedSource> {
-    const isPacked = files.some((file) => file.packedBytes !== undefined);
-    const sizes = files.map((file) => file.packedBytes ?? file.source.size);
-    const packedBytes = isPacked ? sizes.reduce((sum, bytes) => sum + bytes, 0) : undefined;
-    const [first] = files;
-    if (!isShards(source) && first !== undefined) {
-      return { source: first.source, ends: [], problems: [], packedBytes };
-    }
-    const { shards = [], weightMap } = isShards(source) ? source : {};
-    const open = files.map((file, index) => ({
-      name: shards[index]?.name ?? '',
-      source: file.source,
-    }));
-    return { ...(await joinShards(await this.#loaded(), open, weightMap)), packedBytes };
   }
 
   /** Not before it is needed: most models are not compressed. */
@@ -271,17 +250,4 @@ class SessionWorker<Source, Sink, Output> {
   #openedIfAny(file: number | undefined): EngineFile<Output> | undefined {
     return file === undefined ? undefined : this.#opened(file);
   }
-}
-
-/** The same files, those that were unpacked as they are now. */
-function withShared<Source>(
-  source: OneOrShards<Source>,
-  files: readonly Unpacked<Source>[],
-): OneOrShards<Source> {
-  if (!isShards(source)) return files[0]?.shared ?? source;
-  const shards = source.shards.map((shard, index) => ({
-    name: shard.name,
-    source: files[index]?.shared ?? shard.source,
-  }));
-  return { ...source, shards };
 }

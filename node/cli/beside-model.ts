@@ -7,10 +7,10 @@
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { isIndexName } from '../../js/api/model-files.js';
 import type { Choices } from '../../js/api/types.js';
+import { addressOf, folderAround } from '../../js/url/address.js';
 import { modelStem, outputSuffix } from '../../js/words/model-stem.js';
 import { cacheAround, isRevision } from '../download-cache.js';
 import { folderOf, isFolder } from '../local-files.js';
-import { addressOf, folderAround } from '../url/address.js';
 
 /** Of an output that nobody has named: a folder for a model that is one, with all that a loader needs; else a file. */
 export function placeOf(model: string, choices: Choices, parent: string | undefined): string {

@@ -5,6 +5,7 @@
  */
 import type { Calibration } from '../../js/api/calibration.js';
 import type { CalibrateOptions } from '../../js/api/options.js';
+import { addressOf } from '../../js/url/address.js';
 import { formatCount, formatPlural } from '../../js/words/format.js';
 import { printable, printableJson } from '../../js/words/printable.js';
 import { InputFile } from '../input-file.js';
@@ -12,7 +13,6 @@ import { ModelInput } from '../model-input.js';
 import { leadsTo } from '../open-file.js';
 import { OutputFile } from '../output-file.js';
 import { publish } from '../publication.js';
-import { addressOf } from '../url/address.js';
 import type { Arguments } from './arguments.js';
 import { besideModel } from './beside-model.js';
 import { type Fact, renderFacts } from './facts.js';

@@ -5,7 +5,8 @@
 import { resolve } from 'node:path';
 import { MonoquantError } from '../../js/api/errors.js';
 import { GateError } from '../../js/api/gate-error.js';
-import { containerOf, isPackedName } from '../../js/api/options.js';
+import { isPackedName } from '../../js/api/model-files.js';
+import { containerOf } from '../../js/api/options.js';
 import { withPreset } from '../../js/api/presets.js';
 import { spokenName } from '../../js/api/spoken-url.js';
 import { withChanges } from '../../js/api/types.js';

@@ -3,7 +3,8 @@
  * It exists so that both show progress, results and warnings alike.
  * The name of the output says what it becomes.
  */
-import { type ConvertOptions, isPackedName } from '../../js/api/options.js';
+import { isPackedName } from '../../js/api/model-files.js';
+import type { ConvertOptions } from '../../js/api/options.js';
 import { type Choices, type Report, withChanges } from '../../js/api/types.js';
 import { formatDuration, formatExactBytes } from '../../js/words/format.js';
 import { printable } from '../../js/words/printable.js';

@@ -2,24 +2,13 @@
  * Requests that follow redirections, and tell nobody but the server that was named who asks.
  */
 import type { IncomingMessage } from 'node:http';
-import { spoken } from './address.js';
+import { spoken } from '../../js/url/address.js';
+import type { Answer, Client, Environment, Location } from '../../js/url/client.js';
+import { notDownloadable } from '../../js/url/failures.js';
+import { REAL, type Surroundings } from '../../js/url/surroundings.js';
 import { Connections } from './connections.js';
-import { authorizationFor, type Environment } from './environment.js';
-import { notDownloadable } from './failures.js';
-import { REAL, type Surroundings } from './surroundings.js';
-
-/** Where something is, as far as redirections have led. */
-export interface Location {
-  readonly url: URL;
-  /** What the server that was named is told of who asks; undefined once another server has answered. */
-  readonly authorization: string | undefined;
-}
-
-export interface Answer {
-  readonly message: IncomingMessage;
-  readonly status: number;
-  readonly location: Location;
-}
+import { authorizationFor, maySignIn, tokenVariable } from './environment.js';
+import { connectionLost } from './failures.js';
 
 const REDIRECTIONS: readonly number[] = [301, 302, 303, 307, 308];
 const MOST_REDIRECTIONS = 10;
@@ -29,7 +18,7 @@ const MOST_DISCARDED = 64 << 10;
 /** A part is a part of the file itself: not of what some server or proxy has packed it into. */
 const HEADERS = { accept: '*/*', 'accept-encoding': 'identity', 'user-agent': 'monoquant' };
 
-export class UrlClient {
+export class UrlClient implements Client {
   readonly environment: Environment;
   readonly surroundings: Surroundings;
   readonly #connections: Connections;
@@ -40,12 +29,10 @@ export class UrlClient {
     this.#connections = new Connections(environment, surroundings);
   }
 
-  /** Where a URL leads at first. */
   locationOf(url: URL): Location {
     return { url, authorization: authorizationFor(url, this.environment) };
   }
 
-  /** The first answer that is no redirection. */
   async get(
     start: Location,
     headers: Readonly<Record<string, string>>,
@@ -67,11 +54,21 @@ export class UrlClient {
         { ...HEADERS, ...headers, ...asks },
         signal,
       );
-      const status = message.statusCode ?? 0;
-      if (!REDIRECTIONS.includes(status)) return { message, status, location };
-      discard(message);
-      location = next(location, message.headers.location);
+      const answer = new MessageAnswer(message, location);
+      if (!REDIRECTIONS.includes(answer.status)) return answer;
+      answer.discard();
+      location = next(location, answer.header('location'));
     }
+  }
+
+  lost(url: URL, cause: unknown) {
+    return connectionLost(url, cause as Error);
+  }
+
+  signIn(url: URL): string {
+    return maySignIn(url)
+      ? `If you have a token for it, set the variable ${tokenVariable(url)} to that.`
+      : 'If you have a token for it, give its https: URL: a token is sent over encrypted connections only.';
   }
 
   /** Lets go of connections that are kept. */
@@ -90,6 +87,37 @@ export function clientFor(environment: Environment): UrlClient {
   return client;
 }
 
+class MessageAnswer implements Answer {
+  readonly location: Location;
+  readonly #message: IncomingMessage;
+
+  constructor(message: IncomingMessage, location: Location) {
+    this.#message = message;
+    this.location = location;
+  }
+
+  get status(): number {
+    return this.#message.statusCode ?? 0;
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#message.headers[name];
+    return Array.isArray(value) ? value.join(', ') : value;
+  }
+
+  body(): AsyncIterable<Uint8Array> {
+    return this.#message;
+  }
+
+  discard(): void {
+    const message = this.#message;
+    message.on('error', () => {});
+    const length = Number(this.header('content-length') ?? Number.POSITIVE_INFINITY);
+    if (length <= MOST_DISCARDED) message.resume();
+    else message.destroy();
+  }
+}
+
 function next({ url, authorization }: Location, target: string | undefined): Location {
   if (target === undefined || !URL.canParse(target, url.href)) {
     throw notDownloadable(url, 'a redirection to nowhere');
@@ -102,12 +130,4 @@ function next({ url, authorization }: Location, target: string | undefined): Loc
   to.username = '';
   to.password = '';
   return { url: to, authorization: to.origin === url.origin ? authorization : undefined };
-}
-
-/** Nobody wants the body. */
-export function discard(message: IncomingMessage): void {
-  message.on('error', () => {});
-  const length = Number(message.headers['content-length'] ?? Number.POSITIVE_INFINITY);
-  if (length <= MOST_DISCARDED) message.resume();
-  else message.destroy();
 }

@@ -13,10 +13,11 @@ import {
 import { request as requestSecure, Agent as SecureAgent } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect as connectSecurely } from 'node:tls';
-import { aborted } from './aborted.js';
-import { type Environment, proxyFor, withPassword } from './environment.js';
+import { aborted } from '../../js/url/aborted.js';
+import type { Environment } from '../../js/url/client.js';
+import type { Surroundings } from '../../js/url/surroundings.js';
+import { proxyFor, withPassword } from './environment.js';
 import { connectionLost, proxyRefused } from './failures.js';
-import type { Surroundings } from './surroundings.js';
 
 /** To one server from one thread. */
 const POOL: AgentOptions = { keepAlive: true, maxSockets: 4, scheduling: 'lifo' };

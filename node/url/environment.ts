@@ -3,9 +3,7 @@
  * They are read once, when a model is opened; the engine's threads get what was read.
  */
 import { MonoquantError } from '../../js/api/errors.js';
-
-/** Values of the variables below. */
-export type Environment = Readonly<Record<string, string>>;
+import type { Environment } from '../../js/url/client.js';
 
 const TOKEN = 'MONOQUANT_TOKEN';
 /** What tools of Hugging Face sign in with: for their host, whatever else is asked for. */

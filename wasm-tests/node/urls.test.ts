@@ -5,12 +5,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { MonoquantError } from '#package/node';
 import { spokenName } from '../../js/api/spoken-url.js';
-import { addressOf } from '../../node/url/address.js';
+import { addressOf } from '../../js/url/address.js';
+import { openIfThere, openRemote, type RemoteFile } from '../../js/url/remote.js';
+import type { Surroundings } from '../../js/url/surroundings.js';
+import { remoteSource, UrlSource } from '../../js/url/url-source.js';
 import { UrlClient } from '../../node/url/client.js';
 import { authorizationFor, environmentOf, proxyFor } from '../../node/url/environment.js';
-import { openIfThere, openRemote, type RemoteFile } from '../../node/url/remote.js';
-import type { Surroundings } from '../../node/url/surroundings.js';
-import { remoteSource, UrlSource } from '../../node/url/url-source.js';
 import { FileServer, honestReply, type Reply, type Trouble } from '../support/file-server.js';
 import { Random } from '../support/random.js';
 
@@ -195,7 +195,11 @@ describe('an answer that is wrong', () => {
     expect(message).toContain('neither a strong ETag nor a date');
     server.trouble = nameless;
     const little = await openRemote(new URL(server.url('a/model.safetensors')), client());
-    await expectBytes(remoteSource(little), 0, CONTENT.length);
+    await expectBytes(
+      remoteSource(little, () => client()),
+      0,
+      CONTENT.length,
+    );
     server.trouble = (reply) => header(reply, 'etag', 'W/"weak"');
     const source = await open();
     await expectBytes(source, 0, 100_000);
@@ -211,7 +215,11 @@ describe('a server without parts', () => {
     server.trouble = (reply) => ({ ...reply, status: 200, body: CONTENT });
     const remote = await openRemote(new URL(server.url('a/model.safetensors')), client());
     server.asked.length = 0;
-    await expectBytes(remoteSource(remote), 1000, 1_000_000);
+    await expectBytes(
+      remoteSource(remote, () => client()),
+      1000,
+      1_000_000,
+    );
     expect(server.asked).toEqual([]);
   });
 
@@ -232,7 +240,11 @@ describe('a server without parts', () => {
       ...(number === 0 ? { cut: 100_000 } : {}),
     });
     const remote = await openRemote(new URL(server.url('a/model.safetensors')), client());
-    await expectBytes(remoteSource(remote), 0, CONTENT.length);
+    await expectBytes(
+      remoteSource(remote, () => client()),
+      0,
+      CONTENT.length,
+    );
   });
 });
 

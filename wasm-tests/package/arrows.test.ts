@@ -53,6 +53,8 @@ it.each([
   ['js/session/handle.ts', "import { a } from '../io/source.js';", 'js/io/source.ts'],
   ['js/engine/engine.ts', "import { a } from '../words/format.js';", 'js/words/format.ts'],
   ['web/page/app.tsx', "import { a } from '../engine/index.js';", 'web/engine/index.ts'],
+  ['web/page/app.tsx', "import { a } from '../../js/url/hub.js';", 'js/url/hub.ts'],
+  ['web/page/network/a.ts', "import { a } from '../app.js';", 'web/page/app.ts'],
 ])('names a file that points up or aside: %s', async (file, text, used) => {
   const said = await saidOf({ [file]: `${text}\n`, [used]: '' });
   expect(said).toContain(file);

@@ -70,6 +70,10 @@ describe.each([360, 1280])('%d pixels', (width) => {
     await page.getByText(/not safe to load/).waitFor();
     await isSound(visitor, 'a trap');
 
+    await visitor.openUrl('http://models.example/some/very/long/path/to/a/model.safetensors');
+    await page.getByText(/https: URLs only/).waitFor();
+    await isSound(visitor, 'a URL that cannot be read');
+
     await visitor.pick(large);
     await visitor.opened('large.safetensors');
     await visitor.planned();
@@ -94,8 +98,9 @@ describe.each([360, 1280])('%d pixels', (width) => {
     await visitor.tryExample();
     await visitor.choose('INT4');
     await visitor.quantize();
-    await isSound(visitor, 'done');
     const done = visitor.card('Done');
+    await done.getByRole('button', { name: /^Save compressed/ }).waitFor();
+    await isSound(visitor, 'done');
     await done.getByRole('button', { name: 'Validate', exact: true }).click();
     await done.getByText(/^Valid: /).waitFor();
     await done.getByRole('table').getByRole('button').first().click();

@@ -10,7 +10,7 @@ import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import type { Response } from 'playwright';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { until } from '../support/poll.js';
-import { headerRules, SITE, type SiteOptions, SiteServer } from './server.js';
+import { headersOf, rulesFor, SITE, type SiteOptions, SiteServer } from './server.js';
 import { type Visit, visitors } from './visit.js';
 
 const visit = visitors();
@@ -135,11 +135,26 @@ describe('the policy', () => {
   });
 
   it('forbids frames, sniffing and referrers where the host sends _headers', () => {
-    const [everywhere] = headerRules();
-    expect(everywhere?.path).toBe('/*');
-    expect(everywhere?.headers['Content-Security-Policy']).toContain("frame-ancestors 'none'");
-    expect(everywhere?.headers['X-Content-Type-Options']).toBe('nosniff');
-    expect(everywhere?.headers['Referrer-Policy']).toBe('no-referrer');
+    for (const path of ['/', '/index.html', '/assets/worker-1.js', '/service-worker.js']) {
+      expect(headersOf(path)['Content-Security-Policy'], path).toContain("frame-ancestors 'none'");
+      expect(headersOf(path)['Content-Security-Policy'], path).toContain("connect-src 'self';");
+    }
+    const network = headersOf('/network/index.html')['Content-Security-Policy'];
+    expect(network).toContain("default-src 'none'");
+    expect(network).toContain("frame-ancestors 'self'");
+    for (const path of ['/', '/network/index.html', '/assets/worker-1.js', '/icon.svg']) {
+      expect(headersOf(path)['X-Content-Type-Options'], path).toBe('nosniff');
+      expect(headersOf(path)['Referrer-Policy'], path).toBe('no-referrer');
+      expect(headersOf(path)['Cross-Origin-Embedder-Policy'], path).toBe('require-corp');
+    }
+  });
+
+  it('is said once for every file: hosts would add up what two rules say', () => {
+    for (const path of ['/', '/index.html', '/assets/x.js', '/network/', '/network/index.html']) {
+      const names = rulesFor(path).flatMap(({ headers }) => Object.keys(headers));
+      expect(names, path).toEqual([...new Set(names)]);
+      expect(names, path).toContain('Content-Security-Policy');
+    }
   });
 });
 

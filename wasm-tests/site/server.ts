@@ -44,7 +44,6 @@ export class SiteServer {
   }
 
   static async start({ isolated = false, folder = '/' }: SiteOptions = {}): Promise<SiteServer> {
-    const rules = isolated ? headerRules() : [];
     const server = createServer();
     const site = new SiteServer(server, folder);
     server.on('request', (request, response) => {
@@ -59,7 +58,7 @@ export class SiteServer {
         'Content-Type': TYPES[extname(file)] ?? 'application/octet-stream',
         'Cache-Control': 'no-cache',
         ETag: tag,
-        ...headersOf(rules, `/${path.slice(folder.length)}`),
+        ...(isolated ? headersOf(`/${path.slice(folder.length)}`) : {}),
       };
       if (request.headers['if-none-match'] === tag) return response.writeHead(304, headers).end();
       return response.writeHead(200, { ...headers, 'Content-Length': bytes.length }).end(bytes);
@@ -86,7 +85,7 @@ export class SiteServer {
 }
 
 /** `_headers` as static hosts read it: a path on a line, its headers on indented ones below. */
-export function headerRules(): readonly HeaderRule[] {
+function headerRules(): readonly HeaderRule[] {
   const rules: { path: string; headers: Record<string, string> }[] = [];
   for (const line of readFileSync(join(SITE, '_headers'), 'utf8').split('\n')) {
     if (line.trim() === '') continue;
@@ -100,11 +99,16 @@ export function headerRules(): readonly HeaderRule[] {
   return rules;
 }
 
-function headersOf(rules: readonly HeaderRule[], path: string): Record<string, string> {
-  const matching = rules.filter((rule) =>
+/** Those that are about a path, which begins with a slash. */
+export function rulesFor(path: string): readonly HeaderRule[] {
+  return headerRules().filter((rule) =>
     rule.path.endsWith('*') ? path.startsWith(rule.path.slice(0, -1)) : path === rule.path,
   );
-  return Object.assign({}, ...matching.map(({ headers }) => headers));
+}
+
+/** What is sent with it. */
+export function headersOf(path: string): Record<string, string> {
+  return Object.assign({}, ...rulesFor(path).map(({ headers }) => headers));
 }
 
 function fileOf(path: string): string | undefined {

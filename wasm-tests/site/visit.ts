@@ -132,6 +132,11 @@ export class Visit {
     await this.page.locator('.drop input[type=file]').first().setInputFiles(paths);
   }
 
+  async openUrl(url: string): Promise<void> {
+    await this.page.getByLabel('or paste a URL').fill(url);
+    await this.page.getByRole('button', { name: 'Open', exact: true }).click();
+  }
+
   /** As from a file manager, with all that a real drop brings. */
   async drop(name: string, path: string): Promise<void> {
     const transfer = await this.page.evaluateHandle(
@@ -188,8 +193,13 @@ export class Visit {
     await this.page.locator('h2:focus').filter({ hasText: 'Done' }).waitFor();
   }
 
-  async save(): Promise<SavedFile> {
-    const button = this.card('Done').getByRole('button', { name: /^Save .+\.(safetensors|pt)$/ });
+  save(): Promise<SavedFile> {
+    return this.saveWith(/^Save .+\.(safetensors|pt)$/);
+  }
+
+  /** By the button of this name. */
+  async saveWith(name: RegExp): Promise<SavedFile> {
+    const button = this.card('Done').getByRole('button', { name });
     if (this.#saveTo === 'download') {
       const [download] = await Promise.all([this.page.waitForEvent('download'), button.click()]);
       const bytes = readFileSync(await download.path());

@@ -22,6 +22,7 @@ export interface Reply {
 }
 
 export interface Asked {
+  readonly method: string;
   /** With the query. */
   readonly path: string;
   readonly headers: IncomingMessage['headers'];
@@ -85,15 +86,22 @@ export class FileServer {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    const { url = '', headers } = request;
+    const { method = '', url = '', headers } = request;
     // A proxy is asked for whole URLs.
     const path = /^https?:/.test(url) ? url.replace(/^https?:\/\/[^/]*/, '') : url;
-    const asked = { path, headers, number: this.asked.length };
+    const asked = { method, path, headers, number: this.asked.length };
     this.asked.push(asked);
     const content = this.files.get(path.replace(/\?.*/, ''));
     const honest = content === undefined ? notFound() : honestReply(content, headers);
     send(this.trouble(honest, asked), response);
   }
+}
+
+/** As a server answers that lets pages of others read what it has, and see what it says of it. */
+export function forPages(reply: Reply): Reply {
+  const seen = 'accept-ranges, content-range, etag, retry-after';
+  const allowed = { 'access-control-allow-origin': '*', 'access-control-expose-headers': seen };
+  return { ...reply, headers: { ...allowed, ...reply.headers } };
 }
 
 function notFound(): Reply {

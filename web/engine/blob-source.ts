@@ -55,7 +55,7 @@ export class BlobSource implements ByteSource {
     }
     if (at < end)
       throw this.#failure('file-changed', 'became shorter while it was being read.', at);
-    this.#idle = setTimeout(() => this.#close(), MOST_IDLE_MS);
+    this.#idle = setTimeout(() => this.#end(), MOST_IDLE_MS);
   }
 
   /** One that goes far only where reads follow one another: what is read ahead elsewhere is read for nothing. */
@@ -63,19 +63,24 @@ export class BlobSource implements ByteSource {
     const gap = offset - this.#position;
     const goesOn = gap >= 0 && gap <= MOST_SKIPPED;
     if (this.#stream !== undefined && goesOn && offset < this.#stream.end) return this.#stream;
-    this.#close();
+    this.#end();
     const end = Math.min(this.size, offset + (goesOn ? STREAM_BYTES : length));
     this.#stream = new BlobStream(this.#blob, offset, end);
     return this.#stream;
   }
 
-  #close(): void {
+  async close(): Promise<void> {
+    clearTimeout(this.#idle);
+    this.#end();
+  }
+
+  #end(): void {
     this.#stream?.close();
     this.#stream = undefined;
   }
 
   #failure(code: ErrorCode, what: string, offset: number, cause?: unknown): MonoquantError {
-    this.#close();
+    this.#end();
     const name = this.#blob instanceof File ? `The file "${this.#blob.name}"` : 'The file';
     return new MonoquantError(code, `${name} ${what}`, {
       suggestion: 'It may have been changed, moved or removed meanwhile: choose it again.',

@@ -11,8 +11,22 @@ import type {
 } from '../../js/api/options.js';
 import type { Report, Validation, Warning } from '../../js/api/types.js';
 
-/** One File or Blob, or several Files: those of one model, or all that is in its folder. */
-export type ModelSource = AnyBlob | readonly AnyFile[];
+/** A file that its owner reads. */
+export interface ReadableFile {
+  readonly name: string;
+  /** In bytes; does not change. */
+  readonly size: number;
+  /**
+   * Just these bytes, at most 4 MiB as a rule; they are the caller's then. Several reads may be under way at once.
+   * What it rejects with is told as `read-failed`, unless it is a MonoquantError.
+   */
+  read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Rejects if what was read may be a mixture of two versions. */
+  checkUnchanged?(): Promise<void>;
+}
+
+/** One File or Blob, or several Files: those of one model, or all that is in its folder. Or what its owner reads. */
+export type ModelSource = AnyBlob | ReadableFile | readonly (AnyFile | ReadableFile)[];
 
 /** Those of Node without the ones that speak of paths. */
 export type QuantizeOptions = Omit<AnyQuantizeOptions, 'output' | 'force'>;

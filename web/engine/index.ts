@@ -34,8 +34,10 @@ export type {
   ModelSource,
   QuantizeOptions,
   QuantizeResult,
+  ReadableFile,
   ValidateOptions,
 } from './blob-types.js';
+export { type CompressOptions, compress } from './compress.js';
 
 /** An open model: `open` makes it, `close` ends it. */
 export type Model = ModelOf<BlobTypes>;

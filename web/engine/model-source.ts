@@ -1,5 +1,5 @@
 /**
- * A model in browsers: one File or Blob, or the files of one model.
+ * A model in browsers: one File or Blob, the files of one model, or what its owner reads.
  * It exists because people drop whole folders, and models of several files.
  * Only names and an index are read here; what the files hold is for the engine.
  */
@@ -18,19 +18,24 @@ import {
   type WeightMap,
 } from '../../js/api/model-files.js';
 import type { OneOrShards } from '../../js/engine/shards.js';
-import type { ModelSource } from './blob-types.js';
+import type { ModelSource, ReadableFile } from './blob-types.js';
+import { isReadableFile, readFailure, type WebSource } from './readable-file.js';
+
+type GivenFile = File | ReadableFile;
 
 const WHERE = 'the files that were given';
 
 /** What belongs to the model, the index first where there is one; the rest is left out. */
-export async function modelOf(files: readonly File[]): Promise<readonly File[]> {
+export async function modelOf<Given extends GivenFile>(
+  files: readonly Given[],
+): Promise<readonly Given[]> {
   const { index, parts } = await filesOf(files);
   return index === undefined ? parts : [index, ...parts];
 }
 
 /** The model as the engine's worker takes it. */
-export async function sourceOf(model: ModelSource): Promise<OneOrShards<Blob>> {
-  if (model instanceof Blob) return model;
+export async function sourceOf(model: ModelSource): Promise<OneOrShards<WebSource>> {
+  if (model instanceof Blob || isReadableFile(model)) return model;
   const { index, parts, weightMap } = await filesOf(model);
   const [first] = parts;
   if (index === undefined && parts.length === 1 && first !== undefined) return first;
@@ -39,7 +44,7 @@ export async function sourceOf(model: ModelSource): Promise<OneOrShards<Blob>> {
 
 /** What is among the files besides the weights. */
 export async function besideOf(model: ModelSource): Promise<BesideWeights> {
-  if (model instanceof Blob) return NOTHING_BESIDE;
+  if (model instanceof Blob || isReadableFile(model)) return NOTHING_BESIDE;
   const files = byName(model);
   const file = files.get(MODEL_CONFIG);
   const content = file && (await contentOf(file, MOST_CONFIG_BYTES));
@@ -49,13 +54,13 @@ export async function besideOf(model: ModelSource): Promise<BesideWeights> {
   );
 }
 
-interface Files {
-  readonly index?: File;
+interface Files<Given> {
+  readonly index?: Given;
   readonly weightMap?: WeightMap;
-  readonly parts: readonly File[];
+  readonly parts: readonly Given[];
 }
 
-async function filesOf(given: readonly File[]): Promise<Files> {
+async function filesOf<Given extends GivenFile>(given: readonly Given[]): Promise<Files<Given>> {
   const files = byName(given);
   const [only] = files.keys();
   // A single file is what it is, whatever its name; a part or an index alone is not a model.
@@ -76,15 +81,17 @@ async function filesOf(given: readonly File[]): Promise<Files> {
 }
 
 /** Those of the outermost folder, as in Node: what lies deeper is another model, or none. */
-function byName(given: readonly File[]): ReadonlyMap<string, File> {
+function byName<Given extends GivenFile>(given: readonly Given[]): ReadonlyMap<string, Given> {
   if (!Array.isArray(given))
     throw unexpected('a File, a Blob or an array of Files', 'model', given);
   given.forEach((file: unknown, index) => {
-    if (!(file instanceof File)) throw unexpected('a File', `model[${index}]`, file);
+    const isFile = file instanceof File || isReadableFile(file);
+    if (!isFile) throw unexpected('a File', `model[${index}]`, file);
   });
-  const depthOf = ({ webkitRelativePath }: File) => (webkitRelativePath ?? '').split('/').length;
+  const depthOf = (file: GivenFile) =>
+    ('webkitRelativePath' in file ? file.webkitRelativePath : '').split('/').length;
   const least = given.reduce((depth, file) => Math.min(depth, depthOf(file)), Infinity);
-  const files = new Map<string, File>();
+  const files = new Map<string, Given>();
   for (const file of given) {
     if (depthOf(file) > least) continue;
     if (files.has(file.name)) {
@@ -97,7 +104,7 @@ function byName(given: readonly File[]): ReadonlyMap<string, File> {
   return files;
 }
 
-async function contentOf(file: File, most: number): Promise<Uint8Array<ArrayBuffer>> {
+async function contentOf(file: GivenFile, most: number): Promise<Uint8Array<ArrayBuffer>> {
   if (file.size > most) {
     throw new MonoquantError(
       'limit-exceeded',
@@ -106,12 +113,9 @@ async function contentOf(file: File, most: number): Promise<Uint8Array<ArrayBuff
     );
   }
   try {
+    if (!(file instanceof File)) return await file.read(0, file.size);
     return new Uint8Array(await file.arrayBuffer());
   } catch (cause) {
-    const message = `The file "${file.name}" could not be read: ${String(cause)}`;
-    throw new MonoquantError('read-failed', message, {
-      suggestion: 'It may have been changed, moved or removed meanwhile: choose it again.',
-      cause,
-    });
+    throw readFailure(file, cause);
   }
 }

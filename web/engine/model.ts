@@ -8,6 +8,7 @@ import type { Functions } from '../../js/api/functions.js';
 import type { QuantizeRequest } from '../../js/api/options.js';
 import { option, say } from '../../js/api/sentence.js';
 import type { Report } from '../../js/api/types.js';
+import { isShards, type OneOrShards } from '../../js/engine/shards.js';
 import { functionsOf } from '../../js/session/functions.js';
 import { Handle } from '../../js/session/handle.js';
 import type { HandleOptions, Host } from '../../js/session/host.js';
@@ -16,20 +17,28 @@ import type { BlobTypes, ModelSource, QuantizeResult } from './blob-types.js';
 import { openCalibration } from './calibration-blobs.js';
 import { besideOf, sourceOf } from './model-source.js';
 import { PrivateFileName } from './private-file.js';
+import type { WebSource } from './readable-file.js';
 import { startSession } from './worker-host.js';
 
 /** With how files are named for workers. */
 type WebTypes = BlobTypes & {
-  source: Blob;
+  source: WebSource;
   sink: string;
   output: Blob;
 };
 
-/** The browser itself notices a file that was changed, and closes what nobody uses any more. */
-async function openModel(named: ModelSource): Promise<OpenedModel<Blob>> {
+/** The browser itself closes what nobody uses any more. */
+async function openModel(named: ModelSource): Promise<OpenedModel<WebSource>> {
   const source = await sourceOf(named);
   const beside = await besideOf(named);
-  return { source, beside, checkUnchanged: () => {}, close: () => {} };
+  return { source, beside, checkUnchanged: () => checkUnchanged(source), close: () => {} };
+}
+
+/** Of Files and Blobs the browser itself notices a change. */
+async function checkUnchanged(source: OneOrShards<WebSource>): Promise<void> {
+  for (const file of isShards(source) ? source.shards.map((shard) => shard.source) : [source]) {
+    if (!(file instanceof Blob)) await file.checkUnchanged?.();
+  }
 }
 
 const HOST: Host<WebTypes> = {
@@ -43,7 +52,7 @@ const HOST: Host<WebTypes> = {
 class WebModel extends Handle<WebTypes> {
   readonly #named: ModelSource;
 
-  constructor(named: ModelSource, input: OpenedModel<Blob>, options: HandleOptions) {
+  constructor(named: ModelSource, input: OpenedModel<WebSource>, options: HandleOptions) {
     super(HOST, input, options);
     this.#named = named;
   }
@@ -53,7 +62,7 @@ class WebModel extends Handle<WebTypes> {
     if (request.configuration.zstdLevel !== null) {
       throw contradiction(
         say`${option('zstdLevel')} compresses what is written to a path, and a browser has none.`,
-        say`Leave out ${option('zstdLevel')}.`,
+        say`Leave out ${option('zstdLevel')}, and compress the blob of the result with compress().`,
       );
     }
     return this.place.inTurn(request.run, async () => {

@@ -56,8 +56,9 @@ class ScratchSource extends BlobSource implements ByteSource {
     this.#name = name;
   }
 
-  close(): Promise<void> {
-    return this.#name.release();
+  override async close(): Promise<void> {
+    await super.close();
+    await this.#name.release();
   }
 }
 

@@ -10,11 +10,10 @@ import type { OneOrShards } from '../../js/engine/shards.js';
 import { RestingSessions } from '../../js/session/resting.js';
 import { Session, type SpawnedWorker } from '../../js/session/session.js';
 import { chosenWorkerUrl, notStarted } from '../../js/session/worker-place.js';
-import type { Reply, Request } from '../../js/worker/protocol.js';
+import type { Reply } from '../../js/worker/protocol.js';
+import { linked, type WebRequest, type WebSource } from './readable-file.js';
 
-export type WebSession = Session<OneOrShards<Blob>, string, Blob>;
-
-type WebRequest = Request<OneOrShards<Blob>, string>;
+export type WebSession = Session<OneOrShards<WebSource>, string, Blob>;
 
 /** How long a worker may take to say something. The last one may take as long as the network does. */
 const START_MS = 10_000;
@@ -26,7 +25,7 @@ const CURE =
   'Serve the folders dist/browser and dist/wasm of the package side by side, and tell where: ' +
   "configure({ workerUrl: '/monoquant/browser/worker.js' }).";
 
-const RESTING = new RestingSessions<OneOrShards<Blob>, string, Blob>();
+const RESTING = new RestingSessions<OneOrShards<WebSource>, string, Blob>();
 
 export function startSession(run: RunOptions): WebSession {
   return RESTING.take(engineFor(run)) ?? startAnew(run);
@@ -48,7 +47,7 @@ function engineFor({ engine: kind, threads }: RunOptions): EngineInfo {
   return { kind: kind ?? (count > 1 ? 'mt' : 'st'), threads: count };
 }
 
-class EngineWorker implements SpawnedWorker<OneOrShards<Blob>, string> {
+class EngineWorker implements SpawnedWorker<OneOrShards<WebSource>, string> {
   readonly #onReply: (reply: Reply) => void;
   readonly #onDeath: (reason: string | MonoquantError) => void;
   /** What a worker that has not said anything yet was asked; undefined once it has. */
@@ -65,7 +64,7 @@ class EngineWorker implements SpawnedWorker<OneOrShards<Blob>, string> {
 
   post(request: WebRequest): void {
     this.#unheard?.push(request);
-    this.#worker?.postMessage(request);
+    if (this.#worker !== undefined) send(this.#worker, request);
   }
 
   async terminate(): Promise<void> {
@@ -93,7 +92,7 @@ class EngineWorker implements SpawnedWorker<OneOrShards<Blob>, string> {
       if (this.#unheard === undefined) this.#onDeath(event.message);
       else this.#fail(event.message || 'its script could not be loaded');
     });
-    for (const request of this.#unheard ?? []) worker.postMessage(request);
+    for (const request of this.#unheard ?? []) send(worker, request);
     if (this.#starts < MOST_STARTS) this.#timer = setTimeout(() => this.#start(), START_MS);
   }
 
@@ -115,6 +114,11 @@ class EngineWorker implements SpawnedWorker<OneOrShards<Blob>, string> {
     clearTimeout(this.#timer);
     this.#onDeath(notStarted(reason, CURE));
   }
+}
+
+function send(worker: Worker, request: WebRequest): void {
+  const { message, ports } = linked(request);
+  worker.postMessage(message, ports);
 }
 
 function withoutThreads(request: WebRequest): WebRequest {

@@ -6,10 +6,8 @@
 import type { EngineInfo } from '../../js/api/types.js';
 import type { Engine } from '../../js/engine/engine.js';
 import { loadEngine } from '../../js/engine/load.js';
-import type { OneOrShards } from '../../js/engine/shards.js';
 import { Zstd } from '../../js/engine/zstd.js';
 import type { ByteSink } from '../../js/io/byte-sink.js';
-import type { Request } from '../../js/worker/protocol.js';
 import { serve } from '../../js/worker/server.js';
 // All of them, and not only when they are wanted: bundlers cannot cut a worker of the classic kind into pieces.
 import threaded from '../wasm/monoquant-mt.mjs';
@@ -18,6 +16,7 @@ import zstd from '../wasm/monoquant-zstd.mjs';
 import { BlobSource } from './blob-source.js';
 import { MemorySink } from './memory-sink.js';
 import { OpfsSink } from './opfs-sink.js';
+import { keepPorts, type LinkedFile, type LinkedRequest, linkedSource } from './readable-file.js';
 import { ScratchBlob } from './scratch-blob.js';
 import { canShareMemory } from './threads.js';
 
@@ -26,19 +25,20 @@ const SMALL_BYTES = 64 << 20;
 /** Larger outputs need one. */
 const LARGEST_IN_MEMORY = 512 << 20;
 
-const receive = serve<Blob, string, Blob>(
+const receive = serve<Blob | LinkedFile, string, Blob>(
   {
     // Bytes of a Blob and sizes of a private file come from another process, which small blocks make slow.
     blocks: { slots: 4, blockBytes: 8 << 20 },
     loadEngine: loadBest,
     loadZstd: () => Zstd.load(zstd),
     openScratch: (bytes) => ScratchBlob.open(bytes),
-    openSource: async (blob) => new BlobSource(blob),
+    openSource: async (file) => (file instanceof Blob ? new BlobSource(file) : linkedSource(file)),
     openSink,
   },
   (reply) => self.postMessage(reply),
 );
-self.addEventListener('message', (event: MessageEvent<Request<OneOrShards<Blob>, string>>) => {
+self.addEventListener('message', (event: MessageEvent<LinkedRequest>) => {
+  keepPorts(event);
   receive(event.data);
 });
 

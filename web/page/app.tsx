@@ -36,8 +36,8 @@ export function App({ workbench }: ViewProps) {
       </main>
       <footer>
         <p>
-          No upload, no account, no tracking: after loading, this page talks to nobody. Pickle files
-          are read, never run.
+          No upload, no account, no tracking: after loading, this page talks to nobody, but for
+          reading a model whose URL you open. Pickle files are read, never run.
         </p>
         <p>
           <a href="./third-party.txt">Notices for code of others</a>

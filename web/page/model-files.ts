@@ -3,6 +3,7 @@
  * It exists because folders come in another way than files, and only for as long as the event lasts.
  * Only the files of a folder itself: what lies in folders within it belongs to something else.
  */
+import type { GivenModel, ModelName } from './open-model.js';
 
 /** Has to be called before the event's handler returns: afterwards the items are empty. */
 export function droppedFiles({ items, files }: DataTransfer): Promise<readonly File[]> {
@@ -16,11 +17,13 @@ export function filesOfFolder(files: Iterable<File>): readonly File[] {
   return Array.from(files).filter((file) => file.webkitRelativePath.split('/').length <= 2);
 }
 
-export interface ModelName {
-  /** As it is shown. */
-  readonly name: string;
-  /** As the command takes it: a file, or a folder, which ends in a slash. */
-  readonly path: string;
+/** Throws if there are none. */
+export function givenModel(files: readonly File[]): GivenModel {
+  const [only, ...others] = files;
+  if (only === undefined) throw new Error('There were no files in what was dropped or chosen.');
+  const source = others.length === 0 ? only : files;
+  const config = files.find((file) => file.name === 'config.json');
+  return { ...nameOfModel(files), source, config };
 }
 
 /** After its folder where it has one; files alone are named by what they have in common. */

@@ -17,13 +17,21 @@ import type { OpenModel } from './open-model.js';
 import { type Saved, saveBlob } from './save.js';
 import { Work } from './work.js';
 
+/** What was saved last. */
+export interface SavedOutput {
+  readonly file: Saved;
+  readonly name: string;
+  /** If it was compressed: how many bytes that left. */
+  readonly packedBytes?: number;
+}
+
 export class Outcome {
   readonly report: Report;
   readonly name: string;
   readonly command: string;
   readonly saving = new Work();
   readonly validating = new Work();
-  readonly saved = signal<Saved | undefined>(undefined);
+  readonly saved = signal<SavedOutput | undefined>(undefined);
   readonly validation = signal<Validation | undefined>(undefined);
   readonly #result: QuantizeResult;
   readonly #model: OpenModel;
@@ -45,12 +53,16 @@ export class Outcome {
     this.command = commandOf(options, { model: model.path, output: this.name, calibration });
   }
 
+  get blob(): Blob {
+    return this.#result.blob();
+  }
+
   /** Asks for a place where the browser can, and downloads elsewhere. */
   async save(): Promise<void> {
+    const { name } = this;
     try {
-      this.saved.value = await this.saving.run((run) =>
-        saveBlob(this.#result.blob(), this.name, run),
-      );
+      const file = await this.saving.run((run) => saveBlob(this.blob, name, run));
+      this.saved.value = { file, name };
     } catch {
       // The work has kept what went wrong.
     }
@@ -61,9 +73,9 @@ export class Outcome {
     this.validation.value = undefined;
     try {
       this.validation.value = await this.validating.run(async (run) => {
-        const saved = this.saved.peek();
+        const saved = this.saved.peek()?.file;
         const isReadable = saved !== undefined && saved !== 'download';
-        const file = isReadable ? await saved.getFile() : this.#result.blob();
+        const file = isReadable ? await saved.getFile() : this.blob;
         return this.#model.handle.validate({ file, ...run });
       });
     } catch {
@@ -75,7 +87,7 @@ export class Outcome {
   async distribution(tensor: string, signal: AbortSignal): Promise<Distribution | undefined> {
     try {
       const { handle } = this.#model;
-      return await handle.distribution(this.#result.blob(), tensor, { signal });
+      return await handle.distribution(this.blob, tensor, { signal });
     } catch (error) {
       if (isAborted(error)) return undefined;
       throw error;

@@ -18,21 +18,34 @@ export async function saveBlob(
     return 'download';
   }
   const handle = await window.showSaveFilePicker({ suggestedName: name });
+  await writeTo(handle, blob.stream(), signal, (bytes) => {
+    const fraction = bytes / blob.size;
+    onProgress({ stage: 'save', bytes, totalBytes: blob.size, fraction, tensor: '' });
+  });
+  return handle;
+}
+
+/** Answers how many bytes it has written. */
+export async function writeTo(
+  handle: FileSystemFileHandle,
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  signal: AbortSignal,
+  onBytes?: (bytes: number) => void,
+): Promise<number> {
   let bytes = 0;
-  const counted = new TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>({
+  const counted = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
     transform(chunk, controller) {
       bytes += chunk.length;
-      const fraction = bytes / blob.size;
-      onProgress({ stage: 'save', bytes, totalBytes: blob.size, fraction, tensor: '' });
-      controller.enqueue(chunk as Uint8Array<ArrayBuffer>);
+      onBytes?.(bytes);
+      controller.enqueue(chunk);
     },
   });
   const writable = await handle.createWritable();
-  await blob.stream().pipeThrough(counted).pipeTo(writable, { signal });
+  await stream.pipeThrough(counted).pipeTo(writable, { signal });
   const { size } = await handle.getFile();
-  if (size === blob.size) return handle;
+  if (size === bytes) return size;
   throw new Error(
-    `Expected a file of ${blob.size} bytes, found ${size} in "${handle.name}": save it again.`,
+    `Expected a file of ${bytes} bytes, found ${size} in "${handle.name}": save it again.`,
   );
 }
 

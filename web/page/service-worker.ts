@@ -90,6 +90,8 @@ async function kept(request: Request, cache: Cache): Promise<Response> {
 }
 
 function isolated(response: Response): Response {
+  // Where it leads to, the browser asks here again.
+  if (response.type === 'opaqueredirect') return response;
   const headers = new Headers(response.headers);
   headers.set('Cross-Origin-Opener-Policy', 'same-origin');
   headers.set('Cross-Origin-Embedder-Policy', 'require-corp');

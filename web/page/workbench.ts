@@ -18,8 +18,8 @@ import { type Choice, FIRST_CHOICE, forAnotherModel, openingOf } from './choice.
 import type { Options } from './command.js';
 import { exampleModel } from './example.js';
 import { type Fault, faultOf } from './fault.js';
-import { nameOfModel } from './model-files.js';
-import type { OpenModel } from './open-model.js';
+import { givenModel, nameOfModel } from './model-files.js';
+import type { GivenModel, OpenModel } from './open-model.js';
 import { Outcome } from './outcome.js';
 import { Work } from './work.js';
 
@@ -77,24 +77,31 @@ export class Workbench {
   }
 
   /** Opens a model; the one before stays where this one cannot be opened. */
-  async openFiles(files: readonly File[]): Promise<void> {
+  openFiles(files: readonly File[]): Promise<void> {
+    return this.#open(nameOfModel(files).name, async () => givenModel(files));
+  }
+
+  /** Opens what is behind a URL. Nothing but this reaches the network. */
+  openUrl(url: string): Promise<void> {
+    return this.#open(url.replace(/[?#].*/, ''), async () => {
+      const { openDistantModel } = await import('./distant-model.js');
+      return openDistantModel(url);
+    });
+  }
+
+  async #open(name: string, find: () => Promise<GivenModel>): Promise<void> {
     const turn = ++this.#turn;
     this.openFault.value = undefined;
-    if (files.length === 0) {
-      this.openFault.value = { message: 'There were no files in what was dropped or chosen.' };
-      return;
-    }
+    this.opening.value = name;
     const choice = forAnotherModel(this.choice.peek());
+    let found: GivenModel | undefined;
     try {
-      const [only, ...others] = files;
-      const source = only !== undefined && others.length === 0 ? only : files;
-      const name = nameOfModel(files);
-      this.opening.value = name.name;
-      const config = files.find((file) => file.name === 'config.json');
-      await this.#replaceModel({ ...name, source, config }, choice, turn);
+      found = await find();
+      if (turn === this.#turn) await this.#replaceModel(found, choice, turn);
     } catch (error) {
       if (turn === this.#turn) this.openFault.value = faultOf(error);
     } finally {
+      if (this.model.peek()?.release !== found?.release) found?.release?.();
       if (turn === this.#turn) this.opening.value = undefined;
     }
   }
@@ -114,11 +121,7 @@ export class Workbench {
     }
   }
 
-  async #replaceModel(
-    model: Omit<OpenModel, 'handle' | 'catalog'>,
-    choice: Choice,
-    turn: number,
-  ): Promise<void> {
+  async #replaceModel(model: GivenModel, choice: Choice, turn: number): Promise<void> {
     const handle = await open(model.source, openingOf(choice));
     if (turn !== this.#turn) return handle.close();
     this.quantizing.forget();
@@ -133,6 +136,7 @@ export class Workbench {
       this.model.value = { ...model, handle, catalog: handle.catalog };
     });
     await Promise.all([before?.handle.close(), outcome?.close()]);
+    if (before?.release !== model.release) before?.release?.();
   }
 
   /** Plans the latest model with the latest choices; those that change meanwhile are next. */

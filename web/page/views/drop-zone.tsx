@@ -1,9 +1,9 @@
 /**
- * Where models come in: dropped anywhere on the page, picked, or made up.
+ * Where models come in: dropped anywhere on the page, picked, made up, or named by a URL.
  * It exists as one view because all ways lead to the same call.
  * Large while there is no model, one line afterwards.
  */
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useId, useState } from 'preact/hooks';
 import { droppedFiles, filesOfFolder } from '../model-files.js';
 import type { Workbench } from '../workbench.js';
 import { FileButton } from './file-button.js';
@@ -46,8 +46,37 @@ export function DropZone({ workbench }: ViewProps) {
           Try an example
         </button>
       </div>
+      <UrlField workbench={workbench} />
       <FaultNotice fault={workbench.openFault.value} title="This could not be opened." />
     </section>
+  );
+}
+
+/** The network is asked when it is sent off, and for nothing else. */
+function UrlField({ workbench }: ViewProps) {
+  const id = useId();
+  const [url, setUrl] = useState('');
+  const open = (event: Event) => {
+    event.preventDefault();
+    if (url.trim() !== '') void workbench.openUrl(url.trim());
+  };
+  return (
+    <form class="url" onSubmit={open}>
+      <label for={id}>or paste a URL</label>
+      <input
+        id={id}
+        type="text"
+        inputmode="url"
+        autocomplete="off"
+        spellcheck={false}
+        placeholder="https://huggingface.co/…"
+        value={url}
+        onInput={({ currentTarget }) => setUrl(currentTarget.value)}
+      />
+      <button type="submit" class="button">
+        Open
+      </button>
+    </form>
   );
 }
 

@@ -5,13 +5,14 @@
  */
 import { useEffect, useRef } from 'preact/hooks';
 import {
+  formatBytes,
   formatDecibels,
   formatDuration,
   formatPlural,
   formatRate,
 } from '../../../js/words/format.js';
 import { printableJson } from '../../../js/words/printable.js';
-import type { Outcome } from '../outcome.js';
+import type { Outcome, SavedOutput } from '../outcome.js';
 import { download } from '../save.js';
 import type { Workbench } from '../workbench.js';
 import { CopyButton } from './copy-button.js';
@@ -19,6 +20,7 @@ import { Facts } from './facts.js';
 import { SizeBars } from './forecast-card.js';
 import { FaultNotice, Good, Warnings } from './notice.js';
 import { QualityList } from './quality-list.js';
+import { SaveCompressed } from './save-compressed.js';
 import { ValidationView } from './validation-view.js';
 import type { ViewProps } from './view-props.js';
 import { WorkProgress } from './work-progress.js';
@@ -70,6 +72,7 @@ function TakeAway({ outcome, workbench }: { outcome: Outcome; workbench: Workben
         <button type="button" class="button primary" onClick={() => outcome.save()}>
           Save {name}
         </button>
+        <SaveCompressed outcome={outcome} />
         {config !== undefined && (
           <button type="button" class="button" onClick={() => outcome.saveConfig(config)}>
             Save config.json
@@ -88,14 +91,24 @@ function TakeAway({ outcome, workbench }: { outcome: Outcome; workbench: Workben
         <CopyButton label="Copy as command" text={command} />
         <CopyButton label="Copy as config" text={`${printableJson(report.configuration)}\n`} />
       </div>
-      <WorkProgress work={outcome.saving} words={{ save: 'Saving' }} />
+      <WorkProgress work={outcome.saving} words={{ save: 'Saving', compress: 'Compressing' }} />
       <FaultNotice fault={outcome.saving.fault.value} title="It was not saved." />
-      {saved === 'download' && (
-        <Good>Your browser is saving {name}: keep this page open until it is there.</Good>
-      )}
-      {saved !== undefined && saved !== 'download' && <Good>{saved.name} is saved, complete.</Good>}
+      {saved !== undefined && <SavedNotice saved={saved} bytes={report.sizes.outputBytes} />}
       <ValidationView outcome={outcome} />
     </>
+  );
+}
+
+function SavedNotice({ saved, bytes }: { saved: SavedOutput; bytes: number }) {
+  const { file, name, packedBytes } = saved;
+  return (
+    <Good>
+      {file === 'download'
+        ? `Your browser is saving ${name}: keep this page open until it is there.`
+        : `${file.name} is saved, complete.`}
+      {packedBytes !== undefined &&
+        ` It has ${formatBytes(packedBytes)}, ${Math.round(100 * (1 - packedBytes / bytes))} % less.`}
+    </Good>
   );
 }
 

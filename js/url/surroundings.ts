@@ -2,8 +2,6 @@
  * What waiting depends on: the clock, chance, and how long a silent server is waited for.
  * It exists so that tests of hours of waiting take no time.
  */
-import { setTimeout as pause } from 'node:timers/promises';
-
 export interface Surroundings {
   /** Milliseconds since 1970. */
   now(): number;
@@ -18,6 +16,21 @@ export interface Surroundings {
 export const REAL: Surroundings = {
   now: Date.now,
   random: Math.random,
-  sleep: (ms, signal) => pause(ms, undefined, signal === undefined ? {} : { signal }),
+  sleep: pause,
   silenceMs: 60_000,
 };
+
+function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', end);
+      resolve();
+    }, ms);
+    if (signal?.aborted) end();
+    else signal?.addEventListener('abort', end, { once: true });
+  });
+}

@@ -3,9 +3,9 @@
  * Large reads are parts that are under way at once; small ones, of headers and directories, are cut out of larger
  * pieces that are kept for a while, because a journey costs more than what it brings.
  */
-import type { BlockShape, ByteSource } from '../../js/io/byte-source.js';
-import { MemorySource } from '../../js/io/joined-source.js';
-import { clientFor, type UrlClient } from './client.js';
+import type { BlockShape, ByteSource } from '../io/byte-source.js';
+import { MemorySource } from '../io/joined-source.js';
+import type { Client, Environment } from './client.js';
 import { RangeReader } from './range-reader.js';
 import type { Remote, RemoteFile } from './remote.js';
 
@@ -18,8 +18,13 @@ const SMALL_BYTES = 64 << 10;
 const PIECE_BYTES = 256 << 10;
 const MOST_PIECES = 16;
 
-export function remoteSource(remote: Remote): ByteSource {
-  return 'bytes' in remote ? new MemorySource(remote.bytes) : new UrlSource(remote);
+/** `clientFor`: what asks for a file as its environment has it. */
+export function remoteSource(
+  remote: Remote,
+  clientFor: (environment: Environment) => Client,
+): ByteSource {
+  if ('bytes' in remote) return new MemorySource(remote.bytes);
+  return new UrlSource(remote, clientFor(remote.environment));
 }
 
 export class UrlSource implements ByteSource {
@@ -29,7 +34,7 @@ export class UrlSource implements ByteSource {
   /** By their numbers, the one that was used last at the end. */
   readonly #pieces = new Map<number, Promise<Uint8Array>>();
 
-  constructor(file: RemoteFile, client: UrlClient = clientFor(file.environment)) {
+  constructor(file: RemoteFile, client: Client) {
     this.size = file.size;
     this.#reader = new RangeReader(file, client);
   }

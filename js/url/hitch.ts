@@ -2,7 +2,7 @@
  * Failures that may pass, and how long to wait for that.
  * A server that is busy, or a connection that broke, says nothing about the file: asking again may help.
  */
-import { MonoquantError } from '../../js/api/errors.js';
+import { MonoquantError } from '../api/errors.js';
 import { aborted } from './aborted.js';
 import type { Surroundings } from './surroundings.js';
 

@@ -2,10 +2,9 @@
  * Reads parts of a file behind a URL, and goes on after connections that broke from the byte that was reached.
  * Every answer is checked for being of the version that was opened: what was read is never a mixture of two.
  */
-import type { IncomingMessage } from 'node:http';
 import { aborted } from './aborted.js';
-import { type Answer, discard, type Location, type UrlClient } from './client.js';
-import { changed, connectionLost, notDownloadable } from './failures.js';
+import type { Answer, Client, Location } from './client.js';
+import { changed, connectionBroke, notDownloadable } from './failures.js';
 import { Hitch, Patience, TRIES } from './hitch.js';
 import { checkPlain, failureOf, isVersion, partOf, type RemoteFile } from './remote.js';
 
@@ -17,12 +16,12 @@ const EXPIRED: readonly number[] = [400, 401, 403, 404, 410];
 
 export class RangeReader {
   readonly #file: RemoteFile;
-  readonly #client: UrlClient;
+  readonly #client: Client;
   readonly #url: URL;
   /** Where redirections led. */
   #shortcut: Location | undefined;
 
-  constructor(file: RemoteFile, client: UrlClient) {
+  constructor(file: RemoteFile, client: Client) {
     this.#file = file;
     this.#client = client;
     this.#url = new URL(file.url);
@@ -58,15 +57,12 @@ export class RangeReader {
     onBytes: (count: number) => void,
   ): Promise<void> {
     const answer = await this.#ask(begin, begin + into.length, signal);
-    const { message } = answer;
     try {
       const coming = into.subarray(0, this.#check(answer, begin, into.length));
-      await this.#copy(message, coming, onBytes);
+      await this.#copy(answer, coming, onBytes);
     } catch (error) {
-      message.on('error', () => {});
-      message.destroy();
-      if (signal?.aborted) throw aborted(signal);
-      throw error instanceof Hitch ? error : connectionLost(this.#url, error as Error);
+      answer.discard();
+      throw signal?.aborted ? aborted(signal) : this.#client.lost(this.#url, error);
     }
   }
 
@@ -80,9 +76,13 @@ export class RangeReader {
     };
     const shortcut = this.#shortcut;
     if (shortcut !== undefined) {
-      const answer = await this.#client.get(shortcut, headers, signal);
+      const answer = await this.#client.get(shortcut, headers, signal).catch((error: unknown) => {
+        // A page may not see that it has expired.
+        this.#shortcut = undefined;
+        throw error;
+      });
       if (!EXPIRED.includes(answer.status)) return answer;
-      discard(answer.message);
+      answer.discard();
     }
     const answer = await this.#client.get(this.#client.locationOf(this.#url), headers, signal);
     this.#shortcut = answer.location;
@@ -91,25 +91,24 @@ export class RangeReader {
 
   /** How many of the bytes that were asked for are coming. */
   #check(answer: Answer, begin: number, length: number): number {
-    const { message, status } = answer;
-    const { headers } = message;
+    const { status } = answer;
     const { size, version } = this.#file;
     const url = this.#url;
     if (status === 412) throw changed(url, 'the server has another version');
     if (status === 416)
-      this.#checkSize(/^bytes \*\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1]);
+      this.#checkSize(/^bytes \*\/(\d+)$/.exec(answer.header('content-range') ?? '')?.[1]);
     if (status !== 200 && status !== 206) throw failureOf(url, answer, this.#client);
-    if (!isVersion(version, headers)) throw changed(url, 'the server has another version');
-    checkPlain(url, headers);
+    if (!isVersion(version, answer)) throw changed(url, 'the server has another version');
+    checkPlain(url, answer);
     if (status === 200) {
-      this.#checkSize(headers['content-length']);
+      this.#checkSize(answer.header('content-length'));
       throw notDownloadable(url, 'the server sends all of it where it was asked for a part');
     }
-    const [text, from, end, total] = partOf(headers) ?? [];
+    const [text, from, end, total] = partOf(answer) ?? [];
     if (total !== undefined) this.#checkSize(String(total));
     if (from !== begin || end === undefined || end <= begin || end > begin + length) {
       const asked = `bytes ${begin}-${begin + length - 1}/${size}`;
-      const sent = text ?? headers['content-range'] ?? 'a part that has no name';
+      const sent = text ?? answer.header('content-range') ?? 'a part that has no name';
       throw notDownloadable(url, `the server was asked for ${asked} and sends ${sent}`);
     }
     return end - begin;
@@ -121,13 +120,9 @@ export class RangeReader {
   }
 
   /** Fills `into` with a body. */
-  async #copy(
-    message: IncomingMessage,
-    into: Uint8Array,
-    onBytes: (count: number) => void,
-  ): Promise<void> {
+  async #copy(answer: Answer, into: Uint8Array, onBytes: (count: number) => void): Promise<void> {
     let filled = 0;
-    for await (const chunk of message as AsyncIterable<Uint8Array>) {
+    for await (const chunk of answer.body()) {
       const left = into.length - filled;
       if (chunk.length > left) {
         throw notDownloadable(this.#url, 'the server sends more bytes than it has said');
@@ -136,6 +131,6 @@ export class RangeReader {
       filled += chunk.length;
       onBytes(chunk.length);
     }
-    if (filled < into.length) throw Object.assign(new Error('cut off'), { code: 'ECONNRESET' });
+    if (filled < into.length) throw connectionBroke(this.#url);
   }
 }

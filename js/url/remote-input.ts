@@ -1,9 +1,8 @@
 /**
  * A file behind a URL that is open for reading, as an InputFile is: from before the work until after it.
  */
-import { createHash } from 'node:crypto';
-import { isPackedName } from '../../js/api/options.js';
-import { clientFor } from './client.js';
+import { isPackedName } from '../api/model-files.js';
+import type { Client } from './client.js';
 import { RangeReader } from './range-reader.js';
 import type { Remote } from './remote.js';
 
@@ -13,15 +12,18 @@ export class RemoteInput {
   readonly file: Remote;
   /** Nothing on this machine is it. */
   readonly identity: undefined;
+  readonly #client: Client;
 
-  constructor(name: string, file: Remote) {
+  constructor(name: string, file: Remote, client: Client) {
     this.name = name;
     this.file = file;
+    this.#client = client;
   }
 
-  get version(): string {
+  /** Undefined if all of it is here. */
+  get version(): string | undefined {
     const { file } = this;
-    if ('bytes' in file) return createHash('sha256').update(file.bytes).digest('hex');
+    if ('bytes' in file) return undefined;
     return 'etag' in file.version ? file.version.etag : file.version.modified;
   }
 
@@ -35,7 +37,7 @@ export class RemoteInput {
     const { file } = this;
     const bytes = new Uint8Array(file.size);
     if ('bytes' in file) bytes.set(file.bytes);
-    else await new RangeReader(file, clientFor(file.environment)).read(0, bytes, signal);
+    else await new RangeReader(file, this.#client).read(0, bytes, signal);
     return bytes;
   }
 
@@ -43,7 +45,7 @@ export class RemoteInput {
   async checkUnchanged(): Promise<void> {
     const { file } = this;
     if ('bytes' in file) return;
-    await new RangeReader(file, clientFor(file.environment)).checkUnchanged();
+    await new RangeReader(file, this.#client).checkUnchanged();
   }
 
   close(): void {

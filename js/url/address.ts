@@ -3,7 +3,7 @@
  * outputs name it.
  * Pure: nothing is asked of a server here.
  */
-import { isIndexName } from '../../js/api/model-files.js';
+import { isIndexName } from '../api/model-files.js';
 import { hubPlace } from './hub.js';
 
 export interface Address {
@@ -17,10 +17,8 @@ export interface Address {
 /** The address, if something is named by an http: or https: URL; undefined for all else. */
 export function addressOf(named: unknown): Address | undefined {
   const text = named instanceof URL ? named.href : named;
-  if (typeof text !== 'string' || !/^https?:\/\//i.test(text) || !URL.canParse(text)) {
-    return undefined;
-  }
-  const given = new URL(text);
+  const given = typeof text === 'string' && /^https?:\/\//i.test(text) ? parsed(text) : undefined;
+  if (given === undefined) return undefined;
   given.hash = '';
   const place = hubPlace(given);
   const url = place?.url ?? given;
@@ -51,6 +49,14 @@ export function fileIn(folder: URL, name: string): URL {
 /** As messages have it: without what somebody signs in with. */
 export function spoken(url: URL): string {
   return `${url.origin}${url.pathname}`;
+}
+
+function parsed(text: string): URL | undefined {
+  try {
+    return new URL(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The ending of a version, as in `Llama-3.1`, is none. */

@@ -2,8 +2,8 @@
  * The files of a model behind a URL: which they are follows from what the server has, by the rules for folders.
  * All are open at once, before any work; none of them is copied to this machine.
  */
-import { MonoquantError } from '../../js/api/errors.js';
-import { MODEL_CONFIG, MOST_CONFIG_BYTES } from '../../js/api/model-config.js';
+import { MonoquantError } from '../api/errors.js';
+import { MODEL_CONFIG, MOST_CONFIG_BYTES } from '../api/model-config.js';
 import {
   chooseModel,
   filesOfIndex,
@@ -16,9 +16,9 @@ import {
   readIndex,
   shardsWith,
   type WeightMap,
-} from '../../js/api/model-files.js';
+} from '../api/model-files.js';
 import { type Address, fileIn, folderAround, spoken } from './address.js';
-import type { UrlClient } from './client.js';
+import type { Client } from './client.js';
 import { openIfThere, openRemote, type Remote } from './remote.js';
 import { RemoteInput } from './remote-input.js';
 import { BESIDE_NAMES, codeNames, SIDE_NAMES, WEIGHT_NAMES } from './side-names.js';
@@ -58,7 +58,7 @@ const MOST_SIDE_BYTES = 256 << 20;
 
 export function openRemoteModel(
   address: Address,
-  client: UrlClient,
+  client: Client,
   signal: AbortSignal | undefined,
 ): Promise<RemoteModel> {
   return new Opening(address, client, signal).model();
@@ -69,10 +69,10 @@ class Opening {
   readonly #folder: URL;
   /** How messages name it. */
   readonly #where: string;
-  readonly #client: UrlClient;
+  readonly #client: Client;
   readonly #signal: AbortSignal | undefined;
 
-  constructor(address: Address, client: UrlClient, signal: AbortSignal | undefined) {
+  constructor(address: Address, client: Client, signal: AbortSignal | undefined) {
     this.#address = address;
     this.#folder = folderAround(address);
     this.#where = `"${spoken(this.#folder)}"`;
@@ -193,7 +193,7 @@ class Opening {
   /** What was named. */
   async #named(): Promise<RemoteInput> {
     const { url, name } = this.#address;
-    return new RemoteInput(name, await openRemote(url, this.#client, this.#signal));
+    return new RemoteInput(name, await openRemote(url, this.#client, this.#signal), this.#client);
   }
 
   async #open(name: string): Promise<Remote> {
@@ -208,7 +208,7 @@ class Opening {
       for (let name = left.shift(); name !== undefined; name = left.shift()) {
         const url = fileIn(this.#folder, name);
         const file = await openIfThere(url, this.#client, this.#signal);
-        if (file !== undefined) found.set(name, new RemoteInput(name, file));
+        if (file !== undefined) found.set(name, new RemoteInput(name, file, this.#client));
       }
     };
     try {

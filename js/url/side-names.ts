@@ -2,9 +2,9 @@
  * What stands beside the weights of a model, as far as it has a name that everybody uses.
  * It exists because the folder of a server cannot be listed: what may be there is asked for by name.
  */
-import { QUANTIZATION_FILES } from '../../js/api/beside-weights.js';
-import { parseGiven } from '../../js/api/given-json.js';
-import { MODEL_CONFIG } from '../../js/api/model-config.js';
+import { QUANTIZATION_FILES } from '../api/beside-weights.js';
+import { parseGiven } from '../api/given-json.js';
+import { MODEL_CONFIG } from '../api/model-config.js';
 
 /** What weights are called, and what tells that they are somewhere else. */
 export const WEIGHT_NAMES: readonly string[] = [

@@ -1,0 +1,118 @@
+/**
+ * A model behind a URL: found and read by the site's network page, which is in a frame for as long as it is open.
+ * It exists because the page itself may ask no other host, whatever happens in it.
+ */
+import { MonoquantError, type ReadableFile } from 'monoquant';
+import { commandOf } from './command.js';
+import type { FoundModel, NetworkCalls, NetworkReply, NetworkRequest } from './network/protocol.js';
+import type { GivenModel } from './open-model.js';
+
+/** However slow a host of static files is. */
+const START_MS = 20_000;
+
+/** Throws in words; then nothing of it is left. */
+export async function openDistantModel(url: string): Promise<GivenModel> {
+  const network = await Network.start(url);
+  try {
+    const found = await network.ask('open', url);
+    return { ...modelOf(found, network), path: url, release: () => network.end() };
+  } catch (error) {
+    network.end();
+    throw error;
+  }
+}
+
+function modelOf({ name, parts, beside }: FoundModel, network: Network) {
+  const weights = parts.map(
+    (part, file): ReadableFile => ({
+      ...part,
+      read: (offset, length) => network.ask('read', { file, offset, length }),
+      checkUnchanged: async () => void (await network.ask('check', { file })),
+    }),
+  );
+  const files = beside.map((each) => new File([each.content], each.name));
+  const config = files.find((file) => file.name === 'config.json');
+  const [only, ...others] = [...weights, ...files];
+  const source = only !== undefined && others.length === 0 ? only : [...weights, ...files];
+  return { name, source, config };
+}
+
+interface Waiting {
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+class Network {
+  readonly #url: string;
+  readonly #frame: HTMLIFrameElement;
+  readonly #port: MessagePort;
+  readonly #waiting = new Map<number, Waiting>();
+  #lastId = 0;
+
+  private constructor(url: string, frame: HTMLIFrameElement, port: MessagePort) {
+    this.#url = url;
+    this.#frame = frame;
+    this.#port = port;
+    port.onmessage = ({ data }: MessageEvent<NetworkReply>) => this.#receive(data);
+  }
+
+  static async start(url: string): Promise<Network> {
+    const frame = document.createElement('iframe');
+    frame.title = 'Reads the model behind the URL';
+    frame.hidden = true;
+    frame.src = './network/index.html';
+    const { port1, port2 } = new MessageChannel();
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const fail = () => reject(new Error('A part of this page did not arrive. Load it again.'));
+        setTimeout(fail, START_MS);
+        port1.onmessage = () => resolve();
+        frame.onload = () => frame.contentWindow?.postMessage(null, location.origin, [port2]);
+        document.body.append(frame);
+      });
+    } catch (error) {
+      frame.remove();
+      throw error;
+    }
+    return new Network(url, frame, port1);
+  }
+
+  async ask<Kind extends keyof NetworkCalls>(
+    kind: Kind,
+    given: NetworkCalls[Kind]['given'],
+  ): Promise<NetworkCalls[Kind]['answer']> {
+    const id = ++this.#lastId;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve: resolve as Waiting['resolve'], reject });
+      this.#port.postMessage({ kind, id, given } as NetworkRequest);
+    });
+  }
+
+  /** Whatever is under way. */
+  end(): void {
+    this.#frame.remove();
+    this.#port.close();
+    for (const { reject } of this.#waiting.values()) {
+      reject(new MonoquantError('aborted', 'The model was closed.'));
+    }
+    this.#waiting.clear();
+  }
+
+  #receive(reply: NetworkReply): void {
+    if (reply.kind === 'ready') return;
+    const waiting = this.#waiting.get(reply.id);
+    this.#waiting.delete(reply.id);
+    if (reply.kind === 'answer') {
+      waiting?.resolve(reply.answer);
+      return;
+    }
+    const { code, message, suggestion } = reply.failure;
+    const helps = code === 'read-failed' ? this.#otherWays() : suggestion;
+    waiting?.reject(new MonoquantError(code, message, { suggestion: helps }));
+  }
+
+  #otherWays(): string {
+    const command = commandOf({}, { model: this.#url, output: '', calibration: [] });
+    return `Download it and choose the file, or use the command, which reads more hosts: ${command}`;
+  }
+}
