@@ -31,7 +31,8 @@ constexpr std::array<Property, 14> kProperties = {{
     {"torch_zip", check_torch_zip, 1000,
      "any PyTorch archive is refused, or its tensors lie inside of it"},
     {"zip", check_zip, 2000, "any archive is refused, or its members are read within limits"},
-    {"zstd", check_zstd, 2000, "any zstd file is refused, or its frames lie in it as zstd finds them"},
+    {"zstd", check_zstd, 2000,
+     "any zstd file is refused, or its frames lie in it as zstd finds them"},
 }};
 
 } // namespace
