@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SiteServer } from '../site/server.js';
 import { sha256Of } from '../site/visit.js';
 import { Folder, monoquant } from '../support/cli.js';
+import { FileServer, forPages } from '../support/file-server.js';
 import { mixedModel } from '../support/models.js';
 import { Firefox } from './firefox.js';
 
@@ -45,15 +46,27 @@ async function downloaded(): Promise<Buffer> {
   return bytes;
 }
 
-it.each([true, false])(
-  'a model is quantized as the command does it, isolated: %s',
-  async (isolated) => {
+const HOSTS = [true, false].flatMap((isolated) =>
+  ['picked', 'behind a URL'].map((how) => ({ isolated, how })),
+);
+
+it.each(HOSTS)(
+  'a model that is $how is quantized as the command does it, isolated: $isolated',
+  async ({ isolated, how }) => {
     const server = await SiteServer.start({ isolated });
+    const host = await FileServer.start({ 'model.safetensors': readFileSync(model) }, forPages);
     try {
       const page = await firefox.open(server.url);
       await page.until(`document.body.innerText.includes('Engine ready')`);
       expect(await page.evaluate('crossOriginIsolated')).toBe(String(isolated));
-      await page.setFiles('.drop input[type=file]', [model]);
+      if (how === 'picked') await page.setFiles('.drop input[type=file]', [model]);
+      else {
+        const url = JSON.stringify(host.url('model.safetensors'));
+        const input = `document.querySelector('.url input')`;
+        await page.evaluate(`${input}.value = ${url}`);
+        await page.evaluate(`${input}.dispatchEvent(new Event('input', { bubbles: true }))`);
+        await page.evaluate(`${button('Open')}.click()`);
+      }
       await page.until(button('Quantize'));
       await page.evaluate(`${button('Quantize')}.click()`);
       await page.until(
@@ -61,13 +74,14 @@ it.each([true, false])(
       );
 
       const output = folder.at(`isolated-${isolated}.safetensors`);
-      const { code, stderr } = await monoquant('quantize', model, '-o', output);
+      const { code, stderr } = await monoquant('quantize', model, '-o', output, '--force');
       expect(code, stderr).toBe(0);
       await page.evaluate(`${button('Save .+[.]safetensors')}.click()`);
       expect(sha256Of(await downloaded())).toBe(sha256Of(readFileSync(output)));
       expect(page.complaints).toEqual([]);
     } finally {
       await server.stop();
+      await host.close();
     }
   },
 );

@@ -5,13 +5,18 @@
 import { MonoquantError, type ReadableFile } from 'monoquant';
 import { commandOf } from './command.js';
 import type { FoundModel, NetworkCalls, NetworkReply, NetworkRequest } from './network/protocol.js';
+import { isSettled } from './offline.js';
 import type { GivenModel } from './open-model.js';
 
+/** How long the service worker is waited for. */
+const SETTLED_MS = 10_000;
 /** However slow a host of static files is. */
 const START_MS = 20_000;
 
 /** Throws in words; then nothing of it is left. */
 export async function openDistantModel(url: string): Promise<GivenModel> {
+  // Firefox loses requests of a frame that a service worker takes over.
+  await Promise.race([isSettled, new Promise((resolve) => setTimeout(resolve, SETTLED_MS))]);
   const network = await Network.start(url);
   try {
     const found = await network.ask('open', url);

@@ -11,7 +11,18 @@ export const isOffline = signal(false);
 /** Whether the visitor asked for isolation: a host's own headers cannot be turned off here. */
 export const isIsolatedByChoice = signal(false);
 
+let settle = () => {};
+/** Done when the service worker has taken the page over, or none will. */
+export const isSettled = new Promise<void>((resolve) => {
+  settle = resolve;
+});
+
 export async function keepOffline(): Promise<void> {
+  await keepSite();
+  settle();
+}
+
+async function keepSite(): Promise<void> {
   if (!import.meta.env.PROD || navigator.serviceWorker === undefined) return;
   try {
     await navigator.serviceWorker.register('./service-worker.js');
