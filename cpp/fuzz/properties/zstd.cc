@@ -57,7 +57,7 @@ void check_zstd(Input input) {
   uint64_t last = 0;
   for (uint64_t steps = 0; const auto need = scan.need(); ++steps) {
     require(steps <= file.size() + 3, "each step goes on");
-    require(need->length > 0 && need->offset <= file.size() &&
+    require((need->length > 0 || file.empty()) && need->offset <= file.size() &&
             need->length <= file.size() - need->offset);
     require(steps < 3 || need->offset > last);
     last = need->offset;

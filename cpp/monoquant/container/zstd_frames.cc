@@ -1,6 +1,7 @@
 #include "monoquant/container/zstd_frames.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/checked.h"
@@ -34,7 +35,7 @@ constexpr size_t kBlockHeader = 3;
 constexpr size_t kChecksumBytes = 4;
 constexpr uint64_t kMaxBlock = 128ULL * 1024;
 
-Error damaged(std::string found, uint64_t offset) {
+Error damaged(std::string_view found, uint64_t offset) {
   return Error{
       ErrorCode::kMalformedFile,
       concat("Expected the frames of a zstd file, found ", found, " at byte ", offset, "."),
