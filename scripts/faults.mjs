@@ -204,7 +204,8 @@ async function resumes(place, count) {
   clear(place);
   let kept = 0;
   for (let index = 0; index < count; index += 1) {
-    const killAfter = (whole.milliseconds * (index + Math.random())) / count;
+    // Before that nothing is done yet.
+    const killAfter = whole.milliseconds * (0.4 + (0.6 * (index + Math.random())) / count);
     const what = `killed after ${killAfter.toFixed(0)} ms`;
     await command(words, { killAfter });
     if (index % 2 === 1) await command(words, { killAfter: whole.milliseconds * Math.random() });
