@@ -25,7 +25,7 @@ export interface TensorData {
   readonly shape: readonly number[];
   readonly bytes: Uint8Array;
   /** The elements as numbers; F16 and BF16 as the f32 numbers that they are. Not for types without a number type. */
-  values(): TensorValues;
+  toTypedArray(): TensorValues;
 }
 
 type Reader = (buffer: ArrayBuffer) => TensorValues;
@@ -58,7 +58,7 @@ export function tensorData(
     dtype,
     shape,
     bytes,
-    values() {
+    toTypedArray() {
       const read = READERS[dtype];
       if (read !== undefined) return read(bytes.slice().buffer);
       throw new MonoquantError('invalid-options', `JavaScript has no numbers for ${dtype}.`, {

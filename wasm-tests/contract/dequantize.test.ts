@@ -96,12 +96,12 @@ describe('load', () => {
     try {
       const planned = run.plan.tensors.find(({ name }) => name === 'video.weight');
       if (planned === undefined) throw new Error('The model has changed.');
-      const { dtype, shape, values } = await tensors.tensor('video.weight');
+      const { dtype, shape, toTypedArray } = await tensors.tensor('video.weight');
       expect({ dtype, shape }).toEqual({ dtype: 'F32', shape: planned.shape });
       const expected = Float32Array.from(dequantize(readQuantized(run.file, planned)));
-      expect(values()).toEqual(expected);
+      expect(toTypedArray()).toEqual(expected);
       const steps = await tensors.tensor('steps');
-      expect(steps.values()).toEqual(new BigInt64Array([0x0807060504030201n]));
+      expect(steps.toTypedArray()).toEqual(new BigInt64Array([0x0807060504030201n]));
       const info = tensors.catalog.tensors.find(({ name }) => name === 'fc.weight');
       expect(info?.quantization).toMatchObject({ bits: 4, strategy: 'group', groupSize: 32 });
       const error = await failureOf(tensors.tensor('fc.wieght'), 'pattern-unmatched');
@@ -115,11 +115,11 @@ describe('load', () => {
     const model = mixedModel('F16');
     const tensors = await host.load(modelOf(model), { threads: 1 });
     const names: string[] = [];
-    for await (const { name, bytes, values, dtype } of tensors) {
+    for await (const { name, bytes, toTypedArray, dtype } of tensors) {
       names.push(name);
       const source = model.find((tensor) => tensor.name === name);
       expectSameBytes(bytes, source?.bytes ?? new Uint8Array(1), name);
-      if (dtype === 'F16') expect(values()).toBeInstanceOf(Float32Array);
+      if (dtype === 'F16') expect(toTypedArray()).toBeInstanceOf(Float32Array);
     }
     await tensors.close();
     expect(names).toEqual(model.map(({ name }) => name));

@@ -22,7 +22,7 @@ async function distributionOf(first: Bytes, second: Bytes, tensor: string): Prom
 async function valuesOf(file: Bytes, name: string): Promise<Float32Array> {
   const tensors = await host.load(file, { threads: 1 });
   try {
-    return Float32Array.from((await tensors.tensor(name)).values() as Float32Array);
+    return Float32Array.from((await tensors.tensor(name)).toTypedArray() as Float32Array);
   } finally {
     await tensors.close();
   }
