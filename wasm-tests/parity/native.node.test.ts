@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { host } from '#host';
-import type { Configuration } from '#package';
+import { engineOptions } from '../../js/engine/engine-options.js';
 import { sha256 } from '../support/bytes.js';
 import { CASES, MATRIX } from './cases.js';
 
@@ -45,7 +45,10 @@ it.each(RUNS)('$name, blocks, threads and shares $choices', async (run) => {
   writeFileSync(source, bytes);
   const opened = await host.open(bytes, { threads: 1 });
   const { configuration } = await opened.plan(run.options).finally(() => opened.close());
-  const options = engineOptions(configuration, opened.catalog.tensors.length);
+  const names = () => opened.catalog.tensors.map(({ name }) => name);
+  // The cases have no data and are one file.
+  const choices = { ...engineOptions(configuration, names, []), calibration: null, unfit: [] };
+  const options = JSON.stringify(choices);
   for (const choice of run.choices) {
     const words = [source, output, options, ...choice.map(String)];
     const { status, stdout, stderr } = spawnSync(PROGRAM, words, { encoding: 'utf8' });
@@ -53,17 +56,3 @@ it.each(RUNS)('$name, blocks, threads and shares $choices', async (run) => {
     expect(await sha256(new Uint8Array(readFileSync(output))), String(choice)).toBe(expected);
   }
 });
-
-/**
- * As the hosts in js/ translate them; the cases have no data and are one file, and all their patterns match all of
- * `count` tensors.
- */
-function engineOptions(
-  { key, stripPrefix, dequantize, maxShardSize, overrides, ...options }: Configuration,
-  count: number,
-): string {
-  const tensors = Array.from({ length: count }, (_, index) => index);
-  const resolved = overrides.map(({ pattern, ...choices }) => ({ ...choices, tensors }));
-  const others = { calibration: null, ignore: [], unfit: [] };
-  return JSON.stringify({ ...options, ...others, overrides: resolved });
-}
