@@ -74,8 +74,10 @@ async function costOf(job, words, input) {
     const { wall, peak } = await timed([process.execPath, cli, command, input, ...rest]);
     return [wall.toFixed(1), megabytes(peak)];
   } catch (error) {
-    const code = /"?(limit-exceeded|out-of-memory)/.exec(String(error))?.[1];
-    return [code === undefined ? 'refused' : `refused: ${code}`, ''];
+    const message = String(error);
+    if (/at most \d+ tensors/.test(message)) return ['too many tensors', ''];
+    if (/the 256 MiB of the engine/.test(message)) return ['out of memory', ''];
+    throw error;
   } finally {
     rmSync(output, { force: true });
   }

@@ -148,7 +148,8 @@ function packageSteps(deep) {
       commands: () => [
         [NODE, 'scripts/pack.mjs', '--stage', 'build/package'],
         [NODE, bin('publint/src/cli.js'), 'build/package', '--strict'],
-        vitest('package', ['node']),
+        // Vitest alone would leave a processor to itself, and the other lanes are over sooner.
+        vitest('package', ['node'], `--maxWorkers=${JOBS}`),
       ],
     },
     site: {
@@ -220,13 +221,13 @@ function ctest(folder, ...words) {
 /**
  * @param {string} folder below build/
  * @param {string[]} projects of vitest.config.ts
- * @param {...string} files only those whose path contains one of these
+ * @param {...string} words files, of which only those whose path contains one of these, and flags
  */
-function vitest(folder, projects, ...files) {
+function vitest(folder, projects, ...words) {
   const results = join(ROOT, 'build', folder, 'test-results', 'vitest.json');
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`];
   const chosen = projects.flatMap((project) => ['--project', project]);
-  return [NODE, bin('vitest/vitest.mjs'), 'run', ...reporters, ...chosen, ...files];
+  return [NODE, bin('vitest/vitest.mjs'), 'run', ...reporters, ...chosen, ...words];
 }
 
 /**

@@ -168,6 +168,8 @@ public:
   std::string check(size_t file, const Inspector &output) const {
     return error_text(run::compare_structure(plan_, file, output.catalog()));
   }
+  /// Headers and the like, which were written: those of many tensors are long.
+  void forget_fixed() { plan_.fixed = {}; }
   size_t file_count() const { return plan_.files.size(); }
   double file_bytes(size_t file) const { return static_cast<double>(plan_.files[file].bytes); }
   const plan::Plan &plan() const { return plan_; }
@@ -398,6 +400,7 @@ EMSCRIPTEN_BINDINGS(monoquant) {
       .function("error", &Plan::error)
       .function("json", &Plan::json)
       .function("check", &Plan::check)
+      .function("forgetFixed", &Plan::forget_fixed)
       .function("fileCount", &Plan::file_count)
       .function("fileBytes", &Plan::file_bytes);
   emscripten::class_<Stage>("Stage")

@@ -33,6 +33,8 @@ export interface WasmPlan extends Handle {
   /** JSON of an EngineError, or ''. */
   error(): string;
   json(): Json<PlanDocument>;
+  /** Lets go of headers, once all bands were written. */
+  forgetFixed(): void;
   /** Files of the output, which follow one another, and the bytes of each. */
   fileCount(): number;
   fileBytes(file: number): number;

@@ -107,7 +107,10 @@ export class EngineRun<Output> {
   /** Reads back the rest of what `encode` wrote, once every share has been written. */
   async verify(onProgress?: OnStageProgress): Promise<void> {
     const { encode, sink } = this.#encoded('verify');
-    if (this.#share.part.count === 1) await this.#checkStructure(sink);
+    if (this.#share.part.count === 1) {
+      this.#plan.forgetFixed();
+      await this.#checkStructure(sink);
+    }
     await withHandle(this.#engine.verifyStage(encode, this.#blocks), (stage) =>
       runStage(stage, { sources: [sink], slots: this.#blocks.slots, onProgress }),
     );

@@ -24,6 +24,8 @@ export interface TableLayout {
 
 const GAP = '  ';
 const LEAST_WIDTH = 12;
+/** A name may have a megabyte, and a file many others: rows beside it are not filled up to it. */
+const MOST_FILLED = 500;
 
 /** The table as lines, titles first. What is in cells may come from files. */
 export function renderTable(
@@ -54,7 +56,7 @@ function renderRow(
       typeof cell === 'string' ? { text: cell, style: 'plain' as const } : cell;
     const width = widths[index] ?? 0;
     const cut = elide(text, width, shrink);
-    const space = ' '.repeat(Math.max(0, width - displayWidth(cut)));
+    const space = ' '.repeat(Math.max(0, Math.min(width, MOST_FILLED) - displayWidth(cut)));
     const painted = screen.paint(style, cut);
     return align === 'left' ? painted + space : space + painted;
   });

@@ -202,6 +202,20 @@ it('names in pickles', async () => {
   expect(stdout).toContain('evil');
 });
 
+it('one very long name does not make every line as long', async () => {
+  const long = folder.at('long.safetensors');
+  const names = ['x'.repeat(1_000_000), ...Array.from({ length: 50 }, (_, i) => `b${i}`)];
+  writeFileSync(
+    long,
+    writeSafetensors(names.map((name) => weights(`${name}.weight`, 'F32', [8, 64]))),
+  );
+  for (const words of [['info'], ['quantize', '--dry-run', '--verbose']]) {
+    const { code, stdout } = await monoquant(words[0] ?? '', long, ...words.slice(1));
+    expect(code).toBe(0);
+    expect(stdout.length).toBeLessThan(10_000_000);
+  }
+});
+
 /** A state dict of one tensor of that name, whose pickle also reaches for a name, and drops it. */
 function pickleOf(module: string, name: string, tensor: string): Buffer {
   const text = (value: string) => {

@@ -10,6 +10,7 @@ import {
   convert,
   dequantize,
   type MonoquantError,
+  merge,
   open,
   quantize,
   validate,
@@ -109,15 +110,32 @@ describe('what is written', () => {
       output: folder.at('once.safetensors'),
       threads: 1,
     });
-    const ranges = server.asked.flatMap(({ path, headers }) =>
-      path === '/one/model.safetensors' ? [/(\d+)-(\d+)/.exec(headers.range ?? '')] : [],
-    );
-    const bytes = ranges.reduce(
-      (sum, range) => sum + Number(range?.[2]) - Number(range?.[1]) + 1,
-      0,
-    );
+    const { ranges, bytes } = askedOf('/one/model.safetensors');
     expect(ranges).not.toContain(null);
     expect(bytes).toBeLessThan(MODEL.length * 1.2);
+  });
+
+  it('is made by several machines, each of which fetches its part of the model', async () => {
+    const model = writeSafetensors(
+      Array.from({ length: 16 }, (_, i) => weights(`layers.${i}.weight`, 'F32', [512, 1024], i)),
+      {},
+    );
+    server.files.set('/large.safetensors', model);
+    writeFileSync(folder.at('large.safetensors'), model);
+    await quantize(folder.at('large.safetensors'), { output: folder.at('whole.safetensors') });
+    const output = folder.at('shared.safetensors');
+    const count = 4;
+    for (const number of [1, 2, 3, 4]) {
+      server.asked.length = 0;
+      await quantize(server.url('large.safetensors'), { output, part: `${number}/${count}` });
+      const { ranges, bytes } = askedOf('/large.safetensors');
+      expect(ranges).not.toContain(null);
+      // And whatever the size of the model: its header, and samples that say which model it is.
+      expect(bytes - model.length / count).toBeLessThan(6 << 20);
+    }
+    const parts = [1, 2, 3, 4].map((number) => `${output}.part-${number}-of-${count}`);
+    await merge(parts, { output });
+    expectSame('shared.safetensors', 'whole.safetensors');
   });
 
   it.each<[string, Uint8Array]>([
@@ -372,6 +390,15 @@ function command(words: readonly string[], environment: NodeJS.ProcessEnv = {}) 
   const { http_proxy, https_proxy, HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, ...env } = process.env;
   const options = { cwd: folder.at('cwd'), env: { ...env, ...environment } };
   return start(process.execPath, [CLI, ...words], options).finished;
+}
+
+/** What was asked for of a file: its ranges, null for a whole one, and their bytes together. */
+function askedOf(path: string) {
+  const ranges = server.asked.flatMap((asked) =>
+    asked.path === path ? [/(\d+)-(\d+)/.exec(asked.headers.range ?? '')] : [],
+  );
+  const bytes = ranges.reduce((sum, range) => sum + Number(range?.[2]) - Number(range?.[1]) + 1, 0);
+  return { ranges, bytes };
 }
 
 function expectSame(one: string, other: string): void {

@@ -8,6 +8,14 @@
 #include "monoquant/container/deflate.h"
 
 namespace monoquant::run {
+namespace {
+
+bool has_checksums(const catalog::Catalog &source) {
+  return std::any_of(source.tensors.begin(), source.tensors.end(),
+                     [](const catalog::Tensor &tensor) { return tensor.crc32.has_value(); });
+}
+
+} // namespace
 
 EncodeStage::EncodeStage(const plan::Plan &plan, parallel::Workers &workers, Share share,
                          size_t slots, size_t block_bytes,
@@ -28,7 +36,7 @@ EncodeStage::EncodeStage(const plan::Plan &plan, parallel::Workers &workers, Sha
   slots_[0].writes.reserve(preamble);
   const auto bands = static_cast<size_t>(walk_.total_bands());
   errors_.reserve(bands);
-  source_crcs_.reserve(bands);
+  source_crcs_.reserve(has_checksums(*plan.catalog) ? bands : 0);
   extents_.reserve(preamble + 3 * bands);
 }
 
@@ -98,7 +106,9 @@ Result<void> EncodeStage::take_read_back(const Slot &slot, std::span<const uint8
   const size_t before = read_back_.compared();
   read_back_.take(block.first(slot.length));
   for (size_t i = before; i < read_back_.compared(); ++i) {
-    extents_[written_[i].extent].is_read_back = true;
+    extents_[written_.front().extent].is_read_back = true;
+    written_.pop_front();
+    --next_back_;
   }
   return read_back_.check();
 }

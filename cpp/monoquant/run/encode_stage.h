@@ -3,6 +3,7 @@
 // Such a find voids the output: the stage then only looks at the rest, and the host plans again.
 #pragma once
 
+#include <deque>
 #include <map>
 
 #include "monoquant/run/band_encoder.h"
@@ -122,7 +123,7 @@ private:
   std::map<size_t, plan::Unfit> unfit_; // by index of the TensorPlan
 
   const std::optional<uint64_t> reads_back_behind_;
-  std::vector<Written> written_; // in the order in which they are read back
+  std::deque<Written> written_; // in the order in which they are read back; compared ones are gone
   uint64_t written_bytes_ = 0;
   size_t next_back_ = 0; // of written_
   ReadBack read_back_;

@@ -11,6 +11,13 @@ void ReadBack::add(const WrittenRange &extent) {
   total_bytes_ += extent.bytes;
 }
 
+void ReadBack::add_all(std::vector<WrittenRange> extents) {
+  extents_ = std::move(extents);
+  for (const WrittenRange &extent : extents_) {
+    total_bytes_ += extent.bytes;
+  }
+}
+
 std::optional<ReadBack::Block> ReadBack::next(size_t most) {
   if (next_extent_ == extents_.size()) {
     return std::nullopt;
@@ -43,35 +50,50 @@ void ReadBack::take(std::span<const uint8_t> bytes) {
     done_ += taken;
     if (done_ == extent.bytes) {
       if (checksum_.digest() != extent.digest) {
-        wrong_.push_back(extent_);
+        first_wrong_ = wrong_.empty() ? extent : first_wrong_;
+        wrong_.push_back(compared());
       }
       checksum_.reset();
       done_ = 0;
       ++extent_;
     }
   }
+  forget_compared();
 }
 
-std::string_view ReadBack::tensor() const { return name_of(extent_); }
+/// Seldom enough to cost nothing.
+void ReadBack::forget_compared() {
+  constexpr size_t kMany = 1024;
+  if (extent_ < kMany || extent_ < extents_.size() / 2) {
+    return;
+  }
+  extents_.erase(extents_.begin(), extents_.begin() + static_cast<ptrdiff_t>(extent_));
+  next_extent_ -= extent_;
+  forgotten_ += extent_;
+  extent_ = 0;
+}
 
-std::string_view ReadBack::name_of(size_t extent) const {
-  if (plan_ == nullptr || extent >= extents_.size() ||
-      extents_[extent].tensor == WrittenRange::kHeader) {
+std::string_view ReadBack::tensor() const {
+  return extent_ < extents_.size() ? name_of(extents_[extent_]) : std::string_view();
+}
+
+std::string_view ReadBack::name_of(const WrittenRange &extent) const {
+  if (plan_ == nullptr || extent.tensor == WrittenRange::kHeader) {
     return {};
   }
-  return plan_->catalog->tensors[plan_->tensors[extents_[extent].tensor].source].name;
+  return plan_->catalog->tensors[plan_->tensors[extent.tensor].source].name;
 }
 
 Result<void> ReadBack::check() const {
   if (wrong_.empty()) {
     return {};
   }
-  const WrittenRange &extent = extents_[wrong_.front()];
-  const std::string_view name = name_of(wrong_.front());
-  return output_differs(concat(extent.bytes, " bytes at ", extent.offset, " of ",
+  const WrittenRange &wrong = first_wrong_;
+  const std::string_view name = name_of(wrong);
+  return output_differs(concat(wrong.bytes, " bytes at ", wrong.offset, " of ",
                                name.empty() ? "the header" : name,
                                " do not have the checksum of what was written."),
-                        std::string(name), extent.offset);
+                        std::string(name), wrong.offset);
 }
 
 Error output_differs(std::string message, std::string tensor, uint64_t offset) {

@@ -1,6 +1,6 @@
 // Compares what stands in the output with the checksums that were taken when it was encoded.
 // It exists because all stages that read an output back do it alike: before encoding, meanwhile, and at the end.
-// Extents come in the order in which they are read; each byte is read once.
+// Extents come in the order in which they are read; each byte is read once. Those that were compared are forgotten.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +30,8 @@ public:
   explicit ReadBack(const plan::Plan *plan) : plan_(plan) {}
 
   void add(const WrittenRange &extent);
+  /// All there are, instead of some that were added.
+  void add_all(std::vector<WrittenRange> extents);
 
   /// What is to be read next, at most `most` bytes: as far as extents follow each other without a gap.
   std::optional<Block> next(size_t most);
@@ -38,7 +40,7 @@ public:
   void take(std::span<const uint8_t> bytes);
 
   /// How many extents were compared.
-  [[nodiscard]] size_t compared() const { return extent_; }
+  [[nodiscard]] size_t compared() const { return forgotten_ + extent_; }
   /// Which of them differ, in the order in which they were added.
   [[nodiscard]] std::span<const size_t> wrong() const { return wrong_; }
   /// Errors: kVerificationFailed (one differs).
@@ -48,17 +50,20 @@ public:
   [[nodiscard]] std::string_view tensor() const;
 
 private:
-  [[nodiscard]] std::string_view name_of(size_t extent) const;
+  void forget_compared();
+  [[nodiscard]] std::string_view name_of(const WrittenRange &extent) const;
 
   const plan::Plan *plan_;
   std::vector<WrittenRange> extents_;
+  size_t forgotten_ = 0; // extents before them
   uint64_t total_bytes_ = 0;
   size_t next_extent_ = 0; // to be read, from this offset on
   uint64_t next_offset_ = 0;
   size_t extent_ = 0; // the one at work
   uint64_t done_ = 0; // bytes of it
   Checksum checksum_;
-  std::vector<size_t> wrong_;
+  std::vector<size_t> wrong_; // counted from the first that was added
+  WrittenRange first_wrong_;  // if there is one
 };
 
 } // namespace monoquant::run

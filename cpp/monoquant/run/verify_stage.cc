@@ -51,9 +51,7 @@ VerifyStage::VerifyStage(const EncodeStage &encode, size_t slots, size_t block_b
   std::vector<WrittenRange> extents = encode.extents();
   std::erase_if(extents, [](const WrittenRange &e) { return e.bytes == 0 || e.is_read_back; });
   sort(extents, [](const WrittenRange &a, const WrittenRange &b) { return a.offset < b.offset; });
-  for (const WrittenRange &extent : extents) {
-    read_back_.add(extent);
-  }
+  read_back_.add_all(std::move(extents));
 }
 
 std::optional<ByteRange> VerifyStage::next(size_t slot) {

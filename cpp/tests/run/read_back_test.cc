@@ -157,5 +157,36 @@ TEST(ReadBack, whatever_a_disk_changes_is_found) {
   }
 }
 
+/// Some thousands, so that those that were compared are forgotten several times.
+TEST(ReadBack, many_extents_are_counted_from_the_first) {
+  constexpr size_t kExtents = 5000;
+  const Bytes bytes(kExtents * 3, 7);
+  const auto extent_at = [&](size_t i) {
+    const uint64_t size = 1 + i % 4; // gaps of one and overlaps of none, so that blocks have to end
+    Checksum checksum;
+    checksum.add(std::span(bytes).subspan(i * 3, std::min<uint64_t>(size, 3)));
+    return WrittenRange{i * 3, std::min<uint64_t>(size, 3), checksum.digest()};
+  };
+  ReadBack read_back(nullptr);
+  const std::vector<size_t> damaged = {1700, 3333, 4999};
+  size_t added = 0;
+  uint64_t read = 0;
+  while (read_back.compared() < kExtents) {
+    for (size_t i = 0; i < 100 && added < kExtents; ++i, ++added) {
+      WrittenRange extent = extent_at(added);
+      extent.digest += std::count(damaged.begin(), damaged.end(), added);
+      read_back.add(extent);
+    }
+    while (const auto block = read_back.next(64)) {
+      read_back.take(std::span(bytes).subspan(block->offset, block->length));
+      read += block->length;
+    }
+    ASSERT_EQ(read_back.compared(), added);
+  }
+  EXPECT_EQ(read, read_back.total_bytes());
+  EXPECT_EQ(std::vector(read_back.wrong().begin(), read_back.wrong().end()), damaged);
+  EXPECT_EQ(read_back.check().error().offset, damaged[0] * 3);
+}
+
 } // namespace
 } // namespace monoquant::run
