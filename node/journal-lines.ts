@@ -3,7 +3,7 @@
  */
 import { createHash } from 'node:crypto';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
-import type { Journal } from '../js/worker/engine-run.js';
+import type { Journal } from '../js/worker/record-keeping.js';
 import { writeFailed } from './write-failed.js';
 
 /** For the threads that do the work: several may add to one file. */

@@ -8,6 +8,7 @@ import { loadEngine } from '../js/engine/load.js';
 import { Zstd } from '../js/engine/zstd.js';
 import { SplitSink } from '../js/io/split-sink.js';
 import { remoteSource } from '../js/url/url-source.js';
+import { RECORD_KEEPING } from '../js/worker/record-keeping.js';
 import { serve } from '../js/worker/server.js';
 import { FileSink } from './file-sink.js';
 import { FileSource } from './file-source.js';
@@ -36,7 +37,7 @@ const receive = serve<SourceFile, OutputPlaces, undefined>(
       return Zstd.load(factory);
     },
     openScratch: async (bytes) => new ScratchFile(bytes),
-    openJournal: appendTo,
+    records: { ...RECORD_KEEPING, openJournal: appendTo },
     openSource: async (file) =>
       'descriptor' in file
         ? new FileSource(inThisThread(file, 'r'))

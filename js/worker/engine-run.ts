@@ -20,21 +20,19 @@ import type { BlockShape, ByteSource } from '../io/byte-source.js';
 import { JoinedSource } from '../io/joined-source.js';
 import { inspectOutput } from './inspect-output.js';
 import { Packing } from './packing.js';
-import { type PartContent, partBytes, writePart } from './part-file.js';
+import type { PartContent } from './part-file.js';
 import type { BandErrors, EncodedShare } from './protocol.js';
-import { rightOf } from './recheck.js';
+import type { RecordKeeping } from './record-keeping.js';
 import { tableOf } from './table.js';
-
-/** Where a worker says what it has done, while it works. */
-export interface Journal {
-  append(records: Json<readonly BandRecord[]>): void;
-}
 
 /** What an earlier run has left in the output, and where this one says what it does. */
 export interface Continuation {
   readonly done: readonly Json<readonly BandRecord[]>[];
-  readonly journal: Journal | undefined;
+  readonly journal: Recorder | undefined;
 }
+
+/** Runs the stage, and says meanwhile what is done. */
+export type Recorder = (stage: WasmEncodeStage, io: StageIo) => Promise<Json<EncodeResult>>;
 
 export class EngineRun<Output> {
   readonly #engine: Engine;
@@ -62,6 +60,7 @@ export class EngineRun<Output> {
 
   /** Of what an earlier run says to have written, that which stands in the output. */
   recheck(
+    { rightOf }: RecordKeeping,
     sink: ByteSink<Output>,
     done: readonly Json<readonly BandRecord[]>[],
     onProgress?: OnStageProgress,
@@ -84,12 +83,8 @@ export class EngineRun<Output> {
       if (!stage.takeDone(records)) throwIfError(stage.error());
     }
     const { slots } = this.#blocks;
-    const io = { sources: [this.#source, sink], sink, slots };
-    const result = parseJson(
-      journal === undefined
-        ? await runStage(stage, { ...io, onProgress })
-        : await runRecorded(stage, io, journal, onProgress),
-    );
+    const io = { sources: [this.#source, sink], sink, slots, onProgress };
+    const result = parseJson(await (journal ?? runStage)(stage, io));
     const { unfit, bytes, errors, source, output } = result;
     const checksums: Checksums = { source, output };
     return { unfit, bytes, errors: tableOf(errors.map(bandErrors)), checksums: toJson(checksums) };
@@ -161,6 +156,7 @@ export class EngineRun<Output> {
 
   /** Makes a file of the part of the output that was encoded; `open` opens it as one of so many bytes. */
   async endPart(
+    { partBytes, writePart }: RecordKeeping,
     open: (size: number) => Promise<ByteSink<Output>>,
     content: PartContent,
   ): Promise<void> {
@@ -201,29 +197,6 @@ export class EngineRun<Output> {
     }
     throw new MonoquantError('internal', `Nothing was encoded before "${step}".`);
   }
-}
-
-/** Says what is done as often as somebody could be told of it. */
-async function runRecorded(
-  stage: WasmEncodeStage,
-  io: Omit<StageIo, 'onProgress'>,
-  journal: Journal,
-  onProgress: OnStageProgress | undefined,
-): Promise<Json<EncodeResult>> {
-  const append = (isOver: boolean) => {
-    const records = stage.takeRecords(isOver);
-    if (records !== '[]') journal.append(records);
-  };
-  stage.keepRecords();
-  const result = await runStage(stage, {
-    ...io,
-    onProgress: (...progress) => {
-      append(false);
-      onProgress?.(...progress);
-    },
-  });
-  append(true);
-  return result;
 }
 
 function bandErrors([

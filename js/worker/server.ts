@@ -13,12 +13,12 @@ import type { Piece } from '../io/assembled.js';
 import type { ByteSink } from '../io/byte-sink.js';
 import type { BlockShape } from '../io/byte-source.js';
 import { EngineFile } from './engine-file.js';
-import type { Journal } from './engine-run.js';
+import type { Recorder } from './engine-run.js';
 import { toFailure } from './failure.js';
 import { joinFiles, type OpeningHost, openFiles, withShared } from './model-files.js';
 import { Packing } from './packing.js';
-import { mergeParts } from './part-file.js';
 import type { Calls, LoadedEngine, Reply, Request } from './protocol.js';
+import type { Journal, RecordKeeping } from './record-keeping.js';
 
 /** What a host's worker can do. */
 export interface WorkerHost<Source, Sink, Output> extends OpeningHost<Source> {
@@ -29,7 +29,7 @@ export interface WorkerHost<Source, Sink, Output> extends OpeningHost<Source> {
   /** Workers that share a run open the same sink, and each writes its own parts of it. */
   openSink(sink: Sink, size: number): Promise<ByteSink<Output>>;
   /** Absent if what runs leave behind is of no use. */
-  readonly openJournal?: (place: string) => Journal;
+  readonly records?: RecordKeeping & { readonly openJournal: (place: string) => Journal };
 }
 
 /** Returns what is to be called with every message from the session. */
@@ -84,12 +84,12 @@ class SessionWorker<Source, Sink, Output> {
     planDocument: (file, choice) => file.planDocument(choice),
     planFacts: (file) => file.planFacts(),
     recheck: async (file, { sink, size, done }, onProgress) =>
-      file.run.recheck(await this.#host.openSink(sink, size), done, onProgress),
+      file.run.recheck(this.#records, await this.#host.openSink(sink, size), done, onProgress),
     encode: async (file, { share, sink, size, done, journal }, onProgress) =>
       file.run.encode(
         share,
         await this.#host.openSink(sink, size),
-        { done, journal: journal === undefined ? undefined : this.#journal(journal) },
+        { done, journal: journal === undefined ? undefined : this.#recorder(journal) },
         onProgress,
       ),
     seal: (file, checksums) => file.run.seal(checksums),
@@ -100,7 +100,7 @@ class SessionWorker<Source, Sink, Output> {
     endPacked: (file, { sink, frames }) =>
       file.run.endPacked((size) => this.#host.openSink(sink, size), frames),
     endPart: (file, { sink, content }) =>
-      file.run.endPart((size) => this.#host.openSink(sink, size), content),
+      file.run.endPart(this.#records, (size) => this.#host.openSink(sink, size), content),
     finish: (file) => file.run.finish(),
     drop: (file) => file.drop(),
     compare: (file, { reference }, onProgress) =>
@@ -195,7 +195,7 @@ class SessionWorker<Source, Sink, Output> {
       }
       const records = parts.map((part) => part.records);
       const merging = { pieces, records, files };
-      await mergeParts(engine, this.#host.blocks, merging, output, onProgress);
+      await this.#records.mergeParts(engine, this.#host.blocks, merging, output, onProgress);
       return await output.finish();
     } catch (error) {
       await output.abort();
@@ -203,10 +203,15 @@ class SessionWorker<Source, Sink, Output> {
     }
   }
 
-  #journal(place: string): Journal {
-    const { openJournal } = this.#host;
-    if (openJournal === undefined) throw new MonoquantError('internal', 'No journals here.');
-    return openJournal(place);
+  get #records() {
+    const { records } = this.#host;
+    if (records === undefined) throw new MonoquantError('internal', 'No records are kept here.');
+    return records;
+  }
+
+  #recorder(place: string): Recorder {
+    const { openJournal, runRecorded } = this.#records;
+    return (stage, io) => runRecorded(openJournal(place), stage, io);
   }
 
   async #rest(): Promise<number> {
