@@ -12,7 +12,7 @@ import WebSocket from 'ws';
 
 const PROGRAM = process.env.FIREFOX ?? '/usr/bin/firefox-esr';
 /** Machines may be busy. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 150_000;
 
 /** Nothing is fetched that no page asked for; files are saved without a question. */
 const PREFERENCES: Readonly<Record<string, boolean | number | string>> = {

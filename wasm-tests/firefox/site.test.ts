@@ -5,13 +5,16 @@
  */
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { SiteServer } from '../site/server.js';
 import { sha256Of } from '../site/visit.js';
 import { Folder, monoquant } from '../support/cli.js';
 import { FileServer, forPages } from '../support/file-server.js';
 import { mixedModel } from '../support/models.js';
 import { Firefox } from './firefox.js';
+
+/** A service worker that takes long to settle is waited for. */
+vi.setConfig({ testTimeout: 180_000 });
 
 const folder = new Folder();
 const model = folder.write('model.safetensors', mixedModel('F32'));

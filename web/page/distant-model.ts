@@ -9,7 +9,7 @@ import { isSettled } from './offline.js';
 import type { GivenModel } from './open-model.js';
 
 /** How long the service worker is waited for. */
-const SETTLED_MS = 10_000;
+const SETTLED_MS = 30_000;
 /** However slow a host of static files is. */
 const START_MS = 20_000;
 
