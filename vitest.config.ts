@@ -48,6 +48,7 @@ const IN_BROWSERS = [
   'control',
   'dequantize',
   'distribution',
+  'gptq',
   'handle',
   'open',
   'output-config',

@@ -244,6 +244,7 @@ public:
             plan.plan(), *workers(), read_share(share), slots, block_bytes,
             reads_back ? std::optional(run::kReadBackBehind) : std::nullopt)) {}
 
+  bool add_inputs(const Inspector &data) { return check(encode().add_inputs(data.catalog())); }
   bool take_done(const std::string &records) { return check(encode().take_done(records)); }
   void keep_records() { encode().keep_records(); }
   val take_records(bool is_over) {
@@ -420,6 +421,7 @@ EMSCRIPTEN_BINDINGS(monoquant) {
       .function("result", &Stage::result);
   emscripten::class_<EncodeStage, emscripten::base<Stage>>("EncodeStage")
       .constructor<const Plan &, const std::string &, size_t, size_t, bool>()
+      .function("addInputs", &EncodeStage::add_inputs)
       .function("takeDone", &EncodeStage::take_done)
       .function("keepRecords", &EncodeStage::keep_records)
       .function("takeRecords", &EncodeStage::take_records);

@@ -92,12 +92,12 @@ export function isPossible(choices: Choices, changes: Changes): boolean {
 
 /** Everything that does not go together, in the order of the table. */
 function conflictsOf(choices: Choices): readonly Conflict[] {
-  const { bits = 8, overrides = [] } = choices;
+  const { bits = 8, overrides = [], calibration } = choices;
   const beside: Beside = { ...choices, bits, activations: modeOf(choices) };
   return [
     ...conflictsIn(TABLE, choices, beside),
     ...overrides.flatMap((override, index) =>
-      conflictsOfOverride(override, bits, overrides.slice(0, index)),
+      conflictsOfOverride(override, { bits, calibration }, overrides.slice(0, index)),
     ),
   ];
 }
@@ -113,13 +113,19 @@ function conflictsIn(table: Entries, choices: Given, beside: Beside): readonly C
   });
 }
 
+/** What is said once, for all tensors. */
+interface ForAll {
+  readonly bits: NonNullable<Choices['bits']>;
+  readonly calibration: Choices['calibration'];
+}
+
 /**
  * The same rules for what some tensors have for themselves. Groups fit beside any mode: a layer that has them is packed,
  * and its activations are left alone.
  */
 function conflictsOfOverride(
   override: LayerOverride,
-  bits: NonNullable<Choices['bits']>,
+  { bits, calibration }: ForAll,
   earlier: readonly LayerOverride[],
 ): readonly Conflict[] {
   const { pattern, ...choices } = override;
@@ -141,8 +147,9 @@ function conflictsOfOverride(
   // An earlier override may have given the same tensors other bits.
   const inherited = [bits, ...earlier.map((other) => other.bits ?? bits)];
   const own = override.bits ?? inherited.find(hasScales) ?? bits;
-  const beside: Beside = { ...choices, bits: own, activations: 'weights-only' };
-  const ofOverride = (token: OptionToken) => ({ ...token, inOverride: true });
+  const beside: Beside = { ...choices, calibration, bits: own, activations: 'weights-only' };
+  const ofOverride = (token: OptionToken) =>
+    token.option === 'calibration' ? token : { ...token, inOverride: true };
   const ofBoth = (token: OptionToken) =>
     token.option === 'bits' && override.bits === undefined ? token : ofOverride(token);
   return conflictsIn(OF_TENSORS, choices, beside).map(({ message, suggestion }) => ({

@@ -12,7 +12,7 @@ export const STRATEGIES = ['tensor', 'channel', 'group'] as const;
 export type Strategy = (typeof STRATEGIES)[number];
 
 /** How scales are chosen: from the extremes (round to nearest), or searched for the smallest squared error. */
-export const METHODS = ['rtn', 'mse'] as const;
+export const METHODS = ['rtn', 'mse', 'gptq'] as const;
 export type Method = (typeof METHODS)[number];
 
 export const BITS = [4, 8, 16] as const;

@@ -131,6 +131,11 @@ export type BandRecord = readonly [
 
 export interface WasmEncodeStage extends WasmStage<EncodeResult> {
   /**
+   * Captured inputs, for methods that need them: source 2 and the ones behind it, before the first step. False: see
+   * `error`.
+   */
+  addInputs(data: WasmInspector): boolean;
+  /**
    * Takes bands for done that an earlier run has left in the output and that were compared with their records since.
    * Those of other shares are passed over. False: ask for the error. Before the first `next`.
    */

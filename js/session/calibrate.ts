@@ -7,7 +7,8 @@ import { contradiction } from '../api/check.js';
 import { pickleWarnings } from '../api/file-warnings.js';
 import { type Json, parseJson, toJson } from '../api/json.js';
 import type { RunOptions } from '../api/options.js';
-import type { Warning } from '../api/types.js';
+import { option, say } from '../api/sentence.js';
+import type { Quantization, Warning } from '../api/types.js';
 import type { DataProblems, OpenOptions } from '../engine/wasm.js';
 import { completeWarnings, dataWarnings } from '../report/data-warnings.js';
 import { type RemoteFile, withFile } from './session.js';
@@ -80,6 +81,21 @@ function addData<Source>(
       problems: parseJson(problems),
       warnings: pickleWarnings(catalog, 'of the captured inputs'),
     };
+  });
+}
+
+/** The captured inputs themselves, in their order, if there are methods that need them; none otherwise. */
+export function inputsFor<Source>(
+  tensors: readonly { readonly quantization?: Pick<Quantization, 'method'> }[],
+  parts: readonly CalibrationPart<Source>[],
+): readonly Source[] {
+  if (!tensors.some(({ quantization }) => quantization?.method === 'gptq')) return [];
+  return parts.map((part) => {
+    if (part.kind === 'data') return part.source;
+    throw contradiction(
+      'The method gptq needs captured inputs; a calibration has only what was counted of them.',
+      say`Give the files of captured inputs themselves, or take ${option('method', 'mse')}.`,
+    );
   });
 }
 

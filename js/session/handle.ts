@@ -38,7 +38,13 @@ import { unknownTensor } from '../api/unknown-tensor.js';
 import { isShards } from '../engine/shards.js';
 import { gateWarnings } from '../report/gates.js';
 import type { PlannedFile } from '../worker/plan-facts.js';
-import { asDocument, type CalibrationPart, calibrateWith, calibrationOf } from './calibrate.js';
+import {
+  asDocument,
+  type CalibrationPart,
+  calibrateWith,
+  calibrationOf,
+  inputsFor,
+} from './calibrate.js';
 import { compareFiles, countValues, lookAtBoth } from './compare.js';
 import type { HandleOptions, Host, HostTypes, OpenHandle } from './host.js';
 import type { RunJournal } from './journal.js';
@@ -117,6 +123,7 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
         });
       const document = parseJson(plan);
       checkPlanned(beside, configuration, quantizedTie(document.tensors));
+      inputsFor(document.tensors, parts);
       return {
         configuration,
         ...document,

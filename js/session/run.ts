@@ -17,11 +17,17 @@ import type { PlanFacts, PlannedFile } from '../worker/plan-facts.js';
 import type { Calls, EncodedShare, LoadedEngine, Records } from '../worker/protocol.js';
 import { segmentsOf } from '../worker/segments.js';
 import { rowsOf } from '../worker/table.js';
-import { type CalibrationPart, calibrateWith, calibrationOf } from './calibrate.js';
+import {
+  AS_DATA,
+  type CalibrationPart,
+  calibrateWith,
+  calibrationOf,
+  inputsFor,
+} from './calibrate.js';
 import type { RunJournal, TailOf } from './journal.js';
 import { packFrames } from './packing.js';
 import { checkPlanned, explained } from './plan-check.js';
-import type { RemoteFile, Session } from './session.js';
+import { type RemoteFile, type Session, withFile } from './session.js';
 import { StageProgress, withStage } from './stage-progress.js';
 
 export interface RunJob<Source, Sink, Output> {
@@ -201,6 +207,7 @@ class Run<Source, Sink, Output> {
     checkPlanned(beside, configuration, facts.quantizedTie);
     const tensors = rowsOf(facts.tensors);
     const warnings = [...facts.warnings, ...this.#dataWarnings];
+    inputsFor(tensors, this.#job.calibration);
     if (configuration.bits !== 'none') gateWork(tensors, warnings);
     if (configuration.dequantize !== null) gateCodes(tensors, warnings);
     gateWarnings(warnings, gates);
@@ -230,20 +237,49 @@ class Run<Source, Sink, Output> {
     });
   }
 
-  async #encodeShares({ sizes, files, unfit }: PlannedRun): Promise<readonly EncodedShare[]> {
+  async #encodeShares({
+    sizes,
+    files,
+    unfit,
+    tensors,
+  }: PlannedRun): Promise<readonly EncodedShare[]> {
     const { place, journal, part = { index: 0, count: 1 } } = this.#job;
     const sink = place(files);
     const count = this.#files.length;
     const size = sizes.outputBytes;
     const done = await this.#done({ sink, size, done: journal?.earlierRecords(unfit, size) ?? [] });
     journal?.begin(unfit, size, done);
-    return this.#ask('encode', (index) => ({
-      share: { index, count, part: { index: part.index, count: part.count } },
-      sink,
-      size,
-      done,
-      journal: journal?.place,
-    }));
+    return this.#withInputs(tensors, (inputs) =>
+      this.#ask('encode', (index) => ({
+        share: { index, count, part: { index: part.index, count: part.count } },
+        sink,
+        size,
+        done,
+        inputs: inputs[index] ?? [],
+        journal: journal?.place,
+      })),
+    );
+  }
+
+  /** With the numbers of the captured inputs in every worker, if methods need them while they round. */
+  #withInputs<Answer>(
+    tensors: PlannedRun['tensors'],
+    work: (inputs: readonly (readonly number[])[]) => Promise<Answer>,
+  ): Promise<Answer> {
+    const sources = inputsFor(tensors, this.#job.calibration);
+    const { signal } = this.#job.run;
+    const opened: number[][] = this.#files.map(() => []);
+    const openRest = (file: number, source: number): Promise<Answer> => {
+      const { session } = this.#files[file] ?? {};
+      const data = sources[source];
+      if (session === undefined) return work(opened);
+      if (data === undefined) return openRest(file + 1, 0);
+      return withFile(session, data, AS_DATA, signal, ({ number }) => {
+        opened[file]?.push(number);
+        return openRest(file, source + 1);
+      });
+    };
+    return openRest(0, 0);
   }
 
   /** What an earlier run has done, as far as it stands in the output. */

@@ -67,7 +67,7 @@ export function decisionWords({ decision, reason, quantization, outputs }: Plann
     `int${bits}`,
     scheme === 'asymmetric' && scheme,
     sharing,
-    method === 'mse' && method,
+    method !== 'rtn' && method,
   ];
   return `${words.filter(Boolean).join(' ')}${because}`;
 }
@@ -106,7 +106,8 @@ export function quantizationWords({
   readonly tensors: readonly { readonly quantization?: Quantization }[];
 }): string {
   const quantized = tensors.flatMap(({ quantization }) => quantization ?? []);
-  const searched = quantized.filter(({ method }) => method === 'mse').length;
+  const searched = quantized.filter(({ method }) => method !== 'rtn').length;
+  const fedBack = quantized.filter(({ method }) => method === 'gptq').length;
   const parts = [
     countedWords(
       quantized,
@@ -122,6 +123,7 @@ export function quantizationWords({
         strategy === 'group' ? `in groups of ${groupSize}` : `per ${strategy}`,
     ),
     searched > 0 && `${searched < quantized.length ? 'some ' : ''}scales searched`,
+    fedBack > 0 && `${fedBack < quantized.length ? 'some ' : ''}errors fed back (gptq)`,
     mode === 'weights-only' ? 'weights only' : `${mode} activations`,
   ];
   return parts.filter(Boolean).join(', ');

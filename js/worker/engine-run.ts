@@ -12,6 +12,7 @@ import type {
   PlanDocument,
   Share,
   WasmEncodeStage,
+  WasmInspector,
   WasmPlan,
 } from '../engine/wasm.js';
 import type { Zstd } from '../engine/zstd.js';
@@ -25,9 +26,16 @@ import type { BandErrors, EncodedShare } from './protocol.js';
 import type { RecordKeeping } from './record-keeping.js';
 import { tableOf } from './table.js';
 
-/** What an earlier run has left in the output, and where this one says what it does. */
-export interface Continuation {
+/** An open file of captured inputs. */
+export interface InputsFile {
+  readonly inspector: WasmInspector;
+  readonly source: ByteSource;
+}
+
+/** What an earlier run has left in the output, what methods need beside the model, and where this one says what it does. */
+export interface Circumstances {
   readonly done: readonly Json<readonly BandRecord[]>[];
+  readonly inputs: readonly InputsFile[];
   readonly journal: Recorder | undefined;
 }
 
@@ -72,18 +80,22 @@ export class EngineRun<Output> {
   async encode(
     share: Share,
     sink: ByteSink<Output>,
-    { done, journal }: Continuation,
+    { done, inputs, journal }: Circumstances,
     onProgress?: OnStageProgress,
   ): Promise<EncodedShare> {
     this.#sink = sink;
     this.#share = share;
     const stage = this.#engine.encodeStage(this.#plan, share, this.#blocks, true);
     this.#encode = stage;
+    for (const { inspector } of inputs) {
+      if (!stage.addInputs(inspector)) throwIfError(stage.error());
+    }
     for (const records of done) {
       if (!stage.takeDone(records)) throwIfError(stage.error());
     }
     const { slots } = this.#blocks;
-    const io = { sources: [this.#source, sink], sink, slots, onProgress };
+    const sources = [this.#source, sink, ...inputs.map((file) => file.source)];
+    const io = { sources, sink, slots, onProgress };
     const result = parseJson(await (journal ?? runStage)(stage, io));
     const { unfit, bytes, errors, source, output } = result;
     const checksums: Checksums = { source, output };

@@ -85,6 +85,8 @@ export interface Calls<Source, Sink, Output> {
     Written<Sink> & {
       readonly share: Share;
       readonly done: Records;
+      /** Numbers of open files of captured inputs, for methods that need them. */
+      readonly inputs: readonly number[];
       /** Where to say what was done; the host's own name for it. */
       readonly journal: string | undefined;
     },

@@ -85,11 +85,15 @@ class SessionWorker<Source, Sink, Output> {
     planFacts: (file) => file.planFacts(),
     recheck: async (file, { sink, size, done }, onProgress) =>
       file.run.recheck(this.#records, await this.#host.openSink(sink, size), done, onProgress),
-    encode: async (file, { share, sink, size, done, journal }, onProgress) =>
+    encode: async (file, { share, sink, size, done, inputs, journal }, onProgress) =>
       file.run.encode(
         share,
         await this.#host.openSink(sink, size),
-        { done, journal: journal === undefined ? undefined : this.#recorder(journal) },
+        {
+          done,
+          inputs: inputs.map((number) => this.#opened(number)),
+          journal: journal === undefined ? undefined : this.#recorder(journal),
+        },
         onProgress,
       ),
     seal: (file, checksums) => file.run.seal(checksums),

@@ -10,6 +10,7 @@
 #include "monoquant/calibration/layers.h"
 #include "monoquant/plan/siblings.h"
 #include "monoquant/quant/method.h"
+#include "monoquant/quant/second_moments.h"
 
 namespace monoquant::plan {
 namespace {
@@ -177,6 +178,27 @@ private:
       entry.explanation += quantize->importance ? " by its inputs" : "";
     } else {
       unweighted_.add(tensor.name);
+    }
+    set_feedback(entry, tensor);
+  }
+
+  /// Layers whose columns are what samples consist of; others are only searched.
+  void set_feedback(TensorPlan &entry, const Tensor &tensor) {
+    quant::Scheme &scheme = entry.quantize()->stored.scheme;
+    if (!quant::facts_of(scheme.method).needs_moments) {
+      return;
+    }
+    const auto layer = layers_.find(catalog::module_name(tensor.name));
+    const bool is_linear = tensor.kind == LayerKind::kLinear || tensor.kind == LayerKind::kHead;
+    if (entry.quantize()->importance && is_linear && layer != layers_.end() &&
+        !layer->second.is_convolution && layer->second.width == entry.quantize()->stored.columns &&
+        entry.quantize()->stored.matrices == 1) {
+      const size_t block = quant::blocks_of(static_cast<size_t>(layer->second.width)).block;
+      entry.explanation += block < layer->second.width
+                               ? concat(", errors fed back among ", block, " columns (gptq)")
+                               : std::string(", errors fed back (gptq)");
+    } else {
+      scheme.method = quant::Method::kMse;
     }
   }
 

@@ -12,6 +12,7 @@
 #include "monoquant/base/text.h"
 #include "monoquant/container/safetensors.h"
 #include "monoquant/plan/division.h"
+#include "monoquant/quant/method.h"
 #include "monoquant/torch/state_dict_pickle.h"
 
 namespace monoquant::plan {
@@ -33,7 +34,18 @@ void note_quantization(const Plan &plan, container::Metadata &metadata) {
   if (!plan.quantization_config.empty()) {
     set(metadata, std::string(catalog::kQuantizationConfig), plan.quantization_config, true);
     // Whoever checks the file may then expect of each code that no other one is nearer.
-    set(metadata, std::string(catalog::kQuantizedBy), "monoquant", true);
+    const bool is_nearest =
+        std::none_of(plan.tensors.begin(), plan.tensors.end(), [](const TensorPlan &entry) {
+          const Quantize *quantize = entry.quantize();
+          return quantize != nullptr &&
+                 quant::facts_of(quantize->stored.scheme.method).needs_moments;
+        });
+    if (is_nearest) {
+      set(metadata, std::string(catalog::kQuantizedBy), "monoquant", true);
+    } else {
+      std::erase_if(metadata,
+                    [](const auto &entry) { return entry.first == catalog::kQuantizedBy; });
+    }
   }
 }
 

@@ -11,6 +11,7 @@
 #include "monoquant/plan/placement.h"
 #include "monoquant/plan/rules.h"
 #include "monoquant/plan/siblings.h"
+#include "monoquant/quant/method.h"
 
 namespace monoquant::plan {
 namespace {
@@ -111,6 +112,22 @@ void refuse_taken_names(Plan &plan, const Options &options) {
       }
     }
   }
+}
+
+/// Some methods are about what layers compute from their inputs.
+std::optional<Error> refuse_without_data(const Plan &plan, const Options &options) {
+  for (const TensorPlan &entry : plan.tensors) {
+    const Quantize *quantize = entry.quantize();
+    if (quantize != nullptr && !options.calibration &&
+        quant::facts_of(quantize->stored.scheme.method).needs_moments) {
+      return Error{ErrorCode::kInvalidOptions,
+                   "Expected captured inputs of the layers for the method gptq, found none.",
+                   "Give them as the calibration, or take the method mse.",
+                   plan.catalog->tensors[entry.source].name,
+                   {}};
+    }
+  }
+  return std::nullopt;
 }
 
 uint64_t stream_bytes(const layout::Stream &stream) {
@@ -469,6 +486,9 @@ Result<Plan> make_plan(std::shared_ptr<const catalog::Catalog> catalog, const Op
   plan.tensors = decide(*plan.catalog, options);
   if (auto fitting = check_layout(plan); !fitting) {
     return fitting.error();
+  }
+  if (auto refused = refuse_without_data(plan, options)) {
+    return *refused;
   }
   spare_what_would_not_shrink(plan);
   refuse_taken_names(plan, options);

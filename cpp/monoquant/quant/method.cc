@@ -47,9 +47,10 @@ void choose_by_error(const ScopeValues &scopes, const Scheme &scheme, const Qpar
 }
 
 // In the order of Method.
-constexpr std::array<MethodFacts, 2> kMethods = {{
-    {false, false, false, choose_by_range},
-    {true, true, true, choose_by_error},
+constexpr std::array<MethodFacts, 3> kMethods = {{
+    {false, false, false, false, choose_by_range},
+    {true, true, true, false, choose_by_error},
+    {true, true, true, true, choose_by_error},
 }};
 
 } // namespace

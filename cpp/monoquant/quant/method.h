@@ -1,5 +1,5 @@
 // How the scales of codes are chosen: rows and what is known of their inputs in, scales and zero points out.
-// Codes are then the nearest ones to their values. A method says what it needs, so that plans and runs see to it.
+// Codes are then the nearest ones to their values, or make up for one another. A method says what it needs, so that plans and runs see to it.
 #pragma once
 
 #include <span>
@@ -25,6 +25,7 @@ struct MethodFacts {
   bool needs_floats; // F32, whatever the source stores
   bool needs_scopes; // all that shares a scale at once: at most kLongestSearch values
   bool takes_importance;
+  bool needs_moments; // of the layer's inputs: codes are made by ErrorFeedback
   void (*choose)(const ScopeValues &scopes, const Scheme &scheme, const QparamsArrays &chosen);
 };
 

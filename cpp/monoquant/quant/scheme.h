@@ -14,8 +14,9 @@ enum class Strategy : uint8_t { kTensor, kChannel, kGroup };
 
 /// How a scale is chosen.
 enum class Method : uint8_t {
-  kRtn, // from the extremes of the values: round to nearest
-  kMse, // searched for the smallest error
+  kRtn,  // from the extremes of the values: round to nearest
+  kMse,  // searched for the smallest error
+  kGptq, // likewise, and each weight makes up for the errors of those before it
 };
 
 /// What codes stand for, before the scale.

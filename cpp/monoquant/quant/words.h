@@ -9,7 +9,7 @@ namespace monoquant::quant {
 /// By Strategy.
 inline constexpr std::string_view kStrategyWords[] = {"tensor", "channel", "group"};
 /// By Method.
-inline constexpr std::string_view kMethodWords[] = {"rtn", "mse"};
+inline constexpr std::string_view kMethodWords[] = {"rtn", "mse", "gptq"};
 /// By whether it is symmetric.
 inline constexpr std::string_view kSchemeWords[] = {"asymmetric", "symmetric"};
 /// By RangeMethod; the last one stands for whichever loses least.

@@ -227,7 +227,9 @@ void BandEncoder::quantize(const Slice &slice, std::span<const uint8_t> input, u
   for_each_unit(slice, input, [&](UnitResult &result, const Values &values, uint64_t unit) {
     const size_t write =
         tiling_->parts_per_row > 1 ? values.count() : static_cast<size_t>(tiling_->columns);
-    const UnitShape shape{write, tiling_->passes == 2, importance(unit, write)};
+    const bool feeds_back = quant::facts_of(stored().scheme.method).needs_moments;
+    const UnitShape shape{write, tiling_->passes == 2, importance(unit, write),
+                          feeds_back ? feedback_ : nullptr};
     result = encode_unit(values, stored().scheme, *codec_, shape, qparams().from(first_scope(unit)),
                          data + data_offset(unit) - data_offset(slice.begin));
   });

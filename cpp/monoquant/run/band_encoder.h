@@ -39,6 +39,9 @@ public:
   /// Only looks for what would make the tensor unfit. The band is lost.
   std::optional<plan::Unfit> look(const Slice &slice, std::span<const uint8_t> input);
 
+  /// What the codes of the next slices are made with, if their method needs it; it must outlive them.
+  void use(const quant::ErrorFeedback *feedback) { feedback_ = feedback; }
+
   /// After the last slice: writes what the other streams have of the band into `tail`, adds it to `pieces`, and
   /// adds everything that the band has written to `extents`.
   void finish(std::span<uint8_t> tail, std::vector<Write> &writes,
@@ -95,6 +98,7 @@ private:
   const layout::RowCodec *codec_ = nullptr; // if it is quantized
   const Tiling *tiling_ = nullptr;
   uint64_t first_row_ = 0;
+  const quant::ErrorFeedback *feedback_ = nullptr;
   size_t scopes_ = 0;
   std::vector<quant::Range> ranges_; // a scope, where there are two passes
   std::vector<float> scales_;        // a scope

@@ -6,6 +6,7 @@
 #include "monoquant/base/json_writer.h"
 #include "monoquant/base/text.h"
 #include "monoquant/container/deflate.h"
+#include "monoquant/quant/method.h"
 
 namespace monoquant::run {
 namespace {
@@ -25,6 +26,7 @@ EncodeStage::EncodeStage(const plan::Plan &plan, parallel::Workers &workers, Sha
             most_bytes(*plan.catalog)),
       plan_(plan), walk_(plan, share), encoder_(plan, walk_, workers, this->block_bytes()),
       reader_(*plan.catalog, this->slots(), this->block_bytes()),
+      moments_(*plan.catalog, this->slots(), this->block_bytes(), 2),
       owes_preamble_(share.index == 0 && share.part.index == 0), slots_(this->slots()),
       reads_back_behind_(reads_back_behind), read_back_(&plan) {
   for (Slot &slot : slots_) {
@@ -38,6 +40,19 @@ EncodeStage::EncodeStage(const plan::Plan &plan, parallel::Workers &workers, Sha
   errors_.reserve(bands);
   source_crcs_.reserve(has_checksums(*plan.catalog) ? bands : 0);
   extents_.reserve(preamble + 3 * bands);
+}
+
+Result<void> EncodeStage::add_inputs(const catalog::Catalog &data) {
+  size_t room = 0;
+  for (size_t i = 0; i < plan_.tensors.size(); ++i) {
+    if (needs_inputs(i)) {
+      room = std::max(room, MomentReader::most_bytes(walk_.tiling(i).columns));
+    }
+  }
+  // Taken once and given back, so that the heap is large enough from here on: see CalibrateStage.
+  const Buffer taken(room);
+  taken.data()[0] = 0;
+  return moments_.add(data);
 }
 
 std::optional<ByteRange> EncodeStage::next(size_t slot_index) {
@@ -66,6 +81,15 @@ std::optional<ByteRange> EncodeStage::next_of_source(size_t slot_index) {
   if (!pending_) {
     return std::nullopt;
   }
+  if (needs_inputs(pending_->tensor)) {
+    if (moments_of_ != pending_->tensor) {
+      moments_of_ = pending_->tensor;
+      moments_.request(source(pending_->tensor).name, walk_.tiling(pending_->tensor).columns);
+    }
+    if (!moments_.is_asked_for()) {
+      return next_of_inputs(slot_index);
+    }
+  }
   const Slice &slice = *pending_;
   const Tiling &tiling = walk_.tiling(slice.tensor);
   const uint64_t begin = tiling.unit_begin(slice.begin) * tiling.element_bytes;
@@ -81,6 +105,30 @@ std::optional<ByteRange> EncodeStage::next_of_source(size_t slot_index) {
     }
   }
   return read;
+}
+
+bool EncodeStage::needs_inputs(size_t tensor) const {
+  const plan::Quantize *quantize = plan_.tensors[tensor].quantize();
+  return quantize != nullptr && quant::facts_of(quantize->stored.scheme.method).needs_moments;
+}
+
+std::optional<ByteRange> EncodeStage::next_of_inputs(size_t slot_index) {
+  const auto read = moments_.next(slot_index);
+  if (read) {
+    slots_[slot_index].step = Step::kInputs;
+    slots_[slot_index].length = read->length;
+  }
+  return read;
+}
+
+Result<void> EncodeStage::take_inputs(size_t slot_index) {
+  const std::span<const uint8_t> block = input(slot_index);
+  encoder_.use(nullptr);
+  feedback_.reset(); // its room is needed
+  auto taken = moments_.take(slot_index, block.first(slots_[slot_index].length));
+  feedback_ = moments_.made();
+  encoder_.use(feedback_.get());
+  return taken;
 }
 
 /// A band is there when the slot of its last step has been given away again.
@@ -129,6 +177,8 @@ Result<void> EncodeStage::process(size_t slot_index) {
     return {};
   case Step::kSlice:
     return take_source(slot_index);
+  case Step::kInputs:
+    return take_inputs(slot_index);
   case Step::kReadBack:
     return take_read_back(slot, input(slot_index));
   }

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "monoquant/run/band_encoder.h"
+#include "monoquant/run/moment_reader.h"
 #include "monoquant/run/read_back.h"
 #include "monoquant/run/source_reader.h"
 #include "monoquant/run/stage.h"
@@ -35,6 +36,10 @@ public:
   /// `is_over`: all writes were made; until then a band counts as written once its last slot is in use again.
   void write_records(JsonWriter &json, bool is_over);
 
+  /// Captured inputs, for methods that need them: source 2 and the ones behind it, in this order, before the first
+  /// step. `data` must outlive the stage. Errors: those of calibration::match.
+  Result<void> add_inputs(const catalog::Catalog &data);
+
   std::optional<ByteRange> next(size_t slot) override;
   Result<void> process(size_t slot) override;
   [[nodiscard]] std::span<const Write> writes(size_t slot) const override;
@@ -59,6 +64,7 @@ private:
   enum class Step : uint8_t {
     kPreamble,
     kSlice,    // of the source, or a part of what it is put together from
+    kInputs,   // of the layer that comes next
     kReadBack, // some of the output
   };
 
@@ -91,6 +97,9 @@ private:
 
   std::optional<ByteRange> next_step(size_t slot_index);
   std::optional<ByteRange> next_of_source(size_t slot_index);
+  std::optional<ByteRange> next_of_inputs(size_t slot_index);
+  [[nodiscard]] bool needs_inputs(size_t tensor) const;
+  Result<void> take_inputs(size_t slot_index);
   std::optional<ByteRange> next_read_back(Slot &slot);
   Result<void> take_read_back(const Slot &slot, std::span<const uint8_t> block);
   Result<void> take_source(size_t slot_index);
@@ -109,6 +118,9 @@ private:
   BandWalk walk_;
   BandEncoder encoder_;
   SourceReader reader_;
+  MomentReader moments_;
+  std::optional<size_t> moments_of_; // the tensor that they were asked for last
+  std::unique_ptr<const quant::ErrorFeedback> feedback_;
   bool owes_preamble_;           // header and shapes come first and need no bytes
   std::optional<Slice> pending_; // the next one, where it has to be put together first
   uint64_t handed_out_ = 0;      // steps

@@ -1,6 +1,7 @@
 #include "monoquant/run/tiling.h"
 
 #include "monoquant/base/checked.h"
+#include "monoquant/quant/method.h"
 #include "monoquant/quant/search.h"
 
 namespace monoquant::run {
@@ -30,7 +31,10 @@ Tiling cut_rows(const catalog::Tensor &tensor, const layout::Stored &stored, uin
   if (tiling.columns > kLongRow) {
     tiling.parts_per_row = divide_up(tiling.columns, kUnitElements);
   } else if (quantum <= 8) {
-    tiling.rows_per_unit = std::max<uint64_t>(1, kUnitElements / tiling.columns);
+    // What is needed of a layer's inputs is as large as several rows: it is to serve many.
+    const bool feeds_back = quant::facts_of(stored.scheme.method).needs_moments;
+    tiling.rows_per_unit =
+        std::max<uint64_t>(1, (feeds_back ? kLongRow : kUnitElements) / tiling.columns);
     if (tiling.rows_per_unit >= 8) {
       tiling.rows_per_unit -= tiling.rows_per_unit % 8;
     }

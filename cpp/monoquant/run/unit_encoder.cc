@@ -27,6 +27,57 @@ uint64_t count_edges(const Values &values, size_t size, size_t count, const quan
   return edges;
 }
 
+/// Chooses the scales of some scopes of one piece; the first of them is scope `first` of it. False at a value that is
+/// not finite.
+bool choose_some(const Values &batch, const quant::Scheme &scheme, size_t size, size_t first,
+                 const UnitShape &shape, const QparamsArrays &qparams, UnitResult &result) {
+  uint32_t magnitudes[kBatch];
+  const size_t count = batch.count() / size;
+  quant::kernels().of(batch.dtype).magnitudes(batch.bytes.data(), size, count, magnitudes);
+  result.magnitude = std::max(result.magnitude, *std::max_element(magnitudes, magnitudes + count));
+  if (result.magnitude >= kInfinityBits) {
+    return false;
+  }
+  const auto importance = shape.importance.empty()
+                              ? shape.importance
+                              : shape.importance.subspan(first * size, count * size);
+  quant::facts_of(scheme.method)
+      .choose({batch, size, {magnitudes, count}, importance}, scheme, qparams);
+  return true;
+}
+
+/// The scales of all scopes first, then the codes of whole rows, then the bytes of both.
+UnitResult encode_with_feedback(const Values &values, const quant::Scheme &scheme,
+                                const layout::RowCodec &codec, const UnitShape &shape, size_t size,
+                                const QparamsArrays &qparams, uint8_t *to) {
+  UnitResult result;
+  const size_t scopes = values.count() / size;
+  const size_t per_piece = shape.write / size;
+  for (size_t begin = 0; begin < scopes;) {
+    const size_t first = begin % per_piece;
+    const size_t count = std::min(kBatch, per_piece - first);
+    if (!choose_some(values.part(begin * size, count * size), scheme, size, first, shape,
+                     qparams.from(begin), result)) {
+      return result;
+    }
+    begin += count;
+  }
+  std::vector<float> rounded(values.count());
+  const std::span rows(reinterpret_cast<const float *>(values.bytes.data()), values.count());
+  shape.feedback->round(rows, scheme, size, qparams, rounded);
+  result.edge_scales = count_edges(values, size, scopes, scheme, qparams);
+  // These are what codes stand for, so their nearest codes are the ones that were chosen.
+  quant::ErrorSums none;
+  for (size_t begin = 0; begin < scopes; begin += per_piece) {
+    uint8_t *const end = to + codec.row_bytes(shape.write);
+    to = codec.encode(Values(rounded).part(begin * size, shape.write), size, per_piece,
+                      qparams.from(begin), to, none);
+    to = std::fill_n(to, end - to, uint8_t{0});
+  }
+  result.sums = quant::exact_errors(values, rounded);
+  return result;
+}
+
 } // namespace
 
 UnitResult measure(const Values &values) {
@@ -41,11 +92,12 @@ UnitResult measure(const Values &values) {
 UnitResult encode_unit(const Values &values, const quant::Scheme &scheme,
                        const layout::RowCodec &codec, UnitShape shape, QparamsArrays qparams,
                        uint8_t *to) {
-  const SourceKernels &source = quant::kernels().of(values.dtype);
-  const quant::MethodFacts &method = quant::facts_of(scheme.method);
   const bool grouped = scheme.strategy == quant::Strategy::kGroup;
   const bool whole = scheme.strategy == quant::Strategy::kTensor;
   const size_t size = grouped ? static_cast<size_t>(scheme.group_size) : shape.write;
+  if (shape.feedback != nullptr) {
+    return encode_with_feedback(values, scheme, codec, shape, size, qparams, to);
+  }
   const size_t per_piece = shape.write / size;
   const auto piece_bytes = static_cast<size_t>(codec.row_bytes(shape.write));
   UnitResult result;
@@ -55,17 +107,9 @@ UnitResult encode_unit(const Values &values, const quant::Scheme &scheme,
       const size_t count = std::min(kBatch, per_piece - done);
       const Values batch = values.part(at, count * size);
       if (!shape.knows_qparams) {
-        uint32_t magnitudes[kBatch];
-        source.magnitudes(batch.bytes.data(), size, count, magnitudes);
-        result.magnitude =
-            std::max(result.magnitude, *std::max_element(magnitudes, magnitudes + count));
-        if (result.magnitude >= kInfinityBits) {
+        if (!choose_some(batch, scheme, size, done, shape, qparams, result)) {
           return result;
         }
-        const auto importance = shape.importance.empty()
-                                    ? shape.importance
-                                    : shape.importance.subspan(done * size, count * size);
-        method.choose({batch, size, {magnitudes, count}, importance}, scheme, qparams);
         result.edge_scales += count_edges(batch, size, count, scheme, qparams);
       }
       to = codec.encode(batch, size, count, qparams, to, result.sums);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "monoquant/layout/row_codec.h"
+#include "monoquant/quant/error_feedback.h"
 #include "monoquant/quant/error_sums.h"
 #include "monoquant/quant/kernels/kernels.h"
 #include "monoquant/quant/qparams.h"
@@ -35,6 +36,7 @@ struct UnitShape {
   size_t write = 0;                       // values in each piece; the unit is a multiple of it
   bool knows_qparams = false;             // they were chosen in an earlier pass
   std::span<const float> importance = {}; // for searches: one for each value of a piece, or none
+  const quant::ErrorFeedback *feedback = nullptr; // for methods that need moments: of whole rows
 };
 
 /// Stores one unit. `qparams`: those of its scopes in order (a group, else a piece; a single one where the whole tensor

@@ -232,6 +232,35 @@ std::string compare_levels(const Kernels &expected, const Kernels &actual, Rando
   return same ? std::string() : concat("levels, a scope of ", size, " differs");
 }
 
+/// Products of some rows, to the bit, and nothing else touched.
+std::string compare_products(const Kernels &expected, const Kernels &actual, Random &random,
+                             size_t width) {
+  const size_t rows = random.index(11);
+  const size_t count = random.index(20);
+  const size_t strides[] = {count + random.index(3), width + random.index(5),
+                            width + random.index(5)};
+  const auto floats = [&](size_t size) {
+    std::vector<float> values(size);
+    for (float &value : values) {
+      value = random.chance(9)
+                  ? 0.0F
+                  : std::ldexp(random.weight(), static_cast<int>(random.index(40)) - 20);
+    }
+    return values;
+  };
+  const std::vector<float> factors = floats(rows * strides[0] + 1);
+  const std::vector<float> matrix = floats(count * strides[1] + 1);
+  std::vector<float> one = floats(rows * strides[2] + 1);
+  std::vector<float> other = one;
+  const quant::Factors by{factors.data(), strides[0], rows, count};
+  const quant::Matrix of{matrix.data(), strides[1], width};
+  expected.add_products(by, of, {one.data(), strides[2]});
+  actual.add_products(by, of, {other.data(), strides[2]});
+  const bool same = std::memcmp(one.data(), other.data(), one.size() * sizeof(float)) == 0;
+  return same ? std::string()
+              : concat(rows, " rows of ", width, " sums of ", count, " products differ");
+}
+
 using Decode = void (*)(const uint8_t *, size_t, float *);
 
 /// Compares floats bit by bit, or, for the exact reference, as numbers where both are NaN.
@@ -346,6 +375,9 @@ std::string compare_searching(const Kernels &expected, const Kernels &actual, ui
       std::string text = compare_trials(expected, actual, random, size, count, match);
       if (text.empty()) {
         text = compare_levels(expected, actual, random, size, match);
+      }
+      if (text.empty()) {
+        text = compare_products(expected, actual, random, size);
       }
       if (!text.empty()) {
         return text;

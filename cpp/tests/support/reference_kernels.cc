@@ -182,6 +182,22 @@ void try_levels(const float *x, size_t size, const quant::LevelTrials &trials,
   }
 }
 
+void add_products(const quant::Factors &factors, const quant::Matrix &matrix,
+                  const quant::RowSums &to) {
+  for (size_t r = 0; r < factors.rows; ++r) {
+    for (size_t j = 0; j < matrix.width; ++j) {
+      float &sum = to.values[r * to.stride + j];
+      for (size_t k = 0; k < factors.count; ++k) {
+        // A product of two f32 is exact in f64, and so is a sum of two.
+        const auto product =
+            static_cast<float>(static_cast<double>(factors.values[r * factors.stride + k]) *
+                               static_cast<double>(matrix.values[k * matrix.stride + j]));
+        sum = static_cast<float>(static_cast<double>(sum) + static_cast<double>(product));
+      }
+    }
+  }
+}
+
 } // namespace
 
 uint32_t round_to_format(double magnitude, int mantissa, int smallest_exponent) {
@@ -218,7 +234,8 @@ const quant::Kernels &reference_kernels() {
                                               ReferenceKernels<read_bf16>::kTable,
                                               try_codes,
                                               fit_codes,
-                                              try_levels};
+                                              try_levels,
+                                              add_products};
   return kKernels;
 }
 

@@ -32,7 +32,7 @@ export interface Beside {
   readonly dynamic?: boolean;
   readonly weightsOnly?: boolean;
   readonly static?: boolean;
-  readonly calibration?: readonly unknown[];
+  readonly calibration?: readonly unknown[] | undefined;
   readonly observer?: Observer;
   readonly strategy?: Strategy;
   readonly groupSize?: number;
@@ -53,6 +53,16 @@ export const scales: Need = (key, value, { bits }) => {
     beside: ['bits'],
     message: say`${option(key)} has no meaning with ${option('bits', bits)}, which ${what}.`,
     suggestion: say`Leave out ${option(key)}, or take ${option('bits', 8)} or ${option('bits', 4)}.`,
+  };
+};
+
+/** Of methods that are about what layers compute. */
+export const capturedInputs: Need = (key, value, { calibration = [] }) => {
+  if (value !== 'gptq' || calibration.length > 0) return undefined;
+  return {
+    beside: ['calibration'],
+    message: say`${option(key, value)} needs captured inputs of the model's layers, and there are none.`,
+    suggestion: say`Give them (${option('calibration')}), or take ${option(key, 'mse')}.`,
   };
 };
 

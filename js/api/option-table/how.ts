@@ -72,18 +72,25 @@ export const HOW = {
     override: 'group',
     flag: { short: 'g', help: '4 bits: default 128; -1: per channel' },
   },
-  /** `mse` for 4 bits, `rtn` for others. */
+  /**
+   * `mse` for 4 bits, `rtn` for others. `gptq` needs captured inputs as the calibration: each weight of a linear
+   * layer makes up for the errors of others.
+   */
   method: {
     kind: choice(METHODS),
     resolve: ({ method }: { method?: Method }, { bits }: { bits: needs.AnyBits }): Method =>
       method ?? (bits === 4 ? 'mse' : 'rtn'),
-    needs: [needs.scales],
+    needs: [needs.scales, needs.capturedInputs],
     followsBits: true,
     override: 'method',
-    flag: { help: 'mse searches scales (4 bits: default)' },
+    flag: { help: 'mse (4 bits) searches, gptq needs -c' },
     control: {
       label: 'Scales from',
-      words: { rtn: 'Largest weight (rtn): fast', mse: 'Smallest error (mse): searched' },
+      words: {
+        rtn: 'Largest weight (rtn): fast',
+        mse: 'Smallest error (mse): searched',
+        gptq: 'Smallest error of outputs (gptq): needs captured inputs',
+      },
     },
   },
   /** What `bits: 16` writes: F16 by default. */

@@ -83,6 +83,27 @@ struct LevelSums {
   double power[kLevelTrials] = {}; // code^2
 };
 
+/// Numbers that whole rows are multiplied with: row r has `count` of them, the first at values[r * stride].
+struct Factors {
+  const float *values;
+  size_t stride;
+  size_t rows;
+  size_t count;
+};
+
+/// The rows that are multiplied and added: as many as there are factors in a row, each of `width` values.
+struct Matrix {
+  const float *values;
+  size_t stride;
+  size_t width;
+};
+
+/// Where sums are: a row of Matrix::width for each row of factors.
+struct RowSums {
+  float *values;
+  size_t stride;
+};
+
 /// Bits of f32 of infinity; of NaN they are more.
 inline constexpr uint32_t kInfinityBits = 0x7F800000U;
 
@@ -132,6 +153,10 @@ struct Kernels {
   void (*fit_codes)(const float *x, size_t size, const Importance &importance, const Trial &trial,
                     FitSums &to);
   void (*try_levels)(const float *x, size_t size, const LevelTrials &trials, LevelSums &to);
+
+  /// to[r][j] += factors[r][k] * matrix[k][j] for every k, the first one first: products and sums are rounded to f32
+  /// one by one, so that it makes no difference how often it is called for some of the k.
+  void (*add_products)(const Factors &factors, const Matrix &matrix, const RowSums &to);
 
   /// `dtype`: F32, F16 or BF16.
   [[nodiscard]] const SourceKernels &of(Dtype dtype) const {

@@ -160,6 +160,19 @@ void try_levels(const float *x, size_t size, const LevelTrials &trials, LevelSum
   }
 }
 
+void add_products(const Factors &factors, const Matrix &matrix, const RowSums &to) {
+  for (size_t r = 0; r < factors.rows; ++r) {
+    float *sums = to.values + r * to.stride;
+    for (size_t k = 0; k < factors.count; ++k) {
+      const float factor = factors.values[r * factors.stride + k];
+      const float *row = matrix.values + k * matrix.stride;
+      for (size_t j = 0; j < matrix.width; ++j) {
+        sums[j] += factor * row[j];
+      }
+    }
+  }
+}
+
 } // namespace
 
 const Kernels &scalar_kernels() {
@@ -170,7 +183,8 @@ const Kernels &scalar_kernels() {
                                        ScalarKernels<Bf16Source>::kTable,
                                        try_codes,
                                        fit_codes,
-                                       try_levels};
+                                       try_levels,
+                                       add_products};
   return kKernels;
 }
 

@@ -1,6 +1,7 @@
 #ifdef __wasm_simd128__
 
 #include "monoquant/quant/kernels/simd128_kernels.h"
+#include "monoquant/quant/kernels/simd128_products.h"
 #include "monoquant/quant/kernels/simd128_search.h"
 
 namespace monoquant::quant {
@@ -56,7 +57,8 @@ const Kernels *simd_kernels() {
                                        simd128::kTable<simd128::Bf16Vectors>,
                                        simd128::try_codes,
                                        simd128::fit_codes,
-                                       simd128::try_levels};
+                                       simd128::try_levels,
+                                       simd128::add_products};
   return &kKernels;
 }
 

@@ -1,0 +1,58 @@
+// Moves codes, one by one, to where a layer's output is nearest to what it was.
+// It exists because rounding in any order leaves codes that could do better once all others are known.
+// d H d^T of every row falls with each step: d is the error of the row, H the second moments of the inputs.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "monoquant/base/dtype.h"
+#include "monoquant/quant/grid.h"
+
+namespace monoquant::quant {
+
+/// Some rows in one block of columns.
+class CodeDescent {
+public:
+  /// `moments`: of the columns from `first` on, row by row.
+  CodeDescent(std::span<const float> moments, size_t first, size_t columns, size_t rows,
+              RowGrids &grids)
+      : moments_(moments.data()), first_(first), columns_(columns), rows_(rows), grids_(grids),
+        codes_(rows * columns), errors_(rows * columns), gradients_(rows * columns) {}
+
+  [[nodiscard]] size_t rows() const { return rows_; }
+  /// Of a column of the block.
+  Grid &grid_of(size_t row, size_t column) { return grids_.of(row, first_ + column); }
+
+  /// Before all else, for each of them. `error`: value - code * scale.
+  void set(size_t row, size_t column, float code, float error) {
+    codes_[row * columns_ + column] = code;
+    errors_[row * columns_ + column] = error;
+  }
+  /// Moves codes until none can lower the error; in between, scales are fitted to them as their dtype allows.
+  void run(Dtype scale_dtype);
+
+  /// What a code stands for.
+  [[nodiscard]] float value(size_t row, size_t column) {
+    return codes_[row * columns_ + column] * grid_of(row, column).scale;
+  }
+  /// d H d^T of a row, as far as these columns go.
+  [[nodiscard]] double noise(size_t row) const;
+
+private:
+  void move_codes();
+  bool sweep(size_t row);
+  void fit_scales(Dtype scale_dtype);
+  void fit_scale(size_t begin, Dtype scale_dtype);
+
+  const float *moments_;
+  size_t first_;
+  size_t columns_;
+  size_t rows_;
+  RowGrids &grids_;
+  std::vector<float> codes_;     // without their zero points
+  std::vector<float> errors_;    // d
+  std::vector<float> gradients_; // d H
+};
+
+} // namespace monoquant::quant

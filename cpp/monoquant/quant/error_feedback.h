@@ -1,0 +1,57 @@
+// Rounding that makes up for itself: the error of each weight of a row is taken back by the weights that follow it.
+// It exists because what counts is what a layer computes from its inputs, and these move together.
+// Minimises d H d^T for each row, d being its error and H the second moments of the inputs; scales are given.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "monoquant/quant/qparams.h"
+#include "monoquant/quant/scheme.h"
+#include "monoquant/quant/second_moments.h"
+
+namespace monoquant::quant {
+
+// The method is GPTQ (Frantar et al. 2022), in the form of successive cancellation: with H = R R^T, R upper
+// triangular, d H d^T is the sum over k of (sum over j <= k of d_j R_jk)^2. Weights are rounded one after the other,
+// weight k to the grid nearest to
+//     w_k + sum over j < k of d_j R_jk / R_kk,
+// which makes the k-th term as small as the grid allows, and needs one factorisation and no inverse. Columns that
+// inputs use most come first, since errors of early ones can be made up for; scales stay with their columns, so files
+// need no index of groups. Then codes are moved by whole steps as long as that lowers d H d^T (coordinate descent).
+
+class ErrorFeedback {
+public:
+  /// Made once a tensor. `moments`: of its columns.
+  explicit ErrorFeedback(SecondMoments moments);
+
+  [[nodiscard]] size_t width() const { return moments_.blocks.width; }
+  /// Blocks whose moments could not be factorised: their weights become the nearest codes, before they are moved.
+  [[nodiscard]] size_t failed_blocks() const { return failed_blocks_; }
+  /// The mean square of each column's input.
+  [[nodiscard]] std::span<const float> mean_squares() const { return mean_squares_; }
+
+  /// Rounds rows of `width()` finite values to what their codes stand for: (code - zero_point) * scale. `qparams`: of
+  /// their scopes of `scope` columns each, row by row; scales may change. Rows do not depend on one another. Returns the
+  /// sum of d H d^T over the rows.
+  double round(std::span<const float> rows, const Scheme &scheme, size_t scope,
+               const QparamsArrays &qparams, std::span<float> to) const;
+
+private:
+  struct Block {
+    size_t first = 0; // column
+    size_t columns = 0;
+    std::vector<uint32_t> order; // in which columns are rounded
+    std::vector<float> carry;    // R_jk / R_kk, k > j, row by row in that order; empty: no feedback
+  };
+
+  void factorise(Block &block);
+
+  SecondMoments moments_;
+  std::vector<Block> blocks_;
+  std::vector<float> mean_squares_;
+  size_t failed_blocks_ = 0;
+};
+
+} // namespace monoquant::quant
