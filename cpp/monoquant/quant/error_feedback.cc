@@ -37,9 +37,11 @@ void round_in_order(std::span<const float> rows, size_t width, size_t first,
         const float code = grid.code(value + sum[k]);
         error[k] = value - code * grid.scale;
         rounded.set(r, order[k], code, error[k]);
-        const float *by = carry.data() + k * n;
-        for (size_t j = k + 1; j < end && !carry.empty(); ++j) {
-          sum[j] += error[k] * by[j];
+        if (!carry.empty()) {
+          const float *by = carry.data() + k * n;
+          for (size_t j = k + 1; j < end; ++j) {
+            sum[j] += error[k] * by[j];
+          }
         }
       }
     }

@@ -130,7 +130,7 @@ Floats nearest(const Layer &layer, const Scheme &scheme, const Rounded &rounded)
 }
 
 TEST(Cholesky, gives_the_matrix_back) {
-  for (const size_t size : {1, 2, 63, 64, 65, 200}) {
+  for (const size_t size : {1U, 2U, 63U, 64U, 65U, 200U}) {
     const Layer layer = random_layer(size, 1, size, size + 50);
     SecondMoments moments = moments_of(layer, size);
     for (size_t i = 0; i < size; ++i) {
@@ -164,7 +164,7 @@ TEST(Cholesky, refuses_what_is_not_positive) {
 }
 
 TEST(MomentSums, are_those_of_plain_sums_however_the_samples_come) {
-  for (const size_t block : {90, 32, 7}) {
+  for (const size_t block : {90U, 32U, 7U}) {
     const Layer layer = random_layer(3, 1, 90, 300);
     const SecondMoments whole = moments_of(layer, block);
     MomentSums pieces({90, block});
@@ -212,8 +212,8 @@ TEST(ErrorFeedback, says_what_the_output_loses_and_loses_less_than_the_nearest_c
 
 TEST(ErrorFeedback, makes_values_that_codes_stand_for) {
   const Layer layer = random_layer(6, 9, 96, 200);
-  for (const size_t block : {96, 40}) { // blocks that cut scopes apart
-    for (const size_t group : {32, 96}) {
+  for (const size_t block : {96U, 40U}) { // blocks that cut scopes apart
+    for (const size_t group : {32U, 96U}) {
       const Scheme scheme = scheme_of(false, group);
       const Rounded rounded = round(ErrorFeedback(moments_of(layer, block)), layer, scheme, 9);
       for (size_t i = 0; i < rounded.values.size(); ++i) {
@@ -234,7 +234,7 @@ TEST(ErrorFeedback, does_not_depend_on_how_many_rows_are_rounded_at_once) {
   const ErrorFeedback feedback(moments_of(layer, 64));
   const Scheme scheme = scheme_of(true, 32);
   const Rounded one = round(feedback, layer, scheme, 1);
-  for (const size_t rows : {2, 5, 17}) {
+  for (const size_t rows : {2U, 5U, 17U}) {
     const Rounded some = round(feedback, layer, scheme, rows);
     EXPECT_EQ(some.values, one.values);
     EXPECT_EQ(some.scales, one.scales);
