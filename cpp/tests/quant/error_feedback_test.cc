@@ -277,14 +277,15 @@ TEST(ErrorFeedback, survives_moments_that_are_hardly_of_full_rank) {
 struct Bound {
   bool symmetric;
   size_t group;
-  double objective;
+  double others; // the best of llm-compressor 0.14 and GPTQModel 7.7, in any of their orders
+  double ours;   // reached, and a little
 };
 
-/// Of a layer of 32 by 256 and 512 samples: tr(D H D^T) with H = 2 / samples X^T X. The bounds are the best that
-/// llm-compressor 0.14 and GPTQModel 7.7 reach in any of their orders, with scales and groups of their own.
+/// Of a layer of 32 by 256 and 512 samples: tr(D H D^T) with H = 2 / samples X^T X. Scales and groups are each one's own.
 TEST(ErrorFeedback, loses_less_than_other_implementations) {
-  constexpr Bound kBounds[] = {{true, 64, 0.1919},  {true, 32, 0.1514},  {true, 256, 0.5072},
-                               {false, 64, 0.1304}, {false, 32, 0.0988}, {false, 256, 0.2741}};
+  constexpr Bound kBounds[] = {{true, 64, 0.1919, 0.1715},  {true, 32, 0.1514, 0.1235},
+                               {true, 256, 0.5072, 0.3360}, {false, 64, 0.1304, 0.1280},
+                               {false, 32, 0.0988, 0.0925}, {false, 256, 0.2741, 0.2405}};
   const test::TensorFile file =
       test::parse_file(test::read_fixture("methods/gptq_inputs.safetensors"));
   Layer layer{256, test::values_of(file.tensors.at("W")), {}};
@@ -295,8 +296,9 @@ TEST(ErrorFeedback, loses_less_than_other_implementations) {
   for (const Bound &bound : kBounds) {
     const Scheme scheme = scheme_of(bound.symmetric, bound.group);
     const Rounded rounded = round(feedback, layer, scheme, 32);
-    EXPECT_LT(output_error(layer, rounded.values) * 2 / 512, bound.objective)
-        << bound.symmetric << " " << bound.group;
+    const double error = output_error(layer, rounded.values) * 2 / 512;
+    EXPECT_LT(error, bound.others) << bound.symmetric << " " << bound.group;
+    EXPECT_LT(error, bound.ours) << bound.symmetric << " " << bound.group;
   }
 }
 

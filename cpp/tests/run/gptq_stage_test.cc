@@ -191,6 +191,32 @@ TEST(Gptq, has_the_same_bytes_whatever_the_host_chooses) {
   }
 }
 
+/// All samples of a layer in one tensor, in the order of the files and of the batches' numbers.
+Bytes in_one_piece(const Files &files) {
+  std::vector<test::FileTensor> layers;
+  for (const std::string layer : {"a", "b"}) {
+    test::FileTensor whole{layer, Dtype::kF16, {0, kWidth}, {}};
+    for (const Bytes &file : files.data) {
+      for (const auto &[name, tensor] : test::parse_file(file).tensors) {
+        if (name.substr(0, layer.size()) == layer) {
+          whole.shape[0] += tensor.shape[0];
+          whole.bytes.insert(whole.bytes.end(), tensor.bytes.begin(), tensor.bytes.end());
+        }
+      }
+    }
+    layers.push_back(std::move(whole));
+  }
+  return test::make_file(layers);
+}
+
+TEST(Gptq, takes_all_batches_however_they_are_spread) {
+  Files files = make_files();
+  const plan::Plan plan = test::plan_for(files.model, options_of(files, "gptq"));
+  const Bytes expected = encode(files, plan, {}).value();
+  files.data = {in_one_piece(files)};
+  EXPECT_TRUE(encode(files, plan, {}).value() == expected);
+}
+
 TEST(Gptq, wants_captured_inputs) {
   Files files = make_files();
   const auto model = std::make_shared<const catalog::Catalog>(test::inspect(files.model).value());
