@@ -68,6 +68,13 @@ export function tableOf(part, cases, versions) {
 const TABLES = {
   models: (/** @type {Case[]} */ cases) => modelTable('transformers', cases),
   vllm: (/** @type {Case[]} */ cases) => modelTable('vLLM on the processor', cases),
+  accuracy: (/** @type {Case[]} */ cases) => [
+    '### What 4 bits cost, by method',
+    table(
+      ['model', 'method', 'verdict', 'what was seen'],
+      cases.map((found) => [found.model ?? '', found.mode, verdictOf(found), figures(found)]),
+    ),
+  ],
   families: (/** @type {Case[]} */ cases) =>
     familyTable((families) => `Tiny models of ${families} families in transformers`, cases),
   modes: (/** @type {Case[]} */ cases) =>

@@ -2,7 +2,7 @@
 // Why: a file is right when other people's programs load it untouched and compute what its codes say.
 // Always: nothing is changed by hand between the two; what a loader cannot do is shown in its own words.
 //
-// node scripts/conformance.mjs [models|vllm|families|modes ...] [--filter NAME] [--cli PATH]
+// node scripts/conformance.mjs [models|vllm|families|modes|accuracy ...] [--filter NAME] [--cli PATH]
 
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
@@ -33,6 +33,7 @@ const PARTS = {
   families: { environment: 'transformers', script: 'run_families.py' },
   modes: { environment: 'transformers', script: 'run_families.py', flags: ['--wide'] },
   models: { environment: 'transformers', script: 'run_models.py' },
+  accuracy: { environment: 'transformers', script: 'run_accuracy.py' },
   vllm: { environment: 'vllm', script: 'run_vllm.py', needs: 'models' },
 };
 

@@ -22,14 +22,6 @@ void CodeDescent::run(Dtype scale_dtype) {
   move_codes();
 }
 
-double CodeDescent::noise(size_t row) const {
-  double sum = 0;
-  for (size_t i = row * columns_; i < (row + 1) * columns_; ++i) {
-    sum += static_cast<double>(errors_[i]) * static_cast<double>(gradients_[i]);
-  }
-  return std::max(sum, 0.0);
-}
-
 void CodeDescent::move_codes() {
   for (size_t row = 0; row < rows_; ++row) {
     for (int i = 0; i < kMostSweeps && sweep(row); ++i) {

@@ -36,8 +36,6 @@ public:
   [[nodiscard]] float value(size_t row, size_t column) {
     return codes_[row * columns_ + column] * grid_of(row, column).scale;
   }
-  /// d H d^T of a row, as far as these columns go.
-  [[nodiscard]] double noise(size_t row) const;
 
 private:
   void move_codes();

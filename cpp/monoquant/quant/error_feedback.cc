@@ -71,7 +71,7 @@ ErrorFeedback::ErrorFeedback(SecondMoments moments) : moments_(std::move(moments
 
 void ErrorFeedback::factorise(Block &block) {
   const size_t n = block.columns;
-  const float *h = moments_.values.data() + moments_.blocks.begin(blocks_.size() - 1);
+  float *h = moments_.values.data() + moments_.blocks.begin(blocks_.size() - 1);
   const float *squares = mean_squares_.data() + block.first;
   double sum = 0;
   size_t used = 0;
@@ -104,6 +104,11 @@ void ErrorFeedback::factorise(Block &block) {
     ++failed_blocks_;
     return;
   }
+  // Codes are moved by the same measure: samples are few, and what fits them too well fits others less.
+  damping /= 10;
+  for (size_t i = 0; i < n; ++i) {
+    h[i * n + i] += damping;
+  }
   block.carry.resize(n * n);
   for (size_t j = 0; j < n; ++j) {
     for (size_t k = j + 1; k < n; ++k) {
@@ -114,25 +119,22 @@ void ErrorFeedback::factorise(Block &block) {
   }
 }
 
-double ErrorFeedback::round(std::span<const float> rows, const Scheme &scheme, size_t scope,
-                            const QparamsArrays &qparams, std::span<float> to) const {
+void ErrorFeedback::round(std::span<const float> rows, const Scheme &scheme, size_t scope,
+                          const QparamsArrays &qparams, std::span<float> to) const {
   const size_t count = rows.size() / width();
   RowGrids grids(scheme, qparams, count, width(), scope);
-  double noise = 0;
   for (size_t b = 0; b < blocks_.size(); ++b) {
     const Block &block = blocks_[b];
     CodeDescent rounded(moments_.of(b), block.first, block.columns, count, grids);
     round_in_order(rows, width(), block.first, block.order, block.carry, rounded);
     rounded.run(scheme.scale_dtype);
     for (size_t row = 0; row < count; ++row) {
-      noise += rounded.noise(row);
       for (size_t i = 0; i < block.columns; ++i) {
         to[row * width() + block.first + i] = rounded.value(row, i);
       }
     }
   }
   grids.store_scales(qparams);
-  return noise;
 }
 
 } // namespace monoquant::quant

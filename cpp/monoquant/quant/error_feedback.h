@@ -33,10 +33,9 @@ public:
   [[nodiscard]] std::span<const float> mean_squares() const { return mean_squares_; }
 
   /// Rounds rows of `width()` finite values to what their codes stand for: (code - zero_point) * scale. `qparams`: of
-  /// their scopes of `scope` columns each, row by row; scales may change. Rows do not depend on one another. Returns the
-  /// sum of d H d^T over the rows.
-  double round(std::span<const float> rows, const Scheme &scheme, size_t scope,
-               const QparamsArrays &qparams, std::span<float> to) const;
+  /// their scopes of `scope` columns each, row by row; scales may change. Rows do not depend on one another.
+  void round(std::span<const float> rows, const Scheme &scheme, size_t scope,
+             const QparamsArrays &qparams, std::span<float> to) const;
 
 private:
   struct Block {
@@ -48,7 +47,7 @@ private:
 
   void factorise(Block &block);
 
-  SecondMoments moments_;
+  SecondMoments moments_; // and what was added to the diagonal of each block
   std::vector<Block> blocks_;
   std::vector<float> mean_squares_;
   size_t failed_blocks_ = 0;

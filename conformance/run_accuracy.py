@@ -1,0 +1,189 @@
+"""What quantizing costs two real models, by method: the same weights, the same bits, the same texts.
+
+    python run_accuracy.py --cli dist/node/cli.js --work FOLDER [--filter NAME]
+
+Texts are descriptions of pinned packages: some to calibrate with, others to measure on. What is measured is what
+`monoquant dequantize` writes; that loaders have the same numbers, the other parts show. Prints one JSON line a case.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import sys
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TQDM_DISABLE", "1")
+
+import torch
+import transformers
+
+from command import Command, CommandFailed, absolute
+from comparison import quiet, versions
+from permuted import permute_columns
+from real_models import capture, make_minilm, make_smollm2
+
+READ_TO_CALIBRATE = ["transformers", "safetensors", "tokenizers", "numpy", "Jinja2", "networkx"]
+READ_TO_MEASURE = ["torch", "sympy", "fsspec", "accelerate", "huggingface_hub", "click", "filelock"]
+
+
+def text_of(packages):
+    described = [importlib.metadata.metadata(name) for name in packages]
+    return "\n".join(found.get_payload() or found["Description"] or "" for found in described)
+
+
+class LanguageModel:
+    name = "SmolLM2-135M"
+    window = 256
+    # The most that the distribution of the next token may diverge from the float model's, in nats.
+    bounds = {"rtn": 0.6, "mse": 0.5, "mse -c": 0.3, "gptq -c": 0.17}
+
+    def __init__(self, folder):
+        if not (folder / "config.json").exists():
+            original = folder.with_name("SmolLM2-135M")
+            make_smollm2(original)
+            model = self.load(original)
+            permute_columns(model)
+            model.save_pretrained(folder)
+            transformers.AutoTokenizer.from_pretrained(original).save_pretrained(folder)
+        self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        self.model = self.load(folder)
+        self.read = self.tokens(READ_TO_MEASURE, 5120)
+        self.expected = [self.log_probabilities(self.model, ids) for ids in self.read]
+
+    @staticmethod
+    def load(folder):
+        loaded = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        return loaded.eval()
+
+    def tokens(self, packages, count):
+        ids = self.tokenizer(text_of(packages), return_tensors="pt").input_ids[0][:count]
+        return [ids[None, at : at + self.window] for at in range(0, len(ids), self.window)]
+
+    def batches(self):
+        return [{"input_ids": ids} for ids in self.tokens(READ_TO_CALIBRATE, 3072)]
+
+    @torch.no_grad()
+    def log_probabilities(self, model, ids):
+        return model(input_ids=ids).logits[0].float().log_softmax(-1)
+
+    def measure(self, folder):
+        model = self.load(folder)
+        divergence = lost = tokens = 0.0
+        for ids, expected in zip(self.read, self.expected):
+            actual = self.log_probabilities(model, ids)
+            divergence += (expected.exp() * (expected - actual)).sum().item()
+            tokens += len(actual)
+            right = ids[0, 1:, None]
+            lost += (expected[:-1].gather(1, right) - actual[:-1].gather(1, right)).sum().item()
+        return {"divergence": divergence / tokens, "lost": lost / tokens}
+
+    def fault(self, found, method):
+        bound = self.bounds[method]
+        if found["divergence"] <= bound:
+            return None
+        return f"divergence {found['divergence']:.3f}, expected {bound} at most"
+
+
+class SentenceModel:
+    name = "MiniLM-L6"
+    bounds = {"rtn": 0.93, "mse": 0.94, "mse -c": 0.95, "gptq -c": 0.97}
+
+    def __init__(self, folder):
+        make_minilm(folder)
+        self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        self.sentences = self.split(READ_TO_MEASURE)[:400]
+        self.model = self.load(folder)
+        self.expected = self.embeddings(self.model)
+
+    @staticmethod
+    def load(folder):
+        return transformers.AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+
+    @staticmethod
+    def split(packages):
+        lines = re.split(r"(?<=[.!?])\s+|\n+", text_of(packages))
+        return [line.strip() for line in lines if 30 < len(line.strip()) < 400]
+
+    def batches(self):
+        sentences = self.split(READ_TO_CALIBRATE)[:300]
+        return [dict(self.tokenizer(sentence, return_tensors="pt")) for sentence in sentences]
+
+    @torch.no_grad()
+    def embeddings(self, model):
+        rows = []
+        for sentence in self.sentences:
+            state = model(**self.tokenizer(sentence, return_tensors="pt")).last_hidden_state[0]
+            rows.append(state.mean(0))
+        return torch.stack(rows)
+
+    def measure(self, folder):
+        actual = self.embeddings(self.load(folder))
+        return {"cosine": torch.cosine_similarity(actual, self.expected).mean().item()}
+
+    def fault(self, found, method):
+        bound = self.bounds[method]
+        if found["cosine"] >= bound:
+            return None
+        return f"cosine {found['cosine']:.4f}, expected {bound} at least"
+
+
+MODELS = [(LanguageModel, "SmolLM2-135M-permuted"), (SentenceModel, "MiniLM-L6")]
+FLAGS = {
+    "rtn": ["--method", "rtn"],
+    "mse": ["--method", "mse"],
+    "mse -c": ["--method", "mse", "-c"],
+    "gptq -c": ["--method", "gptq", "-c"],
+}
+
+
+def check(command, model, method, scheme, source, work):
+    flags = ["--bits", 4, "--group-size", 64, "--scheme", scheme, *FLAGS[method]]
+    if method.endswith("-c"):
+        flags.append(source.with_name(f"{source.name}-captured.pt"))
+    try:
+        command.quantize(source, work / "out", flags)
+        command.dequantize(work / "out", work / "values")
+    except CommandFailed as error:
+        return {"verdict": "fails", "cause": str(error)}
+    found = model.measure(work / "values")
+    cause = model.fault(found, method)
+    return {**found, "verdict": "ok" if cause is None else "fails", "cause": cause}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cli", type=absolute, required=True)
+    parser.add_argument("--work", type=absolute, required=True)
+    parser.add_argument("--filter", default="")
+    options = parser.parse_args()
+    quiet()
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
+    command = Command(options.cli)
+    print(json.dumps({"versions": versions("torch", "transformers")}), flush=True)
+    modes = [(method, scheme) for scheme in ("symmetric", "asymmetric") for method in FLAGS]
+    for kind, folder in MODELS:
+        wanted = [
+            (method, scheme, mode)
+            for method, scheme in modes
+            if options.filter in f"{kind.name} {(mode := f'{scheme} {method}')}"
+        ]
+        if not wanted:
+            continue
+        source = options.work / folder
+        source.parent.mkdir(parents=True, exist_ok=True)
+        model = kind(source)
+        captured = source.with_name(f"{source.name}-captured.pt")
+        if not captured.exists():
+            capture(model.model, model.batches(), captured)
+        work = options.work / "case"
+        for method, scheme, mode in wanted:
+            found = check(command, model, method, scheme, source, work)
+            print(json.dumps({"model": kind.name, "mode": mode, **found}), flush=True)
+            shutil.rmtree(work, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
