@@ -238,6 +238,18 @@ void WrittenFile::check_problems() const {
       excused.insert(tensor.name);
     }
   }
+  std::set<std::string> kept;
+  for (const catalog::Tensor &tensor : opened_.tensors) {
+    kept.insert(tensor.name);
+  }
+  for (const catalog::Tensor &tensor : source_.tensors) {
+    // What the container cannot hold is missing, whatever else looked like a part of it.
+    for (const std::string_view part : layout::layouts()[0]->part_suffixes) {
+      if (!kept.contains(tensor.name)) {
+        excused.insert(concat(tensor.name, part));
+      }
+    }
+  }
   if (codes_.empty()) {
     return; // the metadata are the model's own
   }
