@@ -90,9 +90,9 @@ void refuse_taken_names(Plan &plan, const Options &options) {
     }
     for (const size_t i : group) {
       const std::string &own = plan.catalog->tensors[i].name;
-      const bool is_of_inputs =
-          std::any_of(plan.layout->input_names.begin(), plan.layout->input_names.end(),
-                      [&](std::string_view name) { return own.ends_with(concat(".", name)); });
+      const bool is_of_inputs = std::any_of(
+          plan.layout->input_names.begin(), plan.layout->input_names.end(),
+          [&](std::string_view name) { return own == name || own.ends_with(concat(".", name)); });
       if (modules.contains(own) || is_of_inputs) {
         leave_alone_together(plan, group, Reason::kNotLoadable,
                              concat(own, " means something else to loaders"));
