@@ -167,7 +167,7 @@ TEST(Options, wrong_values_are_named) {
       {"scheme", {"sym", "", 1, nullptr}},
       {"strategy", {"block", "Group", 2}},
       {"groupSize", {-2, 257, "64", 1.5}},
-      {"method", {"gptq", "", 1, nullptr}},
+      {"method", {"awq", "", 1, nullptr}},
       {"mode", {"other", nullptr}},
       {"observer", {"max", "", 1, nullptr}},
       {"percentile", {50, 100.5, "99", nullptr}},
