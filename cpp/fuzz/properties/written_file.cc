@@ -313,7 +313,7 @@ void WrittenFile::check_opened() const {
     }
     if (plan_.tensors[i].decision() == Decision::kTie) {
       const auto &owner = model_.catalog.tensors[*tensor.tied_to];
-      if (!plain.contains(owner.name)) {
+      if (!plain.contains(owner.name) || is_taken_for_codes(owner.name)) {
         continue; // it belongs to codes, which are seen under another name
       }
       require(by_name_.contains(owner.name) &&

@@ -247,15 +247,17 @@ std::span<const float> BandEncoder::importance(uint64_t unit, size_t write) cons
 std::optional<plan::Unfit> BandEncoder::find_unfit(const Slice &slice) const {
   const uint32_t limit = tensor_->decision() == Decision::kConvert
                              ? overflow_magnitude(tensor_->convert()->to)
-                             : kInfinityBits;
+                             : kTooLargeForCodes;
   for (uint64_t unit = slice.begin; unit < slice.end; ++unit) {
     const uint32_t magnitude = results_[static_cast<size_t>(unit - slice.begin)].magnitude;
     if (magnitude >= limit) {
       const bool finite = magnitude < kInfinityBits;
       return plan::Unfit{tensor_->source,
                          finite ? plan::Reason::kOverflow : plan::Reason::kNonFinite,
-                         concat(finite ? "a value too large for the 16-bit type"
-                                       : "NaN, infinity or a value beyond f32",
+                         concat(!finite ? "NaN, infinity or a value beyond f32"
+                                : tensor_->decision() == Decision::kConvert
+                                    ? "a value too large for the 16-bit type"
+                                    : "a value so large that its code may stand for infinity",
                                 ", among elements ", tiling_->unit_begin(unit), " to ",
                                 tiling_->unit_end(unit) - 1)};
     }

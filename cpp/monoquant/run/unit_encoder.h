@@ -19,6 +19,9 @@ namespace monoquant::run {
 using quant::kInfinityBits;
 using quant::Values;
 
+/// Bits of 2^126. Scales of larger values, rounded up, may make the outermost codes stand for more than f32 holds.
+inline constexpr uint32_t kTooLargeForCodes = 0x7E800000U;
+
 /// What a unit leaves behind besides its codes.
 struct UnitResult {
   uint32_t magnitude = 0; // bits of the largest |value|; kInfinityBits and above: not finite

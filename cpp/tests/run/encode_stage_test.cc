@@ -150,10 +150,13 @@ TEST_P(EveryVariant, values_of_any_size_are_handled) {
   add("vanishing", [&](size_t) { return random.signed_unit() * 1e-30F; });
   add("just_below_eps", [&](size_t) { return random.signed_unit() * 0x1p-23F; });
   add("around_eps", [&](size_t) { return random.signed_unit() * 0x1p-15F; });
-  add("huge", [&](size_t) { return random.signed_unit() * 3.4e38F; });
-  add("largest", [](size_t i) { return i % 2 == 0 ? 3.402823466e38F : -3.402823466e38F; });
+  // Larger ones are not quantized: see below.
+  constexpr float kLargest = 0x1.FFFFFEp125F;
+  add("huge", [&](size_t) { return random.signed_unit() * kLargest; });
+  add("largest", [](size_t i) { return i % 2 == 0 ? kLargest : -kLargest; });
   add("positive", [&](size_t) { return std::fabs(random.signed_unit()) + 5.0F; });
-  add("all_exponents", [&](size_t) { return random.finite_bits(); });
+  add("all_exponents",
+      [&](size_t) { return std::clamp(random.finite_bits(), -kLargest, kLargest); });
   for (int exponent = -56; exponent >= -70; --exponent) {
     add(concat("edge", -exponent),
         [&](size_t) { return std::ldexp(random.signed_unit(), exponent); });
@@ -377,6 +380,10 @@ Poisoned poisoned(Dtype dtype, bool overflow_only) {
     poison(0, 0, kNan, plan::Reason::kNonFinite);
     poison(3, 18431, kInfinity, plan::Reason::kNonFinite);
     poison(4, 17000, -kInfinity, plan::Reason::kNonFinite);
+    if (dtype == Dtype::kF32) { // others hold less, or more
+      poison(6, 1200, -0x1p126, plan::Reason::kOverflow);
+      poison(7, 0, 3e38, plan::Reason::kOverflow);
+    }
   }
   return made;
 }
@@ -530,7 +537,8 @@ TEST(EncodeStage, results_as_json_have_every_band) {
   const Json result = Json::parse(run.stages()[0]->result_json());
   EXPECT_EQ(result["unfit"], Json::array());
   const quant::ErrorSums sums = run.tensor_errors(1);
-  const Json expected = Json::array({Json::array({1, 0, sums.signal, sums.noise, sums.peak, 0})});
+  const Json expected =
+      Json::array({Json::array({1, 0, sums.signal, sums.noise, sums.peak, 0, 0.0, 0.0})});
   EXPECT_EQ(result["errors"], expected);
   EXPECT_EQ(result["bytes"], run.output().size());
 }
