@@ -6,6 +6,7 @@
 #include <limits>
 #include <numbers>
 
+#include "support/deep.h"
 #include "support/random.h"
 #include "support/reference_kernels.h"
 
@@ -206,12 +207,13 @@ double least_error(const Floats &values, const Scheme &scheme) {
 TEST(Search, of_few_scales_loses_little_against_all) {
   Scheme scheme = searched_scheme(4, true);
   scheme.signed_scales = true;
+  const size_t values_of_all = test::is_deep() ? 40000 : 12000;
   Random random(67);
   for (const size_t size : {32U, 128U, 1000U, 9000U}) {
     for (const uint64_t kind : {0U, 1U, 3U, 4U}) {
       double found = 0;
       double least = 0;
-      for (size_t i = 0; i < 40000 / size; ++i) {
+      for (size_t i = 0; i < values_of_all / size; ++i) {
         Floats values = draw_many(random, size, kind);
         values[0] *= i % 8 == 7 ? 10.0F : 1.0F; // an outlier
         found += error_of(values, {}, scheme, search(values, {}, scheme));

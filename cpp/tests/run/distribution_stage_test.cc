@@ -185,7 +185,7 @@ TEST(DistributionStage, TakesCodesAsTheirValues) {
   Random random(23);
   const Bytes source =
       test::make_file({test::random_weights(random, "a.weight", Dtype::kF32, {37, 96}),
-                       test::random_weights(random, "long.weight", Dtype::kBF16, {3, 350'000})});
+                       test::random_weights(random, "long.weight", Dtype::kBF16, {3, 150'000})});
   Json asymmetric = test::int4_options(32);
   asymmetric["scheme"] = "asymmetric";
   Json back = test::default_options();

