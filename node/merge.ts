@@ -15,7 +15,7 @@ import { isWhole } from '../js/worker/segments.js';
 import { rowsOf, tableOf } from '../js/worker/table.js';
 import type { QuantizeResult } from './file-types.js';
 import { InputFile, pathOf } from './input-file.js';
-import { functions } from './model.js';
+import { type Companion, functions } from './model.js';
 import { ModelInput } from './model-input.js';
 import { Output } from './output.js';
 import { manifestOf, type ReadManifest } from './part-tail.js';
@@ -29,7 +29,16 @@ interface OpenPart extends ReadManifest {
 }
 
 /** Writes an output from all its parts, which stay as they are. */
-export async function merge(
+export function merge(
+  parts: readonly (string | URL)[],
+  options: MergeOptions,
+): Promise<QuantizeResult> {
+  return mergeWith(undefined, parts, options);
+}
+
+/** The same, with files that share the fate of the output. */
+export async function mergeWith(
+  companion: Companion | undefined,
   parts: readonly (string | URL)[],
   options: MergeOptions,
 ): Promise<QuantizeResult> {
@@ -42,7 +51,7 @@ export async function merge(
       opened.push(input);
       return { input, ...manifestOf(input.file) };
     });
-    return await mergeOpened(inOrder(read), request);
+    return await mergeOpened(inOrder(read), request, companion);
   } finally {
     for (const input of opened) input.close();
   }
@@ -51,6 +60,7 @@ export async function merge(
 async function mergeOpened(
   parts: readonly [OpenPart, ...OpenPart[]],
   { output: named, force, gates, run }: ReturnType<typeof resolveMerge>,
+  companion: Companion | undefined,
 ): Promise<QuantizeResult> {
   const [{ input, facts, run: made, indexMetadata }] = parts;
   const start = performance.now();
@@ -95,14 +105,20 @@ async function mergeOpened(
       ),
     );
     for (const part of parts) part.input.checkUnchanged();
-    await output.publish({ config: facts.outputConfig, signal: run.signal });
+    const timings = { ...report.timings, encodeMs: performance.now() - start };
+    const timed = { ...report, timings };
+    const companions = companion?.(timed) ?? [];
+    await output.publish({ config: facts.outputConfig, companions, signal: run.signal });
     const model = await ModelInput.open(output.path);
     model.close();
-    const timings = { ...report.timings, encodeMs: performance.now() - start };
-    return new FileResult(
-      { ...report, timings },
-      { path: output.path, model, terms, folder: undefined, reference: {}, functions },
-    );
+    return new FileResult(timed, {
+      path: output.path,
+      model,
+      terms,
+      folder: undefined,
+      reference: {},
+      functions,
+    });
   } finally {
     await session.release();
     output.discard();
@@ -182,8 +198,10 @@ function shareOf({ records }: OpenPart): EncodedShare {
     .flatMap((some) => parseJson(some))
     .flatMap(([tensor, band, , sums]): BandErrors[] => {
       if (tensor === null || sums === null) return [];
-      const [signal, noise, peak] = sums.map((sum) => sum ?? Number.POSITIVE_INFINITY);
-      return [{ tensor, band, signal, noise, peak, edges: sums[3] } as BandErrors];
+      const known = sums.map((sum) => sum ?? Number.POSITIVE_INFINITY);
+      const [signal, noise, peak, edges, outputSignal, outputNoise] = known;
+      const errors = { tensor, band, signal, noise, peak, edges, outputSignal, outputNoise };
+      return [errors as BandErrors];
     });
   return {
     unfit: [],

@@ -73,12 +73,15 @@ async function beginReports(
 ): Promise<Reports> {
   const { force = false, strict = false, failUnder } = terms;
   const gates = { strict, ...(failUnder === undefined ? {} : { failUnder }) };
-  const { Reports } = await import('./reports.js');
+  const [{ Reports }, { ModelInput }] = await Promise.all([
+    import('./reports.js'),
+    import('../model-input.js'),
+  ]);
   const others = place === output ? [] : await filesBeside(model, place);
   return Reports.begin({
     paths,
     force,
-    model,
+    inputs: () => ModelInput.identitiesOf(model),
     outputs: [output, ...others],
     circumstances: { model: spokenName(model), output: named, written: output, gates },
   });

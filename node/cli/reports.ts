@@ -15,7 +15,7 @@ import {
   type ReportView,
   viewOf,
 } from '../../js/words/report/view.js';
-import { ModelInput } from '../model-input.js';
+import type { FileIdentity } from '../open-file.js';
 import { OutputFile } from '../output-file.js';
 import { writtenAt } from '../output-name.js';
 import { publish } from '../publication.js';
@@ -27,7 +27,8 @@ import { jsonText, printWarning, type Session } from './session.js';
 export interface ReportPlaces {
   readonly paths: readonly string[];
   readonly force: boolean;
-  readonly model: string;
+  /** Files of what the run reads. Asked for behind names that are wrong by themselves: then none of them is opened. */
+  readonly inputs: () => readonly FileIdentity[];
   /** Files of the run itself. */
   readonly outputs: readonly string[];
   readonly circumstances: Circumstances;
@@ -62,7 +63,7 @@ export class Reports {
   }
 
   /** Throws before anything is touched if a report cannot be written. */
-  static begin({ paths, force, model, outputs, circumstances }: ReportPlaces): Reports {
+  static begin({ paths, force, inputs: inputsOf, outputs, circumstances }: ReportPlaces): Reports {
     const kinds = paths.map(kindOf);
     const taken = new Map(outputs.map((output) => [realPath(output), 'the output itself']));
     for (const path of paths) {
@@ -73,7 +74,7 @@ export class Reports {
       taken.set(realPath(path), 'another report');
     }
     // A model that is not there is the first thing to tell.
-    const inputs = ModelInput.identitiesOf(model);
+    const inputs = inputsOf();
     const files: ReportFile[] = [];
     try {
       const choices = { force, inputs };

@@ -5,6 +5,7 @@ import {
   appendFileSync,
   closeSync,
   copyFileSync,
+  existsSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -20,6 +21,7 @@ import { basename, join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { convert, merge } from '#package/node';
 import { Folder, monoquant, shell } from '../support/cli.js';
+import { DEEP } from '../support/deep.js';
 import { failureOf } from '../support/failures.js';
 import { weights } from '../support/models.js';
 import { type Tensor, writeSafetensors } from '../support/safetensors.js';
@@ -87,7 +89,7 @@ describe('parts, merged', () => {
     [2, ['-b', '8']],
     [3, ['-b', '8', '--strategy', 'tensor']],
     [2, ['-b', '16']],
-    [9, ['-b', '4', '--scheme', 'asymmetric', '--group-size', '32']],
+    [DEEP ? 9 : 4, ['-b', '4', '--scheme', 'asymmetric', '--group-size', '32']],
   ])('%i of them are one run: %j', async (count, words) => {
     await makeParts(count, ...words);
     const parts = partsOf(count);
@@ -123,6 +125,26 @@ describe('parts, merged', () => {
     );
     const { timings, engine, ...same } = parseReport(whole.stdout);
     expect(merged).toMatchObject(same);
+  });
+
+  it('have a report of the whole, of a failed gate, too', async () => {
+    await makeParts(2, '-b', '4');
+    const reports = ['r.json', 'r.md', 'r.html'].map((name) => join(place, name));
+    const words = ['merge', ...partsOf(2), '-o', OUT, '-q'];
+    const flags = reports.flatMap((path) => ['--report', path]);
+    const failed = await monoquant(...words, ...flags, '--fail-under', '60');
+    expect(failed.code, failed.stderr).toBe(4);
+    expect(existsSync(OUT)).toBe(false);
+    expect(readFileSync(reports[1] ?? '', 'utf8')).toContain('60 dB');
+    const done = await monoquant(...words, ...flags, '--force');
+    expect(done.code, done.stderr).toBe(0);
+    const report = parseReport(readFileSync(reports[0] ?? '', 'utf8'));
+    expect(report.tensors).not.toHaveLength(0);
+    expect(readFileSync(reports[1] ?? '', 'utf8')).toContain(report.tensors[0]?.name);
+    // Neither a part nor the output.
+    for (const path of [partsOf(2)[0] ?? '', OUT]) {
+      expect((await monoquant(...words, '--force', '--report', path)).code).toBe(2);
+    }
   });
 
   it('have together about the bytes of the output, each its share of them', async () => {
