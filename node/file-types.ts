@@ -4,6 +4,7 @@
 import type { AnyBlob, AnyStream } from '../js/api/host-types.js';
 import type { ModelTypes } from '../js/api/model.js';
 import type {
+  CalibrateFileOptions,
   ConvertOptions,
   DequantizeOptions,
   QuantizeOptions,
@@ -60,5 +61,6 @@ export interface FileTypes extends ModelTypes {
   quantize: QuantizeOptions;
   convert: ConvertOptions;
   dequantize: DequantizeOptions;
+  calibrate: CalibrateFileOptions;
   result: QuantizeResult;
 }

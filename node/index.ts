@@ -18,7 +18,7 @@ export { GateError } from '../js/api/gate-error.js';
 export type { ModelOf, Tensors } from '../js/api/model.js';
 export { describeOutput } from '../js/api/model-config.js';
 export type {
-  CalibrateOptions,
+  CalibrateFileOptions as CalibrateOptions,
   CompareOptions,
   ConvertOptions,
   DequantizeOptions,

@@ -3,10 +3,12 @@
  * write are files.
  */
 import { join } from 'node:path';
+import type { CalibrationInput } from '../js/api/calibration.js';
 import { checkOneFile } from '../js/api/configuration.js';
 import { type ErrorCode, MonoquantError } from '../js/api/errors.js';
 import type { Functions } from '../js/api/functions.js';
 import {
+  type CalibrateRequest,
   openingFor,
   type QuantizeOptions,
   type QuantizeRequest,
@@ -23,6 +25,7 @@ import { type CalibrationFiles, openCalibration } from './calibration-files.js';
 import type { FileTypes, QuantizeResult } from './file-types.js';
 import { openModel } from './given-model.js';
 import type { Journal } from './journal.js';
+import { KeptCalibration } from './kept-calibration.js';
 import { ModelInput } from './model-input.js';
 import type { OutputPlaces } from './open-file.js';
 import type { SourceFile } from './opened-files.js';
@@ -69,6 +72,13 @@ class NodeModel extends Handle<NodeTypes> {
     super(host, input, options);
     this.#input = input;
     this.#companion = companion;
+  }
+
+  protected override keep(
+    request: CalibrateRequest,
+    inputs: readonly CalibrationInput[],
+  ): KeptCalibration | undefined {
+    return KeptCalibration.claim(request, this.#input.identities, inputs);
   }
 
   protected write(request: QuantizeRequest): Promise<QuantizeResult> {

@@ -25,6 +25,7 @@
 #include "monoquant/run/execute_stage.h"
 #include "monoquant/run/recheck_stage.h"
 #include "monoquant/run/seal_stage.h"
+#include "monoquant/run/statistics_stage.h"
 #include "monoquant/run/tensor_stage.h"
 #include "monoquant/run/verify_stage.h"
 
@@ -369,6 +370,35 @@ private:
   }
 };
 
+/// The model and the data must outlive the stage. Ask for the error at once.
+class StatisticsStage : public Stage {
+public:
+  StatisticsStage(const Inspector &model, const std::string &calibration, bool outer,
+                  size_t block_bytes)
+      : StatisticsStage(model, calibration::read_calibration(parse_json(calibration)), outer,
+                        block_bytes) {}
+
+  bool add_inputs(const Inspector &data) { return check(statistics().add_inputs(data.catalog())); }
+  /// Behind all `add_inputs`, before the first `next`: the size of the file; 0: see `error`.
+  double begin() {
+    const auto bytes = statistics().begin();
+    return check(bytes ? Result<void>() : bytes.error()) ? static_cast<double>(bytes.value()) : 0;
+  }
+
+private:
+  StatisticsStage(const Inspector &model, Result<calibration::Calibration> calibration, bool outer,
+                  size_t block_bytes)
+      : Stage(std::make_unique<run::StatisticsStage>(model.catalog(),
+                                                     calibration ? std::move(calibration.value())
+                                                                 : calibration::Calibration(),
+                                                     outer, block_bytes)) {
+    if (!calibration) {
+      fail(calibration.error());
+    }
+  }
+  run::StatisticsStage &statistics() { return static_cast<run::StatisticsStage &>(stage()); }
+};
+
 size_t set_threads(size_t threads) {
   workers() = std::make_unique<parallel::Workers>(threads);
   return workers()->count();
@@ -442,6 +472,10 @@ EMSCRIPTEN_BINDINGS(monoquant) {
       .constructor<const Inspector &, const Inspector &, const std::string &, size_t, size_t>()
       .function("calibration", &CalibrateStage::calibration)
       .function("problems", &CalibrateStage::problems);
+  emscripten::class_<StatisticsStage, emscripten::base<Stage>>("StatisticsStage")
+      .constructor<const Inspector &, const std::string &, bool, size_t>()
+      .function("addInputs", &StatisticsStage::add_inputs)
+      .function("begin", &StatisticsStage::begin);
   emscripten::class_<ExecuteStage, emscripten::base<Stage>>("TrialStage")
       .constructor<const Inspector &, const Inspector *, const Inspector *, size_t>(
           emscripten::allow_raw_pointers());

@@ -33,7 +33,17 @@ export interface ModuleStatistics {
   readonly valuesPerChannel: number;
   /** Sums of the squares of each input channel's values. */
   readonly squares: readonly number[];
+  /** Sums of each input channel's values, if they are known. */
+  readonly sums?: readonly number[];
+  /** What is not known, because some of the data were statistics that do not say it. */
+  readonly lacks?: readonly Lack[];
 }
+
+/**
+ * How many inputs there were; their range; their distribution over that; squares of channels; how channels move
+ * together.
+ */
+export type Lack = 'counts' | 'range' | 'distribution' | 'squares' | 'outer';
 
 export const CALIBRATION_FORMAT = 'monoquant-calibration';
 
@@ -55,7 +65,7 @@ export interface BlobData {
 }
 
 /**
- * Captured inputs, or a calibration: as a file (in Node a path or a `file:` URL, in browsers a File or a Blob;
+ * Captured inputs, statistics of them, or a calibration: as a file (in Node a path or a `file:` URL, in browsers a File or a Blob;
  * calibrations end in `.json`), or a Calibration itself.
  */
 export type CalibrationInput = string | URL | BlobData | Calibration;

@@ -95,6 +95,8 @@ export interface TensorInfo {
 export const FILE_FORMATS = [
   'safetensors',
   'npz',
+  'gguf',
+  'imatrix',
   'torch-zip',
   'torch-legacy',
   'torch-tar',

@@ -4,7 +4,7 @@
  */
 import type { CalibrationInput } from './calibration.js';
 import type { ModelOf, ModelTypes, Tensors } from './model.js';
-import type { CalibrateOptions, CompareOptions, RunOptions, ValidateOptions } from './options.js';
+import type { CompareOptions, RunOptions, ValidateOptions } from './options.js';
 import type { OpenOptions } from './plan-options.js';
 import type { Calibration, Comparison, Distribution, Validation } from './types.js';
 
@@ -26,7 +26,7 @@ export interface Functions<Types extends ModelTypes> {
   readonly calibrate: (
     model: Types['named'],
     data: CalibrationInput | readonly CalibrationInput[],
-    options?: CalibrateOptions,
+    options?: Types['calibrate'],
   ) => Promise<Calibration>;
   readonly validate: (
     file: Types['named'],

@@ -33,6 +33,7 @@ export interface ModelTypes {
   quantize: object;
   convert: object;
   dequantize: object;
+  calibrate: CalibrateOptions;
   result: unknown;
 }
 
@@ -49,7 +50,7 @@ export interface ModelOf<Types extends ModelTypes> extends Tensors {
   /** Reads captured inputs of its layers. */
   calibrate(
     data: CalibrationInput | readonly CalibrationInput[],
-    options?: CalibrateOptions,
+    options?: Types['calibrate'],
   ): Promise<Calibration>;
   /**
    * Checks the model, a quantized file. With `file`, that file is checked instead, with this model as the reference

@@ -7,7 +7,16 @@ import type { CalibrationInput } from './calibration.js';
 import { checkObject, checkString, contradiction, unexpected } from './check.js';
 import { configurationOf, copyingConfiguration, openingOf } from './configuration.js';
 import { isPackedName } from './model-files.js';
-import { CONVERT, DEQUANTIZE, GATES, OUTPUT, RUN, STRICT, VALIDATE } from './option-table/calls.js';
+import {
+  CONVERT,
+  DEQUANTIZE,
+  GATES,
+  KEEPING,
+  OUTPUT,
+  RUN,
+  STRICT,
+  VALIDATE,
+} from './option-table/calls.js';
 import { checkOptions, type Inputs } from './option-table/entry.js';
 import { OPENING } from './option-table/files.js';
 import { type PartChoice, partOf } from './option-table/part.js';
@@ -42,6 +51,19 @@ export interface ValidateOptions<Source>
 }
 
 export interface CalibrateOptions extends OpenOptions, RunOptions, Inputs<typeof STRICT> {}
+
+/** In hosts that have paths. */
+export interface CalibrateFileOptions extends CalibrateOptions, Inputs<typeof KEEPING> {}
+
+/** What a call of `calibrate` asks for. */
+export interface CalibrateRequest {
+  readonly run: RunOptions;
+  readonly opening: Opening;
+  readonly strict: boolean;
+  readonly output: string | undefined;
+  readonly force: boolean;
+  readonly secondMoments: boolean;
+}
 
 export interface QuantizeOptions
   extends PlanOptions,
@@ -130,14 +152,35 @@ export function openingFor(options: object): {
   return { run: checkOptions(RUN, given), opening: openingOf(given) };
 }
 
-export function resolveCalibrate(options: CalibrateOptions): {
-  readonly run: RunOptions;
-  readonly opening: Opening;
-  readonly strict: boolean;
-} {
-  const given = keysOf(options, RUN, OPENING, STRICT);
+export function resolveCalibrate(options: CalibrateOptions, hasPaths: boolean): CalibrateRequest {
+  const given = keysOf(options, RUN, OPENING, STRICT, hasPaths ? KEEPING : {});
   const { strict = false } = checkOptions(STRICT, given);
-  return { run: checkOptions(RUN, given), opening: openingOf(given), strict };
+  const { output, force = false, secondMoments = false } = checkOptions(KEEPING, given);
+  if (output !== undefined && !/\.(json|safetensors)$/i.test(output)) {
+    throw contradiction(
+      say`A calibration is kept as .json or .safetensors, but ${option('output')} names another file: "${output}".`,
+      'Name a file such as "calibration.json" or "statistics.safetensors".',
+    );
+  }
+  if (secondMoments && !keepsStatistics(output)) {
+    throw contradiction(
+      say`${option('secondMoments')} needs a .safetensors file to keep them in.`,
+      say`Name one: ${option('output', 'statistics.safetensors')}.`,
+    );
+  }
+  return {
+    run: checkOptions(RUN, given),
+    opening: openingOf(given),
+    strict,
+    output,
+    force,
+    secondMoments,
+  };
+}
+
+/** Whether a calibration of this name is a file of statistics. */
+export function keepsStatistics(output: string | undefined): boolean {
+  return output !== undefined && /\.safetensors$/i.test(output);
 }
 
 /** The data of a `calibrate` call: at least one file. */

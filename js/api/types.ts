@@ -150,6 +150,12 @@ export interface TensorReport {
   readonly outputs: readonly Pick<OutputTensor, 'dtype' | 'bytes'>[];
   /** Signal to quantization noise ratio in dB, from stored codes and stored scales; null: no error at all. */
   readonly sqnrDb: number | null;
+  /**
+   * The same of what its layer computes, estimated from what the calibration says of the inputs: their mean squares, or
+   * for `gptq` how they move together. Methods that use data trade the one for the other, so this one counts for
+   * `quality`, for gates, and for what comes first. Only where the calibration was used.
+   */
+  readonly outputSqnrDb?: number | null;
   readonly quality: Quality;
   /** Largest absolute difference of a weight to its stored value. */
   readonly maxError: number;
@@ -198,6 +204,8 @@ export interface Report {
   readonly outputConfig: OutputConfig;
   /** Mean SQNR in dB of all tensors that lost anything, weighted by their elements; null: nothing was lost. */
   readonly sqnrDb: number | null;
+  /** The same of what layers compute, for those whose inputs are known; null: none are, or nothing was lost. */
+  readonly outputSqnrDb: number | null;
   /** Worst first. */
   readonly tensors: readonly TensorReport[];
   readonly copied: readonly UnchangedTensor[];

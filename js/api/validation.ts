@@ -15,8 +15,11 @@ export type ActivationMode = Mode;
 /** A layer that was executed as a runtime would, beside the float layer. */
 export interface LayerRun {
   readonly mode: ActivationMode;
-  /** `seeded`: random ones, the same in every run. */
-  readonly inputs: 'captured' | 'seeded';
+  /**
+   * `seeded`: random ones, the same in every run; `statistics`: such ones, in each column as large as statistics of
+   * captured inputs say.
+   */
+  readonly inputs: 'captured' | 'statistics' | 'seeded';
   readonly samples: number;
   /** Of its outputs; null where nothing was lost. */
   readonly sqnrDb: number | null;

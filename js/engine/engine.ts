@@ -22,6 +22,7 @@ import type {
   WasmPlan,
   WasmRecheckStage,
   WasmStage,
+  WasmStatisticsStage,
 } from './wasm.js';
 
 export class Engine {
@@ -96,6 +97,17 @@ export class Engine {
   ): WasmCalibrateStage {
     const { CalibrateStage } = this.#module;
     return withoutError(new CalibrateStage(model, data, soFar ?? '', slots, blockBytes));
+  }
+
+  /** Writes what the calibration says as a file of statistics, and second moments if they are wanted. One slot. */
+  statisticsStage(
+    model: WasmInspector,
+    calibration: Json<Calibration>,
+    secondMoments: boolean,
+    { blockBytes }: BlockShape,
+  ): WasmStatisticsStage {
+    const { StatisticsStage } = this.#module;
+    return withoutError(new StatisticsStage(model, calibration, secondMoments, blockBytes));
   }
 
   /** Ends what all shares have encoded: `checksums` are theirs. */

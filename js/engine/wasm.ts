@@ -83,6 +83,14 @@ export interface WasmCalibrateStage extends WasmStage {
   problems(): Json<DataProblems>;
 }
 
+/** Writes statistics of inputs: `addInputs`, `begin`, and then as any other. Has one slot. */
+export interface WasmStatisticsStage extends WasmStage<object> {
+  /** A file of the data, if second moments are wanted. False: see `error`. */
+  addInputs(data: WasmInspector): boolean;
+  /** The bytes of the file; 0: see `error`. */
+  begin(): number;
+}
+
 /** What is wrong with captured inputs. */
 export interface DataProblems {
   /** Names that match no layer. */
@@ -112,9 +120,18 @@ export interface EncodeResult extends Checksums {
   readonly bytes: number;
   /**
    * Tensor, number of the band in it, sum of squares, sum of squared errors, largest error, scales at the edge of
-   * their dtype.
+   * their dtype; sum of squares and of squared errors of outputs, as far as inputs are known.
    */
-  readonly errors: readonly (readonly [number, number, number, number, number, number])[];
+  readonly errors: readonly (readonly [
+    tensor: number,
+    band: number,
+    signal: number,
+    noise: number,
+    peak: number,
+    edges: number,
+    outputSignal: number,
+    outputNoise: number,
+  ])[];
 }
 
 /**
@@ -125,7 +142,16 @@ export type BandRecord = readonly [
   tensor: number | null,
   band: number,
   ranges: readonly (readonly [offset: number, bytes: number, digest: string, crc32: number])[],
-  errors: readonly [number | null, number | null, number | null, edges: number] | null,
+  errors:
+    | readonly [
+        signal: number | null,
+        noise: number | null,
+        peak: number | null,
+        edges: number,
+        outputSignal: number | null,
+        outputNoise: number | null,
+      ]
+    | null,
   crc: readonly [crc32: number, bytes: number, ofTensor: number] | null,
 ];
 
@@ -232,7 +258,7 @@ export interface TrialLayer {
   readonly mode?: ActivationMode;
   /** What is unusual about how it was executed. */
   readonly note?: string;
-  readonly inputs?: 'captured' | 'seeded';
+  readonly inputs?: 'captured' | 'statistics' | 'seeded';
   readonly samples?: number;
   /** Of one sample. */
   readonly outputs?: number;
@@ -329,6 +355,13 @@ export interface WasmModule {
     slots: number,
     blockBytes: number,
   ) => WasmCalibrateStage;
+  /** Ask for its error at once. The model must outlive it. */
+  readonly StatisticsStage: new (
+    model: WasmInspector,
+    calibrationJson: Json<Calibration>,
+    secondMoments: boolean,
+    blockBytes: number,
+  ) => WasmStatisticsStage;
   /**
    * Executes the quantized layers of `file` beside those of `reference`, on inputs from `data`: source 2. Has one
    * slot; the inspectors must outlive it.

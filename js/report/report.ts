@@ -14,12 +14,20 @@ export interface RunPlan extends Omit<PlanFacts, 'tensors'> {
   readonly tensors: readonly DecidedTensor[];
 }
 
-type Results = Pick<Report, 'sqnrDb' | 'tensors' | 'copied' | 'tied' | 'dropped' | 'warnings'>;
+type Results = Pick<
+  Report,
+  'sqnrDb' | 'outputSqnrDb' | 'tensors' | 'copied' | 'tied' | 'dropped' | 'warnings'
+>;
 
 export function resultsOf(plan: RunPlan, shares: readonly EncodedShare[]): Results {
   const tensors = reportTensors(plan.tensors, shares);
   return {
     sqnrDb: meanSqnr(tensors),
+    outputSqnrDb: meanSqnr(
+      tensors.flatMap(({ elements, outputSqnrDb: sqnrDb }) =>
+        sqnrDb === undefined ? [] : [{ elements, sqnrDb }],
+      ),
+    ),
     tensors,
     copied: unchanged(plan, 'copy'),
     tied: unchanged(plan, 'tie'),
@@ -30,7 +38,13 @@ export function resultsOf(plan: RunPlan, shares: readonly EncodedShare[]): Resul
 
 /** Of a part: its tensors go on in others, and whoever has all of them measures. */
 export function withoutQuality(plan: RunPlan): Results {
-  return { ...resultsOf(plan, []), sqnrDb: null, tensors: [], warnings: plan.warnings };
+  return {
+    ...resultsOf(plan, []),
+    sqnrDb: null,
+    outputSqnrDb: null,
+    tensors: [],
+    warnings: plan.warnings,
+  };
 }
 
 /** Every byte of the output belongs to some share; one that nobody wrote would never be verified. */
@@ -48,9 +62,16 @@ export function checkWritten(
   );
 }
 
-type ErrorSums = Pick<BandErrors, 'signal' | 'noise' | 'peak' | 'edges'>;
+type ErrorSums = Omit<BandErrors, 'tensor' | 'band'>;
 
-const NO_ERRORS: ErrorSums = { signal: 0, noise: 0, peak: 0, edges: 0 };
+const NO_ERRORS: ErrorSums = {
+  signal: 0,
+  noise: 0,
+  peak: 0,
+  edges: 0,
+  outputSignal: 0,
+  outputNoise: 0,
+};
 
 /** What was lost in each tensor that was changed, worst first. */
 function reportTensors(
@@ -66,6 +87,8 @@ function reportTensors(
       if (decision !== 'quantize' && decision !== 'convert') return [];
       const errors = sums.get(index) ?? NO_ERRORS;
       const sqnrDb = sqnrOf(errors);
+      const { outputSignal: signal, outputNoise: noise } = errors;
+      const output = signal === 0 ? {} : { outputSqnrDb: sqnrOf({ signal, noise }) };
       const codes = quantization === undefined ? {} : { quantization };
       return [
         {
@@ -77,7 +100,8 @@ function reportTensors(
           ...codes,
           outputs,
           sqnrDb,
-          quality: qualityOf({ sqnrDb, ...codes }),
+          ...output,
+          quality: qualityOf({ sqnrDb, ...output, ...codes }),
           maxError: errors.peak,
           ...(errors.edges === 0 ? {} : { edgeScales: errors.edges }),
           sourceBytes: bytes,
@@ -95,13 +119,15 @@ function sumErrors(shares: readonly EncodedShare[]): ReadonlyMap<number, ErrorSu
   const bands = shares.flatMap(({ errors }) => rowsOf(errors));
   bands.sort((a, b) => a.tensor - b.tensor || a.band - b.band);
   const sums = new Map<number, ErrorSums>();
-  for (const { tensor, signal, noise, peak, edges } of bands) {
+  for (const { tensor, band: _, ...errors } of bands) {
     const sum = sums.get(tensor) ?? NO_ERRORS;
     sums.set(tensor, {
-      signal: sum.signal + signal,
-      noise: sum.noise + noise,
-      peak: Math.max(sum.peak, peak),
-      edges: sum.edges + edges,
+      signal: sum.signal + errors.signal,
+      noise: sum.noise + errors.noise,
+      peak: Math.max(sum.peak, errors.peak),
+      edges: sum.edges + errors.edges,
+      outputSignal: sum.outputSignal + errors.outputSignal,
+      outputNoise: sum.outputNoise + errors.outputNoise,
     });
   }
   return sums;

@@ -39,11 +39,24 @@ export function sqnrOf({
 
 interface Rated {
   readonly sqnrDb: number | null;
+  /** Of what its layer computes, if that is known: then it is what counts. */
+  readonly outputSqnrDb?: number | null;
+}
+
+/** The number that a tensor is judged by. */
+export function countedSqnr({ sqnrDb, outputSqnrDb = sqnrDb }: Rated): number | null {
+  return outputSqnrDb;
+}
+
+/** `17.20 dB`, `26.90 dB of its output`. */
+export function countedWords(tensor: Rated): string {
+  const of = tensor.outputSqnrDb === undefined ? '' : ' of its output';
+  return decibels(countedSqnr(tensor)) + of;
 }
 
 /** For sorting: no error at all comes after every number. */
 export function worstFirst(a: Rated, b: Rated): number {
-  return (a.sqnrDb ?? Number.MAX_VALUE) - (b.sqnrDb ?? Number.MAX_VALUE);
+  return (countedSqnr(a) ?? Number.MAX_VALUE) - (countedSqnr(b) ?? Number.MAX_VALUE);
 }
 
 /** Of the tensors that lost anything, weighted by their elements; null if none did. */
@@ -59,7 +72,7 @@ export function meanSqnr(tensors: readonly (Rated & { readonly elements: number 
 }
 
 export function qualityOf(tensor: Rated & Pick<TensorReport, 'quantization'>): Quality {
-  const { sqnrDb } = tensor;
+  const sqnrDb = countedSqnr(tensor);
   if (sqnrDb === null || sqnrDb >= lowSqnrDb(tensor)) return 'good';
   return sqnrDb >= VERY_LOW_SQNR_DB ? 'low' : 'very-low';
 }
@@ -98,11 +111,15 @@ export function shortfalls(
   if (tensors.length === 0) {
     return [{ words: `${wanted}, found none to measure`, tensor: '', sqnrDb: null }];
   }
-  return tensors.flatMap(({ name, sqnrDb, unmeasured }): Shortfall[] => {
+  return tensors.flatMap((tensor): Shortfall[] => {
+    const { name, unmeasured } = tensor;
+    const sqnrDb = countedSqnr(tensor);
     if (unmeasured !== undefined) {
       return [{ words: `${wanted}, but "${name}" ${unmeasured}`, tensor: name, sqnrDb: null }];
     }
     if (sqnrDb === null || sqnrDb >= failUnder) return [];
-    return [{ words: `${wanted}, found ${decibels(sqnrDb)} in "${name}"`, tensor: name, sqnrDb }];
+    return [
+      { words: `${wanted}, found ${countedWords(tensor)} in "${name}"`, tensor: name, sqnrDb },
+    ];
   });
 }

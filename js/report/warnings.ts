@@ -4,7 +4,7 @@
  */
 import type { TensorReport, Warning, WarningCode } from '../api/types.js';
 import { warningOf } from '../api/warning.js';
-import { decibels, lowSqnrDb, VERY_LOW_SQNR_DB } from './sqnr.js';
+import { countedWords, lowSqnrDb, VERY_LOW_SQNR_DB } from './sqnr.js';
 
 /** One of a kind at most. `tensors` are sorted, worst first. */
 export function qualityWarnings(tensors: readonly TensorReport[]): readonly Warning[] {
@@ -38,8 +38,8 @@ function sqnrWarning(
   const limit = limits.join(' or ');
   const what =
     low.length === 1
-      ? `"${worst.name}" has an SQNR of ${decibels(worst.sqnrDb)}, below ${limit} dB`
-      : `${low.length} tensors have an SQNR below ${limit} dB; the worst is "${worst.name}" with ${decibels(worst.sqnrDb)}`;
+      ? `"${worst.name}" has an SQNR of ${countedWords(worst)}, below ${limit} dB`
+      : `${low.length} tensors have an SQNR below ${limit} dB; the worst is "${worst.name}" with ${countedWords(worst)}`;
   const message = `${what}. More bits or smaller groups help, or leaving them alone.`;
   return warningOf(code, message, namesOf(low));
 }

@@ -7,7 +7,7 @@ import { contradiction } from '../api/check.js';
 import { pickleWarnings } from '../api/file-warnings.js';
 import { type Json, parseJson, toJson } from '../api/json.js';
 import type { RunOptions } from '../api/options.js';
-import { option, say } from '../api/sentence.js';
+import { type OptionToken, option, say } from '../api/sentence.js';
 import type { Quantization, Warning } from '../api/types.js';
 import type { DataProblems, OpenOptions } from '../engine/wasm.js';
 import { completeWarnings, dataWarnings } from '../report/data-warnings.js';
@@ -90,11 +90,54 @@ export function inputsFor<Source>(
   parts: readonly CalibrationPart<Source>[],
 ): readonly Source[] {
   if (!tensors.some(({ quantization }) => quantization?.method === 'gptq')) return [];
+  return sourcesOf(parts, 'The method gptq');
+}
+
+/** Where a calibration is kept, from its claim on: a file that is whole or absent. */
+export interface CalibrationPlace<Sink> {
+  /** Where statistics are written, if the name asks for them; else it takes the document. */
+  readonly sink: Sink | undefined;
+  readonly takesSecondMoments: boolean;
+  fill(document: Calibration): void;
+  publish(): Promise<void>;
+  /** Leaves nothing behind but what was published. */
+  discard(): void;
+}
+
+/** Writes what the model's plans use as statistics. Second moments are made of the data themselves. */
+export function writeStatistics<Source, Sink, Output>(
+  model: RemoteFile<Source, Sink, Output>,
+  parts: readonly CalibrationPart<Source>[],
+  { sink, secondMoments }: { readonly sink: Sink; readonly secondMoments: boolean },
+  run: RunOptions,
+): Promise<Output> {
+  const write = (data: readonly number[]) =>
+    withStage('calibrate', run, (controls) =>
+      model.request('writeStatistics', { data, secondMoments, sink }, controls),
+    );
+  if (!secondMoments) return write([]);
+  const sources = sourcesOf(parts, option('secondMoments'));
+  const opened: number[] = [];
+  const openRest = (index: number): Promise<Output> => {
+    const source = sources[index];
+    if (source === undefined) return write(opened);
+    return withFile(model.session, source, AS_DATA, run.signal, ({ number }) => {
+      opened.push(number);
+      return openRest(index + 1);
+    });
+  };
+  return openRest(0);
+}
+
+function sourcesOf<Source>(
+  parts: readonly CalibrationPart<Source>[],
+  who: string | OptionToken,
+): readonly Source[] {
   return parts.map((part) => {
     if (part.kind === 'data') return part.source;
     throw contradiction(
-      'The method gptq needs captured inputs; a calibration has only what was counted of them.',
-      say`Give the files of captured inputs themselves, or take ${option('method', 'mse')}.`,
+      say`${who} needs captured inputs or second moments of them; a calibration in JSON has neither.`,
+      say`Give the files of captured inputs themselves, or statistics that were made with ${option('secondMoments')}.`,
     );
   });
 }

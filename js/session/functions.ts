@@ -5,7 +5,6 @@ import type { CalibrationInput } from '../api/calibration.js';
 import type { Functions } from '../api/functions.js';
 import type { ModelOf, Tensors } from '../api/model.js';
 import {
-  type CalibrateOptions,
   type CompareOptions,
   openingFor,
   type RunOptions,
@@ -78,7 +77,7 @@ export function functionsOf<Types extends HostTypes>(host: Host<Types>): Functio
     calibrate: async (
       model: Named,
       data: CalibrationInput | readonly CalibrationInput[],
-      options: CalibrateOptions = {},
+      options: Types['calibrate'] = {},
     ) => withModel(model, openingFor(options), (opened) => opened.calibrate(data, options)),
 
     validate: async (file: Named, options: ValidateOptions<Named> = {}) => {

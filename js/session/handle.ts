@@ -11,7 +11,7 @@ import { MonoquantError } from '../api/errors.js';
 import { pickleWarnings } from '../api/file-warnings.js';
 import { parseJson } from '../api/json.js';
 import {
-  type CalibrateOptions,
+  type CalibrateRequest,
   type CompareOptions,
   type QuantizeRequest,
   type RunOptions,
@@ -41,9 +41,11 @@ import type { PlannedFile } from '../worker/plan-facts.js';
 import {
   asDocument,
   type CalibrationPart,
+  type CalibrationPlace,
   calibrateWith,
   calibrationOf,
   inputsFor,
+  writeStatistics,
 } from './calibrate.js';
 import { compareFiles, countValues, lookAtBoth } from './compare.js';
 import type { HandleOptions, Host, HostTypes, OpenHandle } from './host.js';
@@ -199,11 +201,34 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
 
   async calibrate(
     data: CalibrationInput | readonly CalibrationInput[],
-    options: CalibrateOptions = {},
+    options: Types['calibrate'] = {},
   ): Promise<Calibration> {
-    const { run, opening, strict } = resolveCalibrate({ ...this.place.opening, ...options });
+    const request = resolveCalibrate({ ...this.place.opening, ...options }, this.#hasPaths);
+    const { run, opening } = request;
     this.place.checkAsOpened(run, opening);
-    return this.place.withData(run, resolveData(data), async (parts) => {
+    const inputs = resolveData(data);
+    const kept = this.keep(request, inputs);
+    try {
+      return await this.#calibrate(request, inputs, kept);
+    } finally {
+      kept?.discard();
+    }
+  }
+
+  /** Takes the place that was asked for. */
+  protected keep(
+    _request: CalibrateRequest,
+    _inputs: readonly CalibrationInput[],
+  ): CalibrationPlace<Types['sink']> | undefined {
+    return undefined;
+  }
+
+  #calibrate(
+    { run, strict }: CalibrateRequest,
+    inputs: readonly CalibrationInput[],
+    kept: CalibrationPlace<Types['sink']> | undefined,
+  ): Promise<Calibration> {
+    return this.place.withData(run, inputs, async (parts) => {
       run.onProgress?.({ stage: 'plan', bytes: 0, totalBytes: 0, fraction: 0, tensor: '' });
       const file = await this.#file(false, run);
       const found = await calibrateWith(file, parts, run);
@@ -213,7 +238,13 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
       const warnings = [...pickleWarnings(catalog), ...found.warnings];
       const calibration = asDocument(json, { ...found, warnings });
       gateWarnings(calibration.warnings ?? [], { strict });
+      if (kept?.sink === undefined) kept?.fill(calibration);
+      else {
+        const { sink, takesSecondMoments: secondMoments } = kept;
+        await writeStatistics(file, parts, { sink, secondMoments }, run);
+      }
       await this.place.input.checkUnchanged();
+      await kept?.publish();
       return calibration;
     });
   }

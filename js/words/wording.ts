@@ -49,6 +49,8 @@ export const REASON_WORDS: Readonly<Record<Reason, string>> = {
 export const FORMAT_WORDS: Readonly<Record<FileFormat, string>> = {
   safetensors: 'safetensors',
   npz: 'NumPy archive (npz)',
+  gguf: 'GGUF',
+  imatrix: 'importance matrix of llama.cpp',
   'torch-zip': 'PyTorch (zip)',
   'torch-legacy': 'PyTorch before 1.6 (pickle stream)',
   'torch-tar': 'PyTorch before 0.2 (tar)',

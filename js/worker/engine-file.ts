@@ -6,7 +6,7 @@ import { MonoquantError } from '../api/errors.js';
 import { type Json, parseJson, toJson } from '../api/json.js';
 import type { Calibration, Catalog, Distribution, Problem, Warning } from '../api/types.js';
 import { countDistribution } from '../engine/distribution.js';
-import { deleteQuietly, type Engine, withHandle } from '../engine/engine.js';
+import { deleteQuietly, type Engine, throwIfError, withHandle } from '../engine/engine.js';
 import { engineOptions } from '../engine/engine-options.js';
 import { type OnStageProgress, runStage } from '../engine/pipeline.js';
 import type { JoinedShards } from '../engine/shards.js';
@@ -21,8 +21,10 @@ import type {
   WasmPlan,
   WasmStage,
 } from '../engine/wasm.js';
+import type { ByteSink } from '../io/byte-sink.js';
 import type { BlockShape, ByteSource } from '../io/byte-source.js';
 import { EngineRun } from './engine-run.js';
+import { inspectOutput } from './inspect-output.js';
 import { type PlanFacts, planFacts, warningsBefore } from './plan-facts.js';
 import type { PlanChoice } from './protocol.js';
 
@@ -104,6 +106,38 @@ export class EngineFile<Output> {
       await runStage(stage, { sources: [data.source], slots: blocks.slots, onProgress });
       this.#calibration = stage.calibration();
       return stage.problems();
+    });
+  }
+
+  /** Writes the calibration as a file of statistics; `data`: all that it was made of, if second moments are wanted. */
+  async writeStatistics(
+    data: readonly EngineFile<Output>[],
+    secondMoments: boolean,
+    open: (size: number) => Promise<ByteSink<Output>>,
+    onProgress?: OnStageProgress,
+  ): Promise<Output> {
+    const calibration = this.#calibration;
+    if (calibration === null) throw new MonoquantError('internal', 'There is no calibration.');
+    const blocks = this.#blocksWith(...data);
+    const made = this.#engine.statisticsStage(this.inspector, calibration, secondMoments, blocks);
+    return withHandle(made, async (stage) => {
+      for (const { inspector } of data) {
+        if (!stage.addInputs(inspector)) throwIfError(stage.error());
+      }
+      const size = stage.begin();
+      throwIfError(stage.error());
+      const sink = await open(size);
+      try {
+        const sources = data.map((file) => file.source);
+        await runStage(stage, { sources, sink, slots: 1, onProgress });
+        await withHandle(await inspectOutput(this.#engine, sink), async (output) =>
+          throwIfError(output.error()),
+        );
+        return await sink.finish();
+      } catch (error) {
+        await sink.abort();
+        throw error;
+      }
     });
   }
 

@@ -218,6 +218,8 @@ function bandErrors([
   noise,
   peak,
   edges,
+  outputSignal,
+  outputNoise,
 ]: EncodeResult['errors'][number]): BandErrors {
-  return { tensor, band, signal, noise, peak, edges };
+  return { tensor, band, signal, noise, peak, edges, outputSignal, outputNoise };
 }

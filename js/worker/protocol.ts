@@ -69,6 +69,11 @@ export interface Calls<Source, Sink, Output> {
   /** Adds an open file of captured inputs to the calibration. */
   readonly calibrate: Call<{ readonly data: number }, Json<DataProblems>>;
   readonly calibration: Call<null, Json<Calibration> | null>;
+  /** Writes the calibration as a file of statistics, from open files of all its data if second moments are wanted. */
+  readonly writeStatistics: Call<
+    { readonly data: readonly number[]; readonly secondMoments: boolean; readonly sink: Sink },
+    Output
+  >;
   /** A plan as a whole, which is not kept, and what was known before it. */
   readonly planDocument: Call<
     PlanChoice,
@@ -173,6 +178,9 @@ export interface BandErrors {
   readonly peak: number;
   /** Scales at the edge of their dtype. */
   readonly edges: number;
+  /** Sum of squares and of squared errors of what its layer computes; 0 and 0 if nothing is known of the inputs. */
+  readonly outputSignal: number;
+  readonly outputNoise: number;
 }
 
 export type Request<Source, Sink> = {

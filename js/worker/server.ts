@@ -80,6 +80,13 @@ class SessionWorker<Source, Sink, Output> {
     setCalibration: (file, calibration) => file.setCalibration(calibration),
     calibrate: (file, { data }, onProgress) => file.calibrate(this.#opened(data), onProgress),
     calibration: (file) => file.calibration(),
+    writeStatistics: (file, { data, secondMoments, sink }, onProgress) =>
+      file.writeStatistics(
+        data.map((number) => this.#opened(number)),
+        secondMoments,
+        (size) => this.#host.openSink(sink, size),
+        onProgress,
+      ),
     plan: (file, choice) => file.plan(choice),
     planDocument: (file, choice) => file.planDocument(choice),
     planFacts: (file) => file.planFacts(),

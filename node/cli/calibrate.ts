@@ -3,16 +3,10 @@
  * It exists because data are read once, and a model may be quantized many times.
  * The output appears whole or not at all; a NaN, a name or a width that does not fit is told by name.
  */
-import type { Calibration } from '../../js/api/calibration.js';
-import type { CalibrateOptions } from '../../js/api/options.js';
-import { addressOf } from '../../js/url/address.js';
+import type { Calibration, ModuleStatistics } from '../../js/api/calibration.js';
+import type { CalibrateFileOptions } from '../../js/api/options.js';
 import { formatCount, formatPlural } from '../../js/words/format.js';
-import { printable, printableJson } from '../../js/words/printable.js';
-import { InputFile } from '../input-file.js';
-import { ModelInput } from '../model-input.js';
-import { leadsTo } from '../open-file.js';
-import { OutputFile } from '../output-file.js';
-import { publish } from '../publication.js';
+import { printable } from '../../js/words/printable.js';
 import type { Arguments } from './arguments.js';
 import { besideModel } from './beside-model.js';
 import { type Fact, renderFacts } from './facts.js';
@@ -33,17 +27,13 @@ export async function runCalibrate(
       'For example: monoquant calibrate model.safetensors inputs.pt -o calibration.json',
     );
   }
-  const { force = false, ...choices } = options;
-  const output = values.output ?? besideModel(model, '_calibration.json');
-  const file = claim(output, force, model, data);
-  let calibration: Calibration;
-  try {
-    calibration = await observe(model, data, { choices, values }, session);
-    file.fill(`${printableJson(calibration, 0)}\n`);
-    await publish([file]);
-  } finally {
-    file.discard();
-  }
+  const { output = besideModel(model, '_calibration.json'), ...choices } = options;
+  const calibration = await observe(
+    model,
+    data,
+    { choices: { ...choices, output }, values },
+    session,
+  );
   const warnings = calibration.warnings ?? [];
   if (values.json) printJson(session.out, calibration);
   else if (values.quiet) printPath(session.out, output);
@@ -54,7 +44,7 @@ export async function runCalibrate(
 async function observe(
   model: string,
   data: readonly string[],
-  { choices, values }: { choices: CalibrateOptions; values: FlagValues<CalibrateFlag> },
+  { choices, values }: { choices: CalibrateFileOptions; values: FlagValues<CalibrateFlag> },
   session: Session,
 ): Promise<Calibration> {
   const { calibrate } = await import('../index.js');
@@ -68,22 +58,14 @@ async function observe(
   );
 }
 
-/** Takes the output's place before any work; it must be none of the inputs. */
-function claim(path: string, force: boolean, model: string, data: readonly string[]): OutputFile {
-  const inputs = ModelInput.identitiesOf(model);
-  for (const name of data) {
-    if (addressOf(name) !== undefined) continue;
-    const file = InputFile.open(name);
-    file.close();
-    if (!leadsTo(path, file.identity)) continue;
-    throw usageError(`The output "${path}" is one of the inputs.`, 'Choose another name.');
-  }
-  return OutputFile.create(path, { force, inputs });
+/** Statistics do not say how many values they are of all channels together. */
+function valuesOf({ values, valuesPerChannel, squares }: ModuleStatistics): number {
+  return values > 0 ? values : valuesPerChannel * squares.length;
 }
 
 function facts({ modules, leftOut }: Calibration, output: string): Fact[] {
   const samples = Object.values(modules).map((module) => module.samples);
-  const values = Object.values(modules).reduce((sum, module) => sum + module.values, 0);
+  const values = Object.values(modules).reduce((sum, module) => sum + valuesOf(module), 0);
   const least = samples.reduce((few, count) => Math.min(few, count), Number.POSITIVE_INFINITY);
   const most = samples.reduce((many, count) => Math.max(many, count), 0);
   return [

@@ -3,7 +3,7 @@
  * The same checks serve programs, which name options, and people, who typed flags.
  */
 import { MonoquantError } from '../../js/api/errors.js';
-import { GATES, OUTPUT, RUN, VALIDATE } from '../../js/api/option-table/calls.js';
+import { GATES, KEEPING, OUTPUT, RUN, VALIDATE } from '../../js/api/option-table/calls.js';
 import type { Entry } from '../../js/api/option-table/entry.js';
 import { SWITCH_OF } from '../../js/api/option-table/mode.js';
 import { OPTIONS } from '../../js/api/option-table/table.js';
@@ -13,6 +13,7 @@ import { flagOf } from './flag.js';
 
 const TABLE: Readonly<Record<string, Entry>> = {
   ...VALIDATE,
+  ...KEEPING,
   ...OUTPUT,
   ...GATES,
   ...RUN,

@@ -8,6 +8,7 @@ import {
   DEQUANTIZE,
   FAIL_UNDER,
   GATES,
+  KEEPING,
   OUTPUT,
   RUN,
   STRICT,
@@ -126,14 +127,7 @@ export const QUANTIZE_FLAGS = [
 export type QuantizeFlag = FlagOf<typeof QUANTIZE_FLAGS>;
 
 export const CALIBRATE_FLAGS = oneSection([
-  {
-    kind: 'text',
-    name: 'output',
-    short: 'o',
-    value: 'FILE',
-    help: 'default: MODEL_calibration.json',
-  },
-  ...flagsOf({ ...FORCE, ...OPENING, ...STRICT }),
+  ...flagsOf({ ...KEEPING, ...OPENING, ...STRICT }),
   { ...JSON_DOCUMENT, help: 'print the calibration as well' },
   QUIET,
   HELP,
@@ -162,6 +156,7 @@ export type DequantizeFlag = FlagOf<typeof DEQUANTIZE_FLAGS>;
 
 export const MERGE_FLAGS = oneSection([
   ...flagsOf({ ...OUTPUT_FILE, ...FORCE, ...GATES }),
+  REPORT,
   { ...JSON_DOCUMENT, help: 'print the report as one JSON document' },
   { ...VERBOSE, excludes: 'quiet' },
   QUIET,

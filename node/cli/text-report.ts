@@ -6,7 +6,7 @@
 import type { Quality, Report } from '../../js/api/types.js';
 import { formatDuration, formatPlural } from '../../js/words/format.js';
 import { reportFacts } from '../../js/words/report/facts.js';
-import { narrowed, reportTables } from '../../js/words/report/tables.js';
+import { knowsOutputs, narrowed, reportTables } from '../../js/words/report/tables.js';
 import { type Fact, renderFacts } from './facts.js';
 import type { Screen, Style } from './screen.js';
 import { renderTableView } from './text-table.js';
@@ -41,7 +41,7 @@ function worst(report: Report) {
     dropped: [],
   };
   return reportTables(shown).map((table) => ({
-    ...narrowed(table, COLUMNS_SHOWN),
+    ...narrowed(table, COLUMNS_SHOWN + (knowsOutputs(report) ? 1 : 0)),
     title: 'worst tensors',
   }));
 }

@@ -89,12 +89,17 @@ function facts(
   ];
 }
 
+const INPUT_WORDS = [
+  ['captured', 'captured'],
+  ['statistics', 'typical'],
+  ['seeded', 'random'],
+] as const;
+
 /** What the layers were executed on, and beside. */
 function runWords(tensors: Validation['tensors'], hasReference: boolean): string {
   const runs = tensors.flatMap(({ run }) => run ?? []);
-  const captured = runs.filter(({ inputs }) => inputs === 'captured').length;
-  const random = captured === 0 ? 'random' : 'captured and random';
-  const inputs = captured === runs.length ? 'captured' : random;
+  const kinds = INPUT_WORDS.filter(([kind]) => runs.some(({ inputs }) => inputs === kind));
+  const inputs = kinds.map(([, words]) => words).join(' and ');
   const beside = hasReference ? '' : ', beside the dequantized weights';
   return ` (${formatPlural(runs.length, 'executed tensor')}, ${inputs} inputs${beside})`;
 }

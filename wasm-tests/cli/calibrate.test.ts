@@ -5,10 +5,10 @@
  */
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
-import type { Calibration, Report } from '#package/node';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Calibration, Plan, Report } from '#package/node';
 import { Folder, monoquant } from '../support/cli.js';
-import { filled } from '../support/models.js';
+import { filled, weights } from '../support/models.js';
 import { readSafetensors } from '../support/safetensors.js';
 
 const FIXTURES = join(import.meta.dirname, '../fixtures/calibration');
@@ -18,6 +18,18 @@ for (const name of ['model.pt', 'inputs.pt', 'inputs.npz', 'inputs.safetensors']
 }
 const model = folder.at('model.pt');
 const inputs = folder.at('inputs.pt');
+const safe = folder.at('inputs.safetensors');
+const imatrix = (kind: string) => join(FIXTURES, `../statistics/tiny-imatrix.${kind}`);
+/** A layer of the model that they are of. */
+const LLAMA: Readonly<Record<string, readonly number[]>> = {
+  'self_attn.q_proj': [32, 256],
+  'self_attn.k_proj': [16, 256],
+  'self_attn.v_proj': [16, 256],
+  'self_attn.o_proj': [256, 32],
+  'mlp.gate_proj': [16, 256],
+  'mlp.up_proj': [16, 256],
+  'mlp.down_proj': [256, 16],
+};
 const all = ['--min-elements', '0', '--no-default-ignore'];
 
 const read = (name: string) => new Uint8Array(readFileSync(folder.at(name)));
@@ -73,17 +85,97 @@ describe('calibrate', () => {
   });
 });
 
+describe('statistics', () => {
+  const statistics = folder.at('statistics.safetensors');
+
+  it('are kept by calibrate, and are worth as much as the inputs', async () => {
+    const words = ['calibrate', model, '-o', statistics, '--second-moments', '--force'];
+    const { code, stderr } = await monoquant(...words, inputs);
+    expect(code, stderr).toBe(0);
+    const kept = readSafetensors(read('statistics.safetensors'));
+    expect(kept.tensors.get('fc.in_outer')?.shape).toEqual([16, 16]);
+    for (const [index, source] of [inputs, statistics].entries()) {
+      const run = await monoquant(
+        ...['quantize', model, '-c', source, '-b', '4', '--method', 'gptq', ...all],
+        ...['-o', folder.at(`gptq${index}.safetensors`)],
+      );
+      expect(run.code, run.stderr).toBe(0);
+    }
+    expect(read('gptq0.safetensors')).toEqual(read('gptq1.safetensors'));
+    // What is made of them is what they are, and they are not in the place of their own output.
+    const again = await monoquant(
+      ...['calibrate', model, statistics, '-o', folder.at('again.safetensors')],
+      '--second-moments',
+    );
+    expect(again.code, again.stderr).toBe(0);
+    expect(read('again.safetensors')).toEqual(read('statistics.safetensors'));
+    expect((await monoquant(...words, statistics)).code).toBe(2);
+  });
+
+  it.each(['gguf', 'dat'])('of llama-imatrix weight the search: .%s', async (kind) => {
+    const llama = folder.write(
+      'llama.safetensors',
+      [0, 1].flatMap((layer) =>
+        Object.entries(LLAMA).map(([name, shape], index) =>
+          weights(`model.layers.${layer}.${name}.weight`, 'F32', shape, 10 * layer + index),
+        ),
+      ),
+    );
+    const words = ['quantize', llama, '-b', '4', '--min-elements', '0', '--force', '--json'];
+    const plain = await monoquant(...words, '-o', folder.at('plain.safetensors'));
+    const run = await monoquant(
+      ...[...words, '-c', imatrix(kind), '-o', folder.at(`${kind}.safetensors`)],
+    );
+    expect(run.code, run.stderr).toBe(0);
+    const report = JSON.parse(run.stdout) as Report;
+    const { stdout } = await monoquant(...words, '-c', imatrix(kind), '--dry-run');
+    const { tensors } = JSON.parse(stdout) as Plan;
+    expect(tensors.map(({ explanation }) => explanation)).toEqual(
+      Array.from({ length: 14 }, () => expect.stringContaining('by its inputs')),
+    );
+    const codes = report.warnings.map(({ code }) => code);
+    expect(codes.filter((code) => code.startsWith('calibration'))).toEqual([]);
+    expect(plain.code).toBe(0);
+    expect(read(`${kind}.safetensors`)).not.toEqual(read('plain.safetensors'));
+  });
+});
+
 describe('mistakes', () => {
   const none = folder.write('none.safetensors', [filled('other', 'F32', [8, 8], () => 1)]);
   writeFileSync(folder.at('broken.npz'), readFileSync(folder.at('inputs.npz')).subarray(0, 9000));
   writeFileSync(folder.at('broken.json'), '{"format": "monoquant-calibration"}');
   writeFileSync(folder.at('there.json'), 'precious');
+  const header = Buffer.alloc(24);
+  header.write('GGUF');
+  header.writeUInt32LE(3, 4);
+  writeFileSync(folder.at('other.gguf'), header);
+  beforeAll(async () => {
+    const { code } = await monoquant('calibrate', model, inputs, '-o', folder.at('stored.json'));
+    expect(code).toBe(0);
+  });
   const rows: readonly (readonly [code: number, says: string, words: readonly string[]])[] = [
     [2, 'captured inputs', ['calibrate', model]],
     [2, 'other', ['calibrate', model, none, '-o', folder.at('no.json')]],
     [2, 'exists already', ['calibrate', model, inputs, '-o', folder.at('there.json')]],
-    [2, 'the inputs', ['calibrate', model, inputs, '-o', inputs, '--force']],
+    [2, 'the inputs', ['calibrate', model, safe, '-o', safe, '--force']],
     [2, 'the inputs', ['quantize', model, '-c', inputs, '-o', inputs, '--force']],
+    [2, 'kept as .json', ['calibrate', model, inputs, '-o', folder.at('no.txt')]],
+    [
+      2,
+      '--second-moments',
+      ['calibrate', model, inputs, '-o', folder.at('no.json'), '--second-moments'],
+    ],
+    [
+      2,
+      'has neither',
+      [
+        ...['calibrate', model, folder.at('stored.json'), inputs],
+        ...['-o', folder.at('no.safetensors'), '--second-moments'],
+      ],
+    ],
+    [5, 'GGUF', ['calibrate', model, folder.at('other.gguf'), '-o', folder.at('no.json')]],
+    [5, 'GGUF', ['info', folder.at('other.gguf')]],
+    [2, 'blk.0', ['calibrate', model, imatrix('gguf'), '-o', folder.at('no.json')]],
     [2, 'README', ['quantize', model, '--static']],
     [2, 'Give one', ['quantize', model, '-c', inputs, '--static', '--dynamic']],
     [2, '--observer', ['quantize', model, '--observer', 'minmax']],

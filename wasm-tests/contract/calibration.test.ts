@@ -305,7 +305,7 @@ describe('quantize', () => {
       index === 5 ? outlier : Math.sin(index * 7.1),
     );
     const layer = modelOf([weights('fc.weight', 'F32', [32, 16], 1)]);
-    const lossy = await withData([asFile([inputs])], ALL, layer);
+    const lossy = await withData([asFile([inputs])], { ...ALL, minInputSqnr: 0 }, layer);
     const warning = lossy.warnings.find(({ code }) => code === 'calibration-lossy');
     expect(warning).toMatchObject({ tensors: ['fc'], total: 1 });
     // A step of 2000 / 127.5 leaves nothing of values up to 1: of 15 channels out of 16.
@@ -326,6 +326,29 @@ describe('quantize', () => {
     expect(Math.abs(found - expected)).toBeLessThan(1);
     const dynamic = await withData([asFile([inputs])], { ...ALL, dynamic: true }, layer);
     expect(codesOf(dynamic.warnings)).not.toContain('calibration-lossy');
+  });
+
+  it('leaves layers dynamic of whose inputs a stored scale would leave too little', async () => {
+    const rows = (name: string, outlier: number) =>
+      filled(name, 'F32', [64, 16], (index) => (index === 5 ? outlier : Math.sin(index * 7.1)));
+    const layers = modelOf([
+      weights('up.weight', 'F32', [32, 16], 1),
+      weights('down.weight', 'F32', [32, 16], 2),
+    ]);
+    const data = [asFile([rows('up', 1), rows('down', 2000)])];
+    const { report, warnings } = await withData(data, ALL, layers);
+    const isStatic = report.tensors.map(({ name, input }) => [name, input !== undefined]);
+    expect(Object.fromEntries(isStatic)).toEqual({ 'up.weight': true, 'down.weight': false });
+    expect(codesOf(warnings)).not.toContain('calibration-lossy');
+    const groups = Object.values(report.outputConfig.quantization?.config_groups ?? {});
+    expect(groups.map(({ input_activations }) => input_activations?.dynamic).sort()).toEqual([
+      false,
+      true,
+    ]);
+    const none = await withData(data, { ...ALL, minInputSqnr: 100 }, layers);
+    expect(none.report.tensors.every(({ input }) => input === undefined)).toBe(true);
+    const all = await withData(data, { ...ALL, minInputSqnr: 0 }, layers);
+    expect(all.report.tensors.every(({ input }) => input !== undefined)).toBe(true);
   });
 
   it('writes static scales into .pt as well', async () => {

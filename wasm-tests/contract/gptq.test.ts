@@ -39,7 +39,7 @@ const DATA: readonly DataFile[] = [
   { name: 'two.safetensors', bytes: writeSafetensors([inputs('up#1', 70, 6)]) },
 ];
 
-function quantized(options: PlanOptions, threads?: number) {
+function quantized(options: PlanOptions & { readonly failUnder?: number }, threads?: number) {
   return host.withData(DATA, (calibration) =>
     host.quantize(MODEL, { ...OPTIONS, ...options, calibration, ...(threads && { threads }) }),
   );
@@ -67,6 +67,33 @@ describe('gptq', () => {
       'down.weight': 'gptq',
       'up.weight': 'gptq',
     });
+  });
+
+  it('says what layers compute, as executing them shows, and is judged by that', async () => {
+    const gptq = await quantized({ method: 'gptq' });
+    const { tensors } = await host.withData(DATA.slice(0, 1), (calibration) =>
+      host.validate(gptq.output, { reference: MODEL, calibration }),
+    );
+    const [down] = gptq.report.tensors.filter(({ name }) => name === 'down.weight');
+    const run = tensors.find(({ name }) => name === 'down.weight')?.run;
+    // Only some of the samples are executed.
+    expect(Math.abs((down?.outputSqnrDb ?? 0) - (run?.sqnrDb ?? 99))).toBeLessThan(1.5);
+    expect(down?.outputSqnrDb).toBeGreaterThan((down?.sqnrDb ?? 99) + 5);
+    expect(gptq.report.outputSqnrDb).toBeGreaterThan(gptq.report.sqnrDb ?? 99);
+    // Between what the weights of these have kept and what their outputs have.
+    const failUnder = (down?.sqnrDb ?? 0) + 2;
+    const linear = { method: 'gptq', layers: ['linear'], failUnder } as const;
+    expect((await quantized(linear)).report.tensors).toHaveLength(2);
+    const failure = await failureOf(
+      quantized({ ...linear, failUnder: (down?.outputSqnrDb ?? 0) + 2 }),
+    );
+    expect(failure).toMatchObject({
+      code: 'quality-gate',
+      message: expect.stringContaining('of its output'),
+    });
+    const { report } = await host.quantize(MODEL, OPTIONS);
+    expect(report.outputSqnrDb).toBeNull();
+    expect(report.tensors.every(({ outputSqnrDb }) => outputSqnrDb === undefined)).toBe(true);
   });
 
   it('gives the same bytes with any number of threads', async () => {

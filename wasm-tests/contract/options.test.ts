@@ -206,7 +206,7 @@ describe('effects', () => {
     // and what the others change shows where files of their kind are: PyTorch's, of codes, of captured inputs.
     const elsewhere = [
       ...['format', 'key', 'stripPrefix', 'container', 'zstdLevel', 'duplicateTies', 'dequantize'],
-      ...['static', 'calibration', 'observer', 'percentile', 'inputScheme'],
+      ...['static', 'calibration', 'observer', 'percentile', 'minInputSqnr', 'inputScheme'],
     ];
     expect(all.filter((key) => !tried.has(key)).sort()).toEqual(elsewhere.sort());
   });

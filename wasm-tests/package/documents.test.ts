@@ -12,7 +12,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ERROR_CODES, OPTIONS } from '#package';
 import { type Finished, Folder, monoquant, shell, start } from '../support/cli.js';
 import { type Block, blocksOf, headingsOf, proseOf, ROOT, read } from '../support/markdown.js';
-import { weights } from '../support/models.js';
+import { filled, weights } from '../support/models.js';
 
 const RUN = ['README.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)];
 const ALL = [
@@ -64,6 +64,11 @@ beforeAll(async () => {
     weights('conv1', 'F32', [64, 8, 5, 5]),
     weights('fc1', 'F32', [64, 128]),
     weights('fc2', 'F32', [64, 64]),
+  ]);
+  // What a file is, its content says.
+  folder.write(at('imatrix.gguf'), [
+    filled('blk.0.ffn_down.weight.in_sum2', 'F32', [1, 128], (index) => 1 + index),
+    filled('blk.0.ffn_down.weight.counts', 'F32', [1, 1], () => 512),
   ]);
   folder.write(at('models/llama/model.safetensors'), [
     weights('model.layers.0.mlp.down_proj.weight', 'F32', [64, 128]),

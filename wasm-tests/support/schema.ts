@@ -259,7 +259,7 @@ const validationDocument = object<Validation>({
       run: optional(
         object<LayerRun>({
           mode: oneOf(ACTIVATION_MODES),
-          inputs: oneOf(['captured', 'seeded']),
+          inputs: oneOf(['captured', 'statistics', 'seeded']),
           samples: count,
           sqnrDb: nullable(number),
           cosine: number,
@@ -303,6 +303,7 @@ const reportDocument = object<Report>({
     floatType: nullable(text),
   }),
   sqnrDb: nullable(number),
+  outputSqnrDb: nullable(number),
   tensors: list(
     object<TensorReport>({
       name: text,
@@ -313,6 +314,7 @@ const reportDocument = object<Report>({
       quantization: optional(quantization),
       outputs: list(object<TensorReport['outputs'][number]>({ dtype, bytes: count })),
       sqnrDb: nullable(number),
+      outputSqnrDb: optional(nullable(number)),
       quality: oneOf(QUALITIES),
       maxError: number,
       edgeScales: optional(count),

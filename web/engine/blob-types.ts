@@ -8,6 +8,7 @@ import type {
   DequantizeOptions as AnyDequantizeOptions,
   QuantizeOptions as AnyQuantizeOptions,
   ValidateOptions as AnyValidateOptions,
+  CalibrateOptions,
 } from '../../js/api/options.js';
 import type { Report, Validation, Warning } from '../../js/api/types.js';
 
@@ -59,5 +60,6 @@ export interface BlobTypes extends ModelTypes {
   quantize: QuantizeOptions;
   convert: ConvertOptions;
   dequantize: DequantizeOptions;
+  calibrate: CalibrateOptions;
   result: QuantizeResult;
 }

@@ -38,6 +38,7 @@ calibration::ModuleStatistics make_statistics(Choices &choices, Random &random, 
   quant::TensorObserver observer;
   calibration::ModuleStatistics statistics;
   statistics.samples = samples;
+  statistics.sums.resize(static_cast<size_t>(channels));
   statistics.squares.resize(static_cast<size_t>(channels));
   for (uint64_t batches = choices.between(1, 2); batches > 0; --batches) {
     const auto values = make_values(choices, random, static_cast<size_t>(channels * samples));
@@ -49,11 +50,24 @@ calibration::ModuleStatistics make_statistics(Choices &choices, Random &random, 
     require(observer.end_batch().has_value(), "a batch without NaN is observed");
     for (size_t i = 0; i < values.size(); ++i) {
       const double value = std::isfinite(values[i]) ? static_cast<double>(values[i]) : 0;
+      statistics.sums[i % statistics.sums.size()] += value;
       statistics.squares[i % statistics.squares.size()] += value * value;
     }
     statistics.per_channel += samples;
   }
   statistics.observer = observer.state();
+  if (choices.chance(4)) { // as a file of statistics leaves it
+    statistics.lacks.distribution = true;
+    statistics.lacks.outer = choices.flag();
+    statistics.lacks.range = choices.flag();
+    const quant::ObservedRange range = statistics.observer.min_max;
+    statistics.observer = {};
+    statistics.observer.min_max = statistics.lacks.range ? quant::ObservedRange() : range;
+    statistics.lacks.squares = choices.chance(4);
+    if (statistics.lacks.squares) {
+      statistics.squares.clear();
+    }
+  }
   return statistics;
 }
 

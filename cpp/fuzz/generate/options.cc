@@ -106,6 +106,7 @@ Json make_options(Choices &choices, const catalog::Catalog &catalog) {
   }
   options["observer"] = choices.pick(quant::kObserverWords);
   options["percentile"] = choices.pick(kPercentiles);
+  options["minInputSqnr"] = choices.flag() ? 20 : 0;
   options["inputScheme"] = choices.pick(quant::kSchemeWords);
   options["floatType"] = choices.flag() ? "BF16" : "F16";
   options["layers"] = make_layers(choices);

@@ -3,6 +3,7 @@
 // Batches are added in order, whatever file they came from; a layer that has met a NaN has no statistics.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -19,13 +20,29 @@ namespace monoquant::calibration {
 /// Fewer say little about what a layer will meet.
 inline constexpr uint64_t kFewSamples = 50;
 
+/// What is not known of a module's inputs, because some of them were only given as statistics without it.
+struct Lacks {
+  bool counts = false;       // how many there were: sums were taken for those of one
+  bool range = false;        // the observer knows nothing at all
+  bool distribution = false; // it knows their range and no more
+  bool sums = false;
+  bool squares = false;
+  bool outer = false; // how they move together
+
+  bool operator==(const Lacks &) const = default;
+};
+
 struct ModuleStatistics {
   uint64_t samples = 0;          // entries along the first dimension, of all batches
   quant::ObserverState observer; // of all values
   uint64_t per_channel = 0;      // values of each input channel
-  std::vector<double>
-      squares; // their sum of squares, one a channel, added up in the order of the data
+  // One a channel, added up in the order of the data. Empty if not known.
+  std::vector<double> sums;
+  std::vector<double> squares;
+  Lacks lacks;
 
+  /// Whether it says anything of single channels, and of how many.
+  [[nodiscard]] size_t channels() const { return std::max(sums.size(), squares.size()); }
   /// Mean of the squares of a channel's values.
   [[nodiscard]] double second_moment(size_t channel) const {
     return per_channel == 0 ? 0.0 : squares[channel] / static_cast<double>(per_channel);

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -28,6 +30,16 @@ void write_number(JsonWriter &json, float value) {
     json.value(value);
   }
 }
+
+struct LackName {
+  std::string_view name; // Lack of js/api/calibration.ts
+  bool Lacks::*lack;
+};
+constexpr std::array<LackName, 5> kLackNames = {{{"counts", &Lacks::counts},
+                                                 {"range", &Lacks::range},
+                                                 {"distribution", &Lacks::distribution},
+                                                 {"squares", &Lacks::squares},
+                                                 {"outer", &Lacks::outer}}};
 
 /// null where nothing was observed.
 void write_range(JsonWriter &json, const char *key, quant::ObservedRange range) {
@@ -61,6 +73,19 @@ void write_module(JsonWriter &json, const ModuleStatistics &module) {
   }
   json.member("valuesPerChannel", module.per_channel);
   json.member("squares", module.squares);
+  if (!module.sums.empty()) {
+    json.member("sums", module.sums);
+  }
+  if (std::any_of(kLackNames.begin(), kLackNames.end(),
+                  [&](const LackName &entry) { return module.lacks.*entry.lack; })) {
+    json.key("lacks").begin_array();
+    for (const auto &[name, lack] : kLackNames) {
+      if (module.lacks.*lack) {
+        json.value(name);
+      }
+    }
+    json.end();
+  }
   json.end();
 }
 
@@ -126,19 +151,33 @@ public:
     return counts;
   }
 
-  std::vector<double> squares(const Json &object) {
-    const Json &value = member(object, "squares");
-    std::vector<double> squares;
+  /// Of channels: numbers of at least `least`, and of at least one channel unless nothing is known of them.
+  std::vector<double> sums(const Json &value, std::string_view what, double least, bool is_known) {
+    std::vector<double> sums;
     for (const Json &item : value.is_array() ? value : Json::array()) {
-      squares.push_back(item.is_number() ? item.get<double>() : -1.0);
-      if (!(squares.back() >= 0 && std::isfinite(squares.back()))) {
-        return fail("squares of at least 0", "something else"), squares;
+      sums.push_back(item.is_number() ? item.get<double>() : std::nan(""));
+      if (!(sums.back() >= least && std::isfinite(sums.back()))) {
+        return fail(concat("finite ", what), "something else"), sums;
       }
     }
-    if (squares.empty()) {
-      fail("squares of at least one channel", "none");
+    if (sums.empty() && is_known) {
+      fail(concat(what, " of at least one channel"), "none");
     }
-    return squares;
+    return sums;
+  }
+
+  Lacks lacks(const Json &object) {
+    Lacks lacks;
+    const auto found = object.find("lacks");
+    for (const Json &item : found == object.end() ? Json::array() : *found) {
+      const auto *known = std::find_if(kLackNames.begin(), kLackNames.end(),
+                                       [&](const LackName &entry) { return item == entry.name; });
+      if (known == kLackNames.end()) {
+        return fail("known words in \"lacks\"", "another one"), lacks;
+      }
+      lacks.*known->lack = true;
+    }
+    return lacks;
   }
 
   void fail(std::string_view expected, std::string_view found) {
@@ -184,10 +223,11 @@ private:
 
 ModuleStatistics read_module(const Json &json, Reader &reader) {
   ModuleStatistics module;
-  constexpr size_t kMembers = 9;
-  if (!reader.object(json, kMembers, "its statistics")) {
+  const size_t members = 9 + json.count("sums") + json.count("lacks");
+  if (!reader.object(json, members, "its statistics")) {
     return module;
   }
+  module.lacks = reader.lacks(json);
   quant::ObserverState &state = module.observer;
   module.samples = reader.count(json, "samples");
   state.batches = reader.count(json, "batches");
@@ -210,8 +250,15 @@ ModuleStatistics read_module(const Json &json, Reader &reader) {
     state.histogram.counts = reader.counts(histogram);
   }
   module.per_channel = reader.count(json, "valuesPerChannel");
-  module.squares = reader.squares(json);
-  const uint64_t channels = module.squares.size();
+  constexpr double kAny = -std::numeric_limits<double>::infinity();
+  module.squares = reader.sums(reader.member(json, "squares"), "squares", 0, !module.lacks.squares);
+  module.sums = reader.sums(json.value("sums", Json::array()), "sums", kAny, false);
+  if (!module.sums.empty() && !module.squares.empty() &&
+      module.sums.size() != module.squares.size()) {
+    reader.fail(concat(module.squares.size(), " sums, one a channel"), concat(module.sums.size()));
+  }
+  module.lacks.sums = module.sums.empty();
+  const uint64_t channels = module.lacks.distribution ? 0 : module.squares.size();
   if (channels != 0 && (state.counts.values % channels != 0 ||
                         state.counts.values / channels != module.per_channel)) {
     reader.fail(concat(state.counts.values, " values in ", channels, " channels"),

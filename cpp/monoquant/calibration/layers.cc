@@ -1,13 +1,23 @@
 #include "monoquant/calibration/layers.h"
 
+#include <array>
+
 #include "monoquant/base/checked.h"
 #include "monoquant/base/text.h"
+#include "monoquant/catalog/families.h"
 
 namespace monoquant::calibration {
 namespace {
 
 using catalog::LayerKind;
 using catalog::Tensor;
+
+constexpr std::array<std::string_view, 4> kCrossAttention = {"encoder_attn", "EncDecAttention",
+                                                             "cross", "multihead_attn"};
+
+bool contains(std::string_view text, std::string_view word) {
+  return text.find(word) != std::string_view::npos;
+}
 
 /// The parameter's own name: "weight", "in_proj_weight", "weight_ih_l0".
 std::string_view parameter_name(std::string_view name) {
@@ -113,6 +123,31 @@ std::optional<BatchShape> batch_shape(const Layer &layer, std::span<const uint64
     return std::nullopt;
   }
   return batch;
+}
+
+SharedInputs::SharedInputs(const catalog::Catalog &model) {
+  for (const auto &entry : catalog::fused_families(model)) {
+    const std::string &name = entry.first;
+    const std::vector<size_t> &members = entry.second;
+    // Keys and values of these come from elsewhere.
+    const bool is_crossed =
+        std::any_of(kCrossAttention.begin(), kCrossAttention.end(),
+                    [&](std::string_view word) { return contains(name, word); });
+    std::vector<std::string_view> modules;
+    for (const size_t index : members) {
+      const Tensor &tensor = model.tensors[index];
+      if (takes_module_input(tensor) && tensor.shape[1] == model.tensors[members[0]].shape[1]) {
+        modules.push_back(catalog::module_name(tensor.name));
+      }
+    }
+    if (is_crossed || modules.size() < 2) {
+      continue;
+    }
+    const auto family = std::make_shared<const std::vector<std::string_view>>(std::move(modules));
+    for (const std::string_view module : *family) {
+      families_.emplace(module, family);
+    }
+  }
 }
 
 std::string expected_shape(const Layer &layer) {

@@ -3,12 +3,15 @@
 // Widths are those of the weights: they are checked, never guessed.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "monoquant/catalog/catalog.h"
 
@@ -47,5 +50,28 @@ std::string expected_shape(const Layer &layer);
 
 /// Whether the layer can have so many input channels.
 bool takes_channels(const Layer &layer, uint64_t channels);
+
+/// Which layers read the same input, as runtimes that fuse them assume: q, k and v of an attention to itself, gate and
+/// up. Data of one are data of all.
+class SharedInputs {
+public:
+  /// The model must outlive this.
+  explicit SharedInputs(const catalog::Catalog &model);
+
+  /// The module itself if it `has` data, else the first with the same input that does, else itself again.
+  template <typename Has>
+  [[nodiscard]] std::string_view whose(std::string_view module, const Has &has) const {
+    const auto family = families_.find(module);
+    if (family == families_.end() || has(module)) {
+      return module;
+    }
+    const auto &members = *family->second;
+    const auto found = std::find_if(members.begin(), members.end(), has);
+    return found == members.end() ? module : *found;
+  }
+
+private:
+  std::map<std::string_view, std::shared_ptr<const std::vector<std::string_view>>> families_;
+};
 
 } // namespace monoquant::calibration

@@ -6,6 +6,8 @@
 
 #include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
+#include "monoquant/catalog/gguf_names.h"
+#include "monoquant/quant/second_moments.h"
 
 namespace monoquant::calibration {
 namespace {
@@ -14,6 +16,7 @@ using catalog::Tensor;
 
 constexpr size_t kMaxDigits = 15; // of a batch's number
 constexpr size_t kNamed = 3;      // names in an error
+constexpr std::string_view kWeight = ".weight";
 
 struct BatchName {
   std::string_view module;
@@ -50,16 +53,43 @@ std::set<std::string_view> other_modules(const catalog::Catalog &model) {
   return modules;
 }
 
+/// "[64]": what a statistic of this layer is, for messages.
+std::string expected_statistic(const Layer &layer, Statistic statistic, uint64_t channels) {
+  const std::string width = channels != 0
+                                ? concat(channels)
+                                : concat(layer.width, layer.most_groups > 1 ? " × groups" : "");
+  switch (statistic) {
+  case Statistic::kCounts:
+    return "one number";
+  case Statistic::kOuter:
+    return layer.is_convolution ? std::string("nothing for a convolution")
+                                : concat("[", width, ", ", width, "]");
+  case Statistic::kMin:
+  case Statistic::kMax:
+    return concat("one number, or [", width, "]");
+  default:
+    return concat("[", width, "]");
+  }
+}
+
 class Matcher {
 public:
   Matcher(const catalog::Catalog &model, const catalog::Catalog &data, const Calibration &so_far)
       : layers_(layers_of(model)), heads_(catalog::modules_without_tensors(model)),
         others_(other_modules(model)), data_(data), so_far_(so_far) {
     others_.insert(heads_.begin(), heads_.end());
+    for (const auto &[module, layer] : layers_) {
+      if (auto name = catalog::gguf_name(module)) {
+        gguf_names_[std::move(*name)].push_back(module);
+      }
+    }
   }
 
   Match run() {
     for (size_t i = 0; i < data_.tensors.size(); ++i) {
+      if (add_statistic(i)) {
+        continue;
+      }
       const BatchName name = parse(data_.tensors[i].name);
       const auto layer = layers_.find(name.module);
       if (layer == layers_.end()) {
@@ -94,6 +124,97 @@ private:
     return {name};
   }
 
+  /// False if the tensor is no statistic.
+  bool add_statistic(size_t index) {
+    const std::string &name = data_.tensors[index].name;
+    const auto parsed = layers_.contains(name) ? std::nullopt : statistic_of(name);
+    if (!parsed) {
+      return false;
+    }
+    std::string_view module = parsed->first;
+    if (module.ends_with(kWeight) && !layers_.contains(module)) {
+      module.remove_suffix(kWeight.size());
+    }
+    if (const auto layer = layers_.find(module); layer != layers_.end()) {
+      ++known_;
+      add_part(layer->first, layer->second, parsed->second, {index, 0, 1});
+      return true;
+    }
+    const auto gguf = gguf_names_.find(module);
+    if (gguf == gguf_names_.end()) {
+      note_stranger(module);
+      return true;
+    }
+    ++known_;
+    for (const std::string_view each : gguf->second) {
+      const auto expert = catalog::expert_number(each);
+      const uint64_t experts = expert ? gguf->second.size() : 1;
+      add_part(each, layers_.find(each)->second, parsed->second,
+               {index, expert.value_or(0), experts});
+    }
+    return true;
+  }
+
+  /// One of `count` equal parts of a tensor.
+  struct Piece {
+    size_t tensor = 0;
+    uint64_t index = 0;
+    uint64_t count = 1;
+  };
+
+  void add_part(std::string_view module, const Layer &layer, Statistic statistic, Piece piece) {
+    const Tensor &tensor = data_.tensors[piece.tensor];
+    if (so_far_.left_out.contains(module)) {
+      return;
+    }
+    if (!dtype_is_quantizable(tensor.dtype) && statistic != Statistic::kCounts) {
+      match_.problems.misfits.push_back(
+          {tensor.name, "floating point", std::string(dtype_name(tensor.dtype))});
+      return;
+    }
+    // One number for all experts: what older files of llama.cpp have.
+    const bool is_shared = statistic == Statistic::kCounts && tensor.elements == 1;
+    const uint64_t elements = is_shared ? 1 : tensor.elements / piece.count;
+    uint64_t channels = channels_of(module);
+    bool fits = is_shared || (tensor.elements % piece.count == 0 && piece.index < piece.count);
+    if (statistic == Statistic::kCounts) {
+      fits = fits && elements == 1 && tensor.dtype != Dtype::kBool;
+    } else if (statistic == Statistic::kOuter) {
+      fits = fits && !layer.is_convolution && quant::is_moment_shape(layer.width, tensor.shape) &&
+             (channels == 0 || channels == layer.width);
+      channels = fits ? layer.width : channels;
+    } else if (statistic == Statistic::kSum || statistic == Statistic::kSquares || elements != 1) {
+      fits = fits && takes_channels(layer, elements) && (channels == 0 || channels == elements);
+      channels = fits ? elements : channels;
+    }
+    if (!fits) {
+      match_.problems.misfits.push_back(
+          {tensor.name, expected_statistic(layer, statistic, channels), shape_text(tensor.shape)});
+      return;
+    }
+    const auto [place, is_new] = places_.try_emplace(module, match_.modules.size());
+    if (is_new) {
+      match_.modules.push_back({std::string(module), 0, {}, {}});
+      numbers_.emplace_back();
+    }
+    ModuleBatches &of_module = match_.modules[place->second];
+    of_module.channels = channels;
+    if (!of_module.has(statistic)) {
+      of_module.statistics.push_back(
+          {statistic, piece.tensor, is_shared ? 0 : piece.index * elements, elements});
+    }
+  }
+
+  /// That the data have had so far, here or in other files; 0: not known yet.
+  [[nodiscard]] uint64_t channels_of(std::string_view module) const {
+    const auto place = places_.find(module);
+    if (place != places_.end() && match_.modules[place->second].channels != 0) {
+      return match_.modules[place->second].channels;
+    }
+    const ModuleStatistics *before = so_far_.find(module);
+    return before == nullptr ? 0 : before->channels();
+  }
+
   /// A module that is none of our business (a norm, say, or a tied head) is no mistake.
   void note_stranger(std::string_view module) {
     if (!others_.contains(module) && strangers_.insert(module).second) {
@@ -112,26 +233,19 @@ private:
       return;
     }
     const auto shape = batch_shape(layer, tensor.shape);
-    const auto [place, is_new] = places_.try_emplace(name.module, match_.modules.size());
-    uint64_t channels = shape ? shape->channels : 0;
-    if (shape && !is_new) {
-      channels = match_.modules[place->second].batches[0].shape.channels;
-    } else if (const ModuleStatistics *before = so_far_.find(name.module); shape && before) {
-      channels = before->squares.size();
-    }
-    if (!shape || shape->channels != channels) {
-      if (is_new) {
-        places_.erase(place);
-      }
+    const uint64_t channels = channels_of(name.module);
+    if (!shape || (channels != 0 && shape->channels != channels)) {
       const std::string expected =
           shape ? concat(channels, " channels as before") : expected_shape(layer);
       match_.problems.misfits.push_back({tensor.name, expected, shape_text(tensor.shape)});
       return;
     }
+    const auto [place, is_new] = places_.try_emplace(name.module, match_.modules.size());
     if (is_new) {
-      match_.modules.push_back({std::string(name.module), {}});
+      match_.modules.push_back({std::string(name.module), 0, {}, {}});
       numbers_.emplace_back();
     }
+    match_.modules[place->second].channels = shape->channels;
     match_.modules[place->second].batches.push_back({index, *shape});
     numbers_[place->second].emplace(index, name.number);
   }
@@ -146,6 +260,7 @@ private:
   }
 
   std::map<std::string_view, Layer> layers_;
+  std::map<std::string, std::vector<std::string_view>, std::less<>> gguf_names_; // → layers
   std::vector<std::string> heads_; // layers that only the model has
   std::set<std::string_view> others_;
   const catalog::Catalog &data_;
@@ -214,13 +329,18 @@ Result<Match> match(const catalog::Catalog &model, const catalog::Catalog &data,
 }
 
 void complete(Problems &problems, const catalog::Catalog &model, const Calibration &calibration) {
+  const SharedInputs shared(model);
+  const auto has_data = [&](std::string_view module) {
+    return calibration.find(module) != nullptr;
+  };
   for (const auto &[module, layer] : layers_of(model)) {
     const ModuleStatistics *statistics = calibration.find(module);
     if (statistics == nullptr) {
-      if (!layer.is_optional && !calibration.left_out.contains(module)) {
+      const bool is_known = shared.whose(module, has_data) != module;
+      if (!layer.is_optional && !is_known && !calibration.left_out.contains(module)) {
         problems.missing.emplace_back(module);
       }
-    } else if (statistics->samples < kFewSamples) {
+    } else if (statistics->samples < kFewSamples && !statistics->lacks.counts) {
       problems.few.emplace_back(module);
     }
   }

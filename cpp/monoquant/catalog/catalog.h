@@ -99,7 +99,8 @@ bool is_of_file(std::string_view key);
 
 struct Catalog {
   uint64_t file_bytes = 0;
-  std::string_view format = "safetensors"; // "npz", or one of torch::Checkpoint's
+  std::string_view format =
+      "safetensors"; // "npz", "gguf", "imatrix", or one of torch::Checkpoint's
   std::vector<std::pair<std::string, std::string>> metadata = {};
   std::vector<Tensor> tensors = {};
   std::optional<ModelClass> model = {}; // nothing where no configuration stands beside the file

@@ -20,4 +20,10 @@ bool looks_like_npz(std::span<const uint8_t> head);
 /// kMalformedFile, kUnsupportedFormat (encrypted members, objects, records), kLimitExceeded, kFileTruncated.
 Result<Parsed<Catalog>> read_npz(const ByteWindow &window);
 
+/// True where a file begins as one of llama.cpp's, which may hold statistics of a model's inputs.
+bool looks_like_statistics(std::span<const uint8_t> head);
+/// What llama-imatrix has made, in GGUF or in its older form: tensors X.in_sum2 and X.counts of the weights X. Errors:
+/// kMalformedFile, kUnsupportedFormat (anything else in a GGUF file), kLimitExceeded, kFileTruncated.
+Result<Parsed<Catalog>> read_statistics(const ByteWindow &window, std::span<const uint8_t> head);
+
 } // namespace monoquant::catalog

@@ -33,6 +33,12 @@ Result<Inputs> Inputs::seeded(std::string_view layer, uint64_t width, size_t sam
   return inputs;
 }
 
+void Inputs::scale(std::span<const float> factors) {
+  for (size_t i = 0; i < values_.size(); ++i) {
+    values_[i] *= factors[i % width_];
+  }
+}
+
 Result<void> Inputs::add(std::span<const float> values) {
   if (values.size() % width_ != 0) {
     return Error{ErrorCode::kInternal,

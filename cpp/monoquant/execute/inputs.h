@@ -36,6 +36,9 @@ public:
   /// same however many there are.
   static Result<Inputs> seeded(std::string_view layer, uint64_t width, size_t samples);
 
+  /// Makes the values of each column larger or smaller by a factor. `factors`: width() of them.
+  void scale(std::span<const float> factors);
+
   /// Takes whole samples, in order, until it is full; the others are ignored. Samples with NaN or infinity are
   /// left out and counted: what they do to a layer says nothing about its weights.
   Result<void> add(std::span<const float> values);

@@ -119,6 +119,9 @@ Result<Parsed<Catalog>> read_file(const ByteWindow &window, const Opening &openi
     return Parsed<Catalog>(Needs{{0, head_bytes}});
   }
   if (!container::looks_like_safetensors(*head, size)) {
+    if (opening.accepts_arrays && catalog::looks_like_statistics(*head)) {
+      return catalog::read_statistics(window, *head);
+    }
     if (catalog::looks_like_npz(*head)) {
       return opening.accepts_arrays
                  ? catalog::read_npz(window)

@@ -8,6 +8,8 @@
 #include "monoquant/base/text.h"
 #include "monoquant/calibration/input_loss.h"
 #include "monoquant/calibration/layers.h"
+#include "monoquant/catalog/families.h"
+#include "monoquant/catalog/gguf_names.h"
 #include "monoquant/plan/siblings.h"
 #include "monoquant/quant/method.h"
 #include "monoquant/quant/second_moments.h"
@@ -29,6 +31,9 @@ bool can_be_static(const Plan &plan, size_t tensor) {
 /// The scale and zero point of a layer's inputs; nothing where their range is not finite.
 std::shared_ptr<const InputPlan> choose_input(const ModuleStatistics &statistics,
                                               const Options &options) {
+  if (statistics.lacks.range) {
+    return nullptr;
+  }
   quant::ObserverOptions observer_options;
   observer_options.percentile = options.percentile;
   const auto observer = quant::TensorObserver::restore(statistics.observer, observer_options);
@@ -39,12 +44,15 @@ std::shared_ptr<const InputPlan> choose_input(const ModuleStatistics &statistics
   input.symmetric = options.symmetric_inputs;
   input.samples = statistics.samples;
   const quant::ActivationScheme scheme = quant::signed_8_bit(options.symmetric_inputs);
-  if (options.observer) {
-    const auto range = observer.value().range(*options.observer);
+  // Statistics have a range at most, so there is nothing to choose between.
+  const std::optional<quant::RangeMethod> method =
+      statistics.lacks.distribution ? quant::RangeMethod::kMinMax : options.observer;
+  if (method) {
+    const auto range = observer.value().range(*method);
     if (!range || !range.value().is_observed()) {
       return nullptr;
     }
-    input.method = *options.observer;
+    input.method = *method;
     input.range = range.value();
     input.params = quant::choose_activation_qparams(input.range, scheme);
   } else {
@@ -62,13 +70,31 @@ std::shared_ptr<const InputPlan> choose_input(const ModuleStatistics &statistics
   return finite ? std::make_shared<const InputPlan>(std::move(input)) : nullptr;
 }
 
+/// The second moment of a channel. An expert that is hardly used says little about what it will meet: as many inputs
+/// of the others as this count for it, too.
+double moment_of(const ModuleStatistics &statistics, const ModuleStatistics *siblings,
+                 size_t channel) {
+  constexpr double kOfOthers = 100;
+  if (siblings == nullptr || siblings->squares.size() != statistics.squares.size()) {
+    return statistics.second_moment(channel);
+  }
+  const auto own = static_cast<double>(statistics.per_channel);
+  return (statistics.squares[channel] + kOfOthers * siblings->second_moment(channel)) /
+         (own + kOfOthers);
+}
+
 /// How much an error in each column counts: the second moment of what it is multiplied with, the largest being 1.
 /// Null where columns are not multiplied with the module's input.
+/// `siblings`: of all experts that do the same, this one included; null where it is none.
 std::shared_ptr<const std::vector<float>> column_importance(const Tensor &tensor, uint64_t columns,
-                                                            const ModuleStatistics &statistics) {
+                                                            const ModuleStatistics &statistics,
+                                                            const ModuleStatistics *siblings) {
   const bool is_transposed = // rows are inputs
       tensor.kind == LayerKind::kConvTranspose || tensor.kind == LayerKind::kGpt2Conv1d;
   if (!calibration::takes_module_input(tensor) || is_transposed || tensor.shape[1] == 0) {
+    return nullptr;
+  }
+  if (statistics.squares.empty()) {
     return nullptr;
   }
   const uint64_t width = tensor.shape[1]; // of one group
@@ -79,7 +105,7 @@ std::shared_ptr<const std::vector<float>> column_importance(const Tensor &tensor
   for (uint64_t channel = 0; channel < width; ++channel) {
     double sum = 0;
     for (uint64_t group = 0; group < groups; ++group) {
-      sum += statistics.second_moment(static_cast<size_t>(group * width + channel));
+      sum += moment_of(statistics, siblings, static_cast<size_t>(group * width + channel));
     }
     moments.push_back(sum / static_cast<double>(groups));
     largest = std::max(largest, moments.back());
@@ -119,7 +145,7 @@ class InputPlanner {
 public:
   InputPlanner(Plan &plan, const Options &options)
       : plan_(plan), options_(options), calibration_(*options.calibration),
-        layers_(calibration::layers_of(*plan.catalog)) {}
+        layers_(calibration::layers_of(*plan.catalog)), shared_(*plan.catalog) {}
 
   void run() {
     check_modules();
@@ -130,6 +156,7 @@ public:
       }
     }
     if (options_.static_inputs()) {
+      leave_lossy_dynamic();
       keep_siblings_together();
     }
     warn();
@@ -146,11 +173,12 @@ private:
         if (std::find(heads.begin(), heads.end(), name) == heads.end()) {
           unmatched_.add(name);
         }
-      } else if (!calibration::takes_channels(layer->second, statistics.squares.size())) {
+      } else if (statistics.channels() != 0 &&
+                 !calibration::takes_channels(layer->second, statistics.channels())) {
         misfits_.add(name);
       } else {
         usable_.emplace(name, &statistics);
-        if (statistics.samples < calibration::kFewSamples) {
+        if (statistics.samples < calibration::kFewSamples && !statistics.lacks.counts) {
           few_.add(name);
         }
       }
@@ -160,9 +188,36 @@ private:
     }
   }
 
+  /// Of the module itself, or of one that reads the same input.
   [[nodiscard]] const ModuleStatistics *statistics_of(std::string_view module) const {
-    const auto found = usable_.find(module);
+    if (calibration_.left_out.contains(module)) {
+      return nullptr;
+    }
+    const auto found = usable_.find(
+        shared_.whose(module, [&](std::string_view name) { return usable_.contains(name); }));
     return found == usable_.end() ? nullptr : found->second;
+  }
+
+  /// The statistics of all experts of a layer that do the same, added up; null where the module is none.
+  const ModuleStatistics *experts_beside(std::string_view module) {
+    if (!catalog::expert_number(module)) {
+      return nullptr;
+    }
+    if (experts_.empty()) {
+      for (const auto &[name, statistics] : usable_) {
+        if (!catalog::expert_number(name) || statistics->lacks.counts) {
+          continue;
+        }
+        ModuleStatistics &sum = experts_[catalog::without_expert(name)];
+        sum.squares.resize(std::max(sum.squares.size(), statistics->squares.size()));
+        for (size_t i = 0; i < statistics->squares.size(); ++i) {
+          sum.squares[i] += statistics->squares[i];
+        }
+        sum.per_channel += statistics->per_channel;
+      }
+    }
+    const auto found = experts_.find(catalog::without_expert(module));
+    return found == experts_.end() ? nullptr : &found->second;
   }
 
   void set_importance(size_t index) {
@@ -174,7 +229,8 @@ private:
     }
     const std::string_view module = catalog::module_name(tensor.name);
     if (const ModuleStatistics *statistics = statistics_of(module)) {
-      quantize->importance = column_importance(tensor, quantize->stored.columns, *statistics);
+      quantize->importance =
+          column_importance(tensor, quantize->stored.columns, *statistics, experts_beside(module));
       entry.explanation += quantize->importance ? " by its inputs" : "";
     } else {
       unweighted_.add(tensor.name);
@@ -190,7 +246,12 @@ private:
     }
     const auto layer = layers_.find(catalog::module_name(tensor.name));
     const bool is_linear = tensor.kind == LayerKind::kLinear || tensor.kind == LayerKind::kHead;
-    if (entry.quantize()->importance && is_linear && layer != layers_.end() &&
+    const ModuleStatistics *statistics = statistics_of(catalog::module_name(tensor.name));
+    const bool has_outer = statistics != nullptr && !statistics->lacks.outer;
+    if (statistics != nullptr && !has_outer && is_linear) {
+      only_squares_.add(tensor.name);
+    }
+    if (entry.quantize()->importance && has_outer && is_linear && layer != layers_.end() &&
         !layer->second.is_convolution && layer->second.width == entry.quantize()->stored.columns &&
         entry.quantize()->stored.matrices == 1) {
       const size_t block = quant::blocks_of(static_cast<size_t>(layer->second.width)).block;
@@ -218,14 +279,20 @@ private:
       input->second = choose_input(*statistics, options_);
     }
     plan_.tensors[index].input = input->second;
-    if (!input->second) {
+    if (input->second) {
+      if (options_.observer && input->second->method != *options_.observer) {
+        only_range_.add(module);
+      }
+    } else if (statistics->lacks.range) {
+      rangeless_.add(module);
+    } else {
       infinite_.add(module);
     }
   }
 
   /// A fused layer has one scheme: without data for all of it, none of it is static.
   void keep_siblings_together() {
-    for (const auto &[name, members] : fused_families(*plan_.catalog)) {
+    for (const auto &[name, members] : catalog::fused_families(*plan_.catalog)) {
       const auto is_static = [&](size_t i) { return plan_.tensors[i].input != nullptr; };
       const auto is_dynamic = [&](size_t i) {
         return can_be_static(plan_, i) && plan_.tensors[i].input == nullptr;
@@ -238,6 +305,18 @@ private:
           plan_.tensors[i].input = nullptr;
           held_back_.add(plan_.catalog->tensors[i].name);
         }
+      }
+    }
+  }
+
+  /// One stored scale loses most of some inputs, since a few large values set it: quantized as they come, each has a
+  /// scale of its own, which loses less.
+  void leave_lossy_dynamic() {
+    for (TensorPlan &entry : plan_.tensors) {
+      if (entry.input && entry.input->sqnr_db < static_cast<double>(options_.min_input_sqnr)) {
+        entry.explanation += concat(", dynamic: a stored scale would leave its inputs ",
+                                    std::lround(entry.input->sqnr_db), " dB");
+        entry.input = nullptr;
       }
     }
   }
@@ -260,13 +339,11 @@ private:
     for (const auto &[sqnr, name] : lossy) {
       names.add(name);
     }
-    names.warn(
-        plan_, "calibration-lossy",
-        concat("One stored scale loses much of these layers' inputs, since a few large "
-               "values set it: their SQNR is below ",
-               kMuch, " dB (estimated), that of \"", module, "\" ", std::lround(worst),
-               " dB. Leave them out of the captured inputs, or take no calibration: then they are "
-               "quantized as they come, which loses less."));
+    names.warn(plan_, "calibration-lossy",
+               concat("One stored scale loses much of these layers' inputs, since a few large "
+                      "values set it: their SQNR is below ",
+                      kMuch, " dB (estimated), that of \"", module, "\" ", std::lround(worst),
+                      " dB. Leave them dynamic, as they are by default: that loses less."));
   }
 
   void warn() {
@@ -283,6 +360,16 @@ private:
     infinite_.warn(plan_, "calibration-nan",
                    "The inputs of these layers have no finite range: they are quantized as they "
                    "come.");
+    rangeless_.warn(
+        plan_, "calibration-missing",
+        "The calibration does not say which range the inputs of these layers have: they "
+        "are quantized as they come.");
+    only_range_.warn(plan_, "calibration-missing",
+                     "The calibration has no more than the range of these layers' inputs: the "
+                     "observer is minmax.");
+    only_squares_.warn(plan_, "calibration-missing",
+                       "The calibration does not say how the inputs of these layers move together, "
+                       "which the method gptq needs: they are quantized by the method mse.");
     missing_.warn(plan_, "calibration-missing",
                   "The calibration has no data of these weights' layers: their inputs are "
                   "quantized as they come.");
@@ -298,13 +385,18 @@ private:
   const Options &options_;
   const Calibration &calibration_;
   std::map<std::string_view, Layer> layers_;
+  calibration::SharedInputs shared_;
   std::map<std::string_view, const ModuleStatistics *> usable_;
   std::map<std::string_view, std::shared_ptr<const InputPlan>> inputs_; // by module
+  std::map<std::string, ModuleStatistics, std::less<>> experts_;        // sums, by what they do
   Names unmatched_;
   Names misfits_;
   Names few_;
   Names nan_;
   Names infinite_;
+  Names rangeless_;
+  Names only_range_;
+  Names only_squares_;
   Names missing_;
   Names held_back_;
   Names unweighted_;
@@ -313,11 +405,14 @@ private:
 } // namespace
 
 std::vector<std::string> wanted_input_names(const Plan &plan, const Options &options,
+                                            const calibration::SharedInputs &shared,
                                             size_t tensor) {
   const Tensor &weight = plan.catalog->tensors[tensor];
-  const bool has_data = options.calibration &&
-                        options.calibration->find(catalog::module_name(weight.name)) != nullptr;
-  if (!options.static_inputs() || !has_data || !can_be_static(plan, tensor)) {
+  const auto has_data = [&](std::string_view module) {
+    return options.calibration->find(module) != nullptr;
+  };
+  if (!options.static_inputs() || !options.calibration || !can_be_static(plan, tensor) ||
+      !has_data(shared.whose(catalog::module_name(weight.name), has_data))) {
     return {};
   }
   std::vector<std::string> names;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "monoquant/calibration/layers.h"
 #include "monoquant/plan/options.h"
 #include "monoquant/plan/plan.h"
 
@@ -14,7 +15,7 @@ namespace monoquant::plan {
 /// Names that the inputs of this tensor's module would be stored under; none where they are not stored. Also the name
 /// of a parameter whose own scale would take one of them.
 std::vector<std::string> wanted_input_names(const Plan &plan, const Options &options,
-                                            size_t tensor);
+                                            const calibration::SharedInputs &shared, size_t tensor);
 
 /// Fills in TensorPlan::input and ::importance, and warns about data that are missing, few or of no use. After this
 /// no decision may change.

@@ -70,6 +70,7 @@ struct Options {
   std::shared_ptr<const calibration::Calibration> calibration; // null: no data
   std::optional<quant::RangeMethod> observer;                  // nothing: whichever loses least
   double percentile = 99.99;
+  uint64_t min_input_sqnr = 20; // dB: layers whose inputs keep less stay dynamic
   bool symmetric_inputs = true;
   Dtype float_type = Dtype::kF16;
   std::bitset<catalog::kLayerKindCount> layers;
@@ -98,6 +99,7 @@ template <typename Reader> void read_choices(Reader &reader, Options &options) {
   reader.read("method", options.treatment.method, quant::kMethodWords);
   reader.read("mode", options.activations, execute::kActivationWords);
   reader.read("percentile", options.percentile, 50, 100);
+  reader.read("minInputSqnr", options.min_input_sqnr, 0, 100);
   reader.read("inputScheme", options.symmetric_inputs, quant::kSchemeWords);
   reader.read("defaultIgnore", options.default_ignore);
   reader.read("minElements", options.min_elements, 0, 1LL << 53U);

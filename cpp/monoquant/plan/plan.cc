@@ -77,6 +77,7 @@ void refuse_taken_names(Plan &plan, const Options &options) {
     taken.insert(tensor.name);
     modules.insert(catalog::module_name(tensor.name));
   }
+  const calibration::SharedInputs shared(*plan.catalog);
   const auto refuse = [&](const std::vector<size_t> &group, const std::string &name) {
     leave_alone_together(plan, group, Reason::kNameTaken,
                          concat(name, " is already in the file: it seems to be quantized already"));
@@ -105,7 +106,7 @@ void refuse_taken_names(Plan &plan, const Options &options) {
       }
     }
     for (const size_t i : group) {
-      for (const std::string &name : wanted_input_names(plan, options, i)) {
+      for (const std::string &name : wanted_input_names(plan, options, shared, i)) {
         if (taken.contains(name)) {
           refuse(group, name);
         }
@@ -372,8 +373,8 @@ void add_warnings(Plan &plan) {
       [](const TensorPlan &entry) { return entry.reason == Reason::kNonFinite; });
   warn_about(
       plan, "overflow",
-      "Values in these tensors are too large for the 16-bit type, so they are copied as they "
-      "are: BF16 has a wider range, or ignore them by name.",
+      "Values in these tensors are too large for the 16-bit type, or for codes, so they are copied "
+      "as they are: BF16 has a wider range than F16, or ignore them by name.",
       [](const TensorPlan &entry) { return entry.reason == Reason::kOverflow; });
   warn_about(
       plan, "dropped",

@@ -5,8 +5,8 @@
 #include <numeric>
 
 #include "monoquant/base/text.h"
+#include "monoquant/catalog/families.h"
 #include "monoquant/layout/loaders.h"
-#include "monoquant/plan/siblings.h"
 #include "monoquant/quant/method.h"
 #include "monoquant/quant/search.h"
 
@@ -385,7 +385,7 @@ std::vector<TensorPlan> decide(const catalog::Catalog &catalog, const Options &o
     std::iota(all.begin(), all.end(), size_t{0});
     use_one_group_size(catalog, wishes, options, all, "model", plans);
   }
-  for (const auto &[name, members] : expert_families(catalog)) {
+  for (const auto &[name, members] : catalog::expert_families(catalog)) {
     use_one_group_size(catalog, wishes, options, members, "experts", plans);
   }
   return plans;

@@ -3,7 +3,6 @@
 // Differences that defaults make are evened out; differences that the user asked for are kept and warned about.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -11,13 +10,6 @@
 #include "monoquant/plan/plan.h"
 
 namespace monoquant::plan {
-
-/// Weights of the experts of one layer, by the name that the experts have in common: runtimes compute with all of them
-/// at once.
-std::map<std::string, std::vector<size_t>> expert_families(const catalog::Catalog &catalog);
-
-/// Tensors of the catalog that become one layer, by its name: every family of one or more that fusing speaks of.
-std::map<std::string, std::vector<size_t>> fused_families(const catalog::Catalog &catalog);
 
 /// Leaves alone what would be fused with something that is; true where that has changed a decision. A tied tensor
 /// counts as the one that it is tied to. `split`: fused layers whose parts differ because the user wants it so.

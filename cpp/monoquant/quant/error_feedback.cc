@@ -106,6 +106,7 @@ void ErrorFeedback::factorise(Block &block) {
   }
   // Codes are moved by the same measure: samples are few, and what fits them too well fits others less.
   damping /= 10;
+  block.damping = damping;
   for (size_t i = 0; i < n; ++i) {
     h[i * n + i] += damping;
   }
@@ -119,8 +120,42 @@ void ErrorFeedback::factorise(Block &block) {
   }
 }
 
-void ErrorFeedback::round(std::span<const float> rows, const Scheme &scheme, size_t scope,
-                          const QparamsArrays &qparams, std::span<float> to) const {
+/// What was added to the diagonal is no part of the inputs.
+OutputErrors ErrorFeedback::errors_of(size_t index, std::span<const float> rows,
+                                      std::span<const float> rounded) const {
+  const Block &block = blocks_[index];
+  const size_t n = block.columns;
+  const size_t count = rows.size() / width();
+  std::vector<float> products(2 * count * n); // of the weights, and of their errors
+  std::vector<float> errors(count * n);
+  for (size_t row = 0; row < count; ++row) {
+    for (size_t i = 0; i < n; ++i) {
+      const size_t at = row * width() + block.first + i;
+      errors[row * n + i] = rows[at] - rounded[at];
+    }
+  }
+  const float *const moments = moments_.of(index).data();
+  float *const of_errors = products.data() + count * n;
+  kernels().add_products({rows.data() + block.first, width(), count, n}, {moments, n, n},
+                         {products.data(), n});
+  kernels().add_products({errors.data(), n, count, n}, {moments, n, n}, {of_errors, n});
+  OutputErrors sums;
+  const auto damping = static_cast<double>(block.damping);
+  const auto term = [damping](float value, float product) {
+    const auto exact = static_cast<double>(value);
+    return exact * (static_cast<double>(product) - damping * exact);
+  };
+  for (size_t row = 0; row < count; ++row) {
+    for (size_t i = 0; i < n; ++i) {
+      sums.signal += term(rows[row * width() + block.first + i], products[row * n + i]);
+      sums.noise += term(errors[row * n + i], of_errors[row * n + i]);
+    }
+  }
+  return {std::max(sums.signal, 0.0), std::max(sums.noise, 0.0)};
+}
+
+OutputErrors ErrorFeedback::round(std::span<const float> rows, const Scheme &scheme, size_t scope,
+                                  const QparamsArrays &qparams, std::span<float> to) const {
   const size_t count = rows.size() / width();
   RowGrids grids(scheme, qparams, count, width(), scope);
   for (size_t b = 0; b < blocks_.size(); ++b) {
@@ -135,6 +170,11 @@ void ErrorFeedback::round(std::span<const float> rows, const Scheme &scheme, siz
     }
   }
   grids.store_scales(qparams);
+  OutputErrors sums;
+  for (size_t b = 0; b < blocks_.size(); ++b) {
+    sums.add(errors_of(b, rows, to));
+  }
+  return sums;
 }
 
 } // namespace monoquant::quant

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "monoquant/quant/error_sums.h"
 #include "monoquant/quant/qparams.h"
 #include "monoquant/quant/scheme.h"
 #include "monoquant/quant/second_moments.h"
@@ -33,9 +34,10 @@ public:
   [[nodiscard]] std::span<const float> mean_squares() const { return mean_squares_; }
 
   /// Rounds rows of `width()` finite values to what their codes stand for: (code - zero_point) * scale. `qparams`: of
-  /// their scopes of `scope` columns each, row by row; scales may change. Rows do not depend on one another.
-  void round(std::span<const float> rows, const Scheme &scheme, size_t scope,
-             const QparamsArrays &qparams, std::span<float> to) const;
+  /// their scopes of `scope` columns each, row by row; scales may change. Rows do not depend on one another. Says what
+  /// that does to their outputs: w H w^T and d H d^T.
+  OutputErrors round(std::span<const float> rows, const Scheme &scheme, size_t scope,
+                     const QparamsArrays &qparams, std::span<float> to) const;
 
 private:
   struct Block {
@@ -43,9 +45,12 @@ private:
     size_t columns = 0;
     std::vector<uint32_t> order; // in which columns are rounded
     std::vector<float> carry;    // R_jk / R_kk, k > j, row by row in that order; empty: no feedback
+    float damping = 0;           // that is in its diagonal
   };
 
   void factorise(Block &block);
+  [[nodiscard]] OutputErrors errors_of(size_t index, std::span<const float> rows,
+                                       std::span<const float> rounded) const;
 
   SecondMoments moments_; // and what was added to the diagonal of each block
   std::vector<Block> blocks_;

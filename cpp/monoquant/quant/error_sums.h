@@ -9,15 +9,29 @@
 
 namespace monoquant::quant {
 
+/// The same of what a layer computes, if anything is known of its inputs: sums of the squares of its outputs and of
+/// their errors, in a unit of its own.
+struct OutputErrors {
+  double signal = 0; // 0: nothing is known
+  double noise = 0;
+
+  void add(const OutputErrors &other) {
+    signal += other.signal;
+    noise += other.noise;
+  }
+};
+
 struct ErrorSums {
   double signal = 0; // sum of squares of the values
   double noise = 0;  // sum of squares of (value - stored value)
   float peak = 0;    // largest |value - stored value|
+  OutputErrors output = {};
 
   void add(const ErrorSums &other) {
     signal += other.signal;
     noise += other.noise;
     peak = std::max(peak, other.peak);
+    output.add(other.output);
   }
 };
 

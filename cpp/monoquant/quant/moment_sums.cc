@@ -44,6 +44,29 @@ void MomentSums::add(std::span<const float> values) {
   }
 }
 
+void MomentSums::add_outer(std::span<const float> values, uint64_t position, size_t block) {
+  const DiagonalBlocks &blocks = sums_.blocks;
+  while (!values.empty()) {
+    const uint64_t row = position / block; // of all blocks
+    const auto first = static_cast<size_t>(position % block);
+    const size_t count = std::min(values.size(), block - first);
+    const auto offset = static_cast<size_t>(row / block) * block;
+    const size_t i = offset + static_cast<size_t>(row % block);
+    if (i < blocks.width) {
+      const size_t own = i / blocks.block;
+      const size_t n = blocks.columns(own);
+      const size_t begin = blocks.first_column(own);
+      float *sums = sums_.values.data() + blocks.begin(own) + (i - begin) * n;
+      const size_t end = std::min(offset + first + count, begin + n);
+      for (size_t j = std::max(offset + first, i); j < end; ++j) {
+        sums[j - begin] += values[j - offset - first];
+      }
+    }
+    position += count;
+    values = values.subspan(count);
+  }
+}
+
 SecondMoments MomentSums::finish() {
   add_panel();
   const DiagonalBlocks &blocks = sums_.blocks;

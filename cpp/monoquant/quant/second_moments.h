@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -40,6 +41,16 @@ struct DiagonalBlocks {
 
 /// Blocks whose matrix has at most 2^23 values: all of a layer of 2048 columns or less.
 DiagonalBlocks blocks_of(size_t width);
+
+/// Whether a tensor of this shape can hold them: [width, width], or blocks along the diagonal, [n, block, block], the
+/// last of which may reach beyond it.
+constexpr bool is_moment_shape(uint64_t width, std::span<const uint64_t> shape) {
+  if (shape.size() == 2) {
+    return shape[0] == width && shape[1] == width;
+  }
+  return shape.size() == 3 && shape[1] == shape[2] && shape[1] > 0 && shape[0] > 0 &&
+         shape[0] == (width - 1) / shape[1] + 1;
+}
 
 /// Of all inputs together or on average: what is made of it does not depend on the unit.
 struct SecondMoments {

@@ -75,9 +75,11 @@ bool read_range(const Json &row, WrittenRange &range) {
 
 bool read_errors(const Json &row, BandErrors &errors) {
   double peak = 0;
-  const bool is_read = is_list(row, 4) && read_sum(row[0], errors.sums.signal) &&
+  const bool is_read = is_list(row, 6) && read_sum(row[0], errors.sums.signal) &&
                        read_sum(row[1], errors.sums.noise) && read_sum(row[2], peak) &&
-                       read_natural(row[3], errors.edge_scales);
+                       read_natural(row[3], errors.edge_scales) &&
+                       read_sum(row[4], errors.sums.output.signal) &&
+                       read_sum(row[5], errors.sums.output.noise);
   errors.sums.peak = static_cast<decltype(errors.sums.peak)>(peak);
   return is_read;
 }
@@ -98,7 +100,8 @@ void write_record(JsonWriter &json, const BandRecord &record) {
   }
   json.end();
   if (const auto &errors = record.errors) {
-    json.row(errors->sums.signal, errors->sums.noise, errors->sums.peak, errors->edge_scales);
+    json.row(errors->sums.signal, errors->sums.noise, errors->sums.peak, errors->edge_scales,
+             errors->sums.output.signal, errors->sums.output.noise);
   } else {
     json.value(nullptr);
   }

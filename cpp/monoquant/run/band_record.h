@@ -53,7 +53,7 @@ struct BandRecord {
 };
 
 /// One row: [tensor, band, ranges, errors, crc]. tensor: null for kHeader; ranges: [offset, bytes, digest, crc32], the
-/// digest in hexadecimal, because numbers of JavaScript are shorter; errors: [signal, noise, peak, edges] or null, a sum
+/// digest in hexadecimal, because numbers of JavaScript are shorter; errors: [signal, noise, peak, edges, signal and noise of outputs] or null, a sum
 /// that is infinite null as well; crc: [crc32, bytes, that
 /// of the whole tensor] or null.
 void write_record(JsonWriter &json, const BandRecord &record);

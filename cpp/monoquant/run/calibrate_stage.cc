@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "monoquant/base/text.h"
-#include "monoquant/calibration/square_sums.h"
 #include "monoquant/container/deflate.h"
 #include "monoquant/quant/values.h"
 
@@ -30,7 +29,7 @@ Error damaged(const catalog::Tensor &tensor) {
 CalibrateStage::CalibrateStage(const catalog::Catalog &model, const catalog::Catalog &data,
                                calibration::Calibration so_far, size_t slots, size_t block_bytes)
     : Stage(slots, block_bytes, most_bytes(data)), calibration_(std::move(so_far)), model_(model),
-      reader_(data, this->slots(), this->block_bytes()), slots_(this->slots()),
+      data_(data), reader_(data, this->slots(), this->block_bytes()), slots_(this->slots()),
       scratch_(kValuesAtOnce) {
   auto matched = calibration::match(model, data, calibration_);
   if (!matched) {
@@ -39,14 +38,7 @@ CalibrateStage::CalibrateStage(const catalog::Catalog &model, const catalog::Cat
   }
   problems_ = std::move(matched.value().problems);
   for (const calibration::ModuleBatches &module : matched.value().modules) {
-    for (const calibration::Batch &batch : module.batches) {
-      jobs_.push_back({names_.size(), &data.tensors[batch.tensor], batch.shape, false});
-      total_bytes_ += jobs_.back().tensor->bytes * (is_one_range(jobs_.back()) ? 1 : 2);
-    }
-    jobs_.back().last_of_module = true;
-    names_.push_back(module.module);
-    calibration::ModuleStatistics &statistics = calibration_.modules[module.module];
-    statistics.squares.resize(static_cast<size_t>(jobs_.back().shape.channels));
+    add_jobs(module);
   }
   if (jobs_.empty()) {
     calibration::complete(problems_, model_, calibration_);
@@ -54,6 +46,50 @@ CalibrateStage::CalibrateStage(const catalog::Catalog &model, const catalog::Cat
   // Taken once and given back, so that the heap is large enough from here on.
   const Buffer room(names_.size() * kObserverRoom + kWorkingRoom);
   room.data()[0] = 0;
+}
+
+/// Batches come first, then statistics, of which the matrix is only looked at for its diagonal, if squares do not come
+/// by themselves: who needs it reads it then.
+void CalibrateStage::add_jobs(const calibration::ModuleBatches &module) {
+  using calibration::Statistic;
+  calibration::ModuleStatistics &statistics = calibration_.modules[module.module];
+  calibration::Lacks &lacks = statistics.lacks;
+  const size_t first = jobs_.size();
+  for (const calibration::Batch &batch : module.batches) {
+    const catalog::Tensor &tensor = data_.tensors[batch.tensor];
+    jobs_.push_back({names_.size(), &tensor, 0, tensor.bytes, batch.shape, {}, false});
+  }
+  const bool needs_diagonal = !module.has(Statistic::kSquares);
+  for (const calibration::StatisticPart &part : module.statistics) {
+    const catalog::Tensor &tensor = data_.tensors[part.tensor];
+    const uint64_t width = dtype_bits(tensor.dtype) / 8;
+    if (part.statistic != Statistic::kOuter || needs_diagonal) {
+      jobs_.push_back({names_.size(),
+                       &tensor,
+                       part.first * width,
+                       (part.first + part.count) * width,
+                       {1, module.channels, 1},
+                       part.statistic,
+                       false});
+    }
+  }
+  if (!module.statistics.empty()) {
+    lacks.distribution = true;
+    lacks.range |= !module.has(Statistic::kMin) || !module.has(Statistic::kMax);
+    // The older files of llama.cpp count calls, each of some hundred inputs.
+    lacks.counts |= !module.has(Statistic::kCounts) || data_.format == "imatrix";
+    lacks.sums |= !module.has(Statistic::kSum);
+    lacks.squares |= needs_diagonal && !module.has(Statistic::kOuter);
+    lacks.outer |= !module.has(Statistic::kOuter);
+  }
+  const auto channels = static_cast<size_t>(module.channels);
+  statistics.sums.resize(lacks.sums ? 0 : channels);
+  statistics.squares.resize(lacks.squares ? 0 : channels);
+  for (size_t i = first; i < jobs_.size(); ++i) {
+    total_bytes_ += jobs_[i].bytes() * (jobs_[i].statistic || is_one_range(jobs_[i]) ? 1 : 2);
+  }
+  jobs_.back().last_of_module = true;
+  names_.push_back(module.module);
 }
 
 /// How much of a tensor is looked at in one go.
@@ -69,8 +105,9 @@ std::optional<ByteRange> CalibrateStage::next(size_t slot_index) {
     ++under_way_;
     return ByteRange{0, 0};
   }
-  while (cursor_.job < jobs_.size() && cursor_.position == jobs_[cursor_.job].tensor->bytes) {
-    if (cursor_.pass == 0 && !is_one_range(jobs_[cursor_.job])) {
+  while (cursor_.job < jobs_.size() && cursor_.position == jobs_[cursor_.job].bytes()) {
+    const Job &job = jobs_[cursor_.job];
+    if (cursor_.pass == 0 && !job.statistic && !is_one_range(job)) {
       if (under_way_ > 0) {
         return std::nullopt; // the first pass says whether there is a second one
       }
@@ -84,10 +121,12 @@ std::optional<ByteRange> CalibrateStage::next(size_t slot_index) {
   if (cursor_.job == jobs_.size()) {
     return std::nullopt;
   }
-  const catalog::Tensor &tensor = *jobs_[cursor_.job].tensor;
-  const uint64_t bytes = std::min(range_bytes(tensor), tensor.bytes - cursor_.position);
+  const Job &job = jobs_[cursor_.job];
+  const catalog::Tensor &tensor = *job.tensor;
+  const uint64_t bytes = std::min(range_bytes(tensor), job.bytes() - cursor_.position);
   const uint64_t end = cursor_.position + bytes;
-  const auto read = reader_.next(slot_index, tensor, cursor_.position, end, end);
+  const auto read = reader_.next(slot_index, tensor, job.begin + cursor_.position, job.begin + end,
+                                 job.begin + end);
   if (read) {
     slot = {Step::kRange, cursor_.job, cursor_.pass, cursor_.position};
     ++under_way_;
@@ -115,16 +154,26 @@ Result<void> CalibrateStage::take(const Slot &slot, std::span<const uint8_t> byt
   const Job &job = jobs_[slot.job];
   job_ = slot.job;
   add_done(bytes.size());
-  const bool last = slot.begin + bytes.size() == job.tensor->bytes;
+  const bool last = slot.begin + bytes.size() == job.bytes();
   if (slot.pass == 0) {
     if (slot.begin == 0) {
+      begin_module(job);
       begin_batch(job);
     }
-    if (job.tensor->crc32) {
+    if (job.tensor->crc32 && job.bytes() == job.tensor->bytes) {
       crc32_ = container::crc32(crc32_, bytes);
       if (last && crc32_ != *job.tensor->crc32) {
         return damaged(*job.tensor);
       }
+    }
+    if (job.statistic) {
+      const uint64_t block = job.tensor->shape.empty() ? 1 : job.tensor->shape.back();
+      const uint64_t first = slot.begin / (dtype_bits(job.tensor->dtype) / 8);
+      given_.add(*job.statistic, {job.tensor->dtype, first, block}, bytes, *statistics_);
+      if (last && job.last_of_module) {
+        end_module(job);
+      }
+      return {};
     }
     look(job, bytes, slot.begin);
     if (!last) {
@@ -135,7 +184,7 @@ Result<void> CalibrateStage::take(const Slot &slot, std::span<const uint8_t> byt
       return {};
     }
     if (!is_one_range(job)) {
-      add_done(job.tensor->bytes); // the pass that is not needed
+      add_done(job.bytes()); // the pass that is not needed
     }
   }
   if (wants_second_pass_) {
@@ -147,17 +196,33 @@ Result<void> CalibrateStage::take(const Slot &slot, std::span<const uint8_t> byt
   return {};
 }
 
-void CalibrateStage::begin_batch(const Job &job) {
-  if (!module_begun_) {
-    module_begun_ = true;
-    has_nan_ = false;
-    statistics_ = &calibration_.modules.find(names_[job.module])->second;
-    // The state was checked when it was read.
-    auto restored = quant::TensorObserver::restore(std::move(statistics_->observer));
-    observer_ = restored ? std::move(restored.value()) : quant::TensorObserver();
+void CalibrateStage::begin_module(const Job &job) {
+  if (module_begun_) {
+    return;
   }
-  observer_.begin_batch();
+  module_begun_ = true;
+  has_nan_ = false;
+  given_ = {};
+  statistics_ = &calibration_.modules.find(names_[job.module])->second;
+  // The state was checked when it was read.
+  auto restored = quant::TensorObserver::restore(std::move(statistics_->observer));
+  observer_ = restored ? std::move(restored.value()) : quant::TensorObserver();
+}
+
+void CalibrateStage::begin_batch(const Job &job) {
+  if (!job.statistic) {
+    observer_.begin_batch();
+  }
   crc32_ = 0;
+}
+
+calibration::ChannelSums CalibrateStage::channel_sums() {
+  const size_t channels = static_cast<size_t>(jobs_[job_].shape.channels);
+  unwanted_.resize(channels);
+  const auto kept = [&](std::vector<double> &sums) {
+    return std::span(sums.empty() ? unwanted_ : sums);
+  };
+  return {kept(statistics_->sums), kept(statistics_->squares)};
 }
 
 template <typename Visit>
@@ -175,7 +240,7 @@ void CalibrateStage::look(const Job &job, std::span<const uint8_t> bytes, uint64
   uint64_t element = position / (dtype_bits(job.tensor->dtype) / 8);
   visit_values(job, bytes, [&](std::span<const float> values) {
     observer_.look(values);
-    calibration::add_squares(values, element, job.shape.inner, statistics_->squares);
+    calibration::add_to_channels(values, element, job.shape.inner, channel_sums());
     element += values.size();
   });
 }
@@ -197,11 +262,11 @@ void CalibrateStage::end_batch(const Job &job) {
 
 void CalibrateStage::end_module(const Job &job) {
   const std::string &name = names_[job.module];
-  if (has_nan_) {
+  if (has_nan_ || !given_.is_sound()) {
     calibration_.modules.erase(name);
     calibration_.left_out.insert(name);
   } else {
-    statistics_->observer = observer_.state();
+    given_.settle(observer_.state(), *statistics_);
   }
   module_begun_ = false;
   if (job_ + 1 == jobs_.size()) {

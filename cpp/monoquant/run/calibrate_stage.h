@@ -1,4 +1,4 @@
-// Reads captured inputs and adds them to a calibration.
+// Reads captured inputs, or statistics of some, and adds them to a calibration.
 // It exists to stream: a batch is read once where it fits into a block and twice otherwise, whatever its size.
 // Results do not depend on blocks, on the file's container, nor on how batches are spread over files.
 #pragma once
@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "monoquant/calibration/channel_sums.h"
+#include "monoquant/calibration/given_statistics.h"
 #include "monoquant/calibration/match.h"
 #include "monoquant/catalog/catalog.h"
 #include "monoquant/run/source_reader.h"
@@ -35,12 +37,17 @@ public:
   [[nodiscard]] const calibration::Problems &problems() const { return problems_; }
 
 private:
-  /// One batch of one module.
+  /// One batch of one module, or one statistic of it.
   struct Job {
     size_t module = 0; // index in names_
     const catalog::Tensor *tensor = nullptr;
+    uint64_t begin = 0; // bytes of the tensor
+    uint64_t end = 0;
     calibration::BatchShape shape;
+    std::optional<calibration::Statistic> statistic;
     bool last_of_module = false;
+
+    [[nodiscard]] uint64_t bytes() const { return end - begin; }
   };
   enum class Step : uint8_t {
     kCheck, // only tells the error, if there is one
@@ -61,8 +68,10 @@ private:
 
   [[nodiscard]] uint64_t range_bytes(const catalog::Tensor &tensor) const;
   [[nodiscard]] bool is_one_range(const Job &job) const {
-    return job.tensor->bytes <= range_bytes(*job.tensor);
+    return job.bytes() <= range_bytes(*job.tensor);
   }
+  void add_jobs(const calibration::ModuleBatches &module);
+  void begin_module(const Job &job);
   void begin_batch(const Job &job);
   Result<void> take(const Slot &slot, std::span<const uint8_t> bytes);
   void look(const Job &job, std::span<const uint8_t> bytes, uint64_t position);
@@ -71,11 +80,13 @@ private:
   void visit_values(const Job &job, std::span<const uint8_t> bytes, const Visit &visit);
   void end_batch(const Job &job);
   void end_module(const Job &job);
+  calibration::ChannelSums channel_sums();
 
   std::optional<Error> error_;
   calibration::Calibration calibration_;
   calibration::Problems problems_;
   const catalog::Catalog &model_;
+  const catalog::Catalog &data_;
   std::vector<std::string> names_; // of modules
   std::vector<Job> jobs_;
   uint64_t total_bytes_ = 0;
@@ -85,6 +96,7 @@ private:
   size_t under_way_ = 0; // steps handed out and not processed yet
   std::vector<Slot> slots_;
   std::vector<float> scratch_;
+  std::vector<double> unwanted_; // sums that are not kept
 
   // The module and the batch at work.
   size_t job_ = 0;
@@ -94,6 +106,7 @@ private:
   bool wants_second_pass_ = false; // known when the first one is over
   uint32_t crc32_ = 0;             // of the batch, as far as it was read
   calibration::ModuleStatistics *statistics_ = nullptr;
+  calibration::GivenStatistics given_; // for it
 };
 
 } // namespace monoquant::run

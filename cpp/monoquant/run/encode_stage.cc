@@ -126,9 +126,14 @@ Result<void> EncodeStage::take_inputs(size_t slot_index) {
   encoder_.use(nullptr);
   feedback_.reset(); // its room is needed
   auto taken = moments_.take(slot_index, block.first(slots_[slot_index].length));
-  feedback_ = moments_.made();
-  encoder_.use(feedback_.get());
-  return taken;
+  if (!taken) {
+    return taken.error();
+  }
+  if (taken.value()) {
+    feedback_ = std::make_unique<const quant::ErrorFeedback>(std::move(*taken.value()));
+    encoder_.use(feedback_.get());
+  }
+  return {};
 }
 
 /// A band is there when the slot of its last step has been given away again.
@@ -377,7 +382,7 @@ void EncodeStage::write_result(JsonWriter &json) const {
   json.end().key("errors").begin_array();
   for (const BandErrors &band : errors_) {
     json.row(plan_.tensors[band.tensor].source, band.band, band.sums.signal, band.sums.noise,
-             band.sums.peak, band.edge_scales);
+             band.sums.peak, band.edge_scales, band.sums.output.signal, band.sums.output.noise);
   }
   json.end().end();
 }

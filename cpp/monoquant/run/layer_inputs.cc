@@ -39,9 +39,34 @@ Result<void> LayerInputs::begin() {
   return {};
 }
 
+/// Of linear layers. How large inputs are matters to a stored scale: then how many they were has to be known, too.
+bool LayerInputs::uses_statistics() const {
+  const auto is_readable = [&](const std::optional<calibration::StatisticPart> &part) {
+    return part && dtype_is_quantizable(data_->tensors[part->tensor].dtype);
+  };
+  return layer_.form == LayerForm::kLinear && layer_.batches.empty() &&
+         is_readable(layer_.squares) && layer_.squares->count == inputs_->width() &&
+         (layer_.mode != execute::ActivationMode::kStatic || is_readable(layer_.counts));
+}
+
+/// The squares, and then the number.
+std::optional<ElementRange> LayerInputs::next_statistic() const {
+  const bool wants_counts =
+      layer_.counts && dtype_is_quantizable(data_->tensors[layer_.counts->tensor].dtype);
+  const size_t read = batch_; // so far
+  if (read > (wants_counts ? 1U : 0U)) {
+    return std::nullopt;
+  }
+  const calibration::StatisticPart &part = read == 0 ? *layer_.squares : *layer_.counts;
+  return ElementRange{2, &data_->tensors[part.tensor], part.first, part.first + part.count};
+}
+
 std::optional<ElementRange> LayerInputs::next() {
   if (error_) {
     return std::nullopt;
+  }
+  if (uses_statistics()) {
+    return next_statistic();
   }
   if (is_recurrent()) {
     return next_sequence();
@@ -100,6 +125,14 @@ std::optional<ElementRange> LayerInputs::next_sequence() {
 
 Result<void> LayerInputs::take(const Elements &elements) {
   const std::span<const float> values = elements.values;
+  if (uses_statistics()) {
+    if (batch_++ == 0) {
+      squares_.assign(values.begin(), values.end());
+    } else {
+      counts_ = values[0];
+    }
+    return {};
+  }
   if (is_recurrent()) {
     ++position_;
     ++tries_;
@@ -133,8 +166,8 @@ Result<Inputs> LayerInputs::finish() {
   if (error_) {
     return *error_;
   }
-  is_captured_ = inputs_->samples() > 0;
-  if (is_captured_) {
+  if (inputs_->samples() > 0) {
+    kind_ = "captured";
     return std::move(*inputs_);
   }
   const uint64_t width = inputs_->width();
@@ -144,7 +177,16 @@ Result<Inputs> LayerInputs::finish() {
     sequences_ = std::min(kMostSequences, samples / steps_);
     samples = steps_ * sequences_;
   }
-  return Inputs::seeded(layer_.name(), width, samples);
+  Result<Inputs> seeded = Inputs::seeded(layer_.name(), width, samples);
+  if (seeded && !squares_.empty() && counts_ > 0) {
+    kind_ = "statistics";
+    for (float &square : squares_) {
+      const float mean = square / counts_;
+      square = std::isfinite(mean) && mean > 0 ? std::sqrt(mean) : 0.0F;
+    }
+    seeded.value().scale(squares_);
+  }
+  return seeded;
 }
 
 } // namespace monoquant::run

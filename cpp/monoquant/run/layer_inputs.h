@@ -1,4 +1,4 @@
-// Collects what a layer is executed on: captured inputs where there are any, else seeded ones.
+// Collects what a layer is executed on: captured inputs where there are any, else seeded ones, as large as is known.
 // It exists because each form of layer takes its samples from a captured tensor in its own way.
 // Only the parts of the data that samples are taken from are read, and the samples do not depend on blocks.
 #pragma once
@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "monoquant/base/result.h"
 #include "monoquant/execute/inputs.h"
@@ -39,7 +41,8 @@ public:
   [[nodiscard]] const execute::LinearShape &shape() const { return shape_; }
   /// Of recurrent layers: sequences, one after the other.
   [[nodiscard]] size_t sequences() const { return sequences_; }
-  [[nodiscard]] bool is_captured() const { return is_captured_; }
+  /// "captured", "statistics" (seeded, each column as large as its squares say) or "seeded".
+  [[nodiscard]] std::string_view kind() const { return kind_; }
 
 private:
   Result<void> begin();
@@ -49,6 +52,8 @@ private:
   [[nodiscard]] bool is_recurrent() const {
     return layer_.form == LayerForm::kLstm || layer_.form == LayerForm::kGru;
   }
+  [[nodiscard]] bool uses_statistics() const;
+  std::optional<ElementRange> next_statistic() const;
   std::optional<ElementRange> next_rows();
   std::optional<ElementRange> next_images();
   std::optional<ElementRange> next_sequence();
@@ -66,7 +71,10 @@ private:
   uint64_t channels_ = 0;
   size_t steps_ = 0; // of each sequence
   size_t sequences_ = 0;
-  bool is_captured_ = false;
+  std::string_view kind_ = "seeded";
+  // Of statistics:
+  std::vector<float> squares_;
+  float counts_ = 1;
 };
 
 } // namespace monoquant::run

@@ -243,7 +243,7 @@ void LayerRun::write_outcome(JsonWriter &json) const {
     json.member("failure", failure_);
     return;
   }
-  json.member("inputs", source_.is_captured() ? "captured" : "seeded");
+  json.member("inputs", source_.kind());
   json.member("samples", result_.samples);
   json.member("outputs", result_.outputs);
   json.member("reference", has_reference());

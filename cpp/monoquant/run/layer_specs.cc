@@ -76,7 +76,7 @@ class Finder {
 public:
   Finder(const catalog::Catalog &file, const catalog::Catalog *reference,
          const std::vector<calibration::ModuleBatches> &captured)
-      : file_(file) {
+      : file_(file), shared_(file) {
     for (const Tensor &tensor : file.input_parameters) {
       by_name_.emplace(tensor.name, &tensor);
     }
@@ -214,10 +214,8 @@ private:
     if (!calibration::takes_module_input(weight)) {
       return;
     }
-    const std::string module(catalog::module_name(weight.name));
-    if (const auto found = captured_.find(module); found != captured_.end()) {
-      layer.batches = found->second->batches;
-    }
+    const std::string_view module = catalog::module_name(weight.name);
+    set_inputs(layer, module);
     const std::string stem = module.empty() ? std::string() : concat(module, ".");
     const Tensor *scale = find(concat(stem, "input_scale"));
     // Where the input's matrix was left in float, no loader quantizes what it meets.
@@ -229,7 +227,25 @@ private:
     }
   }
 
+  /// Captured ones of this module, or what is known of them; or of a module that reads the same.
+  void set_inputs(LayerSpec &layer, std::string_view module) const {
+    const auto has_data = [&](std::string_view name) { return captured_.contains(name); };
+    const auto found = captured_.find(shared_.whose(module, has_data));
+    if (found == captured_.end()) {
+      return;
+    }
+    layer.batches = found->second->batches;
+    for (const calibration::StatisticPart &part : found->second->statistics) {
+      if (layer.batches.empty() && part.statistic == calibration::Statistic::kSquares) {
+        layer.squares = part;
+      } else if (layer.batches.empty() && part.statistic == calibration::Statistic::kCounts) {
+        layer.counts = part;
+      }
+    }
+  }
+
   const catalog::Catalog &file_;
+  calibration::SharedInputs shared_;
   std::map<std::string_view, const Tensor *> by_name_;
   std::map<std::string_view, const Tensor *> references_;
   std::map<std::string_view, const calibration::ModuleBatches *> captured_;

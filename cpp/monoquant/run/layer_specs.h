@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -51,8 +52,11 @@ struct LayerSpec {
   const catalog::Tensor *input_scale = nullptr; // of kStatic
   const catalog::Tensor *input_zero_point = nullptr;
   std::vector<calibration::Batch> batches; // captured inputs
-  std::string_view note;                   // what is unusual about how it is executed
-  std::string_view left_out;               // why it is not executed
+  // If there are none: the squares of inputs, one a column, and how many they are sums of.
+  std::optional<calibration::StatisticPart> squares = {};
+  std::optional<calibration::StatisticPart> counts = {};
+  std::string_view note;     // what is unusual about how it is executed
+  std::string_view left_out; // why it is not executed
 
   [[nodiscard]] const std::string &name() const { return matrices[0].weight->name; }
 };

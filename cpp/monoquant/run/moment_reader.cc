@@ -15,16 +15,41 @@ Result<void> MomentReader::add(const catalog::Catalog &data) {
   for (const calibration::ModuleBatches &module : matched.value().modules) {
     std::vector<Batch> &batches = modules_[module.module];
     for (const calibration::Batch &batch : module.batches) {
-      batches.push_back({readers_.size(), &data.tensors[batch.tensor]});
+      batches.push_back({readers_.size(), &data.tensors[batch.tensor], false});
+    }
+    for (const calibration::StatisticPart &part : module.statistics) {
+      if (part.statistic == calibration::Statistic::kOuter) {
+        batches.push_back({readers_.size(), &data.tensors[part.tensor], true});
+      }
     }
   }
   readers_.emplace_back(data, slots_, block_bytes_);
   return {};
 }
 
+/// Of the weight's module, or of one that reads the same input.
+const std::vector<MomentReader::Batch> *MomentReader::batches_of(std::string_view weight) const {
+  const auto has_data = [&](std::string_view module) {
+    const auto batches = modules_.find(module);
+    return batches != modules_.end() && !batches->second.empty();
+  };
+  const auto found = modules_.find(shared_.whose(catalog::module_name(weight), has_data));
+  return found == modules_.end() ? nullptr : &found->second;
+}
+
+uint64_t MomentReader::bytes_of(std::string_view weight) const {
+  uint64_t bytes = 0;
+  if (const auto *batches = batches_of(weight)) {
+    for (const Batch &batch : *batches) {
+      bytes += batch.tensor->bytes;
+    }
+  }
+  return bytes;
+}
+
 void MomentReader::request(std::string_view weight, uint64_t width) {
-  const auto found = modules_.find(catalog::module_name(weight));
-  batches_ = found == modules_.end() ? std::vector<Batch>() : found->second;
+  const auto *batches = batches_of(weight);
+  batches_ = batches == nullptr ? std::vector<Batch>() : *batches;
   width_ = width;
   batch_ = 0;
   position_ = 0;
@@ -50,7 +75,7 @@ std::optional<ByteRange> MomentReader::next(size_t slot) {
   if (!read) {
     return read;
   }
-  steps_[slot] = {batch.file, &tensor, width_, owes_first_, false};
+  steps_[slot] = {batch, position_, width_, owes_first_, false};
   owes_first_ = false;
   if (reader.is_last(slot)) {
     position_ = end;
@@ -64,12 +89,14 @@ std::optional<ByteRange> MomentReader::next(size_t slot) {
   return read;
 }
 
-Result<void> MomentReader::take(size_t slot, std::span<const uint8_t> block) {
+Result<std::optional<quant::SecondMoments>> MomentReader::take(size_t slot,
+                                                               std::span<const uint8_t> block) {
   const Step step = steps_[slot];
-  if (step.tensor == nullptr) {
+  const catalog::Tensor *tensor = step.batch.tensor;
+  if (tensor == nullptr) {
     return Error{ErrorCode::kInvalidOptions,
-                 "Expected captured inputs of every layer that is quantized by the method gptq, "
-                 "found a layer without.",
+                 "Expected inputs of every layer whose second moments are needed, found a layer "
+                 "without.",
                  "Capture its inputs, too, or take the method mse for it.",
                  {},
                  {}};
@@ -77,23 +104,31 @@ Result<void> MomentReader::take(size_t slot, std::span<const uint8_t> block) {
   if (step.is_first) {
     sums_ = quant::MomentSums(quant::blocks_of(static_cast<size_t>(step.width)));
   }
-  const auto range = readers_[step.file].take(slot, block);
+  const auto range = readers_[step.batch.file].take(slot, block);
   if (!range) {
     return range.error();
   }
+  std::optional<quant::SecondMoments> made;
   if (!range.value()) {
-    return {};
+    return made;
   }
-  const size_t at_once = kValuesAtOnce * (dtype_bits(step.tensor->dtype) / 8);
+  const size_t value_bytes = dtype_bits(tensor->dtype) / 8;
+  uint64_t position = step.begin / value_bytes;
   for (auto bytes = *range.value(); !bytes.empty();) {
-    const auto part = bytes.first(std::min(at_once, bytes.size()));
-    sums_.add(quant::decode_values(step.tensor->dtype, part, scratch_));
+    const auto part = bytes.first(std::min(kValuesAtOnce * value_bytes, bytes.size()));
+    const auto values = quant::decode_values(tensor->dtype, part, scratch_);
+    if (step.batch.is_outer) {
+      sums_.add_outer(values, position, static_cast<size_t>(tensor->shape.back()));
+    } else {
+      sums_.add(values);
+    }
+    position += values.size();
     bytes = bytes.subspan(part.size());
   }
   if (step.is_last) {
-    made_ = std::make_unique<const quant::ErrorFeedback>(sums_.finish());
+    made = sums_.finish();
   }
-  return {};
+  return made;
 }
 
 size_t MomentReader::most_bytes(uint64_t width) {

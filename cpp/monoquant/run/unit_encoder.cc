@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "monoquant/quant/method.h"
+#include "monoquant/quant/output_errors.h"
 
 namespace monoquant::run {
 namespace {
@@ -64,7 +65,7 @@ UnitResult encode_with_feedback(const Values &values, const quant::Scheme &schem
   }
   std::vector<float> rounded(values.count());
   const std::span rows(reinterpret_cast<const float *>(values.bytes.data()), values.count());
-  shape.feedback->round(rows, scheme, size, qparams, rounded);
+  const quant::OutputErrors output = shape.feedback->round(rows, scheme, size, qparams, rounded);
   result.edge_scales = count_edges(values, size, scopes, scheme, qparams);
   // These are what codes stand for, so their nearest codes are the ones that were chosen.
   quant::ErrorSums none;
@@ -75,6 +76,7 @@ UnitResult encode_with_feedback(const Values &values, const quant::Scheme &schem
     to = std::fill_n(to, end - to, uint8_t{0});
   }
   result.sums = quant::exact_errors(values, rounded);
+  result.sums.output = output;
   return result;
 }
 
@@ -113,6 +115,11 @@ UnitResult encode_unit(const Values &values, const quant::Scheme &scheme,
         result.edge_scales += count_edges(batch, size, count, scheme, qparams);
       }
       to = codec.encode(batch, size, count, qparams, to, result.sums);
+      if (!shape.importance.empty()) {
+        const auto importance = shape.importance.subspan(done * size, count * size);
+        result.sums.output.add(
+            quant::output_errors(batch, size, count, scheme, qparams, importance));
+      }
       qparams = qparams.from(whole ? 0 : count);
       at += count * size;
       done += count;

@@ -241,15 +241,70 @@ TEST(Inputs, fused_layers_are_static_together_or_not_at_all) {
   for (const char *name : {"a.q_proj", "a.v_proj", "a.o_proj"}) {
     calibration.modules[name] = observed(64, 100, 8);
   }
+  calibration.left_out.insert("a.k_proj");
   const Plan plan = test::plan_for(attention, static_options(calibration));
   EXPECT_EQ(plan.tensors[0].input, nullptr);
   EXPECT_EQ(plan.tensors[2].input, nullptr);
   EXPECT_NE(plan.tensors[3].input, nullptr);
   EXPECT_EQ(warned(plan).at("calibration-missing").size(), 3U);
+  calibration.left_out.clear();
   calibration.modules["a.k_proj"] = observed(64, 100, 9);
   const Plan whole = test::plan_for(attention, static_options(calibration));
   EXPECT_NE(whole.tensors[1].input, nullptr);
   EXPECT_FALSE(warned(whole).contains("calibration-missing"));
+}
+
+TEST(Inputs, of_one_layer_are_those_of_others_that_read_the_same) {
+  const auto attention_of = [](const std::string &name) {
+    return test::make_catalog({{name + ".q_proj.weight", {64, 64}},
+                               {name + ".k_proj.weight", {64, 64}},
+                               {name + ".v_proj.weight", {64, 64}}});
+  };
+  const auto plan_of = [&](const std::string &name) {
+    Calibration calibration;
+    calibration.modules[name + ".q_proj"] = observed(64, 100, 8);
+    return test::plan_for(attention_of(name), static_options(calibration));
+  };
+  const Plan itself = plan_of("layers.0.self_attn");
+  ASSERT_NE(itself.tensors[1].input, nullptr);
+  EXPECT_EQ(itself.tensors[1].input->params.scale, itself.tensors[0].input->params.scale);
+  EXPECT_FALSE(warned(itself).contains("calibration-missing"));
+  // Keys and values of something else.
+  const Plan other = plan_of("layers.0.encoder_attn");
+  EXPECT_EQ(other.tensors[0].input, nullptr) << "what is fused is static as a whole";
+  EXPECT_TRUE(warned(other).contains("calibration-missing"));
+}
+
+TEST(Inputs, of_an_expert_that_is_hardly_used_are_partly_those_of_the_others) {
+  const catalog::Catalog model = test::make_catalog({{"mlp.experts.0.up_proj.weight", {8, 4}},
+                                                     {"mlp.experts.1.up_proj.weight", {8, 4}},
+                                                     {"other.up_proj.weight", {8, 4}}});
+  const auto known = [](double first, uint64_t count) {
+    ModuleStatistics statistics;
+    statistics.samples = count;
+    statistics.per_channel = count;
+    const auto inputs = static_cast<double>(count);
+    statistics.squares = {first * inputs, inputs, inputs, inputs};
+    statistics.lacks = {.range = true, .distribution = true, .sums = true};
+    return statistics;
+  };
+  Calibration calibration;
+  calibration.modules["mlp.experts.0.up_proj"] = known(4, 900);
+  calibration.modules["mlp.experts.1.up_proj"] = known(0, 100);
+  calibration.modules["other.up_proj"] = known(0, 100);
+  Json options = test::int4_options(32);
+  options["minElements"] = 0;
+  options["method"] = "mse";
+  options["calibration"] = parse_json(calibration::calibration_json(calibration));
+  const Plan plan = test::plan_for(model, options);
+  const auto first_of = [&](size_t tensor) {
+    return (*plan.tensors[tensor].quantize()->importance)[0];
+  };
+  // Of all experts the first channel has a mean square of 3.6, the others of 1.
+  EXPECT_FLOAT_EQ(first_of(0), 1);
+  EXPECT_FLOAT_EQ(first_of(1), 1); // (0 * 100 + 3.6 * 100) / 200 = 1.8: the largest
+  EXPECT_FLOAT_EQ((*plan.tensors[1].quantize()->importance)[1], 1 / 1.8F);
+  EXPECT_FLOAT_EQ(first_of(2), 0);
 }
 
 TEST(Inputs, that_lose_much_by_a_stored_scale_are_told_with_numbers) {

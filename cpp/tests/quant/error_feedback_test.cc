@@ -74,6 +74,7 @@ struct Rounded {
   Floats scales;
   std::vector<int32_t> zero_points;
   Floats values;
+  OutputErrors output;
 };
 
 /// Some rows at a time.
@@ -81,7 +82,7 @@ Rounded round(const ErrorFeedback &feedback, const Layer &layer, const Scheme &s
               size_t rows_at_once) {
   const size_t scope = static_cast<size_t>(scheme.group_size);
   const size_t scopes = layer.weights.size() / scope;
-  Rounded made{Floats(scopes), std::vector<int32_t>(scopes), Floats(layer.weights.size())};
+  Rounded made{Floats(scopes), std::vector<int32_t>(scopes), Floats(layer.weights.size()), {}};
   const QparamsArrays qparams{made.scales, made.zero_points};
   for (size_t i = 0; i < scopes; ++i) {
     const auto importance = feedback.mean_squares().subspan(i * scope % layer.columns, scope);
@@ -91,8 +92,9 @@ Rounded round(const ErrorFeedback &feedback, const Layer &layer, const Scheme &s
   const size_t step = rows_at_once * layer.columns;
   for (size_t at = 0; at < layer.weights.size(); at += step) {
     const size_t size = std::min(step, layer.weights.size() - at);
-    feedback.round(std::span(layer.weights).subspan(at, size), scheme, scope,
-                   qparams.from(at / scope), std::span(made.values).subspan(at, size));
+    made.output.add(feedback.round(std::span(layer.weights).subspan(at, size), scheme, scope,
+                                   qparams.from(at / scope),
+                                   std::span(made.values).subspan(at, size)));
   }
   return made;
 }
@@ -204,6 +206,35 @@ TEST(ErrorFeedback, loses_less_than_the_nearest_codes) {
       const double error = output_error(layer, rounded.values);
       EXPECT_LT(error, 0.35 * output_error(layer, nearest(layer, scheme, rounded)));
     }
+  }
+}
+
+TEST(ErrorFeedback, says_what_it_does_to_outputs) {
+  for (const size_t block : {96U, 32U}) {
+    const Layer layer = random_layer(13, 9, 96, 300);
+    const ErrorFeedback feedback(moments_of(layer, block));
+    const Rounded rounding = round(feedback, layer, scheme_of(true, 32), 4);
+    // Of all samples, each block by itself.
+    double signal = 0;
+    double noise = 0;
+    for (size_t row = 0; row < 9; ++row) {
+      for (size_t sample = 0; sample < 300; ++sample) {
+        for (size_t begin = 0; begin < 96; begin += block) {
+          double output = 0;
+          double error = 0;
+          for (size_t i = begin; i < begin + block; ++i) {
+            const auto x = static_cast<double>(layer.inputs[sample * 96 + i]);
+            const auto w = static_cast<double>(layer.weights[row * 96 + i]);
+            output += w * x;
+            error += (w - static_cast<double>(rounding.values[row * 96 + i])) * x;
+          }
+          signal += output * output;
+          noise += error * error;
+        }
+      }
+    }
+    EXPECT_NEAR(rounding.output.signal / signal, 1, 1e-3) << block;
+    EXPECT_NEAR(rounding.output.noise / noise, 1, 1e-2) << block;
   }
 }
 

@@ -79,9 +79,11 @@ ModuleStatistics plain(const std::vector<FileTensor> &batches, size_t axis) {
     for (size_t i = axis + 1; i < batch.shape.size(); ++i) {
       inner *= static_cast<size_t>(batch.shape[i]);
     }
+    module.sums.resize(channels);
     module.squares.resize(channels);
     for (size_t i = 0; i < values.size(); ++i) {
       const auto value = static_cast<double>(values[i]);
+      module.sums[i / inner % channels] += std::isinf(value) ? 0.0 : value;
       module.squares[i / inner % channels] += std::isinf(value) ? 0.0 : value * value;
     }
     module.per_channel += values.size() / channels;
@@ -93,7 +95,9 @@ ModuleStatistics plain(const std::vector<FileTensor> &batches, size_t axis) {
 void expect_same(const ModuleStatistics &a, const ModuleStatistics &b) {
   EXPECT_EQ(a.samples, b.samples);
   EXPECT_EQ(a.per_channel, b.per_channel);
+  EXPECT_EQ(a.sums, b.sums);
   EXPECT_EQ(a.squares, b.squares);
+  EXPECT_EQ(a.lacks, b.lacks);
   EXPECT_EQ(a.observer.counts, b.observer.counts);
   EXPECT_EQ(a.observer.batches, b.observer.batches);
   EXPECT_EQ(a.observer.min_max, b.observer.min_max);

@@ -65,12 +65,13 @@ std::vector<HostCase> host_cases() {
 }
 
 bool same(const std::vector<BandErrors> &a, const std::vector<BandErrors> &b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const BandErrors &x, const BandErrors &y) {
-                      return x.tensor == y.tensor && x.band == y.band &&
-                             x.sums.signal == y.sums.signal && x.sums.noise == y.sums.noise &&
-                             x.sums.peak == y.sums.peak && x.edge_scales == y.edge_scales;
-                    });
+  return std::equal(
+      a.begin(), a.end(), b.begin(), b.end(), [](const BandErrors &x, const BandErrors &y) {
+        return x.tensor == y.tensor && x.band == y.band && x.sums.signal == y.sums.signal &&
+               x.sums.noise == y.sums.noise && x.sums.peak == y.sums.peak &&
+               x.edge_scales == y.edge_scales && x.sums.output.signal == y.sums.output.signal &&
+               x.sums.output.noise == y.sums.output.noise;
+      });
 }
 
 class AnyHost : public testing::TestWithParam<HostCase> {

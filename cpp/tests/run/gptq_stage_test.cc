@@ -5,6 +5,7 @@
 
 #include "monoquant/run/calibrate_stage.h"
 #include "monoquant/run/encode_stage.h"
+#include "monoquant/run/statistics_stage.h"
 #include "monoquant/run/verify_stage.h"
 #include "support/drive.h"
 #include "support/memory_host.h"
@@ -215,6 +216,96 @@ TEST(Gptq, takes_all_batches_however_they_are_spread) {
   const Bytes expected = encode(files, plan, {}).value();
   files.data = {in_one_piece(files)};
   EXPECT_TRUE(encode(files, plan, {}).value() == expected);
+}
+
+/// What is known of the inputs, as a file; `outer`: with second moments.
+Bytes statistics_of(const Bytes &model, const std::vector<Bytes> &data, bool outer) {
+  const auto layers = test::inspect(model);
+  std::vector<catalog::Catalog> catalogs;
+  calibration::Calibration calibration;
+  const auto read_from = [&](const Bytes &file) {
+    return [&file](uint64_t offset, std::span<uint8_t> to) {
+      ASSERT_LE(offset + to.size(), file.size());
+      std::copy_n(file.begin() + static_cast<ptrdiff_t>(offset), to.size(), to.begin());
+    };
+  };
+  for (const Bytes &file : data) {
+    catalogs.push_back(test::inspect_data(file).value());
+    CalibrateStage stage(layers.value(), catalogs.back(), std::move(calibration), 2,
+                         test::kSmallestBlock);
+    EXPECT_TRUE(test::drive(stage, read_from(file), [](uint64_t, std::span<const uint8_t>) {}));
+    calibration = stage.calibration();
+  }
+  StatisticsStage stage(layers.value(), calibration, outer, test::kSmallestBlock);
+  for (const catalog::Catalog &file : catalogs) {
+    EXPECT_TRUE(stage.add_inputs(file));
+  }
+  const auto size = stage.begin();
+  EXPECT_TRUE(size);
+  Bytes output(static_cast<size_t>(size.value()), 0xA5);
+  const auto read = [&](const ByteRange &range, std::span<uint8_t> to) {
+    read_from(data[range.source])(range.offset, to);
+  };
+  EXPECT_TRUE(test::drive(stage, read, [&](uint64_t offset, std::span<const uint8_t> bytes) {
+    ASSERT_LE(offset + bytes.size(), output.size());
+    std::copy(bytes.begin(), bytes.end(), output.begin() + static_cast<ptrdiff_t>(offset));
+  }));
+  EXPECT_EQ(stage.done_bytes(), stage.total_bytes());
+  return output;
+}
+
+TEST(Gptq, takes_second_moments_for_the_inputs) {
+  Files files = make_files();
+  const Bytes expected =
+      encode(files, test::plan_for(files.model, options_of(files, "gptq")), {}).value();
+  files.data = {statistics_of(files.model, files.data, true)};
+  const auto tensors = test::parse_file(files.data[0]).tensors;
+  EXPECT_EQ(tensors.at("a.in_outer").shape, (std::vector<uint64_t>{kWidth, kWidth}));
+  EXPECT_FALSE(tensors.contains("conv.in_outer"));
+  const plan::Plan plan = test::plan_for(files.model, options_of(files, "gptq"));
+  EXPECT_TRUE(encode(files, plan, {}).value() == expected);
+  // And what was made of them is what is made of them again.
+  EXPECT_TRUE(statistics_of(files.model, files.data, true) == files.data[0]);
+}
+
+TEST(Gptq, is_not_for_layers_of_whose_inputs_only_squares_are_known) {
+  Files files = make_files();
+  const Bytes searched =
+      encode(files, test::plan_for(files.model, options_of(files, "mse")), {}).value();
+  files.data = {statistics_of(files.model, files.data, false)};
+  const plan::Plan plan = test::plan_for(files.model, options_of(files, "gptq"));
+  const auto told =
+      std::find_if(plan.warnings.begin(), plan.warnings.end(), [](const plan::Warning &warning) {
+        return warning.message.find("move together") != std::string::npos;
+      });
+  ASSERT_NE(told, plan.warnings.end());
+  EXPECT_EQ(told->tensors, (std::vector<std::string>{"a.weight", "b.weight"}));
+  EXPECT_TRUE(encode(files, plan, {}).value() == searched);
+}
+
+TEST(Gptq, second_moments_of_wide_layers_are_kept_in_blocks) {
+  constexpr uint64_t kWide = 4100;
+  Random random(71);
+  const Bytes model =
+      test::make_file({test::random_weights(random, "wide.weight", Dtype::kF32, {2, kWide})});
+  const Bytes data =
+      test::make_file({test::random_weights(random, "wide", Dtype::kF32, {5, kWide})});
+  const Bytes statistics = statistics_of(model, {data}, true);
+  const test::FileTensor outer = test::parse_file(statistics).tensors.at("wide.in_outer");
+  const uint64_t block = quant::blocks_of(kWide).block;
+  ASSERT_EQ(outer.shape, (std::vector<uint64_t>{(kWide - 1) / block + 1, block, block}));
+  const std::vector<float> values = test::values_of(outer);
+  const std::vector<float> x = test::values_of(test::parse_file(data).tensors.at("wide"));
+  for (const auto &[i, j] : {std::pair<uint64_t, uint64_t>{0, 0}, {7, 3}, {4099, 4097}}) {
+    double expected = 0;
+    for (size_t s = 0; s < 5; ++s) {
+      expected += static_cast<double>(x[s * kWide + i]) * static_cast<double>(x[s * kWide + j]);
+    }
+    const uint64_t place = (i / block * block + i % block) * block + j % block;
+    EXPECT_NEAR(values[place], expected, 1e-4) << i << " " << j;
+  }
+  EXPECT_EQ(values.back(), 0) << "beyond the last column";
+  EXPECT_TRUE(statistics_of(model, {statistics}, true) == statistics);
 }
 
 TEST(Gptq, wants_captured_inputs) {

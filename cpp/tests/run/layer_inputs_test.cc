@@ -102,6 +102,33 @@ TEST(LayerInputs, UsesTheStoredScaleOfTheInput) {
   }
 }
 
+TEST(LayerInputs, AreAsLargeAsStatisticsSay) {
+  const Linear layer;
+  const auto seeded = Inputs::seeded("up.weight", 48, 64);
+  ASSERT_TRUE(seeded);
+  std::vector<double> squares;
+  std::vector<float> samples(seeded.value().values().begin(), seeded.value().values().end());
+  for (size_t i = 0; i < 48; ++i) {
+    squares.push_back(static_cast<double>(4 * i * i)); // of 4 inputs: a mean of i^2
+  }
+  for (size_t i = 0; i < samples.size(); ++i) {
+    samples[i] *= static_cast<float>(i % 48);
+  }
+  const FileTensor sums = test::make_tensor("up.in_sum2", Dtype::kF32, {48}, squares);
+  const FileTensor counts = test::make_tensor("up.counts", Dtype::kF32, {1}, {4});
+  const Bytes both = test::make_file({sums, counts});
+  const Json result = trial(layer.file(), {&layer.reference, &both})[0];
+  EXPECT_EQ(result["inputs"], "statistics");
+  layer.expect(result, samples, {});
+  // A stored scale is of use only for inputs of a known size.
+  const FileTensor scale = test::make_tensor("up.input_scale", Dtype::kF32, {1}, {0.5});
+  const Json fixed = trial(layer.file({scale}), {&layer.reference, &both})[0];
+  layer.expect(fixed, samples, {ActivationMode::kStatic, 0.5F, 0});
+  const Bytes alone = test::make_file({sums});
+  EXPECT_EQ(trial(layer.file(), {&layer.reference, &alone})[0]["inputs"], "statistics");
+  EXPECT_EQ(trial(layer.file({scale}), {&layer.reference, &alone})[0]["inputs"], "seeded");
+}
+
 TEST(LayerInputs, FailsWhereTheStoredScaleIsNone) {
   const Linear layer;
   for (const double scale : {0.0, -1.0, std::numeric_limits<double>::quiet_NaN()}) {

@@ -59,7 +59,7 @@ Result<catalog::Catalog> inspect_data(const Bytes &file) {
 Json default_options() {
   return Json::parse(
       R"({"container":"safetensors","format":"compressed-tensors","duplicateTies":false,"bits":8,"mode":"dynamic","scheme":"symmetric","strategy":"channel",
-    "calibration":null,"observer":"auto","percentile":99.99,"inputScheme":"symmetric",
+    "calibration":null,"observer":"auto","percentile":99.99,"minInputSqnr":0,"inputScheme":"symmetric",
     "groupSize":-1,"method":"rtn","floatType":"F16","layers":["linear","conv1d","conv2d","conv3d","lstm","gru","rnn",
     "experts"],"defaultIgnore":true,"minElements":512,"ignore":[],"overrides":[],"unfit":[]})");
 }

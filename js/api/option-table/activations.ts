@@ -13,10 +13,13 @@ import { MODES, SCHEMES } from '../schemes.js';
 import * as needs from './conflict.js';
 import type { Entries } from './entry.js';
 import { SCHEME_WORDS } from './how.js';
-import { choice, type Kind, number, onOrOff } from './kind.js';
+import { choice, type Kind, number, onOrOff, wholeNumber } from './kind.js';
 import { modeOf, needsAgreement } from './mode.js';
 
 const DEFAULT_PERCENTILE = 99.99;
+/** Language models have layers of which one stored scale leaves nothing, and most with far more than this. */
+const ENOUGH_DECIBELS = 20;
+const MOST_DECIBELS = 100;
 
 /** One input or several; files that are not there are noticed where they are opened. */
 const inputs: Kind<readonly CalibrationInput[], CalibrationInput | readonly CalibrationInput[]> = {
@@ -107,6 +110,17 @@ export const ACTIVATIONS = {
     needs: [needs.storedScales(DEFAULT_PERCENTILE), needs.percentiles(DEFAULT_PERCENTILE)],
     flag: { value: 'N', help: `default: ${DEFAULT_PERCENTILE}` },
     control: { label: 'Percentile' },
+  },
+  /**
+   * With stored scales of activations: layers whose inputs would keep less than this SQNR in dB, by estimate, stay
+   * dynamic. 20 by default; 0: none do.
+   */
+  minInputSqnr: {
+    kind: wholeNumber(0, MOST_DECIBELS),
+    default: ENOUGH_DECIBELS,
+    needs: [needs.storedScales(ENOUGH_DECIBELS)],
+    flag: { value: 'DB', help: `default: ${ENOUGH_DECIBELS}` },
+    control: { label: 'Least SQNR of inputs' },
   },
   /** Of activations with stored scales: `symmetric` by default. */
   inputScheme: {

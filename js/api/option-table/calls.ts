@@ -67,6 +67,24 @@ export const OUTPUT = {
   },
 } as const satisfies Entries;
 
+/** Where a calibration is kept. */
+export const KEEPING = {
+  /**
+   * Where to keep it, a path or a file: URL: `.json` has all that is known, `.safetensors` has statistics that other
+   * programs can make, too.
+   */
+  output: {
+    kind: place,
+    flag: { short: 'o', value: 'FILE', help: 'default: MODEL_calibration.json' },
+  },
+  force: OUTPUT.force,
+  /** Keep how the inputs of each layer move together, too, for the method gptq. Needs a .safetensors file. */
+  secondMoments: {
+    kind: onOrOff,
+    flag: { help: 'what gptq needs, in a .safetensors', brief: 'what gptq needs' },
+  },
+} as const satisfies Entries;
+
 export const STRICT = {
   /** Treat every warning as an error and write nothing. */
   strict: {

@@ -2,7 +2,7 @@
  * The tensors of a report, or of a plan, as rows of text.
  * The first column holds the names.
  */
-import type { Plan, Quality, Report } from '../../api/types.js';
+import type { Plan, Quality, Report, TensorReport } from '../../api/types.js';
 import { formatBytes, formatDecibels, formatError, formatShape } from '../format.js';
 import { decisionWords, storedWords } from '../wording.js';
 
@@ -34,6 +34,15 @@ const DTYPE: ColumnView = { title: 'dtype' };
 const BYTES: ColumnView = { title: 'bytes', align: 'right' };
 const WHY: ColumnView = { title: 'why' };
 
+/** Whether there is anything to say of what layers compute. */
+export function knowsOutputs({ tensors }: Pick<Report, 'tensors'>): boolean {
+  return tensors.some(({ outputSqnrDb }) => outputSqnrDb !== undefined);
+}
+
+function outputDecibels({ outputSqnrDb }: TensorReport): string {
+  return outputSqnrDb === undefined ? '' : formatDecibels(outputSqnrDb);
+}
+
 /** What was changed, the worst first; then what was not. Those without rows are left out. */
 export function reportTables(report: Report): readonly TableView[] {
   const unchanged = [...report.copied, ...report.tied, ...report.dropped];
@@ -44,6 +53,7 @@ export function reportTables(report: Report): readonly TableView[] {
         TENSOR,
         { title: 'stored as' },
         { title: 'SQNR', align: 'right' },
+        ...(knowsOutputs(report) ? [{ title: 'of its output', align: 'right' } as const] : []),
         { title: 'max error', align: 'right' },
         SHAPE,
         BYTES,
@@ -53,6 +63,7 @@ export function reportTables(report: Report): readonly TableView[] {
           tensor.name,
           storedWords(tensor),
           formatDecibels(tensor.sqnrDb),
+          ...(knowsOutputs(report) ? [outputDecibels(tensor)] : []),
           formatError(tensor.maxError),
           formatShape(tensor.shape),
           `${formatBytes(tensor.sourceBytes)} → ${formatBytes(tensor.outputBytes)}`,

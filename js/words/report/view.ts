@@ -74,8 +74,9 @@ export function viewOf(document: Plan | Report, circumstances: Circumstances): R
 }
 
 function ratedOf({ tensors }: Report): readonly Rated[] {
-  return tensors.flatMap(({ name, sqnrDb, quality }) =>
-    sqnrDb === null ? [] : [{ name, sqnrDb, quality }],
+  return tensors.flatMap(
+    ({ name, sqnrDb: ofWeights, outputSqnrDb: sqnrDb = ofWeights, quality }) =>
+      sqnrDb === null ? [] : [{ name, sqnrDb, quality }],
   );
 }
 

@@ -4,14 +4,9 @@
  * All numbers are the report's.
  */
 import { useEffect, useRef } from 'preact/hooks';
-import {
-  formatBytes,
-  formatDecibels,
-  formatDuration,
-  formatPlural,
-  formatRate,
-} from '../../../js/words/format.js';
+import { formatBytes, formatDuration, formatPlural, formatRate } from '../../../js/words/format.js';
 import { printableJson } from '../../../js/words/printable.js';
+import { qualityWords } from '../../../js/words/quality.js';
 import type { Outcome, SavedOutput } from '../outcome.js';
 import { download } from '../save.js';
 import type { Workbench } from '../workbench.js';
@@ -44,10 +39,7 @@ export function OutcomeCard({ workbench }: ViewProps) {
       <SizeBars sizes={sizes} />
       <Facts
         facts={[
-          [
-            'Quality',
-            report.sqnrDb === null ? 'nothing was lost' : `SQNR ${formatDecibels(report.sqnrDb)}`,
-          ],
+          ['Quality', qualityWords(report)],
           ['Bits per weight', sizes.bitsPerWeight.toFixed(2)],
           ['Time', `${formatDuration(total)}${rate > 0 ? `, ${formatRate(rate)}` : ''}`],
           ['Engine', engine.kind === 'mt' ? formatPlural(engine.threads, 'thread') : 'one thread'],

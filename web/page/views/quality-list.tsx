@@ -19,8 +19,9 @@ export function QualityList({ report, workbench }: { report: Report; workbench: 
     <div class="qualities">
       <h3>Quality of each tensor, the worst first</h3>
       <p class="quiet">
-        SQNR in decibels: 20 is an error of a tenth of the weights, 40 of a hundredth. Choose one
-        for its histograms.
+        SQNR in decibels: 20 is an error of a tenth of the weights, 40 of a hundredth
+        {report.outputSqnrDb !== null && ' (of what its layer computes, if its inputs are known)'}.
+        Choose one for its histograms.
       </p>
       <Windowed
         items={lossy}
@@ -36,7 +37,8 @@ export function QualityList({ report, workbench }: { report: Report; workbench: 
         }
         row={(tensor, index, style) => {
           const isChosen = workbench.chosenTensor.value === tensor.name;
-          const decibels = tensor.sqnrDb ?? FULL_DB;
+          const { outputSqnrDb: counted = tensor.sqnrDb } = tensor;
+          const decibels = counted ?? FULL_DB;
           const share = Math.min(Math.max(decibels / FULL_DB, 0.01), 1);
           return (
             <div
@@ -51,7 +53,7 @@ export function QualityList({ report, workbench }: { report: Report; workbench: 
                 <span class="track" aria-hidden="true">
                   <span class="bar" style={{ width: `${100 * share}%` }} />
                 </span>
-                <span class="value">{formatDecibels(tensor.sqnrDb)}</span>
+                <span class="value">{formatDecibels(counted)}</span>
               </div>
               <div role="cell" class="largest" title="Largest error of a weight">
                 ±{formatError(tensor.maxError)}

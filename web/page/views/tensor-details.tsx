@@ -90,6 +90,9 @@ function qualityFacts(report: TensorReport | undefined) {
   if (report === undefined) return [];
   return [
     ['SQNR', formatDecibels(report.sqnrDb)] as const,
+    ...(report.outputSqnrDb === undefined
+      ? []
+      : [['SQNR of its output', formatDecibels(report.outputSqnrDb)] as const]),
     ['Largest error', formatError(report.maxError)] as const,
   ];
 }

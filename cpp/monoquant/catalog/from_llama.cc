@@ -1,0 +1,148 @@
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "monoquant/base/checked.h"
+#include "monoquant/base/text.h"
+#include "monoquant/catalog/sources.h"
+#include "monoquant/container/gguf.h"
+#include "monoquant/container/imatrix.h"
+
+namespace monoquant::catalog {
+namespace {
+
+using container::GgufFile;
+using container::GgufTensor;
+
+struct PlainType {
+  uint32_t type; // ggml_type
+  Dtype dtype;
+};
+constexpr std::array<PlainType, 8> kPlainTypes = {{{0, Dtype::kF32},
+                                                   {1, Dtype::kF16},
+                                                   {24, Dtype::kI8},
+                                                   {25, Dtype::kI16},
+                                                   {26, Dtype::kI32},
+                                                   {27, Dtype::kI64},
+                                                   {28, Dtype::kF64},
+                                                   {30, Dtype::kBF16}}};
+
+Error unsupported(std::string message) {
+  return {ErrorCode::kUnsupportedFormat,
+          std::move(message),
+          "Use a file that llama-imatrix has made.",
+          {},
+          0};
+}
+
+Result<Tensor> tensor_of(const GgufTensor &entry, bool big_endian, uint64_t file_bytes) {
+  const auto *type = std::find_if(kPlainTypes.begin(), kPlainTypes.end(),
+                                  [&](const PlainType &row) { return row.type == entry.type; });
+  if (type == kPlainTypes.end()) {
+    return unsupported(concat("Expected plain numbers in \"", entry.name,
+                              "\", found them quantized (ggml's type ", entry.type, ")."));
+  }
+  Tensor tensor{entry.name, type->dtype, entry.shape, 0, entry.offset, 0};
+  const auto elements = checked_product(entry.shape);
+  const auto bytes = elements ? checked_mul(*elements, dtype_bits(type->dtype) / 8) : std::nullopt;
+  if (!bytes || *bytes > file_bytes - entry.offset) {
+    return Error{ErrorCode::kMalformedFile,
+                 concat("Expected \"", entry.name,
+                        "\" to lie in the file, found it beyond its "
+                        "end."),
+                 "The file is damaged: get it again.", entry.name, entry.offset};
+  }
+  tensor.elements = *elements;
+  tensor.bytes = *bytes;
+  if (big_endian && tensor.bytes > 0 && dtype_bits(type->dtype) > 8) {
+    View view;
+    view.big_endian = true;
+    view.stored_bytes = tensor.bytes;
+    view.storage_bytes = tensor.bytes;
+    view.strides = std::vector<uint64_t>(entry.shape.size(), 1);
+    for (size_t i = entry.shape.size(); i-- > 1;) {
+      view.strides[i - 1] = view.strides[i] * entry.shape[i];
+    }
+    tensor.view = std::make_shared<const View>(std::move(view));
+  }
+  return tensor;
+}
+
+Result<Parsed<Catalog>> from_gguf(const ByteWindow &window) {
+  using Step = Parsed<Catalog>;
+  auto parsed = container::read_gguf(window);
+  if (!parsed) {
+    return parsed.error();
+  }
+  if (Needs *needs = std::get_if<Needs>(&parsed.value())) {
+    return Step(std::move(*needs));
+  }
+  const auto &file = *std::get_if<GgufFile>(&parsed.value());
+  constexpr std::string_view kType = "imatrix";
+  if (file.text("general.type") != kType) {
+    return unsupported(
+        "Expected captured inputs or statistics of them, found a GGUF file of something else.");
+  }
+  Catalog catalog;
+  catalog.file_bytes = window.file_size();
+  catalog.format = "gguf";
+  std::set<std::string_view> names;
+  for (const GgufTensor &entry : file.tensors) {
+    if (!names.insert(entry.name).second) {
+      return Error{ErrorCode::kMalformedFile,
+                   concat("Expected each tensor once, found \"", entry.name, "\" twice."),
+                   "The file is damaged: get it again.", entry.name, 0};
+    }
+    auto tensor = tensor_of(entry, file.big_endian, window.file_size());
+    if (!tensor) {
+      return tensor.error();
+    }
+    catalog.tensors.push_back(std::move(tensor.value()));
+  }
+  return Step(std::move(catalog));
+}
+
+/// The values are called as in the newer files: sums over as many inputs as there were calls.
+Result<Parsed<Catalog>> from_imatrix(const ByteWindow &window) {
+  using Step = Parsed<Catalog>;
+  auto parsed = container::read_imatrix(window);
+  if (!parsed) {
+    return parsed.error();
+  }
+  using Entries = std::vector<container::ImatrixEntry>;
+  if (Needs *needs = std::get_if<Needs>(&parsed.value())) {
+    return Step(std::move(*needs));
+  }
+  Catalog catalog;
+  catalog.file_bytes = window.file_size();
+  catalog.format = "imatrix";
+  std::set<std::string_view> names;
+  for (const auto &entry : *std::get_if<Entries>(&parsed.value())) {
+    if (!names.insert(entry.name).second) {
+      return Error{ErrorCode::kMalformedFile,
+                   concat("Expected each entry once, found \"", entry.name, "\" twice."),
+                   "The file is damaged: get it again.", entry.name, 0};
+    }
+    catalog.tensors.push_back({concat(entry.name, ".in_sum2"),
+                               Dtype::kF32,
+                               {entry.values},
+                               entry.values,
+                               entry.values_offset,
+                               entry.values * sizeof(float)});
+    catalog.tensors.push_back(
+        {concat(entry.name, ".counts"), Dtype::kI32, {1}, 1, entry.calls_offset, sizeof(int32_t)});
+  }
+  return Step(std::move(catalog));
+}
+
+} // namespace
+
+bool looks_like_statistics(std::span<const uint8_t> head) {
+  return container::looks_like_gguf(head) || container::looks_like_imatrix(head);
+}
+
+Result<Parsed<Catalog>> read_statistics(const ByteWindow &window, std::span<const uint8_t> head) {
+  return container::looks_like_gguf(head) ? from_gguf(window) : from_imatrix(window);
+}
+
+} // namespace monoquant::catalog
