@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import sys
+from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TQDM_DISABLE", "1")
@@ -38,7 +39,8 @@ class LanguageModel:
     name = "SmolLM2-135M"
     window = 256
     # The most that the distribution of the next token may diverge from the float model's, in nats.
-    bounds = {"rtn": 0.6, "mse": 0.5, "mse -c": 0.3, "gptq -c": 0.17}
+    bounds = {"rtn": 0.6, "mse": 0.5, "mse -c": 0.3, "gptq -c": 0.17, "gptq -c sums": 0.17,
+              "int8": 0.06, "int8 -c": 0.15}
 
     def __init__(self, folder):
         if not (folder / "config.json").exists():
@@ -89,7 +91,8 @@ class LanguageModel:
 
 class SentenceModel:
     name = "MiniLM-L6"
-    bounds = {"rtn": 0.93, "mse": 0.94, "mse -c": 0.95, "gptq -c": 0.97}
+    bounds = {"rtn": 0.93, "mse": 0.94, "mse -c": 0.95, "gptq -c": 0.97, "gptq -c sums": 0.97,
+              "int8": 0.996, "int8 -c": 0.994}
 
     def __init__(self, folder):
         make_minilm(folder)
@@ -131,24 +134,47 @@ class SentenceModel:
 
 
 MODELS = [(LanguageModel, "SmolLM2-135M-permuted"), (SentenceModel, "MiniLM-L6")]
+FOUR = ["--bits", 4, "--group-size", 64]
 FLAGS = {
-    "rtn": ["--method", "rtn"],
-    "mse": ["--method", "mse"],
-    "mse -c": ["--method", "mse", "-c"],
-    "gptq -c": ["--method", "gptq", "-c"],
+    "rtn": [*FOUR, "--method", "rtn"],
+    "mse": [*FOUR, "--method", "mse"],
+    "mse -c": [*FOUR, "--method", "mse"],
+    "gptq -c": [*FOUR, "--method", "gptq"],
+    "gptq -c sums": [*FOUR, "--method", "gptq"],
+    "int8": ["--bits", 8],
+    "int8 -c": ["--bits", 8],
 }
 
 
+def data_of(method, source):
+    """What is known of the inputs: captured ones, or the sums that the documentation's lines make."""
+    if method.endswith("sums"):
+        return ["-c", source.with_name(f"{source.name}-sums.safetensors")]
+    return ["-c", source.with_name(f"{source.name}-captured.pt")] if method.endswith("-c") else []
+
+
+def documented(name):
+    """A function that the documentation shows."""
+    text = (Path(__file__).parent.parent / "docs" / "calibration.md").read_text()
+    block = next(code for code in re.findall(r"```python\n(.*?)```", text, re.S) if f"def {name}(" in code)
+    defined = {}
+    exec(compile(block, name, "exec"), defined)
+    return defined[name]
+
+
 def check(command, model, method, scheme, source, work):
-    flags = ["--bits", 4, "--group-size", 64, "--scheme", scheme, *FLAGS[method]]
-    if method.endswith("-c"):
-        flags.append(source.with_name(f"{source.name}-captured.pt"))
+    inputs = ["--input-scheme", scheme] if method == "int8 -c" else []
+    weights = [] if method.startswith("int8") else ["--scheme", scheme]
     try:
+        flags = [*FLAGS[method], *weights, *inputs, *data_of(method, source)]
         command.quantize(source, work / "out", flags)
-        command.dequantize(work / "out", work / "values")
+        # Where inputs are quantized, too, it is the loader that computes.
+        loaded = work / "out" if method.startswith("int8") else work / "values"
+        if loaded != work / "out":
+            command.dequantize(work / "out", loaded)
     except CommandFailed as error:
         return {"verdict": "fails", "cause": str(error)}
-    found = model.measure(work / "values")
+    found = model.measure(loaded)
     cause = model.fault(found, method)
     return {**found, "verdict": "ok" if cause is None else "fails", "cause": cause}
 
@@ -164,6 +190,7 @@ def main():
     command = Command(options.cli)
     print(json.dumps({"versions": versions("torch", "transformers")}), flush=True)
     modes = [(method, scheme) for scheme in ("symmetric", "asymmetric") for method in FLAGS]
+    modes.remove(("int8", "asymmetric"))  # the same again
     for kind, folder in MODELS:
         wanted = [
             (method, scheme, mode)
@@ -178,6 +205,8 @@ def main():
         captured = source.with_name(f"{source.name}-captured.pt")
         if not captured.exists():
             capture(model.model, model.batches(), captured)
+            sums = source.with_name(f"{source.name}-sums.safetensors")
+            documented("capture_statistics")(model.model, model.batches(), sums)
         work = options.work / "case"
         for method, scheme, mode in wanted:
             found = check(command, model, method, scheme, source, work)

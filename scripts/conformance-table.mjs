@@ -69,7 +69,7 @@ const TABLES = {
   models: (/** @type {Case[]} */ cases) => modelTable('transformers', cases),
   vllm: (/** @type {Case[]} */ cases) => modelTable('vLLM on the processor', cases),
   accuracy: (/** @type {Case[]} */ cases) => [
-    '### What 4 bits cost, by method',
+    '### What fewer bits cost, by method',
     table(
       ['model', 'method', 'verdict', 'what was seen'],
       cases.map((found) => [found.model ?? '', found.mode, verdictOf(found), figures(found)]),

@@ -49,7 +49,8 @@ export const COMMANDS: readonly Command[] = [
     sections: CALIBRATE_FLAGS,
     notes: [
       'DATA are .safetensors, .npz or PyTorch files of tensors named by module, batches',
-      'module#0, module#1, …, or a calibration to go on from, before others.',
+      'module#0, module#1, …; or statistics of such inputs (imatrix.gguf, too);',
+      'or a calibration to go on from, before others.',
     ],
     examples: [
       'monoquant calibrate model.safetensors inputs.pt -o calibration.json',

@@ -61,7 +61,7 @@ async function merged(
   { err, signal }: Session,
   reports: Reports | undefined,
 ) {
-  const { mergeWith } = await import('../merge.js');
+  const { mergeWith } = await import('../merging.js');
   const companion = reports && ((report: Report) => reports.filled(report));
   const shown = { quiet: values.quiet === true, lines: !values.json };
   const result = await withProgress(err, shown, (onProgress) =>

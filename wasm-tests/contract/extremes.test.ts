@@ -74,11 +74,26 @@ describe.each([...WAYS, ...SEARCHES])('%j', (way) => {
       filled('outlier.weight', 'F32', shape, (index) => (index % 256 ? random.bell() : 1e6)),
       filled('rows_apart.weight', 'F32', shape, (index) => 10 ** (index >> 8) * random.bell()),
       filled('large.weight', 'F32', shape, () => sign() * 1e30 * random.uniform()),
-      filled('largest.weight', 'F32', shape, (index) => sign() * (index % 2 ? 3.4e38 : 1e38)),
+      filled('largest.weight', 'F32', shape, (index) => sign() * (index % 2 ? 8.5e37 : 1e37)),
       filled('largest_half.weight', 'F16', shape, () => sign() * 65504),
       filled('small.weight', 'F32', shape, () => 1e-6 * random.bell()),
     ];
     expectAllWell(await runOn(model, { ...way, ...EVERYTHING }));
+  });
+
+  it('leaves alone what its codes could make infinite', async () => {
+    const model = [
+      filled('fine.weight', 'F32', [6, 256], (index) => Math.sin(index)),
+      filled('huge.weight', 'F32', [6, 256], (index) => (index === 700 ? 3.4e38 : 1)),
+      filled('huge_half.weight', 'BF16', [6, 256], (index) => (index === 3 ? -(2 ** 126) : 1)),
+    ];
+    const { report } = await runOn(model, { ...way, ...EVERYTHING });
+    expect(report.tensors.map(({ name }) => name)).toEqual(['fine.weight']);
+    expect(report.copied.map(({ name, reason }) => [name, reason])).toEqual([
+      ['huge.weight', 'overflow'],
+      ['huge_half.weight', 'overflow'],
+    ]);
+    expect(report.warnings.find(({ code }) => code === 'overflow')?.total).toBe(2);
   });
 });
 

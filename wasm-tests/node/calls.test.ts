@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import {
+  calibrate,
   compare,
   load,
   type ModelSource,
@@ -20,7 +21,7 @@ import {
 } from '#package/node';
 import { Folder } from '../support/cli.js';
 import { failureOf } from '../support/failures.js';
-import { mixedModel } from '../support/models.js';
+import { filled, mixedModel, weights } from '../support/models.js';
 
 const folder = new Folder();
 const model = folder.write('model.safetensors', mixedModel('F32'));
@@ -129,6 +130,39 @@ describe('a result', () => {
     expect(readdirSync(temporary)).toEqual([]);
     await failureOf(tensors.tensor(tensors.names[0] ?? ''), 'aborted');
     await failureOf(opened.plan(), 'aborted');
+  });
+});
+
+describe('a calibration', () => {
+  const inputs = folder.write('inputs.safetensors', [
+    filled('fc', 'F32', [60, 32], (index) => Math.sin(index)),
+  ]);
+  const layer = folder.write('layer.safetensors', [weights('fc.weight', 'F32', [16, 32], 1)]);
+
+  it('is kept where the call says, as a document or as statistics', async () => {
+    const document = folder.at('kept.json');
+    const made = await calibrate(layer, inputs, { output: document });
+    expect(JSON.parse(readFileSync(document, 'utf8'))).toEqual(made);
+    const statistics = folder.at('kept.safetensors');
+    const output = pathToFileURL(statistics);
+    await calibrate(layer, inputs, { output, secondMoments: true });
+    const kept = await load(statistics);
+    expect(kept.names).toContain('fc.in_outer');
+    await kept.close();
+    const options = { calibration: statistics, bits: 4, method: 'gptq', minElements: 0 } as const;
+    const result = await quantize(layer, options);
+    expect(result.report.tensors[0]?.quantization?.method).toBe('gptq');
+    await result.close();
+    await failureOf(calibrate(layer, inputs, { output: document }), 'output-exists');
+    await calibrate(layer, inputs, { output: document, force: true });
+  });
+
+  it('that fails leaves nothing', async () => {
+    const output = folder.at('none.safetensors');
+    const other = folder.write('other.safetensors', [filled('x', 'F32', [4, 4], () => 1)]);
+    await failureOf(calibrate(layer, other, { output }), 'invalid-options');
+    expect(folder.has('none.safetensors')).toBe(false);
+    expect(folder.list().filter((name) => name.includes('partial'))).toEqual([]);
   });
 });
 

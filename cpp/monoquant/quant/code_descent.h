@@ -32,6 +32,16 @@ public:
   /// Moves codes until none can lower the error; in between, scales are fitted to them as their dtype allows.
   void run(Dtype scale_dtype);
 
+  /// The sum of d H d^T over the rows, without `damping` on the diagonal of H. Ask behind `run`.
+  [[nodiscard]] double error(double damping) const {
+    double sum = 0;
+    for (size_t i = 0; i < errors_.size(); ++i) {
+      const auto error = static_cast<double>(errors_[i]);
+      sum += error * (static_cast<double>(gradients_[i]) - damping * error);
+    }
+    return sum;
+  }
+
   /// What a code stands for.
   [[nodiscard]] float value(size_t row, size_t column) {
     return codes_[row * columns_ + column] * grid_of(row, column).scale;

@@ -121,48 +121,36 @@ void ErrorFeedback::factorise(Block &block) {
 }
 
 /// What was added to the diagonal is no part of the inputs.
-OutputErrors ErrorFeedback::errors_of(size_t index, std::span<const float> rows,
-                                      std::span<const float> rounded) const {
+double ErrorFeedback::signal_of(size_t index, std::span<const float> rows) const {
   const Block &block = blocks_[index];
   const size_t n = block.columns;
   const size_t count = rows.size() / width();
-  std::vector<float> products(2 * count * n); // of the weights, and of their errors
-  std::vector<float> errors(count * n);
+  std::vector<float> products(count * n);
+  kernels().add_products({rows.data() + block.first, width(), count, n},
+                         {moments_.of(index).data(), n, n}, {products.data(), n});
+  double sum = 0;
   for (size_t row = 0; row < count; ++row) {
     for (size_t i = 0; i < n; ++i) {
-      const size_t at = row * width() + block.first + i;
-      errors[row * n + i] = rows[at] - rounded[at];
+      const auto value = static_cast<double>(rows[row * width() + block.first + i]);
+      sum += value * (static_cast<double>(products[row * n + i]) -
+                      static_cast<double>(block.damping) * value);
     }
   }
-  const float *const moments = moments_.of(index).data();
-  float *const of_errors = products.data() + count * n;
-  kernels().add_products({rows.data() + block.first, width(), count, n}, {moments, n, n},
-                         {products.data(), n});
-  kernels().add_products({errors.data(), n, count, n}, {moments, n, n}, {of_errors, n});
-  OutputErrors sums;
-  const auto damping = static_cast<double>(block.damping);
-  const auto term = [damping](float value, float product) {
-    const auto exact = static_cast<double>(value);
-    return exact * (static_cast<double>(product) - damping * exact);
-  };
-  for (size_t row = 0; row < count; ++row) {
-    for (size_t i = 0; i < n; ++i) {
-      sums.signal += term(rows[row * width() + block.first + i], products[row * n + i]);
-      sums.noise += term(errors[row * n + i], of_errors[row * n + i]);
-    }
-  }
-  return {std::max(sums.signal, 0.0), std::max(sums.noise, 0.0)};
+  return std::max(sum, 0.0);
 }
 
 OutputErrors ErrorFeedback::round(std::span<const float> rows, const Scheme &scheme, size_t scope,
                                   const QparamsArrays &qparams, std::span<float> to) const {
   const size_t count = rows.size() / width();
   RowGrids grids(scheme, qparams, count, width(), scope);
+  OutputErrors sums;
   for (size_t b = 0; b < blocks_.size(); ++b) {
     const Block &block = blocks_[b];
     CodeDescent rounded(moments_.of(b), block.first, block.columns, count, grids);
     round_in_order(rows, width(), block.first, block.order, block.carry, rounded);
     rounded.run(scheme.scale_dtype);
+    const double noise = rounded.error(static_cast<double>(block.damping));
+    sums.add({signal_of(b, rows), std::max(noise, 0.0)});
     for (size_t row = 0; row < count; ++row) {
       for (size_t i = 0; i < block.columns; ++i) {
         to[row * width() + block.first + i] = rounded.value(row, i);
@@ -170,10 +158,6 @@ OutputErrors ErrorFeedback::round(std::span<const float> rows, const Scheme &sch
     }
   }
   grids.store_scales(qparams);
-  OutputErrors sums;
-  for (size_t b = 0; b < blocks_.size(); ++b) {
-    sums.add(errors_of(b, rows, to));
-  }
   return sums;
 }
 

@@ -49,8 +49,7 @@ private:
   };
 
   void factorise(Block &block);
-  [[nodiscard]] OutputErrors errors_of(size_t index, std::span<const float> rows,
-                                       std::span<const float> rounded) const;
+  [[nodiscard]] double signal_of(size_t index, std::span<const float> rows) const;
 
   SecondMoments moments_; // and what was added to the diagonal of each block
   std::vector<Block> blocks_;

@@ -276,15 +276,16 @@ TEST(Inputs, of_one_layer_are_those_of_others_that_read_the_same) {
 }
 
 TEST(Inputs, of_an_expert_that_is_hardly_used_are_partly_those_of_the_others) {
-  const catalog::Catalog model = test::make_catalog({{"mlp.experts.0.up_proj.weight", {8, 4}},
-                                                     {"mlp.experts.1.up_proj.weight", {8, 4}},
-                                                     {"other.up_proj.weight", {8, 4}}});
+  const catalog::Catalog model = test::make_catalog({{"mlp.experts.0.up_proj.weight", {64, 64}},
+                                                     {"mlp.experts.1.up_proj.weight", {64, 64}},
+                                                     {"other.up_proj.weight", {64, 64}}});
   const auto known = [](double first, uint64_t count) {
     ModuleStatistics statistics;
     statistics.samples = count;
     statistics.per_channel = count;
     const auto inputs = static_cast<double>(count);
-    statistics.squares = {first * inputs, inputs, inputs, inputs};
+    statistics.squares.assign(64, inputs);
+    statistics.squares[0] = first * inputs;
     statistics.lacks = {.range = true, .distribution = true, .sums = true};
     return statistics;
   };

@@ -16,13 +16,13 @@ export function CalibrationField({ workbench }: ViewProps) {
     <div class="field">
       <span class="label">{OPTIONS.calibration.control.label}</span>
       <small>
-        Captured inputs of layers (.safetensors, .npz, .pt, or a calibration.json): scales of inputs
-        can be stored, and searched scales weigh what matters.
+        Captured inputs of layers, or statistics of them (.safetensors, .npz, .pt, imatrix.gguf,
+        calibration.json): scales of inputs can be stored, and searched scales weigh what matters.
       </small>
       {data === undefined ? (
         <FileButton
           class="button"
-          accept=".safetensors,.npz,.pt,.json"
+          accept=".safetensors,.npz,.pt,.gguf,.dat,.json"
           multiple
           onFiles={(files) => workbench.calibrate(files)}
         >
