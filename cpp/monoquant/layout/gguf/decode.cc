@@ -25,6 +25,9 @@ Result<void> decode_blocks(BlockType type, std::span<const uint8_t> bytes,
                                  " values in ", facts.bytes, " bytes), found ", bytes.size(),
                                  " bytes for ", values.size(), " values."));
   }
+  if (values.empty()) {
+    return {};
+  }
   decoder_of(type)(bytes.data(), values.size() / facts.values, values.data());
   return {};
 }

@@ -14,30 +14,32 @@ uint32_t eight_signs(uint32_t seven) {
   return seven | (static_cast<uint32_t>(std::popcount(seven)) & 1U) << 7U;
 }
 
+float with_sign(float value, uint32_t signs, uint32_t at) {
+  return std::bit_cast<float>(std::bit_cast<uint32_t>(value) ^ (signs >> at & 1U) << 31U);
+}
+
 constexpr float kIq2Values[4] = {8, 25, 43, 0}; // by digit; there is no digit 3
 constexpr float kIq3XxsValues[8] = {4, 12, 20, 28, 36, 44, 52, 62};
 constexpr float kIq3SValues[8] = {1, 3, 5, 7, 9, 11, 13, 15};
 
 /// A point of eight values.
-void put_eight(uint32_t point, uint32_t signs, float step, float *to) {
+void put_eight(uint32_t point, uint32_t signs, float step, float *__restrict to) {
   for (uint32_t j = 0; j < 8; ++j) {
-    const float value = step * kIq2Values[point >> (2 * j) & 3U];
-    to[j] = (signs >> j & 1U) != 0 ? -value : value;
+    to[j] = with_sign(step * kIq2Values[point >> (2 * j) & 3U], signs, j);
   }
 }
 
 /// Two points of four values.
 void put_two_fours(uint32_t first, uint32_t second, const float values[8], uint32_t signs,
-                   float step, float *to) {
+                   float step, float *__restrict to) {
   const uint32_t digits = first | second << 12U;
   for (uint32_t j = 0; j < 8; ++j) {
-    const float value = step * values[digits >> (3 * j) & 7U];
-    to[j] = (signs >> j & 1U) != 0 ? -value : value;
+    to[j] = with_sign(step * values[digits >> (3 * j) & 7U], signs, j);
   }
 }
 
 /// A point of eight values that are -1, 0 or 1, all shifted alike.
-void put_shifted(uint32_t point, bool is_down, float step, float *to) {
+void put_shifted(uint32_t point, bool is_down, float step, float *__restrict to) {
   const float shift = is_down ? -0.125F : 0.125F;
   for (uint32_t j = 0; j < 8; ++j) {
     const auto digit = static_cast<int32_t>(point >> (2 * j) & 3U);
@@ -45,7 +47,7 @@ void put_shifted(uint32_t point, bool is_down, float step, float *to) {
   }
 }
 
-void decode_iq2_xxs(const Iq2XxsBlock &block, const uint16_t *points, float *to) {
+void decode_iq2_xxs(const Iq2XxsBlock &block, const uint16_t *points, float *__restrict to) {
   const float d = load_f16(block.d);
   for (size_t part = 0; part < 8; ++part) {
     const uint8_t *codes = block.qs + 8 * part;
@@ -62,7 +64,7 @@ float half_step(float d, uint8_t scales, size_t l) {
   return d * (0.5F + static_cast<float>(scales >> (l / 2 * 4) & 15)) * 0.25F;
 }
 
-void decode_iq2_xs(const Iq2XsBlock &block, const uint16_t *points, float *to) {
+void decode_iq2_xs(const Iq2XsBlock &block, const uint16_t *points, float *__restrict to) {
   const float d = load_f16(block.d);
   for (size_t part = 0; part < 8; ++part) {
     for (size_t l = 0; l < 4; ++l) {
@@ -73,7 +75,7 @@ void decode_iq2_xs(const Iq2XsBlock &block, const uint16_t *points, float *to) {
   }
 }
 
-void decode_iq2_s(const Iq2SBlock &block, const uint16_t *points, float *to) {
+void decode_iq2_s(const Iq2SBlock &block, const uint16_t *points, float *__restrict to) {
   const float d = load_f16(block.d);
   for (size_t part = 0; part < 8; ++part) {
     for (size_t l = 0; l < 4; ++l) {
@@ -84,7 +86,7 @@ void decode_iq2_s(const Iq2SBlock &block, const uint16_t *points, float *to) {
   }
 }
 
-void decode_iq3_xxs(const Iq3XxsBlock &block, const uint16_t *points, float *to) {
+void decode_iq3_xxs(const Iq3XxsBlock &block, const uint16_t *points, float *__restrict to) {
   const float d = load_f16(block.d);
   for (size_t part = 0; part < 8; ++part) {
     const auto word = load_le<uint32_t>(block.signs + 4 * part);
@@ -97,7 +99,7 @@ void decode_iq3_xxs(const Iq3XxsBlock &block, const uint16_t *points, float *to)
   }
 }
 
-void decode_iq3_s(const Iq3SBlock &block, const uint16_t *points, float *to) {
+void decode_iq3_s(const Iq3SBlock &block, const uint16_t *points, float *__restrict to) {
   const float d = load_f16(block.d);
   for (size_t part = 0; part < 8; ++part) {
     const int32_t scale = block.scales[part / 2] >> (part % 2 * 4) & 15;
@@ -111,7 +113,7 @@ void decode_iq3_s(const Iq3SBlock &block, const uint16_t *points, float *to) {
   }
 }
 
-void decode_iq1_s(const Iq1SBlock &block, const uint16_t *points, float *to) {
+void decode_iq1_s(const Iq1SBlock &block, const uint16_t *points, float *__restrict to) {
   const float d = load_f16(block.d);
   for (size_t part = 0; part < 8; ++part) {
     const uint32_t high = load_le<uint16_t>(block.qh + 2 * part);
@@ -123,7 +125,7 @@ void decode_iq1_s(const Iq1SBlock &block, const uint16_t *points, float *to) {
   }
 }
 
-void decode_iq1_m(const Iq1MBlock &block, const uint16_t *points, float *to) {
+void decode_iq1_m(const Iq1MBlock &block, const uint16_t *points, float *__restrict to) {
   uint32_t half = 0; // "d": four bits of each pair of bytes
   for (size_t i = 0; i < 4; ++i) {
     half |= static_cast<uint32_t>(block.scales[2 * i + 1] >> 4) << (4 * i);
@@ -141,7 +143,7 @@ void decode_iq1_m(const Iq1MBlock &block, const uint16_t *points, float *to) {
 }
 
 template <typename Block, Grid kGrid, void (*kDecode)(const Block &, const uint16_t *, float *)>
-void decode_points(const uint8_t *bytes, size_t count, float *to) {
+void decode_points(const uint8_t *bytes, size_t count, float *__restrict to) {
   static_assert(alignof(Block) == 1);
   uint16_t points[grid_points(kGrid)];
   unpack_grid(kGrid, points);

@@ -5,7 +5,7 @@
 namespace monoquant::layout::gguf {
 namespace {
 
-void decode_q2_k(const Q2KBlock &block, float *to) {
+void decode_q2_k(const Q2KBlock &block, float *__restrict to) {
   const float d = load_f16(block.d);
   const float dmin = load_f16(block.dmin);
   for (size_t part = 0; part < 16; ++part) {
@@ -19,7 +19,7 @@ void decode_q2_k(const Q2KBlock &block, float *to) {
   }
 }
 
-void decode_q3_k(const Q3KBlock &block, float *to) {
+void decode_q3_k(const Q3KBlock &block, float *__restrict to) {
   const float d = load_f16(block.d);
   for (size_t part = 0; part < 16; ++part) {
     const float step = d * static_cast<float>(load_q3_scale(block.scales, part));
@@ -33,7 +33,7 @@ void decode_q3_k(const Q3KBlock &block, float *to) {
   }
 }
 
-void decode_q4_k(const Q4KBlock &block, float *to) {
+void decode_q4_k(const Q4KBlock &block, float *__restrict to) {
   const float d = load_f16(block.d);
   const float dmin = load_f16(block.dmin);
   for (size_t part = 0; part < 8; ++part) {
@@ -48,7 +48,7 @@ void decode_q4_k(const Q4KBlock &block, float *to) {
   }
 }
 
-void decode_q5_k(const Q5KBlock &block, float *to) {
+void decode_q5_k(const Q5KBlock &block, float *__restrict to) {
   const float d = load_f16(block.d);
   const float dmin = load_f16(block.dmin);
   for (size_t part = 0; part < 8; ++part) {
@@ -64,7 +64,7 @@ void decode_q5_k(const Q5KBlock &block, float *to) {
   }
 }
 
-void decode_q6_k(const Q6KBlock &block, float *to) {
+void decode_q6_k(const Q6KBlock &block, float *__restrict to) {
   const float d = load_f16(block.d);
   for (size_t part = 0; part < 16; ++part) {
     const float step = d * static_cast<float>(static_cast<int8_t>(block.scales[part]));
@@ -80,14 +80,14 @@ void decode_q6_k(const Q6KBlock &block, float *to) {
   }
 }
 
-void decode_q8_k(const Q8KBlock &block, float *to) {
+void decode_q8_k(const Q8KBlock &block, float *__restrict to) {
   const auto d = load_le<float>(block.d);
   for (size_t i = 0; i < 256; ++i) {
     to[i] = d * static_cast<float>(static_cast<int8_t>(block.qs[i]));
   }
 }
 
-void decode_iq4_xs(const Iq4XsBlock &block, float *to) {
+void decode_iq4_xs(const Iq4XsBlock &block, float *__restrict to) {
   const float d = load_f16(block.d);
   const uint32_t scales_h = load_le<uint16_t>(block.scales_h);
   for (size_t part = 0; part < 8; ++part) {
@@ -120,18 +120,21 @@ float *decode_digits(const uint8_t *from, size_t width, size_t digits, float d, 
   return to;
 }
 
-void decode_tq1_0(const Tq10Block &block, float *to) {
+void decode_tq1_0(const Tq10Block &block, float *__restrict to) {
   const float d = load_f16(block.d);
   to = decode_digits(block.qs, 32, 5, d, to);
   to = decode_digits(block.qs + 32, 16, 5, d, to);
   decode_digits(block.qh, 4, 4, d, to);
 }
 
-void decode_tq2_0(const Tq20Block &block, float *to) {
+void decode_tq2_0(const Tq20Block &block, float *__restrict to) {
   const float d = load_f16(block.d);
-  for (size_t i = 0; i < 256; ++i) {
-    const size_t shift = i % 128 / 32 * 2;
-    to[i] = static_cast<float>((block.qs[i / 128 * 32 + i % 32] >> shift & 3) - 1) * d;
+  for (size_t row = 0; row < 8; ++row) { // of 32 values
+    const uint8_t *qs = block.qs + row / 4 * 32;
+    const size_t shift = row % 4 * 2;
+    for (size_t i = 0; i < 32; ++i) {
+      to[32 * row + i] = static_cast<float>((qs[i] >> shift & 3) - 1) * d;
+    }
   }
 }
 

@@ -9,23 +9,24 @@ namespace {
 
 // ---- Numbers -------------------------------------------------------------------------------------------------------
 
-template <typename Number> void decode_numbers(const uint8_t *bytes, size_t count, float *to) {
+template <typename Number>
+void decode_numbers(const uint8_t *bytes, size_t count, float *__restrict to) {
   for (size_t i = 0; i < count; ++i) {
     to[i] = static_cast<float>(load_le<Number>(bytes + i * sizeof(Number)));
   }
 }
 
-void decode_f32(const uint8_t *bytes, size_t count, float *to) {
+void decode_f32(const uint8_t *bytes, size_t count, float *__restrict to) {
   std::memcpy(to, bytes, count * sizeof(float)); // NaN keep their bits
 }
 
-void decode_f16(const uint8_t *bytes, size_t count, float *to) {
+void decode_f16(const uint8_t *bytes, size_t count, float *__restrict to) {
   for (size_t i = 0; i < count; ++i) {
     to[i] = load_f16(bytes + 2 * i);
   }
 }
 
-void decode_bf16(const uint8_t *bytes, size_t count, float *to) {
+void decode_bf16(const uint8_t *bytes, size_t count, float *__restrict to) {
   for (size_t i = 0; i < count; ++i) {
     to[i] = bf16_to_f32(load_le<uint16_t>(bytes + 2 * i));
   }
@@ -33,7 +34,7 @@ void decode_bf16(const uint8_t *bytes, size_t count, float *to) {
 
 // ---- 32 values -----------------------------------------------------------------------------------------------------
 
-void decode_q4_0(const Q40Block &block, float *to) {
+void decode_q4_0(const Q40Block &block, float *__restrict to) {
   const float d = load_f16(block.d);
   for (size_t j = 0; j < 16; ++j) {
     to[j] = static_cast<float>((block.qs[j] & 15) - 8) * d;
@@ -41,7 +42,7 @@ void decode_q4_0(const Q40Block &block, float *to) {
   }
 }
 
-void decode_q4_1(const Q41Block &block, float *to) {
+void decode_q4_1(const Q41Block &block, float *__restrict to) {
   const float d = load_f16(block.d);
   const float m = load_f16(block.m);
   for (size_t j = 0; j < 16; ++j) {
@@ -61,7 +62,7 @@ FiveBits five_bits(const uint8_t qs[16], uint32_t qh, uint32_t j) {
           static_cast<int32_t>(qs[j] >> 4U | (qh >> (j + 16) & 1U) << 4U)};
 }
 
-void decode_q5_0(const Q50Block &block, float *to) {
+void decode_q5_0(const Q50Block &block, float *__restrict to) {
   const float d = load_f16(block.d);
   const auto qh = load_le<uint32_t>(block.qh);
   for (uint32_t j = 0; j < 16; ++j) {
@@ -71,7 +72,7 @@ void decode_q5_0(const Q50Block &block, float *to) {
   }
 }
 
-void decode_q5_1(const Q51Block &block, float *to) {
+void decode_q5_1(const Q51Block &block, float *__restrict to) {
   const float d = load_f16(block.d);
   const float m = load_f16(block.m);
   const auto qh = load_le<uint32_t>(block.qh);
@@ -83,14 +84,14 @@ void decode_q5_1(const Q51Block &block, float *to) {
 }
 
 /// Q8_0 and Q8_1.
-template <typename Block> void decode_q8(const Block &block, float *to) {
+template <typename Block> void decode_q8(const Block &block, float *__restrict to) {
   const float d = load_f16(block.d);
   for (size_t j = 0; j < 32; ++j) {
     to[j] = static_cast<float>(static_cast<int8_t>(block.qs[j])) * d;
   }
 }
 
-void decode_iq4_nl(const Iq4NlBlock &block, float *to) {
+void decode_iq4_nl(const Iq4NlBlock &block, float *__restrict to) {
   const float d = load_f16(block.d);
   for (size_t j = 0; j < 16; ++j) {
     to[j] = d * static_cast<float>(kIq4Values[block.qs[j] & 15]);
@@ -98,7 +99,7 @@ void decode_iq4_nl(const Iq4NlBlock &block, float *to) {
   }
 }
 
-void decode_mxfp4(const Mxfp4Block &block, float *to) {
+void decode_mxfp4(const Mxfp4Block &block, float *__restrict to) {
   const float d = half_of_e8m0(block.e);
   for (size_t j = 0; j < 16; ++j) {
     to[j] = static_cast<float>(kFp4Values[block.qs[j] & 15]) * d;
@@ -108,7 +109,7 @@ void decode_mxfp4(const Mxfp4Block &block, float *to) {
 
 // ---- 64 and 128 values ---------------------------------------------------------------------------------------------
 
-void decode_nvfp4(const Nvfp4Block &block, float *to) {
+void decode_nvfp4(const Nvfp4Block &block, float *__restrict to) {
   for (size_t part = 0; part < 4; ++part) {
     const float d = half_of_ue4m3(block.d[part]);
     for (size_t j = 0; j < 8; ++j) {
@@ -119,14 +120,18 @@ void decode_nvfp4(const Nvfp4Block &block, float *to) {
   }
 }
 
-void decode_q1_0(const Q10Block &block, float *to) {
+void decode_q1_0(const Q10Block &block, float *__restrict to) {
   const float d = load_f16(block.d);
-  for (size_t i = 0; i < 128; ++i) {
-    to[i] = (block.qs[i / 8] >> (i % 8) & 1) != 0 ? d : -d;
+  const auto bits = std::bit_cast<uint32_t>(-d);
+  for (size_t i = 0; i < 16; ++i) {
+    const uint32_t byte = block.qs[i];
+    for (uint32_t j = 0; j < 8; ++j) {
+      to[8 * i + j] = std::bit_cast<float>(bits ^ (byte >> j & 1U) << 31U);
+    }
   }
 }
 
-void decode_q2_0(const Q20Block &block, float *to) {
+void decode_q2_0(const Q20Block &block, float *__restrict to) {
   const float d = load_f16(block.d);
   for (size_t i = 0; i < 64; ++i) {
     to[i] = static_cast<float>((block.qs[i / 4] >> (i % 4 * 2) & 3) - 1) * d;

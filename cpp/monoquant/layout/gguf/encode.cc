@@ -33,7 +33,9 @@ Result<void> encode_row(BlockType type, std::span<const float> values,
     return broken_promise(concat("Expected an importance for each of ", values.size(),
                                  " columns, found ", importance.size(), "."));
   }
-  encoder(values, importance, bytes.data());
+  if (!values.empty()) {
+    encoder(values, importance, bytes.data());
+  }
   return {};
 }
 

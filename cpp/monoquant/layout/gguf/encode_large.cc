@@ -16,7 +16,7 @@ constexpr size_t kMostInPart = 32;
 // ---- Codes in a block ----------------------------------------------------------------------------------------------
 
 /// 128 values share 32 bytes: see block_layouts.h.
-void put_two_bits(const uint8_t codes[kValues], uint8_t qs[64]) {
+void put_two_bits(const uint8_t *__restrict codes, uint8_t *__restrict qs) {
   for (size_t i = 0; i < 64; ++i) {
     const uint8_t *from = codes + i / 32 * 128 + i % 32;
     qs[i] = static_cast<uint8_t>((from[0] & 3) | (from[32] & 3) << 2 | (from[64] & 3) << 4 |
@@ -24,7 +24,7 @@ void put_two_bits(const uint8_t codes[kValues], uint8_t qs[64]) {
   }
 }
 
-void put_four_bits_of_64(const uint8_t codes[kValues], uint8_t qs[128]) {
+void put_four_bits_of_64(const uint8_t *__restrict codes, uint8_t *__restrict qs) {
   for (size_t i = 0; i < 128; ++i) {
     const uint8_t *from = codes + i / 32 * 64 + i % 32;
     qs[i] = static_cast<uint8_t>((from[0] & 15) | (from[32] & 15) << 4);
@@ -32,7 +32,7 @@ void put_four_bits_of_64(const uint8_t codes[kValues], uint8_t qs[128]) {
 }
 
 /// One bit of each code: value i has that of byte i % 32 at i / 32.
-void put_one_bit(const uint8_t codes[kValues], uint32_t bit, uint8_t to[32]) {
+void put_one_bit(const uint8_t *__restrict codes, uint32_t bit, uint8_t *__restrict to) {
   for (size_t i = 0; i < 32; ++i) {
     uint32_t byte = 0;
     for (size_t part = 0; part < 8; ++part) {
@@ -42,7 +42,7 @@ void put_one_bit(const uint8_t codes[kValues], uint32_t bit, uint8_t to[32]) {
   }
 }
 
-void put_six_bits(const uint8_t codes[kValues], Q6KBlock &block) {
+void put_six_bits(const uint8_t *__restrict codes, Q6KBlock &block) {
   for (size_t half = 0; half < 2; ++half) {
     const uint8_t *from = codes + 128 * half;
     uint8_t *low = block.ql + 64 * half;

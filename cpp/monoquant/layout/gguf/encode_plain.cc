@@ -29,17 +29,8 @@ void encode_bf16(std::span<const float> row, std::span<const float> /*importance
 
 // ---- Steps of the largest magnitude --------------------------------------------------------------------------------
 
-float largest_magnitude(const float *values, size_t count) {
-  float most = 0;
-  for (size_t i = 0; i < count; ++i) {
-    const float magnitude = std::fabs(values[i]);
-    most = magnitude > most ? magnitude : most;
-  }
-  return most;
-}
-
-void encode_q8_0(const float *values, Q80Block &block) {
-  const float d = largest_magnitude(values, 32) / 127;
+void encode_q8_0(const float *__restrict values, Q80Block &block) {
+  const float d = largest_magnitude({values, 32}) / 127;
   const float factor = d != 0 ? 1 / d : 0; // of the step before it is rounded
   store_le(block.d, f32_to_f16(d));
   for (size_t i = 0; i < 32; ++i) {
@@ -56,7 +47,7 @@ struct Ternary {
 };
 
 template <typename Block> Ternary begin_ternary(const float *values, Block &block) {
-  const float d = largest_magnitude(values, 256);
+  const float d = largest_magnitude({values, 256});
   store_le(block.d, f32_to_f16(d));
   return {d != 0 ? 1 / d : 0};
 }
@@ -75,14 +66,14 @@ const float *encode_digits(const float *from, size_t width, size_t digits, Terna
   return from + width * digits;
 }
 
-void encode_tq1_0(const float *values, Tq10Block &block) {
+void encode_tq1_0(const float *__restrict values, Tq10Block &block) {
   const Ternary ternary = begin_ternary(values, block);
   values = encode_digits(values, 32, 5, ternary, block.qs);
   values = encode_digits(values, 16, 5, ternary, block.qs + 32);
   encode_digits(values, 4, 4, ternary, block.qh);
 }
 
-void encode_tq2_0(const float *values, Tq20Block &block) {
+void encode_tq2_0(const float *__restrict values, Tq20Block &block) {
   const Ternary ternary = begin_ternary(values, block);
   for (size_t i = 0; i < 64; ++i) {
     const float *from = values + i / 32 * 128 + i % 32;
@@ -96,40 +87,31 @@ void encode_tq2_0(const float *values, Tq20Block &block) {
 
 // ---- Nearest of sixteen FP4 numbers --------------------------------------------------------------------------------
 
-struct Fp4Steps {
-  float values[16];
-
-  explicit Fp4Steps(float d) {
-    for (size_t code = 0; code < 16; ++code) {
-      values[code] = static_cast<float>(kFp4Values[code]) * d;
-    }
-  }
-};
-
-/// Of `count` values, at most 32. Of two that are equally near, the lower code.
-void nearest_fp4(const float *from, size_t count, float d, uint8_t *codes) {
-  const Fp4Steps steps(d);
-  int32_t nearest_codes[32];
-  float least[32];
-  for (size_t i = 0; i < count; ++i) {
+/// Of 16 values. Of two numbers that are equally near, the one of the lower code. Both signs are alike, so magnitudes
+/// decide.
+void nearest_fp4(const float *__restrict from, float d, uint8_t *__restrict codes) {
+  float least[16];
+  uint32_t nearest_codes[16];
+  for (size_t i = 0; i < 16; ++i) {
+    least[i] = std::fabs(from[i]);
     nearest_codes[i] = 0;
-    least[i] = std::fabs(steps.values[0] - from[i]);
   }
-  for (int32_t code = 1; code < 16; ++code) {
-    const float value = steps.values[code];
-    for (size_t i = 0; i < count; ++i) {
-      const float error = std::fabs(value - from[i]);
+  for (uint32_t code = 1; code < 8; ++code) {
+    const float value = static_cast<float>(kFp4Values[code]) * d;
+    for (size_t i = 0; i < 16; ++i) {
+      const float error = std::fabs(value - std::fabs(from[i]));
       nearest_codes[i] = error < least[i] ? code : nearest_codes[i];
       least[i] = error < least[i] ? error : least[i];
     }
   }
-  for (size_t i = 0; i < count; ++i) {
-    codes[i] = static_cast<uint8_t>(nearest_codes[i]);
+  for (size_t i = 0; i < 16; ++i) {
+    const bool is_negative = from[i] < 0 && nearest_codes[i] != 0; // 0 has one code
+    codes[i] = static_cast<uint8_t>(nearest_codes[i] | (is_negative ? 8U : 0U));
   }
 }
 
 /// The first half of the codes in the low halves of bytes, the second in the high ones.
-void pack_halves(const uint8_t *codes, size_t bytes, uint8_t *to) {
+void pack_halves(const uint8_t *__restrict codes, size_t bytes, uint8_t *__restrict to) {
   for (size_t j = 0; j < bytes; ++j) {
     to[j] = static_cast<uint8_t>(codes[j] | codes[j + bytes] << 4);
   }
@@ -148,12 +130,14 @@ int32_t whole_logarithm(float value) {
   return is_rounded_up ? exponent : exponent - 1;
 }
 
-void encode_mxfp4(const float *values, Mxfp4Block &block) {
-  const float most = largest_magnitude(values, 32);
+void encode_mxfp4(const float *__restrict values, Mxfp4Block &block) {
+  const float most = largest_magnitude({values, 32});
   // 6, the largest FP4 number, has the exponent 2. The byte wraps around for what is below 2^-125, as ggml's does.
   block.e = most > 0 && most < INFINITY ? static_cast<uint8_t>(whole_logarithm(most) - 2 + 127) : 0;
   uint8_t codes[32];
-  nearest_fp4(values, 32, half_of_e8m0(block.e), codes);
+  const float d = half_of_e8m0(block.e);
+  nearest_fp4(values, d, codes);
+  nearest_fp4(values + 16, d, codes + 16);
   pack_halves(codes, 16, block.qs);
 }
 
@@ -174,12 +158,12 @@ uint8_t rounded_ue4m3(float value) {
   return static_cast<uint8_t>(code >= 0x78U ? 0x7EU : code);
 }
 
-void encode_nvfp4(const float *values, Nvfp4Block &block) {
+void encode_nvfp4(const float *__restrict values, Nvfp4Block &block) {
   for (size_t part = 0; part < 4; ++part) {
     const float *from = values + 16 * part;
-    block.d[part] = rounded_ue4m3(largest_magnitude(from, 16) / 6);
+    block.d[part] = rounded_ue4m3(largest_magnitude({from, 16}) / 6);
     uint8_t codes[16];
-    nearest_fp4(from, 16, half_of_ue4m3(block.d[part]), codes);
+    nearest_fp4(from, half_of_ue4m3(block.d[part]), codes);
     pack_halves(codes, 8, block.qs + 8 * part);
   }
 }

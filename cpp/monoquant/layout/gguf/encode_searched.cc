@@ -12,13 +12,13 @@ namespace {
 
 // ---- Codes of 32 values in a block ---------------------------------------------------------------------------------
 
-void put_four_bits(const uint8_t *codes, uint8_t qs[16]) {
+void put_four_bits(const uint8_t *__restrict codes, uint8_t *__restrict qs) {
   for (size_t j = 0; j < 16; ++j) {
     qs[j] = static_cast<uint8_t>((codes[j] & 15) | codes[j + 16] << 4);
   }
 }
 
-void put_five_bits(const uint8_t *codes, uint8_t qh[4], uint8_t qs[16]) {
+void put_five_bits(const uint8_t *__restrict codes, uint8_t qh[4], uint8_t *__restrict qs) {
   uint32_t high = 0;
   for (uint32_t j = 0; j < 32; ++j) {
     high |= (codes[j] >> 4 & 1U) << j;
@@ -27,10 +27,14 @@ void put_five_bits(const uint8_t *codes, uint8_t qh[4], uint8_t qs[16]) {
   put_four_bits(codes, qs);
 }
 
-void put_codes(const uint8_t *codes, Q40Block &block) { put_four_bits(codes, block.qs); }
-void put_codes(const uint8_t *codes, Q41Block &block) { put_four_bits(codes, block.qs); }
-void put_codes(const uint8_t *codes, Q50Block &block) { put_five_bits(codes, block.qh, block.qs); }
-void put_codes(const uint8_t *codes, Q51Block &block) { put_five_bits(codes, block.qh, block.qs); }
+void put_codes(const uint8_t *__restrict codes, Q40Block &block) { put_four_bits(codes, block.qs); }
+void put_codes(const uint8_t *__restrict codes, Q41Block &block) { put_four_bits(codes, block.qs); }
+void put_codes(const uint8_t *__restrict codes, Q50Block &block) {
+  put_five_bits(codes, block.qh, block.qs);
+}
+void put_codes(const uint8_t *__restrict codes, Q51Block &block) {
+  put_five_bits(codes, block.qh, block.qs);
+}
 
 /// The lowest byte of what is left of a number's fraction; then, as ggml has it, not above the limit.
 uint8_t code_of(float number, int32_t limit) {
@@ -40,7 +44,8 @@ uint8_t code_of(float number, int32_t limit) {
 
 // ---- Without an importance -----------------------------------------------------------------------------------------
 
-template <typename Block, int32_t kLimit> void encode_signed(const float *values, Block &block) {
+template <typename Block, int32_t kLimit>
+void encode_signed(const float *__restrict values, Block &block) {
   const float d = extreme_of({values, 32}) / static_cast<float>(-kLimit);
   const float factor = d != 0 ? 1 / d : 0; // of the step before it is rounded
   store_le(block.d, f32_to_f16(d));
@@ -51,7 +56,8 @@ template <typename Block, int32_t kLimit> void encode_signed(const float *values
   put_codes(codes, block);
 }
 
-template <typename Block, int32_t kLimit> void encode_affine(const float *values, Block &block) {
+template <typename Block, int32_t kLimit>
+void encode_affine(const float *__restrict values, Block &block) {
   float minimum = std::numeric_limits<float>::max();
   float maximum = std::numeric_limits<float>::lowest();
   for (size_t i = 0; i < 32; ++i) {

@@ -27,7 +27,7 @@ inline float nearest_value(float scaled) {
   return value;
 }
 
-void nearest_codes(const float *values, float factor, uint8_t codes[kInPart]) {
+void nearest_codes(const float *__restrict values, float factor, uint8_t *__restrict codes) {
   for (size_t i = 0; i < kInPart; ++i) {
     const float scaled = factor * values[i];
     int32_t code = 0;
@@ -38,7 +38,7 @@ void nearest_codes(const float *values, float factor, uint8_t codes[kInPart]) {
   }
 }
 
-void put_codes_of_part(const uint8_t codes[kInPart], uint8_t qs[16]) {
+void put_codes_of_part(const uint8_t codes[kInPart], uint8_t *__restrict qs) {
   for (size_t j = 0; j < 16; ++j) {
     qs[j] = static_cast<uint8_t>(codes[j] | codes[j + 16] << 4);
   }

@@ -39,18 +39,32 @@ inline int32_t truncated(float value) {
 inline constexpr float kSmallestMagnitude = 1e-15F;
 inline constexpr size_t kMostFitted = 32; // values in one fit
 
-/// The value of the largest magnitude, the first of them; 0 if there is none but zeros and NaN.
-inline float extreme_of(std::span<const float> values) {
-  float extreme = 0;
-  float most = 0;
+/// Bits of a magnitude: they are in the order of magnitudes. NaN counts as 0.
+inline uint32_t magnitude_bits(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value) & 0x7FFFFFFFU;
+  return bits > 0x7F800000U ? 0 : bits;
+}
+
+inline float largest_magnitude(std::span<const float> values) {
+  uint32_t most = 0; // integers, of which processors compare several at once
   for (const float value : values) {
-    const float magnitude = value < 0 ? -value : value;
-    if (magnitude > most) {
-      most = magnitude;
-      extreme = value;
-    }
+    const uint32_t bits = magnitude_bits(value);
+    most = bits > most ? bits : most;
   }
-  return extreme;
+  return std::bit_cast<float>(most);
+}
+
+/// The value of the largest magnitude, the first of them; 0 without its sign if there is none but zeros and NaN. Not of
+/// nothing.
+inline float extreme_of(std::span<const float> values) {
+  const uint32_t most = magnitude_bits(largest_magnitude(values));
+  const auto count = static_cast<uint32_t>(values.size());
+  uint32_t first = count - 1;
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t at = magnitude_bits(values[i]) == most ? i : count;
+    first = at < first ? at : first;
+  }
+  return most == 0 ? 0 : values[first];
 }
 
 inline float sum_of_squares(std::span<const float> values) {
