@@ -138,6 +138,64 @@ TEST(GgufEncode, writes_the_bytes_that_ggml_writes_of_random_rows) {
   }
 }
 
+// Found by breaking the code: the last sweep of a descent, a tie of codes, scales that are negative by rounding.
+TEST(GgufEncode, writes_the_bytes_that_ggml_writes_of_rare_rows) {
+  const auto &tensors = golden_blocks().tensors;
+  size_t compared = 0;
+  for (const auto &[name, tensor] : tensors) {
+    const size_t dot = name.rfind('.');
+    const BlockFacts *facts = find_block_type(std::string_view(name).substr(dot + 1));
+    if (!name.starts_with("rare.") || facts == nullptr) {
+      continue;
+    }
+    const std::string stem = name.substr(0, dot);
+    const std::vector<float> values = golden_values(stem + ".values");
+    const bool is_important = tensors.contains(stem + ".importance");
+    const std::vector<float> importance =
+        is_important ? golden_values(stem + ".importance") : std::vector<float>();
+    EXPECT_EQ(encoded(*facts, values, importance), tensor.bytes) << name;
+    ++compared;
+  }
+  EXPECT_EQ(compared, 12U);
+}
+
+TEST(GgufEncode, rounds_half_away_from_zero_where_ggml_does) {
+  std::vector<float> row(256);
+  row[0] = 127; // a step of 1
+  row[1] = 0.5F;
+  row[2] = -0.5F;
+  row[3] = 2.5F;
+  row[4] = -2.4999998F;
+  const Bytes q8 = encoded(facts_of(BlockType::kQ80), row, {});
+  EXPECT_EQ(Bytes(q8.begin() + 2, q8.begin() + 7), (Bytes{127, 1, 0xFF, 3, 0xFE}));
+  row = std::vector<float>(256);
+  row[0] = 1;
+  row[1] = 0.5F;
+  row[2] = -0.5F;
+  row[3] = 0.49999997F;
+  const Bytes tq2 = encoded(facts_of(BlockType::kTq20), row, {});
+  EXPECT_EQ(tq2[0] & 3, 2);
+  EXPECT_EQ(tq2[1] & 3, 2);
+  EXPECT_EQ(tq2[2] & 3, 0);
+  EXPECT_EQ(tq2[3] & 3, 1);
+}
+
+TEST(GgufEncode, finds_the_scales_of_nvfp4_that_ggml_finds) {
+  const BlockFacts &facts = facts_of(BlockType::kNvfp4);
+  const std::pair<float, uint8_t> scales[] = {
+      {1, 0x38},       {1.0624F, 0x38}, {1.0625F, 0x39}, // half up
+      {1.9999F, 0x40}, {247.9F, 0x77},  {248, 0x7E},
+      {256, 0x7E},     {300, 0x7E},     {448, 0x7E}, // from 256 on all are the largest
+      {1e9F, 0x7E},    {0x1p-6F, 8},    {0.0156F, 7},
+      {0x1p-9F, 1},    {0x1p-10F, 1},   {0x1p-11F, 0},
+  };
+  for (const auto &[scale, code] : scales) {
+    std::vector<float> row(64);
+    row[3] = -6 * scale;
+    EXPECT_EQ(encoded(facts, row, {})[0], code) << scale;
+  }
+}
+
 // An exponent that is found by a logarithm of F32, which is rounded up just below powers of two.
 TEST(GgufEncode, finds_the_exponents_of_mxfp4_that_ggml_finds) {
   const BlockFacts &facts = facts_of(BlockType::kMxfp4);
