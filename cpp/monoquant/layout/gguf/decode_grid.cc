@@ -53,7 +53,7 @@ void decode_iq2_xxs(const Iq2XxsBlock &block, const uint16_t *points, float *__r
     const uint8_t *codes = block.qs + 8 * part;
     const auto word = load_le<uint32_t>(codes + 4);
     const float step = d * (0.5F + static_cast<float>(word >> 28U)) * 0.25F;
-    for (uint32_t l = 0; l < 4; ++l) {
+    for (size_t l = 0; l < 4; ++l) {
       put_eight(points[codes[l]], eight_signs(word >> (7 * l)), step, to + 32 * part + 8 * l);
     }
   }
@@ -91,7 +91,7 @@ void decode_iq3_xxs(const Iq3XxsBlock &block, const uint16_t *points, float *__r
   for (size_t part = 0; part < 8; ++part) {
     const auto word = load_le<uint32_t>(block.signs + 4 * part);
     const float step = d * (0.5F + static_cast<float>(word >> 28U)) * 0.5F;
-    for (uint32_t l = 0; l < 4; ++l) {
+    for (size_t l = 0; l < 4; ++l) {
       const uint8_t *codes = block.qs + 8 * part + 2 * l;
       put_two_fours(points[codes[0]], points[codes[1]], kIq3XxsValues, eight_signs(word >> (7 * l)),
                     step, to + 32 * part + 8 * l);

@@ -212,7 +212,7 @@ void put_six_bit_scales(const Parts &parts, uint8_t scales[12]) {
 }
 
 void encode_block(std::span<const float> values, const float *importance, Q2KBlock &block) {
-  Parts parts;
+  Parts parts{};
   fit_parts(values, importance, kQ2Format, parts);
   for (size_t part = 0; part < 16; ++part) {
     block.scales[part] =
@@ -224,7 +224,7 @@ void encode_block(std::span<const float> values, const float *importance, Q2KBlo
 }
 
 void encode_block(std::span<const float> values, const float *importance, Q4KBlock &block) {
-  Parts parts;
+  Parts parts{};
   fit_parts(values, importance, kQ4Format, parts);
   store_le(block.d, parts.d);
   store_le(block.dmin, parts.dmin);
@@ -233,7 +233,7 @@ void encode_block(std::span<const float> values, const float *importance, Q4KBlo
 }
 
 void encode_block(std::span<const float> values, const float *importance, Q5KBlock &block) {
-  Parts parts;
+  Parts parts{};
   fit_parts(values, importance, kQ5Format, parts);
   store_le(block.d, parts.d);
   store_le(block.dmin, parts.dmin);
@@ -325,7 +325,7 @@ void fit_important_q3(std::span<const float> values, const float *importance, Si
 }
 
 void encode_block(std::span<const float> values, const float *importance, Q3KBlock &block) {
-  SignedParts parts;
+  SignedParts parts{};
   if (importance == nullptr) {
     fit_q3(values, parts);
   } else {
@@ -339,7 +339,7 @@ void encode_block(std::span<const float> values, const float *importance, Q3KBlo
 }
 
 void encode_block(std::span<const float> values, const float *importance, Q6KBlock &block) {
-  SignedParts parts;
+  SignedParts parts{};
   for (size_t part = 0; part < kSignedParts; ++part) {
     const size_t at = part * kInSignedPart;
     int8_t codes[kInSignedPart];

@@ -78,7 +78,7 @@ void encode_tq2_0(const float *__restrict values, Tq20Block &block) {
   for (size_t i = 0; i < 64; ++i) {
     const float *from = values + i / 32 * 128 + i % 32;
     uint32_t codes = 0;
-    for (uint32_t digit = 0; digit < 4; ++digit) {
+    for (size_t digit = 0; digit < 4; ++digit) {
       codes |= (ternary.digit(from[32 * digit]) & 3U) << (2 * digit);
     }
     block.qs[i] = static_cast<uint8_t>(codes);
@@ -147,11 +147,8 @@ uint8_t rounded_ue4m3(float value) {
     return 0;
   }
   if (value < 0x1p-6F) { // steps of 2^-9
-    const auto mantissa = static_cast<int32_t>(value * 512 + 0.5F);
+    const int32_t mantissa = truncated(value * 512 + 0.5F);
     return static_cast<uint8_t>(mantissa > 7 ? 7 : mantissa);
-  }
-  if (value >= 256) {
-    return 0x7E;
   }
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   const uint32_t code = (bits >> 20U) - (120U << 3U) + (bits >> 19U & 1U);

@@ -130,7 +130,7 @@ struct Best {
 template <bool kIsAbsolute>
 void search_affine(const Weighted &of, const AffineTries &tries, float maximum, Best &best) {
   const auto limit = static_cast<float>(tries.limit);
-  AffineTry side_by_side;
+  AffineTry side_by_side{};
   for (int32_t at = 0; at <= tries.steps;) {
     for (size_t lane = 0; lane < kAffineLanes; ++lane) {
       const auto step = static_cast<float>(at + static_cast<int32_t>(lane));

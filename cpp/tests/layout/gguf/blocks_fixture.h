@@ -18,14 +18,14 @@ inline constexpr size_t kGoldenRows = 6;
 inline constexpr size_t kGoldenColumns = 512;
 
 inline const test::TensorFile &golden_blocks() {
-  static const test::TensorFile file =
+  static const test::TensorFile kFile =
       test::parse_file(test::read_fixture("gguf/blocks.safetensors"));
-  return file;
+  return kFile;
 }
 
 inline const Json &golden_digests() {
-  static const Json digests = test::read_fixture_json("gguf/blocks.json");
-  return digests;
+  static const Json kDigests = test::read_fixture_json("gguf/blocks.json");
+  return kDigests;
 }
 
 inline std::vector<float> golden_values(const std::string &name) {

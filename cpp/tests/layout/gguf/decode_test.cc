@@ -80,13 +80,14 @@ TEST(GgufDecode, gives_the_same_in_parts_and_at_any_address) {
 
 TEST(GgufDecode, refuses_what_is_not_whole_blocks) {
   for (const BlockFacts &facts : block_types()) {
-    const Bytes bytes(3 * facts.bytes);
-    std::vector<float> values(3 * facts.values);
+    const Bytes bytes(size_t{3} * facts.bytes);
+    std::vector<float> values(size_t{3} * facts.values);
     const std::span all(bytes);
     EXPECT_TRUE(decode_blocks(facts.type, {}, {})) << facts.name;
     EXPECT_FALSE(decode_blocks(facts.type, all.first(bytes.size() - 1), values)) << facts.name;
-    EXPECT_FALSE(decode_blocks(facts.type, all.first(2 * facts.bytes), values)) << facts.name;
-    EXPECT_FALSE(decode_blocks(facts.type, all, std::span(values).first(2 * facts.values)))
+    EXPECT_FALSE(decode_blocks(facts.type, all.first(size_t{2} * facts.bytes), values))
+        << facts.name;
+    EXPECT_FALSE(decode_blocks(facts.type, all, std::span(values).first(size_t{2} * facts.values)))
         << facts.name;
     EXPECT_FALSE(decode_blocks(facts.type, all, {})) << facts.name;
     EXPECT_FALSE(decode_blocks(facts.type, {}, values)) << facts.name;

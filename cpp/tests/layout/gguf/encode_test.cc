@@ -217,8 +217,8 @@ TEST(GgufEncode, finds_the_exponents_of_mxfp4_that_ggml_finds) {
 
 TEST(GgufEncode, refuses_other_sizes_and_types_that_are_only_read) {
   for (const BlockFacts &facts : block_types()) {
-    const std::vector<float> row(3 * facts.values, 1.0F);
-    Bytes bytes(3 * facts.bytes);
+    const std::vector<float> row(size_t{3} * facts.values, 1.0F);
+    Bytes bytes(size_t{3} * facts.bytes);
     if (!facts.is_written) {
       EXPECT_FALSE(encode_row(facts.type, row, {}, bytes)) << facts.name;
       EXPECT_FALSE(encode_row(facts.type, {}, {}, {})) << facts.name;
