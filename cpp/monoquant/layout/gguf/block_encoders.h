@@ -16,7 +16,8 @@ using RowEncoder = void (*)(std::span<const float> row, std::span<const float> i
 // Null for types of another kind.
 RowEncoder plain_encoder(BlockType type); // codes follow from the largest value, or there are none
 RowEncoder searched_encoder(BlockType type); // Q4_0 to Q5_1, which search if there is an importance
-RowEncoder large_encoder(BlockType type);    // Q2_K to Q6_K
+RowEncoder affine_encoder(BlockType type);   // Q2_K, Q4_K, Q5_K
+RowEncoder signed_encoder(BlockType type);   // Q3_K, Q6_K
 RowEncoder table_encoder(BlockType type);    // IQ4_NL and IQ4_XS
 
 /// Encodes blocks one after the other.

@@ -7,7 +7,8 @@ namespace monoquant::layout::gguf {
 namespace {
 
 RowEncoder encoder_of(BlockType type) {
-  for (const auto find : {plain_encoder, searched_encoder, large_encoder, table_encoder}) {
+  for (const auto find :
+       {plain_encoder, searched_encoder, affine_encoder, signed_encoder, table_encoder}) {
     if (const RowEncoder encoder = find(type); encoder != nullptr) {
       return encoder;
     }
