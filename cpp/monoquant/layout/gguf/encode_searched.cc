@@ -10,121 +10,126 @@
 namespace monoquant::layout::gguf {
 namespace {
 
-// ---- Codes of 32 values in a block ---------------------------------------------------------------------------------
+constexpr size_t kInBlock = 32;
 
-void put_four_bits(const uint8_t *__restrict codes, uint8_t *__restrict qs) {
+/// All four have the same members, in the order d, m, qh, qs; see block_layouts.h.
+struct Small {
+  bool is_affine;      // has m, and codes from 0 to limit; else from -limit to limit - 1
+  bool has_fifth_bits; // has qh
+  int32_t limit;
+};
+
+constexpr Small kQ40Format{false, false, 8};
+constexpr Small kQ41Format{true, false, 15};
+constexpr Small kQ50Format{false, true, 16};
+constexpr Small kQ51Format{true, true, 31};
+
+/// What is stored of a block.
+struct Coded {
+  float d;
+  float m;
+  uint8_t codes[kInBlock]; // from 0 on
+};
+
+uint8_t *put_block(const Small &format, const Coded &coded, uint8_t *to) {
+  store_le(to, f32_to_f16(coded.d));
+  to += 2;
+  if (format.is_affine) {
+    store_le(to, f32_to_f16(coded.m));
+    to += 2;
+  }
+  if (format.has_fifth_bits) {
+    uint32_t high = 0;
+    for (uint32_t j = 0; j < kInBlock; ++j) {
+      high |= (coded.codes[j] >> 4 & 1U) << j;
+    }
+    store_le(to, high);
+    to += 4;
+  }
   for (size_t j = 0; j < 16; ++j) {
-    qs[j] = static_cast<uint8_t>((codes[j] & 15) | codes[j + 16] << 4);
+    to[j] = static_cast<uint8_t>((coded.codes[j] & 15) | coded.codes[j + 16] << 4);
   }
-}
-
-void put_five_bits(const uint8_t *__restrict codes, uint8_t qh[4], uint8_t *__restrict qs) {
-  uint32_t high = 0;
-  for (uint32_t j = 0; j < 32; ++j) {
-    high |= (codes[j] >> 4 & 1U) << j;
-  }
-  store_le(qh, high);
-  put_four_bits(codes, qs);
-}
-
-void put_codes(const uint8_t *__restrict codes, Q40Block &block) { put_four_bits(codes, block.qs); }
-void put_codes(const uint8_t *__restrict codes, Q41Block &block) { put_four_bits(codes, block.qs); }
-void put_codes(const uint8_t *__restrict codes, Q50Block &block) {
-  put_five_bits(codes, block.qh, block.qs);
-}
-void put_codes(const uint8_t *__restrict codes, Q51Block &block) {
-  put_five_bits(codes, block.qh, block.qs);
-}
-
-/// The lowest byte of what is left of a number's fraction; then, as ggml has it, not above the limit.
-uint8_t code_of(float number, int32_t limit) {
-  const auto byte = static_cast<uint8_t>(truncated(number));
-  return static_cast<int8_t>(byte) > limit ? static_cast<uint8_t>(limit) : byte;
+  return to + 16;
 }
 
 // ---- Without an importance -----------------------------------------------------------------------------------------
 
-template <typename Block, int32_t kLimit>
-void encode_signed(const float *__restrict values, Block &block) {
-  const float d = extreme_of({values, 32}) / static_cast<float>(-kLimit);
-  const float factor = d != 0 ? 1 / d : 0; // of the step before it is rounded
-  store_le(block.d, f32_to_f16(d));
-  uint8_t codes[32];
-  for (size_t i = 0; i < 32; ++i) {
-    codes[i] = code_of(values[i] * factor + (static_cast<float>(kLimit) + 0.5F), 2 * kLimit - 1);
-  }
-  put_codes(codes, block);
+/// ggml keeps the lowest byte, and cuts it off above the highest code.
+uint8_t code_of(float number, int32_t highest) {
+  const auto byte = static_cast<int8_t>(truncated(number));
+  return static_cast<uint8_t>(byte > highest ? highest : byte);
 }
 
-template <typename Block, int32_t kLimit>
-void encode_affine(const float *__restrict values, Block &block) {
+void code_signed(const float *__restrict values, int32_t limit, Coded &coded) {
+  coded.d = extreme_of({values, kInBlock}) / static_cast<float>(-limit);
+  const float factor = coded.d != 0 ? 1 / coded.d : 0; // of the step before it is rounded
+  const float shift = static_cast<float>(limit) + 0.5F;
+  for (size_t i = 0; i < kInBlock; ++i) {
+    coded.codes[i] = code_of(values[i] * factor + shift, 2 * limit - 1);
+  }
+}
+
+void code_affine(const float *__restrict values, int32_t limit, Coded &coded) {
   float minimum = std::numeric_limits<float>::max();
   float maximum = std::numeric_limits<float>::lowest();
-  for (size_t i = 0; i < 32; ++i) {
+  for (size_t i = 0; i < kInBlock; ++i) {
     minimum = values[i] < minimum ? values[i] : minimum;
     maximum = values[i] > maximum ? values[i] : maximum;
   }
-  const float d = (maximum - minimum) / static_cast<float>(kLimit);
-  const float factor = d != 0 ? 1 / d : 0;
-  store_le(block.d, f32_to_f16(d));
-  store_le(block.m, f32_to_f16(minimum));
-  uint8_t codes[32];
-  for (size_t i = 0; i < 32; ++i) {
-    codes[i] = code_of((values[i] - minimum) * factor + 0.5F, kLimit);
+  coded.d = (maximum - minimum) / static_cast<float>(limit);
+  coded.m = minimum;
+  const float factor = coded.d != 0 ? 1 / coded.d : 0;
+  for (size_t i = 0; i < kInBlock; ++i) {
+    coded.codes[i] = code_of((values[i] - minimum) * factor + 0.5F, limit);
   }
-  put_codes(codes, block);
 }
 
 // ---- With one ------------------------------------------------------------------------------------------------------
 
-/// How much errors of 32 values count.
-void weigh(const float *values, const float *importance, float mean_square, float weights[32]) {
-  for (size_t i = 0; i < 32; ++i) {
-    weights[i] = importance[i] * std::sqrt(mean_square + values[i] * values[i]);
+void search_signed(std::span<const float> values, const float *weights, int32_t limit,
+                   Coded &coded) {
+  int8_t codes[kInBlock];
+  coded.d = fit_signed(values, weights, limit, codes);
+  for (size_t i = 0; i < kInBlock; ++i) {
+    coded.codes[i] = static_cast<uint8_t>(codes[i] + limit);
   }
 }
 
-float mean_square_of(std::span<const float> row) {
-  return sum_of_squares(row) / static_cast<float>(row.size());
+void search_affine(std::span<const float> values, const float *weights, int32_t limit,
+                   Coded &coded) {
+  const AffineFit fit = fit_affine(values, weights, {limit, -0.9F, 0.05F, 36, false}, coded.codes);
+  coded.d = fit.scale;
+  coded.m = -fit.minimum;
 }
 
-template <typename Block, int32_t kLimit>
-void search_signed(std::span<const float> row, std::span<const float> importance, uint8_t *to) {
-  const float mean_square = mean_square_of(row);
-  for (size_t at = 0; at < row.size(); at += 32, to += sizeof(Block)) {
-    auto &block = *reinterpret_cast<Block *>(to);
-    float weights[32];
-    int8_t signed_codes[32];
-    weigh(row.data() + at, importance.data() + at, mean_square, weights);
-    store_le(block.d, f32_to_f16(fit_signed(row.subspan(at, 32), weights, kLimit, signed_codes)));
-    uint8_t codes[32];
-    for (size_t i = 0; i < 32; ++i) {
-      codes[i] = static_cast<uint8_t>(signed_codes[i] + kLimit);
-    }
-    put_codes(codes, block);
+void search_row(const Small &format, std::span<const float> row, std::span<const float> importance,
+                uint8_t *to) {
+  const float mean_square = sum_of_squares(row) / static_cast<float>(row.size());
+  for (size_t at = 0; at < row.size(); at += kInBlock) {
+    const std::span<const float> values = row.subspan(at, kInBlock);
+    float weights[kInBlock];
+    weigh_values(values, importance.data() + at, mean_square, weights);
+    Coded coded{};
+    (format.is_affine ? search_affine : search_signed)(values, weights, format.limit, coded);
+    to = put_block(format, coded, to);
   }
 }
 
-template <typename Block, int32_t kLimit>
-void search_affine_row(std::span<const float> row, std::span<const float> importance, uint8_t *to) {
-  constexpr AffineTries kTries{kLimit, -0.9F, 0.05F, 36, false};
-  const float mean_square = mean_square_of(row);
-  for (size_t at = 0; at < row.size(); at += 32, to += sizeof(Block)) {
-    auto &block = *reinterpret_cast<Block *>(to);
-    float weights[32];
-    uint8_t codes[32];
-    weigh(row.data() + at, importance.data() + at, mean_square, weights);
-    const AffineFit fit = fit_affine(row.subspan(at, 32), weights, kTries, codes);
-    store_le(block.d, f32_to_f16(fit.scale));
-    store_le(block.m, f32_to_f16(-fit.minimum));
-    put_codes(codes, block);
+void code_row(const Small &format, std::span<const float> row, uint8_t *to) {
+  for (size_t at = 0; at < row.size(); at += kInBlock) {
+    Coded coded{};
+    (format.is_affine ? code_affine : code_signed)(row.data() + at, format.limit, coded);
+    to = put_block(format, coded, to);
   }
 }
 
-/// One or the other.
-template <RowEncoder kPlain, RowEncoder kSearched>
-void encode_either(std::span<const float> row, std::span<const float> importance, uint8_t *to) {
-  (importance.empty() ? kPlain : kSearched)(row, importance, to);
+template <const Small &kFormat>
+void encode_small(std::span<const float> row, std::span<const float> importance, uint8_t *to) {
+  if (importance.empty()) {
+    code_row(kFormat, row, to);
+  } else {
+    search_row(kFormat, row, importance, to);
+  }
 }
 
 } // namespace
@@ -132,17 +137,13 @@ void encode_either(std::span<const float> row, std::span<const float> importance
 RowEncoder searched_encoder(BlockType type) {
   switch (type) {
   case BlockType::kQ40:
-    return encode_either<encode_each<Q40Block, 32, encode_signed<Q40Block, 8>>,
-                         search_signed<Q40Block, 8>>;
+    return encode_small<kQ40Format>;
   case BlockType::kQ41:
-    return encode_either<encode_each<Q41Block, 32, encode_affine<Q41Block, 15>>,
-                         search_affine_row<Q41Block, 15>>;
+    return encode_small<kQ41Format>;
   case BlockType::kQ50:
-    return encode_either<encode_each<Q50Block, 32, encode_signed<Q50Block, 16>>,
-                         search_signed<Q50Block, 16>>;
+    return encode_small<kQ50Format>;
   case BlockType::kQ51:
-    return encode_either<encode_each<Q51Block, 32, encode_affine<Q51Block, 31>>,
-                         search_affine_row<Q51Block, 31>>;
+    return encode_small<kQ51Format>;
   default:
     return nullptr;
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -73,6 +74,14 @@ inline float sum_of_squares(std::span<const float> values) {
     sum += value * value;
   }
   return sum;
+}
+
+/// How much errors count: by importance, and more for values that are large.
+inline void weigh_values(std::span<const float> values, const float *importance, float mean_square,
+                         float *weights) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    weights[i] = importance[i] * std::sqrt(mean_square + values[i] * values[i]);
+  }
 }
 
 /// Codes from -limit to limit - 1, of 19 tries. Weights: null for the squares of the values. Returns the scale, which is 0

@@ -1,8 +1,6 @@
-// What the encoders of blocks of 256 values share: where codes lie, and how much errors count.
-// The places of codes are drawn in block_layouts.h.
+// What the encoders of blocks of 256 values share: where codes lie in a block, as drawn in block_layouts.h.
 #pragma once
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -35,14 +33,6 @@ inline void put_one_bit(const uint8_t *__restrict codes, uint32_t bit, uint8_t *
       byte |= (codes[32 * part + i] >> bit & 1U) << part;
     }
     to[i] = static_cast<uint8_t>(byte);
-  }
-}
-
-/// By importance, and more for values that are large.
-inline void weigh_values(std::span<const float> values, const float *importance, float mean_square,
-                         float *weights) {
-  for (size_t i = 0; i < values.size(); ++i) {
-    weights[i] = importance[i] * std::sqrt(mean_square + values[i] * values[i]);
   }
 }
 
