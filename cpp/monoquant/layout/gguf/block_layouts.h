@@ -231,7 +231,7 @@ inline float half_of_e8m0(uint8_t exponent) {
   return std::bit_cast<float>(exponent < 2 ? 0x00200000U << exponent : (exponent - 1U) << 23U);
 }
 
-/// Half of an unsigned E4M3 (bias 7). Its NaN is 0 for ggml, which looks at the sign's bit only to see that.
+/// Half of an unsigned E4M3 (bias 7). 0x7F, the NaN of E4M3, is 0 for ggml; otherwise the highest bit does not matter.
 inline float half_of_ue4m3(uint8_t code) {
   const uint32_t exponent = code >> 3U & 15U;
   const uint32_t mantissa = code & 7U;

@@ -1,5 +1,5 @@
 // Blocks of GGUF tensors to values: the floats that ggml makes of them, to the bit.
-// No state and no memory but the stack: any number of threads may decode.
+// No state and no memory but some kilobytes of stack: any number of threads may decode.
 #pragma once
 
 #include <cstdint>

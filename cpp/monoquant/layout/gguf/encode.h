@@ -1,6 +1,6 @@
 // Rows of values to blocks of GGUF tensors: the bytes that ggml writes.
 // Sums are in f32 and in ggml's order, nothing is fused, so every machine writes the same.
-// No state and no memory but the stack: any number of threads may encode.
+// No state and no memory but some kilobytes of stack: any number of threads may encode.
 #pragma once
 
 #include <cstdint>
