@@ -43,6 +43,8 @@ public:
   /// Whether codes that look like a layout's are another one's.
   [[nodiscard]] bool is_claimed(size_t codes) const { return claimed_[codes]; }
 
+  /// Takes a note out of the metadata that means nothing without the codes.
+  void forget(std::string_view key);
   /// Leaves a tensor away that means nothing without the codes.
   void drop(size_t index) { consumed_[index] = true; }
   /// Puts a quantized tensor where its codes are, and leaves its parts away.
@@ -78,6 +80,9 @@ catalog::Codes::Part part_of(const catalog::Tensor &tensor);
 /// elements. [1] or [] for all; else leading extents, the number of groups in what is left, and ones, which may be
 /// missing.
 std::optional<uint64_t> scope_of(const std::vector<uint64_t> &shape, std::vector<uint64_t> scales);
+
+/// Reads of what lies close together.
+Needs read_together(std::vector<Need> needs);
 
 /// Rows of codes: the first extent; or the first two of a stack of matrices, which its scales show.
 uint64_t rows_of(const std::vector<uint64_t> &shape, const std::vector<uint64_t> &scales);
