@@ -112,6 +112,15 @@ std::optional<size_t> Joining::find(std::string_view base, std::string_view suff
 }
 
 void Joining::take(size_t codes, Joined joined) {
+  const bool has_codes = std::any_of(joined.parts.begin(), joined.parts.end(), [&](size_t part) {
+    return part == codes || joined_[part].has_value();
+  });
+  if (has_codes || joined_[codes] || consumed_[codes] || !names_.insert(joined.name).second) {
+    return problem("name-taken",
+                   concat("Expected the codes of ", joined.name,
+                          " in one layout, found parts of two in ", tensor(codes).name, "."),
+                   joined.name);
+  }
   for (const size_t part : joined.parts) {
     consumed_[part] = true;
   }

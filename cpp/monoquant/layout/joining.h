@@ -5,6 +5,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -47,7 +48,8 @@ public:
   void forget(std::string_view key);
   /// Leaves a tensor away that means nothing without the codes.
   void drop(size_t index) { consumed_[index] = true; }
-  /// Puts a quantized tensor where its codes are, and leaves its parts away.
+  /// Puts a quantized tensor where its codes are, and leaves its parts away. A problem where another one has the name or
+  /// one of the parts is another one's codes.
   void take(size_t codes, Joined joined);
   /// The same of what is stored about the inputs of the modules that have codes: tensors of one number each, named
   /// behind "MODULE.". They go into Catalog::input_parameters.
@@ -62,6 +64,7 @@ private:
   catalog::Catalog &catalog_;
   const ByteWindow &window_;
   std::map<std::string, size_t> by_name_;
+  std::set<std::string> names_;               // of what was taken
   std::vector<std::optional<Joined>> joined_; // by index of the codes
   std::vector<bool> consumed_;                // parts
   std::vector<bool> claimed_;

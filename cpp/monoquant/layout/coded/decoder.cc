@@ -11,35 +11,8 @@ namespace {
 using catalog::Decoding;
 using catalog::Fields;
 
-/// Bytes of a slab: a usual matrix of four-bit codes is one, so that it is read once and in order.
-constexpr uint64_t kSlabBytes = uint64_t{16} << 20U;
 /// Rows or columns that fill whole words of any number of bits.
 constexpr uint64_t kWhole = 64;
-
-/// Rows and columns at whose multiples pieces end.
-struct Slab {
-  uint64_t rows = UINT64_MAX;
-  uint64_t columns = UINT64_MAX;
-};
-
-/// Where all numbers lie straight, a piece has its bytes one after the other, whatever it is.
-Slab slab_of(const Decoding &decoding) {
-  const bool turned =
-      decoding.codes.turned || decoding.scales.turned || (decoding.zeros && decoding.zeros->turned);
-  if (!turned) {
-    return {};
-  }
-  const uint64_t bits = std::max<uint64_t>(decoding.codes.bits, 1);
-  const uint64_t row_bytes = divide_up(decoding.columns, 8) * bits + decoding.scales_across() * 8;
-  const uint64_t rows = kSlabBytes / row_bytes;
-  if (rows >= decoding.rows) {
-    return {decoding.rows, decoding.columns};
-  }
-  if (rows >= kWhole) {
-    return {rows / kWhole * kWhole, decoding.columns};
-  }
-  return {kWhole, kSlabBytes / kWhole / bits * 8 / kWhole * kWhole};
-}
 
 /// The end of the part of so many that this one is in; parts may be endless.
 uint64_t end_of_part(uint64_t index, uint64_t size) {
@@ -53,6 +26,26 @@ void Decoder::reserve(const catalog::Codes &codes, uint64_t elements) {
   const uint64_t most = std::max(elements, kSlabBytes);
   code_words_.window().reserve(std::min(decoding.codes.part.bytes, most));
   row_.reserve(static_cast<size_t>(std::min(decoding.columns, elements)));
+}
+
+/// Where all numbers lie straight, a piece has its bytes one after the other, whatever it is.
+Decoder::Slab Decoder::slab() const {
+  const Decoding &decoding = *decoding_;
+  const bool turned =
+      decoding.codes.turned || decoding.scales.turned || (decoding.zeros && decoding.zeros->turned);
+  if (!turned) {
+    return {};
+  }
+  const uint64_t bits = std::max<uint64_t>(decoding.codes.bits, 1);
+  const uint64_t row_bytes = divide_up(decoding.columns, 8) * bits + decoding.scales_across() * 8;
+  const uint64_t rows = slab_bytes_ / row_bytes;
+  if (rows >= decoding.rows) {
+    return {decoding.rows, decoding.columns};
+  }
+  if (rows >= kWhole) {
+    return {rows / kWhole * kWhole, decoding.columns};
+  }
+  return {kWhole, std::max(kWhole, slab_bytes_ / kWhole / bits * 8 / kWhole * kWhole)};
 }
 
 void Decoder::begin(const catalog::Codes &codes, uint64_t begin, uint64_t end,
@@ -76,7 +69,7 @@ void Decoder::begin_piece() {
   const uint64_t row = position_ / columns % decoding_->rows;
   const uint64_t column = position_ % columns;
   const uint64_t left = end_ - position_;
-  const Slab slab = slab_of(*decoding_);
+  const Slab slab = this->slab();
   piece_ = {position_ / columns / decoding_->rows, row, row + 1, column, columns};
   if (column == 0 && left >= columns && slab.columns >= columns) {
     piece_.end_row = std::min({decoding_->rows, row + left / columns, end_of_part(row, slab.rows),
@@ -90,7 +83,7 @@ void Decoder::begin_piece() {
 /// Makes wanted what the piece is made of.
 void Decoder::want_piece() {
   const Decoding &decoding = *decoding_;
-  const Slab slab = slab_of(decoding);
+  const Slab slab = this->slab();
   Area straight = piece_;
   if (decoding.rotated != 0) { // whole groups
     const uint64_t count = decoding.rotated;

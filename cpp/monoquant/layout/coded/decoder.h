@@ -14,9 +14,13 @@
 
 namespace monoquant::layout::coded {
 
+/// Bytes of a slab: a usual matrix of four-bit codes is one, so that it is read once and in order.
+inline constexpr uint64_t kSlabBytes = uint64_t{16} << 20U;
+
 class Decoder final : public PartDecoder {
 public:
-  explicit Decoder(size_t block_bytes) : block_bytes_(block_bytes) {}
+  explicit Decoder(size_t block_bytes, uint64_t slab_bytes = kSlabBytes)
+      : block_bytes_(block_bytes), slab_bytes_(slab_bytes) {}
 
   void reserve(const catalog::Codes &codes, uint64_t elements) override;
   void begin(const catalog::Codes &codes, uint64_t begin, uint64_t end, std::span<float> values,
@@ -56,7 +60,15 @@ private:
   [[nodiscard]] float rounded(float value) const;
   [[nodiscard]] uint64_t group_of(uint64_t column) const;
 
+  /// Rows and columns at whose multiples pieces end.
+  struct Slab {
+    uint64_t rows = UINT64_MAX;
+    uint64_t columns = UINT64_MAX;
+  };
+  [[nodiscard]] Slab slab() const;
+
   size_t block_bytes_;
+  uint64_t slab_bytes_;
   FieldReader code_words_;
   FieldReader scale_words_;
   FieldReader zero_words_;

@@ -97,6 +97,10 @@ void join_small_floats(Joining &joining, size_t packed) {
   const std::string name = data.name.substr(0, data.name.size() - kPacked.size());
   const auto scale = joining.find(name, kScale);
   const auto global = joining.find(name, kGlobalScale);
+  if (!scale && name.ends_with("weight")) {
+    return joining.problem("missing-scale",
+                           concat("Expected scales in ", name, kScale, ", found none."), name);
+  }
   if (!scale || joining.find(name, "") || !is_plain(data) || !is_at_hand(joining.tensor(*scale))) {
     return;
   }

@@ -55,9 +55,15 @@ void join(Joining &joining) {
                         tensor.elements > 0 && is_plain(tensor);
     const std::string name =
         may_be ? tensor.name.substr(0, tensor.name.size() - kBlocks.size()) : std::string();
-    const auto scales = may_be ? coded::part_at_hand(joining, name, "_scales") : std::nullopt;
+    if (!may_be) {
+      continue;
+    }
+    const auto scales = coded::part_at_hand(joining, name, "_scales");
     if (scales && joining.tensor(*scales).dtype == Dtype::kU8) {
       look_at(joining, i, *scales, name);
+    } else {
+      coded::missing_part(joining, "missing-scale", name,
+                          concat("exponents (U8) in ", name, "_scales"));
     }
   }
 }
