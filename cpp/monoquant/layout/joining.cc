@@ -106,6 +106,13 @@ void Joining::forget(std::string_view key) {
   });
 }
 
+const Json &Joining::config() const {
+  if (!config_) {
+    config_ = std::make_shared<const Json>(parse_json(catalog_.quantization_config()));
+  }
+  return *config_;
+}
+
 std::optional<size_t> Joining::find(std::string_view base, std::string_view suffix) const {
   const auto found = by_name_.find(concat(base, suffix));
   return found == by_name_.end() ? std::nullopt : std::optional(found->second);
@@ -257,7 +264,7 @@ std::vector<catalog::Problem> check_layout(const catalog::Catalog &catalog) {
     if (config.is_object() && folder.is_object()) {
       compare_configs(config, folder, problems);
     }
-  } else if (catalog.model && has_codes) {
+  } else if (catalog.model && has_codes && find_layout(of_codes)->check != nullptr) {
     problems.push_back({"config-mismatch",
                         concat("Expected a quantization_config in ", kFolderConfig,
                                ", since the weights are codes, found none: loaders would take the "

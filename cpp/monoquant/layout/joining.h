@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "monoquant/base/byte_window.h"
+#include "monoquant/base/json_name.h"
 #include "monoquant/catalog/catalog.h"
 
 namespace monoquant::layout {
@@ -31,6 +33,8 @@ public:
 
   [[nodiscard]] const catalog::Catalog &catalog() const { return catalog_; }
   [[nodiscard]] const ByteWindow &window() const { return window_; }
+  /// What is said of the quantized tensors, parsed once; no object where nothing is.
+  [[nodiscard]] const Json &config() const;
   [[nodiscard]] const catalog::Tensor &tensor(size_t index) const {
     return catalog_.tensors[index];
   }
@@ -63,6 +67,7 @@ private:
 
   catalog::Catalog &catalog_;
   const ByteWindow &window_;
+  mutable std::shared_ptr<const Json> config_;
   std::map<std::string, size_t> by_name_;
   std::set<std::string> names_;               // of what was taken
   std::vector<std::optional<Joined>> joined_; // by index of the codes

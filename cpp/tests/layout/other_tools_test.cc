@@ -381,6 +381,7 @@ TEST(OtherTools, PartsOfOtherShapesAreProblems) {
             values_in(file, catalog, layer.name);
           } else {
             ASSERT_FALSE(catalog.problems.empty() && catalog.foreign.empty());
+            EXPECT_FALSE(catalog.problems.empty() && part.name.starts_with("x.q"));
           }
           for (const catalog::Problem &problem : catalog.problems) {
             EXPECT_TRUE(problem.message.starts_with("Expected ")) << problem.message;
@@ -445,6 +446,59 @@ TEST(OtherTools, ExpertsOfGptOssLieTheOtherWayRound) {
       }
     }
   }
+}
+
+TEST(OtherTools, TernaryWeightsAreMultipliedOrDivided) {
+  FileTensor codes{"x.weight", kU8, {2, 3}, {0x90, 0x64, 0x12, 0x49, 0x86, 0x21}};
+  const Bytes file = test::make_file({codes, numbers("x.weight_scale", kBF16, {1}, 4)});
+  for (const auto &[kind, unit] : {std::pair("bitlinear", .25F), {"autobitlinear", 4.F}}) {
+    const Catalog catalog =
+        open_joined(file, {}, concat(R"({"quant_method":"bitnet","linear_class":")", kind, "\"}"));
+    const std::vector<float> values = values_in(file, catalog, "x.weight");
+    ASSERT_EQ(values.size(), 24U);
+    for (size_t at = 0; at < values.size(); ++at) {
+      const uint8_t byte = codes.bytes[at % 6];
+      const int code = (byte >> (2 * (at / 6)) & 3) - 1;
+      EXPECT_EQ(values[at], static_cast<float>(code) * unit) << kind << at;
+    }
+  }
+  // Nobody knows which, without the configuration.
+  const Catalog unsaid = open_joined(file);
+  ASSERT_EQ(unsaid.foreign.size(), 1U);
+  EXPECT_EQ(unsaid.foreign[0].layout, "BitNet");
+}
+
+/// Which version zero points are of stands in the configuration, unless they are those of symmetric codes.
+TEST(OtherTools, VersionsOfGptq) {
+  const Layer layer = layers()[0];
+  const auto first_value = [&](std::string_view config, uint8_t zeros) {
+    std::vector<FileTensor> tensors = layer.tensors;
+    std::fill(tensors[1].bytes.begin(), tensors[1].bytes.end(), zeros);
+    tensors[0].bytes[0] = 5;
+    const Bytes file = test::make_file(tensors);
+    const Catalog catalog = open_joined(file, {}, std::string(config));
+    const std::vector<float> values = values_in(file, catalog, "x.weight");
+    return values.empty() ? 100.F : values[0] / .5F;
+  };
+  constexpr std::string_view kFirst = R"({"quant_method":"gptq","checkpoint_format":"gptq"})";
+  constexpr std::string_view kSecond = R"({"quant_method":"gptq","checkpoint_format":"gptq_v2"})";
+  constexpr std::string_view kFirstAsymmetric = R"({"quant_method":"gptq","sym":false})";
+  constexpr std::string_view kSecondAsymmetric =
+      R"({"quant_method":"gptq","sym":false,"checkpoint_format":"gptq_v2"})";
+  constexpr std::string_view kAutoRound =
+      R"({"quant_method":"auto-round","sym":false,"packing_format":"auto_round:auto_gptq"})";
+  EXPECT_EQ(first_value(kFirst, 0x77), -3);
+  EXPECT_EQ(first_value(kFirst, 0x88), -3);
+  EXPECT_EQ(first_value(kSecond, 0x77), -3);
+  EXPECT_EQ(first_value("", 0x77), -3);
+  EXPECT_EQ(first_value("", 0x88), -3);
+  EXPECT_EQ(first_value("", 0x66), 100) << "nothing tells";
+  EXPECT_EQ(first_value(kFirst, 0x66), -2);
+  EXPECT_EQ(first_value(kSecond, 0x66), -1);
+  EXPECT_EQ(first_value(kFirstAsymmetric, 0x88), -4);
+  EXPECT_EQ(first_value(kSecondAsymmetric, 0x77), -2);
+  EXPECT_EQ(first_value(kAutoRound, 0x88), -4);
+  EXPECT_EQ(first_value(kFirst, 0xFF), 5) << "zero points go around";
 }
 
 TEST(OtherTools, AnInputOutsideOfAllGroupsIsABadCode) {

@@ -64,13 +64,12 @@ void look_at(Joining &joining, const QuantizedLinear &linear) {
 
 void join(Joining &joining) {
   // GEMV and others order words in other ways.
-  const std::string version =
-      lower_case(coded::text_of(parse_json(joining.catalog().quantization_config()), "version"));
+  const std::string version = lower_case(coded::text_of(joining.config(), "version"));
   if (!version.empty() && version != "gemm") {
     return;
   }
   for (const QuantizedLinear &linear : find_linears(joining.catalog())) {
-    if (!packs_inputs(joining, linear)) {
+    if (!packs_inputs(joining, linear) && has_scales(joining, linear)) {
       look_at(joining, linear);
     }
   }

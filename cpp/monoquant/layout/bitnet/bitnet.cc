@@ -39,7 +39,7 @@ void look_at(Joining &joining, size_t index, size_t scale, bool divides) {
 
 /// Without a configuration, nobody knows what to do with the scales.
 void join(Joining &joining) {
-  const Json config = parse_json(joining.catalog().quantization_config());
+  const Json &config = joining.config();
   const std::string kind = coded::text_of(config, "linear_class");
   if (coded::text_of(config, "quant_method") != "bitnet" ||
       (!kind.empty() && kind != "bitlinear" && kind != "autobitlinear")) {

@@ -52,7 +52,10 @@ Version version_of_word(uint32_t word, uint32_t bits) {
 /// What the configuration calls it. Without a name, it is the first version.
 Version version_of_config(const Json &config) {
   const std::string method = coded::text_of(config, "quant_method");
-  const std::string format = coded::text_of(config, "checkpoint_format");
+  std::string format = coded::text_of(config, "checkpoint_format");
+  if (format.empty()) {
+    format = coded::text_of(config, "format");
+  }
   const std::string packing = coded::text_of(config, "packing_format");
   if (format == "gptq_v2") {
     return Version::kAsTheyAre;
@@ -85,12 +88,11 @@ void pack_words(Fields &fields, uint32_t bits) {
 
 class Finder {
 public:
-  explicit Finder(Joining &joining)
-      : joining_(joining), config_(parse_json(joining.catalog().quantization_config())) {}
+  explicit Finder(Joining &joining) : joining_(joining), config_(joining.config()) {}
 
   void run() {
     for (const QuantizedLinear &linear : find_linears(joining_.catalog())) {
-      if (packs_inputs(joining_, linear)) {
+      if (packs_inputs(joining_, linear) && has_scales(joining_, linear)) {
         look_at(linear);
       }
     }
@@ -195,18 +197,18 @@ private:
   }
 
   Joining &joining_;
-  Json config_;
+  const Json &config_;
   std::map<uint32_t, Version> versions_; // by bits: the first tensor of each decides
 };
 
 /// The first zero points of the file, which may tell how all are stored.
 Needs first_zeros(const Catalog &catalog, const ByteWindow &window) {
   for (const QuantizedLinear &linear : find_linears(catalog)) {
-    const uint64_t offset = catalog.tensors[linear.zeros].offset;
-    if (!window.find(offset, sizeof(uint32_t))) {
-      return {{offset, sizeof(uint32_t)}};
+    const Tensor &zeros = catalog.tensors[linear.zeros];
+    if (holds_words(zeros)) {
+      return window.find(zeros.offset, sizeof(uint32_t)) ? Needs()
+                                                         : Needs{{zeros.offset, sizeof(uint32_t)}};
     }
-    break;
   }
   return {};
 }
@@ -228,19 +230,38 @@ std::vector<QuantizedLinear> find_linears(const catalog::Catalog &catalog) {
       continue;
     }
     const std::string module = codes.name.substr(0, codes.name.size() - gptq::kCodes.size());
-    const auto zeros = by_name.find(module + std::string(gptq::kZeros));
-    const auto scales = by_name.find(module + std::string(gptq::kScales));
+    const auto zeros = by_name.find(concat(module, gptq::kZeros));
+    const auto scales = by_name.find(concat(module, gptq::kScales));
     if (zeros == by_name.end() || scales == by_name.end()) {
       continue;
     }
-    const catalog::Tensor &zero = catalog.tensors[zeros->second];
+    QuantizedLinear linear{module, i, zeros->second, scales->second};
     const catalog::Tensor &scale = catalog.tensors[scales->second];
-    if (gptq::holds_words(zero) && holds_scales(scale.dtype) && scale.shape.size() == 2 &&
-        scale.elements > 0 && is_at_hand(scale) && zero.shape[0] == scale.shape[0]) {
-      found.push_back({module, i, zeros->second, scales->second, scale.shape[0], scale.shape[1]});
+    if (scale.shape.size() == 2) {
+      linear.groups = scale.shape[0];
+      linear.outputs = scale.shape[1];
     }
+    found.push_back(std::move(linear));
   }
   return found;
+}
+
+bool has_scales(Joining &joining, const QuantizedLinear &linear) {
+  const catalog::Tensor &zeros = joining.tensor(linear.zeros);
+  const catalog::Tensor &scales = joining.tensor(linear.scales);
+  if (!holds_scales(scales.dtype) || linear.groups == 0 || linear.outputs == 0 ||
+      !is_at_hand(scales)) {
+    coded::wrong_part(joining, linear.weight(), "floats for groups and outputs", scales);
+    return false;
+  }
+  if (!gptq::holds_words(zeros) || zeros.shape[0] != linear.groups) {
+    coded::wrong_part(joining, linear.weight(),
+                      concat("words of zero points for each of the groups of ", scales.name, " (",
+                             shape_text(scales.shape), ")"),
+                      zeros);
+    return false;
+  }
+  return true;
 }
 
 bool packs_inputs(const Joining &joining, const QuantizedLinear &linear) {

@@ -24,7 +24,7 @@ struct QuantizedLinear {
   size_t codes = 0; // of the catalog
   size_t zeros = 0;
   size_t scales = 0;
-  uint64_t groups = 0;
+  uint64_t groups = 0; // as the scales say; 0 where they are no matrix
   uint64_t outputs = 0;
 
   [[nodiscard]] std::string weight() const { return module + ".weight"; }
@@ -33,7 +33,10 @@ struct QuantizedLinear {
 /// Whether the codes of this module are GPTQ's, or else AWQ's.
 bool packs_inputs(const Joining &joining, const QuantizedLinear &linear);
 
-/// All of them in a file; what has scales of no such shape is a problem.
+/// All of them in a file: words of codes that have zero points and scales of whatever shape.
 std::vector<QuantizedLinear> find_linears(const catalog::Catalog &catalog);
+
+/// Whether zero points and scales are a matrix each, of as many groups; a problem where they are not.
+bool has_scales(Joining &joining, const QuantizedLinear &linear);
 
 } // namespace monoquant::layout

@@ -22,8 +22,7 @@ struct Mode {
 
 class Finder {
 public:
-  explicit Finder(Joining &joining)
-      : joining_(joining), config_(parse_json(joining.catalog().quantization_config())) {}
+  explicit Finder(Joining &joining) : joining_(joining), config_(joining.config()) {}
 
   void run() {
     for (size_t i = 0; i < joining_.catalog().tensors.size(); ++i) {
@@ -129,7 +128,7 @@ private:
   }
 
   Joining &joining_;
-  Json config_;
+  const Json &config_;
 };
 
 void join(Joining &joining) { Finder(joining).run(); }
