@@ -285,7 +285,7 @@ std::vector<Layer> layers() {
       {"nvfp4",
        {bytes_like("x.weight_packed", kU8, {6, 32}),
         FileTensor{"x.weight_scale", Dtype::kF8E4M3, {6, 4}, Bytes(24, 0x38)},
-        numbers("x.weight_global_scale", kF32, {1}, 2)},
+        numbers("x.weight_global_scale", kF32, {1}, 2), numbers("x.input_global_scale", kF32, {1})},
        {},
        "x.weight",
        {6, 64}},
@@ -320,6 +320,9 @@ TEST(OtherTools, LayersAreFoundByTheirNames) {
     EXPECT_EQ(found->shape, layer.shape);
     EXPECT_FALSE(found->codes->has_integer_runs());
     EXPECT_EQ(values_in(file, catalog, layer.name).size(), found->elements);
+    for (const Tensor &tensor : catalog.tensors) { // nothing is left of how it was stored
+      EXPECT_TRUE(&tensor == found || tensor.name == "x.bias") << tensor.name;
+    }
     // Whoever would quantize it is sent to dequantize.
     const auto raw = test::inspect(file);
     ASSERT_TRUE(raw);
@@ -335,7 +338,7 @@ TEST(OtherTools, NothingIsGuessedWhereAPartIsMissing) {
       const std::string &part = layer.tensors[left].name;
       const bool may_be_missing = part == "x._weight_zero_point";
       if (may_be_missing || part == "x.comfy_quant" || part == "x.weight_global_scale" ||
-          part == "x.SCB") {
+          part == "x.SCB" || part == "x.input_global_scale") {
         continue; // what is left is another layout's, or speaks of no codes
       }
       SCOPED_TRACE(layer.title + " without " + part);
@@ -365,7 +368,8 @@ TEST(OtherTools, PartsOfOtherShapesAreProblems) {
         for (const int change : {-1, 1}) {
           std::vector<FileTensor> tensors = layer.tensors;
           FileTensor &part = tensors[at];
-          if (part.name == "x.comfy_quant" || part.name.find("quant_state") != std::string::npos) {
+          if (part.name == "x.comfy_quant" || part.name == "x.input_global_scale" ||
+              part.name.find("quant_state") != std::string::npos) {
             continue;
           }
           part.shape[axis] += static_cast<uint64_t>(change);

@@ -14,6 +14,7 @@ using catalog::Tensor;
 
 constexpr std::string_view kFormat = "int8_tensorwise";
 constexpr uint64_t kUsualGroup = 256;
+constexpr std::string_view kInputNames[] = {"input_scale"};
 
 void look_at(Joining &joining, size_t index, std::optional<size_t> noted, const Json &note) {
   const Tensor &codes = joining.tensor(index);
@@ -70,6 +71,7 @@ void join(Joining &joining) {
       look_at(joining, i, noted, note);
     }
   }
+  joining.take_inputs(kInputNames);
 }
 
 } // namespace

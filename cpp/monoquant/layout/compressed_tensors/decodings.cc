@@ -143,6 +143,10 @@ void join_small_floats(Joining &joining, size_t packed) {
     decoding.divides_by_outer = true;
     joined.parts.push_back(*global);
   }
+  // Of activations, whose codes are made when a layer runs.
+  if (const auto input = joining.find(catalog::module_name(name), ".input_global_scale")) {
+    joined.parts.push_back(*input);
+  }
   if (!coded::is_sound(decoding)) {
     return problem(data, "packed floats and their scales");
   }

@@ -4,6 +4,7 @@
 //                              before 0.15 as many as a word holds whole
 //   NVFP4      P_packed        U8 [out, in/2]: E2M1, the first of two in the low bits
 //              P_scale         F8_E4M3 [out, in/16], P_global_scale F32 [1]: value = code * (scale / global scale)
+//              X.input_global_scale  of the inputs of P's module X
 //   MXFP4      P_packed        U8 [out, in/2], P_scale U8 [out, in/32]: exponents (E8M0)
 //   MXFP6      P_packed        U8 [out, in*6/8]: E2M3, lowest bits first, from one byte to the next; scales as MXFP4
 #pragma once
