@@ -43,6 +43,8 @@ public:
       const uint32_t bits = number.is_number_unsigned() ? number.get<uint32_t>() : 0;
       note(all_, bits == 0 ? kSeveral : bits);
       numbers_.insert(bits);
+      const Json group_size = weights.is_object() ? weights.value("group_size", Json()) : Json();
+      note(group_size_, group_size.is_number_unsigned() ? group_size.get<uint32_t>() : 0);
       const Json targets = group.is_object() ? group.value("targets", Json()) : Json();
       for (const Json &target : targets) {
         if (target.is_string()) {
@@ -64,6 +66,9 @@ public:
     return found == kSeveral ? 0 : found;
   }
 
+  /// The only size of groups; 0 where there are several or none.
+  [[nodiscard]] uint64_t group_size() const { return group_size_ == kSeveral ? 0 : group_size_; }
+
   /// Those that packed codes of this tensor may have: what the configuration says, else the usual ones.
   [[nodiscard]] std::set<uint32_t> candidates(std::string_view name) const {
     if (const uint32_t only = of(name); only != 0) {
@@ -82,6 +87,7 @@ private:
 
   std::map<std::string, uint32_t> named_;
   std::set<uint32_t> numbers_; // of all groups
+  uint32_t group_size_ = 0;
   uint32_t all_ = 0;
 };
 
@@ -143,7 +149,7 @@ private:
     if (shape && holds_shape(catalog_.tensors[*shape])) {
       found.parts.push_back(*shape);
       read_shape(catalog_.tensors[*shape], found);
-    } else if (!shape_of_words(packed, found)) {
+    } else if (!shape_of_words(packed, catalog_.tensors[*scale], found)) {
       return joining_.problem("missing-shape",
                               concat("Expected the shape of the packed weights in ", name, kShape,
                                      " (I64), found none."),
@@ -159,15 +165,23 @@ private:
     take(index, *scale, std::move(found));
   }
 
-  /// Of words that codes of the only possible width fill.
-  bool shape_of_words(const Tensor &packed, Joined &found) const {
+  /// Of words that are filled by groups of the only size that the configuration knows. What is written here always has
+  /// its shape beside it: there, it is missing.
+  bool shape_of_words(const Tensor &packed, const Tensor &scales, Joined &found) const {
     const uint32_t bits = bits_.of(found.name);
-    if (packed.shape.size() < 2 || bits == 0 || bits > 8 || packed.shape.back() % bits != 0 ||
-        packed.shape.back() > UINT64_MAX / 32) {
+    const auto &notes = catalog_.quantization_metadata;
+    const bool is_ours = std::any_of(notes.begin(), notes.end(), [](const auto &note) {
+      return note.first == catalog::kQuantizedBy;
+    });
+    const uint64_t groups = scales.shape.empty() ? 0 : scales.shape.back();
+    const uint64_t words = packed.shape.empty() ? 0 : packed.shape.back();
+    const auto columns = checked_mul(groups, bits_.group_size());
+    if (is_ours || packed.shape.size() < 2 || bits == 0 || bits > 8 || words > UINT64_MAX / 32 ||
+        words * 32 % bits != 0 || !columns || *columns == 0 || words * 32 / bits != *columns) {
       return false;
     }
     found.shape = packed.shape;
-    found.shape.back() = packed.shape.back() * 32 / bits;
+    found.shape.back() = *columns;
     return true;
   }
 
@@ -200,17 +214,21 @@ private:
     const uint64_t columns = *elements / rows;
     found.codes.columns = columns;
     found.codes.matrix_rows = packed.shape[packed.shape.size() - 2];
-    found.codes.bits = 0;
-    for (const uint32_t bits : bits_.candidates(found.name)) {
-      if (bits > 8 || columns > UINT64_MAX / bits ||
-          (divide_up(columns * bits, 32) != words && divide_up(columns, 32 / bits) != words)) {
-        continue;
+    std::set<uint32_t> fitting;
+    const auto look_among = [&](const std::set<uint32_t> &candidates) {
+      for (const uint32_t bits : candidates) {
+        if (bits <= 8 && columns <= UINT64_MAX / bits &&
+            (divide_up(columns * bits, 32) == words || divide_up(columns, 32 / bits) == words)) {
+          fitting.insert(bits);
+        }
       }
-      if (found.codes.bits != 0) {
-        return false; // either may be meant
-      }
-      found.codes.bits = bits;
+    };
+    const std::set<uint32_t> candidates = bits_.candidates(found.name);
+    look_among(candidates);
+    if (fitting.empty() && (candidates.contains(4) || candidates.contains(8))) {
+      look_among({4, 8}); // another one than the configuration says, which is told
     }
+    found.codes.bits = fitting.size() == 1 ? *fitting.begin() : 0; // else either may be meant
     return found.codes.bits != 0;
   }
 
