@@ -42,9 +42,12 @@ export function sideFilesIn(folder: string): readonly string[] {
   return found.sort();
 }
 
+/** What AutoRound and optimum-quanto put beside weights of theirs, whatever these say themselves. */
+const ALSO_ABOUT_CODES = ['quantization_config.json', 'quanto_qmap.json'];
+
 /** What tools say of stored codes in files of their own; config.json is not among them. */
 export function isAboutCodes(name: string): boolean {
-  return QUANTIZATION_FILES.includes(name);
+  return QUANTIZATION_FILES.includes(name) || ALSO_ABOUT_CODES.includes(name);
 }
 
 /** What loaders take for weights: files that PyTorch and safetensors write, their index, changes to them. */

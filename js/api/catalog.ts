@@ -61,7 +61,8 @@ export type LayerKind = (typeof LAYER_KINDS)[number];
 export interface StoredCodes {
   /** Whether codes are integers, or small floats such as FP8. */
   readonly type: 'int' | 'float';
-  readonly bits: 4 | 8;
+  /** 4 or 8 of what is written here, 1 to 8 of what other tools have written. */
+  readonly bits: number;
   readonly scheme: Scheme;
   /** `block`: one scale for a rectangle of `blockSize` rows and columns. */
   readonly strategy: Strategy | 'block';

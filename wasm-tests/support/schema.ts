@@ -183,7 +183,7 @@ const plannedTensor = object<PlannedTensor>({
 });
 
 const storedCodes = object<StoredCodes>({
-  bits: oneOf([4, 8]),
+  bits: oneOf([1, 2, 3, 4, 5, 6, 7, 8]),
   type: oneOf(['int', 'float']),
   scheme: oneOf(SCHEMES),
   strategy: oneOf([...STRATEGIES, 'block']),

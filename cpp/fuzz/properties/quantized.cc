@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "file.h"
+#include "monoquant/layout/coded/coded.h"
 #include "monoquant/layout/joining.h"
 #include "monoquant/plan/plan.h"
 #include "monoquant/run/compare_stage.h"
@@ -22,7 +23,9 @@ constexpr std::string_view kRest = R"(","bits":"none"})";
 void require_codes(const catalog::Tensor &tensor, uint64_t file_bytes) {
   const catalog::Codes &codes = *tensor.codes;
   require(codes.elements == tensor.elements && codes.scope > 0 && codes.columns > 0);
-  require(codes.elements % codes.scope == 0 && codes.elements % codes.columns == 0);
+  require(codes.elements % codes.columns == 0);
+  require(codes.decoding ? layout::coded::is_sound(*codes.decoding)
+                         : codes.elements % codes.scope == 0);
   for (const catalog::Codes::Part *part :
        {&codes.data, &codes.scale, codes.zero_point ? &*codes.zero_point : &codes.scale}) {
     require(part->literal.empty()

@@ -4,23 +4,20 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
 
 #include "monoquant/base/dtype.h"
+#include "monoquant/catalog/decoding.h"
 
 namespace monoquant::catalog {
 
 /// value = (code - zero_point) * scale, in f32. Elements in row-major order; `scope` of them, one after the other,
 /// share a scale and a zero point.
 struct Codes {
-  struct Part {
-    Dtype dtype = Dtype::kF32;
-    uint64_t offset = 0; // in the file
-    uint64_t bytes = 0;
-    std::vector<uint8_t> literal; // the bytes themselves, where they are not in the file
-  };
+  using Part = CodesPart;
 
   /// Scales of rectangles: a matrix of them for each matrix of codes, row by row. Those at the ends may be smaller.
   struct Blocks {
@@ -35,7 +32,7 @@ struct Codes {
 
   std::string_view layout;   // that knows how to decode them, by its name
   bool weights_only = false; // loaders leave the layer's inputs alone
-  uint32_t bits = 8;         // 4 or 8
+  uint32_t bits = 8;         // 4 or 8; 1 to 8 where there is a decoding
   bool packed = false;       // in 32-bit words, row by row, lowest bits first, 2^(bits-1) added
   bool is_integer = true;    // codes are integers; else what they stand for is the layout's affair
   bool is_unsigned = false;  // 0 to 255, only where not packed
@@ -50,11 +47,16 @@ struct Codes {
   std::optional<Part> group_index; // I32, one a column: the number of its scope in each row
   std::optional<Part> zero_point;  // of integers, one a scope, or packed
   bool packed_zero_points = false; // along the rows
+  // Instead of what is said above of where codes and zero points lie: that only tells people about them.
+  std::shared_ptr<const Decoding> decoding = {};
 
   /// Whether integers that share a scale lie beside each other.
-  [[nodiscard]] bool has_integer_runs() const { return is_integer && !group_index; }
+  [[nodiscard]] bool has_integer_runs() const { return is_integer && !group_index && !decoding; }
   [[nodiscard]] uint64_t scopes() const { return elements / scope; }
   [[nodiscard]] uint64_t stored_bytes() const {
+    if (decoding) {
+      return decoding->stored_bytes();
+    }
     return data.bytes + scale.bytes + (zero_point ? zero_point->bytes : 0) +
            (group_index ? group_index->bytes : 0);
   }

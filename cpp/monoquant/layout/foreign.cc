@@ -9,6 +9,7 @@
 #include "monoquant/base/json.h"
 #include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
+#include "monoquant/layout/comfyui/notes.h"
 
 namespace monoquant::layout {
 namespace {
@@ -30,29 +31,32 @@ struct Kind {
 // i: INT8, u: UINT8, 4: 32-bit integers, 8: FP8, z: FP8 of other kinds, f: floats, any other dtype is 'x'.
 constexpr std::string_view kAny = "iu48zfx";
 constexpr std::array kKinds = {
-    Kind{"bitsandbytes NF4", {".weight.quant_state.bitsandbytes__nf4"}, kAny},
-    Kind{"bitsandbytes FP4", {".weight.quant_state.bitsandbytes__fp4"}, kAny},
+    Kind{"bitsandbytes NF4", {".weight.quant_state.bitsandbytes__nf4"}, kAny, true},
+    Kind{"bitsandbytes FP4", {".weight.quant_state.bitsandbytes__fp4"}, kAny, true},
     Kind{"bitsandbytes 4 bits", {".absmax", ".quant_map"}, kAny},
     Kind{"bitsandbytes 4 bits", {".weight.absmax"}, kAny},
-    Kind{"bitsandbytes INT8", {".SCB"}, kAny},
-    Kind{"GPTQ", {".qweight", ".qzeros", ".scales"}, "4"}, // or AWQ: by its shapes
+    Kind{"bitsandbytes INT8", {".SCB"}, kAny, true},
+    Kind{"GPTQ", {".qweight", ".qzeros", ".scales"}, "4", true}, // or AWQ: by its shapes
     Kind{"EETQ INT8", {".qweight", ".weight_scales"}, "i"},
     Kind{"packed codes (qweight)", {".qweight"}, kAny},
+    Kind{"HQQ", {".W_q", ".scale", ".zero"}, kAny, true},
     Kind{"HQQ", {".W_q"}, kAny},
-    Kind{"quanto", {".weight._data", ".weight._scale"}, "iu"},
-    Kind{"quanto", {".weight._data._data", ".weight._scale"}, kAny},
+    Kind{"quanto", {".weight._data", ".weight._scale"}, "i", true},
+    Kind{"quanto", {".weight._data._data", ".weight._scale"}, kAny, true},
+    Kind{"torchao", {"._weight_qdata", "._weight_scale"}, "i8", true},
     Kind{"torchao", {"._weight_qdata"}, kAny},
     Kind{"torchao", {".weight_qdata"}, kAny},
+    Kind{"torchao", {".qdata", ".scale"}, "i8", true},
     Kind{"torchao", {".qdata", ".scale"}, kAny}, // parts of a tensor in a pickle, from here on
     Kind{"torchao", {".tensor_impl.int_data"}, kAny},
     Kind{"torchao", {".tensor_impl.packed_weight"}, kAny},
     Kind{"torchao", {".tensor_impl.float8_data"}, kAny},
-    Kind{"MLX", {".weight", ".scales", ".biases"}, "4"},
-    Kind{"MLX", {".weight", ".scales"}, "4"},
-    Kind{"MXFP4", {"_blocks", "_scales"}, "u"}, // of gpt-oss
+    Kind{"MLX", {".weight", ".scales", ".biases"}, "4", true},
+    Kind{"MLX", {".weight", ".scales"}, "4", true},
+    Kind{"MXFP4", {"_blocks", "_scales"}, "u", true}, // of gpt-oss
     Kind{"NVFP4 of ModelOpt", {".weight", ".weight_scale", ".weight_scale_2"}, kAny},
-    Kind{"NVFP4", {".weight_packed", ".weight_scale", ".weight_global_scale"}, kAny},
-    Kind{"MXFP4 or MXFP6", {".weight_packed", ".weight_scale"}, "u"},
+    Kind{"NVFP4", {"_packed", "_scale", "_global_scale"}, "u", true},
+    Kind{"MXFP4 or MXFP6", {"_packed", "_scale"}, "u", true},
     Kind{"AWQ of ModelOpt", {".weight", ".pre_quant_scale"}, kAny},
     Kind{"SmoothQuant", {".weight", ".smooth_scale"}, kAny},
     Kind{"AQLM", {".codes", ".codebooks"}, kAny},
@@ -63,11 +67,12 @@ constexpr std::array kKinds = {
     Kind{"EXL3", {".trellis", ".svh"}, kAny},
     Kind{"Marlin", {".B", ".s"}, "4"},
     Kind{"SpQR", {".dense_weights"}, kAny},
+    Kind{"ComfyUI", {".weight", ".weight_scale", ".comfy_quant"}, "i", true},
     Kind{"ComfyUI", {".weight", ".comfy_quant"}, "iu"},
     Kind{"compressed-tensors", {"_packed", "_scale"}, "4", true},
     Kind{"INT8 codes with scales", {"", "_scale"}, "i", true},
     Kind{"UINT8 codes with scales", {"", "_scale", "_zero_point"}, "u", true},
-    Kind{"BitNet", {".weight", ".weight_scale"}, "u"},
+    Kind{"BitNet", {".weight", ".weight_scale"}, "u", true},
     Kind{"FP8", {"", "_scale"}, "8", true},
     Kind{"FP8", {"", "_scale_inv"}, "8", true},
     Kind{"FP8", {".weight", ".scale_weight"}, "8", true},
@@ -95,8 +100,6 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 12> kMethods
     {"vptq", "VPTQ"},
     {"exl2", "EXL2"},
 }};
-
-constexpr uint64_t kMostNoteBytes = 65536; // what a layer says of its codes has some hundred
 
 char letter(Dtype dtype) {
   switch (dtype) {
@@ -258,13 +261,7 @@ const Tensor *companion(const Names &names, const Tensor &codes) {
 class Finder {
 public:
   explicit Finder(const Catalog &catalog)
-      : catalog_(catalog), names_(catalog), config_(parse_json(catalog.quantization_config())) {
-    const auto groups = config_.is_object() ? config_.find("config_groups") : config_.end();
-    if (config_.is_object() && groups != config_.end() && groups->is_object() &&
-        groups->size() == 1) {
-      configured_bits_ = member_number(groups->begin()->value("weights", Json()), "num_bits");
-    }
-  }
+      : catalog_(catalog), names_(catalog), config_(parse_json(catalog.quantization_config())) {}
 
   std::vector<Foreign> run() {
     for (const catalog::Problem &problem : catalog_.problems) { // told of a layout that is read
@@ -297,9 +294,9 @@ private:
       return;
     }
     if (kind.layout == "GPTQ") {
-      add(gptq_or_awq(names_, tensor, *stem), tensor, false);
+      add(gptq_or_awq(names_, tensor, *stem), tensor, kind.is_read);
     } else {
-      add(described(kind), tensor, kind.is_read && is_of_read_width());
+      add(described(kind), tensor, kind.is_read);
     }
   }
 
@@ -307,11 +304,6 @@ private:
   static std::string_view owner_of(std::string_view stem) {
     constexpr std::string_view kWeight = ".weight";
     return stem.ends_with(kWeight) ? stem.substr(0, stem.size() - kWeight.size()) : stem;
-  }
-
-  /// Packed codes of other widths than these are known by name.
-  [[nodiscard]] bool is_of_read_width() const {
-    return configured_bits_ == 0 || configured_bits_ == 4 || configured_bits_ == 8;
   }
 
   /// With what the configuration adds to it.
@@ -372,29 +364,14 @@ private:
   const Catalog &catalog_;
   Names names_;
   Json config_;
-  uint64_t configured_bits_ = 0; // where there is one number
-  std::set<std::string> known_;  // modules, or tensors that are none's weight
+  std::set<std::string> known_; // modules, or tensors that are none's weight
   std::vector<Foreign> found_;
 };
 
-bool is_note(const Tensor &tensor) {
-  return tensor.name.ends_with(".comfy_quant") && tensor.dtype == Dtype::kU8 && !tensor.view &&
-         tensor.bytes > 0 && tensor.bytes <= kMostNoteBytes;
-}
-
 /// Whether a note of ComfyUI's speaks of one scale a row and of nothing else that was done to the weights.
-bool is_plain_note(std::span<const uint8_t> bytes) {
-  const Json note =
-      parse_json(std::string_view(reinterpret_cast<const char *>(bytes.data()), bytes.size()));
-  if (!note.is_object()) {
-    return false;
-  }
-  const Json &inner = note.contains("params") && note["params"].is_object() ? note["params"] : note;
-  const auto rotates = [](const Json &object) {
-    const auto found = object.find("convrot");
-    return found != object.end() && (!found->is_boolean() || found->get<bool>());
-  };
-  return member_text(note, "format") == "int8_tensorwise" && !rotates(note) && !rotates(inner);
+bool is_plain_note(const Json &note) {
+  return note.is_object() && member_text(note, "format") == "int8_tensorwise" &&
+         !comfyui::is_rotated(note);
 }
 
 std::string first_of(const Foreign &foreign) {
@@ -404,29 +381,20 @@ std::string first_of(const Foreign &foreign) {
 
 } // namespace
 
-Needs note_needs(const Catalog &catalog, const ByteWindow &window) {
-  Needs needs;
-  for (const Tensor &tensor : catalog.tensors) {
-    if (is_note(tensor) && !window.find(tensor.offset, tensor.bytes)) {
-      needs.push_back({tensor.offset, tensor.bytes});
-    }
-  }
-  return needs;
-}
-
 std::vector<bool> claimed_by_others(const Catalog &catalog, const ByteWindow &window) {
   const Names names(catalog);
+  const comfyui::Notes notes(catalog, window);
   std::vector<bool> claimed(catalog.tensors.size());
   for (size_t i = 0; i < catalog.tensors.size(); ++i) {
     const Tensor &tensor = catalog.tensors[i];
-    if (tensor.dtype == Dtype::kU8 && names.find(concat(tensor.name, "_zero_point")) == nullptr) {
+    if (tensor.dtype == Dtype::kU8 && !tensor.name.ends_with("_packed") &&
+        names.find(concat(tensor.name, "_zero_point")) == nullptr) {
       claimed[i] = true; // unsigned codes without a zero point are several in a byte
     }
     const std::string module(catalog::module_name(tensor.name));
-    const Tensor *note = names.find(concat(module, ".comfy_quant"));
-    if (note != nullptr && letter(tensor.dtype) != '8') {
-      const auto bytes = is_note(*note) ? window.find(note->offset, note->bytes) : std::nullopt;
-      claimed[i] = claimed[i] || !bytes || !is_plain_note(*bytes);
+    if (letter(tensor.dtype) == 'i' || letter(tensor.dtype) == 'u') {
+      const Json note = notes.of(module, names.find(concat(module, comfyui::kNote)));
+      claimed[i] = claimed[i] || (!note.is_null() && !is_plain_note(note));
     }
     for (const std::string_view end : {".SCB", ".weight_scale_2", ".pre_quant_scale"}) {
       claimed[i] = claimed[i] || names.find(concat(module, end)) != nullptr;

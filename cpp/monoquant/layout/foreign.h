@@ -12,11 +12,8 @@
 
 namespace monoquant::layout {
 
-/// What has to be read before `claimed_by_others`: the notes that some tools store beside their codes.
-Needs note_needs(const catalog::Catalog &catalog, const ByteWindow &window);
-
-/// For each tensor, whether its codes look like those of a layout that is read here, and are something else: rotated
-/// rows, or several codes in a byte.
+/// For each tensor, whether its codes look like plain ones with scales, and are something else: rotated rows, or several
+/// codes in a byte. The layouts that these belong to look for them all the same.
 std::vector<bool> claimed_by_others(const catalog::Catalog &catalog, const ByteWindow &window);
 
 /// The kinds of codes that are left in a catalog, with or without joined tensors beside them.

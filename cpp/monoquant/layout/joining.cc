@@ -5,7 +5,9 @@
 
 #include "monoquant/base/checked.h"
 #include "monoquant/base/json.h"
+#include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
+#include "monoquant/layout/comfyui/notes.h"
 #include "monoquant/layout/foreign.h"
 #include "monoquant/layout/layout.h"
 
@@ -56,6 +58,25 @@ std::optional<uint64_t> scope_of(const std::vector<uint64_t> &shape, std::vector
   return i > 0 && ones_behind ? std::optional(elements / count) : std::nullopt;
 }
 
+Needs read_together(std::vector<Need> needs) {
+  constexpr uint64_t kGap = 4096;
+  constexpr uint64_t kMostBytes = uint64_t{1} << 20U;
+  sort(needs, [](const Need &a, const Need &b) { return a.offset < b.offset; });
+  Needs together;
+  for (const Need &need : needs) {
+    if (!together.empty() &&
+        need.offset <= together.back().offset + together.back().length + kGap &&
+        need.offset - together.back().offset < kMostBytes) {
+      together.back().length =
+          std::max(together.back().offset + together.back().length, need.offset + need.length) -
+          together.back().offset;
+    } else {
+      together.push_back(need);
+    }
+  }
+  return together;
+}
+
 uint64_t rows_of(const std::vector<uint64_t> &shape, const std::vector<uint64_t> &scales) {
   if (shape.empty()) {
     return 1;
@@ -71,14 +92,25 @@ Joining::Joining(catalog::Catalog &catalog, const ByteWindow &window)
   for (size_t i = 0; i < catalog.tensors.size(); ++i) {
     by_name_.emplace(catalog.tensors[i].name, i);
   }
-  std::erase_if(catalog.metadata, [&](const auto &entry) {
-    const bool speaks =
-        entry.first == catalog::kQuantizationConfig || entry.first == catalog::kQuantizedBy;
-    if (speaks) {
-      catalog.quantization_metadata.push_back(entry);
+  forget(catalog::kQuantizationConfig);
+  forget(catalog::kQuantizedBy);
+}
+
+void Joining::forget(std::string_view key) {
+  std::erase_if(catalog_.metadata, [&](const auto &entry) {
+    const bool is_it = entry.first == key;
+    if (is_it) {
+      catalog_.quantization_metadata.push_back(entry);
     }
-    return speaks;
+    return is_it;
   });
+}
+
+const Json &Joining::config() const {
+  if (!config_) {
+    config_ = std::make_shared<const Json>(parse_json(catalog_.quantization_config()));
+  }
+  return *config_;
 }
 
 std::optional<size_t> Joining::find(std::string_view base, std::string_view suffix) const {
@@ -87,6 +119,15 @@ std::optional<size_t> Joining::find(std::string_view base, std::string_view suff
 }
 
 void Joining::take(size_t codes, Joined joined) {
+  const bool has_codes = std::any_of(joined.parts.begin(), joined.parts.end(), [&](size_t part) {
+    return part == codes || joined_[part].has_value();
+  });
+  if (has_codes || joined_[codes] || consumed_[codes] || !names_.insert(joined.name).second) {
+    return problem("name-taken",
+                   concat("Expected the codes of ", joined.name,
+                          " in one layout, found parts of two in ", tensor(codes).name, "."),
+                   joined.name);
+  }
   for (const size_t part : joined.parts) {
     consumed_[part] = true;
   }
@@ -113,6 +154,9 @@ void Joining::take_inputs(std::span<const std::string_view> names) {
 }
 
 void Joining::finish() {
+  if (std::any_of(joined_.begin(), joined_.end(), [](const auto &found) { return found; })) {
+    forget(comfyui::kNotes);
+  }
   std::vector<size_t> new_index(catalog_.tensors.size());
   std::vector<Tensor> tensors;
   for (size_t i = 0; i < catalog_.tensors.size(); ++i) {
@@ -145,7 +189,7 @@ Tensor Joining::joined_tensor(size_t index) {
 }
 
 Needs joining_needs(const catalog::Catalog &catalog, const ByteWindow &window) {
-  Needs all = note_needs(catalog, window);
+  Needs all;
   for (const Layout *layout : layouts()) {
     if (layout->needs != nullptr) {
       const Needs needs = layout->needs(catalog, window);
@@ -196,16 +240,22 @@ std::vector<catalog::Problem> check_layout(const catalog::Catalog &catalog) {
       layout->find_leftovers(catalog, problems);
     }
   }
+  const auto coded = std::find_if(catalog.tensors.begin(), catalog.tensors.end(),
+                                  [](const Tensor &tensor) { return tensor.codes != nullptr; });
+  const bool has_codes = coded != catalog.tensors.end();
+  const std::string of_codes(has_codes ? coded->codes->layout : std::string_view());
   const auto check = [&](std::string_view text, std::string_view where) {
     Json config = parse_json(text);
     const Json method = config.is_object() ? config.value("quant_method", Json()) : Json();
     const Layout *layout =
         find_layout(method.is_string() ? method.get_ref<const std::string &>() : std::string());
-    (layout == nullptr ? layouts()[0] : layout)->check(catalog, text, where, problems);
+    layout = layout == nullptr ? find_layout(of_codes) : layout;
+    layout = layout == nullptr ? layouts()[0] : layout;
+    if (layout->check != nullptr) {
+      layout->check(catalog, text, where, problems);
+    }
     return config;
   };
-  const bool has_codes = std::any_of(catalog.tensors.begin(), catalog.tensors.end(),
-                                     [](const Tensor &tensor) { return tensor.codes != nullptr; });
   const std::string_view own = catalog.own_quantization_config();
   const std::string_view beside = catalog.folder_config;
   const Json config = own.empty() ? Json() : check(own, "the metadata of the file");
@@ -214,7 +264,7 @@ std::vector<catalog::Problem> check_layout(const catalog::Catalog &catalog) {
     if (config.is_object() && folder.is_object()) {
       compare_configs(config, folder, problems);
     }
-  } else if (catalog.model && has_codes) {
+  } else if (catalog.model && has_codes && find_layout(of_codes)->check != nullptr) {
     problems.push_back({"config-mismatch",
                         concat("Expected a quantization_config in ", kFolderConfig,
                                ", since the weights are codes, found none: loaders would take the "

@@ -4,13 +4,16 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "monoquant/base/byte_window.h"
+#include "monoquant/base/json_name.h"
 #include "monoquant/catalog/catalog.h"
 
 namespace monoquant::layout {
@@ -30,6 +33,8 @@ public:
 
   [[nodiscard]] const catalog::Catalog &catalog() const { return catalog_; }
   [[nodiscard]] const ByteWindow &window() const { return window_; }
+  /// What is said of the quantized tensors, parsed once; no object where nothing is.
+  [[nodiscard]] const Json &config() const;
   [[nodiscard]] const catalog::Tensor &tensor(size_t index) const {
     return catalog_.tensors[index];
   }
@@ -43,9 +48,12 @@ public:
   /// Whether codes that look like a layout's are another one's.
   [[nodiscard]] bool is_claimed(size_t codes) const { return claimed_[codes]; }
 
+  /// Takes a note out of the metadata that means nothing without the codes.
+  void forget(std::string_view key);
   /// Leaves a tensor away that means nothing without the codes.
   void drop(size_t index) { consumed_[index] = true; }
-  /// Puts a quantized tensor where its codes are, and leaves its parts away.
+  /// Puts a quantized tensor where its codes are, and leaves its parts away. A problem where another one has the name or
+  /// one of the parts is another one's codes.
   void take(size_t codes, Joined joined);
   /// The same of what is stored about the inputs of the modules that have codes: tensors of one number each, named
   /// behind "MODULE.". They go into Catalog::input_parameters.
@@ -59,7 +67,9 @@ private:
 
   catalog::Catalog &catalog_;
   const ByteWindow &window_;
+  mutable std::shared_ptr<const Json> config_;
   std::map<std::string, size_t> by_name_;
+  std::set<std::string> names_;               // of what was taken
   std::vector<std::optional<Joined>> joined_; // by index of the codes
   std::vector<bool> consumed_;                // parts
   std::vector<bool> claimed_;
@@ -78,6 +88,9 @@ catalog::Codes::Part part_of(const catalog::Tensor &tensor);
 /// elements. [1] or [] for all; else leading extents, the number of groups in what is left, and ones, which may be
 /// missing.
 std::optional<uint64_t> scope_of(const std::vector<uint64_t> &shape, std::vector<uint64_t> scales);
+
+/// Reads of what lies close together.
+Needs read_together(std::vector<Need> needs);
 
 /// Rows of codes: the first extent; or the first two of a stack of matrices, which its scales show.
 uint64_t rows_of(const std::vector<uint64_t> &shape, const std::vector<uint64_t> &scales);

@@ -40,41 +40,49 @@ struct Described {
   const StoredInput *input = nullptr; // null: quantized as it comes, or not at all
 };
 
+/// A layout that is only read has nothing of what is about writing (null).
 struct Layout {
   std::string_view
       name; // OutputFormat of js/api/types.ts, and what its configuration calls itself (quant_method)
 
   /// Makes a scheme one that can be stored; if none can be made of it, says what is expected instead. The same again for
   /// one that was made.
-  std::string_view (*fit)(quant::Scheme &scheme, bool weights_only);
+  std::string_view (*fit)(quant::Scheme &scheme, bool weights_only) = nullptr;
 
   /// The tensors that stand for a quantized one: first the one that is written by rows.
-  std::vector<Stream> (*streams)(const catalog::Tensor &tensor, const Stored &stored);
+  std::vector<Stream> (*streams)(const catalog::Tensor &tensor, const Stored &stored) = nullptr;
   /// Ends of names that would be taken for a part of a quantized tensor, whether this one has such a part or not.
-  std::span<const std::string_view> part_suffixes;
+  std::span<const std::string_view> part_suffixes = {};
   /// Where rows become bytes. `stored` must outlive it.
-  std::unique_ptr<RowCodec> (*make_codec)(const Stored &stored);
+  std::unique_ptr<RowCodec> (*make_codec)(const Stored &stored) = nullptr;
 
   /// Whether scales of the layer's inputs can be stored beside such codes, and the tensors that hold them.
-  bool (*stores_inputs)(const Stored &stored);
-  std::vector<Stream> (*input_streams)(const catalog::Tensor &tensor, const StoredInput &input);
+  bool (*stores_inputs)(const Stored &stored) = nullptr;
+  std::vector<Stream> (*input_streams)(const catalog::Tensor &tensor,
+                                       const StoredInput &input) = nullptr;
   /// The names, behind "MODULE.", of what readers take for such a tensor.
-  std::span<const std::string_view> input_names;
+  std::span<const std::string_view> input_names = {};
 
   /// The value of `quantization_config` as JSON text. `tensors`: one for each of the catalog.
-  std::string (*configuration)(const catalog::Catalog &catalog, std::span<const Described> tensors);
+  std::string (*configuration)(const catalog::Catalog &catalog,
+                               std::span<const Described> tensors) = nullptr;
 
   /// What has to be read of an opened file before its streams can be joined. Null: nothing.
-  Needs (*needs)(const catalog::Catalog &catalog, const ByteWindow &window);
+  Needs (*needs)(const catalog::Catalog &catalog, const ByteWindow &window) = nullptr;
   /// Finds the quantized tensors of an opened file.
-  void (*join)(Joining &joining);
-  /// What is wrong with a configuration (JSON text, of `where`), or with what it says of the tensors of a file.
+  void (*join)(Joining &joining) = nullptr;
+  /// What is wrong with a configuration (JSON text, of `where`), or with what it says of the tensors of a file. Null:
+  /// nothing that could be told.
   void (*check)(const catalog::Catalog &catalog, std::string_view config, std::string_view where,
-                std::vector<catalog::Problem> &problems);
+                std::vector<catalog::Problem> &problems) = nullptr;
   /// Parts without their codes. Null: a part means nothing by itself.
-  void (*find_leftovers)(const catalog::Catalog &catalog, std::vector<catalog::Problem> &problems);
-  /// Where bytes become values again. `block_bytes`: of the largest read.
-  std::unique_ptr<PartDecoder> (*make_decoder)(size_t block_bytes);
+  void (*find_leftovers)(const catalog::Catalog &catalog,
+                         std::vector<catalog::Problem> &problems) = nullptr;
+  /// Where bytes become values again. `block_bytes`: of the largest read. Null: all codes have a decoding, which
+  /// coded::make_decoder reads.
+  std::unique_ptr<PartDecoder> (*make_decoder)(size_t block_bytes) = nullptr;
+
+  [[nodiscard]] bool is_written() const { return streams != nullptr; }
 };
 
 /// All of them; the first one is the default.

@@ -1,8 +1,18 @@
 #include <algorithm>
 
+#include "monoquant/layout/awq/awq.h"
+#include "monoquant/layout/bitnet/bitnet.h"
+#include "monoquant/layout/bitsandbytes/bitsandbytes.h"
+#include "monoquant/layout/comfyui/comfyui.h"
 #include "monoquant/layout/compressed_tensors/compressed_tensors.h"
 #include "monoquant/layout/fp8_scaled/fp8_scaled.h"
+#include "monoquant/layout/gpt_oss/gpt_oss.h"
+#include "monoquant/layout/gptq/gptq.h"
+#include "monoquant/layout/hqq/hqq.h"
 #include "monoquant/layout/layout.h"
+#include "monoquant/layout/mlx/mlx.h"
+#include "monoquant/layout/quanto/quanto.h"
+#include "monoquant/layout/torchao/torchao.h"
 
 namespace monoquant::layout {
 namespace {
@@ -10,6 +20,17 @@ namespace {
 constexpr const Layout *kLayouts[] = {
     &kCompressedTensors,
     &kFp8Scaled,
+    // Only read.
+    &kGptq,
+    &kAwq,
+    &kBitsAndBytes,
+    &kMlx,
+    &kGptOss,
+    &kHqq,
+    &kQuanto,
+    &kTorchao,
+    &kBitnet,
+    &kComfyUi,
 };
 
 } // namespace

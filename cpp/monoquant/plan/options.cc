@@ -88,8 +88,9 @@ public:
       const Json &value = this->value(key);
       const std::string name = value.is_string() ? value.get<std::string>() : std::string();
       const layout::Layout *found = layout::find_layout(name);
-      found != nullptr ? void(field = found)
-                       : fail(key, concat("the name of a layout, not \"", name, "\","));
+      found != nullptr && found->is_written()
+          ? void(field = found)
+          : fail(key, concat("the name of a layout, not \"", name, "\","));
     }
   }
 

@@ -39,6 +39,10 @@ std::string_view reason_against(const Tensor &tensor) {
   if (!tensor.codes->is_integer) {
     return "Its codes are floating-point numbers: only layers with integer codes are executed.";
   }
+  if (tensor.codes->decoding) {
+    return "Its codes are packed as another tool packs them: only those of compressed-tensors with "
+           "4 or 8 bits are executed.";
+  }
   if (!tensor.codes->has_integer_runs()) {
     return "The columns of its groups do not lie beside each other.";
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "monoquant/base/text.h"
+#include "monoquant/layout/coded/coded.h"
 
 namespace monoquant::run {
 namespace {
@@ -60,13 +61,14 @@ StripAssembler::StripAssembler(const catalog::Catalog &catalog, size_t block_byt
 }
 
 layout::PartDecoder &StripAssembler::decoder_of(const catalog::Codes &codes) {
-  const layout::Layout *layout = layout::find_layout(codes.layout);
+  const MakeDecoder make = codes.decoding ? &layout::coded::make_decoder
+                                          : layout::find_layout(codes.layout)->make_decoder;
   for (const auto &[of, decoder] : decoders_) {
-    if (of == layout) {
+    if (of == make) {
       return *decoder;
     }
   }
-  decoders_.emplace_back(layout, layout->make_decoder(block_bytes_));
+  decoders_.emplace_back(make, make(block_bytes_));
   return *decoders_.back().second;
 }
 

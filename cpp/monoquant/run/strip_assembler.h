@@ -83,7 +83,8 @@ private:
   uint64_t position_ = 0; // bytes of the storage's content that were seen
   uint64_t source_end_ = 0;
 
-  std::vector<std::pair<const layout::Layout *, std::unique_ptr<layout::PartDecoder>>> decoders_;
+  using MakeDecoder = std::unique_ptr<layout::PartDecoder> (*)(size_t block_bytes);
+  std::vector<std::pair<MakeDecoder, std::unique_ptr<layout::PartDecoder>>> decoders_;
   layout::PartDecoder *decoder_ = nullptr; // of these, the one at work
 
   // The compressed stream at work; it outlives a strip.

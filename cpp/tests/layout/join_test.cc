@@ -154,6 +154,40 @@ TEST(JoinQuantized, AsksTheConfigurationWhereOneWordMayBeEither) {
   }
 }
 
+TEST(JoinQuantized, TheShapeFollowsFromGroupsThatFillTheWords) {
+  const std::vector<FileTensor> tensors = {codes("a.weight_packed", Dtype::kI32, {6, 10}),
+                                           scales("a.weight_scale", {6, 2})};
+  const auto config = [](int bits, int group) {
+    return R"({"config_groups":{"g":{"weights":{"num_bits":)" + std::to_string(bits) +
+           R"(,"group_size":)" + std::to_string(group) + "}}}}";
+  };
+  const auto columns = [&](const test::Metadata &metadata) {
+    const Catalog catalog = joined(tensors, metadata);
+    return catalog.problems.empty() ? catalog.tensors[0].shape.back() : 0;
+  };
+  EXPECT_EQ(columns({{"quantization_config", config(5, 32)}}), 64U);
+  EXPECT_EQ(columns({{"quantization_config", config(4, 40)}}), 80U);
+  EXPECT_EQ(columns({{"quantization_config", config(4, 32)}}), 0U) << "a word may be half empty";
+  EXPECT_EQ(columns({}), 0U);
+  EXPECT_EQ(columns({{"quantization_config", config(5, 32)}, {"quantized_by", "us"}}), 0U)
+      << "it has been there";
+}
+
+TEST(JoinQuantized, WordsHaveTheLastWordOnWidths) {
+  const std::vector<FileTensor> tensors = {shape_of("a.weight_shape", {6, 64}),
+                                           codes("a.weight_packed", Dtype::kI32, {6, 8}),
+                                           scales("a.weight_scale", {6, 2})};
+  const auto bits = [&](const std::string &number) {
+    const Catalog catalog =
+        joined(tensors, {{"quantization_config",
+                          R"({"config_groups":{"g":{"weights":{"num_bits":)" + number + "}}}}"}});
+    return catalog.problems.empty() ? catalog.tensors[0].codes->bits : 0U;
+  };
+  EXPECT_EQ(bits("4"), 4U);
+  EXPECT_EQ(bits("8"), 4U) << "validate tells that the configuration says something else";
+  EXPECT_EQ(bits("5"), 0U);
+}
+
 TEST(JoinQuantized, AsksTheGroupThatNamesIt) {
   const std::vector<FileTensor> tensors = {shape_of("a.weight_shape", {6, 3}),
                                            codes("a.weight_packed", Dtype::kI32, {6, 1}),

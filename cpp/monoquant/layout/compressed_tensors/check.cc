@@ -105,7 +105,7 @@ bool has_strategy(const catalog::Codes &codes, const Group &group) {
   if (codes.blocks) {
     return group.strategy == "block";
   }
-  if (group.strategy == "group") {
+  if (group.strategy == "group" || group.strategy == "tensor_group") {
     return codes.scope == group.group_size;
   }
   if (group.strategy == "channel") {

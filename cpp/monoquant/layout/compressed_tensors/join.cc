@@ -1,12 +1,14 @@
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/checked.h"
 #include "monoquant/base/json.h"
-#include "monoquant/base/sort.h"
 #include "monoquant/base/text.h"
+#include "monoquant/layout/coded/coded.h"
 #include "monoquant/layout/compressed_tensors/compressed_tensors.h"
+#include "monoquant/layout/compressed_tensors/decodings.h"
 
 namespace monoquant::layout::compressed_tensors {
 namespace {
@@ -15,9 +17,6 @@ using catalog::Codes;
 using catalog::Tensor;
 
 constexpr uint64_t kMostDimensions = 64; // as in PyTorch
-/// Shapes that lie no further apart are read together, up to so many bytes.
-constexpr uint64_t kShapeGap = 4096;
-constexpr uint64_t kMostShapeBytes = uint64_t{1} << 20U;
 
 bool holds_zero_points(Dtype dtype) {
   return dtype == Dtype::kI8 || dtype == Dtype::kU8 || dtype == Dtype::kI32 || dtype == Dtype::kI64;
@@ -43,6 +42,9 @@ public:
       const Json number = weights.is_object() ? weights.value("num_bits", Json()) : Json();
       const uint32_t bits = number.is_number_unsigned() ? number.get<uint32_t>() : 0;
       note(all_, bits == 0 ? kSeveral : bits);
+      numbers_.insert(bits);
+      const Json group_size = weights.is_object() ? weights.value("group_size", Json()) : Json();
+      note(group_size_, group_size.is_number_unsigned() ? group_size.get<uint32_t>() : 0);
       const Json targets = group.is_object() ? group.value("targets", Json()) : Json();
       for (const Json &target : targets) {
         if (target.is_string()) {
@@ -64,6 +66,19 @@ public:
     return found == kSeveral ? 0 : found;
   }
 
+  /// The only size of groups; 0 where there are several or none.
+  [[nodiscard]] uint64_t group_size() const { return group_size_ == kSeveral ? 0 : group_size_; }
+
+  /// Those that packed codes of this tensor may have: what the configuration says, else the usual ones.
+  [[nodiscard]] std::set<uint32_t> candidates(std::string_view name) const {
+    if (const uint32_t only = of(name); only != 0) {
+      return {only};
+    }
+    std::set<uint32_t> all = numbers_;
+    all.erase(0);
+    return all.empty() ? std::set<uint32_t>{4, 8} : all;
+  }
+
 private:
   static constexpr uint32_t kSeveral = UINT32_MAX;
   static void note(uint32_t &noted, uint32_t bits) {
@@ -71,6 +86,8 @@ private:
   }
 
   std::map<std::string, uint32_t> named_;
+  std::set<uint32_t> numbers_; // of all groups
+  uint32_t group_size_ = 0;
   uint32_t all_ = 0;
 };
 
@@ -94,6 +111,8 @@ private:
     const std::string_view name = tensor.name;
     if (name.ends_with(kPacked) && tensor.dtype == Dtype::kI32) {
       look_at_packed(index, name.substr(0, name.size() - kPacked.size()));
+    } else if (name.ends_with(kPacked) && tensor.dtype == Dtype::kU8) {
+      join_small_floats(joining_, index);
     } else if (tensor.dtype == Dtype::kI8 || tensor.dtype == Dtype::kU8) {
       const auto scale = joining_.find(name, kScale);
       if (scale && holds_scales(catalog_.tensors[*scale].dtype)) {
@@ -124,22 +143,19 @@ private:
       return joining_.problem("missing-scale",
                               concat("Expected scales in ", name, kScale, ", found none."), name);
     }
-    const uint32_t configured = bits_.of(name);
-    if (configured != 0 && configured != 4 && configured != 8) {
-      return; // of this layout, but not read here: whoever needs the values is told
-    }
-    if (!shape || !holds_shape(catalog_.tensors[*shape])) {
+    Joined found;
+    found.name = name;
+    found.codes.packed = true;
+    if (shape && holds_shape(catalog_.tensors[*shape])) {
+      found.parts.push_back(*shape);
+      read_shape(catalog_.tensors[*shape], found);
+    } else if (!shape_of_words(packed, catalog_.tensors[*scale], found)) {
       return joining_.problem("missing-shape",
                               concat("Expected the shape of the packed weights in ", name, kShape,
                                      " (I64), found none."),
                               name);
     }
-    Joined found;
-    found.name = name;
-    found.parts.push_back(*shape);
-    found.codes.packed = true;
-    read_shape(catalog_.tensors[*shape], found);
-    if (!fits_words(packed, found, configured)) {
+    if (!fits_words(packed, found)) {
       return joining_.problem("wrong-shape",
                               concat("Expected ", name, kPacked,
                                      " to hold the weights whose shape is in ", name, kShape,
@@ -147,6 +163,26 @@ private:
                               name);
     }
     take(index, *scale, std::move(found));
+  }
+
+  /// Of words that are filled by groups of the only size that the configuration knows. What is written here always has
+  /// its shape beside it: there, it is missing.
+  bool shape_of_words(const Tensor &packed, const Tensor &scales, Joined &found) const {
+    const uint32_t bits = bits_.of(found.name);
+    const auto &notes = catalog_.quantization_metadata;
+    const bool is_ours = std::any_of(notes.begin(), notes.end(), [](const auto &note) {
+      return note.first == catalog::kQuantizedBy;
+    });
+    const uint64_t groups = scales.shape.empty() ? 0 : scales.shape.back();
+    const uint64_t words = packed.shape.empty() ? 0 : packed.shape.back();
+    const auto columns = checked_mul(groups, bits_.group_size());
+    if (is_ours || packed.shape.size() < 2 || bits == 0 || bits > 8 || words > UINT64_MAX / 32 ||
+        words * 32 % bits != 0 || !columns || *columns == 0 || words * 32 / bits != *columns) {
+      return false;
+    }
+    found.shape = packed.shape;
+    found.shape.back() = *columns;
+    return true;
   }
 
   /// Leaves the shape empty where there is none.
@@ -165,7 +201,7 @@ private:
   }
 
   /// The bits of packed codes of this shape; false where the words contradict it.
-  static bool fits_words(const Tensor &packed, Joined &found, uint32_t configured) {
+  bool fits_words(const Tensor &packed, Joined &found) const {
     if (packed.shape.size() < 2 || found.shape.empty()) {
       return false;
     }
@@ -176,14 +212,24 @@ private:
       return false;
     }
     const uint64_t columns = *elements / rows;
-    const auto fits = [&](uint64_t bits) {
-      return columns <= UINT64_MAX / bits && divide_up(columns * bits, 32) == words;
-    };
     found.codes.columns = columns;
     found.codes.matrix_rows = packed.shape[packed.shape.size() - 2];
-    const bool either = fits(4) && fits(8); // a word a row
-    found.codes.bits = either ? configured : (fits(4) ? 4 : 8);
-    return found.codes.bits == 4 || (found.codes.bits == 8 && fits(8));
+    std::set<uint32_t> fitting;
+    const auto look_among = [&](const std::set<uint32_t> &candidates) {
+      for (const uint32_t bits : candidates) {
+        if (bits <= 8 && columns <= UINT64_MAX / bits &&
+            (divide_up(columns * bits, 32) == words || divide_up(columns, 32 / bits) == words)) {
+          fitting.insert(bits);
+        }
+      }
+    };
+    const std::set<uint32_t> candidates = bits_.candidates(found.name);
+    look_among(candidates);
+    if (fitting.empty() && (candidates.contains(4) || candidates.contains(8))) {
+      look_among({4, 8}); // another one than the configuration says, which is told
+    }
+    found.codes.bits = fitting.size() == 1 ? *fitting.begin() : 0; // else either may be meant
+    return found.codes.bits != 0;
   }
 
   void take(size_t data, size_t scale, Joined found) {
@@ -235,7 +281,24 @@ private:
       }
       found.parts.push_back(*zero_point);
     }
+    if (codes.packed && codes.bits != 4 && codes.bits != 8 && !describe(data, codes)) {
+      return joining_.problem("wrong-shape",
+                              concat("Expected ", catalog_.tensors[data].name, " to hold ",
+                                     codes.elements, " codes of ", codes.bits, " bits, found ",
+                                     shape_text(catalog_.tensors[data].shape), " words."),
+                              found.name);
+    }
     joining_.take(data, std::move(found));
+  }
+
+  /// Codes of other widths than 4 and 8 bits.
+  bool describe(size_t data, Codes &codes) const {
+    auto decoding = decoding_of(codes, catalog_.tensors[data].shape.back());
+    if (!coded::is_sound(decoding)) {
+      return false;
+    }
+    codes.decoding = std::make_shared<const catalog::Decoding>(std::move(decoding));
+    return true;
   }
 
   static bool take_group_index(const Tensor &tensor, Codes &codes) {
@@ -278,19 +341,7 @@ Needs shape_needs(const catalog::Catalog &catalog, const ByteWindow &window) {
       shapes.push_back({tensor.offset, tensor.bytes});
     }
   }
-  sort(shapes, [](const Need &a, const Need &b) { return a.offset < b.offset; });
-  Needs needs;
-  for (const Need &shape : shapes) {
-    if (!needs.empty() && shape.offset <= needs.back().offset + needs.back().length + kShapeGap &&
-        shape.offset - needs.back().offset < kMostShapeBytes) {
-      needs.back().length =
-          std::max(needs.back().offset + needs.back().length, shape.offset + shape.length) -
-          needs.back().offset;
-    } else {
-      needs.push_back(shape);
-    }
-  }
-  return needs;
+  return read_together(std::move(shapes));
 }
 
 void join(Joining &joining) { Finder(joining).run(); }
