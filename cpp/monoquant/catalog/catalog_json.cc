@@ -39,6 +39,9 @@ void write_codes(JsonWriter &json, const Codes &codes) {
     json.member("blockSize", std::vector<uint64_t>{codes.blocks->rows, codes.blocks->columns});
   }
   json.member("scaleDtype", dtype_name(codes.scale.dtype));
+  if (codes.value_blocks) {
+    json.member("blockType", codes.value_blocks->name);
+  }
   json.end();
 }
 
