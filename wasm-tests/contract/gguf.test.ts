@@ -95,12 +95,12 @@ describe('blocks of every type', () => {
 
   it('are neither quantized again nor copied', async () => {
     const model = writeGguf(await goldenTensors());
-    for (const answer of [
-      host.quantize(model, { bits: 8, ...ONE }),
-      host.quantize(model, { bits: 16, ...ONE }),
-      host.convert(model, ONE),
+    for (const call of [
+      () => host.quantize(model, { bits: 8, ...ONE }),
+      () => host.quantize(model, { bits: 16, ...ONE }),
+      () => host.convert(model, ONE),
     ]) {
-      const { code, message } = await helpfulFailureOf(answer);
+      const { code, message } = await helpfulFailureOf(call());
       expect(code).toBe('already-quantized');
       expect(message).toContain('Q4_0');
     }
