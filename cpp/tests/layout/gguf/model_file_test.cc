@@ -356,12 +356,46 @@ TEST(GgufModel, bytes_belong_to_one_tensor) {
   EXPECT_NE(catalog.error().message.find("bytes of \"b\" in \"a\""), std::string::npos);
 }
 
+// However the tensor is divided into parts, each block is judged once.
+TEST(GgufModel, blocks_with_values_that_are_not_finite_are_counted) {
+  const BlockFacts &facts = facts_of(BlockType::kQ80);
+  GgufFileTensor tensor = some_blocks(facts, "a", 1, 40);
+  for (size_t block = 0; block < 40; ++block) {
+    const bool is_bad = block % 8 == 3;
+    tensor.bytes[block * facts.bytes] = 0;
+    tensor.bytes[block * facts.bytes + 1] = is_bad ? 0x7E : 0x3C; // NaN, 1
+  }
+  catalog::Codes codes;
+  codes.data = {Dtype::kU8, 0, tensor.bytes.size(), {}};
+  codes.value_blocks = {facts.name, static_cast<uint32_t>(facts.type), facts.values, facts.bytes,
+                        false};
+  test::Random random(3);
+  for (int round = 0; round < 20; ++round) {
+    BlockReader reader(300);
+    uint64_t bad = 0;
+    for (size_t begin = 0; begin < 40 * 32;) {
+      const size_t end = std::min<size_t>(40 * 32, begin + 1 + random.index(200));
+      std::vector<float> part(end - begin);
+      reader.begin(codes, begin, end, part, {});
+      while (const auto need = reader.next()) {
+        reader.fill(
+            std::span(tensor.bytes)
+                .subspan(static_cast<size_t>(need->offset), static_cast<size_t>(need->length)));
+      }
+      bad += reader.findings().bad_scales;
+      begin = end;
+    }
+    EXPECT_EQ(bad, 5U);
+  }
+}
+
 TEST(GgufModel, empty_tensors_and_no_tensors_are_files) {
   const auto none = test::inspect(test::make_gguf({}), joined());
   ASSERT_TRUE(none);
   EXPECT_TRUE(none.value().tensors.empty());
-  const auto file =
-      dequantized(test::make_gguf({{}, {{"a", 2, {0, 32}, {}}, {"b", 0, {2}, Bytes(8)}}}));
+  const Bytes bytes = test::make_gguf({{}, {{"a", 2, {0, 32}, {}}, {"b", 0, {2}, Bytes(8)}}});
+  EXPECT_FALSE(test::inspect(bytes).value().tensors[0].codes);
+  const auto file = dequantized(bytes);
   EXPECT_EQ(file.tensors.at("a"), (test::FileTensor{"a", Dtype::kF32, {0, 32}, {}}));
 }
 
