@@ -3,7 +3,7 @@
  * It exists because pipelines go by exit codes and documents, and people by a few lines of text.
  * The files are written by the command itself; damage is done here.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Comparison, Validation } from '#package';
 import { Folder, monoquant } from '../support/cli.js';
@@ -147,6 +147,9 @@ describe('dequantize', () => {
     expect(info.code, info.stderr).toBe(0);
     expect(info.stdout).toContain('GGUF');
     expect(info.stdout).toContain('Q8_0');
+    mkdirSync(folder.at('only'));
+    writeFileSync(folder.at('only/model.gguf'), readFileSync(gguf));
+    expect((await monoquant('info', folder.at('only'))).stdout).toContain('Q8_0');
     const output = folder.at('from-gguf.safetensors');
     const { code, stderr } = await monoquant('dequantize', gguf, output);
     expect(code, stderr).toBe(0);

@@ -17,7 +17,7 @@ struct Run {
 
 /// A type has up to two runs.
 struct Order {
-  BlockType type;
+  BlockType type = BlockType::kF32;
   Run first = {};
   Run second = {};
 };

@@ -29,8 +29,8 @@ constexpr uint64_t kMostExtent = uint64_t{1} << 53U;
 
 /// What the types that matter to people store besides codes; it only tells people about them.
 struct BlockWords {
-  BlockType type;
-  uint32_t bits;
+  BlockType type = BlockType::kF32;
+  uint32_t bits = 8;
   bool has_minimum = false;
   bool is_integer = true;
 };
