@@ -81,7 +81,7 @@ constexpr auto kLayerNames = std::to_array<LayerName>({
     {kAny, "experts", kExperts},
     {kModule, "input_linear", kExperts}, // Granite, JetMoE
     {kModule, "output_linear", kExperts},
-    {kModule, "*_exps", kExperts}, // llama.cpp
+    {kModule, "*_exps", kExperts},    // llama.cpp
     {kPile, "experts.mlp", kExperts}, // MegaBlocks: DBRX, Nomic's mixtures
 
     // The first projections of diffusion transformers: a few weights that everything goes through.
