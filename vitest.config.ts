@@ -48,6 +48,7 @@ const IN_BROWSERS = [
   'control',
   'dequantize',
   'distribution',
+  'gguf',
   'gptq',
   'handle',
   'open',

@@ -70,6 +70,8 @@ export interface StoredCodes {
   readonly groupSize: number;
   readonly blockSize?: readonly [number, number];
   readonly scaleDtype: Dtype;
+  /** Of a GGUF file: the type of its blocks, `Q4_K`. The rest is then what comes nearest to it. */
+  readonly blockType?: string;
 }
 
 export interface TensorInfo {
@@ -79,7 +81,7 @@ export interface TensorInfo {
   readonly shape: readonly number[];
   /** Bytes in the file, scales and zero points included. */
   readonly bytes: number;
-  /** Where it is stored as codes, and the parts of quantized tensors were joined. */
+  /** Where it is stored as codes, and the parts of quantized tensors were joined; blocks of GGUF files need no joining. */
   readonly quantization?: StoredCodes;
   /** Where its bytes, or those that it is a view of, begin in the file. */
   readonly offset: number;

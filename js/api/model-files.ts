@@ -17,9 +17,10 @@ export const MOST_INDEX_BYTES = 64 << 20;
 const KINDS = [
   { file: /\.safetensors$/i, index: /\.safetensors\.index\.json$/i },
   { file: /\.(pt|pth|pt2|bin|ckpt)$/i, index: /\.bin\.index\.json$/i },
+  { file: /\.gguf$/i, index: /(?!)/ }, // which has no indices
 ] as const;
 /** Such models are for storing: one that is not compressed is the model. */
-const PACKED = /\.(safetensors|pt|pth|pt2|bin|ckpt)\.zst$/i;
+const PACKED = /\.(safetensors|pt|pth|pt2|bin|ckpt|gguf)\.zst$/i;
 /** Of a diffusers pipeline: its models have folders of their own. */
 const PIPELINE = 'model_index.json';
 /** `model-00002-of-00003.safetensors`. */
@@ -70,7 +71,7 @@ export function chooseModel(names: readonly string[], where: string): ModelChoic
     `Expected a model in ${where}, found ${names.length === 0 ? 'no files' : listed(names)}.`,
     {
       suggestion:
-        'A model is a .safetensors, .pt, .pth, .bin or .ckpt file, or its numbered parts.',
+        'A model is a .safetensors, .pt, .pth, .bin, .ckpt or .gguf file, or its numbered parts.',
     },
   );
 }

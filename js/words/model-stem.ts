@@ -5,7 +5,7 @@
 import type { Choices } from '../api/types.js';
 
 const MODEL_EXTENSION =
-  /\.(safetensors\.index\.json|safetensors|pt|pth|pt2|bin|ckpt|jit|npz)(\.zst)?$/i;
+  /\.(safetensors\.index\.json|safetensors|pt|pth|pt2|bin|ckpt|jit|npz|gguf)(\.zst)?$/i;
 const SHARD_NUMBER = /-\d+-of-\d+$/;
 
 /** `model` of `model.safetensors`. Names that end in nothing known stay as they are. */

@@ -83,8 +83,9 @@ export function storedWords({
   return codesWords({ type: 'int', ...quantization });
 }
 
-/** `INT4 group 64`, `INT8 channel asymmetric`, `FP8 block 128×128`. */
+/** `INT4 group 64`, `INT8 channel asymmetric`, `FP8 block 128×128`, `GGUF Q4_K`. */
 export function codesWords(codes: StoredCodes): string {
+  if (codes.blockType !== undefined) return `GGUF ${codes.blockType}`;
   const { bits, type, scheme, strategy, groupSize, blockSize = [] } = codes;
   const sizes = {
     group: ` ${groupSize}`,

@@ -3,10 +3,12 @@
  * It exists because pipelines go by exit codes and documents, and people by a few lines of text.
  * The files are written by the command itself; damage is done here.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Comparison, Validation } from '#package';
 import { Folder, monoquant } from '../support/cli.js';
+import { decodeFloats } from '../support/floats.js';
+import { writeGguf } from '../support/gguf.js';
 import { filled, mixedModel } from '../support/models.js';
 import { readSafetensors, type Tensor } from '../support/safetensors.js';
 import { checkComparison, checkValidation, parseCatalog } from '../support/schema.js';
@@ -133,6 +135,27 @@ describe('dequantize', () => {
     expect(tensors.get('fc.weight')?.dtype).toBe('F16');
     const again = await monoquant('dequantize', small, output);
     expect(again.code).toBe(2);
+  });
+
+  it('writes values of the blocks of a GGUF file', async () => {
+    const block = new Uint8Array(34).fill(1, 2); // Q8_0: 32 codes, and a scale of F16
+    block.set([0, 0x40]); // 2
+    const gguf = folder.at('model.gguf');
+    const tensor = { name: 'blk.0.attn_q.weight', type: 'Q8_0', shape: [1, 32], bytes: block };
+    writeFileSync(gguf, writeGguf([tensor], { 'general.architecture': 'llama' }));
+    const info = await monoquant('info', gguf);
+    expect(info.code, info.stderr).toBe(0);
+    expect(info.stdout).toContain('GGUF');
+    expect(info.stdout).toContain('Q8_0');
+    mkdirSync(folder.at('only'));
+    writeFileSync(folder.at('only/model.gguf'), readFileSync(gguf));
+    expect((await monoquant('info', folder.at('only'))).stdout).toContain('Q8_0');
+    const output = folder.at('from-gguf.safetensors');
+    const { code, stderr } = await monoquant('dequantize', gguf, output);
+    expect(code, stderr).toBe(0);
+    const { tensors } = readSafetensors(new Uint8Array(readFileSync(output)));
+    const values = tensors.get('blk.0.attn_q.weight')?.bytes ?? new Uint8Array();
+    expect([...decodeFloats('F32', values)]).toEqual(Array.from({ length: 32 }, () => 2));
   });
 
   it('ends with 3 where there is nothing to dequantize', async () => {

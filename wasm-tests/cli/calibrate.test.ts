@@ -174,7 +174,7 @@ describe('mistakes', () => {
       ],
     ],
     [5, 'GGUF', ['calibrate', model, folder.at('other.gguf'), '-o', folder.at('no.json')]],
-    [5, 'GGUF', ['info', folder.at('other.gguf')]],
+    [5, 'statistics', ['info', imatrix('gguf')]],
     [2, 'blk.0', ['calibrate', model, imatrix('gguf'), '-o', folder.at('no.json')]],
     [2, 'README', ['quantize', model, '--static']],
     [2, 'Give one', ['quantize', model, '-c', inputs, '--static', '--dynamic']],

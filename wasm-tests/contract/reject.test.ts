@@ -58,7 +58,6 @@ it('refuses every prefix of a file that lacks some of its header or a tensor', a
 });
 
 it.each([
-  ['GGUF', 'GGUF and so on'],
   ['HTML', '<!DOCTYPE html><title>Not found</title>'],
   ['git-lfs', 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n'],
 ])('tells that a file is %s and no model', async (words, text) => {

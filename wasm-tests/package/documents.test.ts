@@ -11,6 +11,7 @@ import { pathToFileURL } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ERROR_CODES, OPTIONS } from '#package';
 import { type Finished, Folder, monoquant, shell, start } from '../support/cli.js';
+import { writeGguf } from '../support/gguf.js';
 import { type Block, blocksOf, headingsOf, proseOf, ROOT, read } from '../support/markdown.js';
 import { filled, weights } from '../support/models.js';
 
@@ -70,6 +71,9 @@ beforeAll(async () => {
     filled('blk.0.ffn_down.weight.in_sum2', 'F32', [1, 128], (index) => 1 + index),
     filled('blk.0.ffn_down.weight.counts', 'F32', [1, 1], () => 512),
   ]);
+  const blocks = { type: 'Q8_0', shape: [1, 32], bytes: new Uint8Array(34) };
+  const gguf = writeGguf([{ name: 'blk.0.ffn_down.weight', ...blocks }]);
+  writeFileSync(folder.at(at('model-Q4_K_M.gguf')), gguf);
   folder.write(at('models/llama/model.safetensors'), [
     weights('model.layers.0.mlp.down_proj.weight', 'F32', [64, 128]),
   ]);

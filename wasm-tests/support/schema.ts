@@ -190,6 +190,7 @@ const storedCodes = object<StoredCodes>({
   groupSize: number,
   blockSize: optional(list(count)),
   scaleDtype: dtype,
+  blockType: optional(text),
 });
 
 const problem = object<Problem>({ code: oneOf(PROBLEM_CODES), message: text, tensor: text });

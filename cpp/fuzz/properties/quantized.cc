@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "file.h"
+#include "monoquant/container/gguf.h"
 #include "monoquant/layout/coded/coded.h"
 #include "monoquant/layout/joining.h"
 #include "monoquant/plan/plan.h"
@@ -80,7 +81,7 @@ void check_quantized(Input input) {
   const Bytes file(input.begin(), input.end());
   catalog::Opening opening;
   opening.join_quantized = true;
-  opening.accepts_arrays = true;
+  opening.accepts_arrays = !container::looks_like_gguf(file); // those are models here
   const auto catalog = inspect(file, opening);
   if (!catalog) {
     return;

@@ -23,8 +23,9 @@ std::string_view danger_name(torch::Danger danger) {
 
 /// StoredCodes of js/api/catalog.ts.
 void write_codes(JsonWriter &json, const Codes &codes) {
-  const bool per_tensor = codes.scope == codes.elements;
-  const bool grouped = !per_tensor && codes.scope != codes.columns;
+  const bool has_blocks = codes.value_blocks.has_value(); // never of more than a row
+  const bool per_tensor = !has_blocks && codes.scope == codes.elements;
+  const bool grouped = has_blocks || (!per_tensor && codes.scope != codes.columns);
   const auto strategy = per_tensor ? quant::Strategy::kTensor
                         : grouped  ? quant::Strategy::kGroup
                                    : quant::Strategy::kChannel;
@@ -39,6 +40,9 @@ void write_codes(JsonWriter &json, const Codes &codes) {
     json.member("blockSize", std::vector<uint64_t>{codes.blocks->rows, codes.blocks->columns});
   }
   json.member("scaleDtype", dtype_name(codes.scale.dtype));
+  if (codes.value_blocks) {
+    json.member("blockType", codes.value_blocks->name);
+  }
   json.end();
 }
 

@@ -30,6 +30,15 @@ struct Codes {
     }
   };
 
+  /// Values with their scales among them: blocks one after the other, row by row. `data` has all of them.
+  struct ValueBlocks {
+    std::string_view name;   // of their type: "Q4_K"
+    uint32_t type = 0;       // the layout's number for it
+    uint32_t values = 0;     // of a block
+    uint32_t bytes = 0;      // of a block
+    bool big_endian = false; // its numbers of more than a byte
+  };
+
   std::string_view layout;   // that knows how to decode them, by its name
   bool weights_only = false; // loaders leave the layer's inputs alone
   uint32_t bits = 8;         // 4 or 8; 1 to 8 where there is a decoding
@@ -49,9 +58,13 @@ struct Codes {
   bool packed_zero_points = false; // along the rows
   // Instead of what is said above of where codes and zero points lie: that only tells people about them.
   std::shared_ptr<const Decoding> decoding = {};
+  // The same: instead of scales and zero points.
+  std::optional<ValueBlocks> value_blocks = {};
 
   /// Whether integers that share a scale lie beside each other.
-  [[nodiscard]] bool has_integer_runs() const { return is_integer && !group_index && !decoding; }
+  [[nodiscard]] bool has_integer_runs() const {
+    return is_integer && !group_index && !decoding && !value_blocks;
+  }
   [[nodiscard]] uint64_t scopes() const { return elements / scope; }
   [[nodiscard]] uint64_t stored_bytes() const {
     if (decoding) {

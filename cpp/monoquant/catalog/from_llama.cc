@@ -36,36 +36,12 @@ Error unsupported(std::string message) {
 }
 
 Result<Tensor> tensor_of(const GgufTensor &entry, bool big_endian, uint64_t file_bytes) {
-  const auto *type = std::find_if(kPlainTypes.begin(), kPlainTypes.end(),
-                                  [&](const PlainType &row) { return row.type == entry.type; });
-  if (type == kPlainTypes.end()) {
+  const auto dtype = dtype_of_gguf(entry.type);
+  if (!dtype) {
     return unsupported(concat("Expected plain numbers in \"", entry.name,
                               "\", found them quantized (ggml's type ", entry.type, ")."));
   }
-  Tensor tensor{entry.name, type->dtype, entry.shape, 0, entry.offset, 0};
-  const auto elements = checked_product(entry.shape);
-  const auto bytes = elements ? checked_mul(*elements, dtype_bits(type->dtype) / 8) : std::nullopt;
-  if (!bytes || *bytes > file_bytes - entry.offset) {
-    return Error{ErrorCode::kMalformedFile,
-                 concat("Expected \"", entry.name,
-                        "\" to lie in the file, found it beyond its "
-                        "end."),
-                 "The file is damaged: get it again.", entry.name, entry.offset};
-  }
-  tensor.elements = *elements;
-  tensor.bytes = *bytes;
-  if (big_endian && tensor.bytes > 0 && dtype_bits(type->dtype) > 8) {
-    View view;
-    view.big_endian = true;
-    view.stored_bytes = tensor.bytes;
-    view.storage_bytes = tensor.bytes;
-    view.strides = std::vector<uint64_t>(entry.shape.size(), 1);
-    for (size_t i = entry.shape.size(); i-- > 1;) {
-      view.strides[i - 1] = view.strides[i] * entry.shape[i];
-    }
-    tensor.view = std::make_shared<const View>(std::move(view));
-  }
-  return tensor;
+  return plain_gguf_tensor(entry, *dtype, big_endian, file_bytes);
 }
 
 Result<Parsed<Catalog>> from_gguf(const ByteWindow &window) {
@@ -136,6 +112,40 @@ Result<Parsed<Catalog>> from_imatrix(const ByteWindow &window) {
 }
 
 } // namespace
+
+std::optional<Dtype> dtype_of_gguf(uint32_t type) {
+  const auto *row = std::find_if(kPlainTypes.begin(), kPlainTypes.end(),
+                                 [&](const PlainType &each) { return each.type == type; });
+  return row == kPlainTypes.end() ? std::nullopt : std::optional(row->dtype);
+}
+
+Result<Tensor> plain_gguf_tensor(const container::GgufTensor &entry, Dtype dtype, bool big_endian,
+                                 uint64_t file_bytes) {
+  Tensor tensor{entry.name, dtype, entry.shape, 0, entry.offset, 0};
+  const auto elements = checked_product(entry.shape);
+  const auto bytes = elements ? checked_mul(*elements, dtype_bits(dtype) / 8) : std::nullopt;
+  if (!bytes || *bytes > file_bytes - entry.offset) {
+    return Error{ErrorCode::kMalformedFile,
+                 concat("Expected \"", entry.name,
+                        "\" to lie in the file, found it beyond its "
+                        "end."),
+                 "The file is damaged: get it again.", entry.name, entry.offset};
+  }
+  tensor.elements = *elements;
+  tensor.bytes = *bytes;
+  if (big_endian && tensor.bytes > 0 && dtype_bits(dtype) > 8) {
+    View view;
+    view.big_endian = true;
+    view.stored_bytes = tensor.bytes;
+    view.storage_bytes = tensor.bytes;
+    view.strides = std::vector<uint64_t>(entry.shape.size(), 1);
+    for (size_t i = entry.shape.size(); i-- > 1;) {
+      view.strides[i - 1] = view.strides[i] * entry.shape[i];
+    }
+    tensor.view = std::make_shared<const View>(std::move(view));
+  }
+  return tensor;
+}
 
 bool looks_like_statistics(std::span<const uint8_t> head) {
   return container::looks_like_gguf(head) || container::looks_like_imatrix(head);

@@ -72,6 +72,7 @@ constexpr auto kLayerNames = std::to_array<LayerName>({
 
     // Routers of mixtures; a gate only beside experts.
     {kAny, "router", kRouter},
+    {kModule, "ffn_gate_inp*", kRouter}, // llama.cpp
     {kModule, "gate", kRouter},
     {kModule, "wg", kRouter}, // Hunyuan
     {kModule, "shared_expert_gate", kRouter},
@@ -80,6 +81,7 @@ constexpr auto kLayerNames = std::to_array<LayerName>({
     {kAny, "experts", kExperts},
     {kModule, "input_linear", kExperts}, // Granite, JetMoE
     {kModule, "output_linear", kExperts},
+    {kModule, "*_exps", kExperts},    // llama.cpp
     {kPile, "experts.mlp", kExperts}, // MegaBlocks: DBRX, Nomic's mixtures
 
     // The first projections of diffusion transformers: a few weights that everything goes through.
@@ -93,6 +95,7 @@ constexpr auto kLayerNames = std::to_array<LayerName>({
 
     {kTable, "*embed*", kEmbedding},
     {kTable, "*_emb", kEmbedding},
+    {kTable, "*_embd", kEmbedding}, // llama.cpp
     {kTable, "emb", kEmbedding},
     {kTable, "emb_*", kEmbedding},
     {kTable, "wte", kEmbedding},

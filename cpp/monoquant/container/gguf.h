@@ -41,7 +41,9 @@ enum class GgufType : uint8_t {
 struct GgufKey {
   std::string name;
   GgufType type = GgufType::kU8;
-  std::string text; // of a string; else the bytes of the number as they stand, none for an array
+  std::string text; // of a string; else the bytes of the number, little-endian; none for an array
+  GgufType element = GgufType::kU8; // of an array
+  uint64_t count = 0;               // the same: how many of them
 };
 
 struct GgufTensor {
@@ -54,6 +56,7 @@ struct GgufTensor {
 struct GgufFile {
   uint32_t version = 0;
   bool big_endian = false;
+  uint64_t alignment = 0; // of data, a power of two
   std::vector<GgufKey> keys;
   std::vector<GgufTensor> tensors; // in the order of the file, which need not be that of their data
 

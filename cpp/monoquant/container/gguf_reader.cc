@@ -142,7 +142,7 @@ private:
     if (key.type == GgufType::kString) {
       key.text = text(kMaxText);
     } else if (key.type == GgufType::kArray) {
-      skip_array();
+      skip_array(key);
     } else {
       key.text = std::string(text_view(take(kWidths[static_cast<size_t>(key.type)])));
       if (swaps_) {
@@ -152,12 +152,14 @@ private:
     return key;
   }
 
-  void skip_array() {
+  void skip_array(GgufKey &key) {
     const auto of = type();
     const auto count = number<uint64_t>();
     if (!of) {
       return;
     }
+    key.element = *of;
+    key.count = count;
     if (*of == GgufType::kArray) {
       return fail("an array of arrays"); // ggml refuses these, too
     }
@@ -201,6 +203,7 @@ private:
     if (!std::has_single_bit(alignment)) {
       return fail(concat("an alignment of ", alignment, ", which is no power of two"));
     }
+    file.alignment = alignment;
     const uint64_t begin = divide_up(position_, alignment) * alignment;
     for (GgufTensor &tensor : file.tensors) {
       const auto offset = checked_add(begin, tensor.offset);

@@ -273,6 +273,10 @@ public:
       }
     }
     for (const Tensor &tensor : catalog_.tensors) {
+      if (tensor.codes && tensor.codes->value_blocks && !catalog_.is_joined) {
+        add(concat("GGUF ", tensor.codes->value_blocks->name), tensor, true);
+        continue;
+      }
       if (is_known(tensor.name) || !(tensor.codes || may_be_codes(tensor))) {
         continue;
       }
@@ -435,6 +439,22 @@ std::optional<Error> refuse_unsound(const Catalog &catalog) {
                  {}};
   }
   return refuse_foreign(catalog);
+}
+
+std::optional<Error> refuse_blocks(const Catalog &catalog) {
+  const auto blocks =
+      std::find_if(catalog.tensors.begin(), catalog.tensors.end(),
+                   [](const Tensor &tensor) { return tensor.codes && tensor.codes->value_blocks; });
+  if (catalog.is_joined || blocks == catalog.tensors.end()) {
+    return std::nullopt;
+  }
+  return Error{ErrorCode::kAlreadyQuantized,
+               concat("Expected numbers that can be copied as they are, found blocks of ",
+                      blocks->codes->value_blocks->name,
+                      ", which only GGUF files hold: ", blocks->name, "."),
+               "Dequantize the model instead.",
+               blocks->name,
+               {}};
 }
 
 std::optional<Error> refuse_quantized(const Catalog &catalog) {

@@ -28,4 +28,8 @@ std::optional<Error> refuse_unsound(const catalog::Catalog &catalog);
 /// The error of whoever would quantize what is quantized already, in whatever layout.
 std::optional<Error> refuse_quantized(const catalog::Catalog &catalog);
 
+/// The error of whoever would copy bit for bit what has no form of its own outside its file: blocks of values that were
+/// not asked for as values.
+std::optional<Error> refuse_blocks(const catalog::Catalog &catalog);
+
 } // namespace monoquant::layout

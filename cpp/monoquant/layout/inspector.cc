@@ -8,9 +8,11 @@
 #include "monoquant/base/utf8.h"
 #include "monoquant/catalog/sources.h"
 #include "monoquant/catalog/wrappers.h"
+#include "monoquant/container/gguf.h"
 #include "monoquant/container/tar.h"
 #include "monoquant/container/zip.h"
 #include "monoquant/layout/foreign.h"
+#include "monoquant/layout/gguf/model_file.h"
 #include "monoquant/layout/joining.h"
 #include "monoquant/torch/refusal.h"
 
@@ -30,8 +32,7 @@ struct Signature {
 };
 
 // What people drop by mistake, told apart by its first bytes.
-constexpr std::array<Signature, 15> kSignatures = {{
-    {"GGUF", "a GGUF file"},
+constexpr std::array<Signature, 14> kSignatures = {{
     {"\x89HDF", "an HDF5 (Keras) file"},
     {"\x93NUMPY", "a NumPy array"},
     {"version https://git-lfs", "a git-lfs pointer, not the file that it stands for"},
@@ -77,9 +78,10 @@ bool looks_like_onnx(std::string_view head) {
 
 Error unsupported(std::string_view found, std::string_view unpack = {}) {
   return {ErrorCode::kUnsupportedFormat,
-          concat("Expected a PyTorch or safetensors file, found ", found, "."),
+          concat("Expected a PyTorch, safetensors or GGUF file, found ", found, "."),
           unpack.empty()
-              ? "Use the .pt, .pth, .bin, .ckpt or .safetensors file that the model was saved to."
+              ? "Use the .pt, .pth, .bin, .ckpt, .safetensors or .gguf file that the model was "
+                "saved to."
               : concat("Unpack it first (", unpack, "), and give the model that is in it."),
           {},
           0};
@@ -121,6 +123,9 @@ Result<Parsed<Catalog>> read_file(const ByteWindow &window, const Opening &openi
   if (!container::looks_like_safetensors(*head, size)) {
     if (opening.accepts_arrays && catalog::looks_like_statistics(*head)) {
       return catalog::read_statistics(window, *head);
+    }
+    if (container::looks_like_gguf(*head)) {
+      return gguf::read_model(window);
     }
     if (catalog::looks_like_npz(*head)) {
       return opening.accepts_arrays
@@ -179,7 +184,7 @@ Result<void> Inspector::read() {
   is_read_ = true;
   if (!opening_.join_quantized) {
     window_ = ByteWindow(window_.file_size()); // the metadata's bytes are not needed any more
-  } else {
+  } else if (catalog_->format != "gguf") {
     const Needs shapes = joining_needs(*catalog_, window_);
     needs_.assign(shapes.begin(), shapes.end());
   }
@@ -190,7 +195,11 @@ Result<void> Inspector::read() {
 Result<void> Inspector::finish() {
   catalog_->folder_config = opening_.quantization_config;
   if (opening_.join_quantized) {
-    join_quantized(*catalog_, window_);
+    if (catalog_->format == "gguf") { // blocks have no other parts
+      gguf::forget_notes(*catalog_);
+    } else {
+      join_quantized(*catalog_, window_);
+    }
     catalog_->is_joined = true;
   }
   catalog_->foreign = find_foreign(*catalog_);

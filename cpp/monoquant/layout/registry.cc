@@ -6,6 +6,7 @@
 #include "monoquant/layout/comfyui/comfyui.h"
 #include "monoquant/layout/compressed_tensors/compressed_tensors.h"
 #include "monoquant/layout/fp8_scaled/fp8_scaled.h"
+#include "monoquant/layout/gguf/gguf.h"
 #include "monoquant/layout/gpt_oss/gpt_oss.h"
 #include "monoquant/layout/gptq/gptq.h"
 #include "monoquant/layout/hqq/hqq.h"
@@ -31,6 +32,7 @@ constexpr const Layout *kLayouts[] = {
     &kTorchao,
     &kBitnet,
     &kComfyUi,
+    &kGguf,
 };
 
 } // namespace

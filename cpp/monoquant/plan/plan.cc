@@ -481,7 +481,8 @@ Result<Plan> make_plan(std::shared_ptr<const catalog::Catalog> catalog, const Op
   Plan plan;
   plan.catalog = std::move(catalog);
   plan.layout = options.layout;
-  if (auto refused = options.copy_all ? std::nullopt : layout::refuse_quantized(*plan.catalog)) {
+  if (auto refused = options.copy_all ? layout::refuse_blocks(*plan.catalog)
+                                      : layout::refuse_quantized(*plan.catalog)) {
     return *refused;
   }
   plan.tensors = decide(*plan.catalog, options);

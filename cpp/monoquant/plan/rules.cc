@@ -288,10 +288,16 @@ void copy(TensorPlan &plan, const Tensor &tensor, const Wish &wish, const Option
     return;
   }
   const Dtype stored = tensor.codes->scale.dtype;
-  const bool half = stored == Dtype::kF16 || stored == Dtype::kBF16;
+  // Blocks hold products of scales, which are finer than the halves that these are made of.
+  const bool half =
+      !tensor.codes->value_blocks && (stored == Dtype::kF16 || stored == Dtype::kBF16);
   const Dtype type = options.dequantized_type.value_or(half ? stored : Dtype::kF32);
   if (type != tensor.dtype) {
     plan.action = Convert{type};
+  }
+  if (tensor.codes->value_blocks) {
+    plan.explanation = concat(tensor.codes->value_blocks->name, " blocks to ", dtype_name(type));
+    return;
   }
   plan.explanation = concat(tensor.codes->is_integer ? "INT" : "FP", tensor.codes->bits,
                             " codes to ", dtype_name(type));

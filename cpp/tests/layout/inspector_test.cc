@@ -42,7 +42,6 @@ TEST(Inspector, other_formats_are_named) {
     std::string_view named;
   };
   const std::vector<Row> rows = {
-      {"GGUF\x03padding", "GGUF"},
       {"\x89HDF\r\n\x1a\n", "HDF5"},
       {"\x93NUMPY\x01", "NumPy"},
       {"version https://git-lfs.github.com/spec/v1\noid sha256:", "git-lfs"},

@@ -10,7 +10,7 @@ import { FileButton } from './file-button.js';
 import { FaultNotice } from './notice.js';
 import type { ViewProps } from './view-props.js';
 
-const ACCEPTED = '.safetensors,.pt,.pth,.bin,.ckpt,.pt2,.zst,.json';
+const ACCEPTED = '.safetensors,.pt,.pth,.bin,.ckpt,.pt2,.gguf,.zst,.json';
 
 export function DropZone({ workbench }: ViewProps) {
   const isOver = useDropAnywhere(workbench);
@@ -23,7 +23,7 @@ export function DropZone({ workbench }: ViewProps) {
       </p>
       {!isOpen && (
         <p class="quiet">
-          .safetensors, .pt, .pth, .bin, .ckpt, .pt2, or a Hugging Face folder, of any size
+          .safetensors, .pt, .pth, .bin, .ckpt, .pt2, .gguf, or a Hugging Face folder, of any size
         </p>
       )}
       <div class="buttons">
