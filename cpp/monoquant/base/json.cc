@@ -2,73 +2,63 @@
 
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace monoquant {
-namespace {
 
-/// Makes a document of what it is told.
-class DocumentBuilder final : public JsonEvents {
-public:
-  bool null() override { return add(nullptr); }
-  bool boolean(bool value) override { return add(value); }
-  bool number_integer(number_integer_t value) override { return add(value); }
-  bool number_unsigned(number_unsigned_t value) override { return add(value); }
-  bool number_float(number_float_t value, const string_t & /*text*/) override { return add(value); }
-  bool string(string_t &value) override { return add(std::move(value)); }
-  bool binary(binary_t & /*value*/) override { return false; } // no JSON has it
+bool JsonBuilder::null() { return add(nullptr); }
+bool JsonBuilder::boolean(bool value) { return add(value); }
+bool JsonBuilder::number_integer(number_integer_t value) { return add(value); }
+bool JsonBuilder::number_unsigned(number_unsigned_t value) { return add(value); }
+bool JsonBuilder::number_float(number_float_t value, const string_t & /*text*/) {
+  return add(value);
+}
+bool JsonBuilder::string(string_t &value) { return add(std::move(value)); }
+bool JsonBuilder::binary(binary_t & /*value*/) { return false; } // no JSON has it
 
-  bool start_object(size_t /*size*/) override { return enter(Json::value_t::object); }
-  bool key(string_t &name) override {
-    place_ = &(*open_.back())[std::move(name)];
-    return true;
+bool JsonBuilder::start_object(size_t /*size*/) { return enter(Json::value_t::object); }
+bool JsonBuilder::key(string_t &name) {
+  Json &object = *open_.back();
+  place_ = &object[std::move(name)];
+  return object.size() <= limits_.members;
+}
+bool JsonBuilder::end_object() { return leave(); }
+bool JsonBuilder::start_array(size_t /*size*/) { return enter(Json::value_t::array); }
+bool JsonBuilder::end_array() { return leave(); }
+
+bool JsonBuilder::parse_error(size_t /*position*/, const std::string & /*token*/,
+                              const nlohmann::detail::exception & /*error*/) {
+  return false;
+}
+
+Json JsonBuilder::take() { return std::move(document_); }
+
+bool JsonBuilder::add(Json value) {
+  if (!open_.empty() && open_.back()->is_array()) {
+    open_.back()->push_back(nullptr);
+    place_ = &open_.back()->back();
   }
-  bool end_object() override { return leave(); }
-  bool start_array(size_t /*size*/) override { return enter(Json::value_t::array); }
-  bool end_array() override { return leave(); }
+  *place_ = std::move(value);
+  return ++values_ <= limits_.values;
+}
 
-  bool parse_error(size_t /*position*/, const std::string & /*token*/,
-                   const nlohmann::detail::exception & /*error*/) override {
-    return false;
-  }
+bool JsonBuilder::enter(Json::value_t kind) {
+  const bool fits = add(kind);
+  open_.push_back(place_);
+  return fits && open_.size() <= kMaxJsonDepth;
+}
 
-  Json take() { return std::move(document_); }
-
-private:
-  bool add(Json value) {
-    if (!open_.empty() && open_.back()->is_array()) {
-      open_.back()->push_back(nullptr);
-      place_ = &open_.back()->back();
-    }
-    *place_ = std::move(value);
-    return true;
-  }
-
-  bool enter(Json::value_t kind) {
-    add(kind);
-    open_.push_back(place_);
-    return open_.size() <= kMaxJsonDepth;
-  }
-
-  bool leave() {
-    open_.pop_back();
-    return true;
-  }
-
-  Json document_;
-  std::vector<Json *> open_; // from the outermost inwards: none moves while it is open
-  Json *place_ = &document_; // of the value that comes next, unless it is in a list
-};
-
-} // namespace
+bool JsonBuilder::leave() {
+  open_.pop_back();
+  return true;
+}
 
 bool read_json(std::string_view text, JsonEvents &events) {
   // A text of nothing may be nowhere, and nothing is no JSON.
   return !text.empty() && Json::sax_parse(text.data(), text.data() + text.size(), &events);
 }
 
-Json parse_json(std::string_view text) {
-  DocumentBuilder builder;
+Json parse_json(std::string_view text, JsonLimits limits) {
+  JsonBuilder builder(limits);
   return read_json(text, builder) ? builder.take() : Json(Json::value_t::discarded);
 }
 

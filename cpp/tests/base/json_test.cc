@@ -30,5 +30,15 @@ TEST(Json, nesting_ends_at_the_limit) {
   EXPECT_TRUE(parse_json(nested(kMaxJsonDepth + 1)).is_discarded());
 }
 
+TEST(Json, documents_end_at_their_limits) {
+  const auto is_read = [](std::string_view text, JsonLimits limits) {
+    return !parse_json(text, limits).is_discarded();
+  };
+  EXPECT_TRUE(is_read(R"([1,{"a":2},3])", {.values = 5}));
+  EXPECT_FALSE(is_read(R"([1,{"a":2},3])", {.values = 4}));
+  EXPECT_TRUE(is_read(R"({"a":1,"b":{"c":1,"d":2},"a":3})", {.members = 2}));
+  EXPECT_FALSE(is_read(R"({"a":1,"b":2,"c":3})", {.members = 2}));
+}
+
 } // namespace
 } // namespace monoquant
