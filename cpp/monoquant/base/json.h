@@ -24,16 +24,10 @@ inline constexpr size_t kMaxJsonDepth = 128;
 /// False where the text is no JSON or `events` did not want more of it.
 bool read_json(std::string_view text, JsonEvents &events);
 
-/// How large a document may become. Members of an object are looked up one by one, so that many of them take long.
-struct JsonLimits {
-  size_t values = SIZE_MAX;  // in all
-  size_t members = SIZE_MAX; // of one object
-};
-
-/// Makes a document of what it is told. It wants no more of one that nests too deeply or is over its limits.
+/// Makes a document of what it is told. It wants no more of one that nests too deeply or has too many values.
 class JsonBuilder final : public JsonEvents {
 public:
-  explicit JsonBuilder(JsonLimits limits = {}) : limits_(limits) {}
+  explicit JsonBuilder(size_t most_values = SIZE_MAX) : most_values_(most_values) {}
 
   bool null() override;
   bool boolean(bool value) override;
@@ -57,14 +51,14 @@ private:
   bool enter(Json::value_t kind);
   bool leave();
 
-  JsonLimits limits_;
+  size_t most_values_;
   size_t values_ = 0;
   Json document_;
   std::vector<Json *> open_; // from the outermost inwards: none moves while it is open
   Json *place_ = &document_; // of the value that comes next, unless it is in a list
 };
 
-/// The whole document; where the text is no JSON, nests too deeply or is over the limits, one that is_discarded().
-Json parse_json(std::string_view text, JsonLimits limits = {});
+/// The whole document; where the text is no JSON, nests too deeply or has too many values, one that is_discarded().
+Json parse_json(std::string_view text, size_t most_values = SIZE_MAX);
 
 } // namespace monoquant

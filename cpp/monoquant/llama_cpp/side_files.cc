@@ -21,7 +21,7 @@ Result<Json> read_side_file(std::string_view file, std::string_view text) {
                  {},
                  {}};
   }
-  Json document = parse_json(text, kSideFileLimits);
+  Json document = parse_json(text, kMaxSideFileValues);
   if (!document.is_object()) {
     return side_file_error(file, "one JSON object",
                            document.is_discarded() ? "something else, or too much"

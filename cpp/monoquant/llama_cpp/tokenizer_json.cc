@@ -160,7 +160,7 @@ private:
     return is_well;
   }
 
-  JsonBuilder rest_{kSideFileLimits};
+  JsonBuilder rest_{kMaxSideFileValues};
   ListReader vocabulary_{ListReader::Kind::kTokens};
   ListReader merges_{ListReader::Kind::kMerges};
   ListReader *list_ = nullptr; // that the value belongs to which is being read

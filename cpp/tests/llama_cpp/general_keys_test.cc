@@ -169,6 +169,7 @@ TEST(LlamaGeneralKeys, the_card_counts_first) {
                    "base_model.0.organization=Org A",
                    "base_model.0.repo_url=https://huggingface.co/org-a/Base-7B-v1",
                    "base_model.1.name=Other 2",
+                   "base_model.1.version=2",
                    "base_model.1.organization=B",
                    "base_model.1.repo_url=https://huggingface.co/b/Other-2",
                    "base_model.2.repo_url=https://example.com/z",
