@@ -142,9 +142,8 @@ void write_info(GgufBytes &out, const GgufOutput &tensor) {
   if (tensor.shape.empty()) {
     out.number<uint64_t>(1); // a single number: a row of one, which every reader knows
   }
-  for (auto extent = tensor.shape.rbegin(); extent != tensor.shape.rend(); ++extent) {
-    out.number(*extent);
-  }
+  std::for_each(tensor.shape.rbegin(), tensor.shape.rend(),
+                [&](uint64_t extent) { out.number(extent); });
   out.number(tensor.type);
   out.number(tensor.offset);
 }

@@ -168,18 +168,14 @@ public:
 
   GgmlType choose(const MixtureTensor &tensor) {
     const GgmlType type = row_of(mixture_).type;
-    switch (role_of(tensor.name)) {
-    case Role::kOutput:
+    const Role role = role_of(tensor.name);
+    if (role == Role::kOutput || (role == Role::kEmbedding && !has_output_)) {
       return output(tensor, type);
-    case Role::kEmbedding:
-      return has_output_ ? (is_mxfp4() ? of_dense(tensor) : type) : output(tensor, type);
-    default:
-      break;
     }
     if (is_mxfp4()) {
       return of_dense(tensor);
     }
-    switch (role_of(tensor.name)) {
+    switch (role) {
     case Role::kValue:
     case Role::kQueryKeyValue:
       return value(type);
@@ -234,12 +230,11 @@ private:
       type = GgmlType::kQ4K;
     } else if (is(Mixture::kQ3KM)) {
       type = layer < 2 ? GgmlType::kQ5K : GgmlType::kQ4K;
-    } else if (is(Mixture::kQ3KL) || (is_iq4() && shares_values())) {
+    } else if (is(Mixture::kQ3KL) || (is_iq4() && shares_values()) ||
+               (is(Mixture::kQ4KS) && layer < 4)) {
       type = GgmlType::kQ5K;
     } else if ((is(Mixture::kQ4KM) || is(Mixture::kQ5KM)) && gets_more_bits(layer, values_)) {
       type = GgmlType::kQ6K;
-    } else if (is(Mixture::kQ4KS) && layer < 4) {
-      type = GgmlType::kQ5K;
     }
     if (is_70b() && (type == GgmlType::kQ3K || type == GgmlType::kQ4K)) {
       type = GgmlType::kQ5K; // an eighth of the queries' size, so that more bits cost little
@@ -258,9 +253,10 @@ private:
     case Mixture::kQ2KS:
       return is_early ? GgmlType::kQ4K : type;
     case Mixture::kQ3KM:
-      return layer < layers / 16                             ? GgmlType::kQ5K
-             : !is_falcon() || gets_more_bits(layer, layers) ? GgmlType::kQ4K
-                                                             : GgmlType::kQ3K;
+      if (layer < layers / 16) {
+        return GgmlType::kQ5K;
+      }
+      return is_falcon() && !gets_more_bits(layer, layers) ? GgmlType::kQ3K : GgmlType::kQ4K;
     case Mixture::kQ3KL:
       return is_falcon() ? GgmlType::kQ4K : GgmlType::kQ5K;
     case Mixture::kQ4KM:

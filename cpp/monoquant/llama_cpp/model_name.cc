@@ -175,7 +175,8 @@ std::optional<double> elements_of(std::string_view size) {
 bool is_far(double claimed, uint64_t elements) {
   const auto real = static_cast<double>(elements);
   const double distance = claimed < real ? real - claimed : claimed - real;
-  return distance > static_cast<double>(elements / 8 * 7 + elements % 8 * 7 / 8);
+  const uint64_t most = elements / 8 * 7 + elements % 8 * 7 / 8; // seven eighths, rounded down
+  return distance > static_cast<double>(most);
 }
 
 enum class Kind : uint8_t { kNothing, kVersion, kType, kSize, kFinetune };
@@ -261,11 +262,9 @@ void find_basename(std::vector<Part> &parts) {
       part.kind = Kind::kFinetune;
     }
   }
-  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
-    if (!part->is_basename || part->kind == Kind::kNothing) {
-      break;
-    }
-    part->is_basename = false; // a version behind it
+  size_t end = parts.size();
+  while (end > 0 && parts[end - 1].is_basename && parts[end - 1].kind != Kind::kNothing) {
+    parts[--end].is_basename = false; // a version behind it
   }
 }
 

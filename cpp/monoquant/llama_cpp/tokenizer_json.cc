@@ -20,7 +20,7 @@ public:
   explicit ListReader(Kind kind) : kind_(kind) {}
 
   /// False where the list must not have this. After each, `is_over()` says whether the value has ended.
-  bool scalar() { return depth_ == 0 || is_skipped_; }
+  [[nodiscard]] bool scalar() const { return depth_ == 0 || is_skipped_; }
   bool number(uint64_t value) {
     if (is_skipped_ || kind_ == Kind::kMerges || depth_ == 0) {
       return scalar();

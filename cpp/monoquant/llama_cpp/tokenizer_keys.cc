@@ -75,8 +75,7 @@ Result<Vocabulary> read_byte_level(Tokenizing &of, const AddedTokens &added) {
   if (type != "BPE") {
     return Error{
         ErrorCode::kUnsupportedFormat,
-        concat("Expected a tokenizer that merges pairs (\"BPE\") in tokenizer.json, found \"", type,
-               "\"."),
+        concat("Expected a tokenizer of the type BPE in tokenizer.json, found ", type, "."),
         "Convert the model with llama.cpp's convert_hf_to_gguf.py.",
         {},
         {}};
