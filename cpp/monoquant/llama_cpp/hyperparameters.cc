@@ -86,6 +86,12 @@ public:
     return member(root_, name);
   }
 
+  /// Whether there is such a member, be it null.
+  [[nodiscard]] bool has(std::string_view name) const {
+    return root_.contains(std::string(name)) ||
+           (text_ != nullptr && text_->contains(std::string(name)));
+  }
+
   std::optional<uint32_t> count(std::string_view name, uint64_t most = kMaxCount) {
     const Json *value = find(name);
     if (value == nullptr) {
@@ -192,6 +198,34 @@ std::optional<Error> refuse_parts(const ConfigReader &reader, Family family) {
   return std::nullopt;
 }
 
+/// `defaults`: all 0 where nothing is filled in.
+void read_counts(ConfigReader &reader, const Defaults &defaults, Hyperparameters &model) {
+  model.layers = reader.needed("num_hidden_layers", defaults.layers, kMaxLayers);
+  model.context = reader.needed("max_position_embeddings", defaults.context);
+  model.width = reader.needed("hidden_size", defaults.width);
+  model.feed_forward = reader.needed("intermediate_size", defaults.feed_forward);
+  model.heads = reader.needed("num_attention_heads", defaults.heads);
+  // Where the key is there and null, the class takes the number of heads.
+  const bool takes_heads = reader.has("num_key_value_heads") || defaults.kv_heads == 0;
+  model.kv_heads =
+      reader.needed("num_key_value_heads", takes_heads ? model.heads : defaults.kv_heads);
+  model.head_width = reader.count("head_dim");
+  if (!model.head_width && defaults.head_width != 0) {
+    model.head_width = defaults.head_width;
+  }
+  const bool divides = defaults.model_type == "llama" || defaults.model_type == "mistral";
+  if (!model.head_width && divides && model.heads != 0) {
+    model.head_width = model.width / model.heads;
+  }
+  model.vocabulary = reader.count("vocab_size", kMaxVocabulary);
+  if (!model.vocabulary && defaults.vocabulary != 0) {
+    model.vocabulary = defaults.vocabulary;
+  }
+  model.norm_epsilon = reader.number("rms_norm_eps").value_or(kDefaultEpsilon);
+  const Json *causal = reader.find("is_causal");
+  model.is_causal = causal == nullptr || *causal != false;
+}
+
 void read_gemma(ConfigReader &reader, bool has_defaults, Hyperparameters &model) {
   if (model.family != Family::kGemma2 && model.family != Family::kGemma3) {
     return;
@@ -243,33 +277,7 @@ Result<Hyperparameters> read_hyperparameters(const Json &config) {
   const auto *found = std::find_if(kDefaults.begin(), kDefaults.end(),
                                    [&](const Defaults &entry) { return entry.model_type == type; });
   const bool has_defaults = found != kDefaults.end();
-  const Defaults defaults = has_defaults ? *found : Defaults{};
-
-  model.layers = reader.needed("num_hidden_layers", defaults.layers, kMaxLayers);
-  model.context = reader.needed("max_position_embeddings", defaults.context);
-  model.width = reader.needed("hidden_size", defaults.width);
-  model.feed_forward = reader.needed("intermediate_size", defaults.feed_forward);
-  model.heads = reader.needed("num_attention_heads", defaults.heads);
-  // Where the key is there and null, the class takes the number of heads.
-  const bool has_kv_heads = config.contains("num_key_value_heads") ||
-                            (text != nullptr && text->contains("num_key_value_heads"));
-  const uint32_t kv_heads =
-      has_kv_heads || defaults.kv_heads == 0 ? model.heads : defaults.kv_heads;
-  model.kv_heads = reader.needed("num_key_value_heads", kv_heads);
-  model.head_width = reader.count("head_dim");
-  if (!model.head_width && defaults.head_width != 0) {
-    model.head_width = defaults.head_width;
-  }
-  if (!model.head_width && model.heads != 0 && (type == "llama" || type == "mistral")) {
-    model.head_width = model.width / model.heads;
-  }
-  model.vocabulary = reader.count("vocab_size", kMaxVocabulary);
-  if (!model.vocabulary && has_defaults) {
-    model.vocabulary = defaults.vocabulary;
-  }
-  model.norm_epsilon = reader.number("rms_norm_eps").value_or(kDefaultEpsilon);
-  const Json *causal = reader.find("is_causal");
-  model.is_causal = causal == nullptr || *causal != false;
+  read_counts(reader, has_defaults ? *found : Defaults{}, model);
   read_gemma(reader, has_defaults, model);
   if (error) {
     return *error;

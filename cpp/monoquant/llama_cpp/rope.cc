@@ -17,33 +17,6 @@ constexpr double kDefaultFactor = 8; // of "llama3"
 constexpr double kDefaultOriginalContext = 8192;
 constexpr uint32_t kMaxHeadWidth = 65536; // published heads have at most 512
 
-/// A number of an object; nothing where there is none. Anything else in its place is the error.
-std::optional<double> rope_number(const Json *holder, std::string_view name,
-                                  std::optional<Error> &error) {
-  const Json *value = member(holder, name);
-  if (value == nullptr) {
-    return std::nullopt;
-  }
-  if (!value->is_number() || !fits_f32(value->get<double>())) {
-    error = side_file_error("config.json", concat("a number as \"", name, "\" of the positions"),
-                            "something else");
-    return std::nullopt;
-  }
-  return value->get<double>();
-}
-
-/// A member of text_config, or else of the root.
-const Json *of_either(const Json &config, const Json *text, std::string_view name) {
-  const Json *value = member(text, name);
-  return value != nullptr ? value : member(config, name);
-}
-
-std::optional<double> of_either(const Json &config, const Json *text, std::string_view name,
-                                std::optional<Error> &error) {
-  const auto value = rope_number(text, name, error);
-  return value ? value : rope_number(&config, name, error);
-}
-
 const Json *object_of(const Json *value) {
   return value != nullptr && value->is_object() && !value->empty() ? value : nullptr;
 }
@@ -83,6 +56,103 @@ std::optional<Error> check_kind(const Rope &rope, Family family) {
                {}};
 }
 
+/// Reads positions of config.json, where each member is one of text_config or else of the root. The first number that is
+/// none is remembered as the error.
+class RopeReader {
+public:
+  RopeReader(const Json &config, const Json *text, bool is_gemma3)
+      : config_(config), text_(text), is_gemma3_(is_gemma3) {
+    scaling_ = object_of(of_either("rope_scaling"));
+    const Json *parameters = object_of(of_either("rope_parameters"));
+    const Json *full = member(parameters, "full_attention");
+    sliding_ = member(parameters, "sliding_attention");
+    parameters_ = full != nullptr ? full : is_gemma3 ? nullptr : parameters;
+  }
+
+  /// `context`: where nothing says for how many tokens the model was made first.
+  Result<Rope> read(bool has_defaults, uint32_t context) {
+    Rope rope;
+    read_thetas(rope, has_defaults);
+    read_scaling(rope);
+    if (has_defaults && has_original_context(rope.type)) {
+      const auto at_root = number_of_either("original_max_position_embeddings");
+      rope.original_context = at_root ? *at_root : rope.original_context.value_or(context);
+    }
+    if (!error_ && rope.type == "yarn" && rope.factor && !is_context(rope.original_context)) {
+      error_ = side_file_error("config.json",
+                               "a whole number as \"original_max_position_embeddings\" where "
+                               "positions are scaled by yarn",
+                               "none");
+    }
+    return error_ ? Result<Rope>(*error_) : Result<Rope>(rope);
+  }
+
+private:
+  /// Nothing where there is none.
+  std::optional<double> number(const Json *holder, std::string_view name) {
+    const Json *value = member(holder, name);
+    if (value == nullptr) {
+      return std::nullopt;
+    }
+    if (!value->is_number() || !fits_f32(value->get<double>())) {
+      error_ = side_file_error("config.json", concat("a number as \"", name, "\" of the positions"),
+                               "something else");
+      return std::nullopt;
+    }
+    return value->get<double>();
+  }
+  [[nodiscard]] const Json *of_either(std::string_view name) const {
+    const Json *value = member(text_, name);
+    return value != nullptr ? value : member(config_, name);
+  }
+  std::optional<double> number_of_either(std::string_view name) {
+    const auto value = number(text_, name);
+    return value ? value : number(&config_, name);
+  }
+
+  void read_thetas(Rope &rope, bool has_defaults) {
+    // Where both spellings are there, the older one counts; Gemma 3 keeps the other's theta.
+    rope.theta = number(scaling_ != nullptr && !is_gemma3_ ? scaling_ : parameters_, "rope_theta");
+    if (!rope.theta) {
+      rope.theta = number_of_either("rope_theta");
+    }
+    if (!rope.theta && has_defaults) {
+      rope.theta = is_gemma3_ ? kGemma3Theta : kDefaultTheta;
+    }
+    rope.theta_sliding = number(sliding_, "rope_theta");
+    if (!rope.theta_sliding && is_gemma3_) {
+      rope.theta_sliding = number_of_either("rope_local_base_freq").value_or(kDefaultTheta);
+    }
+  }
+
+  void read_scaling(Rope &rope) {
+    const Json *holder = scaling_ != nullptr ? scaling_ : parameters_;
+    const Json *type = member(holder, "rope_type");
+    type = type != nullptr ? type : member(holder, "type");
+    rope.type = type == nullptr ? "" : text_of(type).value_or("?");
+    rope.factor = number(holder, "factor");
+    rope.low_factor = number(holder, "low_freq_factor").value_or(rope.low_factor);
+    rope.high_factor = number(holder, "high_freq_factor").value_or(rope.high_factor);
+    rope.original_context = number(holder, "original_max_position_embeddings");
+    rope.extrapolation_factor = number(holder, "extrapolation_factor");
+    rope.attention_factor = number(holder, "attention_factor");
+    if (!rope.attention_factor) {
+      rope.attention_factor = number(holder, "attn_factor");
+    }
+    rope.beta_fast = number(holder, "beta_fast");
+    rope.beta_slow = number(holder, "beta_slow");
+  }
+
+  const Json &config_;
+  const Json *text_; // text_config; nothing where there is none
+  bool is_gemma3_;
+  const Json *scaling_ = nullptr; // rope_scaling
+  const Json *parameters_ =
+      nullptr;                    // rope_parameters, of all layers or of those that see everything
+  const Json *sliding_ = nullptr; // of layers that see a window
+  std::optional<Error> error_;
+};
+
 /// Beyond what f32 holds it is infinite.
 float to_f32(double number) {
   constexpr auto kInfinite = std::numeric_limits<float>::infinity();
@@ -97,67 +167,14 @@ bool fits_f32(double number) {
 
 Result<Rope> read_rope(const Json &config, const Json *text, Family family, bool has_defaults,
                        uint32_t context) {
-  std::optional<Error> error;
-  const bool is_gemma3 = family == Family::kGemma3 && has_defaults;
-  const Json *scaling = object_of(of_either(config, text, "rope_scaling"));
-  const Json *parameters = object_of(of_either(config, text, "rope_parameters"));
-  const Json *full = member(parameters, "full_attention");
-  const Json *sliding = member(parameters, "sliding_attention");
-  // Where both spellings are there, the older one counts; Gemma 3 keeps the other's theta.
-  const Json *of_theta = full != nullptr ? full : is_gemma3 ? nullptr : parameters;
-  const Json *of_kind = scaling != nullptr ? scaling : of_theta;
-  if (scaling != nullptr && !is_gemma3) {
-    of_theta = scaling;
-  }
-
-  Rope rope;
-  rope.theta = rope_number(of_theta, "rope_theta", error);
-  if (!rope.theta) {
-    rope.theta = of_either(config, text, "rope_theta", error);
-    if (!rope.theta && has_defaults) {
-      rope.theta = is_gemma3 ? kGemma3Theta : kDefaultTheta;
+  RopeReader reader(config, text, family == Family::kGemma3 && has_defaults);
+  auto rope = reader.read(has_defaults, context);
+  if (rope) {
+    if (const auto error = check_kind(rope.value(), family)) {
+      return *error;
     }
   }
-  if (is_gemma3 || sliding != nullptr) {
-    rope.theta_sliding = rope_number(sliding, "rope_theta", error);
-    if (!rope.theta_sliding && is_gemma3) {
-      rope.theta_sliding =
-          of_either(config, text, "rope_local_base_freq", error).value_or(kDefaultTheta);
-    }
-  }
-  if (const Json *type = member(of_kind, "rope_type")) {
-    rope.type = text_of(type).value_or("?");
-  } else if (const Json *older = member(of_kind, "type")) {
-    rope.type = text_of(older).value_or("?");
-  }
-  rope.type = rope.type == "LLAMA3" ? "llama3" : rope.type;
-
-  rope.factor = rope_number(of_kind, "factor", error);
-  rope.low_factor = rope_number(of_kind, "low_freq_factor", error).value_or(rope.low_factor);
-  rope.high_factor = rope_number(of_kind, "high_freq_factor", error).value_or(rope.high_factor);
-  rope.original_context = rope_number(of_kind, "original_max_position_embeddings", error);
-  if (has_defaults && has_original_context(rope.type)) {
-    const auto at_root = of_either(config, text, "original_max_position_embeddings", error);
-    rope.original_context = at_root ? *at_root : rope.original_context.value_or(context);
-  }
-  rope.extrapolation_factor = rope_number(of_kind, "extrapolation_factor", error);
-  rope.attention_factor = rope_number(of_kind, "attention_factor", error);
-  if (!rope.attention_factor) {
-    rope.attention_factor = rope_number(of_kind, "attn_factor", error);
-  }
-  rope.beta_fast = rope_number(of_kind, "beta_fast", error);
-  rope.beta_slow = rope_number(of_kind, "beta_slow", error);
-  if (!error) {
-    error = check_kind(rope, family);
-  }
-  if (!error && rope.type == "yarn" && rope.factor && !is_context(rope.original_context)) {
-    error =
-        side_file_error("config.json",
-                        "a whole number as \"original_max_position_embeddings\" where positions "
-                        "are scaled by yarn",
-                        "none");
-  }
-  return error ? Result<Rope>(*error) : Result<Rope>(rope);
+  return rope;
 }
 
 std::vector<float> rope_factors(const Rope &rope, uint32_t head_width) {

@@ -30,6 +30,19 @@ Error no_tokenizer(std::string_view wanted) {
           {}};
 }
 
+Error unknown_words(Family family) {
+  return {
+      ErrorCode::kUnsupportedFormat,
+      "The tokenizer divides texts into words in a way that is not known here, and a GGUF file "
+      "must say llama.cpp's name for it.",
+      family == Family::kGemma3
+          ? "Put the model's tokenizer.model into its folder: llama.cpp reads Gemma's from that."
+          : "Say the name with the option pretokenizer: what tokenizer.ggml.pre is in a GGUF file "
+            "of a model with the same tokenizer, for instance llama-bpe, qwen2 or gpt-2.",
+      {},
+      {}};
+}
+
 std::string_view default_class(const Hyperparameters &model) {
   switch (model.family) {
   case Family::kLlama:
@@ -85,15 +98,7 @@ Result<Vocabulary> read_byte_level(Tokenizing &of, const AddedTokens &added) {
     const auto found =
         of.has_json ? pretokenizer_name(of.json->rest, added) : std::optional<std::string>("qwen2");
     if (!found) {
-      return Error{
-          ErrorCode::kUnsupportedFormat,
-          "The tokenizer divides texts into words in a way that is not known here, and a "
-          "GGUF file must say llama.cpp's name for it.",
-          "Say the name with the option pretokenizer: what tokenizer.ggml.pre is in a GGUF "
-          "file of a model with the same tokenizer, for instance \"llama-bpe\", \"qwen2\" "
-          "or \"gpt-2\".",
-          {},
-          {}};
+      return unknown_words(of.hyperparameters.family);
     }
     name = *found;
   }
