@@ -185,6 +185,26 @@ TEST(LlamaHyperparameters, positions_that_are_scaled_have_their_keys) {
   EXPECT_TRUE(keys_of(gemma)[0].starts_with("unsupported-format"));
 }
 
+TEST(LlamaHyperparameters, of_two_spellings_of_positions_the_older_one_counts) {
+  Json config = of_type("LlamaForCausalLM", "llama");
+  config["rope_parameters"] = {{"rope_type", "default"}, {"rope_theta", 20000}};
+  EXPECT_TRUE(has(keys_of(config), ".rope.freq_base=20000.0"));
+  config["rope_scaling"] = {{"rope_type", "linear"}, {"factor", 2}, {"rope_theta", 30000}};
+  EXPECT_TRUE(has(keys_of(config), ".rope.freq_base=30000.0"));
+  EXPECT_TRUE(has(keys_of(config), ".rope.scaling.type=linear"));
+  config["rope_scaling"].erase("rope_theta");
+  config["rope_theta"] = 40000;
+  EXPECT_TRUE(has(keys_of(config), ".rope.freq_base=40000.0"));
+  Json gemma3 = of_type("Gemma3ForCausalLM", "gemma3_text");
+  gemma3["rope_parameters"] = {
+      {"full_attention", {{"rope_type", "linear"}, {"factor", 8}, {"rope_theta", 5}}},
+      {"sliding_attention", {{"rope_theta", 6}}}};
+  for (const char *key :
+       {".rope.freq_base=5.0", ".rope.freq_base_swa=6.0", ".rope.scaling.factor=8.0"}) {
+    EXPECT_TRUE(has(keys_of(gemma3), key)) << key;
+  }
+}
+
 TEST(LlamaHyperparameters, llama_3_divides_its_frequencies) {
   const auto factors = [](const Json &scaling) {
     const auto model = test::small_folder({{"rope_scaling", scaling}}).model();

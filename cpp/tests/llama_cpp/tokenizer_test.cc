@@ -59,6 +59,7 @@ TEST(LlamaTokenizer, added_tokens_are_of_control_or_of_the_user) {
                      {"id":5,"content":"<|im_start|>","special":false,"normalized":true},
                      {"id":6,"content":"Ġx","special":false,"normalized":false},
                      {"id":7,"content":"Ġx ","special":false,"normalized":false},
+                     {"id":8,"content":"ÂŃ","special":false,"normalized":false},
                      {"id":9,"content":"<unused7>","special":false,"normalized":false}])"),
                    "tokenizer.json");
   const Read read_ = read(folder);
@@ -66,10 +67,10 @@ TEST(LlamaTokenizer, added_tokens_are_of_control_or_of_the_user) {
   EXPECT_EQ(read_.get<std::string>("ggml.model"), "gpt2");
   EXPECT_EQ(read_.get<std::string>("ggml.pre"), "gpt-2");
   EXPECT_EQ(read_.get<Texts>("ggml.tokens"),
-            (Texts{"a", "b", "ab", "<s>", " my ", "<|im_start|>", " x", "Ġx ", "[PAD8]",
+            (Texts{"a", "b", "ab", "<s>", " my ", "<|im_start|>", " x", "Ġx ", "\u00AD",
                    "<unused7>", "[PAD10]", "[PAD11]"}));
   EXPECT_EQ(read_.get<std::vector<int32_t>>("ggml.token_type"),
-            (std::vector<int32_t>{1, 1, 1, 3, 4, 3, 4, 4, 5, 3, 5, 5}));
+            (std::vector<int32_t>{1, 1, 1, 3, 4, 3, 4, 4, 4, 3, 5, 5}));
   EXPECT_EQ(read_.get<Texts>("ggml.merges"), (Texts{"a b"}));
   EXPECT_EQ(read_.specials(), "bos_token_id=3");
 }
@@ -122,6 +123,37 @@ TEST(LlamaTokenizer, numbers_that_cannot_be_are_refused) {
   EXPECT_NE(error_of(R"({"a":0,"b":99999999,"ab":2})"), "");
   EXPECT_NE(error_of(R"({"a":0,"b":{"c":1}})"), "");
   EXPECT_NE(error_of(R"({"a":0,"b":"1"})"), "");
+}
+
+TEST(LlamaTokenizer, numbers_of_pieces_have_no_gaps) {
+  const auto error_of = [](const char *vocabulary, const char *added = "[]") {
+    LlamaFolder folder = test::read_llama_folder("llama");
+    folder.texts["tokenizer_config.json"] = R"({"tokenizer_class":"x"})";
+    Json tokenizer = Json::parse(folder.texts["tokenizer.json"]);
+    tokenizer["model"]["vocab"] = Json::parse(vocabulary);
+    tokenizer["added_tokens"] = Json::parse(added);
+    folder.texts["tokenizer.json"] = tokenizer.dump();
+    return read(folder).error;
+  };
+  EXPECT_EQ(error_of(R"({"a":0,"b":1})"), "");
+  EXPECT_EQ(error_of(R"({"a":0,"b":1})", R"([{"id":2,"content":"c"},{"id":0,"content":"a"}])"), "");
+  EXPECT_NE(error_of(R"({"a":0,"b":2})"), "");
+  EXPECT_NE(error_of(R"({"a":1,"b":1})"), "");
+  EXPECT_NE(error_of(R"({"a":0,"b":1})", R"([{"id":3,"content":"c"}])"), "");
+  EXPECT_NE(error_of(R"({"a":0,"b":1})", R"([{"id":2,"content":"c"},{"id":2,"content":"d"}])"), "");
+  EXPECT_NE(error_of(R"({"a":0,"b":1})", R"([{"id":-2,"content":"c"}])"), "");
+  EXPECT_NE(error_of(R"({"a":0,"b":1})", R"([{"id":2}])"), "");
+  EXPECT_NE(error_of(R"({"a":0,"b":1})", R"([7])"), "");
+}
+
+TEST(LlamaTokenizer, tokens_that_are_listed_by_themselves) {
+  const auto tokens = read_tokens("vocab.json", R"({"a":0,"b":1048575})");
+  ASSERT_TRUE(tokens);
+  EXPECT_EQ(tokens.value()[1].id, kMaxVocabulary - 1);
+  for (const char *text : {R"({"a":1048576})", R"({"a":4294967296})", R"({"a":"0"})",
+                           R"({"a":[0]})", R"(["a"])", R"({"a":null})", "7", "", R"({"a":0)"}) {
+    EXPECT_FALSE(read_tokens("vocab.json", text)) << text;
+  }
 }
 
 TEST(LlamaTokenizer, bytes_that_are_tokens_make_a_vocabulary_of_pieces) {
