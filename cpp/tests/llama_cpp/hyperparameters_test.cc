@@ -60,6 +60,9 @@ TEST(LlamaHyperparameters, what_is_missing_is_what_transformers_takes) {
   EXPECT_TRUE(has(mistral, ".attention.head_count_kv=8.0"));
   EXPECT_TRUE(has(mistral, ".context_length=131072.0"));
   EXPECT_TRUE(has(mistral, ".feed_forward_length=14336.0"));
+  Json without = of_type("MistralForCausalLM", "mistral");
+  without["num_key_value_heads"] = nullptr; // is there, and says nothing
+  EXPECT_TRUE(has(keys_of(without), ".attention.head_count_kv=32.0"));
   const auto qwen2 = keys_of(of_type("Qwen2ForCausalLM", "qwen2"));
   EXPECT_EQ(qwen2, (std::vector<std::string>{
                        ".block_count=32.0", ".context_length=32768.0", ".embedding_length=4096.0",

@@ -93,6 +93,10 @@ TEST(LlamaTokenizer, tokens_of_the_configuration_are_added_where_the_tokenizer_l
   folder.configure("tokenizer_class", "Qwen2Tokenizer", "tokenizer_config.json");
   EXPECT_EQ(read(folder).get<Texts>("ggml.tokens")[5], "<|endoftext|>");
   EXPECT_EQ(read(folder).get<Texts>("ggml.tokens")[6], "<img>");
+  for (const char *name : {"eos_token", "pad_token", "unk_token"}) {
+    folder.configure(name, "", "tokenizer_config.json"); // no token, and not the class's either
+  }
+  EXPECT_EQ(read(folder).get<Texts>("ggml.tokens")[5], "<img>");
 }
 
 TEST(LlamaTokenizer, merges_are_texts_or_pairs) {
