@@ -32,7 +32,12 @@ const HOUSES = [
       ['cpp/tests'],
       ['cpp/monoquant/run'],
       ['cpp/monoquant/plan'],
-      ['cpp/monoquant/layout', 'cpp/monoquant/calibration', 'cpp/monoquant/execute'],
+      [
+        'cpp/monoquant/layout',
+        'cpp/monoquant/calibration',
+        'cpp/monoquant/execute',
+        'cpp/monoquant/llama_cpp',
+      ],
       ['cpp/monoquant/catalog'],
       ['cpp/monoquant/torch', 'cpp/monoquant/quant'],
       ['cpp/monoquant/container', 'cpp/monoquant/parallel'],
@@ -62,9 +67,15 @@ const HOUSES = [
 /**
  * Rooms that use less than all that is below them. The page imports the package by its name, as its users do, and shares
  * words only, and what it says to the one part of the site that reaches the network; calls and verdicts move no bytes.
+ * What llama.cpp expects of a model follows from names and texts: no weight, no checkpoint.
  * @type {Record<string, string[]>}
  */
 const ONLY = {
+  'cpp/monoquant/llama_cpp': [
+    'cpp/monoquant/catalog',
+    'cpp/monoquant/container',
+    'cpp/monoquant/base',
+  ],
   'web/page': ['js/words', 'web/page/network'],
   'web/page/network': ['js/url', 'js/io', 'js/api'],
   'js/session': ['js/report', 'js/worker', 'js/engine', 'js/api'],

@@ -6,11 +6,13 @@
 namespace monoquant::fuzz {
 namespace {
 
-constexpr std::array<Property, 14> kProperties = {{
+constexpr std::array<Property, 15> kProperties = {{
     {"calibration", check_calibration, 400,
      "any text is refused as a calibration, or is one that is written and read again unchanged"},
     {"execute", check_execute, 400,
      "any layer is executed as the plainest code does it, however its rows are cut"},
+    {"llama_folder", check_llama_folder, 3000,
+     "any side files of a model are refused, or make a GGUF header that is read again"},
     {"many", check_many, 1,
      "tens of thousands of tensors are written as a few are, or refused for a limit"},
     {"npz", check_npz, 2000, "any archive of arrays is refused, or its arrays lie inside of it"},

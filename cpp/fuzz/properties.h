@@ -9,6 +9,7 @@ namespace monoquant::fuzz {
 
 void check_calibration(Input input);
 void check_execute(Input input);
+void check_llama_folder(Input input);
 void check_many(Input input);
 void check_npz(Input input);
 void check_options(Input input);
