@@ -56,7 +56,9 @@ public:
     }
   }
 
-  void pad() { bytes_.resize(divide_up(bytes_.size(), kGgufAlignment) * kGgufAlignment); }
+  void pad() {
+    bytes_.resize(static_cast<size_t>(divide_up(bytes_.size(), kGgufAlignment) * kGgufAlignment));
+  }
   std::vector<uint8_t> take() { return std::move(bytes_); }
   [[nodiscard]] size_t size() const { return bytes_.size(); }
 
