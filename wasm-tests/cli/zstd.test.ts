@@ -131,8 +131,7 @@ describe('written', () => {
 });
 
 describe('read', () => {
-  it.each([
-    ['one frame', (name: string) => zstd('-3', name, '-o', `${name}.zst`)],
+  const ways: [string, (name: string) => unknown][] = [
     [
       'one frame of unknown size',
       (name: string) =>
@@ -145,11 +144,10 @@ describe('read', () => {
         ),
     ],
     [
-      'the highest level',
+      'the longest window',
       (name: string) =>
-        zstd('--ultra', DEEP ? '-22' : '-20', '--long=27', name, '-o', `${name}.zst`),
+        zstd('--ultra', DEEP ? '-22' : '-12', '--long=27', name, '-o', `${name}.zst`),
     ],
-    ['no checksums', (name: string) => zstd('--no-check', name, '-o', `${name}.zst`)],
     [
       'many frames',
       (name: string) => {
@@ -164,7 +162,14 @@ describe('read', () => {
         writeFileSync(folder.at(`${name}.zst`), Buffer.concat(parts));
       },
     ],
-  ])('as if it were not compressed: %s', async (_, pack) => {
+  ];
+  if (DEEP) {
+    ways.push(
+      ['one frame', (name) => zstd('-3', name, '-o', `${name}.zst`)],
+      ['no checksums', (name) => zstd('--no-check', name, '-o', `${name}.zst`)],
+    );
+  }
+  it.each(ways)('as if it were not compressed: %s', async (_, pack) => {
     largeModel('large.safetensors');
     pack('large.safetensors');
     const words = ['--bits', '4', '-o'];

@@ -114,8 +114,8 @@ TEST(SealStage, completes_an_archive_that_reads_back) {
 TEST(SealStage, puts_checksums_of_many_bands_together) {
   Random random(122);
   const std::vector<FileTensor> tensors = {
-      test::random_weights(random, "a.weight", Dtype::kF32, {3, 2'000'000}),
-      test::random_bytes(random, "table", Dtype::kU8, {(33 << 20U) + 3})};
+      test::random_weights(random, "a.weight", Dtype::kF32, {3, 1'500'000}),
+      test::random_bytes(random, "table", Dtype::kU8, {(17 << 20U) + 3})};
   ViewFile file(123);
   file.add_plain(tensors[0]);
   file.add_plain(tensors[1]);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "monoquant/base/text.h"
+#include "support/deep.h"
 #include "support/kernel_outputs.h"
 #include "support/random.h"
 
@@ -168,7 +169,8 @@ std::string compare_all_codes(const Kernels &expected, const Kernels &actual, Dt
 std::string compare_all_of(const Kernels &expected, const Kernels &actual, Dtype dtype, bool mixed,
                            SumsMatch match) {
   std::string text = compare_extremes(expected, actual, dtype, mixed);
-  for (int exponent = -106; exponent <= 126 && text.empty(); exponent += 29) {
+  const int step = is_deep() ? 29 : 87; // of powers of two: small, usual and large scales
+  for (int exponent = -106; exponent <= 126 && text.empty(); exponent += step) {
     text = compare_all_codes(expected, actual, dtype, mixed, exponent, match);
   }
   for (const Dtype target : kHalfTypes) {
