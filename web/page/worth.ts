@@ -6,7 +6,7 @@
 
 /** What zstd makes one table of frequencies for. */
 const BLOCK_BYTES = 128 << 10;
-/** Spread over the file: a model is not the same everywhere. */
+/** Spread over the file, from its first byte to its last: a model is not the same everywhere. */
 const BLOCKS = 16;
 /** For the table itself, at most. */
 const TABLE_BYTES = 128;
@@ -14,7 +14,7 @@ const TABLE_BYTES = 128;
 /** From 0 to 1, as the part of the bytes that is left. */
 export async function leftByCompression(file: Blob): Promise<number> {
   const count = Math.min(BLOCKS, Math.max(1, Math.floor(file.size / BLOCK_BYTES)));
-  const step = file.size / count;
+  const step = count === 1 ? 0 : (file.size - BLOCK_BYTES) / (count - 1);
   let bytes = 0;
   let left = 0;
   for (let block = 0; block < count; block++) {
