@@ -20,6 +20,7 @@ import { functionsOf } from '../js/session/functions.js';
 import { Handle } from '../js/session/handle.js';
 import type { HandleOptions, Host } from '../js/session/host.js';
 import type { PartJob } from '../js/session/run.js';
+import { takesValues } from '../js/session/view.js';
 import { plannedFiles } from '../js/worker/plan-facts.js';
 import { type CalibrationFiles, openCalibration } from './calibration-files.js';
 import type { FileTypes, QuantizeResult } from './file-types.js';
@@ -201,8 +202,8 @@ class NodeModel extends Handle<NodeTypes> {
 }
 
 function termsOf({ configuration, force, resumes, part }: QuantizeRequest): OutputTerms {
-  const { container, dequantize } = configuration;
-  return { container, force, resumes, part, keepsCodes: dequantize === null };
+  const { container } = configuration;
+  return { container, force, resumes, part, keepsCodes: !takesValues(configuration) };
 }
 
 /** What a run that goes on may be spared: nothing was wrong with what was asked for. */

@@ -11,9 +11,16 @@ export type Scheme = (typeof SCHEMES)[number];
 export const STRATEGIES = ['tensor', 'channel', 'group'] as const;
 export type Strategy = (typeof STRATEGIES)[number];
 
-/** How scales are chosen: from the extremes (round to nearest), or searched for the smallest squared error. */
+/**
+ * How scales are chosen: from the extremes (round to nearest), or searched for the smallest squared error; `gptq` also
+ * chooses codes together, for the smallest error of what the layer puts out.
+ */
 export const METHODS = ['rtn', 'mse', 'gptq'] as const;
 export type Method = (typeof METHODS)[number];
+
+/** What may be asked for: `auto` is the best that the data allow. */
+export const WANTED_METHODS = ['auto', ...METHODS] as const;
+export type WantedMethod = (typeof WANTED_METHODS)[number];
 
 export const BITS = [4, 8, 16] as const;
 export type Bits = (typeof BITS)[number];
@@ -33,7 +40,11 @@ export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 export const CONTAINERS = ['safetensors', 'pt'] as const;
 export type Container = (typeof CONTAINERS)[number];
 
-/** What codes become: `auto` is the dtype of their scales. */
+/** How scales are stored: `auto` is the dtype of the weights, and BF16 for 4-bit groups of wider ones. */
+export const SCALE_TYPES = ['auto', 'F32', 'F16', 'BF16'] as const;
+export type ScaleType = (typeof SCALE_TYPES)[number];
+
+/** What codes become: `auto` is the dtype of the weights that they were made of. */
 export const DEQUANTIZED_TYPES = ['auto', 'F32', 'F16', 'BF16'] as const;
 export type DequantizedType = (typeof DEQUANTIZED_TYPES)[number];
 

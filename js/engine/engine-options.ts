@@ -11,6 +11,7 @@ type Elsewhere =
   | 'stripPrefix'
   | 'calibration'
   | 'dequantize'
+  | 'requantize'
   | 'maxShardSize'
   | 'zstdLevel'
   | keyof ResolvedPatterns;
@@ -43,6 +44,7 @@ export function engineOptions(
     stripPrefix,
     calibration,
     dequantize,
+    requantize,
     maxShardSize,
     zstdLevel,
     ignore,

@@ -8,7 +8,7 @@ import { pickleWarnings } from '../api/file-warnings.js';
 import { type Json, parseJson, toJson } from '../api/json.js';
 import type { RunOptions } from '../api/options.js';
 import { type OptionToken, option, say } from '../api/sentence.js';
-import type { Quantization, Warning } from '../api/types.js';
+import type { Configuration, Quantization, Warning } from '../api/types.js';
 import type { DataProblems, OpenOptions } from '../engine/wasm.js';
 import { completeWarnings, dataWarnings } from '../report/data-warnings.js';
 import { type RemoteFile, withFile } from './session.js';
@@ -37,18 +37,22 @@ export interface Calibrated {
   readonly problems: DataProblems | undefined;
 }
 
-/** From now on the model's plans use these. A calibration that they use already is not sent again. */
+/**
+ * From now on the model's plans use these. A calibration that they use already is not sent again. `asGiven`: to become
+ * another calibration, which says what the data had.
+ */
 export async function calibrateWith<Source>(
   model: RemoteFile<Source, unknown, unknown>,
   parts: readonly CalibrationPart<Source>[],
   run: RunOptions,
+  { asGiven = false } = {},
 ): Promise<Calibrated> {
   const [first, ...others] = parts;
   const given = first?.kind === 'calibration' ? first.document : null;
   if (given !== model.calibration) {
-    const json = given === null ? null : asJson(given);
+    const json = given === null ? null : (asGiven ? asJson : withoutData)(given);
     await model.request('setCalibration', json, { signal: run.signal });
-    model.calibration = given;
+    model.calibration = asGiven && given !== null ? undefined : given;
   }
   const found: DataProblems[] = [];
   const pickles: Warning[] = [];
@@ -84,13 +88,20 @@ function addData<Source>(
   });
 }
 
-/** The captured inputs themselves, in their order, if there are methods that need them; none otherwise. */
+/**
+ * The captured inputs themselves, in their order, if there are layers whose method needs them; none otherwise. Throws if
+ * the method was asked for and there is a calibration that stands for inputs.
+ */
 export function inputsFor<Source>(
+  { method, overrides }: Pick<Configuration, 'method' | 'overrides'>,
   tensors: readonly { readonly quantization?: Pick<Quantization, 'method'> }[],
   parts: readonly CalibrationPart<Source>[],
 ): readonly Source[] {
+  if ([method, ...overrides.map((override) => override.method)].includes('gptq')) {
+    return sourcesOf(parts, 'The method gptq');
+  }
   if (!tensors.some(({ quantization }) => quantization?.method === 'gptq')) return [];
-  return sourcesOf(parts, 'The method gptq');
+  return parts.flatMap((part) => (part.kind === 'data' ? [part.source] : []));
 }
 
 /** Where a calibration is kept, from its claim on: a file that is whole or absent. */
@@ -129,6 +140,24 @@ export function writeStatistics<Source, Sink, Output>(
   return openRest(0);
 }
 
+/**
+ * A calibration as somebody gives it: the data that it tells of are not there, and second moments cannot be made of it.
+ * What is no calibration stays as it is, for the engine to refuse.
+ */
+function withoutData(document: Calibration | Json<Calibration>): Json<Calibration> {
+  const json = asJson(document);
+  try {
+    const { modules, ...facts } = parseJson(json);
+    const lacking = Object.entries(modules).map(([name, module]) => {
+      const lacks = (module.lacks ?? []).filter((lack) => lack !== 'outer');
+      return [name, { ...module, lacks: [...lacks, 'outer' as const] }] as const;
+    });
+    return toJson({ ...facts, modules: Object.fromEntries(lacking) });
+  } catch {
+    return json;
+  }
+}
+
 function sourcesOf<Source>(
   parts: readonly CalibrationPart<Source>[],
   who: string | OptionToken,
@@ -147,8 +176,7 @@ export async function calibrationOf<Source>(
   model: RemoteFile<Source, unknown, unknown>,
   signal: AbortSignal | undefined,
 ): Promise<Json<Calibration> | null> {
-  if (model.calibration === undefined) return model.request('calibration', null, { signal });
-  return model.calibration === null ? null : asJson(model.calibration);
+  return model.calibration === null ? null : model.request('calibration', null, { signal });
 }
 
 function asJson(document: Calibration | Json<Calibration>): Json<Calibration> {

@@ -54,7 +54,7 @@ import { type FileOf, type ModelIn, ModelPlace, type SessionOf } from './model-p
 import { checkPlanned, explained } from './plan-check.js';
 import { type PartJob, type Quantized, runJob } from './run.js';
 import { type ValidateChoices, validateModel } from './validate.js';
-import { viewOf } from './view.js';
+import { takesValues, viewOf } from './view.js';
 
 /** How a host has an output written. */
 export interface Writing<Types extends HostTypes> {
@@ -116,7 +116,10 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
     const { beside } = this.place.input;
     checkBeside(beside);
     return this.place.withData({}, calibration, async (parts) => {
-      const file = await this.#file(this.#joined, {});
+      const { input, opening } = this.place;
+      const file = await (configuration.requantize
+        ? this.place.open(input, opening, 'unsound', {})
+        : this.#file(this.#joined, {}));
       const { warnings } = await calibrateWith(file, parts, {});
       const { plan, before } = await file
         .request('planDocument', { configuration, divides: !isOne, unfit: [] })
@@ -125,7 +128,7 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
         });
       const document = parseJson(plan);
       checkPlanned(beside, configuration, quantizedTie(document.tensors));
-      inputsFor(document.tensors, parts);
+      inputsFor(configuration, document.tensors, parts);
       return {
         configuration,
         ...document,
@@ -182,7 +185,7 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
     const { input, opening } = this.place;
     const { beside } = input;
     checkBeside(beside);
-    const view = configuration.dequantize === null ? 'raw' : 'unsound';
+    const view = takesValues(configuration) ? 'unsound' : 'raw';
     const options = viewOf(input, opening, view);
     const open = () => this.place.open(input, opening, view, run);
     const { source, isPacked = false } = input;
@@ -231,7 +234,7 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
     return this.place.withData(run, inputs, async (parts) => {
       run.onProgress?.({ stage: 'plan', bytes: 0, totalBytes: 0, fraction: 0, tensor: '' });
       const file = await this.#file(false, run);
-      const found = await calibrateWith(file, parts, run);
+      const found = await calibrateWith(file, parts, run, { asGiven: true });
       const json = await calibrationOf(file, run.signal);
       if (json === null) throw new MonoquantError('internal', 'There is no calibration.');
       const catalog = parseJson(await file.request('catalog', null, { signal: run.signal }));

@@ -14,16 +14,26 @@ import type { Configuration } from '../api/types.js';
  */
 export function checkPlanned(
   { saysQuantized, tiesEmbeddings }: BesideWeights,
-  { bits }: Configuration,
+  { bits, requantize }: Configuration,
   quantizedTie: QuantizedTie | undefined,
 ): void {
   if (bits === 'none') return;
-  if (saysQuantized !== undefined) throw saidOtherwise(saysQuantized);
+  if (saysQuantized !== undefined && !requantize) throw saidOtherwise(saysQuantized);
   if (tiesEmbeddings && quantizedTie !== undefined) throw tied(quantizedTie);
 }
 
-/** A pattern of the head matches nothing if the file has no tensor for it: the reason is better than a guess. */
+/**
+ * With what the engine does not know: which option helps; and that a pattern of the head matches nothing because the
+ * file has no tensor for it.
+ */
 export function explained(error: unknown, { tiesEmbeddings }: BesideWeights): unknown {
+  if (error instanceof MonoquantError && error.code === 'already-quantized') {
+    return new MonoquantError(error.code, error.message, {
+      suggestion: say`Begin with the original model. If there is none any more, ${option('requantize', true)} quantizes what the codes stand for.`,
+      tensor: error.tensor,
+      cause: error,
+    });
+  }
   const isUnmatched = error instanceof MonoquantError && error.code === 'pattern-unmatched';
   if (!isUnmatched || !tiesEmbeddings || !/"[^"]*(head|proj_out)[^"]*"/.test(error.message)) {
     return error;

@@ -207,7 +207,7 @@ class Run<Source, Sink, Output> {
     checkPlanned(beside, configuration, facts.quantizedTie);
     const tensors = rowsOf(facts.tensors);
     const warnings = [...facts.warnings, ...this.#dataWarnings];
-    inputsFor(tensors, this.#job.calibration);
+    inputsFor(configuration, tensors, this.#job.calibration);
     if (configuration.bits !== 'none') gateWork(tensors, warnings);
     if (configuration.dequantize !== null) gateCodes(tensors, warnings);
     gateWarnings(warnings, gates);
@@ -266,7 +266,7 @@ class Run<Source, Sink, Output> {
     tensors: PlannedRun['tensors'],
     work: (inputs: readonly (readonly number[])[]) => Promise<Answer>,
   ): Promise<Answer> {
-    const sources = inputsFor(tensors, this.#job.calibration);
+    const sources = inputsFor(this.#job.configuration, tensors, this.#job.calibration);
     const { signal } = this.#job.run;
     const opened: number[][] = this.#files.map(() => []);
     const openRest = (file: number, source: number): Promise<Answer> => {

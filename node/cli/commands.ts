@@ -32,13 +32,11 @@ export const COMMANDS: readonly Command[] = [
     notes: [
       'PATTERN is the name of a tensor or module, with * for anything, or re: and a',
       `regex. CHOICES are ${OF_ONE_LAYER}, each with a value: bits:none.`,
-      'Flags beside --config win: other --bits also bring back the defaults of what',
-      'depends on them (mode, strategy, group size, method), lists are replaced.',
+      'Flags beside --config win; lists are replaced, other --bits reset what follows.',
     ],
     examples: [
       'monoquant quantize models/llama --bits 4 -o models/llama-int4/',
       "monoquant quantize model.safetensors --layer 'encoder=bits:4' --dry-run",
-      'monoquant quantize model.safetensors --config report.json',
     ],
     load: async () => (await import('./quantize.js')).runQuantize,
   }),

@@ -45,7 +45,7 @@ describe('info', () => {
       scheme: 'symmetric',
       strategy: 'group',
       groupSize: 32,
-      scaleDtype: 'F32',
+      scaleDtype: 'BF16',
     });
   });
 

@@ -223,7 +223,10 @@ describe('quantize', () => {
   });
 
   it('gives the same bytes from data as from their calibration', async () => {
-    for (const options of [{ ...ALL }, { ...ALL, bits: 4, groupSize: 16 } as const]) {
+    for (const options of [
+      { ...ALL },
+      { ...ALL, bits: 4, groupSize: 16, method: 'mse' } as const,
+    ]) {
       const direct = await withData([dataOf('safetensors')], options);
       const calibration = await calibrated([dataOf('safetensors')]);
       const stored = await host.quantize(model, { ...options, calibration });
@@ -275,7 +278,7 @@ describe('quantize', () => {
     const layer = [weights('a.weight', 'F32', [32, 64]), weights('lm_head.weight', 'F32', [8, 64])];
     const loud = (index: number) => (index % 64 === 5 ? 100 : 1) * Math.sin(index);
     const data = asFile([filled('a', 'F32', [64, 64], loud)]);
-    const options: PlanOptions = { bits: 4, groupSize: 64 };
+    const options: PlanOptions = { bits: 4, groupSize: 64, method: 'mse', scaleType: 'F32' };
     const weighed = await withData([data], options, modelOf(layer));
     const plain = await host.quantize(modelOf(layer), options);
     const errorOf = async (output: Bytes) => {

@@ -55,8 +55,8 @@ it('a quantized file is compared as its values', async () => {
   expect(found.sqnrDb).toBeCloseTo(10 * Math.log10(signal / noise), 9);
   expect(found.maxError).toBeCloseTo(peak, 9);
   expect(found.second?.quantization).toMatchObject({ bits: 4, groupSize: 32 });
-  // Codes of four bits, scales, and eight bytes a dimension of the shape are not among them.
-  expect(found.second?.bytes).toBe((24 * 160) / 2 + ((24 * 160) / 32) * 4);
+  // Codes of four bits, scales of 16 bits, and eight bytes a dimension of the shape are not among them.
+  expect(found.second?.bytes).toBe((24 * 160) / 2 + ((24 * 160) / 32) * 2);
   expect(tensorOf(comparison, 'norm.weight').verdict).toBe('identical');
 });
 

@@ -105,6 +105,16 @@ describe('blocks of every type', () => {
       expect(message).toContain('Q4_0');
     }
   });
+
+  it('are quantized by request, as the values that they stand for', async () => {
+    const rows = new Uint8Array(64 * 2 * 18).map((_, i) => (i % 18 === 1 ? 0x2c : i * 37)); // Q4_0
+    const blocks = { name: 'blk.0.attn_q.weight', type: 'Q4_0', shape: [64, 64], bytes: rows };
+    const model = writeGguf([blocks]);
+    const { output: values } = await host.dequantize(model, ONE);
+    const how = { bits: 8, ...ONE } as const;
+    const again = await host.quantize(model, { ...how, requantize: true });
+    expectSameBytes(again.output, (await host.quantize(values, how)).output, 'of the values');
+  });
 });
 
 it('plain numbers are quantized and copied as from any file', async () => {

@@ -60,8 +60,8 @@ describe('PyTorch', () => {
     ['pt_aff_quint8', { bits: 8, scheme: 'asymmetric', strategy: 'tensor' }],
     ['pc_sym_int4', { bits: 4, strategy: 'channel' }],
     ['pc_aff_uint4', { bits: 4, strategy: 'channel', scheme: 'asymmetric' }],
-    ['g32_sym_int4', { bits: 4, groupSize: 32 }],
-    ['g32_aff_uint4', { bits: 4, groupSize: 32, scheme: 'asymmetric' }],
+    ['g32_sym_int4', { bits: 4, groupSize: 32, scaleType: 'F32' }],
+    ['g32_aff_uint4', { bits: 4, groupSize: 32, scaleType: 'F32', scheme: 'asymmetric' }],
   ];
 
   it.each(cases)('%s', async (prefix, options) => {

@@ -69,6 +69,40 @@ describe('gptq', () => {
     });
   });
 
+  it('is what 4 bits are with inputs at hand, and no other bits', async () => {
+    const [asked, best] = [await quantized({ method: 'gptq' }), await quantized({})];
+    expectSameBytes(best.output, asked.output, 'as asked for');
+    expect(best.report.warnings).toEqual(asked.report.warnings);
+    const { report } = await quantized({ bits: 8, groupSize: -1 });
+    expect(report.tensors.map(({ quantization }) => quantization?.method)).toEqual([
+      'rtn',
+      'rtn',
+      'rtn',
+    ]);
+  });
+
+  it('is not done with a calibration, which has none', async () => {
+    const calibration = await host.withData(DATA, (data) => host.calibrate(MODEL, data));
+    const { report } = await host.quantize(MODEL, { ...OPTIONS, calibration });
+    expect(report.tensors.map(({ quantization }) => quantization?.method)).toEqual([
+      'mse',
+      'mse',
+      'mse',
+    ]);
+    // Layers of which only the data beside it know have both.
+    const [up, down] = [inputs('up', 150, 7), inputs('down', 150, 8)].map((tensor, index) => ({
+      name: `${index}.safetensors`,
+      bytes: writeSafetensors([tensor]),
+    }));
+    if (up === undefined || down === undefined) throw new Error('two files');
+    const told = await host.withData([down], (data) => host.calibrate(MODEL, data));
+    const mixed = await host.withData([up], (data) =>
+      host.quantize(MODEL, { ...OPTIONS, calibration: [told, data].flat() }),
+    );
+    const methods = mixed.report.tensors.map(({ quantization }) => quantization?.method);
+    expect(methods).toEqual(['mse', 'mse', 'gptq']);
+  });
+
   it('says what layers compute, as executing them shows, and is judged by that', async () => {
     const gptq = await quantized({ method: 'gptq' });
     const { tensors } = await host.withData(DATA.slice(0, 1), (calibration) =>
@@ -110,7 +144,10 @@ describe('gptq', () => {
   });
 
   it('can be chosen for single layers', async () => {
-    const { report } = await quantized({ overrides: [{ pattern: 'up.*', method: 'gptq' }] });
+    const { report } = await quantized({
+      method: 'mse',
+      overrides: [{ pattern: 'up.*', method: 'gptq' }],
+    });
     const methods = report.tensors.map(({ quantization }) => quantization?.method);
     expect(methods.filter((method) => method === 'gptq')).toHaveLength(1);
   });

@@ -137,6 +137,23 @@ describe('read to the bit', () => {
       for (const bits of [4, 8, 16] as const) {
         const again = await helpfulFailureOf(host.quantize(model, { bits, ...ONE }));
         expect(again.code).toBe('already-quantized');
+        expect(again.suggestion).toContain('requantize');
+      }
+      // By request, what the codes stand for is quantized.
+      for (const bits of [4, 8] as const) {
+        const how = { bits, minElements: 0, scaleType: 'F32', ...ONE } as const;
+        const again = await host.quantize(model, { ...how, requantize: true });
+        const plain = await host.quantize(output, how);
+        const [twice, once] = [again.output, plain.output].map(readSafetensors);
+        const parts = [...(once?.tensors.keys() ?? [])].filter((name) => name.startsWith(tensor));
+        expect(parts.length).toBeGreaterThan(1);
+        for (const part of parts) {
+          const bytes = twice?.tensors.get(part)?.bytes ?? new Uint8Array();
+          expectSameBytes(bytes, once?.tensors.get(part)?.bytes ?? new Uint8Array(1), part);
+        }
+        expect(again.report.outputConfig.quantization).toMatchObject({
+          quant_method: 'compressed-tensors',
+        });
       }
     },
   );

@@ -70,6 +70,25 @@ describe('effects', () => {
     [{ bits: 4 }, { method: 'rtn' }, (plan) => wide(plan).quantization?.method, ['mse', 'rtn']],
     [{}, { method: 'mse' }, (plan) => wide(plan).quantization?.method, ['rtn', 'mse']],
     [
+      { bits: 4, method: 'rtn' },
+      { method: 'auto' },
+      (plan) => wide(plan).quantization?.method,
+      ['rtn', 'mse'],
+    ],
+    [
+      { bits: 4 },
+      { scaleType: 'F32' },
+      (plan) => wide(plan).quantization?.scaleDtype,
+      ['BF16', 'F32'],
+    ],
+    [{}, { scaleType: 'F16' }, (plan) => wide(plan).outputs.at(-1)?.dtype, ['F32', 'F16']],
+    [
+      { bits: 4 },
+      { groupSize: -1 },
+      (plan) => wide(plan).quantization?.scaleDtype,
+      ['BF16', 'F32'],
+    ],
+    [
       { strategy: 'tensor' },
       { method: 'mse' },
       (plan) => /too much for a search/.test(wide(plan).explanation),
@@ -121,7 +140,7 @@ describe('effects', () => {
           scheme: 'symmetric',
           strategy: 'group',
           groupSize: 128,
-          scaleDtype: 'F32',
+          scaleDtype: 'BF16',
           method: 'mse',
         },
         {
@@ -156,7 +175,7 @@ describe('effects', () => {
           scheme: 'asymmetric',
           strategy: 'group',
           groupSize: 64,
-          scaleDtype: 'F32',
+          scaleDtype: 'BF16',
           method: 'mse',
         },
         {
@@ -164,7 +183,7 @@ describe('effects', () => {
           scheme: 'asymmetric',
           strategy: 'group',
           groupSize: 32,
-          scaleDtype: 'F32',
+          scaleDtype: 'BF16',
           method: 'rtn',
         },
       ],
@@ -205,7 +224,8 @@ describe('effects', () => {
     // There is only one format to choose; a model that is open has been opened with its key and its prefix;
     // and what the others change shows where files of their kind are: PyTorch's, of codes, of captured inputs.
     const elsewhere = [
-      ...['format', 'key', 'stripPrefix', 'container', 'zstdLevel', 'duplicateTies', 'dequantize'],
+      ...['format', 'key', 'stripPrefix', 'container', 'zstdLevel', 'duplicateTies'],
+      ...['dequantize', 'requantize'],
       ...['static', 'calibration', 'observer', 'percentile', 'minInputSqnr', 'inputScheme'],
     ];
     expect(all.filter((key) => !tried.has(key)).sort()).toEqual(elsewhere.sort());

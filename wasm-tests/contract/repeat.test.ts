@@ -14,8 +14,10 @@ import {
   METHODS,
   MODES,
   type PlanOptions,
+  SCALE_TYPES,
   SCHEMES,
   STRATEGIES,
+  WANTED_METHODS,
 } from '#package';
 import type { PlannedModel } from '../host/host.js';
 import { failureOf } from '../support/failures.js';
@@ -54,7 +56,8 @@ function anyOptions(random: Random): PlanOptions {
     ...often(0.3, () => ({ scheme: oneOf(SCHEMES) })),
     ...often(0.2, () => ({ strategy: oneOf(STRATEGIES) })),
     ...often(0.2, () => ({ groupSize: oneOf(GROUP_SIZES) })),
-    ...often(0.3, () => ({ method: oneOf(METHODS) })),
+    ...often(0.3, () => ({ method: oneOf(WANTED_METHODS) })),
+    ...often(0.2, () => ({ scaleType: oneOf(SCALE_TYPES) })),
     ...often(0.2, () => ({ floatType: oneOf(FLOAT_TYPES) })),
     ...often(0.2, () => ({ container: oneOf(CONTAINERS) })),
     ...often(0.2, () => ({ duplicateTies: random.below(2) > 0 })),

@@ -35,6 +35,8 @@ it.each(
   const run = await runOn(MODEL, options);
   expect(run.output.length).toBe(run.plan.sizes.outputBytes);
   const quantized: string[] = [];
+  const isWide = (dtype: string) => dtype === 'F64' || dtype === 'F32';
+  const isFine = options.bits === 4 && options.groupSize !== undefined; // scales take 16 bits
   for (const planned of run.plan.tensors) {
     const { name, dtype, kind, decision } = planned;
     const source = sourceOf(run, name);
@@ -47,7 +49,7 @@ it.each(
       bits: options.bits,
       scheme: options.scheme,
       method: options.method ?? 'rtn',
-      scaleDtype: dtype === 'F64' ? 'F32' : dtype,
+      scaleDtype: isWide(dtype) ? (isFine ? 'BF16' : 'F32') : dtype,
     });
     expectReported(run.report, name, expectQuantizedWell(source, run.file, planned));
   }

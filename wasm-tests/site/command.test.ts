@@ -10,6 +10,7 @@ import { expect, it } from 'vitest';
 import { open } from '#package/node';
 import { commandOf, type Options, outputName } from '../../web/page/command.js';
 import { CLI, Folder, start } from '../support/cli.js';
+import { DEEP } from '../support/deep.js';
 import { weights } from '../support/models.js';
 import { Random } from '../support/random.js';
 import { writeSafetensors } from '../support/safetensors.js';
@@ -42,7 +43,7 @@ for (const name of MODELS) {
   writeFileSync(folder.at(name), bytes);
 }
 
-const CASES = 40;
+const CASES = DEEP ? 40 : 25;
 
 function optionsFrom(random: Random): Options {
   const one = <const Values extends readonly unknown[]>(...values: Values): Values[number] =>
@@ -59,6 +60,7 @@ function optionsFrom(random: Random): Options {
   const scaled = {
     ...some({ scheme: one('symmetric', 'asymmetric') }),
     ...some({ method: one('rtn', 'mse') }),
+    ...some({ scaleType: one('F32', 'F16', 'BF16') }),
     ...some(bits === 4 ? grouped : one(grouped, { strategy: one('tensor', 'channel') })),
   };
   const override = one(

@@ -56,9 +56,10 @@ calibration::ModuleStatistics make_statistics(Choices &choices, Random &random, 
     statistics.per_channel += samples;
   }
   statistics.observer = observer.state();
-  if (choices.chance(4)) { // as a file of statistics leaves it
+  statistics.lacks.outer = true; // the inputs themselves are not there
+  if (choices.chance(4)) {       // as a file of statistics leaves it
     statistics.lacks.distribution = true;
-    statistics.lacks.outer = choices.flag();
+    choices.flag();
     statistics.lacks.range = choices.flag();
     const quant::ObservedRange range = statistics.observer.min_max;
     statistics.observer = {};

@@ -12,6 +12,7 @@ namespace {
 /// Without gptq, which needs captured inputs beside the model: cpp/tests/run/gptq_stage_test.cc.
 constexpr std::string_view kMethods[] = {"rtn", "mse"};
 
+constexpr std::string_view kScaleTypes[] = {"F32", "F16", "BF16", "auto"};
 constexpr int64_t kGroups[] = {128, 32, 64, 16, 256, -1};
 constexpr double kPercentiles[] = {99.99, 100, 50.5, 99};
 constexpr uint64_t kMinElements[] = {0, 512, 1, 17, 100'000};
@@ -124,6 +125,12 @@ Json make_options(Choices &choices, const catalog::Catalog &catalog) {
     options["dequantizedType"] = choices.flag() ? "F32" : "auto";
   }
   options["unfit"] = Json::array();
+  if (choices.chance(4)) {
+    options["scaleType"] = choices.pick(kScaleTypes);
+  }
+  if (choices.chance(6)) {
+    options["method"] = "auto";
+  }
   return options;
 }
 

@@ -90,10 +90,12 @@ struct Opening {
   std::string quantization_config = {}; // the same configuration's, as JSON text
 };
 
-/// Keys of the metadata that speak of quantized tensors: the configuration that loaders read, as JSON text, and who
-/// made the codes.
-inline constexpr std::string_view kQuantizationConfig = "quantization_config";
+/// Keys of the metadata that speak of quantized tensors: the configuration that loaders read, as JSON text; who made
+/// the codes; and of which dtype the weights were, if that of their scales does not say it.
 inline constexpr std::string_view kQuantizedBy = "quantized_by";
+inline constexpr std::string_view kQuantizationConfig = "quantization_config";
+inline constexpr std::string_view kQuantizedFrom = "quantized_from";
+bool is_of_quantization(std::string_view key);
 /// Whether a note of a safetensors file speaks of the file, whatever its tensors are called.
 bool is_of_file(std::string_view key);
 
@@ -124,6 +126,8 @@ struct Catalog {
   [[nodiscard]] std::string_view quantization_config() const;
   /// The one among the metadata; empty where there is none.
   [[nodiscard]] std::string_view own_quantization_config() const;
+  /// The value of one of those keys; empty where there is none.
+  [[nodiscard]] std::string_view quantization_note(std::string_view key) const;
 };
 
 /// The catalog as TypeScript's Catalog.

@@ -137,15 +137,23 @@ void write_metadata(JsonWriter &json, const Catalog &catalog) {
 
 } // namespace
 
-std::string_view Catalog::own_quantization_config() const {
+bool is_of_quantization(std::string_view key) {
+  return key == kQuantizationConfig || key == kQuantizedBy || key == kQuantizedFrom;
+}
+
+std::string_view Catalog::quantization_note(std::string_view key) const {
   for (const auto *entries : {&quantization_metadata, &metadata}) {
-    for (const auto &[key, value] : *entries) {
-      if (key == kQuantizationConfig) {
+    for (const auto &[own, value] : *entries) {
+      if (own == key) {
         return value;
       }
     }
   }
   return {};
+}
+
+std::string_view Catalog::own_quantization_config() const {
+  return quantization_note(kQuantizationConfig);
 }
 
 std::string_view Catalog::quantization_config() const {

@@ -30,9 +30,7 @@ void restore_ties(Catalog &catalog) {
 
 } // namespace
 
-bool is_of_file(std::string_view key) {
-  return key == "format" || key == kQuantizationConfig || key == kQuantizedBy;
-}
+bool is_of_file(std::string_view key) { return key == "format" || is_of_quantization(key); }
 
 Catalog from_safetensors(container::SafetensorsFile file, uint64_t file_bytes) {
   Catalog catalog;

@@ -94,6 +94,7 @@ Joining::Joining(catalog::Catalog &catalog, const ByteWindow &window)
   }
   forget(catalog::kQuantizationConfig);
   forget(catalog::kQuantizedBy);
+  forget(catalog::kQuantizedFrom);
 }
 
 void Joining::forget(std::string_view key) {

@@ -248,7 +248,8 @@ private:
     const bool is_linear = tensor.kind == LayerKind::kLinear || tensor.kind == LayerKind::kHead;
     const ModuleStatistics *statistics = statistics_of(catalog::module_name(tensor.name));
     const bool has_outer = statistics != nullptr && !statistics->lacks.outer;
-    if (statistics != nullptr && !has_outer && is_linear) {
+    const bool is_asked_for = entry.quantize()->asked_method == quant::Method::kGptq;
+    if (is_asked_for && statistics != nullptr && !has_outer && is_linear) {
       only_squares_.add(tensor.name);
     }
     if (entry.quantize()->importance && has_outer && is_linear && layer != layers_.end() &&

@@ -11,6 +11,11 @@
 namespace monoquant::plan {
 namespace {
 
+/// By Method; the last one stands for whichever the data allow.
+constexpr std::string_view kWantedMethodWords[] = {"rtn", "mse", "gptq", "auto"};
+static_assert(std::equal(std::begin(quant::kMethodWords), std::end(quant::kMethodWords),
+                         std::begin(kWantedMethodWords)));
+
 /// Reads members of one JSON object; the first wrong one is remembered as the error.
 class OptionReader {
 public:
@@ -82,6 +87,21 @@ public:
     }
   }
 
+  /// A method by its name, or "auto".
+  void read(const char *key, WantedMethod &field) {
+    if (has(key)) {
+      const size_t method = word(key, kWantedMethodWords);
+      field = method < std::size(quant::kMethodWords) ? WantedMethod(quant::Method(method))
+                                                      : WantedMethod();
+    }
+  }
+
+  void read(const char *key, std::optional<WantedMethod> &field) {
+    if (has(key)) {
+      read(key, field.emplace());
+    }
+  }
+
   /// A layout by its name.
   void read(const char *key, const layout::Layout *&field) {
     if (has(key)) {
@@ -149,9 +169,9 @@ private:
 
 constexpr std::string_view kFloatWords[] = {"F16", "BF16"};
 constexpr Dtype kFloats[] = {Dtype::kF16, Dtype::kBF16};
-constexpr std::string_view kDequantizedWords[] = {"F16", "BF16", "F32", "auto"};
-constexpr std::optional<Dtype> kDequantized[] = {Dtype::kF16, Dtype::kBF16, Dtype::kF32,
-                                                 std::nullopt};
+constexpr std::string_view kWantedFloatWords[] = {"F16", "BF16", "F32", "auto"};
+constexpr std::optional<Dtype> kWantedFloats[] = {Dtype::kF16, Dtype::kBF16, Dtype::kF32,
+                                                  std::nullopt};
 constexpr std::string_view kUnfitWords[] = {"non-finite", "overflow"};
 constexpr Reason kUnfit[] = {Reason::kNonFinite, Reason::kOverflow};
 // Powers of two, so that groups fit into the parts that long rows are cut into.
@@ -301,7 +321,10 @@ Result<Options> parse_options(std::string_view json, size_t tensor_count) {
     options.float_type = kFloats[reader.word("floatType", kFloatWords)];
   }
   if (reader.has("dequantizedType")) {
-    options.dequantized_type = kDequantized[reader.word("dequantizedType", kDequantizedWords)];
+    options.dequantized_type = kWantedFloats[reader.word("dequantizedType", kWantedFloatWords)];
+  }
+  if (reader.has("scaleType")) {
+    options.scale_type = kWantedFloats[reader.word("scaleType", kWantedFloatWords)];
   }
   for (const Json &item : reader.array("overrides")) {
     options.overrides.push_back(read_override(item, tensor_count, error));

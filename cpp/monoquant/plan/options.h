@@ -22,13 +22,16 @@
 
 namespace monoquant::plan {
 
+/// Nothing: the best that is known of the inputs allows.
+using WantedMethod = std::optional<quant::Method>;
+
 /// What to do with a tensor: codes of 4 or 8 bits, a 16-bit float, or nothing.
 struct Treatment {
   uint32_t bits = 8; // 4, 8 or 16; 0: leave it alone
   bool symmetric = true;
   quant::Strategy strategy = quant::Strategy::kChannel;
   uint64_t group_size = 0; // where the strategy is kGroup
-  quant::Method method = quant::Method::kRtn;
+  WantedMethod method = {};
 };
 
 struct Override {
@@ -36,7 +39,7 @@ struct Override {
   std::optional<uint32_t> bits; // 0: leave it alone
   std::optional<bool> symmetric;
   std::optional<int64_t> group_size; // -1: per channel
-  std::optional<quant::Method> method;
+  std::optional<WantedMethod> method;
 };
 
 /// A tensor whose values, met in an earlier run, cannot be stored as planned.
@@ -64,6 +67,7 @@ struct Options {
   // Change no value: of what is below, only the type of dequantized tensors matters.
   bool copy_all = false;
   Treatment treatment;
+  std::optional<Dtype> scale_type;       // nothing: that of the weights, or a narrower one
   std::optional<Dtype> dequantized_type; // of what was stored as codes; nothing: that of its scales
   // kWeightsOnly: 8-bit codes are packed. kStatic: scales of activations are stored.
   execute::ActivationMode activations = execute::ActivationMode::kDynamic;
@@ -96,7 +100,7 @@ template <typename Reader> void read_choices(Reader &reader, Options &options) {
   reader.read("duplicateTies", options.duplicate_ties);
   reader.read("scheme", options.treatment.symmetric, quant::kSchemeWords);
   reader.read("strategy", options.treatment.strategy, quant::kStrategyWords);
-  reader.read("method", options.treatment.method, quant::kMethodWords);
+  reader.read("method", options.treatment.method);
   reader.read("mode", options.activations, execute::kActivationWords);
   reader.read("percentile", options.percentile, 50, 100);
   reader.read("minInputSqnr", options.min_input_sqnr, 0, 100);
@@ -109,7 +113,7 @@ template <typename Reader> void read_choices(Reader &reader, Options &options) {
 /// Those that tensors may have each for itself.
 template <typename Reader> void read_choices(Reader &reader, Override &override) {
   reader.read("scheme", override.symmetric, quant::kSchemeWords);
-  reader.read("method", override.method, quant::kMethodWords);
+  reader.read("method", override.method);
 }
 
 /// Reads EngineOptions: what is absent is as in `Options`, and an option that nobody reads is an error.

@@ -29,23 +29,31 @@ void set(container::Metadata &metadata, std::string key, std::string value, bool
   }
 }
 
-/// Adds what loaders need to know about quantized tensors.
+/// Adds what loaders need to know about quantized tensors, and what dequantizing them does.
 void note_quantization(const Plan &plan, container::Metadata &metadata) {
-  if (!plan.quantization_config.empty()) {
-    set(metadata, std::string(catalog::kQuantizationConfig), plan.quantization_config, true);
-    // Whoever checks the file may then expect of each code that no other one is nearer.
-    const bool is_nearest =
-        std::none_of(plan.tensors.begin(), plan.tensors.end(), [](const TensorPlan &entry) {
-          const Quantize *quantize = entry.quantize();
-          return quantize != nullptr &&
-                 quant::facts_of(quantize->stored.scheme.method).needs_moments;
-        });
-    if (is_nearest) {
-      set(metadata, std::string(catalog::kQuantizedBy), "monoquant", true);
-    } else {
-      std::erase_if(metadata,
-                    [](const auto &entry) { return entry.first == catalog::kQuantizedBy; });
+  if (plan.quantization_config.empty()) {
+    return;
+  }
+  // Whoever checks the file may then expect of each code that no other one is nearer.
+  bool is_nearest = true;
+  bool is_wider = false; // than its scales
+  for (const TensorPlan &entry : plan.tensors) {
+    if (const Quantize *quantize = entry.quantize()) {
+      const quant::Scheme &scheme = quantize->stored.scheme;
+      is_nearest = is_nearest && !quant::facts_of(scheme.method).needs_moments;
+      is_wider = is_wider || (scheme.scale_dtype != Dtype::kF32 &&
+                              dtype_bits(plan.catalog->tensors[entry.source].dtype) > 16);
     }
+  }
+  std::erase_if(metadata, [](const auto &entry) {
+    return entry.first == catalog::kQuantizedBy || entry.first == catalog::kQuantizedFrom;
+  });
+  set(metadata, std::string(catalog::kQuantizationConfig), plan.quantization_config, true);
+  if (is_nearest) {
+    set(metadata, std::string(catalog::kQuantizedBy), "monoquant", true);
+  }
+  if (is_wider) {
+    set(metadata, std::string(catalog::kQuantizedFrom), std::string(dtype_name(Dtype::kF32)), true);
   }
 }
 

@@ -59,6 +59,7 @@ struct Copy {};
 struct Quantize {
   layout::Stored stored;
   uint64_t asked_group = 0; // the group size that was asked for, if it is another one
+  std::optional<quant::Method> asked_method = {}; // nothing: the best one
   // How much errors count, column by column: finite and not negative. Only for methods that take it; null: all alike.
   std::shared_ptr<const std::vector<float>> importance = {};
 };

@@ -50,7 +50,7 @@ std::vector<Wish> collect_wishes(const catalog::Catalog &catalog, const Options 
         const bool grouped = *override.bits == 4;
         treatment.strategy = grouped ? quant::Strategy::kGroup : quant::Strategy::kChannel;
         treatment.group_size = grouped ? kFallbackGroups[0] : 0;
-        treatment.method = grouped ? quant::Method::kMse : quant::Method::kRtn;
+        treatment.method = std::nullopt;
       }
       treatment.method = override.method.value_or(treatment.method);
       treatment.symmetric = override.symmetric.value_or(treatment.symmetric);
@@ -207,6 +207,15 @@ uint64_t fitting_group(uint64_t columns, uint64_t wanted) {
   return 0;
 }
 
+/// Searches pay for 4 bits. That of outputs is the best one, where something is known of the inputs; what is known of
+/// each layer's is seen later (plan_inputs).
+quant::Method best_method(const quant::Scheme &scheme, const Options &options) {
+  if (scheme.bits != 4) {
+    return quant::Method::kRtn;
+  }
+  return options.calibration ? quant::Method::kGptq : quant::Method::kMse;
+}
+
 /// A search needs all that shares a scale at once.
 void set_method(layout::Stored &stored, quant::Method method, std::string &explanation) {
   quant::Scheme &scheme = stored.scheme;
@@ -228,8 +237,33 @@ void set_method(layout::Stored &stored, quant::Method method, std::string &expla
   explanation += ", searched";
 }
 
-void quantize(TensorPlan &plan, const Tensor &tensor, const Treatment &treatment,
+/// Of the weights, which may be stored as codes: then their scales tell it.
+Dtype weight_type(const catalog::Catalog &catalog, const Tensor &tensor) {
+  if (!tensor.codes) {
+    return tensor.dtype;
+  }
+  const Dtype stored = tensor.codes->scale.dtype;
+  // Blocks hold products of scales, which are finer than the halves that these are made of.
+  const bool half = (stored == Dtype::kF16 || stored == Dtype::kBF16) &&
+                    !tensor.codes->value_blocks &&
+                    catalog.quantization_note(catalog::kQuantizedFrom).empty();
+  return half ? stored : Dtype::kF32;
+}
+
+/// That of the weights, so that whoever computes in it loses nothing. Groups of 4 bits have so many scales that those
+/// of wide weights would be a ninth of the file: BF16 reaches as far as F32 does, and codes are chosen for what is
+/// stored. With 8 bits, 255 steps of a scale that was rounded down are up to one less than the values need.
+Dtype scale_type(Dtype weights, const quant::Scheme &scheme) {
+  if (weights == Dtype::kF16 || weights == Dtype::kBF16) {
+    return weights;
+  }
+  const bool is_fine = scheme.bits == 4 && scheme.strategy == quant::Strategy::kGroup;
+  return is_fine ? Dtype::kBF16 : Dtype::kF32;
+}
+
+void quantize(TensorPlan &plan, const catalog::Catalog &catalog, const Treatment &treatment,
               const Options &options) {
+  const Tensor &tensor = catalog.tensors[plan.source];
   Quantize quantize{matrix_view(tensor)};
   layout::Stored &stored = quantize.stored;
   quant::Scheme &scheme = stored.scheme;
@@ -239,9 +273,6 @@ void quantize(TensorPlan &plan, const Tensor &tensor, const Treatment &treatment
   // Loaders know groups only in packed files.
   stored.weights_only = treatment.bits == 4 || options.weights_only() ||
                         treatment.strategy == quant::Strategy::kGroup;
-  const bool half = tensor.dtype == Dtype::kF16 || tensor.dtype == Dtype::kBF16;
-  scheme.scale_dtype = half ? tensor.dtype : Dtype::kF32;
-
   options.layout->fit(scheme, stored.weights_only); // make_plan refuses what cannot be
 
   std::string &explanation = plan.explanation;
@@ -257,6 +288,10 @@ void quantize(TensorPlan &plan, const Tensor &tensor, const Treatment &treatment
       quantize.asked_group = treatment.group_size;
     }
   }
+  if (scheme.codebook == quant::Codebook::kIntegers) { // else it is the layout's affair
+    scheme.scale_dtype =
+        options.scale_type.value_or(scale_type(weight_type(catalog, tensor), scheme));
+  }
   switch (scheme.strategy) {
   case quant::Strategy::kTensor:
     explanation += " per tensor";
@@ -271,12 +306,15 @@ void quantize(TensorPlan &plan, const Tensor &tensor, const Treatment &treatment
   if (quantize.asked_group != 0) {
     explanation += concat(" (", quantize.asked_group, " does not divide ", stored.columns, ")");
   }
-  set_method(stored, treatment.method, explanation);
+  quantize.asked_method = treatment.method;
+  set_method(stored, treatment.method.value_or(best_method(scheme, options)), explanation);
   plan.action = std::move(quantize);
 }
 
 /// As it is, or, of codes, the values that they stand for.
-void copy(TensorPlan &plan, const Tensor &tensor, const Wish &wish, const Options &options) {
+void copy(TensorPlan &plan, const catalog::Catalog &catalog, const Wish &wish,
+          const Options &options) {
+  const Tensor &tensor = catalog.tensors[plan.source];
   if (!tensor.codes) {
     plan.explanation = "copied bit for bit";
     return;
@@ -287,11 +325,7 @@ void copy(TensorPlan &plan, const Tensor &tensor, const Wish &wish, const Option
     plan.explanation = wish.unfit->explanation;
     return;
   }
-  const Dtype stored = tensor.codes->scale.dtype;
-  // Blocks hold products of scales, which are finer than the halves that these are made of.
-  const bool half =
-      !tensor.codes->value_blocks && (stored == Dtype::kF16 || stored == Dtype::kBF16);
-  const Dtype type = options.dequantized_type.value_or(half ? stored : Dtype::kF32);
+  const Dtype type = options.dequantized_type.value_or(weight_type(catalog, tensor));
   if (type != tensor.dtype) {
     plan.action = Convert{type};
   }
@@ -309,11 +343,14 @@ TensorPlan decide_one(const catalog::Catalog &catalog, size_t index, const Wish 
   TensorPlan plan;
   plan.source = index;
   if (options.copy_all) {
-    copy(plan, tensor, wish, options);
+    copy(plan, catalog, wish, options);
     return plan;
   }
   if (auto refusal = refuse(catalog, tensor, wish, options)) {
     leave_alone(plan, refusal->reason, std::move(refusal->explanation));
+    if (tensor.codes && wish.unfit == nullptr && weight_type(catalog, tensor) != tensor.dtype) {
+      plan.action = Convert{weight_type(catalog, tensor)};
+    }
     return plan;
   }
   plan.reason = wish.is_explicit ? Reason::kOverride : Reason::kRequested;
@@ -321,7 +358,7 @@ TensorPlan decide_one(const catalog::Catalog &catalog, size_t index, const Wish 
     plan.action = Convert{options.float_type};
     plan.explanation = concat("to ", dtype_name(options.float_type));
   } else {
-    quantize(plan, tensor, wish.treatment, options);
+    quantize(plan, catalog, wish.treatment, options);
   }
   return plan;
 }
@@ -347,7 +384,7 @@ void use_one_group_size(const catalog::Catalog &catalog, const std::vector<Wish>
     if (group_of(plan) != 0 && group_of(plan) != common) {
       Treatment treatment = wishes[plan.source].treatment;
       treatment.group_size = common;
-      quantize(plan, catalog.tensors[plan.source], treatment, options);
+      quantize(plan, catalog, treatment, options);
       plan.quantize()->asked_group = options.treatment.group_size;
       plan.explanation += concat(" (", options.treatment.group_size,
                                  " does not divide all rows of the ", whole, ")");

@@ -245,21 +245,23 @@ std::span<const float> BandEncoder::importance(uint64_t unit, size_t write) cons
 }
 
 std::optional<plan::Unfit> BandEncoder::find_unfit(const Slice &slice) const {
-  const uint32_t limit = tensor_->decision() == Decision::kConvert
-                             ? overflow_magnitude(tensor_->convert()->to)
-                             : kTooLargeForCodes;
+  const plan::Convert *convert = tensor_->convert();
+  const plan::Quantize *quantize = tensor_->quantize();
+  const Dtype scale = quantize == nullptr ? Dtype::kF32 : quantize->stored.scheme.scale_dtype;
+  const uint32_t limit =
+      convert == nullptr ? too_large_for_codes(scale) : overflow_magnitude(convert->to);
   for (uint64_t unit = slice.begin; unit < slice.end; ++unit) {
     const uint32_t magnitude = results_[static_cast<size_t>(unit - slice.begin)].magnitude;
     if (magnitude >= limit) {
       const bool finite = magnitude < kInfinityBits;
-      return plan::Unfit{tensor_->source,
-                         finite ? plan::Reason::kOverflow : plan::Reason::kNonFinite,
-                         concat(!finite ? "NaN, infinity or a value beyond f32"
-                                : tensor_->decision() == Decision::kConvert
-                                    ? "a value too large for the 16-bit type"
-                                    : "a value so large that its code may stand for infinity",
-                                ", among elements ", tiling_->unit_begin(unit), " to ",
-                                tiling_->unit_end(unit) - 1)};
+      return plan::Unfit{
+          tensor_->source, finite ? plan::Reason::kOverflow : plan::Reason::kNonFinite,
+          concat(!finite                ? "NaN, infinity or a value beyond f32"
+                 : convert != nullptr   ? "a value too large for the 16-bit type"
+                 : scale == Dtype::kF16 ? "a value too large for scales of F16"
+                                        : "a value so large that its code may stand for infinity",
+                 ", among elements ", tiling_->unit_begin(unit), " to ",
+                 tiling_->unit_end(unit) - 1)};
     }
   }
   return std::nullopt;

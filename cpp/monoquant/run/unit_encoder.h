@@ -19,8 +19,11 @@ namespace monoquant::run {
 using quant::kInfinityBits;
 using quant::Values;
 
-/// Bits of 2^126. Scales of larger values, rounded up, may make the outermost codes stand for more than f32 holds.
-inline constexpr uint32_t kTooLargeForCodes = 0x7E800000U;
+/// Bits of the smallest magnitude that does not become codes. From 2^126 on scales, rounded up, may make the outermost
+/// codes stand for more than f32 holds; below 2^18 they are at most 2 * 2^18 / 15, which F16 holds.
+inline constexpr uint32_t too_large_for_codes(Dtype scale_dtype) {
+  return scale_dtype == Dtype::kF16 ? 0x48800000U : 0x7E800000U;
+}
 
 /// What a unit leaves behind besides its codes.
 struct UnitResult {

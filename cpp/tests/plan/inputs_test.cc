@@ -308,6 +308,40 @@ TEST(Inputs, of_an_expert_that_is_hardly_used_are_partly_those_of_the_others) {
   EXPECT_FLOAT_EQ(first_of(2), 0);
 }
 
+/// Unless a method is asked for, each layer has the best one for what is known of its inputs, and nobody is warned.
+TEST(Inputs, choose_the_method) {
+  Calibration calibration;
+  calibration.modules["fc1"] = observed(64, 100, 1);
+  calibration.modules["fc2"] = observed(64, 100, 2);
+  calibration.modules["fc2"].lacks.outer = true;
+  calibration.modules["conv"] = observed(4, 100, 3);
+  const auto methods = [&](std::string_view method, bool with_data) {
+    Json options = test::int4_options(-1);
+    options["minElements"] = 0;
+    options.erase("method");
+    if (!method.empty()) {
+      options["method"] = method;
+    }
+    if (with_data) {
+      options["calibration"] = parse_json(calibration::calibration_json(calibration));
+    }
+    const Plan plan = test::plan_for(model(), options);
+    std::vector<quant::Method> found;
+    for (const std::string_view name : {"fc1.weight", "fc2.weight", "conv.weight"}) {
+      found.push_back(entry_of(plan, name).quantize()->stored.scheme.method);
+    }
+    return found;
+  };
+  using quant::Method;
+  constexpr auto kMse = Method::kMse;
+  const std::vector<Method> best = {Method::kGptq, kMse, kMse};
+  EXPECT_EQ(methods("", false), (std::vector<Method>{kMse, kMse, kMse}));
+  EXPECT_EQ(methods("", true), best);
+  EXPECT_EQ(methods("auto", true), best);
+  EXPECT_EQ(methods("mse", true), (std::vector<Method>{kMse, kMse, kMse}));
+  EXPECT_EQ(methods("gptq", true), best);
+}
+
 TEST(Inputs, that_lose_much_by_a_stored_scale_are_told_with_numbers) {
   Calibration calibration = full_calibration();
   const Plan fine = test::plan_for(model(), static_options(calibration));

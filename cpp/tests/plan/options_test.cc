@@ -90,7 +90,8 @@ TEST(Options, words_are_those_of_typescript) {
   }
   for (const auto &[list, key] :
        {std::pair("FLOAT_TYPES", "floatType"), std::pair("DEQUANTIZED_TYPES", "dequantizedType"),
-        std::pair("OUTPUT_FORMATS", "format")}) {
+        std::pair("SCALE_TYPES", "scaleType"), std::pair("OUTPUT_FORMATS", "format"),
+        std::pair("WANTED_METHODS", "method")}) {
     for (const std::string &word : test::words_of("js/api/schemes.ts", list)) {
       EXPECT_TRUE(parse(default_options_with(key, word))) << word;
     }
@@ -108,12 +109,13 @@ TEST(Options, a_layout_that_is_not_known_is_named) {
 TEST(Options, every_choice_is_read) {
   const auto options = parse(Json::parse(R"({"container":"pt","duplicateTies":true,"bits":4,
     "mode":"weights-only","scheme":"asymmetric",
-    "strategy":"group","groupSize":64,"method":"mse","floatType":"BF16","layers":["conv2d"],"defaultIgnore":false,
+    "strategy":"group","groupSize":64,"method":"mse","scaleType":"F16","floatType":"BF16","layers":["conv2d"],"defaultIgnore":false,
     "calibration":null,"observer":"histogram","percentile":99.5,"inputScheme":"asymmetric","dequantizedType":"BF16",
     "minElements":0,"ignore":[0,4],"overrides":[
       {"tensors":[1,2],"bits":"none"},
       {"tensors":[3],"bits":16},
-      {"tensors":[],"scheme":"symmetric","groupSize":-1,"method":"rtn"}],
+      {"tensors":[],"scheme":"symmetric","groupSize":-1,"method":"rtn"},
+      {"tensors":[1],"method":"auto"}],
     "unfit":[{"tensor":2,"reason":"overflow","explanation":"too large"},
              {"tensor":3,"reason":"non-finite","explanation":""}]})"));
   ASSERT_TRUE(options) << options.error().message;
@@ -126,13 +128,15 @@ TEST(Options, every_choice_is_read) {
   EXPECT_EQ(read.treatment.strategy, quant::Strategy::kGroup);
   EXPECT_EQ(read.treatment.group_size, 64U);
   EXPECT_EQ(read.treatment.method, quant::Method::kMse);
+  EXPECT_EQ(read.scale_type, Dtype::kF16);
   EXPECT_TRUE(read.weights_only());
   EXPECT_EQ(read.float_type, Dtype::kBF16);
   EXPECT_EQ(read.layers.count(), 1U);
   EXPECT_FALSE(read.default_ignore);
   EXPECT_EQ(read.min_elements, 0U);
   EXPECT_EQ(read.ignore, (std::vector<size_t>{0, 4}));
-  ASSERT_EQ(read.overrides.size(), 3U);
+  ASSERT_EQ(read.overrides.size(), 4U);
+  EXPECT_EQ(read.overrides[3].method, std::optional<WantedMethod>(std::in_place));
   EXPECT_EQ(read.overrides[0].bits, 0U);
   EXPECT_EQ(read.overrides[0].tensors, (std::vector<size_t>{1, 2}));
   EXPECT_EQ(read.overrides[0].symmetric, std::nullopt);

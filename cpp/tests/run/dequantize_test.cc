@@ -151,6 +151,23 @@ TEST(DequantizedType, IsThatOfTheScalesUnlessAsked) {
   }
 }
 
+/// Scales of 16 bits are enough for weights of 32, which is no reason to give these back with 16.
+TEST(DequantizedType, IsThatOfWeightsThatHadWiderOnesThanTheirScales) {
+  for (const Dtype dtype : {Dtype::kF32, Dtype::kF64, Dtype::kF16}) {
+    const Bytes source = test::make_file(model(dtype));
+    const MemoryRun quantized(test::plan_for(source, test::int4_options(32)), source);
+    const auto stored = test::parse_file(quantized.output());
+    EXPECT_EQ(stored.tensors.at("long.weight_scale").dtype,
+              dtype == Dtype::kF16 ? Dtype::kF16 : Dtype::kBF16);
+    const catalog::Catalog catalog = joined_catalog(quantized.output());
+    const MemoryRun run(test::plan_for(catalog, dequantize_options("auto")), quantized.output());
+    const auto file = test::parse_file(run.output());
+    EXPECT_EQ(file.tensors.at("long.weight").dtype,
+              dtype == Dtype::kF16 ? Dtype::kF16 : Dtype::kF32);
+    EXPECT_FALSE(file.header["__metadata__"].contains("quantized_from"));
+  }
+}
+
 TEST(DequantizedType, LeavesWhatIsTooLargeForItAsItIs) {
   Random random(8);
   auto big = test::random_weights(random, "big.weight", Dtype::kF32, {32, 32}, 0.05);

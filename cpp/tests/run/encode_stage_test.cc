@@ -421,6 +421,32 @@ void expect_found_and_left_alone(const Poisoned &made, const Json &options,
   }
 }
 
+TEST(EncodeStage, scales_of_f16_hold_values_below_2_18) {
+  Random random(33);
+  FileTensor fits = test::random_weights(random, "fits.weight", Dtype::kF32, {16, 64});
+  FileTensor large = test::random_weights(random, "large.weight", Dtype::kF32, {16, 64});
+  test::set_value(fits, 70, std::nextafter(-0x1p18F, 0.0F));
+  test::set_value(fits, 80, std::nextafter(0x1p18F, 0.0F));
+  test::set_value(large, 70, 0x1p18);
+  const Bytes file = test::make_file({fits, large});
+  for (const std::string_view scheme : {"symmetric", "asymmetric"}) {
+    Json options = test::int4_options(32);
+    options["scheme"] = scheme;
+    options["scaleType"] = "F16";
+    const MemoryRun first(test::plan_for(file, options), file);
+    ASSERT_EQ(first.unfit().size(), 1U);
+    EXPECT_EQ(first.unfit().begin()->second.reason, plan::Reason::kOverflow);
+    const MemoryRun run(test::plan_for(file, with_unfit(options, first)), file);
+    const auto stored = test::parse_file(run.output());
+    const auto &scales = stored.tensors.at("fits.weight_scale");
+    EXPECT_EQ(scales.dtype, Dtype::kF16);
+    for (const float scale : test::values_of(scales)) {
+      EXPECT_TRUE(std::isfinite(scale));
+    }
+    EXPECT_EQ(stored.tensors.at("large.weight").dtype, Dtype::kF32);
+  }
+}
+
 TEST_P(EveryVariant, finds_all_values_that_are_not_finite) {
   const Poisoned made = poisoned(Dtype::kF32, false);
   for (const size_t slots : {1U, 5U}) { // with several, slices are handed out before the first find

@@ -114,10 +114,10 @@ export const CONVERT = {
 } as const;
 
 export const DEQUANTIZE = {
-  /** What codes become: `auto`, the dtype of their scales, by default. */
+  /** What codes become: `auto`, the dtype of the weights that they were made of, by default. */
   dtype: {
     kind: choice(DEQUANTIZED_TYPES),
-    flag: { help: 'of the values; default: that of scales' },
+    flag: { help: 'of the values; default: the original' },
   },
 } as const satisfies Entries;
 

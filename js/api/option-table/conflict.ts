@@ -72,6 +72,16 @@ export const quantizing: Need = (key, value, beside) => {
   return refused && { ...refused, beside: [] };
 };
 
+/** Of choices about what is made of values. */
+export const changing: Need = (key, value, { bits }) => {
+  if (bits !== 'none' || isEmpty(value) || value === false) return undefined;
+  return {
+    beside: ['bits'],
+    message: say`${option(key)} has no meaning with ${option('bits', bits)}, which copies every tensor.`,
+    suggestion: say`Leave out ${option(key)}, or dequantize the model.`,
+  };
+};
+
 export const copying: Need = (key, value, { bits }) => {
   if (bits === 'none' || value === null) return undefined;
   return {

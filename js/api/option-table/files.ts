@@ -30,6 +30,17 @@ export const OPENING = {
 export const FILES = {
   /** With `bits: 'none'`: what stored codes become; null: they are copied as they are. */
   dequantize: { kind: nullable(choice(DEQUANTIZED_TYPES)), default: null, needs: [needs.copying] },
+  /** Quantizes what codes stand for, if the model is quantized already: its errors stay, and new ones come on top. */
+  requantize: {
+    kind: onOrOff,
+    default: false,
+    needs: [needs.changing],
+    flag: { help: 'quantize codes again, as their values', brief: 'codes, once more' },
+    control: {
+      label: 'Quantize again what is quantized',
+      help: 'Its errors stay, and new ones come on top: the original model gives better results.',
+    },
+  },
   /** The kind of file that is written. In Node by default what the output's name says, else `safetensors`. */
   container: {
     kind: choice(CONTAINERS),

@@ -9,12 +9,12 @@ import {
   FLOAT_TYPES,
   GROUP_SIZES,
   type GroupSize,
-  METHODS,
-  type Method,
+  SCALE_TYPES,
   SCHEMES,
   type Scheme,
   STRATEGIES,
   type Strategy,
+  WANTED_METHODS,
 } from '../schemes.js';
 import * as needs from './conflict.js';
 import type { Entries } from './entry.js';
@@ -73,24 +73,35 @@ export const HOW = {
     flag: { short: 'g', help: '4 bits: default 128; -1: per channel' },
   },
   /**
-   * `mse` for 4 bits, `rtn` for others. `gptq` needs captured inputs as the calibration: each weight of a linear
-   * layer makes up for the errors of others.
+   * `auto` by default: `rtn` for 8 bits; for 4 bits `mse`, or `gptq` for linear layers of which the calibration has
+   * captured inputs, or second moments of them. There each weight makes up for the errors of others.
    */
   method: {
-    kind: choice(METHODS),
-    resolve: ({ method }: { method?: Method }, { bits }: { bits: needs.AnyBits }): Method =>
-      method ?? (bits === 4 ? 'mse' : 'rtn'),
+    kind: choice(WANTED_METHODS),
+    default: 'auto',
     needs: [needs.scales, needs.capturedInputs],
     followsBits: true,
     override: 'method',
-    flag: { help: 'mse (4 bits) searches, gptq needs -c' },
+    flag: { help: 'default: auto; gptq needs -c' },
     control: {
       label: 'Scales from',
       words: {
+        auto: 'What is best with the data',
         rtn: 'Largest weight (rtn): fast',
         mse: 'Smallest error (mse): searched',
         gptq: 'Smallest error of outputs (gptq): needs captured inputs',
       },
+    },
+  },
+  /** How scales are stored: by default as the weights are; 4-bit groups of F32 weights have BF16. */
+  scaleType: {
+    kind: choice(SCALE_TYPES),
+    default: 'auto',
+    needs: [needs.scales],
+    flag: { name: 'scale-dtype', help: 'of the scales, default: auto' },
+    control: {
+      label: 'Scales stored as',
+      words: { auto: 'As the weights; 4-bit groups at most BF16' },
     },
   },
   /** What `bits: 16` writes: F16 by default. */
