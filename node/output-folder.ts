@@ -5,9 +5,11 @@
  */
 import { existsSync, mkdirSync, rmdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { GPTQ_CONFIG } from '../js/api/beside-weights.js';
 import { MonoquantError } from '../js/api/errors.js';
 import { MODEL_CONFIG, type ModelConfig, type OutputConfig } from '../js/api/model-config.js';
 import { isIndexName, isShardName, listed } from '../js/api/model-files.js';
+import type { OutputFormat } from '../js/api/schemes.js';
 import { option, say } from '../js/api/sentence.js';
 import { addressOf } from '../js/url/address.js';
 import { SIDE_NAMES } from '../js/url/side-names.js';
@@ -109,12 +111,16 @@ export interface FolderTerms {
   readonly force: boolean;
   /** What is said of codes beside the weights stays true. */
   readonly keepsCodes: boolean;
+  /** Of what is quantized, if anything is; by default one that has no file of its own beside config.json. */
+  readonly format?: OutputFormat;
 }
 
 export class OutputFolder {
   readonly #made: MadeFolder[] = [];
   readonly #sideFiles: SideFile[] = [];
   #config: { readonly before: ModelConfig; readonly file: OutputFile } | undefined;
+  /** What GPTQ's loaders look for beside it. */
+  #gptqConfig: OutputFile | undefined;
 
   /**
    * `weights` is the file of weights in it, which is there. Throws before anything is written if a place is taken, the
@@ -123,7 +129,7 @@ export class OutputFolder {
   static async begin(
     weights: string,
     model: FolderSource,
-    { force, keepsCodes }: FolderTerms,
+    { force, keepsCodes, format }: FolderTerms,
   ): Promise<OutputFolder> {
     const folder = dirname(weights);
     const config = model.readConfig?.();
@@ -134,6 +140,10 @@ export class OutputFolder {
     try {
       const left = keepsCodes ? () => false : isAboutCodes;
       claimed.#claim(folder, { source, identities }, { force, before, left });
+      if (claimed.#config !== undefined && format === 'gptq') {
+        const choices = { force, inputs: identities, isCompanion: true };
+        claimed.#gptqConfig = OutputFile.create(join(folder, GPTQ_CONFIG), choices);
+      }
       // Whether it will be one file or several is not known yet.
       const isWeights = (name: string) =>
         name === basename(weights) || isShardName(name) || isIndexName(name);
@@ -190,6 +200,7 @@ export class OutputFolder {
     if (this.#config === undefined && !existsSync(join(folder, MODEL_CONFIG))) return;
     const beside = this.#sideFiles.filter(({ path }) => dirname(path) === folder);
     const written = new Set(beside.map(({ path }) => basename(path)));
+    if (this.#gptqConfig !== undefined) written.add(GPTQ_CONFIG);
     const others = otherWeightsIn(folder, (name) => written.has(name) || isWritten(name));
     if (others.length === 0) return;
     throw new MonoquantError(
@@ -215,6 +226,13 @@ export class OutputFolder {
   async fill(config: OutputConfig): Promise<readonly OutputFile[]> {
     for (const { source, file } of this.#sideFiles) await file.fillFrom(source, false);
     this.#config?.file.fill(this.#config.before.describing(config).bytes());
+    if (config.quantization === null) {
+      this.#gptqConfig?.discard();
+      this.#gptqConfig = undefined;
+    }
+    this.#gptqConfig?.fill(
+      new TextEncoder().encode(`${JSON.stringify(config.quantization, null, 2)}\n`),
+    );
     return this.#files;
   }
 
@@ -226,6 +244,7 @@ export class OutputFolder {
 
   get #files(): readonly OutputFile[] {
     const files = this.#sideFiles.map(({ file }) => file);
-    return this.#config === undefined ? files : [...files, this.#config.file];
+    const configs = [this.#config?.file, this.#gptqConfig].filter((file) => file !== undefined);
+    return [...files, ...configs];
   }
 }

@@ -27,6 +27,9 @@ export const QUANTIZATION_FILES: readonly string[] = [
   'quantize_config.json',
 ];
 
+/** What GPTQ's loaders look for beside config.json, with the same in it. */
+export const GPTQ_CONFIG = 'quantize_config.json';
+
 const ADAPTER = /^adapter_(config\.json|model\.(safetensors|bin|pt))$/i;
 
 /** Weights that are changes to other weights, and what says so. */

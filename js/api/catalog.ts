@@ -65,7 +65,7 @@ export interface StoredCodes {
   readonly bits: number;
   readonly scheme: Scheme;
   /** `block`: one scale for a rectangle of `blockSize` rows and columns. */
-  readonly strategy: Strategy | 'block';
+  readonly strategy: Strategy;
   /** -1 where the strategy is not `group`. */
   readonly groupSize: number;
   readonly blockSize?: readonly [number, number];

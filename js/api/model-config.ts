@@ -152,7 +152,13 @@ export class ModelConfig {
   /** That of an output; all else stays as it is. */
   describing({ quantization, floatType }: OutputConfig): ModelConfig {
     const typed = withFloatType(this.#object, floatType);
-    return this.#with(quantization === null ? typed : typed.with(QUANTIZATION, quantization));
+    if (quantization === null) return this.#with(typed);
+    if (quantization.quant_method !== 'mlx') {
+      return this.#with(typed.with(QUANTIZATION, quantization));
+    }
+    // As mlx-lm writes it, which has no word for the method.
+    const { quant_method: _, ...said } = quantization;
+    return this.#with(typed.with(MLX_QUANTIZATION, said).with(QUANTIZATION, said));
   }
 
   /** Without a word of codes, for an output whose weights are floats again. */

@@ -4,15 +4,19 @@
  */
 import type { Quality, TensorReport } from '../api/types.js';
 
-/** Below this hardly anything of a tensor is left. */
-export const VERY_LOW_SQNR_DB = 10;
+type Stored = Pick<TensorReport, 'quantization'>;
 
 /**
  * Below this a tensor lost more than is usual. Weights of trained models have 32 to 48 dB with 8 bits and, if they are
- * no worse than others, 16 to 24 with 4.
+ * no worse than others, 16 to 24 with 4; each bit less costs 6, and half of that is a search's to win.
  */
-export function lowSqnrDb({ quantization }: Pick<TensorReport, 'quantization'>): number {
-  return quantization?.bits === 4 ? 15 : 20;
+export function lowSqnrDb({ quantization }: Stored): number {
+  return Math.min(20, 5 * ((quantization?.bits ?? 8) - 1));
+}
+
+/** Below this hardly anything of a tensor is left. */
+export function veryLowSqnrDb({ quantization }: Stored): number {
+  return Math.min(10, 5 * ((quantization?.bits ?? 8) - 2));
 }
 
 /** Of noise without a signal, and of infinite noise: less than that of any two numbers. JSON has no infinity. */
@@ -74,7 +78,7 @@ export function meanSqnr(tensors: readonly (Rated & { readonly elements: number 
 export function qualityOf(tensor: Rated & Pick<TensorReport, 'quantization'>): Quality {
   const sqnrDb = countedSqnr(tensor);
   if (sqnrDb === null || sqnrDb >= lowSqnrDb(tensor)) return 'good';
-  return sqnrDb >= VERY_LOW_SQNR_DB ? 'low' : 'very-low';
+  return sqnrDb >= veryLowSqnrDb(tensor) ? 'low' : 'very-low';
 }
 
 /** Two digits, so that 19.96 is not shown as 20.0 next to "below 20". */

@@ -131,8 +131,8 @@ function codeProblems({ name, quantization }: Quantized, found?: Measured): Prob
   const problem = (code: ProblemCode, count: number, message: string): Problem[] =>
     count === 0 ? [] : [{ code, message, tensor: name }];
   const { badScales = 0, negativeScales = 0, badZeroPoints = 0, badCodes = 0 } = found?.codes ?? {};
-  // Only the search of symmetric 4-bit codes chooses signs.
-  const negative = bits === 4 && scheme === 'symmetric' ? 0 : negativeScales;
+  // Only the search of symmetric codes of few bits chooses signs.
+  const negative = bits < 8 && scheme === 'symmetric' ? 0 : negativeScales;
   return [
     ...problem(
       'bad-scale',

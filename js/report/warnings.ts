@@ -4,13 +4,13 @@
  */
 import type { TensorReport, Warning, WarningCode } from '../api/types.js';
 import { warningOf } from '../api/warning.js';
-import { countedWords, lowSqnrDb, VERY_LOW_SQNR_DB } from './sqnr.js';
+import { countedWords, lowSqnrDb, veryLowSqnrDb } from './sqnr.js';
 
 /** One of a kind at most. `tensors` are sorted, worst first. */
 export function qualityWarnings(tensors: readonly TensorReport[]): readonly Warning[] {
   const of = (quality: TensorReport['quality']) => tensors.filter((t) => t.quality === quality);
   return [
-    ...sqnrWarning('very-low-sqnr', of('very-low'), () => VERY_LOW_SQNR_DB),
+    ...sqnrWarning('very-low-sqnr', of('very-low'), veryLowSqnrDb),
     ...sqnrWarning('low-sqnr', of('low'), lowSqnrDb),
     ...edgeWarning(tensors.filter(({ edgeScales }) => edgeScales !== undefined)),
   ];

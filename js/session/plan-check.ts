@@ -14,12 +14,14 @@ import type { Configuration } from '../api/types.js';
  */
 export function checkPlanned(
   { saysQuantized, tiesEmbeddings }: BesideWeights,
-  { bits, requantize }: Configuration,
+  { bits, requantize, container, format }: Configuration,
   quantizedTie: QuantizedTie | undefined,
 ): void {
   if (bits === 'none') return;
   if (saysQuantized !== undefined && !requantize) throw saidOtherwise(saysQuantized);
-  if (tiesEmbeddings && quantizedTie !== undefined) throw tied(quantizedTie);
+  // llama.cpp and MLX multiply with the codes of their embeddings; all others have floats there.
+  const takesCodes = container === 'gguf' || format === 'mlx';
+  if (tiesEmbeddings && quantizedTie !== undefined && !takesCodes) throw tied(quantizedTie);
 }
 
 /**

@@ -44,6 +44,7 @@ export const REASON_WORDS: Readonly<Record<Reason, string>> = {
   'weight-norm': 'weight norm',
   adapter: 'LoRA adapter',
   'no-gain': 'nothing gained',
+  'left-out': 'not needed',
 };
 
 export const FORMAT_WORDS: Readonly<Record<FileFormat, string>> = {
@@ -63,7 +64,8 @@ export function decisionWords({ decision, reason, quantization, outputs }: Plann
   const because = reason === 'requested' ? '' : `: ${REASON_WORDS[reason]}`;
   if (decision !== 'quantize' && decision !== 'convert') return `${decision}${because}`;
   if (quantization === undefined) return `${outputs[0]?.dtype ?? 'convert'}${because}`;
-  const { bits, scheme, strategy, groupSize, method } = quantization;
+  const { bits, scheme, strategy, groupSize, method, blockType } = quantization;
+  if (blockType !== undefined) return `${blockType}${because}`;
   const sharing = strategy === 'group' ? `group ${groupSize}` : strategy;
   const words = [
     `int${bits}`,
@@ -80,7 +82,10 @@ export function storedWords({
   outputs,
 }: Pick<TensorReport, 'quantization' | 'outputs'>): string {
   if (quantization === undefined) return outputs[0]?.dtype ?? '';
-  return codesWords({ type: 'int', ...quantization });
+  if (quantization.blockType !== undefined) return quantization.blockType;
+  const words = codesWords({ type: 'int', ...quantization });
+  const { codes, bits } = quantization;
+  return codes === undefined ? words : words.replace(`INT${bits}`, codes);
 }
 
 /** `INT4 group 64`, `INT8 channel asymmetric`, `FP8 block 128×128`, `GGUF Q4_K`. */
@@ -109,6 +114,14 @@ export function quantizationWords({
   readonly tensors: readonly { readonly quantization?: Quantization }[];
 }): string {
   const quantized = tensors.flatMap(({ quantization }) => quantization ?? []);
+  const isGguf = quantized.some(({ blockType }) => blockType !== undefined);
+  if (isGguf) {
+    return countedWords(
+      quantized,
+      ({ blockType = '' }) => blockType,
+      ({ blockType = '' }) => `as ${blockType}`,
+    );
+  }
   const searched = quantized.filter(({ method }) => method !== 'rtn').length;
   const fedBack = quantized.filter(({ method }) => method === 'gptq').length;
   const parts = [
@@ -130,6 +143,18 @@ export function quantizationWords({
     mode === 'weights-only' ? 'weights only' : `${mode} activations`,
   ];
   return parts.filter(Boolean).join(', ');
+}
+
+/** `12 tensors to F16`, `9 tensors to F32, 3 to F16`: what tensors became that are floats as before. */
+export function convertedWords(tensors: readonly Pick<TensorReport, 'outputs'>[]): string {
+  const counts = countBy(tensors, ({ outputs }) => outputs[0]?.dtype ?? '');
+  return counts
+    .map(([dtype, count], index) =>
+      index === 0
+        ? `${formatPlural(count, 'tensor')} to ${dtype}`
+        : `${formatCount(count)} to ${dtype}`,
+    )
+    .join(', ');
 }
 
 /** What is true of all, or else of how many: `12 tensors in groups of 64, 3 per channel`. */

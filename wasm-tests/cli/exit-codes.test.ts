@@ -37,7 +37,7 @@ it('0: done', async () => {
 const FAILURES: readonly (readonly [code: number, error: ErrorCode, words: readonly string[]])[] = [
   [2, 'invalid-options', ['quantize']],
   [2, 'invalid-options', ['quantize', fine, fine]],
-  [2, 'invalid-options', ['quantize', fine, '--bits', '5']],
+  [2, 'invalid-options', ['quantize', fine, '--bits', '9']],
   [2, 'invalid-options', ['quantize', fine, '--bits', '4', '--dynamic']],
   [2, 'invalid-options', ['quantize', fine, '--static']],
   [2, 'invalid-options', ['quantize', fine, '--nonsense']],

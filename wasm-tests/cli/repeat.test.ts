@@ -170,7 +170,7 @@ describe('mistakes in the file', () => {
     [{ ignore: 'fc' }, '"ignore" in', 'an array'],
     [{ ignore: ['fc', 3] }, '"ignore" in', '3'],
     [{ overrides: [{ patern: 'fc', bits: 8 }] }, '"patern"', 'Did you mean "pattern"?'],
-    [{ overrides: [{ pattern: 'fc', bits: 5 }] }, 'overrides', '5'],
+    [{ overrides: [{ pattern: 'fc', bits: 9 }] }, 'overrides', '9'],
     [{ layers: ['liner'] }, '"layers" in', 'Did you mean "linear"?'],
     [{ configuration: { bitz: 4 } }, 'configuration in', 'Did you mean "bits"?'],
     [{ configuration: 4 }, 'configuration in', 'an object'],

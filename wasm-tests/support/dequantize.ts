@@ -96,7 +96,7 @@ function plainCodes(file: TensorFile, { name, shape }: PlannedTensor, bits: numb
 function packedCodes(
   file: TensorFile,
   { name, kind, shape }: PlannedTensor,
-  bits: 4 | 8,
+  bits: number,
   { matrices, rows, columns }: Cut,
 ): Int16Array {
   if (file.tensors.has(name)) throw new Error(`"${name}" is there beside its packed codes.`);
@@ -115,11 +115,11 @@ function packedCodes(
   return codes;
 }
 
-/** Word [w, g] of each matrix holds group g of the 32 / bits rows from w · 32 / bits on. */
+/** Word [w, g] of each matrix holds group g of the rows whose codes have bits 32 w to 32 w + 31. */
 function packedZeroPoints(
   file: TensorFile,
   planned: PlannedTensor,
-  bits: 4 | 8,
+  bits: number,
   { matrices, rows, groups }: Cut,
 ): Int16Array {
   const words = Math.ceil((rows * bits) / 32);
@@ -142,12 +142,12 @@ function packedZeroPoints(
 }
 
 /** From little-endian words, lowest bits first, shifted to unsigned; what follows the last must be 0. */
-function unpack(bytes: Uint8Array, bits: 4 | 8, count: number): Int16Array {
-  const perByte = 8 / bits;
+function unpack(bytes: Uint8Array, bits: number, count: number): Int16Array {
   const codes = new Int16Array(count);
-  for (let index = 0; index < bytes.length * perByte; index++) {
-    const byte = bytes[Math.floor(index / perByte)] ?? 0;
-    const code = (byte >> ((index % perByte) * bits)) & (2 ** bits - 1);
+  for (let index = 0; index * bits < bytes.length * 8; index++) {
+    const [at, shift] = [Math.floor((index * bits) / 8), (index * bits) % 8];
+    const both = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
+    const code = (both >> shift) & (2 ** bits - 1);
     if (index < count) codes[index] = code - 2 ** (bits - 1);
     else if (code !== 0) throw new Error('Bits beyond the last code are not 0.');
   }

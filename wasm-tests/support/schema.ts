@@ -102,7 +102,7 @@ function object<Document>(fields: Fields<Document>): Check {
 }
 
 const dtype: Check = (value, path) =>
-  expect(value, path).toMatch(/^(BOOL|F4|[A-Z]{1,2}\d+(_\w+)?)$/);
+  expect(value, path).toMatch(/^(BOOL|F4|MXFP4|NVFP4|[A-Z]{1,2}\d+(_\w+)?)$/);
 const shape = list(count);
 
 /** Every option that has a value without being chosen, with one that callers could have given. */
@@ -160,12 +160,15 @@ const input = object<PlannedInput>({
 });
 
 const quantization = object<Quantization>({
-  bits: oneOf([4, 8]),
+  bits: oneOf([2, 3, 4, 5, 6, 7, 8]),
+  codes: optional(text),
   scheme: oneOf(SCHEMES),
   strategy: oneOf(STRATEGIES),
   groupSize: oneOf(GROUP_SIZES),
+  blockSize: optional(list(count)),
   scaleDtype: dtype,
   method: oneOf(METHODS),
+  blockType: optional(text),
 });
 
 const plannedTensor = object<PlannedTensor>({
@@ -186,7 +189,7 @@ const storedCodes = object<StoredCodes>({
   bits: oneOf([1, 2, 3, 4, 5, 6, 7, 8]),
   type: oneOf(['int', 'float']),
   scheme: oneOf(SCHEMES),
-  strategy: oneOf([...STRATEGIES, 'block']),
+  strategy: oneOf(STRATEGIES),
   groupSize: number,
   blockSize: optional(list(count)),
   scaleDtype: dtype,

@@ -92,6 +92,10 @@ void check_model(const Model &model, Choices &choices) {
   const auto verified = run->verify(run->output());
   require(verified.has_value(), "a file is verified", verified ? "" : verified.error().message);
   const WrittenFile written(model, run->plan(), run->output());
+  if (run->plan().layout != layout::layouts()[0]) {
+    written.check_format();
+    return;
+  }
   written.check_outputs();
   written.check_opened();
   written.check_values();

@@ -20,6 +20,8 @@ public:
 
   /// Opened as it is: the planned tensors and no others, bytes and all.
   void check_outputs() const;
+  /// Of another layout than compressed-tensors: what was quantized is found as it was, with the values of its codes.
+  void check_format() const;
   /// Opened as a quantized file: every tensor under its name, with the scheme that was planned, and valid, alone and
   /// beside the model.
   void check_opened() const;

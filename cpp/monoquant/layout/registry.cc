@@ -21,11 +21,11 @@ namespace {
 constexpr const Layout *kLayouts[] = {
     &kCompressedTensors,
     &kFp8Scaled,
-    // Only read.
     &kGptq,
     &kAwq,
-    &kBitsAndBytes,
     &kMlx,
+    // Only read.
+    &kBitsAndBytes,
     &kGptOss,
     &kHqq,
     &kQuanto,

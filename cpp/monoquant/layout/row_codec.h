@@ -13,6 +13,19 @@
 
 namespace monoquant::layout {
 
+/// What a stream has of a band: pieces of the same size, whose beginnings are so many bytes apart.
+struct Pieces {
+  uint64_t count = 1;
+  uint64_t apart = 0;
+};
+
+//   rows of ours          a turned stream: the same matrix on its side
+//   0 |---- columns ----|      0         outputs
+//   1 |                 |      |  |##|       |   A band of rows is a strip of the stream: one piece
+//   2 |#################|      |  |##|       |   in each of its rows.
+//   3 |#################|      |  |##|       |
+//   4 |                 |      |  |##|       |
+
 /// Writes one tensor. Its first stream is written row by row; the others when the scales of a band of rows are known.
 class RowCodec {
 public:
@@ -35,10 +48,30 @@ public:
                           const quant::QparamsArrays &qparams, uint8_t *to,
                           quant::ErrorSums &sums) const = 0;
 
-  /// Where a row begins in stream 1, 2, …: only rows that begin a band are asked for.
+  /// Where `Stored` has blocks, whose scales the layout chooses itself: stores whole rows of so many values, one after the
+  /// other. `importance`: of each column, or empty. Errors are those of what is stored. False if something of that is not
+  /// finite.
+  virtual bool encode_blocks(std::span<const float> /*values*/, size_t /*columns*/,
+                             std::span<const float> /*importance*/, uint8_t * /*to*/,
+                             quant::ErrorSums & /*sums*/) const {
+    return false;
+  }
+
+  /// Whether all streams hold rows as columns. The first one is then written when a band is complete, too, and what
+  /// `encode` makes of rows is only held until then.
+  [[nodiscard]] virtual bool is_turned() const { return false; }
+  /// Turned: what the first stream has of a band that begins at `row`, piece by piece. `rows`: what `encode` has made of
+  /// it, `row_bytes` each. Returns the end of what was written, which is as large as `rows` at most.
+  virtual uint8_t *turn(uint64_t /*row*/, std::span<const uint8_t> /*rows*/, uint8_t *to) const {
+    return to;
+  }
+  /// How a stream holds a band.
+  [[nodiscard]] virtual Pieces pieces(size_t /*stream*/) const { return {}; }
+
+  /// Where a row begins in stream 1, 2, …, of a turned one in any: only rows that begin a band are asked for.
   [[nodiscard]] virtual uint64_t band_offset(size_t stream, uint64_t row) const = 0;
-  /// Stores what stream 1, 2, … has of a band that begins at `row` (counted over all matrices). `qparams`: those of its
-  /// scopes. Returns the end of what was written.
+  /// Stores what stream 1, 2, … has of a band that begins at `row` (counted over all matrices), piece by piece.
+  /// `qparams`: those of its scopes. Returns the end of what was written.
   virtual uint8_t *encode_band(size_t stream, uint64_t row, const quant::QparamsArrays &qparams,
                                uint8_t *to) const = 0;
 };

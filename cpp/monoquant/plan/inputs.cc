@@ -25,11 +25,40 @@ using catalog::Tensor;
 
 bool can_be_static(const Plan &plan, size_t tensor) {
   const Quantize *quantize = decided(plan, tensor).quantize();
-  return quantize != nullptr && plan.layout->stores_inputs(quantize->stored);
+  return quantize != nullptr && plan.layout->stores_inputs != nullptr &&
+         plan.layout->stores_inputs(quantize->stored);
+}
+
+/// Of inputs that become small floats, whose errors follow the values, unless these are clipped: that of normally
+/// distributed ones, in dB.
+constexpr double kSqnrOfF8 = 31.5;
+constexpr double kSqnrOfNvfp4 = 20.5;
+
+/// The same for floats. The extremes are what counts: there is no step that all values share.
+std::shared_ptr<const InputPlan> choose_float_input(InputPlan input,
+                                                    const quant::TensorObserver &observer,
+                                                    const quant::Scheme &scheme,
+                                                    const Options &options) {
+  input.symmetric = true;
+  input.method = options.observer.value_or(quant::RangeMethod::kMinMax);
+  const auto range = observer.range(input.method);
+  if (!range || !range.value().is_observed() || !range.value().is_finite()) {
+    return nullptr;
+  }
+  input.range = range.value();
+  const float magnitude = std::max(std::fabs(input.range.min), std::fabs(input.range.max));
+  input.is_global = scheme.outer != quant::Outer::kNone;
+  input.params.scale = input.is_global
+                           ? quant::outer_number(magnitude, scheme)
+                           : std::max(magnitude / scheme.reach(), quant::kSmallestScale);
+  input.params.zero_point = 0;
+  input.sqnr_db = input.is_global ? kSqnrOfNvfp4 : kSqnrOfF8;
+  return std::make_shared<const InputPlan>(std::move(input));
 }
 
 /// The scale and zero point of a layer's inputs; nothing where their range is not finite.
 std::shared_ptr<const InputPlan> choose_input(const ModuleStatistics &statistics,
+                                              const quant::Scheme &weights,
                                               const Options &options) {
   if (statistics.lacks.range) {
     return nullptr;
@@ -43,6 +72,9 @@ std::shared_ptr<const InputPlan> choose_input(const ModuleStatistics &statistics
   InputPlan input;
   input.symmetric = options.symmetric_inputs;
   input.samples = statistics.samples;
+  if (!weights.has_kernels()) {
+    return choose_float_input(std::move(input), observer.value(), weights, options);
+  }
   const quant::ActivationScheme scheme = quant::signed_8_bit(options.symmetric_inputs);
   // Statistics have a range at most, so there is nothing to choose between.
   const std::optional<quant::RangeMethod> method =
@@ -86,9 +118,12 @@ double moment_of(const ModuleStatistics &statistics, const ModuleStatistics *sib
 /// How much an error in each column counts: the second moment of what it is multiplied with, the largest being 1.
 /// Null where columns are not multiplied with the module's input.
 /// `siblings`: of all experts that do the same, this one included; null where it is none.
-std::shared_ptr<const std::vector<float>> column_importance(const Tensor &tensor, uint64_t columns,
+/// Blocks take the moments as they are: their searches are ggml's own, to the bit.
+std::shared_ptr<const std::vector<float>> column_importance(const Tensor &tensor,
+                                                            const layout::Stored &stored,
                                                             const ModuleStatistics &statistics,
                                                             const ModuleStatistics *siblings) {
+  const uint64_t columns = stored.columns;
   const bool is_transposed = // rows are inputs
       tensor.kind == LayerKind::kConvTranspose || tensor.kind == LayerKind::kGpt2Conv1d;
   if (!calibration::takes_module_input(tensor) || is_transposed || tensor.shape[1] == 0) {
@@ -112,6 +147,9 @@ std::shared_ptr<const std::vector<float>> column_importance(const Tensor &tensor
   }
   if (largest == 0) {
     return nullptr; // nothing was ever put in: all columns alike
+  }
+  if (stored.blocks) {
+    largest = 1;
   }
   std::vector<float> importance;
   importance.reserve(static_cast<size_t>(columns));
@@ -230,9 +268,13 @@ private:
     const std::string_view module = catalog::module_name(tensor.name);
     if (const ModuleStatistics *statistics = statistics_of(module)) {
       quantize->importance =
-          column_importance(tensor, quantize->stored.columns, *statistics, experts_beside(module));
+          column_importance(tensor, quantize->stored, *statistics, experts_beside(module));
+      if (quantize->importance && (quantize->importance->size() != quantize->stored.columns ||
+                                   quantize->stored.scheme.rotation != 0)) {
+        quantize->importance = nullptr; // the layout sees other columns
+      }
       entry.explanation += quantize->importance ? " by its inputs" : "";
-    } else {
+    } else if (tensor.kind != LayerKind::kEmbedding) { // which has no columns of inputs
       unweighted_.add(tensor.name);
     }
     set_feedback(entry, tensor);
@@ -277,7 +319,8 @@ private:
     }
     const auto [input, is_new] = inputs_.try_emplace(module);
     if (is_new) {
-      input->second = choose_input(*statistics, options_);
+      const quant::Scheme &weights = decided(plan_, index).quantize()->stored.scheme;
+      input->second = choose_input(*statistics, weights, options_);
     }
     plan_.tensors[index].input = input->second;
     if (input->second) {
@@ -417,8 +460,9 @@ std::vector<std::string> wanted_input_names(const Plan &plan, const Options &opt
     return {};
   }
   std::vector<std::string> names;
-  for (const layout::Stream &stream :
-       plan.layout->input_streams(weight, {1.0F, 0, options.symmetric_inputs})) {
+  const layout::StoredInput any{1.0F, 0, options.symmetric_inputs,
+                                decided(plan, tensor).quantize()->stored.has_outer()};
+  for (const layout::Stream &stream : plan.layout->input_streams(weight, any)) {
     for (const std::string_view part : plan.layout->part_suffixes) {
       if (stream.name.ends_with(part)) {
         names.push_back(stream.name.substr(0, stream.name.size() - part.size()));

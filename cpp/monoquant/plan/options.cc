@@ -102,11 +102,16 @@ public:
     }
   }
 
-  /// A layout by its name.
-  void read(const char *key, const layout::Layout *&field) {
+  /// A layout by its name, or a mixture of the types of GGUF files.
+  void read(const char *key, const layout::Layout *&field,
+            std::optional<llama_cpp::Mixture> &mixture) {
     if (has(key)) {
       const Json &value = this->value(key);
       const std::string name = value.is_string() ? value.get<std::string>() : std::string();
+      mixture = llama_cpp::mixture_from_name(name);
+      if (mixture) {
+        return void(field = layout::find_layout("gguf"));
+      }
       const layout::Layout *found = layout::find_layout(name);
       found != nullptr && found->is_written()
           ? void(field = found)
@@ -192,12 +197,12 @@ uint32_t read_bits(OptionReader &reader) {
   if (value == "none") {
     return 0;
   }
-  for (const uint32_t bits : {4U, 8U, 16U}) {
+  for (const uint32_t bits : {2U, 3U, 4U, 5U, 6U, 7U, 8U, 16U}) {
     if (value.is_number_integer() && value == bits) {
       return bits;
     }
   }
-  return reader.fail("bits", "4, 8, 16 or none"), 0;
+  return reader.fail("bits", "2 to 8, 16 or none"), 0;
 }
 
 Override read_override(const Json &json, size_t tensor_count, std::optional<Error> &error) {

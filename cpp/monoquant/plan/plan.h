@@ -31,6 +31,13 @@ struct Output {
   uint64_t bytes = 0;
   bool alias = false;     // has no bytes of its own: those at `offset` are another output's
   std::string fixed = {}; // the bytes, if they are known
+  const layout::gguf::BlockFacts *blocks =
+      nullptr; // what its values are stored in, if not as they are
+
+  /// What the file calls it: "F32", "Q4_K".
+  [[nodiscard]] std::string_view type_name() const {
+    return blocks == nullptr ? dtype_name(dtype) : blocks->name;
+  }
 };
 
 /// What is kept of an output: all else follows from the tensor and what is decided about it.
@@ -48,9 +55,10 @@ struct InputPlan {
   uint64_t samples = 0;
   std::vector<quant::RangeEstimate> estimates; // of all methods, where one of them was to be chosen
   double sqnr_db = 0;                          // calibration::estimated_sqnr_db
+  bool is_global = false;                      // StoredInput::is_global
 
   [[nodiscard]] layout::StoredInput stored() const {
-    return {params.scale, static_cast<int8_t>(params.zero_point), symmetric};
+    return {params.scale, static_cast<int8_t>(params.zero_point), symmetric, is_global};
   }
 };
 
@@ -62,6 +70,8 @@ struct Quantize {
   std::optional<quant::Method> asked_method = {}; // nothing: the best one
   // How much errors count, column by column: finite and not negative. Only for methods that take it; null: all alike.
   std::shared_ptr<const std::vector<float>> importance = {};
+  // Tensors that a runtime makes one layer of with this one, whose outer number is then that of all.
+  std::vector<size_t> measured_with = {};
 };
 struct Convert {
   Dtype to = Dtype::kF16; // or BF16
@@ -81,6 +91,7 @@ struct TensorPlan {
   std::string explanation;
   // Of the module that the tensor belongs to; null: inputs are quantized as they come, or not at all.
   std::shared_ptr<const InputPlan> input;
+  std::string name = {};     // in the output; empty: its own, with whatever the layout adds
   bool stores_input = false; // the tensors of `input` are outputs of this one: once a module
   size_t first_place = 0;    // in Plan::places, of its first output
 
@@ -88,6 +99,12 @@ struct TensorPlan {
   /// Null for other decisions.
   [[nodiscard]] const Quantize *quantize() const { return std::get_if<Quantize>(&action); }
   [[nodiscard]] Quantize *quantize() { return std::get_if<Quantize>(&action); }
+  /// Whether its values become codes, and no plain type of a GGUF file.
+  [[nodiscard]] bool is_quantized() const {
+    const Quantize *found = quantize();
+    return found != nullptr &&
+           (!found->stored.blocks || layout::gguf::facts_of(found->stored.blocks->type).values > 1);
+  }
   [[nodiscard]] const Convert *convert() const { return std::get_if<Convert>(&action); }
 };
 
@@ -116,6 +133,8 @@ struct Plan {
   std::vector<TensorPlan> tensors;        // one a tensor of the catalog, in its order
   std::vector<Place> places;              // one an output, in the order of `tensors` and `outputs`
   std::vector<FixedBytes> fixed;
+  std::vector<Output>
+      added; // that stand for no tensor of the source: their bytes are among `fixed`
   // Of a zip: what is written last, when all checksums are known.
   std::vector<container::ZipRecord> records;
   container::ZipLayout zip;

@@ -4,6 +4,7 @@
 #include "monoquant/base/json_writer.h"
 #include "monoquant/base/words.h"
 #include "monoquant/plan/plan.h"
+#include "monoquant/quant/named_codes.h"
 #include "monoquant/quant/words.h"
 
 namespace monoquant::plan {
@@ -11,20 +12,36 @@ namespace {
 
 constexpr size_t kMaxNames = 20; // a warning names at most so many tensors
 
-std::string_view decision_name(Decision decision) {
+/// Blocks of a single float are a float type.
+std::string_view decision_name(const TensorPlan &entry) {
   constexpr std::string_view kNames[] = {"copy", "quantize", "convert", "tie", "drop"};
+  const Decision decision =
+      entry.quantize() != nullptr && !entry.is_quantized() ? Decision::kConvert : entry.decision();
   return kNames[static_cast<size_t>(decision)];
 }
 
-void write_scheme(JsonWriter &json, const quant::Scheme &scheme) {
+void write_scheme(JsonWriter &json, const layout::Stored &stored) {
+  const quant::Scheme &scheme = stored.scheme;
   const bool grouped = scheme.strategy == quant::Strategy::kGroup;
   json.begin_object();
   json.member("bits", scheme.bits);
+  if (!scheme.has_kernels()) {
+    json.member("codes", quant::codes_name(scheme));
+  }
   json.member("scheme", word_of(quant::kSchemeWords, scheme.symmetric));
   json.member("strategy", word_of(quant::kStrategyWords, scheme.strategy));
   json.member("groupSize", grouped ? static_cast<int64_t>(scheme.group_size) : int64_t{-1});
+  if (scheme.strategy == quant::Strategy::kBlock) {
+    json.key("blockSize").begin_array();
+    json.value(scheme.block_rows);
+    json.value(scheme.group_size);
+    json.end();
+  }
   json.member("scaleDtype", dtype_name(scheme.scale_dtype));
   json.member("method", word_of(quant::kMethodWords, scheme.method));
+  if (stored.blocks) {
+    json.member("blockType", layout::gguf::facts_of(stored.blocks->type).name);
+  }
   json.end();
 }
 
@@ -59,12 +76,12 @@ void write_tensor(JsonWriter &json, const Plan &plan, const TensorPlan &entry) {
   json.member("dtype", dtype_name(tensor.dtype));
   json.member("shape", tensor.shape);
   json.member("bytes", tensor.bytes);
-  json.member("decision", decision_name(entry.decision()));
+  json.member("decision", decision_name(entry));
   json.member("reason", reason_name(entry.reason));
   json.member("explanation", entry.explanation);
-  if (const Quantize *quantize = entry.quantize()) {
+  if (entry.is_quantized()) {
     json.key("quantization");
-    write_scheme(json, quantize->stored.scheme);
+    write_scheme(json, entry.quantize()->stored);
   }
   if (entry.input) {
     json.key("input");
@@ -74,7 +91,7 @@ void write_tensor(JsonWriter &json, const Plan &plan, const TensorPlan &entry) {
   for (const Output &output : outputs(plan, entry.source)) {
     json.begin_object();
     json.member("name", output.name);
-    json.member("dtype", dtype_name(output.dtype));
+    json.member("dtype", output.type_name());
     json.member("shape", output.shape);
     json.member("bytes", output.alias ? 0 : output.bytes);
     if (plan.files.size() > 1 && !output.alias) {
@@ -94,10 +111,13 @@ void write_sizes(JsonWriter &json, const Plan &plan) {
     const catalog::Tensor &tensor = plan.catalog->tensors[entry.source];
     parameters += entry.decision() == Decision::kTie ? 0 : tensor.elements;
     tensor_bytes += entry.decision() == Decision::kTie ? 0 : tensor.bytes;
-    quantized += entry.decision() == Decision::kQuantize ? tensor.elements : 0;
+    quantized += entry.is_quantized() ? tensor.elements : 0;
     for (const Output &output : outputs(plan, entry.source)) {
       output_bytes += output.alias ? 0 : output.bytes;
     }
+  }
+  for (const Output &output : plan.added) {
+    output_bytes += output.bytes;
   }
   const double bits_per_weight =
       parameters == 0 ? 0.0
@@ -127,7 +147,7 @@ void write_plan(JsonWriter &json, const Plan &plan) {
     write_tensor(json, plan, entry);
   }
   json.end().key("quantizationConfig");
-  if (plan.quantization_config.empty()) {
+  if (plan.quantization_config.empty() || plan.layout->config_key != catalog::kQuantizationConfig) {
     json.value(nullptr);
   } else {
     json.document(plan.quantization_config);

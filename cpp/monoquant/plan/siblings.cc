@@ -18,8 +18,9 @@ bool same_scheme(const TensorPlan &a, const TensorPlan &b) {
   }
   const quant::Scheme &one = first->stored.scheme;
   const quant::Scheme &other = second->stored.scheme;
-  return one.bits == other.bits && one.symmetric == other.symmetric &&
-         one.strategy == other.strategy && one.group_size == other.group_size;
+  return one.codebook == other.codebook && one.bits == other.bits &&
+         one.symmetric == other.symmetric && one.strategy == other.strategy &&
+         one.group_size == other.group_size;
 }
 
 bool is_explicit(const TensorPlan &plan) {

@@ -14,12 +14,14 @@ constexpr int kMostSweeps = 12;
 } // namespace
 
 // Scales are fitted once: a second time gains a third of a percent.
-void CodeDescent::run(Dtype scale_dtype) {
+void CodeDescent::run(const Scheme &scheme) {
   kernels().add_products({errors_.data(), columns_, rows_, columns_},
                          {moments_, columns_, columns_}, {gradients_.data(), columns_});
   move_codes();
-  fit_scales(scale_dtype);
-  move_codes();
+  if (!scheme.has_bias) {
+    fit_scales(scheme.scale_dtype);
+    move_codes();
+  }
 }
 
 void CodeDescent::move_codes() {

@@ -29,8 +29,9 @@ public:
     codes_[row * columns_ + column] = code;
     errors_[row * columns_ + column] = error;
   }
-  /// Moves codes until none can lower the error; in between, scales are fitted to them as their dtype allows.
-  void run(Dtype scale_dtype);
+  /// Moves codes until none can lower the error; in between, scales are fitted to them as their dtype allows, but for
+  /// those beside biases.
+  void run(const Scheme &scheme);
 
   /// The sum of d H d^T over the rows, without `damping` on the diagonal of H. Ask behind `run`.
   [[nodiscard]] double error(double damping) const {

@@ -148,7 +148,7 @@ OutputErrors ErrorFeedback::round(std::span<const float> rows, const Scheme &sch
     const Block &block = blocks_[b];
     CodeDescent rounded(moments_.of(b), block.first, block.columns, count, grids);
     round_in_order(rows, width(), block.first, block.order, block.carry, rounded);
-    rounded.run(scheme.scale_dtype);
+    rounded.run(scheme);
     const double noise = rounded.error(static_cast<double>(block.damping));
     sums.add({signal_of(b, rows), std::max(noise, 0.0)});
     for (size_t row = 0; row < count; ++row) {

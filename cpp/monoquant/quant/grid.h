@@ -3,9 +3,11 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <span>
 #include <vector>
 
+#include "monoquant/quant/affine.h"
 #include "monoquant/quant/kernels/kernels.h"
 #include "monoquant/quant/qparams.h"
 #include "monoquant/quant/scheme.h"
@@ -17,13 +19,23 @@ struct Grid {
   float factor; // 1 / scale
   float lowest; // codes
   float highest;
+  float shift =
+      0; // of all codes against whole numbers, where a bias is what the lowest one stands for
 
   /// The nearest code. Far away from all codes, what f32 cannot round does not matter.
   [[nodiscard]] float code(float value) const {
-    const float steps = std::min(std::max(value * factor, lowest), highest);
-    return (steps + kRounder) - kRounder;
+    const float steps = std::min(std::max(value * factor, lowest), highest) - shift;
+    return (steps + kRounder) - kRounder + shift;
   }
 };
+
+/// The grid of codes with a bias, as they are stored.
+inline Grid affine_grid(const Scheme &scheme, const Affine &chosen) {
+  const auto [scale, bias] = chosen.rounded(scheme.scale_dtype);
+  const float lowest = bias / scale;
+  const auto steps = static_cast<float>(scheme.highest() - scheme.lowest());
+  return {scale, 1.0F / scale, lowest, lowest + steps, lowest - std::nearbyint(lowest)};
+}
 
 /// The grids of some rows, each of which has a scope every so many columns.
 class RowGrids {
@@ -33,6 +45,10 @@ public:
       : scopes_(width / scope), scope_(scope) {
     grids_.reserve(rows * scopes_);
     for (size_t i = 0; i < rows * scopes_; ++i) {
+      if (scheme.has_bias) {
+        grids_.push_back(affine_grid(scheme, Affine::of(qparams, i)));
+        continue;
+      }
       const float scale = qparams.scales[i];
       const int32_t zero_point = qparams.zero_points[i];
       grids_.push_back({scale, 1.0F / scale, static_cast<float>(scheme.lowest() - zero_point),

@@ -53,8 +53,18 @@ inline float symmetric_scale(float magnitude, const Scheme &scheme) {
   return std::max(magnitude / scheme.reach(), kSmallestScale);
 }
 
-inline Qparams choose_qparams(Range range, const Scheme &scheme) {
+/// The same of what has no kernels. `outer`: the tensor's own number (outer_number), where the scheme has one.
+float codebook_scale(float magnitude, const Scheme &scheme, float outer);
+
+/// Of a tensor whose largest magnitude this is.
+float outer_number(float magnitude, const Scheme &scheme);
+
+inline Qparams choose_qparams(Range range, const Scheme &scheme, float outer = 1.0F) {
   Qparams params;
+  if (!scheme.has_kernels()) {
+    params.scale = codebook_scale(std::max(-range.min, range.max), scheme, outer);
+    return params;
+  }
   if (scheme.symmetric) {
     const float scale = symmetric_scale(std::max(-range.min, range.max), scheme);
     params.scale = round_scale(scale, scheme.scale_dtype);
@@ -76,13 +86,14 @@ inline Qparams choose_qparams(Range range, const Scheme &scheme) {
 struct QparamsArrays {
   std::span<float> scales;
   std::span<int32_t> zero_points;
+  float outer = 1.0F; // of the tensor, where the scheme has one
 
   void set(size_t i, const Qparams &params) const {
     scales[i] = params.scale;
     zero_points[i] = params.zero_point;
   }
   [[nodiscard]] QparamsArrays from(size_t i) const {
-    return {scales.subspan(i), zero_points.subspan(i)};
+    return {scales.subspan(i), zero_points.subspan(i), outer};
   }
 };
 

@@ -7,7 +7,7 @@
 namespace monoquant::quant {
 
 /// By Strategy.
-inline constexpr std::string_view kStrategyWords[] = {"tensor", "channel", "group"};
+inline constexpr std::string_view kStrategyWords[] = {"tensor", "channel", "group", "block"};
 /// By Method.
 inline constexpr std::string_view kMethodWords[] = {"rtn", "mse", "gptq"};
 /// By whether it is symmetric.

@@ -67,10 +67,18 @@ bool read_sum(const Json &value, double &number) {
 
 bool is_list(const Json &value, size_t size) { return value.is_array() && value.size() == size; }
 
+/// Pieces that do not overlap, and end within what offsets can say.
+bool read_pieces(const Json &row, WrittenRange &range) {
+  layout::Pieces &pieces = range.pieces;
+  return read_natural(row[4], pieces.count) && read_natural(row[5], pieces.apart) &&
+         pieces.count > 1 && range.bytes > 0 && range.bytes % pieces.count == 0 &&
+         range.piece_bytes() <= pieces.apart && pieces.apart <= kMostOffset / pieces.count;
+}
+
 bool read_range(const Json &row, WrittenRange &range) {
-  return is_list(row, 4) && read_natural(row[0], range.offset) &&
+  return (is_list(row, 4) || is_list(row, 6)) && read_natural(row[0], range.offset) &&
          read_natural(row[1], range.bytes) && read_hexadecimal(row[2], range.digest) &&
-         read_crc(row[3], range.crc32);
+         read_crc(row[3], range.crc32) && (row.size() == 4 || read_pieces(row, range));
 }
 
 bool read_errors(const Json &row, BandErrors &errors) {
@@ -96,7 +104,13 @@ void write_record(JsonWriter &json, const BandRecord &record) {
   json.value(record.band);
   json.begin_array();
   for (const WrittenRange &range : record.ranges) {
-    json.row(range.offset, range.bytes, hexadecimal(range.digest), range.crc32);
+    const std::string digest = hexadecimal(range.digest);
+    if (range.pieces.count == 1) {
+      json.row(range.offset, range.bytes, digest, range.crc32);
+    } else {
+      json.row(range.offset, range.bytes, digest, range.crc32, range.pieces.count,
+               range.pieces.apart);
+    }
   }
   json.end();
   if (const auto &errors = record.errors) {

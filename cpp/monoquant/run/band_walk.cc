@@ -17,6 +17,9 @@ BandWalk::BandWalk(const plan::Plan &plan, Share share) : plan_(plan), share_(sh
   for (; find_band(); leave_band()) {
     const Tiling &tiling = tilings_[cursor_.tensor];
     total_bytes_ += tiling.bytes(cursor_.unit, band_end()) * tiling.passes;
+    for (const size_t other : measured_with(cursor_.tensor)) {
+      total_bytes_ += tilings_[other].bytes(0, tilings_[other].units);
+    }
     ++total_bands_;
   }
   cursor_ = {};
@@ -59,11 +62,19 @@ std::optional<Slice> BandWalk::next(size_t block_bytes) {
   if (!find_band()) {
     return std::nullopt;
   }
+  if (cursor_.pass == 0 && cursor_.other < measured_with(cursor_.tensor).size()) {
+    if (!only_looking_) {
+      return next_of_other(block_bytes);
+    }
+    cursor_.unit = 0;
+    cursor_.other = measured_with(cursor_.tensor).size();
+  }
   const Tiling &tiling = tilings_[cursor_.tensor];
   const uint64_t begin = cursor_.band * tiling.units_per_band;
   const uint64_t end = band_end();
-  Slice slice{cursor_.tensor, cursor_.band,          cursor_.pass, cursor_.unit,
-              cursor_.unit,   cursor_.unit == begin, false};
+  const bool is_first = cursor_.unit == begin && (cursor_.pass > 0 || cursor_.other == 0);
+  Slice slice{cursor_.tensor, cursor_.tensor, cursor_.band, cursor_.pass,
+              cursor_.unit,   cursor_.unit,   is_first,     false};
   while (slice.end < end && tiling.bytes(slice.begin, slice.end + 1) <= block_bytes) {
     ++slice.end;
   }
@@ -78,6 +89,28 @@ std::optional<Slice> BandWalk::next(size_t block_bytes) {
   return slice;
 }
 
+/// Tensors that are measured with others are one band each.
+Slice BandWalk::next_of_other(size_t block_bytes) {
+  const size_t other = measured_with(cursor_.tensor)[cursor_.other];
+  const Tiling &tiling = tilings_[other];
+  const bool is_first = cursor_.unit == 0 && cursor_.other == 0;
+  Slice slice{cursor_.tensor, other, cursor_.band, 0, cursor_.unit, cursor_.unit, is_first, false};
+  while (slice.end < tiling.units && tiling.bytes(slice.begin, slice.end + 1) <= block_bytes) {
+    ++slice.end;
+  }
+  cursor_.unit = slice.end;
+  if (slice.end == tiling.units) {
+    ++cursor_.other;
+    cursor_.unit = 0;
+  }
+  return slice;
+}
+
+std::span<const size_t> BandWalk::measured_with(size_t tensor) const {
+  const plan::Quantize *quantize = plan_.tensors[tensor].quantize();
+  return quantize == nullptr ? std::span<const size_t>() : quantize->measured_with;
+}
+
 void BandWalk::only_look(size_t except_tensor) {
   only_looking_ = true;
   excepted_.insert(except_tensor);
@@ -87,7 +120,7 @@ void BandWalk::only_look(size_t except_tensor) {
 bool BandWalk::find_band() {
   while (cursor_.tensor < tilings_.size()) {
     if (cursor_.band >= tilings_[cursor_.tensor].bands()) {
-      cursor_ = {cursor_.tensor + 1, 0, cursor_.number, 0, 0};
+      cursor_ = {cursor_.tensor + 1, 0, cursor_.number, 0, 0, 0};
       continue;
     }
     const bool nothing_to_find =
@@ -104,6 +137,7 @@ bool BandWalk::find_band() {
 void BandWalk::leave_band() {
   ++cursor_.number;
   ++cursor_.band;
+  cursor_.other = 0;
   cursor_.pass = 0;
   cursor_.unit = cursor_.band * tilings_[cursor_.tensor].units_per_band;
 }

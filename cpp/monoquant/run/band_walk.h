@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <set>
+#include <span>
 #include <vector>
 
 #include "monoquant/run/tiling.h"
@@ -27,6 +28,8 @@ struct Share {
 /// Some units of one band: what one block holds.
 struct Slice {
   size_t tensor = 0; // index of a TensorPlan
+  size_t read =
+      0; // whose units these are: before the first pass, those of other tensors that are measured with it
   uint64_t band = 0; // of this tensor
   uint32_t pass = 0;
   uint64_t begin = 0; // units, counted in the tensor
@@ -61,6 +64,7 @@ private:
     size_t tensor = 0;
     uint64_t band = 0;   // of this tensor
     uint64_t number = 0; // of the band, counted over all tensors
+    size_t other = 0;    // of those that are measured with this one
     uint32_t pass = 0;
     uint64_t unit = 0; // next one, counted in the tensor
   };
@@ -74,6 +78,8 @@ private:
     return number < left_out_.size() && left_out_[static_cast<size_t>(number)];
   }
   void leave_band();
+  Slice next_of_other(size_t block_bytes);
+  [[nodiscard]] std::span<const size_t> measured_with(size_t tensor) const;
   [[nodiscard]] uint64_t band_end() const;
 
   const plan::Plan &plan_;

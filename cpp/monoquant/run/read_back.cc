@@ -22,23 +22,24 @@ std::optional<ReadBack::Block> ReadBack::next(size_t most) {
   if (next_extent_ == extents_.size()) {
     return std::nullopt;
   }
-  const uint64_t begin = next_offset_ > 0 ? next_offset_ : extents_[next_extent_].offset;
-  uint64_t end = begin;
-  next_offset_ = 0;
-  while (next_extent_ < extents_.size() && end - begin < most) {
+  Block block;
+  while (next_extent_ < extents_.size() && block.length < most) {
     const WrittenRange &extent = extents_[next_extent_];
-    if (end != begin && extent.offset != end) {
+    const uint64_t offset = extent.offset_of(next_done_);
+    if (block.length == 0) {
+      block.offset = offset;
+    } else if (offset != block.offset + block.length) {
       break;
     }
-    const uint64_t extent_end = extent.offset + extent.bytes;
-    end = std::min(extent_end, begin + most);
-    if (end < extent_end) {
-      next_offset_ = end;
-      break;
+    const uint64_t taken = std::min<uint64_t>(extent.run_from(next_done_), most - block.length);
+    block.length += static_cast<size_t>(taken);
+    next_done_ += taken;
+    if (next_done_ == extent.bytes) {
+      ++next_extent_;
+      next_done_ = 0;
     }
-    ++next_extent_;
   }
-  return Block{begin, static_cast<size_t>(end - begin)};
+  return block;
 }
 
 void ReadBack::take(std::span<const uint8_t> bytes) {

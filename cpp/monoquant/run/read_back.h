@@ -57,8 +57,8 @@ private:
   std::vector<WrittenRange> extents_;
   size_t forgotten_ = 0; // extents before them
   uint64_t total_bytes_ = 0;
-  size_t next_extent_ = 0; // to be read, from this offset on
-  uint64_t next_offset_ = 0;
+  size_t next_extent_ = 0; // to be read, behind so many bytes of it
+  uint64_t next_done_ = 0;
   size_t extent_ = 0; // the one at work
   uint64_t done_ = 0; // bytes of it
   Checksum checksum_;

@@ -19,7 +19,9 @@ Result<void> RecheckStage::add(std::string_view records) {
     is_right = record.has_value();
     for (size_t k = 0; is_right && k < record->ranges.size(); ++k) {
       const WrittenRange &range = record->ranges[k];
-      if (range.offset > output_bytes_ || range.bytes > output_bytes_ - range.offset) {
+      const uint64_t extent =
+          (range.pieces.count - 1) * range.pieces.apart + range.piece_bytes(); // as was checked
+      if (range.offset > output_bytes_ || extent > output_bytes_ - range.offset) {
         wrong_.push_back(records_);
       } else if (range.bytes > 0) {
         claims_.push_back({range, records_});

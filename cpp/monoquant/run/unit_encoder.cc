@@ -18,6 +18,9 @@ constexpr size_t kBatch = 64;
 /// How many of `count` scopes have got a scale at the edge of its dtype. Zeros need no scale at all.
 uint64_t count_edges(const Values &values, size_t size, size_t count, const quant::Scheme &scheme,
                      const QparamsArrays &chosen) {
+  if (!scheme.has_kernels()) { // whose scales are as small as floats allow
+    return 0;
+  }
   const float edge = quant::edge_scale(scheme.scale_dtype);
   uint64_t edges = 0;
   for (size_t i = 0; i < count; ++i) {
@@ -94,9 +97,8 @@ UnitResult measure(const Values &values) {
 UnitResult encode_unit(const Values &values, const quant::Scheme &scheme,
                        const layout::RowCodec &codec, UnitShape shape, QparamsArrays qparams,
                        uint8_t *to) {
-  const bool grouped = scheme.strategy == quant::Strategy::kGroup;
   const bool whole = scheme.strategy == quant::Strategy::kTensor;
-  const size_t size = grouped ? static_cast<size_t>(scheme.group_size) : shape.write;
+  const size_t size = scheme.cuts_rows() ? static_cast<size_t>(scheme.group_size) : shape.write;
   if (shape.feedback != nullptr) {
     return encode_with_feedback(values, scheme, codec, shape, size, qparams, to);
   }
@@ -125,6 +127,21 @@ UnitResult encode_unit(const Values &values, const quant::Scheme &scheme,
       done += count;
     }
     to = std::fill_n(to, piece_end - to, uint8_t{0});
+  }
+  return result;
+}
+
+UnitResult encode_blocks(const Values &values, const layout::RowCodec &codec,
+                         const UnitShape &shape, uint8_t *to) {
+  constexpr uint32_t kLargest = kInfinityBits - 1;
+  UnitResult result;
+  result.magnitude = quant::magnitude_of(values);
+  if (result.magnitude >= kInfinityBits && !shape.takes_any) {
+    return result;
+  }
+  const std::span all(reinterpret_cast<const float *>(values.bytes.data()), values.count());
+  if (!codec.encode_blocks(all, shape.write, shape.importance, to, result.sums)) {
+    result.magnitude = kLargest;
   }
   return result;
 }

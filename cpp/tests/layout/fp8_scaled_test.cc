@@ -98,7 +98,7 @@ Bytes model(Random &random) {
 std::vector<uint8_t> nearest_codes(const std::vector<float> &values, float scale) {
   std::vector<uint8_t> codes;
   for (const float value : values) {
-    const float wanted = value * (1.0F / scale);
+    const float wanted = value / scale;
     uint32_t best = 0;
     for (uint32_t code = 0; code < 0x7F; ++code) {
       const double distance = std::fabs(value_of(code) - std::fabs(static_cast<double>(wanted)));

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "monoquant/base/bytes.h"
+#include "monoquant/layout/packed_codes.h"
 #include "support/random.h"
 
 namespace monoquant::layout::compressed_tensors {
@@ -32,8 +33,7 @@ TEST(ZeroPoints, example_of_the_format) {
 TEST(ZeroPoints, every_row_group_and_matrix_has_its_place) {
   test::Random random(12);
   for (int round = 0; round < 400; ++round) {
-    const uint32_t bits = random.chance(2) ? 4 : 8;
-    const uint64_t per_word = 32 / bits;
+    const auto bits = static_cast<uint32_t>(2 + random.below(7));
     const uint64_t matrices = 1 + random.below(3);
     const uint64_t rows = 1 + random.below(40);
     const uint64_t groups = 1 + random.below(4);
@@ -42,17 +42,19 @@ TEST(ZeroPoints, every_row_group_and_matrix_has_its_place) {
     for (int32_t &zero_point : zero_points) {
       zero_point = static_cast<int32_t>(random.below(1U << bits)) - (1 << (bits - 1));
     }
-    const uint64_t words = (rows + per_word - 1) / per_word;
+    const uint64_t words = (rows * bits + 31) / 32;
     ASSERT_EQ(packed_zero_point_bytes(stored, 0, matrices * rows), matrices * words * groups * 4);
     std::vector<uint8_t> bytes(static_cast<size_t>(matrices * words * groups * 4), 0xEE);
     ASSERT_EQ(pack_zero_points(stored, 0, zero_points, bytes.data()), bytes.size());
     for (uint64_t matrix = 0; matrix < matrices; ++matrix) {
-      for (uint64_t row = 0; row < words * per_word; ++row) {
+      for (uint64_t row = 0; row < words * 32 / bits; ++row) {
         for (uint64_t group = 0; group < groups; ++group) {
-          const uint64_t word = (matrix * words + row / per_word) * groups + group;
-          const uint64_t field =
-              load_le<uint32_t>(bytes.data() + 4 * word) >> (row % per_word * bits);
-          const int64_t stored = static_cast<int64_t>(field & ((1U << bits) - 1U));
+          int64_t stored = 0;
+          for (uint64_t bit = row * bits; bit < (row + 1) * bits; ++bit) {
+            const uint64_t word = (matrix * words + bit / 32) * groups + group;
+            const uint32_t set = load_le<uint32_t>(bytes.data() + 4 * word) >> (bit % 32) & 1U;
+            stored |= static_cast<int64_t>(set) << (bit - row * bits);
+          }
           const uint64_t at = (matrix * rows + row) * groups + group;
           const int64_t expected = // rows that do not exist are zero bits
               row < rows ? zero_points[static_cast<size_t>(at)] + (1 << (bits - 1)) : 0;
@@ -61,7 +63,7 @@ TEST(ZeroPoints, every_row_group_and_matrix_has_its_place) {
       }
     }
     // In two parts, cut where a word begins, it is the same.
-    const uint64_t cut = random.below(words) * per_word;
+    const uint64_t cut = random.below(words) * codes_in_words(bits);
     if (cut < rows) {
       const auto head = static_cast<size_t>(cut * groups);
       std::vector<uint8_t> parts(bytes.size(), 0xEE);

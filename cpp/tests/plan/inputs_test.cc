@@ -524,5 +524,48 @@ TEST(Inputs, importance_changes_the_codes) {
   EXPECT_NE(static_run(weighted, 1).output(), static_run(plain, 1).output());
 }
 
+/// Small floats are made of inputs by their largest magnitude, which no zero point moves.
+TEST(Inputs, small_floats_have_a_stored_scale_or_number) {
+  const Calibration calibration = full_calibration();
+  const auto range = quant::TensorObserver::restore(calibration.modules.at("fc1").observer)
+                         .value()
+                         .range(quant::RangeMethod::kMinMax)
+                         .value();
+  const float largest = std::max(-range.min, range.max);
+  Json options = static_options(calibration, "auto");
+  options["codes"] = "FP8";
+  options["strategy"] = "tensor";
+  Plan plan = test::plan_for(model(), options);
+  const size_t fc1 = test::index_of(*plan.catalog, "fc1.weight");
+  auto stored = output_of(plan, plan.tensors[fc1], "input_scale");
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->name, "fc1.input_scale");
+  EXPECT_EQ(load_le<float>(reinterpret_cast<const uint8_t *>(stored->fixed.data())),
+            largest / 448.0F);
+  Json inputs = Json::parse(plan.quantization_config)["config_groups"]["group_0"];
+  EXPECT_EQ(inputs["input_activations"]["type"], "float");
+  EXPECT_EQ(inputs["input_activations"]["strategy"], "tensor");
+  EXPECT_EQ(inputs["input_activations"]["dynamic"], false);
+
+  options["codes"] = "NVFP4";
+  options["bits"] = 4;
+  options["strategy"] = "group";
+  options["groupSize"] = 16;
+  plan = test::plan_for(model(), options);
+  stored = output_of(plan, plan.tensors[fc1], "input_global_scale");
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->name, "fc1.input_global_scale");
+  EXPECT_EQ(load_le<float>(reinterpret_cast<const uint8_t *>(stored->fixed.data())),
+            448.0F * 6.0F / largest);
+  inputs = Json::parse(plan.quantization_config)["config_groups"]["group_0"];
+  EXPECT_EQ(inputs["input_activations"]["dynamic"], "local");
+  EXPECT_EQ(inputs["input_activations"]["strategy"], "tensor_group");
+
+  options["codes"] = "MXFP4"; // whose inputs have scales of their own
+  options["groupSize"] = 32;
+  plan = test::plan_for(model(), options);
+  EXPECT_FALSE(plan.tensors[fc1].stores_input);
+}
+
 } // namespace
 } // namespace monoquant::plan

@@ -58,6 +58,28 @@ TEST(EncodeStageGolden, packed_int8_groups_of_64) {
   expect_golden("golden/ct_w8a16_g64.safetensors", options);
 }
 
+Json weights_only(std::string_view format, std::string_view scheme) {
+  Json options = test::int4_options(64);
+  options["mode"] = "weights-only";
+  options["format"] = format;
+  options["scheme"] = scheme;
+  return options;
+}
+
+TEST(EncodeStageGolden, gptq_groups_of_64) {
+  expect_golden("golden/gptq_v1_g64.safetensors", weights_only("gptq", "symmetric"));
+}
+
+TEST(EncodeStageGolden, awq_groups_of_64) {
+  expect_golden("golden/awq_gemm_g64.safetensors", weights_only("awq", "asymmetric"));
+}
+
+TEST(EncodeStageGolden, mlx_groups_of_64) {
+  Json options = weights_only("mlx", "asymmetric");
+  options["method"] = "rtn";
+  expect_golden("golden/mlx_affine4_g64.safetensors", options);
+}
+
 TEST(EncodeStageGolden, the_golden_source_is_the_formula_that_we_think) {
   const auto file = test::parse_file(test::read_fixture("golden/ct_w8a16_g64.safetensors"));
   const Bytes &packed = file.tensors.at("lin.weight_packed").bytes;

@@ -51,6 +51,10 @@ std::vector<HostCase> host_cases() {
   tensor["strategy"] = "tensor";
   Json int4 = test::int4_options(32);
   int4["scheme"] = "asymmetric";
+  Json int3 = test::int4_options(32);
+  int3["bits"] = 3;
+  int3["scheme"] = "asymmetric";
+  int3["method"] = "mse";
   Json searched = test::int4_options(32);
   searched["method"] = "mse";
   Json searched_asymmetric = int8;
@@ -59,6 +63,7 @@ std::vector<HostCase> host_cases() {
           {"int8_tensor", tensor},
           {"packed8_channel", test::packed_8_options()},
           {"int4_group32_asymmetric", int4},
+          {"int3_group32_asymmetric_searched", int3},
           {"int4_group32_searched_weighted", searched, true},
           {"int8_channel_asymmetric_searched_weighted", searched_asymmetric, true},
           {"f16", test::float_options("F16")}};

@@ -57,7 +57,7 @@ export const ACTIVATIONS = {
     followsBits: true,
     flag: { help: 'as they come', excludes: 'weights-only' },
   },
-  /** Only weights are quantized (always so for 4 bits). */
+  /** Only weights are quantized (always so for fewer than 8 bits). */
   weightsOnly: {
     kind: onOrOff,
     needs: [needsAgreement],

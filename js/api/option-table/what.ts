@@ -3,6 +3,7 @@
  */
 import { LAYER_KINDS } from '../catalog.js';
 import { checkList, checkObject, checkText, unexpected } from '../check.js';
+import { areCodes } from '../schemes.js';
 import * as needs from './conflict.js';
 import { checkOptions, type Entries, type ValueOf } from './entry.js';
 import { HOW } from './how.js';
@@ -91,7 +92,7 @@ function checkOverride(element: unknown, key: string): LayerOverride {
 function withMethod({ overrides = [], method }: WithMethod): readonly LayerOverride[] {
   if (method === undefined) return overrides;
   return overrides.map((override) =>
-    override.bits === 4 || override.bits === 8 ? { method, ...override } : override,
+    areCodes(override.bits) ? { method, ...override } : override,
   );
 }
 

@@ -3,6 +3,7 @@
 #include "monoquant/base/checked.h"
 #include "monoquant/base/json.h"
 #include "monoquant/base/text.h"
+#include "monoquant/layout/awq/write.h"
 #include "monoquant/layout/coded/coded.h"
 #include "monoquant/layout/gptq/gptq.h"
 
@@ -80,7 +81,17 @@ void join(Joining &joining) {
 
 constexpr Layout kAwq = {
     .name = "awq",
+    .fit = awq::fit,
+    .streams = awq::streams,
+    .make_codec = awq::make_codec,
+    .stores_inputs = awq::stores_inputs,
+    .input_streams = awq::input_streams,
+    .configuration = awq::configuration,
     .join = awq::join,
+    .refuse = awq::refuse,
+    .scale_type = awq::scale_type,
+    .has_one_scheme = true,
+    .safetensors_format = "pt",
 };
 
 } // namespace monoquant::layout

@@ -202,6 +202,13 @@ void join(Joining &joining) { Finder(joining).run(); }
 
 constexpr Layout kBitsAndBytes = {
     .name = "bitsandbytes",
+    .fit = bitsandbytes::fit,
+    .fits_together = bitsandbytes::fits_together,
+    .arrange = bitsandbytes::arrange,
+    .streams = bitsandbytes::streams,
+    .part_suffixes = bitsandbytes::kPartSuffixes,
+    .make_codec = bitsandbytes::make_codec,
+    .configuration = bitsandbytes::configuration,
     .needs = bitsandbytes::needs,
     .join = bitsandbytes::join,
 };

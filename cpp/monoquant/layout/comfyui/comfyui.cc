@@ -28,10 +28,10 @@ void look_at(Joining &joining, size_t index, std::optional<size_t> noted, const 
         concat("rows that are multiples of the ", count, " values that were rotated together"),
         codes);
   }
-  const auto scale = coded::part_at_hand(joining, codes.name, "_scale");
+  const auto scale = coded::part_at_hand(joining, codes.name, kScale);
   if (!scale) {
     return coded::missing_part(joining, "missing-scale", codes.name,
-                               concat("scales in ", codes.name, "_scale"));
+                               concat("scales in ", codes.name, kScale));
   }
   const Tensor &scales = joining.tensor(*scale);
   if (!holds_scales(scales.dtype) || (scales.elements != 1 && scales.elements != codes.shape[0])) {
@@ -79,6 +79,14 @@ void join(Joining &joining) {
 
 constexpr Layout kComfyUi = {
     .name = "comfyui",
+    .fit = comfyui::fit,
+    .arrange = comfyui::arrange,
+    .spare = comfyui::spare,
+    .streams = comfyui::streams,
+    .part_suffixes = comfyui::kPartSuffixes,
+    .make_codec = comfyui::make_codec,
+    .configuration = comfyui::configuration,
+    .config_key = comfyui::kNotes,
     .needs = comfyui::note_needs,
     .join = comfyui::join,
 };

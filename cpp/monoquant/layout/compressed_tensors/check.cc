@@ -85,7 +85,9 @@ std::vector<Group> read_groups(const Json &config) {
          value_or<uint64_t>(weights, "num_bits", 0), value_or<bool>(weights, "symmetric", true),
          value_or<std::string>(weights, "strategy", "tensor"),
          value_or<uint64_t>(weights, "group_size", 0),
-         inputs.is_object() && !value_or<bool>(inputs, "dynamic", false)});
+         // "local": scales of groups are found as they come, beside a number that NVFP4 stores.
+         inputs.is_object() && !member(inputs, "dynamic").is_string() &&
+             !value_or<bool>(inputs, "dynamic", false)});
   }
   return groups;
 }
@@ -260,7 +262,8 @@ void find_leftovers(const catalog::Catalog &catalog, std::vector<Problem> &probl
           base.substr(dot == std::string_view::npos ? 0 : dot + 1).starts_with("weight");
       const bool fits = part == kShape    ? tensor.dtype == Dtype::kI64
                         : part == kPacked ? tensor.dtype == Dtype::kI32
-                                          : dtype_is_quantizable(tensor.dtype) == (part == kScale);
+                                          : dtype_is_quantizable(tensor.dtype) ==
+                                                (part == kScale || part == kGlobalScale);
       const bool is_known =
           std::any_of(catalog.problems.begin(), catalog.problems.end(),
                       [&](const Problem &problem) { return problem.tensor == base; });

@@ -11,8 +11,14 @@
 //              (I8 [1] where the whole tensor shares one)
 //   read only  P_g_idx      I32  [in]: the group of each column, where these were ordered by what they do (GPTQ)
 //              P_shape may be I32
+//   floats     P            F8_E4M3  shape of P
+//              P_scale      as unpacked; of blocks [ceil(out/128), in/128]; of MXFP8 U8 [out, in/32], exponents
+//   FP4        P_packed     U8 [out, in/2]: the first of two in the low bits
+//              P_scale      NVFP4: F8_E4M3 [out, in/16]; MXFP4: U8 [out, in/32], exponents
+//              P_global_scale  F32 [1]: NVFP4's scales are these over it (see decodings.h)
 //   inputs     X.input_scale       F32 [1], of P's module X
 //              X.input_zero_point  I8  [1], only where asymmetric
+//              X.input_global_scale  F32 [1], instead, of NVFP4
 #pragma once
 
 #include "monoquant/layout/layout.h"
@@ -28,14 +34,26 @@ inline constexpr std::string_view kScale = "_scale";
 inline constexpr std::string_view kZeroPoint = "_zero_point";
 inline constexpr std::string_view kShape = "_shape";
 inline constexpr std::string_view kGroupIndex = "_g_idx";
-inline constexpr std::string_view kPartSuffixes[] = {kPacked, kShape, kScale, kZeroPoint,
-                                                     kGroupIndex};
+inline constexpr std::string_view kGlobalScale = "_global_scale";
+inline constexpr std::string_view kPartSuffixes[] = {kPacked,    kShape,      kScale,
+                                                     kZeroPoint, kGroupIndex, kGlobalScale};
 inline constexpr std::string_view kInputScale = "input_scale";
 inline constexpr std::string_view kInputZeroPoint = "input_zero_point";
+inline constexpr std::string_view kInputGlobalScale = "input_global_scale";
 inline constexpr std::string_view kInputNames[] = {kInputScale, kInputZeroPoint};
 
-/// Codes whose inputs stay floats are packed.
-inline bool is_packed(const Stored &stored) { return stored.weights_only; }
+/// Integers whose inputs stay floats are packed.
+inline bool is_packed(const Stored &stored) {
+  return stored.weights_only && stored.scheme.has_kernels();
+}
+/// Small floats, two in a byte.
+inline bool is_paired(const Stored &stored) {
+  return stored.scheme.codebook == quant::Codebook::kF4E2M1;
+}
+/// Scales that are exponents: those of microscaling.
+inline bool has_exponents(const Stored &stored) {
+  return stored.scheme.scale_dtype == Dtype::kF8E8M0;
+}
 /// Zero points are packed along the outputs; the single one of a whole tensor is a plain int8.
 inline bool packs_zero_points(const Stored &stored) {
   return is_packed(stored) && !stored.shares_scale();
@@ -46,6 +64,8 @@ inline bool packs_zero_points(const Stored &stored) {
 std::string target_text(std::string_view name);
 
 // The members of Layout.
+std::string_view fit(quant::Scheme &scheme, bool weights_only);
+std::string arrange(const catalog::Tensor &tensor, Stored &stored);
 std::vector<Stream> streams(const catalog::Tensor &tensor, const Stored &stored);
 std::unique_ptr<RowCodec> make_codec(const Stored &stored);
 std::string configuration(const catalog::Catalog &catalog, std::span<const Described> tensors);

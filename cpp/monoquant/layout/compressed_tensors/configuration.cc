@@ -14,21 +14,40 @@ namespace {
 using catalog::LayerKind;
 using quant::Strategy;
 
-// The release of the format whose rules these files follow.
+// The releases of the format whose rules these files follow: the second where it has to know types of scales.
 constexpr std::string_view kFormatVersion = "0.11.0";
+constexpr std::string_view kScaleTypesVersion = "0.13.0";
 
 bool is_recurrent(LayerKind kind) {
   return kind == LayerKind::kLstm || kind == LayerKind::kGru || kind == LayerKind::kRnn;
 }
 
 std::string_view format_name(const Stored &stored) {
+  if (is_paired(stored)) {
+    return has_exponents(stored) ? "mxfp4-pack-quantized" : "nvfp4-pack-quantized";
+  }
+  if (!stored.scheme.has_kernels()) {
+    return has_exponents(stored) ? "mxfp8-quantized"
+           : stored.weights_only ? "naive-quantized"
+                                 : "float-quantized";
+  }
   return is_packed(stored) ? "pack-quantized" : "int-quantized";
 }
 
-void write_weights(JsonWriter &json, const quant::Scheme &scheme) {
+/// What releases before 0.13 do not know, and what follows from the rest but where scales are no floats of their own.
+void write_scale_type(JsonWriter &json, const Stored &stored) {
+  if (has_exponents(stored)) {
+    json.member("scale_dtype", "torch.uint8");
+  } else if (stored.has_outer()) {
+    json.member("scale_dtype", "torch.float8_e4m3fn");
+  }
+}
+
+void write_weights(JsonWriter &json, const Stored &stored) {
+  const quant::Scheme &scheme = stored.scheme;
   json.begin_object();
   json.member("num_bits", scheme.bits);
-  json.member("type", "int");
+  json.member("type", scheme.has_kernels() ? "int" : "float");
   json.member("symmetric", scheme.symmetric);
   switch (scheme.strategy) {
   case Strategy::kTensor:
@@ -38,26 +57,62 @@ void write_weights(JsonWriter &json, const quant::Scheme &scheme) {
     json.member("strategy", "channel");
     break;
   case Strategy::kGroup:
-    json.member("strategy", "group");
+    json.member("strategy", stored.has_outer() ? "tensor_group" : "group");
     json.member("group_size", scheme.group_size);
+    break;
+  case Strategy::kBlock:
+    json.member("strategy", "block");
+    json.key("block_structure").begin_array();
+    json.value(scheme.block_rows);
+    json.value(scheme.group_size);
+    json.end();
     break;
   }
   json.member("dynamic", false);
+  write_scale_type(json, stored);
   json.end();
 }
 
-/// Embeddings look rows up: their inputs are indices.
-bool has_activations(const catalog::Tensor &tensor, const Stored &stored) {
-  return !stored.weights_only && tensor.kind != LayerKind::kEmbedding;
+/// Embeddings look rows up: their inputs are indices. NVFP4's inputs need a stored number.
+bool has_activations(const catalog::Tensor &tensor, const Stored &stored,
+                     const StoredInput *input) {
+  return !stored.weights_only && tensor.kind != LayerKind::kEmbedding &&
+         (!stored.has_outer() || input != nullptr);
 }
 
-void write_activations(JsonWriter &json, const StoredInput *input) {
+/// As llm-compressor's schemes of these names have them. Groups of inputs are those of weights.
+void write_float_activations(JsonWriter &json, const Stored &stored, const StoredInput *input) {
+  const bool is_grouped = stored.scheme.cuts_rows();
+  json.member("num_bits", stored.scheme.bits);
+  json.member("type", "float");
+  json.member("symmetric", true);
+  if (stored.has_outer()) {
+    json.member("strategy", "tensor_group");
+  } else {
+    json.member("strategy", is_grouped ? "group" : input == nullptr ? "token" : "tensor");
+  }
+  if (is_grouped) {
+    json.member("group_size", stored.scheme.group_size);
+  }
+  if (stored.has_outer()) {
+    json.member("dynamic", "local");
+  } else {
+    json.member("dynamic", input == nullptr);
+  }
+  write_scale_type(json, stored);
+}
+
+void write_activations(JsonWriter &json, const Stored &stored, const StoredInput *input) {
   json.begin_object();
-  json.member("num_bits", 8);
-  json.member("type", "int");
-  json.member("symmetric", input == nullptr || input->symmetric);
-  json.member("strategy", input == nullptr ? "token" : "tensor");
-  json.member("dynamic", input == nullptr);
+  if (!stored.scheme.has_kernels()) {
+    write_float_activations(json, stored, input);
+  } else {
+    json.member("num_bits", 8);
+    json.member("type", "int");
+    json.member("symmetric", input == nullptr || input->symmetric);
+    json.member("strategy", input == nullptr ? "token" : "tensor");
+    json.member("dynamic", input == nullptr);
+  }
   json.end();
 }
 
@@ -73,8 +128,10 @@ struct ConfigGroup {
     const quant::Scheme &scheme = stored->scheme;
     return activations == others_activations && (input == nullptr) == (other_input == nullptr) &&
            scheme.bits == other.scheme.bits && scheme.symmetric == other.scheme.symmetric &&
+           scheme.codebook == other.scheme.codebook && scheme.outer == other.scheme.outer &&
            scheme.strategy == other.scheme.strategy &&
-           scheme.group_size == other.scheme.group_size && is_packed(*stored) == is_packed(other);
+           scheme.group_size == other.scheme.group_size &&
+           format_name(*stored) == format_name(other);
   }
 };
 
@@ -179,7 +236,7 @@ std::vector<ConfigGroup> collect_groups(const catalog::Catalog &catalog,
     if (stored == nullptr) {
       continue;
     }
-    const bool activations = has_activations(catalog.tensors[i], *stored);
+    const bool activations = has_activations(catalog.tensors[i], *stored, input);
     auto group = groups.begin();
     while (group != groups.end() && !group->takes(*stored, activations, input)) {
       ++group;
@@ -216,7 +273,7 @@ std::string configuration(const catalog::Catalog &catalog, std::span<const Descr
   const TargetNames target_name(catalog, groups, by_name);
   const bool one_group = groups.size() == 1;
   const bool one_format = std::all_of(groups.begin(), groups.end(), [&](const ConfigGroup &group) {
-    return is_packed(*group.stored) == is_packed(*groups[0].stored);
+    return format_name(*group.stored) == format_name(*groups[0].stored);
   });
 
   std::set<std::string_view> targeted; // by class or by name
@@ -247,10 +304,10 @@ std::string configuration(const catalog::Catalog &catalog, std::span<const Descr
     }
     json.member("targets", texts);
     json.key("weights");
-    write_weights(json, groups[g].stored->scheme);
+    write_weights(json, *groups[g].stored);
     json.key("input_activations");
     if (groups[g].activations) {
-      write_activations(json, groups[g].input);
+      write_activations(json, *groups[g].stored, groups[g].input);
     } else {
       json.value(nullptr);
     }
@@ -290,7 +347,11 @@ std::string configuration(const catalog::Catalog &catalog, std::span<const Descr
   json.member("ignore", ignored);
   json.member("kv_cache_scheme", nullptr);
   json.member("global_compression_ratio", nullptr);
-  json.member("version", kFormatVersion);
+  const bool has_scale_types =
+      std::any_of(groups.begin(), groups.end(), [](const ConfigGroup &group) {
+        return has_exponents(*group.stored) || group.stored->has_outer();
+      });
+  json.member("version", has_scale_types ? kScaleTypesVersion : kFormatVersion);
   json.end();
   return json.take();
 }

@@ -20,8 +20,8 @@ void nearest_codes(const quant::Values &values, size_t size, size_t count,
         const quant::Values one = values.part(n * size + i, 1);
         value = quant::decode_values(one.dtype, one.bytes, {&value, 1})[0];
         const size_t lane = i % quant::kSumLanes;
-        const int32_t step = scheme.bits == 4 ? quant::encode_step<4>(value, scope, lane, lanes)
-                                              : quant::encode_step<8>(value, scope, lane, lanes);
+        const int32_t step =
+            quant::encode_step(value, scope, {scheme.lowest(), scheme.highest()}, lane, lanes);
         codes[n * size + i] = static_cast<int8_t>(step + scope.zero_point);
       }
       call.add(lanes, scope.step);

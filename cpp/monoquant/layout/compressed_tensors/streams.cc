@@ -2,6 +2,7 @@
 #include "monoquant/base/checked.h"
 #include "monoquant/base/text.h"
 #include "monoquant/layout/compressed_tensors/compressed_tensors.h"
+#include "monoquant/quant/named_codes.h"
 
 namespace monoquant::layout {
 namespace compressed_tensors {
@@ -24,16 +25,50 @@ std::vector<uint64_t> row_shape(const catalog::Tensor &tensor, uint64_t rows, ui
   return shape;
 }
 
-std::string_view fit(quant::Scheme & /*scheme*/, bool /*weights_only*/) { return {}; }
+/// Loaders know stored scales of inputs beside unpacked codes only, and NVFP4's.
+bool stores_inputs(const Stored &stored) {
+  if (stored.weights_only || has_exponents(stored) ||
+      stored.scheme.strategy == quant::Strategy::kBlock) {
+    return false;
+  }
+  return stored.scheme.bits == 8 || stored.has_outer();
+}
 
-/// Loaders know stored scales of inputs beside unpacked codes only.
-bool stores_inputs(const Stored &stored) { return stored.scheme.bits == 8 && !is_packed(stored); }
+Dtype stored_type(Dtype scale) { return scale == Dtype::kF8E8M0 ? Dtype::kU8 : scale; }
+
+/// As a matrix: for each row, or each row of blocks, the scales of its groups.
+std::vector<uint64_t> scale_shape(const catalog::Tensor &tensor, const Stored &stored) {
+  if (stored.shares_scale()) {
+    return {1};
+  }
+  const bool is_block = stored.scheme.strategy == quant::Strategy::kBlock;
+  const uint64_t rows = is_block ? divide_up(stored.rows, stored.scheme.block_rows) : stored.rows;
+  return row_shape(tensor, rows, stored.groups());
+}
+
+std::vector<Stream> float_streams(const catalog::Tensor &tensor, const Stored &stored) {
+  std::vector<Stream> streams;
+  if (is_paired(stored)) {
+    std::vector<uint64_t> shape = tensor.shape;
+    shape.back() /= 2;
+    streams.push_back(
+        {Written::kByRow, concat(tensor.name, kPacked), Dtype::kU8, std::move(shape)});
+  } else {
+    streams.push_back({Written::kByRow, tensor.name, Dtype::kF8E4M3, tensor.shape});
+  }
+  streams.push_back({Written::kByBand, concat(tensor.name, kScale),
+                     stored_type(stored.scheme.scale_dtype), scale_shape(tensor, stored)});
+  if (stored.has_outer()) {
+    streams.push_back({Written::kByBand, concat(tensor.name, kGlobalScale), Dtype::kF32, {1}});
+  }
+  return streams;
+}
 
 std::vector<Stream> input_streams(const catalog::Tensor &tensor, const StoredInput &input) {
   const std::string_view module = catalog::module_name(tensor.name);
   const std::string stem = concat(module, module.empty() ? "" : ".");
   std::vector<Stream> streams{{Written::kFixed,
-                               concat(stem, kInputScale),
+                               concat(stem, input.is_global ? kInputGlobalScale : kInputScale),
                                Dtype::kF32,
                                {1},
                                bytes_of(std::span(&input.scale, 1))}};
@@ -49,13 +84,52 @@ std::vector<Stream> input_streams(const catalog::Tensor &tensor, const StoredInp
 
 } // namespace
 
+std::string_view fit(quant::Scheme &scheme, bool /*weights_only*/) {
+  using quant::Codebook;
+  const bool is_block = scheme.strategy == quant::Strategy::kBlock;
+  if (scheme.has_kernels()) {
+    return is_block ? "FP8 for blocks of rows and columns" : std::string_view();
+  }
+  if (!scheme.symmetric) {
+    return "the symmetric scheme";
+  }
+  if (scheme.codebook == Codebook::kF4E2M1) {
+    return {};
+  }
+  if (scheme.codebook != Codebook::kF8E4M3) {
+    return "integers, FP8, NVFP4, MXFP4 or MXFP8";
+  }
+  if (scheme.strategy == quant::Strategy::kGroup && scheme.scale_dtype != Dtype::kF8E8M0) {
+    return "one scale for a tensor, a channel or a block of FP8";
+  }
+  return {};
+}
+
+/// Loaders have no places for scales of parts of groups; those of integers are packed, and may be of anything.
+std::string arrange(const catalog::Tensor &tensor, Stored &stored) {
+  const quant::Scheme &scheme = stored.scheme;
+  if (scheme.has_kernels() || !scheme.cuts_rows()) {
+    return {};
+  }
+  const bool is_block = scheme.strategy == quant::Strategy::kBlock;
+  if (tensor.shape.size() != 2 && (is_block || !tensor.is_stack())) {
+    return concat("it is no matrix, and only these have ", quant::codes_name(scheme), " in ",
+                  is_block ? "blocks" : "groups");
+  }
+  if (stored.columns % scheme.group_size != 0) {
+    return concat("its rows of ", stored.columns, " weights are no whole groups of ",
+                  scheme.group_size);
+  }
+  return {};
+}
+
 std::vector<Stream> streams(const catalog::Tensor &tensor, const Stored &stored) {
   const quant::Scheme &scheme = stored.scheme;
   const std::string &name = tensor.name;
+  if (!scheme.has_kernels()) {
+    return float_streams(tensor, stored);
+  }
   std::vector<Stream> streams;
-  const std::vector<uint64_t> scale_shape = stored.shares_scale()
-                                                ? std::vector<uint64_t>{1}
-                                                : row_shape(tensor, stored.rows, stored.groups());
   if (is_packed(stored)) {
     std::vector<uint64_t> packed{stored.rows, divide_up(stored.columns * scheme.bits, 32)};
     if (tensor.is_stack()) {
@@ -70,12 +144,14 @@ std::vector<Stream> streams(const catalog::Tensor &tensor, const Stored &stored)
   } else {
     streams.push_back({Written::kByRow, name, Dtype::kI8, tensor.shape});
   }
-  streams.push_back({Written::kByBand, concat(name, kScale), scheme.scale_dtype, scale_shape});
+  streams.push_back(
+      {Written::kByBand, concat(name, kScale), scheme.scale_dtype, scale_shape(tensor, stored)});
   if (!scheme.symmetric) {
     const bool packs = packs_zero_points(stored);
     const uint64_t words = divide_up(stored.rows * scheme.bits, 32);
-    streams.push_back({Written::kByBand, concat(name, kZeroPoint), packs ? Dtype::kI32 : Dtype::kI8,
-                       packs ? row_shape(tensor, words, stored.groups()) : scale_shape});
+    streams.push_back(
+        {Written::kByBand, concat(name, kZeroPoint), packs ? Dtype::kI32 : Dtype::kI8,
+         packs ? row_shape(tensor, words, stored.groups()) : scale_shape(tensor, stored)});
   }
   return streams;
 }
@@ -83,20 +159,22 @@ std::vector<Stream> streams(const catalog::Tensor &tensor, const Stored &stored)
 } // namespace compressed_tensors
 
 constexpr Layout kCompressedTensors = {
-    "compressed-tensors",
-    compressed_tensors::fit,
-    compressed_tensors::streams,
-    compressed_tensors::kPartSuffixes,
-    compressed_tensors::make_codec,
-    compressed_tensors::stores_inputs,
-    compressed_tensors::input_streams,
-    compressed_tensors::kInputNames,
-    compressed_tensors::configuration,
-    compressed_tensors::shape_needs,
-    compressed_tensors::join,
-    compressed_tensors::check,
-    compressed_tensors::find_leftovers,
-    compressed_tensors::make_decoder,
+    .name = "compressed-tensors",
+    .fit = compressed_tensors::fit,
+    .scales_as_weights = true,
+    .arrange = compressed_tensors::arrange,
+    .streams = compressed_tensors::streams,
+    .part_suffixes = compressed_tensors::kPartSuffixes,
+    .make_codec = compressed_tensors::make_codec,
+    .stores_inputs = compressed_tensors::stores_inputs,
+    .input_streams = compressed_tensors::input_streams,
+    .input_names = compressed_tensors::kInputNames,
+    .configuration = compressed_tensors::configuration,
+    .needs = compressed_tensors::shape_needs,
+    .join = compressed_tensors::join,
+    .check = compressed_tensors::check,
+    .find_leftovers = compressed_tensors::find_leftovers,
+    .make_decoder = compressed_tensors::make_decoder,
 };
 
 } // namespace monoquant::layout

@@ -1,6 +1,7 @@
 // Packs zero points as compressed-tensors does: along the outputs, several rows in one 32-bit word.
 // It exists apart because it is the one place where rows of a tensor meet in a word.
-// Word [w, g] holds, lowest bits first, zero_point + 2^(bits-1) of rows w*n … w*n + n-1 of one matrix, n = 32/bits.
+// Column g of a matrix of words holds zero_point + 2^(bits-1) of the rows of one matrix for group g, one behind the
+// other, lowest bits first, from one word to the next.
 #pragma once
 
 #include <cstdint>

@@ -6,6 +6,7 @@
 #include "monoquant/base/json.h"
 #include "monoquant/base/json_writer.h"
 #include "monoquant/base/text.h"
+#include "monoquant/layout/coded/codebook_codec.h"
 #include "monoquant/layout/fp8_scaled/fp8_scaled.h"
 #include "monoquant/layout/loaders.h"
 
@@ -35,6 +36,10 @@ std::string_view fit(quant::Scheme &scheme, bool weights_only) {
 std::vector<Stream> streams(const Tensor &tensor, const Stored & /*stored*/) {
   return {{Written::kByRow, tensor.name, Dtype::kF8E4M3, tensor.shape},
           {Written::kByBand, concat(tensor.name, kScale), Dtype::kF32, {1}}};
+}
+
+std::unique_ptr<RowCodec> make_codec(const Stored &stored) {
+  return std::make_unique<coded::CodebookCodec>(stored);
 }
 
 /// Scales of inputs go with codes of inputs, which nothing here makes.
@@ -262,20 +267,18 @@ void check(const catalog::Catalog &catalog, std::string_view text, std::string_v
 } // namespace fp8_scaled
 
 constexpr Layout kFp8Scaled = {
-    "fp8",
-    fp8_scaled::fit,
-    fp8_scaled::streams,
-    fp8_scaled::kPartSuffixes,
-    fp8_scaled::make_codec,
-    fp8_scaled::stores_inputs,
-    fp8_scaled::input_streams,
-    fp8_scaled::kInputNames,
-    fp8_scaled::configuration,
-    nullptr, // everything is in the header
-    fp8_scaled::join,
-    fp8_scaled::check,
-    nullptr, // other layouts have scales of that name, too
-    fp8_scaled::make_decoder,
+    .name = "fp8",
+    .fit = fp8_scaled::fit,
+    .streams = fp8_scaled::streams,
+    .part_suffixes = fp8_scaled::kPartSuffixes,
+    .make_codec = fp8_scaled::make_codec,
+    .stores_inputs = fp8_scaled::stores_inputs,
+    .input_streams = fp8_scaled::input_streams,
+    .input_names = fp8_scaled::kInputNames,
+    .configuration = fp8_scaled::configuration,
+    .join = fp8_scaled::join,
+    .check = fp8_scaled::check,
+    .make_decoder = fp8_scaled::make_decoder,
 };
 
 } // namespace monoquant::layout

@@ -18,7 +18,6 @@ inline constexpr std::string_view kPartSuffixes[] = {kScale};
 inline constexpr std::string_view kInputNames[] = {"input_scale", "input_zero_point"};
 
 // Members of Layout.
-std::unique_ptr<RowCodec> make_codec(const Stored &stored);
 std::unique_ptr<PartDecoder> make_decoder(size_t block_bytes);
 
 } // namespace fp8_scaled

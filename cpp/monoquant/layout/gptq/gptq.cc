@@ -9,6 +9,7 @@
 #include "monoquant/base/json.h"
 #include "monoquant/base/text.h"
 #include "monoquant/layout/coded/coded.h"
+#include "monoquant/layout/gptq/write.h"
 
 namespace monoquant::layout {
 namespace gptq {
@@ -270,8 +271,18 @@ bool packs_inputs(const Joining &joining, const QuantizedLinear &linear) {
 
 constexpr Layout kGptq = {
     .name = "gptq",
+    .fit = gptq::fit,
+    .streams = gptq::streams,
+    .make_codec = gptq::make_codec,
+    .stores_inputs = gptq::stores_inputs,
+    .input_streams = gptq::input_streams,
+    .configuration = gptq::configuration,
     .needs = gptq::first_zeros,
     .join = gptq::join,
+    .refuse = gptq::refuse,
+    .scale_type = gptq::scale_type,
+    .has_one_scheme = true,
+    .safetensors_format = "pt",
 };
 
 } // namespace monoquant::layout

@@ -1,4 +1,4 @@
-// The layout "gptq", as GPTQModel, AutoGPTQ and AutoRound write it: read only. Module X with weights [out, in]:
+// The layout "gptq", as GPTQModel, AutoGPTQ and AutoRound write it. Module X with weights [out, in]:
 //
 //   X.qweight  I32 [in*b/32, out]      column n holds the codes of output n: b = 2 to 8 bits, lowest first, one behind
 //                                      the other from one word to the next

@@ -6,6 +6,7 @@
 #include "monoquant/base/json.h"
 #include "monoquant/base/text.h"
 #include "monoquant/layout/coded/coded.h"
+#include "monoquant/layout/mlx/write.h"
 
 namespace monoquant::layout {
 namespace mlx {
@@ -138,7 +139,16 @@ void join(Joining &joining) { Finder(joining).run(); }
 
 constexpr Layout kMlx = {
     .name = "mlx",
+    .fit = mlx::fit,
+    .streams = mlx::streams,
+    .make_codec = mlx::make_codec,
+    .stores_inputs = mlx::stores_inputs,
+    .input_streams = mlx::input_streams,
+    .configuration = mlx::configuration,
     .join = mlx::join,
+    .refuse = mlx::refuse,
+    .scale_type = mlx::scale_type,
+    .safetensors_format = "mlx",
 };
 
 } // namespace monoquant::layout

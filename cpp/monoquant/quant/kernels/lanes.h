@@ -78,16 +78,27 @@ private:
   }
 };
 
+/// Smallest and largest code.
+struct CodeRange {
+  int32_t lowest;
+  int32_t highest;
+};
+
 /// The code of x without its zero point; its value and error, in steps of the scale, go to the sums.
-template <int kBits>
-inline int32_t encode_step(float x, const Scope &scope, size_t lane, LaneSums &sums) {
+inline int32_t encode_step(float x, const Scope &scope, CodeRange codes, size_t lane,
+                           LaneSums &sums) {
   const float y = x * scope.factor;
   const int32_t rounded = std::clamp(std::bit_cast<int32_t>(y + kRounder),
-                                     kRounderBits + kLowestCode<kBits> - scope.zero_point,
-                                     kRounderBits + kHighestCode<kBits> - scope.zero_point);
+                                     kRounderBits + codes.lowest - scope.zero_point,
+                                     kRounderBits + codes.highest - scope.zero_point);
   const float stored = std::bit_cast<float>(rounded) - kRounder;
   sums.add(lane, y, y - stored);
   return rounded - kRounderBits;
+}
+
+template <int kBits>
+inline int32_t encode_step(float x, const Scope &scope, size_t lane, LaneSums &sums) {
+  return encode_step(x, scope, {kLowestCode<kBits>, kHighestCode<kBits>}, lane, sums);
 }
 
 inline uint8_t encode_8_step(float x, const Scope &scope, uint8_t flip, size_t lane,
