@@ -8,13 +8,17 @@ import { checkOneFile } from '../js/api/configuration.js';
 import { type ErrorCode, MonoquantError } from '../js/api/errors.js';
 import type { Functions } from '../js/api/functions.js';
 import {
+  type CalibrateFileOptions,
   type CalibrateRequest,
+  type ConvertOptions,
+  type DequantizeOptions,
   openingFor,
   type QuantizeOptions,
   type QuantizeRequest,
   resolveQuantize,
 } from '../js/api/options.js';
-import type { Plan, Report } from '../js/api/types.js';
+import type { RecordedCommand, RunRecord } from '../js/api/run-record.js';
+import type { Calibration, Configuration, Plan, Report } from '../js/api/types.js';
 import { gateWarnings, gateWork } from '../js/report/gates.js';
 import { functionsOf } from '../js/session/functions.js';
 import { Handle } from '../js/session/handle.js';
@@ -23,11 +27,12 @@ import type { PartJob } from '../js/session/run.js';
 import { takesValues } from '../js/session/view.js';
 import { plannedFiles } from '../js/worker/plan-facts.js';
 import { type CalibrationFiles, openCalibration } from './calibration-files.js';
-import type { FileTypes, QuantizeResult } from './file-types.js';
+import type { FileTypes, ModelSource, QuantizeResult } from './file-types.js';
 import { openModel } from './given-model.js';
+import { pathOf } from './input-file.js';
 import type { Journal } from './journal.js';
 import { KeptCalibration } from './kept-calibration.js';
-import { ModelInput } from './model-input.js';
+import type { ModelInput } from './model-input.js';
 import type { OutputPlaces } from './open-file.js';
 import type { SourceFile } from './opened-files.js';
 import { Output, type OutputTerms } from './output.js';
@@ -35,6 +40,8 @@ import type { OutputFile } from './output-file.js';
 import { tailOf } from './part-tail.js';
 import { FileResult } from './result.js';
 import { identityOf } from './run-identity.js';
+import { type Records, recorded, recordedFailure } from './runs/recorder.js';
+import { outputFiles, writtenFile } from './runs/run-files.js';
 import { TemporaryFolder } from './temporary-folder.js';
 import { startHelpers, startSession } from './worker-host.js';
 
@@ -48,31 +55,61 @@ type NodeTypes = FileTypes & {
 /** Makes what appears together with an output, or not at all, from the report of its run. */
 export type Companion = (report: Report) => readonly OutputFile[];
 
-function hostWith(companion: Companion | undefined): Host<NodeTypes> {
+/** What calls of the command have beside those of the package. */
+export interface Extras {
+  readonly companion?: Companion | undefined;
+  /** The run of a log that is repeated, and who is told of the line that is added to it. */
+  readonly parent?: string | undefined;
+  readonly onRecord?: ((record: RunRecord) => void) | undefined;
+}
+
+function hostWith(extras: Extras): Host<NodeTypes> {
   const host: Host<NodeTypes> = {
     hasPaths: true,
     startSession,
     openModel,
     openCalibration,
     // What it gets is what was opened above.
-    handle: (_, input, options) => new NodeModel(host, input as ModelInput, options, companion),
+    handle: (_, input, options) => new NodeModel(host, input as ModelInput, options, extras),
   };
   return host;
 }
 
-class NodeModel extends Handle<NodeTypes> {
+export class NodeModel extends Handle<NodeTypes> {
   readonly #input: ModelInput;
-  readonly #companion: Companion | undefined;
+  readonly #extras: Extras;
 
-  constructor(
-    host: Host<NodeTypes>,
-    input: ModelInput,
-    options: HandleOptions,
-    companion: Companion | undefined,
-  ) {
+  constructor(host: Host<NodeTypes>, input: ModelInput, options: HandleOptions, extras: Extras) {
     super(host, input, options);
     this.#input = input;
-    this.#companion = companion;
+    this.#extras = extras;
+  }
+
+  override calibrate(
+    data: CalibrationInput | readonly CalibrationInput[],
+    options: CalibrateFileOptions = {},
+  ): Promise<Calibration> {
+    const { output, signal } = options ?? {}; // what is no object is for the call to refuse
+    const attempt = {
+      ...this.#attempt('calibrate', options),
+      output: output === undefined ? undefined : String(output),
+      calibration: Array.isArray(data) ? data : [data as CalibrationInput],
+      signal,
+    };
+    return recorded(
+      options ?? {},
+      attempt,
+      () => super.calibrate(data, options),
+      () => ({
+        outputs: async () =>
+          output === undefined ? [] : [await writtenFile(pathOf(output, 'output'), signal)],
+      }),
+    );
+  }
+
+  #attempt(command: RecordedCommand, options: object) {
+    const { parent, onRecord } = this.#extras;
+    return { command, model: this.#input.named, options, input: this.#input, parent, onRecord };
   }
 
   protected override keep(
@@ -83,6 +120,30 @@ class NodeModel extends Handle<NodeTypes> {
   }
 
   protected write(request: QuantizeRequest): Promise<QuantizeResult> {
+    const { configuration, gates, run, output, calibration } = request;
+    const attempt = {
+      ...this.#attempt(commandOf(configuration), {
+        ...configuration,
+        ...gates,
+        ...run,
+        part: partText(request),
+      }),
+      output,
+      calibration,
+      signal: run.signal,
+    };
+    return recorded(
+      request,
+      attempt,
+      () => this.#write(request),
+      ({ report, path }) => ({
+        report,
+        outputs: () => outputFiles(path, output !== undefined, run.signal),
+      }),
+    );
+  }
+
+  #write(request: QuantizeRequest): Promise<FileResult> {
     return this.place.inTurn(request.run, async () => {
       const calibration = await openCalibration(request.calibration, request.run.signal);
       try {
@@ -93,10 +154,7 @@ class NodeModel extends Handle<NodeTypes> {
     });
   }
 
-  async #writeFile(
-    request: QuantizeRequest,
-    calibration: CalibrationFiles,
-  ): Promise<QuantizeResult> {
+  async #writeFile(request: QuantizeRequest, calibration: CalibrationFiles): Promise<FileResult> {
     const input = this.#input;
     const aside = request.output === undefined ? new TemporaryFolder() : undefined;
     try {
@@ -110,7 +168,7 @@ class NodeModel extends Handle<NodeTypes> {
         const report = await this.#encode(request, output, calibration);
         await input.checkUnchanged();
         await calibration.checkUnchanged();
-        const companions = this.#companion?.(report) ?? [];
+        const companions = this.#extras.companion?.(report) ?? [];
         await output.publish({
           config: report.outputConfig,
           companions,
@@ -123,7 +181,11 @@ class NodeModel extends Handle<NodeTypes> {
           model: input,
           terms,
           folder: aside,
-          reference: input.hasPath ? { reference: input.path, key, stripPrefix } : {},
+          // A GGUF file has other names than its model.
+          reference:
+            input.hasPath && request.configuration.container !== 'gguf'
+              ? { reference: input.path, key, stripPrefix }
+              : {},
           functions,
         });
       } catch (error) {
@@ -175,10 +237,34 @@ class NodeModel extends Handle<NodeTypes> {
       tailOf({ run: journal.run, facts, segments, indexMetadata }, records);
   }
 
+  /** What `quantize` would lose and how long it takes: all is encoded, and dropped. */
+  measure(options: QuantizeOptions): Promise<Report> {
+    const request = resolveQuantize({ ...this.place.opening, ...options }, false);
+    const { run, calibration: named } = request;
+    return this.place.inTurn(run, async () => {
+      const calibration = await openCalibration(named, run.signal);
+      const helpers = startHelpers({ ...this.place.run, ...run }, this.#input.bytes);
+      try {
+        const report = await this.measured(request, {
+          place: () => [],
+          divides: false,
+          calibration: calibration.parts,
+          others: helpers.sessions,
+        });
+        await this.#input.checkUnchanged();
+        await calibration.checkUnchanged();
+        return report;
+      } finally {
+        helpers.leave();
+        calibration.close();
+      }
+    });
+  }
+
   /** What a run with these options would do, after each check that it makes before its work; nothing is left of it. */
   async rehearse(options: QuantizeOptions & { readonly output: string }): Promise<Plan> {
     const { threads, engine, signal, onProgress, failUnder, strict, output, ...rest } = options;
-    const { force, resume, part, key, stripPrefix, ...choices } = rest;
+    const { force, resume, part, log, tensorboard, key, stripPrefix, ...choices } = rest;
     const request = resolveQuantize({ ...this.place.opening, ...options }, true);
     const calibration = await openCalibration(request.calibration, request.run.signal);
     try {
@@ -202,8 +288,9 @@ class NodeModel extends Handle<NodeTypes> {
 }
 
 function termsOf({ configuration, force, resumes, part }: QuantizeRequest): OutputTerms {
-  const { container } = configuration;
-  return { container, force, resumes, part, keepsCodes: !takesValues(configuration) };
+  const { container, bits, format } = configuration;
+  const terms = { container, force, resumes, part, keepsCodes: !takesValues(configuration) };
+  return bits === 'none' ? terms : { ...terms, format };
 }
 
 /** What a run that goes on may be spared: nothing was wrong with what was asked for. */
@@ -221,17 +308,56 @@ const INTERRUPTIONS: readonly ErrorCode[] = [
   'internal',
 ];
 
-/** What callers see of them: the compiler cannot know that the rest of NodeTypes is in no signature. */
-function seen(companion: Companion | undefined): Functions<FileTypes> {
-  return functionsOf(hostWith(companion)) as unknown as Functions<FileTypes>;
+/**
+ * What callers see of them: the compiler cannot know that the rest of NodeTypes is in no signature. What fails before
+ * there is a model is a run, too.
+ */
+function seen(extras: Extras): Functions<FileTypes> {
+  const inner = functionsOf(hostWith(extras)) as unknown as Functions<FileTypes>;
+  const attempted =
+    <Options extends Records & { readonly output?: string | URL }>(
+      command: RecordedCommand,
+      call: (model: ModelSource, options?: Options) => Promise<QuantizeResult>,
+    ) =>
+    (model: ModelSource, options?: Options): Promise<QuantizeResult> =>
+      recordedFailure({ ...extras, command, model, options }, () => call(model, options));
+  return {
+    ...inner,
+    quantize: attempted<QuantizeOptions>('quantize', inner.quantize),
+    convert: attempted<ConvertOptions>('convert', inner.convert),
+    dequantize: attempted<DequantizeOptions>('dequantize', inner.dequantize),
+  };
 }
 
 /** Those of the package. */
-export const functions: Functions<FileTypes> = seen(undefined);
+export const functions: Functions<FileTypes> = seen({});
 
-/** The same, with files that share the fate of the output. */
-export function functionsWith(companion: Companion | undefined): Functions<FileTypes> {
-  return seen(companion);
+/** The same, with files that share the fate of the output, or as the repetition of a run. */
+export function functionsWith(extras: Extras): Functions<FileTypes> {
+  return seen(extras);
+}
+
+/** `none` copies as `convert` does, whoever asks for it. */
+function commandOf({ bits, dequantize }: Configuration): RecordedCommand {
+  if (dequantize !== null) return 'dequantize';
+  return bits === 'none' ? 'convert' : 'quantize';
+}
+
+function partText({ part }: QuantizeRequest): string | undefined {
+  return part && `${part.index + 1}/${part.count}`;
+}
+
+/** Opens a model for work that the package has no function for. Whoever opens it closes it. */
+export async function openNodeModel(
+  named: ModelSource,
+  options: HandleOptions,
+): Promise<{
+  readonly model: NodeModel;
+  readonly input: ModelInput;
+}> {
+  const input = await openModel(named, options.run.signal);
+  const model = new NodeModel(hostWith({}), input, options, {});
+  return { model, input };
 }
 
 /** What `quantize` would do with a model, or the error that would end it before its work. */
@@ -239,10 +365,8 @@ export async function rehearse(
   named: string | URL,
   options: QuantizeOptions & { readonly output: string },
 ): Promise<Plan> {
-  const host = hostWith(undefined);
   const { run, opening } = openingFor(options);
-  const input = await ModelInput.open(named, run.signal);
-  const model = new NodeModel(host, input, { run, opening }, undefined);
+  const { model } = await openNodeModel(named, { run, opening });
   try {
     await model.readCatalog(run);
     return await model.rehearse(options);

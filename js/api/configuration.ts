@@ -6,10 +6,12 @@ import { contradiction } from './check.js';
 import type { Beside, Conflict } from './option-table/conflict.js';
 import { checkOptions, type Entries } from './option-table/entry.js';
 import { OPENING } from './option-table/files.js';
+import { bitsFor } from './option-table/format.js';
 import { modeOf } from './option-table/mode.js';
 import { OPTIONS } from './option-table/table.js';
 import { type LayerOverride, OF_TENSORS } from './option-table/what.js';
 import type { Changes, Choices, Configuration } from './plan-options.js';
+import { areCodes } from './schemes.js';
 import { mapTokens, type OptionToken, option, say } from './sentence.js';
 
 const TABLE: Entries = OPTIONS;
@@ -52,10 +54,19 @@ export function openingOf(given: Given): Pick<Configuration, 'key' | 'stripPrefi
  */
 export function ownChoices(choices: Choices): Choices {
   if (!SPELLED_OUT.every((key) => key in choices)) return choices;
-  const { bits = 8, calibration = [] } = choices;
-  const defaults: Given = completed({ bits, ...(hasScales(bits) ? { calibration } : {}) });
+  const { codes = 'integers', calibration = [], format, container } = choices;
+  const bits = bitsFor(choices);
+  const file = { ...(format && { format }), ...(container && { container }) };
+  const defaults: Given = completed({
+    bits,
+    ...file,
+    ...(areCodes(bits) ? { codes, calibration } : {}),
+  });
+  // What other defaults follow from stays.
+  const isBase = (key: string) =>
+    ['bits', 'format', 'container'].includes(key) || (key === 'codes' && codes !== 'integers');
   const isOwn = ([key, value]: [string, unknown]) =>
-    key === 'bits' || TABLE[key]?.needs === undefined || value !== defaults[key];
+    isBase(key) || TABLE[key]?.needs === undefined || value !== defaults[key];
   return Object.fromEntries(Object.entries(choices).filter(isOwn));
 }
 
@@ -92,7 +103,8 @@ export function isPossible(choices: Choices, changes: Changes): boolean {
 
 /** Everything that does not go together, in the order of the table. */
 function conflictsOf(choices: Choices): readonly Conflict[] {
-  const { bits = 8, overrides = [], calibration } = choices;
+  const { overrides = [], calibration } = choices;
+  const bits = bitsFor(choices);
   const beside: Beside = { ...choices, bits, activations: modeOf(choices) };
   return [
     ...conflictsIn(TABLE, choices, beside),
@@ -146,7 +158,7 @@ function conflictsOfOverride(
   }
   // An earlier override may have given the same tensors other bits.
   const inherited = [bits, ...earlier.map((other) => other.bits ?? bits)];
-  const own = override.bits ?? inherited.find(hasScales) ?? bits;
+  const own = override.bits ?? inherited.find(areCodes) ?? bits;
   const beside: Beside = { ...choices, calibration, bits: own, activations: 'weights-only' };
   const ofOverride = (token: OptionToken) =>
     token.option === 'calibration' ? token : { ...token, inOverride: true };
@@ -166,8 +178,4 @@ function completed(choices: Choices): Configuration {
     else if ('default' in entry) known[key] = (choices as Given)[key] ?? entry.default;
   }
   return known as unknown as Configuration;
-}
-
-function hasScales(bits: unknown): boolean {
-  return bits === 4 || bits === 8;
 }

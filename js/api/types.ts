@@ -7,9 +7,10 @@ import type { PlannedInput } from './calibration.js';
 import type { Dtype, LayerKind } from './catalog.js';
 import type { OutputConfig } from './model-config.js';
 import type { Configuration } from './plan-options.js';
-import type { Method, Scheme, Strategy } from './schemes.js';
+import type { CodeBits, Method, Scheme, Strategy } from './schemes.js';
 import type { Warning } from './warning.js';
 
+export * from './benchmark.js';
 export * from './calibration.js';
 export * from './catalog.js';
 export * from './comparison.js';
@@ -58,12 +59,14 @@ export const REASONS = [
   'weight-norm',
   'adapter',
   'no-gain',
+  'left-out',
 ] as const;
 export type Reason = (typeof REASONS)[number];
 
 export interface OutputTensor {
   readonly name: string;
-  readonly dtype: Dtype;
+  /** In a GGUF file also a type of blocks: `Q4_K`. */
+  readonly dtype: string;
   readonly shape: readonly number[];
   readonly bytes: number;
   /** The index in `files` of the one that holds it; absent if there is one only, and for another name of what is held. */
@@ -72,14 +75,20 @@ export interface OutputTensor {
 
 /** How the codes of a tensor are made and stored. */
 export interface Quantization {
-  readonly bits: 4 | 8;
+  readonly bits: CodeBits;
+  /** Of what is stored as no plain integers: `FP8`, `NVFP4`. */
+  readonly codes?: string;
   readonly scheme: Scheme;
   readonly strategy: Strategy;
   /** -1 where the strategy is not `group`. */
   readonly groupSize: number;
+  /** Rows and columns, where the strategy is `block`. */
+  readonly blockSize?: readonly [number, number];
   readonly scaleDtype: Dtype;
   /** `rtn` where a search was asked for but one scale serves more weights than a search can see. */
   readonly method: Method;
+  /** The type of its blocks in a GGUF file, `Q4_K`: what else is said here are the nearest words for it. */
+  readonly blockType?: string;
 }
 
 export interface PlannedTensor {
@@ -127,7 +136,7 @@ export interface Plan {
   readonly warnings: readonly Warning[];
 }
 
-/** `low`: below 20 dB, or 15 with 4 bits; `very-low`: below 10 dB. */
+/** `low`: below 20 dB, or 15 with 4 bits, 10 with 3 and 5 with 2; `very-low`: below 10 dB, 5 with 3 bits, 0 with 2. */
 export const QUALITIES = ['good', 'low', 'very-low'] as const;
 export type Quality = (typeof QUALITIES)[number];
 

@@ -7,6 +7,8 @@ import { SWITCH_OF } from '../api/option-table/mode.js';
 import type { LayerOverride, Mode } from '../api/types.js';
 
 export interface Command {
+  /** Without it `quantize`. */
+  readonly verb?: string;
   /** The options that it may have; what is chosen of others is not in it. */
   readonly table: Entries;
   readonly choices: object;
@@ -17,14 +19,15 @@ export interface Command {
   readonly calibration: readonly string[];
 }
 
-export function commandOf({ table, choices, model, output, calibration }: Command): string {
+export function commandOf(command: Command): string {
+  const { verb = 'quantize', table, choices, model, output, calibration } = command;
   const { mode, ...others } = choices as Readonly<Record<string, unknown>> & { mode?: Mode };
   const chosen: Readonly<Record<string, unknown>> = {
     ...others,
     ...(mode === undefined ? {} : { [SWITCH_OF[mode]]: true }),
     calibration: calibration.map(asPath),
   };
-  const words = ['npx', 'monoquant', 'quantize', asPath(model)];
+  const words = ['npx', 'monoquant', verb, asPath(model)];
   for (const [key, entry] of Object.entries(table)) {
     words.push(...flagWords(table, key, entry, chosen[key]));
   }
@@ -76,7 +79,7 @@ function layerWord(table: Entries, { pattern, ...choices }: LayerOverride): stri
 }
 
 /** For the shells of Unix: single quotes around whatever they would read as something else. */
-function quoted(word: string): string {
+export function quoted(word: string): string {
   if (/^[\w@%+=:,./-]+$/.test(word)) return word;
   return `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -13,7 +13,7 @@ const model = folder.write('model.safetensors', mixedModel('F32'));
 describe('help', () => {
   it('of every command fits on a screen of 80 columns and 45 lines', async () => {
     const overview = await monoquant('--help');
-    const commands = [...overview.stdout.matchAll(/^ {2}(\w+) (?:MODEL|\[)/gm)].map(
+    const commands = [...overview.stdout.matchAll(/^ {2}(?!monoquant)(\w+) (?:[A-Z]|\[)/gm)].map(
       ([, name]) => name ?? '',
     );
     expect(commands).toEqual(expect.arrayContaining(['quantize', 'info', 'help']));
@@ -59,13 +59,13 @@ const MISTAKES: readonly (readonly [words: readonly string[], answer: string])[]
   [['quantize', model, '--ouput', 'x'], 'Did you mean --output?'],
   [['quantize', model, '--weight-only'], 'Did you mean --weights-only?'],
   [['quantize', model, '-B', '4'], '--bits'],
-  [['quantize', model, '--bits', '5'], 'Did you mean 4?'],
+  [['quantize', model, '--bits', '9'], 'Did you mean 8?'],
   [['quantize', model, '--scheme', 'symetric'], 'Did you mean symmetric?'],
   [['quantize', model, '--strategy', 'groups'], 'Did you mean group?'],
   [['quantize', model, '-g', '100'], 'Did you mean 128?'],
   [['quantize', model, '--layers', 'conv2'], 'Did you mean conv2d?'],
   [['quantize', model, '--dtype', 'f15', '--bits', '16'], 'Did you mean f16?'],
-  [['quantize', model, '--format', 'gguf'], 'compressed-tensors'],
+  [['quantize', model, '--format', 'exl2'], 'compressed-tensors'],
   [['quantize', model, '--layer', 'lstm=bit:8'], 'Did you mean bits:8?'],
   [['quantize', model, '--layer', 'lstm'], '--layer'],
   [['quantize', model, '--ignore', 'lstn'], '"lstm"'],
@@ -120,8 +120,8 @@ const MISTAKES: readonly (readonly [words: readonly string[], answer: string])[]
   [['quantize', model, '--overwrite'], 'Did you mean --force?'],
   [['quantize', model, '-j', '2'], 'Did you mean --threads?'],
   [['quantize', model, '--no-color'], 'NO_COLOR'],
-  [['quantize', model, '--scheme', 'FP8'], 'w4a16'],
-  [['quantize', model, '-b', 'nf4'], '4, 8 or 16'],
+  [['quantize', model, '--scheme', 'FP9'], 'w4a16'],
+  [['quantize', model, '-b', 'nf4'], '2, 3, 4, 5, 6, 7, 8 or 16'],
   [['quantize', model, '--scheme', 'W4A16', '-b', '8'], 'contradicts --bits 8'],
   [['quantize', model, '--scheme', 'W8A8', '--weights-only'], 'contradicts'],
   [['quantize', 'gpt2'], 'hf download gpt2'],

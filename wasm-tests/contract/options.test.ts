@@ -60,6 +60,43 @@ describe('effects', () => {
       [false, true],
     ],
     [{}, { strategy: 'tensor' }, (plan) => wide(plan).outputs.at(-1)?.shape, [[8, 1], [1]]],
+    [
+      {},
+      { scheme: 'FP8' },
+      (plan) => [wide(plan).outputs[0]?.dtype, wide(plan).quantization?.codes],
+      [
+        ['I8', undefined],
+        ['F8_E4M3', 'FP8'],
+      ],
+    ],
+    [{}, { codes: 'FP8' }, (plan) => wide(plan).outputs[0]?.dtype, ['I8', 'F8_E4M3']],
+    [
+      { bits: 4 },
+      { scheme: 'NVFP4A16' },
+      (plan) => names(wide(plan)),
+      [
+        ['wide.weight_packed', 'wide.weight_shape', 'wide.weight_scale'],
+        ['wide.weight_packed', 'wide.weight_scale', 'wide.weight_global_scale'],
+      ],
+    ],
+    [
+      { bits: 8 },
+      { format: 'bitsandbytes' },
+      (plan) => names(wide(plan)),
+      [
+        ['wide.weight', 'wide.weight_scale'],
+        ['wide.weight', 'wide.SCB', 'wide.weight_format'],
+      ],
+    ],
+    [
+      {},
+      { format: 'comfyui' },
+      (plan) => names(wide(plan)),
+      [
+        ['wide.weight', 'wide.weight_scale'],
+        ['wide.weight', 'wide.weight_scale', 'wide.comfy_quant'],
+      ],
+    ],
     [{ bits: 4 }, { groupSize: 64 }, (plan) => wide(plan).quantization?.groupSize, [128, 64]],
     [
       { bits: 4 },
@@ -221,10 +258,10 @@ describe('effects', () => {
     const { suggestion } = await failureOf(model.plan({ zzzzzzzzz: 1 } as PlanOptions));
     const all = /The keys are (.*)\.$/.exec(suggestion ?? '')?.[1]?.split(/, | and /) ?? [];
     expect(all.length).toBeGreaterThan(10);
-    // There is only one format to choose; a model that is open has been opened with its key and its prefix;
+    // A model that is open has been opened with its key and its prefix;
     // and what the others change shows where files of their kind are: PyTorch's, of codes, of captured inputs.
     const elsewhere = [
-      ...['format', 'key', 'stripPrefix', 'container', 'zstdLevel', 'duplicateTies'],
+      ...['key', 'stripPrefix', 'container', 'zstdLevel', 'duplicateTies'],
       ...['dequantize', 'requantize'],
       ...['static', 'calibration', 'observer', 'percentile', 'minInputSqnr', 'inputScheme'],
     ];
@@ -272,7 +309,9 @@ describe('mistakes', () => {
       [{ bitz: 4 }, '"bitz"', '"bits"'],
       [{ groupsize: 64 }, '"groupsize"', '"groupSize"'],
       [{ weightOnly: true }, '"weightOnly"', '"weightsOnly"'],
-      [{ bits: 5 }, '4, 8, 16'],
+      [{ bits: 9 }, '6, 7, 8, 16'],
+      [{ format: 'gptqq' }, '"gptqq"', '"gptq"'],
+      [{ format: 'mlx', bits: 8, dynamic: true }, 'weights only'],
       [{ bits: '8' }, 'bits'],
       [{ scheme: 'symetric' }, '"symetric"', '"symmetric"'],
       [{ method: 'mes' }, '"mes"', '"mse"'],

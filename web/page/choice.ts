@@ -44,10 +44,11 @@ function probesOf(name: OptionName): readonly unknown[] {
 }
 
 /** What one scale serves: a strategy, or a group of so many weights. */
-export type Sharing = 'tensor' | 'channel' | `${Exclude<GroupSize, -1>}`;
+export type Sharing = 'tensor' | 'channel' | 'block' | `${Exclude<GroupSize, -1>}`;
 export const SHARINGS = [
   'tensor',
   'channel',
+  'block',
   ...GROUP_SIZES.filter((size) => size > 0).reverse(),
 ].map(String) as readonly Sharing[];
 
@@ -64,31 +65,14 @@ export function chosenSharing({ strategy, groupSize }: Choices): Sharing | undef
 export function sharingChanges(sharing: Sharing | undefined): Changes {
   const none = { strategy: undefined, groupSize: undefined };
   if (sharing === undefined) return none;
-  if (sharing === 'tensor' || sharing === 'channel') return { ...none, strategy: sharing };
+  if (sharing === 'tensor' || sharing === 'channel' || sharing === 'block') {
+    return { ...none, strategy: sharing };
+  }
   return { ...none, groupSize: Number(sharing) as GroupSize };
 }
 
 export const OVERRIDES = ['8', '4', '16', 'none'] as const;
 export type OverrideBits = (typeof OVERRIDES)[number];
-
-/** The bits that were chosen for one tensor. */
-export function overrideOf({ overrides }: Choice, name: string): OverrideBits | undefined {
-  const pattern = patternOf(name);
-  const found = overrides.find((override) => override.pattern === pattern)?.bits;
-  return found === undefined ? undefined : (String(found) as OverrideBits);
-}
-
-export function overrideChanges(
-  choice: Choice,
-  name: string,
-  bits: OverrideBits | undefined,
-): Changes {
-  const pattern = patternOf(name);
-  const others = choice.overrides.filter((override) => override.pattern !== pattern);
-  if (bits === undefined) return { overrides: others };
-  const chosen = bits === 'none' ? bits : (Number(bits) as Bits);
-  return { overrides: [...others, { pattern, bits: chosen }] };
-}
 
 /** Which part of the file is meant, spelled out. */
 export function openingOf({ key, stripPrefix }: OpenOptions): Required<OpenOptions> {
@@ -104,10 +88,4 @@ export function forAnotherModel(choice: Choice): Choice {
     ignore: [],
     overrides: [],
   });
-}
-
-/** A pattern for one tensor; names with signs of the pattern language need a regular expression. */
-function patternOf(name: string): string {
-  if (!name.includes('*') && !name.startsWith('re:')) return name;
-  return `re:${name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')}$`;
 }

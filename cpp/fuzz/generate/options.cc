@@ -13,6 +13,7 @@ namespace {
 constexpr std::string_view kMethods[] = {"rtn", "mse"};
 
 constexpr std::string_view kScaleTypes[] = {"F32", "F16", "BF16", "auto"};
+constexpr int kNarrow[] = {4, 4, 4, 2, 3, 5, 6, 7}; // the first is the most common
 constexpr int64_t kGroups[] = {128, 32, 64, 16, 256, -1};
 constexpr double kPercentiles[] = {99.99, 100, 50.5, 99};
 constexpr uint64_t kMinElements[] = {0, 512, 1, 17, 100'000};
@@ -31,7 +32,7 @@ Json make_override(Choices &choices, size_t count) {
   override["tensors"] = make_indices(choices, count);
   switch (choices.below(6)) {
   case 1:
-    override["bits"] = 4;
+    override["bits"] = choices.pick(kNarrow);
     break;
   case 2:
     override["bits"] = 8;
@@ -68,6 +69,26 @@ Json make_layers(Choices &choices) {
   return layers;
 }
 
+/// Of other programs than compressed-tensors' ones, with choices that each can store, as far as all tensors have them.
+void take_format(Choices &choices, Json &options) {
+  constexpr std::string_view kFormats[] = {"gptq", "awq", "mlx"};
+  constexpr int kGptqBits[] = {4, 2, 3, 8};
+  constexpr int kMlxBits[] = {4, 2, 3, 5, 6, 8};
+  constexpr int64_t kFormatGroups[] = {32, 64, 128};
+  const std::string_view format = choices.pick(kFormats);
+  options["format"] = format;
+  options["container"] = "safetensors";
+  options["mode"] = "weights-only";
+  options["strategy"] = "group";
+  options["groupSize"] = choices.pick(kFormatGroups);
+  options["bits"] = format == "awq"   ? 4
+                    : format == "mlx" ? choices.pick(kMlxBits)
+                                      : choices.pick(kGptqBits);
+  if (format == "gptq") {
+    options["scheme"] = "symmetric";
+  }
+}
+
 } // namespace
 
 Json make_options(Choices &choices, const catalog::Catalog &catalog) {
@@ -82,7 +103,7 @@ Json make_options(Choices &choices, const catalog::Catalog &catalog) {
   case 1:
   case 2:
   case 3:
-    options["bits"] = 4;
+    options["bits"] = choices.pick(kNarrow);
     break;
   case 4:
     options["bits"] = 16;
@@ -92,7 +113,8 @@ Json make_options(Choices &choices, const catalog::Catalog &catalog) {
     break;
   }
   options["scheme"] = choices.pick(quant::kSchemeWords);
-  const std::string_view strategy = choices.pick(quant::kStrategyWords);
+  constexpr std::string_view kOfIntegers[] = {"tensor", "channel", "group"};
+  const std::string_view strategy = choices.pick(kOfIntegers);
   int64_t group = choices.pick(kGroups);
   if (strategy == "group" && group == -1) {
     group = 16;
@@ -120,6 +142,8 @@ Json make_options(Choices &choices, const catalog::Catalog &catalog) {
   }
   if (choices.chance(12)) { // the default, named
     options["format"] = layout::layouts()[0]->name;
+  } else if (choices.chance(5)) {
+    take_format(choices, options);
   }
   if (choices.chance(8)) {
     options["dequantizedType"] = choices.flag() ? "F32" : "auto";

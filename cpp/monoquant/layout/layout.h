@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,6 +33,8 @@ struct Stream {
   Dtype dtype = Dtype::kF32;
   std::vector<uint64_t> shape;
   std::string fixed = {}; // the bytes, where they are known
+  const gguf::BlockFacts *blocks =
+      nullptr; // what its values are stored in, if they are no plain ones of `dtype`
 };
 
 /// What the configuration says of a tensor of the model.
@@ -49,6 +52,18 @@ struct Layout {
   /// one that was made.
   std::string_view (*fit)(quant::Scheme &scheme, bool weights_only) = nullptr;
 
+  /// What is expected of all quantized tensors together, if they cannot stand in one file; "" if they can. Null: they can.
+  std::string_view (*fits_together)(std::span<const Described> tensors) = nullptr;
+  /// Whether scales of codes that are no integers are stored as the weights were, if these are BF16, and as F32 else.
+  bool scales_as_weights = false;
+  /// Why this tensor cannot be stored so, as its loaders would read it: it stays as it is; "" if it can. May see
+  /// it as other rows. Null: every tensor can.
+  std::string (*arrange)(const catalog::Tensor &tensor, Stored &stored) = nullptr;
+
+  /// What this tensor is, if its loaders' own tools leave it alone, which is done by default; "" if not. Null: they
+  /// leave none alone.
+  std::string_view (*spare)(const catalog::Tensor &tensor) = nullptr;
+
   /// The tensors that stand for a quantized one: first the one that is written by rows.
   std::vector<Stream> (*streams)(const catalog::Tensor &tensor, const Stored &stored) = nullptr;
   /// Ends of names that would be taken for a part of a quantized tensor, whether this one has such a part or not.
@@ -63,9 +78,11 @@ struct Layout {
   /// The names, behind "MODULE.", of what readers take for such a tensor.
   std::span<const std::string_view> input_names = {};
 
-  /// The value of `quantization_config` as JSON text. `tensors`: one for each of the catalog.
+  /// The value of `config_key` as JSON text. `tensors`: one for each of the catalog.
   std::string (*configuration)(const catalog::Catalog &catalog,
                                std::span<const Described> tensors) = nullptr;
+  /// Where it stands in a file's metadata; config.json has none of another key.
+  std::string_view config_key = catalog::kQuantizationConfig;
 
   /// What has to be read of an opened file before its streams can be joined. Null: nothing.
   Needs (*needs)(const catalog::Catalog &catalog, const ByteWindow &window) = nullptr;
@@ -81,6 +98,17 @@ struct Layout {
   /// Where bytes become values again. `block_bytes`: of the largest read. Null: all codes have a decoding, which
   /// coded::make_decoder reads.
   std::unique_ptr<PartDecoder> (*make_decoder)(size_t block_bytes) = nullptr;
+
+  // What loaders of single files and of one tool ask for; a layout without such wishes has none of these.
+
+  /// Why its loaders do not take this tensor as codes, as a sentence without an end; "" where they do.
+  std::string (*refuse)(const catalog::Tensor &tensor, const Stored &stored) = nullptr;
+  /// The type of scales beside weights of this type; null: what the plan chooses. `wanted`: by whoever asked for one.
+  Dtype (*scale_type)(Dtype weights, std::optional<Dtype> wanted) = nullptr;
+  /// Whether one number of bits, one scheme and one group size serve all tensors of a file.
+  bool has_one_scheme = false;
+  /// What the metadata of a safetensors file call its framework. Empty: streams are not of safetensors alone.
+  std::string_view safetensors_format = {};
 
   [[nodiscard]] bool is_written() const { return streams != nullptr; }
 };

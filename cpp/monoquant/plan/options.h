@@ -16,7 +16,10 @@
 #include "monoquant/catalog/layer_kind.h"
 #include "monoquant/execute/activations.h"
 #include "monoquant/layout/layout.h"
+#include "monoquant/llama_cpp/mixture.h"
+#include "monoquant/plan/model_folder.h"
 #include "monoquant/plan/reason.h"
+#include "monoquant/quant/named_codes.h"
 #include "monoquant/quant/scheme.h"
 #include "monoquant/quant/words.h"
 
@@ -25,9 +28,10 @@ namespace monoquant::plan {
 /// Nothing: the best that is known of the inputs allows.
 using WantedMethod = std::optional<quant::Method>;
 
-/// What to do with a tensor: codes of 4 or 8 bits, a 16-bit float, or nothing.
+/// What to do with a tensor: codes of 2 to 8 bits, a 16-bit float, or nothing.
 struct Treatment {
-  uint32_t bits = 8; // 4, 8 or 16; 0: leave it alone
+  uint32_t bits = 8; // 2 to 8, or 16; 0: leave it alone
+  quant::CodesKind codes = quant::CodesKind::kIntegers;
   bool symmetric = true;
   quant::Strategy strategy = quant::Strategy::kChannel;
   uint64_t group_size = 0; // where the strategy is kGroup
@@ -53,13 +57,17 @@ struct Unfit {
 enum class Container : uint8_t {
   kSafetensors,
   kTorchZip, // what torch.save writes: a state dict
+  kGguf,     // with llama.cpp's names and keys, where the model is one that it runs
 };
-inline constexpr std::string_view kContainerWords[] = {"safetensors", "pt"};
+inline constexpr std::string_view kContainerWords[] = {"safetensors", "pt", "gguf"};
 
 struct Options {
   Container container = Container::kSafetensors;
   const layout::Layout *layout = layout::layouts()[0]; // of what is quantized
-  bool duplicate_ties = false; // write the bytes of tied tensors once a name
+  // Of a GGUF file: which type each tensor gets. Nothing: the floats that it has.
+  std::optional<llama_cpp::Mixture> mixture;
+  std::shared_ptr<const ModelFolder> folder = {}; // of a GGUF file: what stands beside the weights
+  bool duplicate_ties = false;                    // write the bytes of tied tensors once a name
   // Of a safetensors output that is to be several files. Nothing: one file.
   uint64_t max_file_bytes = 0; // of tensors in each, if there are several; 0: no limit
   std::vector<uint64_t>
@@ -96,9 +104,10 @@ struct Options {
 /// be: a new one is a field above, a line here, and an entry in the table of js/api.
 template <typename Reader> void read_choices(Reader &reader, Options &options) {
   reader.read("container", options.container, kContainerWords);
-  reader.read("format", options.layout);
+  reader.read("format", options.layout, options.mixture);
   reader.read("duplicateTies", options.duplicate_ties);
   reader.read("scheme", options.treatment.symmetric, quant::kSchemeWords);
+  reader.read("codes", options.treatment.codes, quant::kCodesWords);
   reader.read("strategy", options.treatment.strategy, quant::kStrategyWords);
   reader.read("method", options.treatment.method);
   reader.read("mode", options.activations, execute::kActivationWords);

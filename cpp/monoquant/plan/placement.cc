@@ -12,6 +12,7 @@
 #include "monoquant/base/text.h"
 #include "monoquant/container/safetensors.h"
 #include "monoquant/plan/division.h"
+#include "monoquant/plan/gguf.h"
 #include "monoquant/quant/method.h"
 #include "monoquant/torch/state_dict_pickle.h"
 
@@ -48,7 +49,7 @@ void note_quantization(const Plan &plan, container::Metadata &metadata) {
   std::erase_if(metadata, [](const auto &entry) {
     return entry.first == catalog::kQuantizedBy || entry.first == catalog::kQuantizedFrom;
   });
-  set(metadata, std::string(catalog::kQuantizationConfig), plan.quantization_config, true);
+  set(metadata, std::string(plan.layout->config_key), plan.quantization_config, true);
   if (is_nearest) {
     set(metadata, std::string(catalog::kQuantizedBy), "monoquant", true);
   }
@@ -190,7 +191,11 @@ Result<void> lay_out_safetensors(Plan &plan, const Options &options) {
   container::Metadata metadata = plan.catalog->metadata;
   drop_misleading_notes(plan, metadata);
   note_quantization(plan, metadata);
-  set(metadata, "format", "pt", false); // transformers refuses files whose metadata lacks it
+  // transformers refuses files whose metadata lacks it.
+  const std::string_view wanted = plan.layout->safetensors_format;
+  const bool is_wanted = !wanted.empty() && !plan.quantization_config.empty();
+  const std::string format(is_wanted ? wanted : "pt");
+  set(metadata, "format", format, is_wanted);
   auto notes = notes_of_ties(plan, division, metadata);
   for (size_t file = 0; file < division.members.size(); ++file) {
     // What is said of the whole model may be long, and is read with the first of its files.
@@ -199,7 +204,7 @@ Result<void> lay_out_safetensors(Plan &plan, const Options &options) {
     if (auto added = add_file(plan, metadata, division.members[file]); !added) {
       return added;
     }
-    metadata = {{"format", "pt"}};
+    metadata = {{"format", format}};
   }
   return {};
 }
@@ -312,6 +317,13 @@ Result<void> make_places(Plan &plan, Container container) {
       {}};
 }
 
+/// Zeros between tensors.
+void pad(Plan &plan, uint64_t from, uint64_t to) {
+  if (from < to) {
+    plan.fixed.push_back({from, std::string(static_cast<size_t>(to - from), '\0')});
+  }
+}
+
 /// Not everything depends on the weights.
 void fix_outputs(Plan &plan) {
   for (size_t i = 0; i < plan.tensors.size(); ++i) {
@@ -329,8 +341,50 @@ bool can_hold(Container container, Dtype dtype) {
   if (container == Container::kSafetensors) {
     return dtype_is_in_safetensors(dtype);
   }
+  if (container == Container::kGguf) {
+    const auto *type = layout::gguf::find_block_type(dtype_name(dtype));
+    return type != nullptr && type->values == 1;
+  }
   // PyTorch counts pairs of F4: the shape would be another one.
   return torch::torch_has(dtype) && dtype != Dtype::kF4;
+}
+
+Result<void> lay_out_gguf(Plan &plan, const GgufContents &contents) {
+  if (auto countable = make_places(plan, Container::kGguf); !countable) {
+    return countable;
+  }
+  std::vector<container::GgufOutput> outputs;
+  for (const size_t index : contents.order) {
+    const Output output = index < plan.tensors.size() ? plan::outputs(plan, index).front()
+                                                      : plan.added[index - plan.tensors.size()];
+    outputs.push_back(
+        {output.name, output.shape,
+         static_cast<uint32_t>(layout::gguf::find_block_type(output.type_name())->type),
+         output.bytes, 0});
+  }
+  auto layout = container::layout_gguf(contents.keys, outputs, contents.longest_name);
+  if (!layout) {
+    return layout.error();
+  }
+  const auto &header = layout.value().header;
+  plan.file_bytes = layout.value().file_bytes;
+  plan.files = {{0, plan.file_bytes}};
+  plan.fixed.push_back({0, std::string(header.begin(), header.end())});
+  uint64_t end = header.size();
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const size_t index = contents.order[i];
+    if (index < plan.tensors.size()) {
+      plan.places[plan.tensors[index].first_place].offset = outputs[i].offset;
+    } else {
+      Output &added = plan.added[index - plan.tensors.size()];
+      added.offset = outputs[i].offset;
+      plan.fixed.push_back({added.offset, std::move(added.fixed)});
+    }
+    pad(plan, end, outputs[i].offset);
+    end = outputs[i].offset + outputs[i].bytes;
+  }
+  pad(plan, end, plan.file_bytes);
+  return {};
 }
 
 Result<void> lay_out(Plan &plan, const Options &options) {

@@ -5,13 +5,16 @@
 
 #include "monoquant/base/checked.h"
 #include "monoquant/base/text.h"
+#include "monoquant/catalog/families.h"
 #include "monoquant/layout/foreign.h"
 #include "monoquant/layout/loaders.h"
+#include "monoquant/plan/gguf.h"
 #include "monoquant/plan/inputs.h"
 #include "monoquant/plan/placement.h"
 #include "monoquant/plan/rules.h"
 #include "monoquant/plan/siblings.h"
 #include "monoquant/quant/method.h"
+#include "monoquant/quant/named_codes.h"
 
 namespace monoquant::plan {
 namespace {
@@ -45,8 +48,42 @@ void leave_alone_together(Plan &plan, const std::vector<size_t> &group, Reason r
   }
 }
 
+/// Not every layout has words for several schemes in one file.
+std::optional<Error> refuse_several_schemes(const Plan &plan) {
+  const quant::Scheme *first = nullptr;
+  for (const TensorPlan &entry : plan.tensors) {
+    const Quantize *quantize = entry.quantize();
+    if (quantize == nullptr || !plan.layout->has_one_scheme) {
+      continue;
+    }
+    const quant::Scheme &scheme = quantize->stored.scheme;
+    first = first == nullptr ? &scheme : first;
+    if (scheme.bits != first->bits || scheme.symmetric != first->symmetric ||
+        scheme.strategy != first->strategy || scheme.group_size != first->group_size) {
+      return Error{
+          ErrorCode::kInvalidOptions,
+          concat("Expected one number of bits, one scheme and one group size for all "
+                 "layers in the format ",
+                 plan.layout->name, ", found several."),
+          "Give no layer choices of its own but to leave it alone, or take another format.",
+          plan.catalog->tensors[entry.source].name,
+          {}};
+    }
+  }
+  return std::nullopt;
+}
+
 /// Not every layout can store every scheme.
-Result<void> check_layout(Plan &plan) {
+Result<void> check_layout(Plan &plan, const Options &options) {
+  if (!plan.layout->safetensors_format.empty() && !options.copy_all &&
+      options.container != Container::kSafetensors) {
+    return Error{
+        ErrorCode::kInvalidOptions,
+        concat("Expected a .safetensors file for the format ", plan.layout->name, ", found .pt."),
+        "Write .safetensors, or take another format.",
+        {},
+        {}};
+  }
   for (TensorPlan &entry : plan.tensors) {
     Quantize *quantize = entry.quantize();
     if (quantize == nullptr) {
@@ -61,6 +98,34 @@ Result<void> check_layout(Plan &plan) {
                    "Take another format.",
                    plan.catalog->tensors[entry.source].name,
                    {}};
+    }
+    const Dtype scales = quantize->stored.scheme.scale_dtype;
+    if (plan.layout->scale_type != nullptr && options.scale_type.value_or(scales) != scales) {
+      return Error{ErrorCode::kInvalidOptions,
+                   concat("Expected scales of ", dtype_name(scales), " for the format ",
+                          plan.layout->name, ", found ", dtype_name(*options.scale_type), "."),
+                   "Leave the type of scales out, or take another format.",
+                   plan.catalog->tensors[entry.source].name,
+                   {}};
+    }
+  }
+  if (auto refused = refuse_several_schemes(plan)) {
+    return *refused;
+  }
+  if (plan.layout->fits_together != nullptr) {
+    std::vector<layout::Described> tensors(plan.tensors.size());
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      const Quantize *quantize = plan.tensors[i].quantize();
+      tensors[i].stored = quantize == nullptr ? nullptr : &quantize->stored;
+    }
+    const std::string_view expected = plan.layout->fits_together(tensors);
+    if (!expected.empty()) {
+      return Error{
+          ErrorCode::kInvalidOptions,
+          concat("Expected ", expected, " for the format ", plan.layout->name, ", found several."),
+          "Give all layers the same bits and scheme, or leave some alone.",
+          {},
+          {}};
     }
   }
   return {};
@@ -104,6 +169,15 @@ void refuse_taken_names(Plan &plan, const Options &options) {
           refuse(group, name);
         }
       }
+      const Quantize *quantize = plan.tensors[i].quantize();
+      for (const layout::Stream &stream :
+           quantize == nullptr ? std::vector<layout::Stream>()
+                               : plan.layout->streams(plan.catalog->tensors[i], quantize->stored)) {
+        if (stream.name != own && taken.contains(stream.name)) {
+          refuse(group, stream.name);
+          break; // it is no longer quantized
+        }
+      }
     }
     for (const size_t i : group) {
       for (const std::string &name : wanted_input_names(plan, options, shared, i)) {
@@ -119,6 +193,15 @@ void refuse_taken_names(Plan &plan, const Options &options) {
 std::optional<Error> refuse_without_data(const Plan &plan, const Options &options) {
   for (const TensorPlan &entry : plan.tensors) {
     const Quantize *quantize = entry.quantize();
+    if (quantize != nullptr && !quantize->stored.scheme.has_kernels() &&
+        quantize->asked_method == quant::Method::kGptq) {
+      return Error{ErrorCode::kInvalidOptions,
+                   concat("Expected integers for the method gptq, found ",
+                          quant::codes_name(quantize->stored.scheme), "."),
+                   "Take the method rtn or mse.",
+                   plan.catalog->tensors[entry.source].name,
+                   {}};
+    }
     if (quantize != nullptr && !options.calibration &&
         quant::facts_of(quantize->stored.scheme.method).needs_moments) {
       return Error{ErrorCode::kInvalidOptions,
@@ -132,6 +215,9 @@ std::optional<Error> refuse_without_data(const Plan &plan, const Options &option
 }
 
 uint64_t stream_bytes(const layout::Stream &stream) {
+  if (stream.blocks != nullptr) {
+    return *layout::gguf::block_bytes(*stream.blocks, *checked_product(stream.shape));
+  }
   return *checked_product(stream.shape) * dtype_bits(stream.dtype) / 8;
 }
 
@@ -221,11 +307,34 @@ Result<void> drop_what_does_not_fit(Plan &plan, Container container) {
   return {};
 }
 
+/// A layer that runtimes fuse has one outer number: that of the largest weight of all its parts.
+void share_outer_numbers(Plan &plan) {
+  for (const auto &[name, members] : catalog::fused_families(*plan.catalog)) {
+    std::set<size_t> parts;
+    for (const size_t member : members) {
+      parts.insert(plan.catalog->tensors[member].tied_to.value_or(member));
+    }
+    for (const size_t part : parts) {
+      Quantize *quantize = plan.tensors[part].quantize();
+      if (quantize == nullptr || !quantize->stored.has_outer()) {
+        continue;
+      }
+      for (const size_t other : parts) {
+        const Quantize *beside = plan.tensors[other].quantize();
+        if (other != part && beside != nullptr && beside->stored.has_outer()) {
+          quantize->measured_with.push_back(other);
+        }
+      }
+    }
+  }
+}
+
 void add_streams(std::vector<Output> &outputs, std::vector<layout::Stream> streams) {
   for (layout::Stream &stream : streams) {
     const uint64_t bytes = stream_bytes(stream);
     outputs.push_back({stream.written, std::move(stream.name), stream.dtype,
-                       std::move(stream.shape), 0, bytes, false, std::move(stream.fixed)});
+                       std::move(stream.shape), 0, bytes, false, std::move(stream.fixed),
+                       stream.blocks});
   }
 }
 
@@ -242,13 +351,19 @@ std::vector<Output> outputs_of_weights(const Plan &plan, size_t index) {
     outputs.push_back(same_name(tensor, tensor.dtype));
   } else if (entry.decision() == Decision::kTie) {
     const size_t owner = *tensor.tied_to;
-    const size_t owners_name = plan.catalog->tensors[owner].name.size();
     outputs = outputs_of_weights(plan, owner);
-    for (Output &output : outputs) {
-      output.name = concat(tensor.name, std::string_view(output.name).substr(owners_name));
-      output.alias = true;
-      output.fixed.clear();
+    const Quantize *quantize = plan.tensors[owner].quantize();
+    const std::vector<layout::Stream> streams =
+        quantize == nullptr ? std::vector<layout::Stream>()
+                            : plan.layout->streams(tensor, quantize->stored);
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      outputs[i].name = streams.empty() ? tensor.name : streams[i].name;
+      outputs[i].alias = true;
+      outputs[i].fixed.clear();
     }
+  }
+  if (!entry.name.empty() && !outputs.empty()) {
+    outputs.front().name = entry.name;
   }
   return outputs;
 }
@@ -330,6 +445,94 @@ void warn_about_whole(Plan &plan) {
   }
 }
 
+/// What was met in the weights, whatever becomes of them.
+void warn_about_values(Plan &plan) {
+  warn_about(
+      plan, "non-finite",
+      "These tensors contain NaN or infinity and are copied unquantized: look for what broke "
+      "them, or ignore them by name.",
+      [](const TensorPlan &entry) { return entry.reason == Reason::kNonFinite; });
+  warn_about(
+      plan, "overflow",
+      "Values in these tensors are too large for the 16-bit type, or for codes, so they are copied "
+      "as they are: BF16 has a wider range than F16, or ignore them by name.",
+      [](const TensorPlan &entry) { return entry.reason == Reason::kOverflow; });
+}
+
+/// Of what transformers and vLLM do with a layout that many programs load, each of them some of it.
+void warn_about_loaders(Plan &plan) {
+  const auto quantized = [](const TensorPlan &entry) { return entry.quantize() != nullptr; };
+  const auto stored = [](const TensorPlan &entry) {
+    const Quantize *quantize = entry.quantize();
+    return quantize == nullptr ? nullptr : &quantize->stored;
+  };
+  warn_about(plan, "not-loadable",
+             "transformers and vLLM cannot load these tensors quantized, so the whole model will "
+             "not load there. Leave them alone: by default they are.",
+             [&](const TensorPlan &entry) {
+               return quantized(entry) &&
+                      !layout::is_loadable(*plan.catalog, plan.catalog->tensors[entry.source]);
+             });
+  const bool packs =
+      std::any_of(plan.tensors.begin(), plan.tensors.end(), [&](const TensorPlan &entry) {
+        return quantized(entry) && stored(entry)->weights_only;
+      });
+  const std::string_view fault = layout::fault_of_loading(*plan.catalog, packs);
+  if (!fault.empty() && std::any_of(plan.tensors.begin(), plan.tensors.end(), quantized)) {
+    plan.warnings.push_back(
+        {"not-loadable",
+         concat("transformers 5.23 cannot load ", fault, " of models of type \"",
+                plan.catalog->model->model_type, "\". ",
+                fault == "codes" ? "16 bits load there."
+                                 : "8 bits with dynamic activations, or 16 bits, load there."),
+         {}});
+  }
+  warn_about(plan, "not-loadable",
+             "transformers does not load packed zero points, and vLLM those of 4 bits only. Choose "
+             "the symmetric scheme.",
+             [&](const TensorPlan &entry) {
+               return plan.catalog->model && quantized(entry) && stored(entry)->weights_only &&
+                      !stored(entry)->scheme.symmetric;
+             });
+  warn_about(
+      plan, "not-loadable",
+      "transformers computes with NVFP4, MXFP4 and MXFP8 in BF16 alone, and these weights are "
+      "of another type: load the model with dtype=\"bfloat16\".",
+      [&](const TensorPlan &entry) {
+        const Quantize *quantize = entry.quantize();
+        const Dtype scale = quantize == nullptr ? Dtype::kF32 : quantize->stored.scheme.scale_dtype;
+        return plan.catalog->model && quantize != nullptr &&
+               (scale == Dtype::kF8E8M0 || scale == Dtype::kF8E4M3) &&
+               plan.catalog->tensors[entry.source].dtype != Dtype::kBF16;
+      });
+  const auto is_packed = [&](const TensorPlan &entry) {
+    return plan.catalog->model && quantized(entry) && stored(entry)->weights_only &&
+           stored(entry)->scheme.has_kernels();
+  };
+  warn_about(plan, "not-loadable",
+             "vLLM has kernels for groups of 32, 64 and 128 weights and for one scale a row: it "
+             "does not load these.",
+             [&](const TensorPlan &entry) {
+               const uint64_t size = is_packed(entry) ? stored(entry)->scheme.group_size : 0;
+               return is_packed(entry) &&
+                      stored(entry)->scheme.strategy == quant::Strategy::kGroup && size != 32 &&
+                      size != 64 && size != 128;
+             });
+  warn_about(
+      plan, "not-loadable",
+      "vLLM does not load packed codes with one scale a tensor. Choose one a row or a group.",
+      [&](const TensorPlan &entry) { return is_packed(entry) && stored(entry)->shares_scale(); });
+  warn_about(
+      plan, "not-loadable",
+      "vLLM loads these experts, transformers does not: it takes packed symmetric ones only. "
+      "For transformers, quantize weights only, or ignore *.experts.*.",
+      [&](const TensorPlan &entry) {
+        return quantized(entry) &&
+               !(stored(entry)->weights_only && stored(entry)->scheme.symmetric) &&
+               layout::is_stacked_on_loading(*plan.catalog, plan.catalog->tensors[entry.source]);
+      });
+}
+
 /// Most of those who have it did not choose it: that it does not fit some rows is no news, but a fact of the plan.
 constexpr uint64_t kUsualGroup = 128;
 
@@ -360,80 +563,21 @@ void add_warnings(Plan &plan) {
              "Embeddings and heads lose the most by 4 bits. Give them bits:8, or leave them alone.",
              [&](const TensorPlan &entry) {
                const LayerKind kind = plan.catalog->tensors[entry.source].kind;
-               return quantized(entry) && stored(entry)->scheme.bits == 4 &&
+               return quantized(entry) && stored(entry)->scheme.bits <= 4 &&
                       (kind == LayerKind::kEmbedding || kind == LayerKind::kHead);
              });
   warn_about(plan, "already-quantized",
              "The file seems to be quantized already: begin with the original model.",
              [](const TensorPlan &entry) { return entry.reason == Reason::kNameTaken; });
-  warn_about(
-      plan, "non-finite",
-      "These tensors contain NaN or infinity and are copied unquantized: look for what broke "
-      "them, or ignore them by name.",
-      [](const TensorPlan &entry) { return entry.reason == Reason::kNonFinite; });
-  warn_about(
-      plan, "overflow",
-      "Values in these tensors are too large for the 16-bit type, or for codes, so they are copied "
-      "as they are: BF16 has a wider range than F16, or ignore them by name.",
-      [](const TensorPlan &entry) { return entry.reason == Reason::kOverflow; });
+  warn_about_values(plan);
   warn_about(
       plan, "dropped",
       "The output's container has no dtype for these tensors: they are missing in it. Another "
       "kind of file (.pt, .safetensors) may have one.",
       [](const TensorPlan &entry) { return entry.reason == Reason::kNotRepresentable; });
-  warn_about(plan, "not-loadable",
-             "transformers and vLLM cannot load these tensors quantized, so the whole model will "
-             "not load there. Leave them alone: by default they are.",
-             [&](const TensorPlan &entry) {
-               return quantized(entry) &&
-                      !layout::is_loadable(*plan.catalog, plan.catalog->tensors[entry.source]);
-             });
-  const bool packs =
-      std::any_of(plan.tensors.begin(), plan.tensors.end(), [&](const TensorPlan &entry) {
-        return quantized(entry) && stored(entry)->weights_only;
-      });
-  const std::string_view fault = layout::fault_of_loading(*plan.catalog, packs);
-  if (!fault.empty() && std::any_of(plan.tensors.begin(), plan.tensors.end(), quantized)) {
-    plan.warnings.push_back(
-        {"not-loadable",
-         concat("transformers 5.23 cannot load ", fault, " of models of type \"",
-                plan.catalog->model->model_type, "\". ",
-                fault == "codes" ? "16 bits load there."
-                                 : "8 bits with dynamic activations, or 16 bits, load there."),
-         {}});
+  if (plan.layout->refuse == nullptr) { // else what loaders do not take is not quantized
+    warn_about_loaders(plan);
   }
-  warn_about(plan, "not-loadable",
-             "transformers does not load packed zero points, and vLLM those of 4 bits only. Choose "
-             "the symmetric scheme.",
-             [&](const TensorPlan &entry) {
-               return plan.catalog->model && quantized(entry) && stored(entry)->weights_only &&
-                      !stored(entry)->scheme.symmetric;
-             });
-  const auto is_packed = [&](const TensorPlan &entry) {
-    return plan.catalog->model && quantized(entry) && stored(entry)->weights_only;
-  };
-  warn_about(plan, "not-loadable",
-             "vLLM has kernels for groups of 32, 64 and 128 weights and for one scale a row: it "
-             "does not load these.",
-             [&](const TensorPlan &entry) {
-               const uint64_t size = is_packed(entry) ? stored(entry)->scheme.group_size : 0;
-               return is_packed(entry) &&
-                      stored(entry)->scheme.strategy == quant::Strategy::kGroup && size != 32 &&
-                      size != 64 && size != 128;
-             });
-  warn_about(
-      plan, "not-loadable",
-      "vLLM does not load packed codes with one scale a tensor. Choose one a row or a group.",
-      [&](const TensorPlan &entry) { return is_packed(entry) && stored(entry)->shares_scale(); });
-  warn_about(
-      plan, "not-loadable",
-      "vLLM loads these experts, transformers does not: it takes packed symmetric ones only. "
-      "For transformers, quantize weights only, or ignore *.experts.*.",
-      [&](const TensorPlan &entry) {
-        return quantized(entry) &&
-               !(stored(entry)->weights_only && stored(entry)->scheme.symmetric) &&
-               layout::is_stacked_on_loading(*plan.catalog, plan.catalog->tensors[entry.source]);
-      });
   warn_about_whole(plan);
 }
 
@@ -485,8 +629,15 @@ Result<Plan> make_plan(std::shared_ptr<const catalog::Catalog> catalog, const Op
                                       : layout::refuse_quantized(*plan.catalog)) {
     return *refused;
   }
+  if (options.container == Container::kGguf) {
+    if (auto planned = plan_gguf(plan, options); !planned) {
+      return planned.error();
+    }
+    warn_about_values(plan);
+    return plan;
+  }
   plan.tensors = decide(*plan.catalog, options);
-  if (auto fitting = check_layout(plan); !fitting) {
+  if (auto fitting = check_layout(plan, options); !fitting) {
     return fitting.error();
   }
   if (auto refused = refuse_without_data(plan, options)) {
@@ -495,6 +646,7 @@ Result<Plan> make_plan(std::shared_ptr<const catalog::Catalog> catalog, const Op
   spare_what_would_not_shrink(plan);
   refuse_taken_names(plan, options);
   align(plan);
+  share_outer_numbers(plan);
   if (auto fitted = drop_what_does_not_fit(plan, options.container); !fitted) {
     return fitted.error();
   }

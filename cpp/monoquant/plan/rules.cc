@@ -47,10 +47,16 @@ std::vector<Wish> collect_wishes(const catalog::Catalog &catalog, const Options 
       wishes[owner(index)].is_explicit = true;
       if (override.bits && *override.bits != treatment.bits) {
         treatment.bits = *override.bits;
-        const bool grouped = *override.bits == 4;
+        // Formats of their own have groups for all widths.
+        const bool keeps = options.layout->refuse != nullptr &&
+                           options.treatment.strategy == quant::Strategy::kGroup;
+        const bool grouped = *override.bits < 8 || keeps;
         treatment.strategy = grouped ? quant::Strategy::kGroup : quant::Strategy::kChannel;
-        treatment.group_size = grouped ? kFallbackGroups[0] : 0;
+        treatment.group_size = keeps     ? options.treatment.group_size
+                               : grouped ? kFallbackGroups[0]
+                                         : 0;
         treatment.method = std::nullopt;
+        treatment.codes = quant::CodesKind::kIntegers;
       }
       treatment.method = override.method.value_or(treatment.method);
       treatment.symmetric = override.symmetric.value_or(treatment.symmetric);
@@ -145,6 +151,10 @@ std::optional<Refusal> refuse_quantizing(const catalog::Catalog &catalog, const 
     return Refusal{Reason::kNotLoadable,
                    concat("transformers and vLLM load no quantized ", layout::what_it_is(tensor))};
   }
+  if (options.default_ignore && options.layout->spare != nullptr &&
+      !options.layout->spare(tensor).empty()) {
+    return Refusal{Reason::kNotLoadable, std::string(options.layout->spare(tensor))};
+  }
   if (options.default_ignore && is_short_convolution(tensor)) {
     return Refusal{Reason::kNotLoadable, "a short convolution, which no loader takes quantized"};
   }
@@ -207,11 +217,14 @@ uint64_t fitting_group(uint64_t columns, uint64_t wanted) {
   return 0;
 }
 
-/// Searches pay for 4 bits. That of outputs is the best one, where something is known of the inputs; what is known of
+/// Searches pay for few bits, and beside biases, whose rounding costs more than that of zero points. That of outputs is the best one, where something is known of the inputs; what is known of
 /// each layer's is seen later (plan_inputs).
 quant::Method best_method(const quant::Scheme &scheme, const Options &options) {
-  if (scheme.bits != 4) {
+  if (scheme.bits >= 8 && !scheme.has_bias) {
     return quant::Method::kRtn;
+  }
+  if (!scheme.has_kernels()) {
+    return quant::Method::kMse;
   }
   return options.calibration ? quant::Method::kGptq : quant::Method::kMse;
 }
@@ -222,7 +235,11 @@ void set_method(layout::Stored &stored, quant::Method method, std::string &expla
   if (method == quant::Method::kRtn) {
     return;
   }
-  if (quant::facts_of(method).needs_scopes && stored.shares_scale()) {
+  if (quant::facts_of(method).needs_moments && !scheme.has_kernels()) {
+    method = quant::Method::kMse; // plans that ask for it are refused
+  }
+  if (quant::facts_of(method).needs_scopes &&
+      (stored.shares_scale() || scheme.strategy == quant::Strategy::kBlock)) {
     explanation += " (too much for a search: rtn)";
     return;
   }
@@ -233,7 +250,7 @@ void set_method(layout::Stored &stored, quant::Method method, std::string &expla
   }
   scheme.method = method;
   // Among 8 bits the one level more matters too little (0.03 dB) to surprise anybody with negative scales.
-  scheme.signed_scales = scheme.symmetric && scheme.bits == 4;
+  scheme.signed_scales = scheme.symmetric && scheme.bits < 8 && scheme.has_kernels();
   explanation += ", searched";
 }
 
@@ -250,14 +267,19 @@ Dtype weight_type(const catalog::Catalog &catalog, const Tensor &tensor) {
   return half ? stored : Dtype::kF32;
 }
 
-/// That of the weights, so that whoever computes in it loses nothing. Groups of 4 bits have so many scales that those
+/// Scales that are stored as floats of any width, and not as some code.
+bool is_any_float(Dtype scale) {
+  return scale == Dtype::kF32 || scale == Dtype::kF16 || scale == Dtype::kBF16;
+}
+
+/// That of the weights, so that whoever computes in it loses nothing. Groups of few bits have so many scales that those
 /// of wide weights would be a ninth of the file: BF16 reaches as far as F32 does, and codes are chosen for what is
 /// stored. With 8 bits, 255 steps of a scale that was rounded down are up to one less than the values need.
 Dtype scale_type(Dtype weights, const quant::Scheme &scheme) {
   if (weights == Dtype::kF16 || weights == Dtype::kBF16) {
     return weights;
   }
-  const bool is_fine = scheme.bits == 4 && scheme.strategy == quant::Strategy::kGroup;
+  const bool is_fine = scheme.bits < 8 && scheme.strategy == quant::Strategy::kGroup;
   return is_fine ? Dtype::kBF16 : Dtype::kF32;
 }
 
@@ -270,16 +292,19 @@ void quantize(TensorPlan &plan, const catalog::Catalog &catalog, const Treatment
   scheme.bits = treatment.bits;
   scheme.symmetric = treatment.symmetric;
   scheme.strategy = treatment.strategy;
-  // Loaders know groups only in packed files.
-  stored.weights_only = treatment.bits == 4 || options.weights_only() ||
-                        treatment.strategy == quant::Strategy::kGroup;
+  quant::use_codes(scheme, treatment.codes);
+  // Loaders know groups of integers only in packed files.
+  stored.weights_only = options.weights_only() ||
+                        (scheme.has_kernels() &&
+                         (treatment.bits < 8 || treatment.strategy == quant::Strategy::kGroup));
   options.layout->fit(scheme, stored.weights_only); // make_plan refuses what cannot be
 
   std::string &explanation = plan.explanation;
-  explanation = scheme.codebook == quant::Codebook::kF8E4M3
-                    ? std::string("FP8 (E4M3)")
-                    : concat("INT", scheme.bits, scheme.symmetric ? "" : " asymmetric");
-  if (scheme.strategy == quant::Strategy::kGroup) {
+  explanation =
+      scheme.has_kernels()
+          ? concat("INT", scheme.bits, scheme.symmetric ? "" : " asymmetric")
+          : concat(quant::codes_name(scheme), quant::codes_name(scheme) == "FP8" ? " (E4M3)" : "");
+  if (scheme.strategy == quant::Strategy::kGroup && scheme.has_kernels()) {
     scheme.group_size = fitting_group(stored.columns, treatment.group_size);
     if (scheme.group_size == 0) {
       scheme.strategy = quant::Strategy::kChannel;
@@ -288,9 +313,20 @@ void quantize(TensorPlan &plan, const catalog::Catalog &catalog, const Treatment
       quantize.asked_group = treatment.group_size;
     }
   }
-  if (scheme.codebook == quant::Codebook::kIntegers) { // else it is the layout's affair
+  if (options.layout->arrange != nullptr) {
+    if (std::string refusal = options.layout->arrange(tensor, stored); !refusal.empty()) {
+      return leave_alone(plan, Reason::kNotLoadable, std::move(refusal));
+    }
+  }
+  if (options.layout->scale_type != nullptr) {
+    scheme.scale_dtype =
+        options.layout->scale_type(weight_type(catalog, tensor), options.scale_type);
+  } else if (scheme.has_kernels()) {
     scheme.scale_dtype =
         options.scale_type.value_or(scale_type(weight_type(catalog, tensor), scheme));
+  } else if (options.layout->scales_as_weights && is_any_float(scheme.scale_dtype)) {
+    scheme.scale_dtype = options.scale_type.value_or(
+        weight_type(catalog, tensor) == Dtype::kBF16 ? Dtype::kBF16 : Dtype::kF32);
   }
   switch (scheme.strategy) {
   case quant::Strategy::kTensor:
@@ -301,6 +337,9 @@ void quantize(TensorPlan &plan, const catalog::Catalog &catalog, const Treatment
     break;
   case quant::Strategy::kGroup:
     explanation += concat(", groups of ", scheme.group_size);
+    break;
+  case quant::Strategy::kBlock:
+    explanation += concat(", blocks of ", scheme.block_rows, "x", scheme.group_size);
     break;
   }
   if (quantize.asked_group != 0) {
@@ -337,6 +376,18 @@ void copy(TensorPlan &plan, const catalog::Catalog &catalog, const Wish &wish,
                             " codes to ", dtype_name(type));
 }
 
+/// What its loaders do not take stays as it is, whoever asked for it.
+std::optional<Refusal> refuse_in_layout(const Tensor &tensor, const Treatment &treatment,
+                                        const Options &options) {
+  if (options.layout->refuse == nullptr) {
+    return std::nullopt;
+  }
+  layout::Stored stored = matrix_view(tensor);
+  stored.scheme.bits = treatment.bits;
+  std::string why = options.layout->refuse(tensor, stored);
+  return why.empty() ? std::nullopt : std::optional(Refusal{Reason::kNotLoadable, std::move(why)});
+}
+
 TensorPlan decide_one(const catalog::Catalog &catalog, size_t index, const Wish &wish,
                       const Options &options) {
   const Tensor &tensor = catalog.tensors[index];
@@ -346,7 +397,11 @@ TensorPlan decide_one(const catalog::Catalog &catalog, size_t index, const Wish 
     copy(plan, catalog, wish, options);
     return plan;
   }
-  if (auto refusal = refuse(catalog, tensor, wish, options)) {
+  auto refusal = refuse(catalog, tensor, wish, options);
+  if (!refusal && wish.treatment.bits != 16) {
+    refusal = refuse_in_layout(tensor, wish.treatment, options);
+  }
+  if (refusal) {
     leave_alone(plan, refusal->reason, std::move(refusal->explanation));
     if (tensor.codes && wish.unfit == nullptr && weight_type(catalog, tensor) != tensor.dtype) {
       plan.action = Convert{weight_type(catalog, tensor)};
@@ -423,7 +478,8 @@ std::vector<TensorPlan> decide(const catalog::Catalog &catalog, const Options &o
       plans.push_back(decide_one(catalog, i, wishes[owner.value_or(i)], options));
     }
   }
-  if (catalog.model) { // loaders of whole models stumble over groups of two sizes
+  // Loaders of whole models stumble over groups of two sizes, and some formats have no word for them.
+  if (catalog.model || options.layout->has_one_scheme) {
     std::vector<size_t> all(plans.size());
     std::iota(all.begin(), all.end(), size_t{0});
     use_one_group_size(catalog, wishes, options, all, "model", plans);

@@ -2,16 +2,45 @@
 
 #include <array>
 #include <bit>
+#include <vector>
 
+#include "monoquant/quant/affine.h"
+#include "monoquant/quant/codebook.h"
 #include "monoquant/quant/kernels/kernels.h"
 #include "monoquant/quant/search.h"
 
 namespace monoquant::quant {
 namespace {
 
+/// With biases: from the extremes, or searched. Values of scopes are floats where they are searched.
+void choose_affine(const ScopeValues &scopes, const Scheme &scheme, const QparamsArrays &chosen,
+                   bool searches) {
+  std::vector<float> scratch(scopes.values.dtype == Dtype::kF32 ? 0 : scopes.size);
+  for (size_t i = 0; i < scopes.count(); ++i) {
+    const Values scope = scopes.values.part(i * scopes.size, scopes.size);
+    const auto floats = decode_values(scope.dtype, scope.bytes, scratch);
+    const auto weights = scopes.importance.empty()
+                             ? scopes.importance
+                             : scopes.importance.subspan(i * scopes.size, scopes.size);
+    const Affine affine =
+        searches ? search_affine(floats, weights, scheme) : affine_by_range(floats, scheme);
+    chosen.set(i, affine.qparams());
+  }
+}
+
 /// Round to nearest: from the extremes of the values.
 void choose_by_range(const ScopeValues &scopes, const Scheme &scheme, const QparamsArrays &chosen) {
+  if (scheme.has_bias) {
+    return choose_affine(scopes, scheme, chosen, false);
+  }
   const size_t count = scopes.count();
+  if (!scheme.has_kernels()) {
+    for (size_t i = 0; i < count; ++i) {
+      const auto magnitude = std::bit_cast<float>(scopes.magnitudes[i]);
+      chosen.set(i, {codebook_scale(magnitude, scheme, chosen.outer), 0});
+    }
+    return;
+  }
   if (scheme.symmetric) {
     for (size_t i = 0; i < count; ++i) {
       chosen.scales[i] = symmetric_scale(std::bit_cast<float>(scopes.magnitudes[i]), scheme);
@@ -37,12 +66,18 @@ void choose_by_range(const ScopeValues &scopes, const Scheme &scheme, const Qpar
 
 /// Searched for the smallest squared error.
 void choose_by_error(const ScopeValues &scopes, const Scheme &scheme, const QparamsArrays &chosen) {
+  if (scheme.has_bias) {
+    return choose_affine(scopes, scheme, chosen, true);
+  }
   const auto *x = reinterpret_cast<const float *>(scopes.values.bytes.data());
   const size_t size = scopes.size;
   for (size_t i = 0; i < scopes.count(); ++i) {
     const auto weights =
         scopes.importance.empty() ? scopes.importance : scopes.importance.subspan(i * size, size);
-    chosen.set(i, search_qparams({x + i * size, size}, weights, scheme, kernels()));
+    const std::span values(x + i * size, size);
+    chosen.set(i, scheme.has_kernels()
+                      ? search_qparams(values, weights, scheme, kernels())
+                      : Qparams{search_codebook_scale(values, weights, scheme, chosen.outer), 0});
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "monoquant/base/text.h"
 #include "monoquant/container/deflate.h"
+#include "monoquant/layout/coded/rotation.h"
 #include "monoquant/quant/method.h"
 
 namespace monoquant::run {
@@ -32,15 +33,41 @@ bool is_stored_alike(const layout::Stored &a, const layout::Stored &b) {
   const auto facts = [](const layout::Stored &stored) {
     const quant::Scheme &scheme = stored.scheme;
     return std::tuple(scheme.codebook, scheme.bits, scheme.symmetric, scheme.strategy,
-                      scheme.group_size, scheme.scale_dtype, scheme.method, scheme.signed_scales,
+                      scheme.group_size, scheme.block_rows, scheme.scale_dtype, scheme.method,
+                      scheme.has_bias, scheme.signed_scales, scheme.outer, scheme.rotation,
                       stored.weights_only, stored.matrices, stored.rows, stored.columns);
   };
-  return facts(a) == facts(b);
+  return facts(a) == facts(b) && a.blocks == b.blocks;
 }
 
-/// Rows of a usual band.
-uint64_t band_rows(const Tiling &tiling) {
+/// Streams that are written while a tensor is encoded.
+constexpr size_t kMostStreams = 3;
+
+/// Values of whole groups of neighbours, which become others. Not finite where one of them is not: then so are sums.
+Values rotated(Dtype from, std::span<const uint8_t> bytes, uint32_t rotation,
+               std::span<float> scratch) {
+  const std::span<const float> values = quant::decode_values(from, bytes, scratch);
+  const std::span<float> to = scratch.first(values.size());
+  if (values.data() != to.data()) {
+    std::copy(values.begin(), values.end(), to.begin());
+  }
+  for (size_t begin = 0; begin < to.size(); begin += rotation) {
+    layout::coded::rotate(to.subspan(begin, rotation));
+  }
+  return std::span<const float>(to);
+}
+
+/// Rows of a usual band; where slices are held, of one of these.
+uint64_t band_rows(const Tiling &tiling, const layout::Stored &stored, size_t block_bytes) {
+  if (stored.has_outer()) {
+    return std::min(tiling.rows, tiling.rows_in(block_bytes) + tiling.rows_per_unit);
+  }
   return std::min(tiling.rows, tiling.units_per_band / tiling.parts_per_row * tiling.rows_per_unit);
+}
+
+/// Whether any f32 can be stored as it is.
+bool takes_any(const layout::Stored &stored) {
+  return stored.blocks && stored.blocks->type == layout::gguf::BlockType::kF32;
 }
 
 } // namespace
@@ -56,7 +83,6 @@ WrittenRange extent_of(const plan::Plan &plan, uint64_t offset, std::span<const 
 BandEncoder::BandEncoder(const plan::Plan &plan, const BandWalk &walk, parallel::Workers &workers,
                          size_t block_bytes)
     : plan_(plan), walk_(walk), workers_(workers) {
-  size_t scopes = 0;
   uint64_t units = 0;
   uint64_t unit_elements = 0;
   codecs_.resize(plan.tensors.size());
@@ -67,13 +93,8 @@ BandEncoder::BandEncoder(const plan::Plan &plan, const BandWalk &walk, parallel:
       continue; // written from the input block itself, or not at all
     }
     if (const plan::Quantize *quantize = tensor.quantize()) {
-      const layout::Stored &stored = quantize->stored;
-      codecs_[i] = codec_of(stored);
-      const uint64_t rows = band_rows(tiling);
-      const uint64_t in_band = stored.shares_scale() ? 1 : rows * stored.groups();
-      scopes = std::max(scopes, static_cast<size_t>(in_band));
-      tail_buffer_bytes_ =
-          std::max(tail_buffer_bytes_, static_cast<size_t>(codecs_[i]->most_band_bytes(rows)));
+      codecs_[i] = codec_of(quantize->stored);
+      make_room(quantize->stored, tiling, *codecs_[i], block_bytes);
     }
     data_buffer_bytes_ =
         std::max(data_buffer_bytes_, max_data_bytes(tiling, codecs_[i], block_bytes));
@@ -82,9 +103,30 @@ BandEncoder::BandEncoder(const plan::Plan &plan, const BandWalk &walk, parallel:
   }
   scratch_.assign(workers.count(), std::vector<float>(static_cast<size_t>(unit_elements)));
   results_.resize(static_cast<size_t>(units));
+  held_ = Buffer(held_bytes_);
+}
+
+/// For the bands of a tensor.
+void BandEncoder::make_room(const layout::Stored &stored, const Tiling &tiling,
+                            const layout::RowCodec &codec, size_t block_bytes) {
+  const uint64_t rows = band_rows(tiling, stored, block_bytes);
+  const uint64_t in_band = stored.shares_scale() ? 1 : rows * stored.groups();
+  const size_t scopes = std::max(scales_.size(), static_cast<size_t>(in_band));
   ranges_.resize(scopes);
   scales_.resize(scopes);
   zero_points_.resize(scopes);
+  uint64_t tail = codec.most_band_bytes(rows);
+  if (codec.is_turned()) {
+    const uint64_t held = rows * codec.row_bytes(tiling.columns);
+    held_bytes_ = std::max(held_bytes_, static_cast<size_t>(held));
+    tail += held;
+    uint64_t writes = 0;
+    for (size_t stream = 0; stream < kMostStreams; ++stream) {
+      writes += codec.pieces(stream).count;
+    }
+    most_writes_ = std::max(most_writes_, static_cast<size_t>(writes));
+  }
+  tail_buffer_bytes_ = std::max(tail_buffer_bytes_, static_cast<size_t>(tail));
 }
 
 /// Models of very many tensors have few kinds of them.
@@ -109,15 +151,22 @@ std::optional<plan::Unfit> BandEncoder::encode(const Slice &slice, std::span<con
     write.bytes = input.first(static_cast<size_t>(tiling_->bytes(slice.begin, slice.end)));
   } else {
     const bool only_ranges = slice.pass + 1 < tiling_->passes;
+    if (!only_ranges && tensor_->quantize() != nullptr && holds_slices()) {
+      begin_slice(slice);
+    }
     if (only_ranges) {
       measure(slice, input);
     } else if (tensor_->decision() == Decision::kConvert) {
       convert(slice, input, data.data());
+    } else if (is_turned()) {
+      quantize(slice, input, held_.data() + held_offset(slice.begin));
     } else {
       quantize(slice, input, data.data());
     }
-    if (auto unfit = find_unfit(slice)) {
-      return unfit;
+    if (slice.read == slice.tensor) { // else it is found where that one is encoded
+      if (auto unfit = find_unfit(slice)) {
+        return unfit;
+      }
     }
     if (only_ranges) {
       merge_ranges(slice);
@@ -127,6 +176,10 @@ std::optional<plan::Unfit> BandEncoder::encode(const Slice &slice, std::span<con
       const UnitResult &result = results_[static_cast<size_t>(unit - slice.begin)];
       errors_.add(result.sums);
       edge_scales_ += result.edge_scales;
+    }
+    if (is_turned()) {
+      held_bytes_ = static_cast<size_t>(held_offset(slice.end));
+      return std::nullopt;
     }
     write.bytes =
         data.first(static_cast<size_t>(data_offset(slice.end) - data_offset(slice.begin)));
@@ -138,6 +191,39 @@ std::optional<plan::Unfit> BandEncoder::encode(const Slice &slice, std::span<con
     data_.crc32 = container::crc32(data_.crc32, write.bytes);
   }
   return std::nullopt;
+}
+
+/// The scales of a slice take the place of those before it.
+void BandEncoder::begin_slice(const Slice &slice) {
+  const auto scope_at = [&](uint64_t unit) {
+    if (unit >= tiling_->units) {
+      return tiling_->rows * stored().groups();
+    }
+    return tiling_->unit_row(unit) * stored().groups() +
+           unit % tiling_->parts_per_row * (kUnitElements / stored().scheme.group_size);
+  };
+  first_row_ = tiling_->unit_row(slice.begin);
+  first_scope_ = scope_at(slice.begin) - first_row_ * stored().groups();
+  scopes_ = static_cast<size_t>(scope_at(slice.end) - scope_at(slice.begin));
+}
+
+std::optional<Write> BandEncoder::scales_of_slice(const Slice &slice, std::span<uint8_t> tail) {
+  tail_used_ = 0;
+  const bool is_written =
+      tensor_->quantize() != nullptr && holds_slices() && slice.pass + 1 == tiling_->passes;
+  if (!is_written) {
+    return std::nullopt;
+  }
+  constexpr size_t kScales = 1;
+  uint8_t *const end = codec_->encode_band(kScales, first_row_, qparams(), tail.data());
+  Write write{slice_scales_.offset + slice_scales_.bytes, {tail.data(), end}};
+  tail_used_ = write.bytes.size();
+  slice_scales_.bytes += write.bytes.size();
+  scales_checksum_.add(write.bytes);
+  if (!plan_.records.empty()) {
+    slice_scales_.crc32 = container::crc32(slice_scales_.crc32, write.bytes);
+  }
+  return write;
 }
 
 std::optional<plan::Unfit> BandEncoder::look(const Slice &slice, std::span<const uint8_t> input) {
@@ -162,13 +248,24 @@ void BandEncoder::begin(const Slice &slice) {
   const uint64_t end_unit = std::min(tiling_->units, slice.begin + tiling_->units_per_band);
   const uint64_t end_row = end_unit == tiling_->units ? tiling_->rows : tiling_->unit_row(end_unit);
   first_row_ = tiling_->unit_row(slice.begin);
+  first_scope_ = 0;
   scopes_ = 0;
+  outer_ = 1.0F;
   if (tensor_->decision() == Decision::kQuantize) {
     const uint64_t row_scopes = (end_row - first_row_) * stored().groups();
-    scopes_ = static_cast<size_t>(stored().shares_scale() ? 1 : row_scopes);
+    const bool is_one =
+        stored().shares_scale() || holds_slices(); // range; of slices the scales follow
+    scopes_ = static_cast<size_t>(is_one ? 1 : row_scopes);
     std::fill_n(ranges_.begin(), tiling_->passes == 2 ? scopes_ : 0, quant::Range{});
+    if (holds_slices()) {
+      slice_scales_ = {places_[1].offset, 0, 0, index_};
+      scales_checksum_.reset();
+    }
   }
-  data_ = {places_[0].offset + data_offset(slice.begin), 0, 0, index_};
+  const uint64_t offset =
+      is_turned() ? codec_->band_offset(0, first_row_) : data_offset(slice.begin);
+  data_ = {places_[0].offset + offset, 0, 0, index_};
+  held_bytes_ = 0;
   checksum_.reset();
   errors_ = {};
   edge_scales_ = 0;
@@ -177,16 +274,22 @@ void BandEncoder::begin(const Slice &slice) {
 template <typename Work>
 void BandEncoder::for_each_unit(const Slice &slice, std::span<const uint8_t> input,
                                 const Work &work) {
-  const Dtype from = plan_.catalog->tensors[tensor_->source].dtype;
+  const Dtype from = plan_.catalog->tensors[plan_.tensors[slice.read].source].dtype;
+  const Tiling &tiling = walk_.tiling(slice.read);
   const bool is_decoded =
       !quant::has_kernels(from) ||
-      (codec_ != nullptr && quant::facts_of(stored().scheme.method).needs_floats);
+      (codec_ != nullptr &&
+       (stored().blocks || quant::facts_of(stored().scheme.method).needs_floats));
+  const uint32_t rotation = codec_ == nullptr ? 0 : stored().scheme.rotation;
   workers_.run(static_cast<size_t>(slice.end - slice.begin), [&](size_t index, size_t worker) {
     const uint64_t unit = slice.begin + index;
     const uint64_t at =
-        (tiling_->unit_begin(unit) - tiling_->unit_begin(slice.begin)) * tiling_->element_bytes;
+        (tiling.unit_begin(unit) - tiling.unit_begin(slice.begin)) * tiling.element_bytes;
     const auto bytes =
-        input.subspan(static_cast<size_t>(at), static_cast<size_t>(tiling_->bytes(unit, unit + 1)));
+        input.subspan(static_cast<size_t>(at), static_cast<size_t>(tiling.bytes(unit, unit + 1)));
+    if (rotation != 0) {
+      return work(results_[index], rotated(from, bytes, rotation, scratch_[worker]), unit);
+    }
     const Values values = is_decoded ? Values(quant::decode_values(from, bytes, scratch_[worker]))
                                      : Values(from, bytes);
     work(results_[index], values, unit);
@@ -194,25 +297,73 @@ void BandEncoder::for_each_unit(const Slice &slice, std::span<const uint8_t> inp
 }
 
 void BandEncoder::measure(const Slice &slice, std::span<const uint8_t> input) {
-  for_each_unit(slice, input, [](UnitResult &result, const Values &values, uint64_t) {
+  const bool is_block =
+      tensor_->quantize() != nullptr && stored().scheme.strategy == quant::Strategy::kBlock;
+  for_each_unit(slice, input, [&](UnitResult &result, const Values &values, uint64_t unit) {
     result = run::measure(values);
+    if (is_block && result.magnitude < kInfinityBits) {
+      measure_scopes(values, unit);
+    }
   });
+}
+
+/// Of parts of rows, which are this unit's own.
+void BandEncoder::measure_scopes(const Values &values, uint64_t unit) {
+  const auto size = static_cast<size_t>(stored().scheme.group_size);
+  quant::kernels()
+      .of(values.dtype)
+      .ranges(values.bytes.data(), size, values.count() / size, &ranges_[first_scope(unit)]);
 }
 
 /// Adds the units' ranges to their scopes'; after the last slice these are complete.
 void BandEncoder::merge_ranges(const Slice &slice) {
-  for (uint64_t unit = slice.begin; unit < slice.end; ++unit) {
+  const bool is_block = stored().scheme.strategy == quant::Strategy::kBlock;
+  for (uint64_t unit = slice.begin; unit < slice.end && !is_block; ++unit) {
     const quant::Range &seen = results_[static_cast<size_t>(unit - slice.begin)].range;
-    quant::Range &range = ranges_[first_scope(unit)];
+    quant::Range &range = ranges_[holds_slices() ? 0 : first_scope(unit)];
     range.min = std::min(range.min, seen.min);
     range.max = std::max(range.max, seen.max);
   }
-  for (size_t i = 0; slice.last_of_band && i < scopes_; ++i) {
+  if (!slice.last_of_band) {
+    return;
+  }
+  if (holds_slices()) {
+    outer_ = quant::outer_number(std::max(-ranges_[0].min, ranges_[0].max), stored().scheme);
+    return;
+  }
+  if (is_block) {
+    merge_blocks();
+  }
+  for (size_t i = 0; i < scopes_; ++i) {
     const quant::Qparams chosen = quant::choose_qparams(ranges_[i], stored().scheme);
     const bool zeros = ranges_[i].min == 0 && ranges_[i].max == 0;
-    const bool edge = chosen.scale <= quant::edge_scale(stored().scheme.scale_dtype);
+    const bool edge = stored().scheme.has_kernels() &&
+                      chosen.scale <= quant::edge_scale(stored().scheme.scale_dtype);
     edge_scales_ += edge && !zeros ? 1 : 0;
     qparams().set(i, chosen);
+  }
+}
+
+/// The rows of a block have all one range. Blocks begin anew with each matrix, and bands with a block.
+void BandEncoder::merge_blocks() {
+  const auto groups = static_cast<size_t>(stored().groups());
+  const uint64_t block_rows = stored().scheme.block_rows;
+  const auto rows = static_cast<size_t>(scopes_ / groups);
+  for (size_t row = 0; row < rows;) {
+    const uint64_t in_matrix = (first_row_ + row) % stored().rows;
+    const uint64_t left = std::min(block_rows, stored().rows - in_matrix);
+    const size_t end = row + static_cast<size_t>(std::min<uint64_t>(left, rows - row));
+    for (size_t group = 0; group < groups; ++group) {
+      quant::Range all;
+      for (size_t i = row; i < end; ++i) {
+        all.min = std::min(all.min, ranges_[i * groups + group].min);
+        all.max = std::max(all.max, ranges_[i * groups + group].max);
+      }
+      for (size_t i = row; i < end; ++i) {
+        ranges_[i * groups + group] = all;
+      }
+    }
+    row = end;
   }
 }
 
@@ -228,10 +379,12 @@ void BandEncoder::quantize(const Slice &slice, std::span<const uint8_t> input, u
     const size_t write =
         tiling_->parts_per_row > 1 ? values.count() : static_cast<size_t>(tiling_->columns);
     const bool feeds_back = quant::facts_of(stored().scheme.method).needs_moments;
-    const UnitShape shape{write, tiling_->passes == 2, importance(unit, write),
-                          feeds_back ? feedback_ : nullptr};
-    result = encode_unit(values, stored().scheme, *codec_, shape, qparams().from(first_scope(unit)),
-                         data + data_offset(unit) - data_offset(slice.begin));
+    const UnitShape shape{write, tiling_->passes == 2 && !holds_slices(), importance(unit, write),
+                          feeds_back ? feedback_ : nullptr, takes_any(stored())};
+    uint8_t *const to = data + data_offset(unit) - data_offset(slice.begin);
+    result = stored().blocks ? encode_blocks(values, *codec_, shape, to)
+                             : encode_unit(values, stored().scheme, *codec_, shape,
+                                           qparams().from(first_scope(unit)), to);
   });
 }
 
@@ -248,8 +401,13 @@ std::optional<plan::Unfit> BandEncoder::find_unfit(const Slice &slice) const {
   const plan::Convert *convert = tensor_->convert();
   const plan::Quantize *quantize = tensor_->quantize();
   const Dtype scale = quantize == nullptr ? Dtype::kF32 : quantize->stored.scheme.scale_dtype;
-  const uint32_t limit =
-      convert == nullptr ? too_large_for_codes(scale) : overflow_magnitude(convert->to);
+  if (quantize != nullptr && takes_any(quantize->stored)) {
+    return std::nullopt;
+  }
+  const uint32_t limit = convert != nullptr ? overflow_magnitude(convert->to)
+                         : quantize != nullptr && quantize->stored.blocks
+                             ? kInfinityBits - 1 // see encode_blocks
+                             : too_large_for_codes(scale);
   for (uint64_t unit = slice.begin; unit < slice.end; ++unit) {
     const uint32_t magnitude = results_[static_cast<size_t>(unit - slice.begin)].magnitude;
     if (magnitude >= limit) {
@@ -269,22 +427,49 @@ std::optional<plan::Unfit> BandEncoder::find_unfit(const Slice &slice) const {
 
 void BandEncoder::finish(std::span<uint8_t> tail, std::vector<Write> &writes,
                          std::vector<WrittenRange> &extents) {
-  data_.digest = checksum_.digest();
-  extents.push_back(data_);
+  uint8_t *to = tail.data() + tail_used_;
+  if (is_turned()) {
+    to = codec_->turn(first_row_, held_.span().first(held_bytes_), to);
+    add_stream(0, data_.offset, {tail.data(), to}, writes, extents);
+  } else {
+    data_.digest = checksum_.digest();
+    extents.push_back(data_);
+  }
   if (tensor_->decision() != Decision::kQuantize) {
     return;
   }
-  uint8_t *to = tail.data();
   size_t stream = 0;
   for (const plan::Place &place : places_) {
     if (place.written == layout::Written::kByBand) {
       ++stream;
+      if (stream == 1 && holds_slices()) {
+        slice_scales_.digest = scales_checksum_.digest();
+        extents.push_back(slice_scales_);
+        continue;
+      }
       uint8_t *const end = codec_->encode_band(stream, first_row_, qparams(), to);
       const uint64_t offset = place.offset + codec_->band_offset(stream, first_row_);
-      writes.push_back({offset, {to, end}});
-      extents.push_back(extent_of(plan_, offset, writes.back().bytes, index_));
+      add_stream(stream, offset, {to, end}, writes, extents);
       to = end;
     }
+  }
+}
+
+/// Pieces that touch are one.
+layout::Pieces BandEncoder::pieces_of(size_t stream, uint64_t bytes) const {
+  const layout::Pieces pieces = codec_->pieces(stream);
+  return pieces.count == 1 || pieces.apart * pieces.count == bytes ? layout::Pieces{} : pieces;
+}
+
+/// What a stream has of the band, piece by piece.
+void BandEncoder::add_stream(size_t stream, uint64_t offset, std::span<const uint8_t> bytes,
+                             std::vector<Write> &writes, std::vector<WrittenRange> &extents) const {
+  extents.push_back(extent_of(plan_, offset, bytes, index_));
+  WrittenRange &extent = extents.back();
+  extent.pieces = pieces_of(stream, bytes.size());
+  const auto piece = static_cast<size_t>(extent.piece_bytes());
+  for (uint64_t at = 0; at < bytes.size(); at += piece) {
+    writes.push_back({extent.offset_of(at), bytes.subspan(static_cast<size_t>(at), piece)});
   }
 }
 
@@ -293,17 +478,25 @@ bool BandEncoder::is_in_place(const BandRecord &record) {
   const uint64_t first = record.band * tiling_->units_per_band;
   const uint64_t end = std::min(tiling_->units, first + tiling_->units_per_band);
   size_t range = 0;
-  const auto begins_at = [&](uint64_t offset) {
-    return range < record.ranges.size() && record.ranges[range++].offset == offset;
+  const uint64_t row = tiling_->unit_row(first);
+  const auto begins_at = [&](uint64_t offset, size_t stream) {
+    if (range == record.ranges.size()) {
+      return false;
+    }
+    const WrittenRange &written = record.ranges[range++];
+    const layout::Pieces pieces =
+        codec_ == nullptr ? layout::Pieces() : pieces_of(stream, written.bytes);
+    return written.offset == offset && written.pieces.count == pieces.count &&
+           written.pieces.apart == pieces.apart;
   };
-  bool is_right = begins_at(places_[0].offset + data_offset(first)) &&
+  const uint64_t data = is_turned() ? codec_->band_offset(0, row) : data_offset(first);
+  bool is_right = begins_at(places_[0].offset + data, 0) &&
                   record.ranges[0].bytes == data_offset(end) - data_offset(first);
   size_t stream = 0;
   for (const plan::Place &place : places_) {
     if (codec_ != nullptr && place.written == layout::Written::kByBand) {
       ++stream;
-      const uint64_t row = tiling_->unit_row(first);
-      is_right = is_right && begins_at(place.offset + codec_->band_offset(stream, row));
+      is_right = is_right && begins_at(place.offset + codec_->band_offset(stream, row), stream);
     }
   }
   return is_right && range == record.ranges.size();
@@ -327,9 +520,10 @@ size_t BandEncoder::first_scope(uint64_t unit) const {
     return 0;
   }
   const uint64_t part = unit % tiling_->parts_per_row;
-  const bool grouped = stored().scheme.strategy == quant::Strategy::kGroup;
-  const uint64_t before = grouped ? part * (kUnitElements / stored().scheme.group_size) : 0;
-  return static_cast<size_t>((tiling_->unit_row(unit) - first_row_) * stored().groups() + before);
+  const uint64_t before =
+      stored().scheme.cuts_rows() ? part * (kUnitElements / stored().scheme.group_size) : 0;
+  return static_cast<size_t>((tiling_->unit_row(unit) - first_row_) * stored().groups() + before -
+                             first_scope_);
 }
 
 } // namespace monoquant::run

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "monoquant/base/buffer.h"
 #include "monoquant/base/checksum.h"
 #include "monoquant/parallel/parallel_for.h"
 #include "monoquant/run/band_record.h"
@@ -26,9 +27,10 @@ public:
   BandEncoder(const plan::Plan &plan, const BandWalk &walk, parallel::Workers &workers,
               size_t block_bytes);
 
-  /// How large the buffers must be that `encode` and `finish` write into.
+  /// How large the buffers must be that `encode` and `finish` write into, and how many writes a band takes at most.
   [[nodiscard]] size_t data_bytes() const { return data_buffer_bytes_; }
   [[nodiscard]] size_t tail_bytes() const { return tail_buffer_bytes_; }
+  [[nodiscard]] size_t most_writes() const { return most_writes_; }
 
   /// Encodes a slice into `data`, or, in the first of two passes, only looks at it. Slices come in the
   /// slicer's order. `piece` is what to write: empty after a first pass. Returns what makes the tensor
@@ -39,13 +41,20 @@ public:
   /// Only looks for what would make the tensor unfit. The band is lost.
   std::optional<plan::Unfit> look(const Slice &slice, std::span<const uint8_t> input);
 
+  /// Behind each call of `encode`: what the scales of the slice are, where they are written at once and not with their
+  /// band, which would be too many; nothing where they are not. Into `tail`, whose beginning `finish` leaves alone.
+  std::optional<Write> scales_of_slice(const Slice &slice, std::span<uint8_t> tail);
+
   /// What the codes of the next slices are made with, if their method needs it; it must outlive them.
   void use(const quant::ErrorFeedback *feedback) { feedback_ = feedback; }
 
-  /// After the last slice: writes what the other streams have of the band into `tail`, adds it to `pieces`, and
-  /// adds everything that the band has written to `extents`.
+  /// After the last slice: writes what the other streams have of the band into `tail`, and all of it if it is turned,
+  /// adds that to `writes`, and adds everything that the band has written to `extents`.
   void finish(std::span<uint8_t> tail, std::vector<Write> &writes,
               std::vector<WrittenRange> &extents);
+
+  /// Whether nothing of the band at work is written before `finish`.
+  [[nodiscard]] bool holds_bands() const { return is_turned(); }
 
   /// Whether the ranges of a record begin where this band is written. Loses the band at work.
   [[nodiscard]] bool is_in_place(const BandRecord &record);
@@ -59,10 +68,23 @@ private:
   const layout::RowCodec *codec_of(const layout::Stored &stored);
   void select(size_t tensor);
   void begin(const Slice &slice);
+  void begin_slice(const Slice &slice);
   void measure(const Slice &slice, std::span<const uint8_t> input);
+  void measure_scopes(const Values &values, uint64_t unit);
   void merge_ranges(const Slice &slice);
+  void merge_blocks();
   void convert(const Slice &slice, std::span<const uint8_t> input, uint8_t *data);
   void quantize(const Slice &slice, std::span<const uint8_t> input, uint8_t *data);
+  void make_room(const layout::Stored &stored, const Tiling &tiling, const layout::RowCodec &codec,
+                 size_t block_bytes);
+  [[nodiscard]] layout::Pieces pieces_of(size_t stream, uint64_t bytes) const;
+  void add_stream(size_t stream, uint64_t offset, std::span<const uint8_t> bytes,
+                  std::vector<Write> &writes, std::vector<WrittenRange> &extents) const;
+  /// Where a unit of the band at work is held.
+  [[nodiscard]] uint64_t held_offset(uint64_t unit) const {
+    return data_offset(unit) - first_row_ * codec_->row_bytes(tiling_->columns);
+  }
+  [[nodiscard]] bool is_turned() const { return codec_ != nullptr && codec_->is_turned(); }
   [[nodiscard]] std::optional<plan::Unfit> find_unfit(const Slice &slice) const;
 
   /// Calls `work(result, unit's values, unit)` for each unit, on all threads.
@@ -77,14 +99,18 @@ private:
   [[nodiscard]] std::span<const float> importance(uint64_t unit, size_t write) const;
   [[nodiscard]] const layout::Stored &stored() const { return tensor_->quantize()->stored; }
   [[nodiscard]] quant::QparamsArrays qparams() {
-    return {std::span(scales_).first(scopes_), std::span(zero_points_).first(scopes_)};
+    return {std::span(scales_).first(scopes_), std::span(zero_points_).first(scopes_), outer_};
   }
+  /// Tensors that are one band, but have many scales: those of one slice are held at once.
+  [[nodiscard]] bool holds_slices() const { return stored().has_outer(); }
 
   const plan::Plan &plan_;
   const BandWalk &walk_;
   parallel::Workers &workers_;
   size_t data_buffer_bytes_ = 0;
   size_t tail_buffer_bytes_ = 0;
+  size_t most_writes_ = 3;
+  Buffer held_; // rows of the band at work, as far as they were encoded, if they are turned
   std::vector<std::vector<float>> scratch_;      // one a worker
   std::vector<UnitResult> results_;              // one a unit of the slice at work
   std::vector<const layout::RowCodec *> codecs_; // one a tensor, of quantized ones
@@ -97,14 +123,20 @@ private:
   std::span<const plan::Place> places_;     // of its outputs
   const layout::RowCodec *codec_ = nullptr; // if it is quantized
   const Tiling *tiling_ = nullptr;
-  uint64_t first_row_ = 0;
+  uint64_t first_row_ = 0;   // of the scales that are held
+  uint64_t first_scope_ = 0; // of this row: where slices are held, they may begin within rows
+  float outer_ = 1.0F;
   const quant::ErrorFeedback *feedback_ = nullptr;
   size_t scopes_ = 0;
   std::vector<quant::Range> ranges_; // a scope, where there are two passes
   std::vector<float> scales_;        // a scope
   std::vector<int32_t> zero_points_; // a scope
   WrittenRange data_;                // what was written so far, without its digest
+  size_t held_bytes_ = 0;            // of held_
   Checksum checksum_;                // of it
+  WrittenRange slice_scales_;        // the same, of scales that are written with slices
+  Checksum scales_checksum_;
+  size_t tail_used_ = 0; // by the last of them
   quant::ErrorSums errors_;
   uint64_t edge_scales_ = 0;
 };

@@ -32,10 +32,10 @@ EncodeStage::EncodeStage(const plan::Plan &plan, parallel::Workers &workers, Sha
   for (Slot &slot : slots_) {
     slot.data = Buffer(encoder_.data_bytes());
     slot.tail = Buffer(encoder_.tail_bytes());
-    slot.writes.reserve(3);
+    slot.writes.reserve(encoder_.most_writes());
   }
   const size_t preamble = plan.fixed.size();
-  slots_[0].writes.reserve(preamble);
+  slots_[0].writes.reserve(std::max(preamble, encoder_.most_writes()));
   const auto bands = static_cast<size_t>(walk_.total_bands());
   errors_.reserve(bands);
   source_crcs_.reserve(has_checksums(*plan.catalog) ? bands : 0);
@@ -91,12 +91,12 @@ std::optional<ByteRange> EncodeStage::next_of_source(size_t slot_index) {
     }
   }
   const Slice &slice = *pending_;
-  const Tiling &tiling = walk_.tiling(slice.tensor);
+  const Tiling &tiling = walk_.tiling(slice.read);
   const uint64_t begin = tiling.unit_begin(slice.begin) * tiling.element_bytes;
   const uint64_t end = begin + tiling.bytes(slice.begin, slice.end);
   const uint64_t band_end = std::min(tiling.units, (slice.band + 1) * tiling.units_per_band);
   const uint64_t ahead = begin + tiling.bytes(slice.begin, band_end);
-  const auto read = reader_.next(slot_index, source(slice.tensor), begin, end, ahead);
+  const auto read = reader_.next(slot_index, source(slice.read), begin, end, ahead);
   if (read) {
     slots_[slot_index].step = Step::kSlice;
     slots_[slot_index].slice = slice;
@@ -211,11 +211,11 @@ Result<void> EncodeStage::take_source(size_t slot_index) {
 void EncodeStage::take(Slot &slot, std::span<const uint8_t> input) {
   const Slice &slice = slot.slice;
   tensor_ = slice.tensor;
-  add_done(walk_.tiling(tensor_).bytes(slice.begin, slice.end));
+  add_done(walk_.tiling(slice.read).bytes(slice.begin, slice.end));
   if (unfit_.empty()) {
     check_source(slice, input);
     encode(slot, input);
-  } else if (!unfit_.contains(tensor_)) {
+  } else if (!unfit_.contains(tensor_) && slice.read == slice.tensor) {
     if (auto unfit = encoder_.look(slice, input)) {
       walk_.only_look(tensor_);
       unfit_.emplace(tensor_, std::move(*unfit));
@@ -224,13 +224,13 @@ void EncodeStage::take(Slot &slot, std::span<const uint8_t> input) {
 }
 
 void EncodeStage::check_source(const Slice &slice, std::span<const uint8_t> input) {
-  if (!source(tensor_).crc32 || slice.pass > 0) {
+  if (!source(tensor_).crc32 || slice.pass > 0 || slice.read != slice.tensor) {
     return;
   }
   const Tiling &tiling = walk_.tiling(tensor_);
   const uint64_t first = slice.band * tiling.units_per_band;
   const auto bytes = input.first(static_cast<size_t>(tiling.bytes(slice.begin, slice.end)));
-  source_crc_ = container::crc32(slice.first_of_band ? 0 : source_crc_, bytes);
+  source_crc_ = container::crc32(slice.begin == first ? 0 : source_crc_, bytes);
   if (slice.last_of_band) {
     source_crcs_.push_back(
         {tensor_, slice.band, source_crc_, tiling.bytes(first, slice.end), *source(tensor_).crc32});
@@ -249,6 +249,9 @@ void EncodeStage::encode(Slot &slot, std::span<const uint8_t> input) {
     slot.writes.push_back(data);
     written_bytes_ += data.bytes.size();
   }
+  if (const auto scales = encoder_.scales_of_slice(slice, slot.tail.span())) {
+    slot.writes.push_back(*scales);
+  }
   if (slice.last_of_band && slice.pass + 1 == walk_.tiling(tensor_).passes) {
     finish_band(slot);
   }
@@ -257,10 +260,12 @@ void EncodeStage::encode(Slot &slot, std::span<const uint8_t> input) {
 void EncodeStage::finish_band(Slot &slot) {
   const uint64_t band = slot.slice.band;
   Finished finished{tensor_, band, processed_ - 1, extents_.size()};
-  if (reads_back_behind_) {
-    written_.push_back({extents_.size(), processed_ - 1, written_bytes_});
-  }
   encoder_.finish(slot.tail.span(), slot.writes, extents_);
+  if (reads_back_behind_) {
+    const WrittenRange &data = extents_[finished.first_extent];
+    written_bytes_ += encoder_.holds_bands() ? data.bytes : 0;
+    written_.push_back({finished.first_extent, processed_ - 1, written_bytes_});
+  }
   if (plan_.tensors[tensor_].decision() != plan::Decision::kCopy) {
     finished.errors = errors_.size();
     errors_.push_back({tensor_, band, encoder_.errors(), encoder_.edge_scales()});

@@ -1,5 +1,7 @@
 #include "monoquant/run/tiling.h"
 
+#include <bit>
+
 #include "monoquant/base/checked.h"
 #include "monoquant/quant/method.h"
 #include "monoquant/quant/search.h"
@@ -9,6 +11,9 @@ namespace {
 
 // The plan promises searches of all rows up to that length: they must not be cut.
 static_assert(kLongRow == quant::kLongestSearch);
+
+/// Rows whose codes fill whole words, of any width. Where bands need more at once, it is because of odd matrices.
+constexpr uint64_t kLargestQuantum = 32;
 
 /// Elements that have nothing to do with each other: pseudo-rows of a unit's size.
 Tiling cut_flat(uint64_t elements, uint32_t element_bytes) {
@@ -24,13 +29,13 @@ Tiling cut_flat(uint64_t elements, uint32_t element_bytes) {
 
 Tiling cut_rows(const catalog::Tensor &tensor, const layout::Stored &stored, uint64_t quantum) {
   Tiling tiling;
-  tiling.elements = tensor.elements;
+  tiling.elements = stored.matrices * stored.rows * stored.columns; // of those that are kept
   tiling.element_bytes = dtype_bits(tensor.dtype) / 8;
   tiling.rows = stored.matrices * stored.rows;
   tiling.columns = stored.columns;
   if (tiling.columns > kLongRow) {
     tiling.parts_per_row = divide_up(tiling.columns, kUnitElements);
-  } else if (quantum <= 8) {
+  } else if (quantum <= kLargestQuantum) {
     // What is needed of a layer's inputs is as large as several rows: it is to serve many.
     const bool feeds_back = quant::facts_of(stored.scheme.method).needs_moments;
     tiling.rows_per_unit =
@@ -38,25 +43,34 @@ Tiling cut_rows(const catalog::Tensor &tensor, const layout::Stored &stored, uin
     if (tiling.rows_per_unit >= 8) {
       tiling.rows_per_unit -= tiling.rows_per_unit % 8;
     }
+  } else if (std::has_single_bit(quantum)) { // blocks of rows, which units divide
+    const uint64_t rows = std::max<uint64_t>(1, kUnitElements / tiling.columns);
+    tiling.rows_per_unit = std::min(std::bit_floor(rows), quantum);
   }
   tiling.units = tiling.parts_per_row > 1 ? tiling.rows * tiling.parts_per_row
                                           : divide_up(tiling.rows, tiling.rows_per_unit);
-  if (stored.shares_scale()) {
+  if (stored.shares_scale() || stored.has_outer()) {
     tiling.passes = 2;
     tiling.units_per_band = tiling.units;
     return tiling;
   }
   const bool long_channel =
       tiling.parts_per_row > 1 && stored.scheme.strategy == quant::Strategy::kChannel;
-  tiling.passes = long_channel ? 2 : 1;
+  const bool is_block = stored.scheme.strategy == quant::Strategy::kBlock;
+  tiling.passes = long_channel || is_block ? 2 : 1;
   // Whole rows, and as many of them as the quantum asks for.
-  const uint64_t step =
-      tiling.rows_per_unit % quantum == 0 ? tiling.parts_per_row : quantum * tiling.parts_per_row;
+  const uint64_t units_of_rows = tiling.rows_per_unit % quantum == 0 ? 1
+                                 : is_block && quantum % tiling.rows_per_unit == 0
+                                     ? quantum / tiling.rows_per_unit
+                                     : quantum;
+  const uint64_t step = units_of_rows * tiling.parts_per_row;
   const uint64_t step_elements =
       step / tiling.parts_per_row * tiling.rows_per_unit * tiling.columns;
   const uint64_t step_scales = step / tiling.parts_per_row * tiling.rows_per_unit * stored.groups();
+  const bool is_held = stored.blocks && stored.blocks->change == layout::RowChange::kInterleave;
   const uint64_t steps =
-      std::min(kBandBytes / (step_elements * tiling.element_bytes), kBandScales / step_scales);
+      std::min((is_held ? kHeldBandBytes : kBandBytes) / (step_elements * tiling.element_bytes),
+               kBandScales / std::max<uint64_t>(1, step_scales));
   tiling.units_per_band = std::max<uint64_t>(1, steps) * step;
   return tiling;
 }

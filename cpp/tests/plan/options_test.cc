@@ -78,6 +78,7 @@ TEST(Options, words_are_those_of_typescript) {
   };
   const std::vector<Row> rows = {
       {"STRATEGIES", quant::kStrategyWords},
+      {"CODES", quant::kCodesWords},
       {"SCHEMES", quant::kSchemeWords},
       {"METHODS", quant::kMethodWords},
       {"OBSERVERS", quant::kObserverWords, "js/api/calibration.ts"},
@@ -167,9 +168,9 @@ TEST(Options, wrong_values_are_named) {
       {"container", {"zip", "", 1, nullptr}},
       {"format", {"compressed_tensors", "", 1, nullptr}},
       {"duplicateTies", {0, "true", nullptr}},
-      {"bits", {5, 0, 32, -8, "8", nullptr, 8.0, true, 18446744073709551615ULL}},
+      {"bits", {1, 9, 0, 32, -8, "8", nullptr, 8.0, true, 18446744073709551615ULL}},
       {"scheme", {"sym", "", 1, nullptr}},
-      {"strategy", {"block", "Group", 2}},
+      {"strategy", {"row", "Group", 2}},
       {"groupSize", {-2, 257, "64", 1.5}},
       {"method", {"awq", "", 1, nullptr}},
       {"mode", {"other", nullptr}},
@@ -197,7 +198,7 @@ TEST(Options, wrong_values_are_named) {
 
 TEST(Options, wrong_overrides_and_unfit_are_refused) {
   for (const std::string_view json :
-       {R"({})", R"({"tensors":0})", R"({"tensors":[5]})", R"({"tensors":[0],"bits":7})",
+       {R"({})", R"({"tensors":0})", R"({"tensors":[5]})", R"({"tensors":[0],"bits":9})",
         R"({"tensors":[0],"bits":"some"})", R"({"tensors":[0],"bits":null})",
         R"({"tensors":[0],"scheme":"none"})", R"({"tensors":[0],"groupSize":-2})",
         R"({"tensors":[0],"groupSize":1000})", R"({"tensors":[0],"method":"best"})", R"([])",

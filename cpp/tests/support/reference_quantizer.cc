@@ -23,9 +23,9 @@ float as_stored(float scale, Dtype dtype) {
 /// PyTorch's `_calculate_qparams` for signed codes.
 void choose(std::span<const float> scope, const quant::Scheme &scheme, float &scale,
             int32_t &zero_point) {
-  const int32_t lowest = scheme.bits == 4 ? -8 : -128;
-  const int32_t highest = scheme.bits == 4 ? 7 : 127;
-  const float levels = scheme.bits == 4 ? 15.0F : 255.0F;
+  const int32_t highest = (1 << (scheme.bits - 1)) - 1;
+  const int32_t lowest = -highest - 1;
+  const auto levels = static_cast<float>(highest - lowest);
   const float neg = std::min(0.0F, *std::min_element(scope.begin(), scope.end()));
   const float pos = std::max(0.0F, *std::max_element(scope.begin(), scope.end()));
   zero_point = 0;
@@ -95,11 +95,12 @@ ReferenceCodes reference_codes(std::span<const float> values, const Matrices &sh
     result.scope_size = static_cast<size_t>(shape.columns);
     break;
   case quant::Strategy::kGroup:
+  case quant::Strategy::kBlock: // of small floats only, whose tests have references of their own
     result.scope_size = static_cast<size_t>(scheme.group_size);
     break;
   }
-  const int32_t lowest = scheme.bits == 4 ? -8 : -128;
-  const int32_t highest = scheme.bits == 4 ? 7 : 127;
+  const int32_t highest = (1 << (scheme.bits - 1)) - 1;
+  const int32_t lowest = -highest - 1;
   result.codes.reserve(values.size());
   for (size_t begin = 0; begin < values.size(); begin += result.scope_size) {
     const std::span<const float> scope = values.subspan(begin, result.scope_size);

@@ -4,10 +4,22 @@
  */
 
 import type { Observer } from '../calibration.js';
-import type { Container, Mode, Strategy } from '../schemes.js';
+import { bitsOfGguf, formatOf, isGgufFormat } from '../gguf-format.js';
+import {
+  type AnyBits,
+  areCodes,
+  areFew,
+  type CodesKind,
+  type Container,
+  factsOf,
+  type Mode,
+  type OutputFormat,
+  type Strategy,
+} from '../schemes.js';
 import { option, type Sentence, say } from '../sentence.js';
+import { formatFactsOf } from './format.js';
 
-export type AnyBits = 4 | 8 | 16 | 'none';
+export type { AnyBits };
 
 export interface Refusal {
   /** It means nothing because of one of these. */
@@ -34,25 +46,86 @@ export interface Beside {
   readonly static?: boolean;
   readonly calibration?: readonly unknown[] | undefined;
   readonly observer?: Observer;
+  readonly codes?: CodesKind;
   readonly strategy?: Strategy;
   readonly groupSize?: number;
   readonly overrides?: readonly { readonly bits?: AnyBits }[];
   readonly container?: Container;
+  readonly format?: OutputFormat;
 }
 
 /** Undefined where the option, called `key`, may have this value. */
 export type Need = (key: string, value: unknown, beside: Beside) => Refusal | undefined;
 
 /** What decides how activations are treated. */
-const MODE_KEYS = ['bits', 'mode', 'dynamic', 'weightsOnly', 'static', 'calibration'];
+const MODE_KEYS = ['bits', 'codes', 'mode', 'dynamic', 'weightsOnly', 'static', 'calibration'];
 
 export const scales: Need = (key, value, { bits }) => {
-  if (bits === 4 || bits === 8 || isEmpty(value)) return undefined;
+  if (areCodes(bits) || isEmpty(value)) return undefined;
   const what = bits === 16 ? 'stores floats without scales' : 'copies every tensor';
   return {
     beside: ['bits'],
     message: say`${option(key)} has no meaning with ${option('bits', bits)}, which ${what}.`,
     suggestion: say`Leave out ${option(key)}, or take ${option('bits', 8)} or ${option('bits', 4)}.`,
+  };
+};
+
+/** Of choices that the types of a GGUF file make themselves. */
+export const unlessGguf: Need = (key, _, { format, container }) => {
+  if (!isGgufFormat(format) && container !== 'gguf') return undefined;
+  const said = isGgufFormat(format) ? option('format', format) : option('container', 'gguf');
+  return {
+    beside: ['format', 'container'],
+    message: say`${option(key)} has no meaning with ${said}: the types of a GGUF file say how weights are stored.`,
+    suggestion: say`Leave out ${option(key)}, or choose another ${option('format')}.`,
+  };
+};
+
+/** Of bits, which a GGUF format says itself. */
+export const bitsOfFormat: Need = (key, value, { format, container }) => {
+  const isAsBitsSay = format === 'gguf' || (format === undefined && container === 'gguf');
+  if (isAsBitsSay && value === 7) {
+    return {
+      beside: ['format', 'container'],
+      message: say`${option(key, value)} has no meaning for a GGUF file: no type has 7 bits.`,
+      suggestion: say`Take ${option(key, 8)} or ${option(key, 6)}.`,
+    };
+  }
+  if (format === undefined || format === 'gguf' || !isGgufFormat(format)) return undefined;
+  if (value === bitsOfGguf(format)) return undefined;
+  return {
+    beside: ['format'],
+    message: say`${option(key, value)} contradicts ${option('format', format)}, which says how many bits there are.`,
+    suggestion: say`Leave out ${option(key)}.`,
+  };
+};
+
+/** Not every format has room for everything. */
+export const heldByFormat: Need = (key, value, beside) => {
+  const { bits } = beside;
+  const format = formatOf(beside);
+  const held = formatFactsOf(format).holds?.(bits) as
+    | Readonly<Record<string, readonly unknown[] | undefined>>
+    | undefined;
+  const possible = held?.[key];
+  if (possible === undefined || !areCodes(bits) || possible.includes(value)) return undefined;
+  return {
+    beside: ['format'],
+    message: say`The format ${format} has no room for ${option(key, value)}.`,
+    suggestion: say`Take ${option(key, possible[0])}, or another ${option('format')}.`,
+  };
+};
+
+/** A format belongs to one kind of file. */
+export const itsFormat: Need = (key, value, { format }) => {
+  if (format === undefined || isGgufFormat(format) === (value === 'gguf')) return undefined;
+  return {
+    beside: ['format'],
+    isMutual: true,
+    message: say`${option(key, value)} cannot hold ${option('format', format)}.`,
+    suggestion: isGgufFormat(format)
+      ? 'Name an output that ends in .gguf.'
+      : say`Leave out ${option('format')}, or name an output that ends in .safetensors.`,
   };
 };
 
@@ -92,10 +165,11 @@ export const copying: Need = (key, value, { bits }) => {
 };
 
 export const severalFiles: Need = (key, value, { container }) => {
-  if (container !== 'pt' || typeof value !== 'number') return undefined;
+  const isOther = container !== undefined && container !== 'safetensors';
+  if (!isOther || typeof value !== 'number') return undefined;
   return {
     beside: ['container'],
-    message: say`${option(key)} is for .safetensors files, but ${option('container')} is pt.`,
+    message: say`${option(key)} is for .safetensors files, but ${option('container')} is ${container}.`,
     suggestion: say`Leave out ${option(key)}, or write .safetensors.`,
   };
 };
@@ -132,11 +206,65 @@ export function percentiles(atRest: unknown): Need {
   };
 }
 
-export const fineScales: Need = (key, value, { bits }) => {
-  if (bits !== 4 || value !== 'tensor') return undefined;
+/** Of kinds of codes. */
+export const itsBits: Need = (key, value, { bits }) => {
+  const facts = factsOf(value as CodesKind);
+  if (facts === undefined || facts.bits === bits) return undefined;
   return {
     beside: ['bits'],
-    message: 'One scale for a whole tensor is too coarse for 4 bits.',
+    message: say`${option(key, value)} has ${facts.bits} bits, but ${option('bits')} is ${bits}.`,
+    suggestion: say`Leave out one of the two, or take ${option('bits', facts.bits)}.`,
+  };
+};
+
+export const zeroPoints: Need = (key, value, { codes }) => {
+  if (value !== 'asymmetric' || factsOf(codes) === undefined) return undefined;
+  return {
+    beside: ['codes'],
+    message: say`${option('codes', codes)} has no zero points, so ${option(key, value)} has no meaning.`,
+    suggestion: say`Leave out one of the two.`,
+  };
+};
+
+/** Some kinds of codes have groups of one size, and only FP8 has blocks. */
+export const ownStrategy: Need = (key, value, { codes }) => {
+  const facts = factsOf(codes);
+  if (value === 'block' && codes !== 'FP8') {
+    return {
+      beside: ['codes'],
+      message: say`${option(key, value)} is for FP8 only, but ${option('codes')} is ${codes ?? 'integers'}.`,
+      suggestion: say`Take ${option('scheme', 'FP8_BLOCK')}, or leave out ${option(key)}.`,
+    };
+  }
+  const hasGroups = facts?.group !== undefined;
+  if (facts === undefined || hasGroups === (value === 'group')) return undefined;
+  return {
+    beside: ['codes'],
+    message: hasGroups
+      ? say`${option('codes', codes)} has a scale for every ${facts.group} weights, so ${option(key, value)} has no meaning.`
+      : say`${option('codes', codes)} has no groups, so ${option(key, value)} has no meaning.`,
+    suggestion: say`Leave out ${option(key)}.`,
+  };
+};
+
+export const ownGroup: Need = (key, value, { codes }) => {
+  const facts = factsOf(codes);
+  if (facts === undefined || value === (facts.group ?? -1)) return undefined;
+  return {
+    beside: ['codes'],
+    message:
+      facts.group === undefined
+        ? say`${option('codes', codes)} has no groups, so ${option(key, value)} has no meaning.`
+        : say`${option('codes', codes)} has a scale for every ${facts.group} weights, so ${option(key, value)} has no meaning.`,
+    suggestion: say`Leave out ${option(key)}.`,
+  };
+};
+
+export const fineScales: Need = (key, value, { bits }) => {
+  if (!areFew(bits) || value !== 'tensor') return undefined;
+  return {
+    beside: ['bits'],
+    message: `One scale for a whole tensor is too coarse for ${bits} bits.`,
     suggestion: say`Take ${option(key, 'group')} or ${option(key, 'channel')}.`,
   };
 };
@@ -144,11 +272,11 @@ export const fineScales: Need = (key, value, { bits }) => {
 export const itsStrategy: Need = (key, value, { strategy }) => {
   const isSize = value !== -1;
   if (strategy === undefined || (strategy === 'group' && isSize)) return undefined;
-  if (strategy === 'channel' && !isSize) return undefined;
+  if ((strategy === 'channel' || strategy === 'block') && !isSize) return undefined;
   const chosen = option('strategy', strategy);
   const size = option(key, value);
   const mutual = { beside: ['strategy'], isMutual: true } as const;
-  if (strategy === 'tensor') {
+  if (strategy === 'tensor' || strategy === 'block') {
     return {
       ...mutual,
       message: say`${chosen} has one scale, so ${size} has no meaning.`,
@@ -165,7 +293,8 @@ export const itsStrategy: Need = (key, value, { strategy }) => {
 };
 
 /** Loaders know groups of 8-bit weights in packed files only. */
-export const packing: Need = (key, value, { bits, activations, groupSize }) => {
+export const packing: Need = (key, value, { bits, activations, groupSize, codes }) => {
+  if (factsOf(codes) !== undefined) return undefined;
   const isGrouped =
     key === 'strategy' ? value === 'group' && (groupSize ?? -1) === -1 : value !== -1;
   if (!isGrouped || bits !== 8 || activations === 'weights-only') return undefined;

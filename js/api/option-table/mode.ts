@@ -1,12 +1,15 @@
 /**
  * How activations are treated: what the switches, the mode, the bits and the data say together.
  * There are four ways to say it, and each can contradict the others.
- * Without a word it is `static` where there are data, else `dynamic`; other bits than 8 are weights-only.
+ * Without a word it is `static` where there are data, else `dynamic`; other bits than 8, and some formats, are
+ * weights-only.
  */
 
-import type { Mode } from '../schemes.js';
+import { formatOf } from '../gguf-format.js';
+import { factsOf, type Mode } from '../schemes.js';
 import { option, say } from '../sentence.js';
 import type { AnyBits, Beside, Need, Refusal } from './conflict.js';
+import { bitsFor, formatFactsOf } from './format.js';
 
 /** The switch that says the same as a mode. */
 export const SWITCH_OF = {
@@ -27,13 +30,22 @@ const MEANS: Readonly<Record<Mode, string>> = {
 
 /** What holds; of choices that contradict each other, the first counts. */
 export function modeOf(choices: Choices): Mode {
-  const { bits = 8, calibration = [] } = choices;
-  if (bits !== 8) return 'weights-only';
+  const { calibration = [], codes } = choices;
+  const possible = modesOf(bitsFor(choices), codes);
+  if (possible.length === 1 || formatFactsOf(formatOf(choices)).weightsOnly) return 'weights-only';
   const said = choices.mode ?? SWITCHES.find(([, key]) => choices[key] === true)?.[0];
   if (said !== undefined) return said;
   const order: readonly Mode[] =
     calibration.length > 0 ? ['static', 'dynamic', 'weights-only'] : ['dynamic', 'weights-only'];
-  return order.find((mode) => choices[SWITCH_OF[mode]] !== false) ?? 'dynamic';
+  const isLeft = (mode: Mode) => possible.includes(mode) && choices[SWITCH_OF[mode]] !== false;
+  return order.find(isLeft) ?? possible[0] ?? 'dynamic';
+}
+
+/** What loaders can do beside codes of this kind: integers of 4 bits are packed, and activations left alone. */
+function modesOf(bits: AnyBits, codes: Beside['codes']): readonly Mode[] {
+  const own = factsOf(codes)?.modes;
+  if (own !== undefined) return own;
+  return bits === 8 ? ['dynamic', 'static', 'weights-only'] : ['weights-only'];
 }
 
 /** Of the ways to say it: all say the same, and it can be. */
@@ -97,9 +109,30 @@ function allDenied(a: string, b: string, beside: Beside): Problem | undefined {
   };
 }
 
-function impossible(key: string, said: Said | undefined, { bits, calibration }: Beside) {
+function impossible(
+  key: string,
+  said: Said | undefined,
+  { bits, calibration, codes, format }: Beside,
+) {
   if (said === undefined) return undefined;
-  if (bits !== 8 && (said.mode === 'weights-only') !== said.isMeant) {
+  const isDenied = (said.mode === 'weights-only') !== said.isMeant;
+  if (isDenied && bits === 8 && formatFactsOf(format).weightsOnly) {
+    return {
+      beside: ['format'],
+      message: say`${option('format', format)} stores weights only.`,
+      suggestion: say`Leave out ${option(key)}, or take another format.`,
+    };
+  }
+  const own = factsOf(codes)?.modes;
+  if (own !== undefined && own.length > 1) {
+    if (said.isMeant && !own.includes(said.mode)) {
+      return {
+        beside: ['codes'],
+        message: say`${option('codes', codes)} has activations that are ${own.join(' or ')}, so ${option(key)} has no meaning.`,
+        suggestion: say`Leave out ${option(key)}, or take ${option('mode', own[0])}.`,
+      };
+    }
+  } else if (bits !== 8 && isDenied) {
     return {
       beside: ['bits'],
       message: say`Activations are quantized with 8 bits only, so ${option('bits', bits)} is always weights-only.`,

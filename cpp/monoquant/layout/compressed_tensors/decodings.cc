@@ -15,7 +15,6 @@ using catalog::Decoding;
 using catalog::Fields;
 using catalog::Tensor;
 
-constexpr std::string_view kGlobalScale = "_global_scale";
 constexpr uint64_t kMicroscaled = 32; // values that share a scale. Source: OCP Microscaling, 5.2
 
 /// A part whose dtype is all that is known of the tensor that it was.
@@ -68,12 +67,16 @@ Decoding decoding_of(const Codes &codes, uint64_t words) {
   decoding.rows = codes.matrix_rows;
   decoding.columns = codes.columns;
   decoding.matrices = codes.elements / codes.columns / codes.matrix_rows;
+  const bool is_shared = codes.scope == codes.elements && codes.scope != codes.columns;
+  if (is_shared) { // by all matrices, too
+    decoding.rows *= decoding.matrices;
+    decoding.matrices = 1;
+  }
   const bool is_dense = divide_up(codes.columns * codes.bits, 32) == words;
   decoding.codes = fields_of(codes.data, decoding.rows, words);
   pack(decoding.codes, codes.bits, is_dense);
   decoding.numbers = coded::integers(codes.bits, codes.lowest());
   decoding.scale_columns = std::min(codes.scope, codes.columns);
-  const bool is_shared = codes.scope == codes.elements && codes.scope != codes.columns;
   decoding.scale_rows = is_shared ? decoding.rows : 1;
   const uint64_t down = divide_up(decoding.rows, decoding.scale_rows);
   const uint64_t across = divide_up(decoding.columns, decoding.scale_columns);
