@@ -2,16 +2,23 @@
  * A model that is open for reading: one file, or the files of a folder or of an index, here or behind a URL.
  * All of its files are open from before the work until after it, and none of them may be an output.
  */
+import { readFileSync, statSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import { type BesideWeights, besideWeights, NOTHING_BESIDE } from '../js/api/beside-weights.js';
+import { MonoquantError } from '../js/api/errors.js';
 import { ModelConfig } from '../js/api/model-config.js';
 import type { ModelIndex } from '../js/api/model-files.js';
+import { checkSideFile, isForGguf, type SideFolder } from '../js/api/side-folder.js';
 import type { OneOrShards } from '../js/engine/shards.js';
 import { addressOf } from '../js/url/address.js';
+import { cacheAround } from './download-cache.js';
 import { InputFile, pathOf } from './input-file.js';
 import { openLocal } from './local-files.js';
 import type { FileIdentity } from './open-file.js';
 import type { ModelFiles, ModelFolder, OpenedFile, SourceFile } from './opened-files.js';
+import { readFailed } from './read-failed.js';
 import { openBehindUrl } from './remote-files.js';
+import { sideFilesIn } from './side-files.js';
 
 export type ModelFile = OneOrShards<SourceFile>;
 
@@ -113,6 +120,15 @@ export class ModelInput {
     return this.#folder?.path();
   }
 
+  /** What a GGUF file needs of the folder; undefined for a file of its own. */
+  async readFolder(): Promise<SideFolder | undefined> {
+    const folder = await this.folder();
+    if (folder === undefined) return undefined;
+    const paths = sideFilesIn(folder).filter(isForGguf);
+    const files = paths.map((path) => ({ path, bytes: readSideFile(join(folder, path)) }));
+    return { name: folderName(this.named, folder), files };
+  }
+
   /** The config.json of the folder; undefined where it has none. Throws where it cannot be understood. */
   readConfig(): ModelConfig | undefined {
     const config = this.#folder?.config;
@@ -128,4 +144,22 @@ export class ModelInput {
     for (const file of this.#files) file.close();
     this.#release?.();
   }
+}
+
+function readSideFile(path: string): Uint8Array {
+  try {
+    checkSideFile(path, statSync(path).size);
+    return readFileSync(path);
+  } catch (error) {
+    if (error instanceof MonoquantError) throw error;
+    throw readFailed(path, error);
+  }
+}
+
+/** What people call the model, wherever its files are kept. */
+function folderName(named: string, folder: string): string {
+  const address = addressOf(named);
+  if (address === undefined) return cacheAround(folder)?.model ?? basename(resolve(folder));
+  const around = new URL('.', address.url);
+  return addressOf(around)?.name ?? address.name;
 }

@@ -3,12 +3,13 @@
  * One rule for every door: nothing is ever written under a name that promises something else.
  */
 import { readdirSync } from 'node:fs';
-import { basename, dirname, extname, join, sep } from 'node:path';
+import { basename, dirname, extname, join, resolve, sep } from 'node:path';
 import { contradiction } from '../js/api/check.js';
+import type { FormatChoices } from '../js/api/gguf-format.js';
 import { indexName } from '../js/api/model-files.js';
 import { containerOf } from '../js/api/options.js';
-import type { Container } from '../js/api/types.js';
 import { addressOf } from '../js/url/address.js';
+import { modelStem, outputSuffix } from '../js/words/model-stem.js';
 import { folderOf, isFolder } from './local-files.js';
 
 /**
@@ -33,7 +34,7 @@ function standsForFolder(model: string): boolean {
 export function weightsOf(
   output: string,
   model: string,
-  container: Container = 'safetensors',
+  { container = 'safetensors', format }: FormatChoices = {},
 ): string {
   if (output === '-') {
     throw contradiction(
@@ -41,10 +42,16 @@ export function weightsOf(
       'Name a file.',
     );
   }
-  if (namesFolder(output, model)) return join(output, `${stemIn(model)}.${container}`);
+  if (namesFolder(output, model)) {
+    const stem =
+      container === 'gguf'
+        ? nameOf(model) + outputSuffix({ container, ...(format && { format }) })
+        : stemIn(model);
+    return join(output, `${stem}.${container}`);
+  }
   if (containerOf(output) !== undefined) return output;
   throw contradiction(
-    `Expected an output that ends in .safetensors, .pt, .pth, .bin or .ckpt (or one of these and .zst), or a folder (ending in /), found "${output}".`,
+    `Expected an output that ends in .safetensors, .gguf, .pt, .pth, .bin or .ckpt (or one of these and .zst), or a folder (ending in /), found "${output}".`,
     `The ending says what kind of file is written: "${output}.safetensors" is one, "${output}/" a folder.`,
   );
 }
@@ -62,6 +69,14 @@ const STEM = /^(diffusion_pytorch_model)[.-]/;
 function stemIn(model: string): string {
   const [stem = 'model'] = namesOf(model).flatMap((name) => STEM.exec(name)?.[1] ?? []);
   return stem;
+}
+
+/** What a model is called: files that are used alone go by it. */
+function nameOf(model: string): string {
+  const address = addressOf(model);
+  if (address !== undefined) return modelStem(address.name);
+  const folder = folderOf(model);
+  return folder === undefined ? modelStem(basename(model)) : basename(resolve(folder));
 }
 
 function namesOf(model: string): readonly string[] {

@@ -14,7 +14,7 @@ import {
   shardNames,
 } from '../js/api/model-files.js';
 import { type PartChoice, partEnding } from '../js/api/option-table/part.js';
-import type { Container } from '../js/api/types.js';
+import type { Container, OutputFormat } from '../js/api/types.js';
 import type { PlannedFile } from '../js/worker/plan-facts.js';
 import type { CalibrationFiles } from './calibration-files.js';
 import { checkRoom } from './free-space.js';
@@ -38,6 +38,7 @@ import { writeFailed } from './write-failed.js';
 export interface OutputTerms extends FolderTerms {
   /** Of the weights in a folder; the name of a file says it itself. */
   readonly container: Container;
+  readonly format?: OutputFormat;
   /** Whether what an interrupted run has left is gone on with. */
   readonly resumes?: boolean;
   /** If only a part of the weights is to be made. */
@@ -107,6 +108,7 @@ export class Output {
     input: OutputSource,
     {
       container,
+      format,
       calibration,
       resumes = false,
       part,
@@ -114,9 +116,10 @@ export class Output {
     }: OutputTerms & { readonly calibration?: CalibrationFiles },
   ): Promise<Output> {
     const place = pathOf(named, 'output');
-    const whole = weightsOf(place, input.named, container);
+    const whole = weightsOf(place, input.named, { container, ...(format && { format }) });
     const path = part === undefined ? whole : whole + partEnding(part);
-    const isFolder = whole !== place;
+    // A GGUF file has all that its loaders need.
+    const isFolder = whole !== place && container !== 'gguf';
     calibration?.checkOutput(path);
     const made = makeFolder(dirname(path));
     let folder: OutputFolder | undefined;

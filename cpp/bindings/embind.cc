@@ -95,6 +95,9 @@ catalog::Opening read_opening(const std::string &json) {
                       : refuses == "unknown" ? catalog::Refuses::kUnknown
                                              : catalog::Refuses::kNothing;
     opening.quantization_config = document.value("quantizationConfig", std::string());
+    for (const Json &end : document.value("fileEnds", Json::array())) {
+      opening.file_ends.push_back(end.get<uint64_t>());
+    }
     if (document.contains("modelClass")) {
       opening.model = read_model_class(document["modelClass"]);
     }
@@ -143,13 +146,34 @@ private:
   std::optional<Error> error_;
 };
 
+/// What stands beside the weights: `add` a file, and fill its bytes before the next call.
+class ModelFolder {
+public:
+  explicit ModelFolder(const std::string &name)
+      : folder_(std::make_shared<plan::ModelFolder>(name)) {}
+
+  val add(const std::string &path, double bytes) {
+    std::vector<uint8_t> &content = folder_->add(path);
+    content.resize(static_cast<size_t>(bytes));
+    return view(content);
+  }
+  std::shared_ptr<const plan::ModelFolder> share() const { return folder_; }
+
+private:
+  std::shared_ptr<plan::ModelFolder> folder_;
+};
+
+/// `folder` may be null.
 class Plan {
 public:
-  Plan(const Inspector &inspector, const std::string &options) {
+  Plan(const Inspector &inspector, const std::string &options, const ModelFolder *folder) {
     auto parsed = plan::parse_options(options, inspector.catalog().tensors.size());
     if (!parsed) {
       error_ = parsed.error();
       return;
+    }
+    if (folder != nullptr) {
+      parsed.value().folder = folder->share();
     }
     auto made = plan::make_plan(inspector.share(), parsed.value());
     if (!made) {
@@ -426,8 +450,12 @@ EMSCRIPTEN_BINDINGS(monoquant) {
       .function("error", &Inspector::error)
       .function("catalog", &Inspector::catalog_json)
       .function("problems", &Inspector::problems_json);
+  emscripten::class_<ModelFolder>("ModelFolder")
+      .constructor<const std::string &>()
+      .function("add", &ModelFolder::add);
   emscripten::class_<Plan>("Plan")
-      .constructor<const Inspector &, const std::string &>()
+      .constructor<const Inspector &, const std::string &, const ModelFolder *>(
+          emscripten::allow_raw_pointers())
       .function("error", &Plan::error)
       .function("json", &Plan::json)
       .function("check", &Plan::check)

@@ -24,7 +24,7 @@ const PACKED = /\.(safetensors|pt|pth|pt2|bin|ckpt|gguf)\.zst$/i;
 /** Of a diffusers pipeline: its models have folders of their own. */
 const PIPELINE = 'model_index.json';
 /** `model-00002-of-00003.safetensors`. */
-const SHARD = /^(.*)-(\d{1,6})-of-(\d{1,6})\.(safetensors|pt|pth|bin|ckpt)$/i;
+const SHARD = /^(.*)-(\d{1,6})-of-(\d{1,6})\.(safetensors|pt|pth|bin|ckpt|gguf)$/i;
 
 /** What stands for the model: an index that is to be read, or its files, one or several. */
 export type ModelChoice =

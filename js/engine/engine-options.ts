@@ -57,6 +57,7 @@ export function engineOptions(
     ...resolvePatterns(configuration, hasPatterns ? names() : []),
     ...(dequantize === null ? {} : { dequantizedType: dequantize }),
     ...(typeof maxShardSize === 'number' ? { maxFileBytes: maxShardSize } : {}),
-    ...(maxShardSize === 'source' ? { fileEnds } : {}),
+    // The order of tensors in a GGUF file is that of the source's files.
+    ...(maxShardSize === 'source' || configuration.container === 'gguf' ? { fileEnds } : {}),
   };
 }

@@ -4,6 +4,7 @@
  */
 import { ERROR_CODES, MonoquantError } from '../api/errors.js';
 import { type Json, jsonList, toJson, withMember } from '../api/json.js';
+import type { SideFolder } from '../api/side-folder.js';
 import type { Calibration, Distribution, EngineInfo } from '../api/types.js';
 import type { BlockShape, ByteSource } from '../io/byte-source.js';
 import type { EngineOptions } from './engine-options.js';
@@ -64,9 +65,17 @@ export class Engine {
     inspector: WasmInspector,
     options: EngineOptions,
     calibration: Json<Calibration> | null,
+    folder: SideFolder | undefined,
   ): WasmPlan {
     const text = withMember(options, 'calibration', calibration ?? toJson(null));
-    return withoutError(new this.#module.Plan(inspector, text));
+    if (folder === undefined) return withoutError(new this.#module.Plan(inspector, text, null));
+    const beside = new this.#module.ModelFolder(folder.name);
+    try {
+      for (const { path, bytes } of folder.files) beside.add(path, bytes.length).set(bytes);
+      return withoutError(new this.#module.Plan(inspector, text, beside));
+    } finally {
+      beside.delete();
+    }
   }
 
   /** `readsBack`: source 0 is the file, source 1 the output. */

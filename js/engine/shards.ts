@@ -40,6 +40,8 @@ export interface JoinedShards {
   readonly ends: readonly number[];
   /** Where the index and the files contradict each other. */
   readonly problems: readonly Problem[];
+  /** The files are one behind the other as they are, and the engine reads each for itself. */
+  readonly isRaw?: true;
   /** What the catalog of one file says, and that of all does not know; absent if there is one only. */
   readonly facts?: ShardFacts;
 }
@@ -51,6 +53,19 @@ export interface ShardFacts
 interface ReadShard extends OpenShard, ListedShard {
   /** Of its metadata, those of tied names among them, in the order of the file. */
   readonly notes: readonly (readonly [key: string, value: string])[];
+}
+
+/** The parts of a split GGUF file, which only together have all keys. */
+export function joinParts(parts: readonly OpenShard[]): JoinedShards {
+  const source = new JoinedSource(
+    parts.map(({ source }) => ({ source, begin: 0, end: source.size })),
+  );
+  let end = 0;
+  const ends = parts.slice(0, -1).map((part) => {
+    end += part.source.size;
+    return end;
+  });
+  return { source, ends, problems: [], isRaw: true };
 }
 
 /**

@@ -29,6 +29,12 @@ export interface WasmInspector extends Handle {
   problems(): Json<readonly Problem[]>;
 }
 
+/** What stands beside the weights in a model's folder. */
+export interface WasmModelFolder extends Handle {
+  /** Room for the bytes of a file, by its path in the folder: to be filled before the next call. */
+  add(path: string, bytes: number): Uint8Array;
+}
+
 export interface WasmPlan extends Handle {
   /** JSON of an EngineError, or ''. */
   error(): string;
@@ -215,6 +221,8 @@ export interface OpenOptions {
   readonly modelClass?: ModelClass;
   /** What it says of quantized tensors, as JSON text. */
   readonly quantizationConfig?: string;
+  /** Of a split GGUF file, whose parts lie one behind the other: where each ends but the last. */
+  readonly fileEnds?: readonly number[];
 }
 
 /** Result of a CompareStage: of what was stored as codes, and of what both files have alike. */
@@ -280,10 +288,15 @@ export interface EngineError {
 
 export interface WasmModule {
   readonly Inspector: new (fileSize: number, openOptionsJson: Json<OpenOptions>) => WasmInspector;
-  /** Takes a copy of what it needs from the inspector. */
+  /** A folder of this name. */
+  readonly ModelFolder: new (
+    name: string,
+  ) => WasmModelFolder;
+  /** Takes a copy of what it needs from the inspector and the folder. */
   readonly Plan: new (
     inspector: WasmInspector,
     optionsJson: Json<EngineOptions>,
+    folder: WasmModelFolder | null,
   ) => WasmPlan;
   /**
    * Does the part `share` of `shares` equal ones. The plan must outlive the stage. With `readsBack` the output is its

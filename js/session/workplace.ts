@@ -6,6 +6,7 @@ import type { BesideWeights } from '../api/beside-weights.js';
 import { MonoquantError } from '../api/errors.js';
 import { toJson } from '../api/json.js';
 import type { RunOptions } from '../api/options.js';
+import type { SideFolder } from '../api/side-folder.js';
 import type { OneOrShards } from '../engine/shards.js';
 import type { OpenOptions } from '../engine/wasm.js';
 import { throwIfAborted, unlessAborted } from './abort.js';
@@ -19,6 +20,8 @@ export interface OpenedModel<Source> {
   /** Whether it may have to be unpacked before it is read. */
   readonly isPacked?: boolean;
   readonly beside: BesideWeights;
+  /** What a GGUF file needs of the folder; undefined where the model is no folder. */
+  readFolder(): Promise<SideFolder | undefined>;
   /** Throws if a file was changed since it was opened. */
   checkUnchanged(): void | Promise<void>;
   close(): void;

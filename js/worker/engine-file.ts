@@ -4,6 +4,7 @@
  */
 import { MonoquantError } from '../api/errors.js';
 import { type Json, parseJson, toJson } from '../api/json.js';
+import type { SideFolder } from '../api/side-folder.js';
 import type { Calibration, Catalog, Distribution, Problem, Warning } from '../api/types.js';
 import { countDistribution } from '../engine/distribution.js';
 import { deleteQuietly, type Engine, throwIfError, withHandle } from '../engine/engine.js';
@@ -42,6 +43,7 @@ export class EngineFile<Output> {
   /** What was found while the files of the model were opened and joined. */
   readonly #joined: Omit<OpenedSource, 'source'>;
   #calibration: Json<Calibration> | null = null;
+  #folder: SideFolder | undefined;
   #run: EngineRun<Output> | undefined;
   /** Of the plan of the run. */
   #ignore: readonly string[] = [];
@@ -66,7 +68,11 @@ export class EngineFile<Output> {
     { source, ...joined }: OpenedSource,
     options: OpenOptions,
   ): Promise<EngineFile<Output>> {
-    const inspector = await engine.inspect(source, options);
+    const { isRaw = false, ends } = joined;
+    const inspector = await engine.inspect(
+      source,
+      isRaw ? { ...options, fileEnds: ends } : options,
+    );
     return new EngineFile<Output>(engine, source.blocks ?? blocks, source, inspector, joined);
   }
 
@@ -88,6 +94,10 @@ export class EngineFile<Output> {
 
   setCalibration(calibration: Json<Calibration> | null): void {
     this.#calibration = calibration;
+  }
+
+  setFolder(folder: SideFolder | undefined): void {
+    this.#folder = folder;
   }
 
   calibration(): Json<Calibration> | null {
@@ -240,9 +250,9 @@ export class EngineFile<Output> {
   }
 
   #planOf({ configuration, divides, unfit }: PlanChoice): WasmPlan {
-    const ends = divides ? this.#joined.ends : [];
+    const ends = divides || configuration.container === 'gguf' ? this.#joined.ends : [];
     const options = { ...engineOptions(configuration, () => this.#names(), ends), unfit };
-    return this.#engine.plan(this.inspector, options, this.#calibration);
+    return this.#engine.plan(this.inspector, options, this.#calibration, this.#folder);
   }
 
   #names(): readonly string[] {

@@ -3,7 +3,7 @@
  */
 import type { Engine } from '../engine/engine.js';
 import type { OnStageProgress } from '../engine/pipeline.js';
-import { isShards, joinShards, type OneOrShards } from '../engine/shards.js';
+import { isShards, joinParts, joinShards, type OneOrShards } from '../engine/shards.js';
 import { type OnUnpack, type Unpacked, type UnpackHost, unpacked } from '../engine/unpack.js';
 import type { ByteSource } from '../io/byte-source.js';
 import type { OpenedSource } from './engine-file.js';
@@ -50,7 +50,9 @@ export async function joinFiles<Source>(
     name: shards[index]?.name ?? '',
     source: file.source,
   }));
-  return { ...(await joinShards(engine, open, weightMap)), packedBytes };
+  const isSplitGguf = open.every(({ name }) => /\.gguf(\.zst)?$/i.test(name));
+  const joined = isSplitGguf ? joinParts(open) : await joinShards(engine, open, weightMap);
+  return { ...joined, packedBytes };
 }
 
 /** The same files, those that were unpacked as they are now. */

@@ -89,13 +89,12 @@ function becomesAnotherFloat({ dtype, decision, reason, outputs }: PlannedTensor
 
 /** The type that most bytes of floats have: what a loader gives the whole model. */
 function mostUsedFloat(
-  tensors: readonly { readonly dtype: Dtype; readonly bytes: number }[],
+  tensors: readonly { readonly dtype: string; readonly bytes: number }[],
 ): Dtype | null {
-  const bytes = new Map(FLOATS.map((dtype) => [dtype, 0]));
-  for (const { dtype, bytes: more } of tensors) {
-    const sum = bytes.get(dtype);
-    if (sum !== undefined) bytes.set(dtype, sum + more);
-  }
-  const [most] = [...bytes].sort(([, a], [, b]) => b - a);
+  const bytesOf = (dtype: Dtype) =>
+    tensors.reduce((sum, each) => sum + (each.dtype === dtype ? each.bytes : 0), 0);
+  const [most] = FLOATS.map((dtype) => [dtype, bytesOf(dtype)] as const).sort(
+    ([, a], [, b]) => b - a,
+  );
   return most === undefined || most[1] === 0 ? null : most[0];
 }

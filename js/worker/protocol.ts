@@ -7,6 +7,7 @@
  */
 import type { Calibration } from '../api/calibration.js';
 import type { Json } from '../api/json.js';
+import type { SideFolder } from '../api/side-folder.js';
 import type {
   Catalog,
   Configuration,
@@ -66,6 +67,8 @@ export interface Calls<Source, Sink, Output> {
   readonly tensor: Call<number, Uint8Array>;
   /** What plans use, and `calibrate` adds to, from now on. */
   readonly setCalibration: Call<Json<Calibration> | null, void>;
+  /** What stands beside the weights: for plans of GGUF files, from now on. */
+  readonly setFolder: Call<SideFolder | undefined, void>;
   /** Adds an open file of captured inputs to the calibration. */
   readonly calibrate: Call<{ readonly data: number }, Json<DataProblems>>;
   readonly calibration: Call<null, Json<Calibration> | null>;

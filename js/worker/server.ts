@@ -78,6 +78,7 @@ class SessionWorker<Source, Sink, Output> {
     problems: (file) => file.problems(),
     tensor: (file, index) => file.tensor(index),
     setCalibration: (file, calibration) => file.setCalibration(calibration),
+    setFolder: (file, folder) => file.setFolder(folder),
     calibrate: (file, { data }, onProgress) => file.calibrate(this.#opened(data), onProgress),
     calibration: (file) => file.calibration(),
     writeStatistics: (file, { data, secondMoments, sink }, onProgress) =>

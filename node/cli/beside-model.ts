@@ -5,6 +5,7 @@
  * command is given: nobody looks for it in their cache, which is not ours to write to. So does what is behind a URL.
  */
 import { basename, dirname, join, resolve, sep } from 'node:path';
+import { containerFor } from '../../js/api/gguf-format.js';
 import { isIndexName } from '../../js/api/model-files.js';
 import type { Choices } from '../../js/api/types.js';
 import { addressOf, folderAround } from '../../js/url/address.js';
@@ -14,13 +15,15 @@ import { folderOf, isFolder } from '../local-files.js';
 
 /** Of an output that nobody has named: a folder for a model that is one, with all that a loader needs; else a file. */
 export function placeOf(model: string, choices: Choices, parent: string | undefined): string {
-  const folder = folderMeant(model, parent !== undefined);
+  const container = containerFor(choices);
+  const meant = folderMeant(model, parent !== undefined);
+  const folder = container === 'gguf' ? undefined : meant;
   const packed = choices.zstdLevel === undefined || choices.zstdLevel === null ? '' : '.zst';
   const ending =
     folder === undefined
-      ? `${outputSuffix(choices)}.${choices.container ?? 'safetensors'}${packed}`
+      ? `${outputSuffix(choices)}.${container}${packed}`
       : outputSuffix(choices) + sep;
-  const beside = besideModel(folder ?? model, ending);
+  const beside = besideModel(meant ?? model, ending);
   return parent === undefined ? beside : join(parent, basename(beside)) + (folder ? sep : '');
 }
 

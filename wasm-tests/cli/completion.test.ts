@@ -94,7 +94,16 @@ for (const [shell, start] of SHELLS.filter(([name]) => isInstalled(name))) {
     });
 
     it('offers the values that a flag takes', () => {
-      expect(complete(['quantize', '--bits', ''])).toEqual(['4', '8', '16']);
+      expect(complete(['quantize', '--bits', ''])).toEqual([
+        '2',
+        '3',
+        '4',
+        '5',
+        '6',
+        '7',
+        '8',
+        '16',
+      ]);
       expect(complete(['quantize', '--dtype', 'b'])).toEqual(['bf16']);
       expect(complete(['dequantize', '--dtype', ''])).toContain('f32');
       expect(complete(['help', 'val'])).toEqual(['validate']);
@@ -112,7 +121,16 @@ describe('bash', async () => {
   const complete = await inBash();
 
   it('reads --bits=4, which it takes for three words', () => {
-    expect(complete(['quantize', '--bits', '='])).toEqual(['4', '8', '16']);
+    expect(complete(['quantize', '--bits', '='])).toEqual([
+      '2',
+      '3',
+      '4',
+      '5',
+      '6',
+      '7',
+      '8',
+      '16',
+    ]);
     expect(complete(['quantize', '--bits', '=', '1'])).toEqual(['16']);
   });
 

@@ -58,7 +58,7 @@ describe('a name that is none of a file of weights', () => {
     await quantize(root.at('one.safetensors'), { output: root.at('q.safetensors') });
   });
 
-  it.each(['x.gguf', 'x.onnx', 'x.json', 'x', 'x.tar.gz', '-', 'a.b/x', 'x.safetensors.bak'])(
+  it.each(['x.onnx', 'x.gguf.txt', 'x.json', 'x', 'x.tar.gz', '-', 'a.b/x', 'x.safetensors.bak'])(
     '%s is refused by every command and call',
     async (name) => {
       for (const line of [

@@ -66,7 +66,7 @@ it('sizes are those of what was taken, beside that of the file', async () => {
 describe('convert', () => {
   it('needs a model and an output whose name says what it is', async () => {
     const model = fixture('zip/tied.pt');
-    for (const words of [[], [model], [model, folder.at('a.pt'), 'b'], [model, 'a.gguf']]) {
+    for (const words of [[], [model], [model, folder.at('a.pt'), 'b'], [model, 'a.onnx']]) {
       const { code, stderr } = await monoquant('convert', ...words);
       expect(code).toBe(2);
       expect(stderr).toMatch(/^monoquant: Expected/);

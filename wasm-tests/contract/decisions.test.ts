@@ -26,8 +26,11 @@ interface Case {
 }
 
 /** The tensors that get the reason; everywhere, another layer is quantized as requested. */
-/** Others need more than tensors: ties, a container, a configuration beside them (loaders.test.ts). */
-type OfAnyTensors = Exclude<Reason, 'tied' | 'not-representable' | 'dequantized' | 'not-loadable'>;
+/** Others need more than tensors: ties, a container, a folder beside them (loaders.test.ts, gguf-folder.test.ts). */
+type OfAnyTensors = Exclude<
+  Reason,
+  'tied' | 'not-representable' | 'dequantized' | 'not-loadable' | 'left-out'
+>;
 const CASES: Readonly<Record<OfAnyTensors, Case>> = {
   requested: {
     decision: 'quantize',

@@ -128,11 +128,11 @@ it('plain numbers are quantized and copied as from any file', async () => {
   expectSameBytes(copied?.bytes ?? new Uint8Array(), bytes, 'copied');
 });
 
-it('a part of a split model is refused with what merges it', async () => {
+it('a part of a split model by itself is refused with what is wanted', async () => {
   const part = writeGguf([], { 'split.count': 3 });
   const { code, suggestion } = await helpfulFailureOf(host.open(part));
   expect(code).toBe('unsupported-format');
-  expect(suggestion).toContain('llama-gguf-split --merge');
+  expect(suggestion).toContain('Give the folder that has all of them');
 });
 
 it('refuses every prefix', async () => {
@@ -142,4 +142,27 @@ it('refuses every prefix', async () => {
     const { code } = await helpfulFailureOf(host.open(file.slice(0, cut)));
     expect(['file-truncated', 'unsupported-format', 'malformed-file'], `${cut}`).toContain(code);
   }
+});
+
+describe('a split model', () => {
+  const part = async (number: number) => ({
+    name: `model-0000${number}-of-00002.gguf`,
+    bytes: await readFixture(`gguf/split-py-0000${number}-of-00002.gguf`),
+  });
+
+  it('is one model', async () => {
+    const parts = [await part(1), await part(2)];
+    const { tensors, metadata, files } = (await host.open(parts)).catalog;
+    expect(tensors).toHaveLength(3);
+    expect(files).toEqual(parts.map(({ name }) => name));
+    expect(Object.keys(metadata).filter((key) => key.startsWith('split.'))).toEqual([]);
+    const { output } = await host.convert(parts, ONE);
+    const values = readSafetensors(output).tensors;
+    expect([...values.keys()].sort()).toEqual(tensors.map(({ name }) => name).sort());
+  });
+
+  it('is missed if a part of it is', async () => {
+    const { code } = await helpfulFailureOf(host.open([await part(1)]));
+    expect(code).toBe('file-not-found');
+  });
 });

@@ -326,7 +326,7 @@ describe('the server', () => {
   });
 
   it.each([
-    ['?bits=5', undefined, 422, /bits/],
+    ['?bits=9', undefined, 422, /bits/],
     ['?output=/etc/passwd', undefined, 422, /Unknown option "output"/],
     ['', new TextEncoder().encode('no model at all'), 422, /./],
     ['', new Uint8Array(1_000_001), 413, /1000000 bytes/],

@@ -17,6 +17,12 @@ import {
   readIndex,
   type WeightMap,
 } from '../../js/api/model-files.js';
+import {
+  checkSideFile,
+  isForGguf,
+  type SideFile,
+  type SideFolder,
+} from '../../js/api/side-folder.js';
 import type { OneOrShards } from '../../js/engine/shards.js';
 import type { ModelSource, ReadableFile } from './blob-types.js';
 import { isReadableFile, readFailure, type WebSource } from './readable-file.js';
@@ -52,6 +58,20 @@ export async function besideOf(model: ModelSource): Promise<BesideWeights> {
     [...files.keys()],
     () => content && ModelConfig.parse(content, MODEL_CONFIG),
   );
+}
+
+/** What a GGUF file needs of the folder; undefined where a file was given alone. */
+export async function folderOf(model: ModelSource): Promise<SideFolder | undefined> {
+  if (model instanceof Blob || isReadableFile(model)) return undefined;
+  const given = [...byName(model).values()].filter(({ name }) => isForGguf(name));
+  const files: SideFile[] = [];
+  for (const file of given) {
+    checkSideFile(file.name, file.size);
+    files.push({ path: file.name, bytes: await contentOf(file, file.size) });
+  }
+  const [first] = model;
+  const way = first !== undefined && 'webkitRelativePath' in first ? first.webkitRelativePath : '';
+  return { name: way.split('/').at(-2) ?? '', files };
 }
 
 interface Files<Given> {

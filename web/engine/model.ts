@@ -15,7 +15,7 @@ import type { HandleOptions, Host } from '../../js/session/host.js';
 import type { OpenedModel } from '../../js/session/workplace.js';
 import type { BlobTypes, ModelSource, QuantizeResult } from './blob-types.js';
 import { openCalibration } from './calibration-blobs.js';
-import { besideOf, sourceOf } from './model-source.js';
+import { besideOf, folderOf, sourceOf } from './model-source.js';
 import { PrivateFileName } from './private-file.js';
 import type { WebSource } from './readable-file.js';
 import { startSession } from './worker-host.js';
@@ -31,7 +31,14 @@ type WebTypes = BlobTypes & {
 async function openModel(named: ModelSource): Promise<OpenedModel<WebSource>> {
   const source = await sourceOf(named);
   const beside = await besideOf(named);
-  return { source, beside, checkUnchanged: () => checkUnchanged(source), close: () => {} };
+  const readFolder = () => folderOf(named);
+  return {
+    source,
+    beside,
+    readFolder,
+    checkUnchanged: () => checkUnchanged(source),
+    close: () => {},
+  };
 }
 
 /** Of Files and Blobs the browser itself notices a change. */

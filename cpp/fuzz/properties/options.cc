@@ -31,7 +31,8 @@ void check_ranges(const plan::Options &options, size_t tensors) {
     return std::all_of(list.begin(), list.end(), is_index);
   };
   const plan::Treatment &treatment = options.treatment;
-  require(options.copy_all || treatment.bits == 4 || treatment.bits == 8 || treatment.bits == 16);
+  const bool are_codes = treatment.bits >= 2 && treatment.bits <= 8;
+  require(options.copy_all || are_codes || treatment.bits == 16);
   require(treatment.strategy != quant::Strategy::kGroup || treatment.group_size > 0);
   require(options.percentile > 50 && options.percentile <= 100);
   require(all(options.ignore));

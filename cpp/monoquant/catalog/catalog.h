@@ -88,6 +88,8 @@ struct Opening {
   Refuses refuses = Refuses::kNothing;
   std::optional<ModelClass> model = {}; // from the configuration beside the file
   std::string quantization_config = {}; // the same configuration's, as JSON text
+  // Of a split GGUF file, whose parts lie one behind the other: where each ends but the last. Ascending, in the file.
+  std::vector<uint64_t> file_ends = {};
 };
 
 /// Keys of the metadata that speak of quantized tensors: the configuration that loaders read, as JSON text; who made

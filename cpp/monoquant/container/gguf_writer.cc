@@ -84,9 +84,9 @@ Error unfit_tensor(std::string what, const GgufOutput &tensor) {
           {}};
 }
 
-Result<void> check_output(const GgufOutput &tensor) {
-  if (tensor.name.empty() || tensor.name.size() > kMaxGgufName) {
-    return unfit_tensor(concat("Expected names of 1 to ", kMaxGgufName, " bytes, found one of ",
+Result<void> check_output(const GgufOutput &tensor, size_t longest_name) {
+  if (tensor.name.empty() || tensor.name.size() > longest_name) {
+    return unfit_tensor(concat("Expected names of 1 to ", longest_name, " bytes, found one of ",
                                tensor.name.size(), "."),
                         tensor);
   }
@@ -99,11 +99,11 @@ Result<void> check_output(const GgufOutput &tensor) {
 }
 
 /// Names must be unique: ggml refuses a file that has one twice.
-Result<void> check_names(std::span<const GgufOutput> tensors) {
+Result<void> check_names(std::span<const GgufOutput> tensors, size_t longest_name) {
   std::vector<std::string_view> names;
   names.reserve(tensors.size());
   for (const GgufOutput &tensor : tensors) {
-    if (auto fits = check_output(tensor); !fits) {
+    if (auto fits = check_output(tensor, longest_name); !fits) {
       return fits;
     }
     names.emplace_back(tensor.name);
@@ -182,7 +182,8 @@ const GgufValue *GgufKeys::find(std::string_view name) const {
   return found == keys_.end() ? nullptr : &found->value;
 }
 
-Result<GgufLayout> layout_gguf(const GgufKeys &keys, std::span<GgufOutput> tensors) {
+Result<GgufLayout> layout_gguf(const GgufKeys &keys, std::span<GgufOutput> tensors,
+                               size_t longest_name) {
   if (tensors.size() > kMaxTensors) {
     return Error{ErrorCode::kLimitExceeded,
                  concat("The output would have ", tensors.size(), " tensors; at most ", kMaxTensors,
@@ -191,7 +192,7 @@ Result<GgufLayout> layout_gguf(const GgufKeys &keys, std::span<GgufOutput> tenso
                  {},
                  {}};
   }
-  if (const auto names = check_names(tensors); !names) {
+  if (const auto names = check_names(tensors, longest_name); !names) {
     return names.error();
   }
   const auto data_bytes = place_outputs(tensors);

@@ -17,6 +17,8 @@ namespace monoquant::container {
 /// What ggml itself allows: names under 64 bytes, four dimensions.
 inline constexpr size_t kMaxGgufName = 63;
 inline constexpr size_t kMaxGgufDimensions = 4;
+/// What ComfyUI-GGUF and stable-diffusion.cpp read.
+inline constexpr size_t kMaxDiffusionName = 127;
 inline constexpr uint64_t kGgufAlignment = 32;
 
 /// The value of a key. Its alternative says which type the file has.
@@ -61,7 +63,9 @@ struct GgufLayout {
 };
 
 /// Gives the tensors their places, in the order in which they stand, and makes the header.
-/// Errors: kLimitExceeded (names and dimensions that ggml does not read, sizes beyond 2^53), kInvalidOptions (a name twice).
-Result<GgufLayout> layout_gguf(const GgufKeys &keys, std::span<GgufOutput> tensors);
+/// `longest_name`: readers of diffusion models take longer ones than ggml.
+/// Errors: kLimitExceeded (names and dimensions that are not read, sizes beyond 2^53), kInvalidOptions (a name twice).
+Result<GgufLayout> layout_gguf(const GgufKeys &keys, std::span<GgufOutput> tensors,
+                               size_t longest_name = kMaxGgufName);
 
 } // namespace monoquant::container

@@ -125,7 +125,7 @@ Result<Parsed<Catalog>> read_file(const ByteWindow &window, const Opening &openi
       return catalog::read_statistics(window, *head);
     }
     if (container::looks_like_gguf(*head)) {
-      return gguf::read_model(window);
+      return gguf::read_model(window, opening.file_ends);
     }
     if (catalog::looks_like_npz(*head)) {
       return opening.accepts_arrays

@@ -15,4 +15,9 @@ bool can_hold(Container container, Dtype dtype);
 /// (what readers would refuse, too), kInvalidOptions (a name that the container cannot hold).
 Result<void> lay_out(Plan &plan, const Options &options);
 
+struct GgufContents;
+
+/// The same for a GGUF file, whose keys and order are decided with its tensors. Errors: those of container::layout_gguf.
+Result<void> lay_out_gguf(Plan &plan, const GgufContents &contents);
+
 } // namespace monoquant::plan

@@ -33,7 +33,8 @@ std::string_view reason_name(Reason reason) {
                                                                         "not-loadable",
                                                                         "weight-norm",
                                                                         "adapter",
-                                                                        "no-gain"};
+                                                                        "no-gain",
+                                                                        "left-out"};
   return kNames[static_cast<size_t>(reason)];
 }
 

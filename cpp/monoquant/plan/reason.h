@@ -37,8 +37,9 @@ enum class Reason : uint8_t {
   kWeightNorm,       // one of two parameters that a weight is computed from
   kAdapter,          // changes a weight that is in another file
   kNoGain,           // codes and scales would take no fewer bytes
+  kLeftOut,          // the output has no place for it, and needs none
 };
-inline constexpr int kReasonCount = 28;
+inline constexpr int kReasonCount = 29;
 
 std::string_view reason_name(Reason reason);
 

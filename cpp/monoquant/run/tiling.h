@@ -27,6 +27,8 @@ inline constexpr uint64_t kLongRow = 65536;
 inline constexpr uint64_t kMaxUnitBytes = kLongRow * 8;
 /// Source bytes of a usual band.
 inline constexpr uint64_t kBandBytes = 16ULL << 20U;
+/// The same where rows change places: what becomes of such a band is kept until it is complete.
+inline constexpr uint64_t kHeldBandBytes = 1ULL << 20U;
 /// Scales of a usual band: bounds what is kept until the band is complete.
 inline constexpr uint64_t kBandScales = 65536;
 

@@ -43,6 +43,7 @@ struct UnitShape {
   bool knows_qparams = false;             // they were chosen in an earlier pass
   std::span<const float> importance = {}; // for searches: one for each value of a piece, or none
   const quant::ErrorFeedback *feedback = nullptr; // for methods that need moments: of whole rows
+  bool takes_any = false;                         // of blocks: also values that are not finite
 };
 
 /// Stores one unit. `qparams`: those of its scopes in order (a group, else a piece; a single one where the whole tensor
@@ -51,6 +52,11 @@ struct UnitShape {
 UnitResult encode_unit(const Values &values, const quant::Scheme &scheme,
                        const layout::RowCodec &codec, UnitShape shape, quant::QparamsArrays qparams,
                        uint8_t *to);
+
+/// Stores whole rows, or parts of one long row, as blocks, whose scales are the layout's affair. `values` are F32. The
+/// largest finite magnitude means that something stored is not finite.
+UnitResult encode_blocks(const Values &values, const layout::RowCodec &codec,
+                         const UnitShape &shape, uint8_t *to);
 
 /// F16 or BF16. A magnitude of at least `overflow_magnitude` means that the output is not valid.
 UnitResult convert(const Values &values, Dtype target, uint8_t *to);

@@ -7,29 +7,50 @@
 #include "monoquant/base/text.h"
 
 namespace monoquant::run {
+namespace {
+
+/// `begin`: of its file in the output.
+bool is_as_planned(const catalog::Tensor &found, const plan::Output &expected, uint64_t begin) {
+  const bool is_in_blocks = found.codes && found.codes->value_blocks;
+  const std::string_view type =
+      is_in_blocks ? found.codes->value_blocks->name : dtype_name(found.dtype);
+  // A row of one is how GGUF has a single number.
+  const bool is_number = expected.shape.empty() && found.shape == std::vector<uint64_t>{1};
+  return type == expected.type_name() && (found.shape == expected.shape || is_number) &&
+         begin + found.offset == expected.offset;
+}
+
+} // namespace
 
 std::optional<Error> compare_structure(const plan::Plan &plan, size_t file,
                                        const catalog::Catalog &output) {
-  const auto [begin, bytes] = plan.files[file];
+  const uint64_t begin = plan.files[file].begin;
+  const uint64_t bytes = plan.files[file].bytes;
   std::map<std::string_view, const catalog::Tensor *> found;
   for (const catalog::Tensor &tensor : output.tensors) {
     found.emplace(tensor.name, &tensor);
   }
   size_t planned = 0;
+  std::optional<Error> differs;
+  const auto check = [&](const plan::Output &expected) {
+    if (plan::file_of(plan, expected) != file) {
+      return;
+    }
+    ++planned;
+    const auto tensor = found.find(expected.name);
+    if (!differs && (tensor == found.end() || !is_as_planned(*tensor->second, expected, begin))) {
+      differs = output_differs(concat("tensor ", expected.name, " is not there as planned."),
+                               expected.name, expected.offset);
+    }
+  };
   for (const plan::TensorPlan &entry : plan.tensors) {
     for (const plan::Output &expected : plan::outputs(plan, entry.source)) {
-      if (plan::file_of(plan, expected) != file) {
-        continue;
-      }
-      ++planned;
-      const auto tensor = found.find(expected.name);
-      if (tensor == found.end() || tensor->second->dtype != expected.dtype ||
-          tensor->second->shape != expected.shape ||
-          begin + tensor->second->offset != expected.offset) {
-        return output_differs(concat("tensor ", expected.name, " is not there as planned."),
-                              expected.name, expected.offset);
-      }
+      check(expected);
     }
+  }
+  std::for_each(plan.added.begin(), plan.added.end(), check);
+  if (differs) {
+    return differs;
   }
   if (planned != output.tensors.size() || output.file_bytes != bytes) {
     return output_differs(concat("expected ", planned, " tensors in ", bytes, " bytes, found ",

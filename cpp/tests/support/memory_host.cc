@@ -122,7 +122,9 @@ plan::Plan plan_for(const Bytes &file, const Json &options) {
 auto MemoryRun::writer() {
   return [this](uint64_t offset, std::span<const uint8_t> bytes) {
     if (offset > output_.size() || bytes.size() > output_.size() - offset) {
-      std::fprintf(stderr, "The engine writes beyond the end of the output.\n");
+      std::fprintf(stderr,
+                   "The engine writes %zu bytes at %llu, beyond the end of the output (%zu).\n",
+                   bytes.size(), static_cast<unsigned long long>(offset), output_.size());
       std::abort();
     }
     std::copy(bytes.begin(), bytes.end(), output_.begin() + static_cast<std::ptrdiff_t>(offset));

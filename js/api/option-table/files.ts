@@ -1,6 +1,7 @@
 /**
  * What is read of a file, and what kind of file is written.
  */
+import { containerFor, formatOf } from '../gguf-format.js';
 import { CONTAINERS, DEQUANTIZED_TYPES, OUTPUT_FORMATS } from '../schemes.js';
 import * as needs from './conflict.js';
 import type { Entries } from './entry.js';
@@ -44,12 +45,14 @@ export const FILES = {
   /** The kind of file that is written. In Node by default what the output's name says, else `safetensors`. */
   container: {
     kind: choice(CONTAINERS),
-    default: 'safetensors',
+    resolve: containerFor,
+    needs: [needs.itsFormat],
     control: {
       label: 'File',
       words: {
         safetensors: '.safetensors, for vLLM and transformers',
         pt: '.pt, a plain state dict of PyTorch',
+        gguf: '.gguf, for llama.cpp and Ollama',
       },
     },
   },
@@ -76,14 +79,27 @@ export const FILES = {
     needs: [needs.severalFiles],
     flag: { value: 'N', help: 'of each file in a folder: 5GB, none', brief: '5GB; none: one' },
   },
-  /** How quantized tensors are laid out in the file. */
+  /**
+   * How quantized tensors are laid out in the file: `compressed-tensors` by default; for a GGUF file a type by llama.cpp's
+   * name, `Q4_K_M` (with 8 bits by default `Q8_0`, with 4 `Q4_K_M`, with 16 `F16`).
+   */
   format: {
     kind: choice(OUTPUT_FORMATS),
-    default: 'compressed-tensors',
+    resolve: formatOf,
     flag: {
       value: 'NAME',
-      help: 'how quantized tensors are laid out',
-      brief: 'the layout',
+      help: 'the layout: Q4_K_M, Q8_0 … of a .gguf',
+      brief: 'layout: Q4_K_M …',
+    },
+    control: {
+      label: 'Layout',
+      help: 'Names such as Q4_K_M are types of GGUF files, for llama.cpp and Ollama. They need the whole folder of a Llama, Mistral, Qwen or Gemma model; other weights keep their names.',
+      words: {
+        'compressed-tensors': 'compressed-tensors: vLLM, transformers',
+        gguf: 'GGUF, as the bits say',
+        Q4_K_M: 'GGUF Q4_K_M: small, the usual choice',
+        Q8_0: 'GGUF Q8_0: hardly any loss',
+      },
     },
   },
 } as const satisfies Entries;

@@ -7,14 +7,14 @@ import { countBy } from '../counts.js';
 import { type PlainFact, reasonsText, sizesText } from '../facts.js';
 import { formatBytes, formatDuration, formatPlural, formatRate, formatShare } from '../format.js';
 import { qualityWords } from '../quality.js';
-import { quantizationWords } from '../wording.js';
+import { convertedWords, quantizationWords } from '../wording.js';
 
 type Facts = readonly PlainFact[];
 
 /** `output` undefined: nothing was written. */
 export function reportFacts(report: Report, output: string | undefined): Facts {
   if (report.part !== undefined) return partFacts(report, output);
-  const { configuration, sizes, tensors, copied, tied, dropped, timings } = report;
+  const { sizes, tensors, copied, tied, dropped, timings } = report;
   const quantized = tensors.filter(({ decision }) => decision === 'quantize');
   const converted = tensors.filter(({ decision }) => decision === 'convert');
   const total = timings.planMs + timings.encodeMs + timings.verifyMs + (timings.compressMs ?? 0);
@@ -28,9 +28,7 @@ export function reportFacts(report: Report, output: string | undefined): Facts {
     resumedFact(report),
     ...quantizedFacts(report, quantized.length),
     inputsFact(quantized),
-    converted.length > 0
-      ? ['converted', `${formatPlural(converted.length, 'tensor')} to ${configuration.floatType}`]
-      : undefined,
+    converted.length > 0 ? ['converted', convertedWords(converted)] : undefined,
     copied.length > 0 ? ['copied', reasonsText(copied)] : undefined,
     tied.length > 0 ? ['tied', formatPlural(tied.length, 'more name')] : undefined,
     dropped.length > 0 ? ['dropped', reasonsText(dropped)] : undefined,

@@ -93,6 +93,56 @@ const BlockFacts &facts_of(BlockType type) {
   return *find_block_type(static_cast<uint32_t>(type));
 }
 
+BlockWords words_of(BlockType type) {
+  switch (type) {
+  case BlockType::kQ40:
+  case BlockType::kIq4Nl:
+  case BlockType::kIq4Xs:
+    return {4, 32};
+  case BlockType::kQ41:
+  case BlockType::kQ4K:
+    return {4, 32, true};
+  case BlockType::kQ50:
+    return {5, 32};
+  case BlockType::kQ51:
+  case BlockType::kQ5K:
+    return {5, 32, true};
+  case BlockType::kQ2K:
+    return {2, 16, true};
+  case BlockType::kQ3K:
+    return {3, 16};
+  case BlockType::kQ6K:
+    return {6, 16};
+  case BlockType::kIq2Xxs:
+    return {2, 32};
+  case BlockType::kIq2Xs:
+  case BlockType::kIq2S:
+    return {2, 16};
+  case BlockType::kIq3Xxs:
+  case BlockType::kIq3S:
+    return {3, 32};
+  case BlockType::kIq1S:
+    return {1, 32};
+  case BlockType::kIq1M:
+    return {1, 16};
+  case BlockType::kTq10:
+  case BlockType::kTq20:
+    return {2, 256};
+  case BlockType::kQ10:
+    return {1, 128};
+  case BlockType::kQ20:
+    return {2, 64};
+  case BlockType::kMxfp4:
+    return {4, 32, false, false};
+  case BlockType::kNvfp4:
+    return {4, 16, false, false};
+  case BlockType::kQ8K:
+    return {8, 256};
+  default:
+    return {};
+  }
+}
+
 std::optional<uint64_t> block_bytes(const BlockFacts &facts, uint64_t values) {
   if (values % facts.values != 0) {
     return std::nullopt;

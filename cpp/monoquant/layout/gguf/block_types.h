@@ -72,6 +72,15 @@ const BlockFacts *find_block_type(uint32_t number);
 const BlockFacts *find_block_type(std::string_view name);
 const BlockFacts &facts_of(BlockType type);
 
+/// The nearest words there are for what a type's blocks hold: they only tell it to people.
+struct BlockWords {
+  uint32_t bits = 8;        // of a code
+  uint32_t group = 32;      // values that share a scale
+  bool has_minimum = false; // as a zero point would be
+  bool is_integer = true;   // codes stand for integers, or for numbers of a table
+};
+BlockWords words_of(BlockType type);
+
 /// Bytes of so many values. Nothing if they are no whole number of blocks, or too many to be counted.
 std::optional<uint64_t> block_bytes(const BlockFacts &facts, uint64_t values);
 

@@ -1,5 +1,5 @@
-// The layout "gguf": tensors of blocks, as GGUF files hold them. Read only, and never joined: a block has all that it
-// needs, so the catalog has such tensors from the beginning (model_file.h).
+// The layout "gguf": tensors of blocks, as GGUF files hold them. Never joined: a block has all that it needs, so the
+// catalog has such tensors from the beginning (model_file.h).
 #pragma once
 
 #include "monoquant/layout/layout.h"

@@ -27,43 +27,6 @@ using container::GgufTensor;
 /// Numbers up to here are whole in JSON.
 constexpr uint64_t kMostExtent = uint64_t{1} << 53U;
 
-/// What the types that matter to people store besides codes; it only tells people about them.
-struct BlockWords {
-  BlockType type = BlockType::kF32;
-  uint32_t bits = 8;
-  bool has_minimum = false;
-  bool is_integer = true;
-};
-constexpr BlockWords kBlockWords[] = {
-    {BlockType::kQ40, 4},
-    {BlockType::kQ41, 4, true},
-    {BlockType::kQ50, 5},
-    {BlockType::kQ51, 5, true},
-    {BlockType::kQ80, 8},
-    {BlockType::kQ81, 8},
-    {BlockType::kQ2K, 2, true},
-    {BlockType::kQ3K, 3},
-    {BlockType::kQ4K, 4, true},
-    {BlockType::kQ5K, 5, true},
-    {BlockType::kQ6K, 6},
-    {BlockType::kQ8K, 8},
-    {BlockType::kIq2Xxs, 2},
-    {BlockType::kIq2Xs, 2},
-    {BlockType::kIq2S, 2},
-    {BlockType::kIq3Xxs, 3},
-    {BlockType::kIq3S, 3},
-    {BlockType::kIq1S, 1},
-    {BlockType::kIq1M, 1},
-    {BlockType::kIq4Nl, 4},
-    {BlockType::kIq4Xs, 4},
-    {BlockType::kTq10, 2},
-    {BlockType::kTq20, 2},
-    {BlockType::kQ10, 1},
-    {BlockType::kMxfp4, 4, false, false},
-    {BlockType::kNvfp4, 4, false, false},
-    {BlockType::kQ20, 2},
-};
-
 Error damaged(const GgufTensor &entry, std::string_view wanted, std::string_view found) {
   return {
       ErrorCode::kMalformedFile,
@@ -82,19 +45,18 @@ Error unsupported_type(const GgufTensor &entry, std::string_view wanted, std::st
 /// How values of blocks are stored, told to people by the nearest words there are.
 Codes codes_of(const BlockFacts &facts, const GgufTensor &entry, uint64_t elements, uint64_t bytes,
                bool big_endian) {
-  const auto *words = std::find_if(std::begin(kBlockWords), std::end(kBlockWords),
-                                   [&](const BlockWords &each) { return each.type == facts.type; });
+  const BlockWords words = words_of(facts.type);
   Codes codes;
   codes.layout = kGguf.name;
   codes.weights_only = true;
-  codes.bits = words == std::end(kBlockWords) ? 8 : words->bits;
-  codes.is_integer = words == std::end(kBlockWords) || words->is_integer;
+  codes.bits = words.bits;
+  codes.is_integer = words.is_integer;
   codes.elements = elements;
   codes.columns = entry.shape.back();
   codes.scope = facts.values;
   codes.data = {Dtype::kU8, entry.offset, bytes, {}};
   codes.scale.dtype = Dtype::kF16;
-  if (words != std::end(kBlockWords) && words->has_minimum) {
+  if (words.has_minimum) {
     codes.zero_point = Codes::Part{};
   }
   codes.value_blocks = Codes::ValueBlocks{facts.name, static_cast<uint32_t>(facts.type),
@@ -133,18 +95,26 @@ Result<Tensor> block_tensor(const GgufTensor &entry, const GgufFile &file, uint6
   return tensor;
 }
 
-Result<Tensor> tensor_of(const GgufTensor &entry, const GgufFile &file, uint64_t file_bytes) {
+/// A file of a model, and where it lies among all of them.
+struct Part {
+  GgufFile file;
+  uint64_t begin = 0;
+  uint64_t end = 0;
+};
+
+Result<Tensor> tensor_of(const GgufTensor &entry, const Part &part) {
+  const GgufFile &file = part.file;
   if (std::any_of(entry.shape.begin(), entry.shape.end(),
                   [](uint64_t extent) { return extent > kMostExtent; })) {
     return damaged(entry, "a shape", shape_text(entry.shape));
   }
-  if (entry.offset % file.alignment != 0) {
+  if ((entry.offset - part.begin) % file.alignment != 0) {
     return damaged(entry, concat("bytes at a multiple of ", file.alignment),
                    concat("them at ", entry.offset));
   }
   const auto plain = catalog::dtype_of_gguf(entry.type);
-  return plain ? catalog::plain_gguf_tensor(entry, *plain, file.big_endian, file_bytes)
-               : block_tensor(entry, file, file_bytes);
+  return plain ? catalog::plain_gguf_tensor(entry, *plain, file.big_endian, part.end)
+               : block_tensor(entry, file, part.end);
 }
 
 uint64_t stored_bytes(const Tensor &tensor) {
@@ -185,23 +155,73 @@ std::optional<Error> refuse_kind(const Catalog &catalog) {
                  {},
                  0};
   }
-  const std::string_view parts = text("split.count");
-  if (!parts.empty() && parts != "0" && parts != "1") {
-    return Error{
-        ErrorCode::kUnsupportedFormat,
-        concat("Expected a whole model, found one of the ", parts, " parts of a split GGUF file."),
-        "Merge them first: llama-gguf-split --merge FIRST-PART MODEL.gguf",
-        {},
-        0};
+  return std::nullopt;
+}
+
+/// The value of a key that is a small number; nothing where there is none.
+std::optional<uint64_t> number_of(const GgufFile &file, std::string_view name) {
+  const auto found = std::find_if(file.keys.begin(), file.keys.end(),
+                                  [&](const container::GgufKey &key) { return key.name == name; });
+  if (found == file.keys.end() || found->text.empty() || found->text.size() > 4 ||
+      found->type == container::GgufType::kString || found->type == container::GgufType::kF32) {
+    return std::nullopt;
+  }
+  uint64_t value = 0;
+  for (size_t i = found->text.size(); i-- > 0;) {
+    value = value << 8U | static_cast<uint8_t>(found->text[i]);
+  }
+  return value;
+}
+
+/// Parts that are not those of one model, or not all of them. Source: llama-gguf-split; of a merged file, the count is 0.
+std::optional<Error> refuse_parts(std::span<const Part> parts) {
+  uint64_t tensors = 0;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const uint64_t count = number_of(parts[i].file, "split.count").value_or(0);
+    if (std::max<uint64_t>(count, 1) != parts.size()) {
+      return Error{ErrorCode::kUnsupportedFormat,
+                   count < 2 ? concat("Expected ", parts.size(),
+                                      " parts of a split GGUF file, found a whole one among them.")
+                             : concat("Expected all ", count, " parts of a split GGUF file, found ",
+                                      parts.size(), "."),
+                   "Give the folder that has all of them and nothing else, or any of them if the "
+                   "others lie beside it.",
+                   {},
+                   parts[i].begin};
+    }
+    if (parts.size() > 1 && (number_of(parts[i].file, "split.no").value_or(0) != i ||
+                             parts[i].file.big_endian != parts[0].file.big_endian)) {
+      return Error{ErrorCode::kMalformedFile,
+                   concat("Expected part ", i, " of a split GGUF file, found another one."),
+                   "Name the files as llama-gguf-split does: NAME-00001-of-00002.gguf.",
+                   {},
+                   parts[i].begin};
+    }
+    tensors += parts[i].file.tensors.size();
+  }
+  const auto expected = number_of(parts[0].file, "split.tensors.count");
+  if (parts.size() > 1 && expected && *expected != tensors) {
+    return Error{ErrorCode::kMalformedFile,
+                 concat("Expected ", *expected,
+                        " tensors in the parts of a split GGUF file, found ", tensors, "."),
+                 "Get the parts again: they are not of one model.",
+                 {},
+                 {}};
   }
   return std::nullopt;
 }
 
-Result<Catalog> catalog_of(const GgufFile &file, uint64_t file_bytes) {
+/// What it says of parts means nothing in what is made of them.
+void forget_parts(Catalog &catalog) {
+  std::erase_if(catalog.metadata,
+                [](const auto &entry) { return entry.first.starts_with("split."); });
+}
+
+Result<Catalog> catalog_of(std::span<const Part> parts, uint64_t file_bytes) {
   Catalog catalog;
   catalog.file_bytes = file_bytes;
   catalog.format = "gguf";
-  auto metadata = metadata_text(file);
+  auto metadata = metadata_text(parts[0].file);
   if (!metadata) {
     return metadata.error();
   }
@@ -209,17 +229,24 @@ Result<Catalog> catalog_of(const GgufFile &file, uint64_t file_bytes) {
   if (auto refused = refuse_kind(catalog)) {
     return *refused;
   }
+  if (auto refused = refuse_parts(parts)) {
+    return *refused;
+  }
+  if (parts.size() > 1) {
+    forget_parts(catalog);
+  }
   std::set<std::string_view> names;
-  catalog.tensors.reserve(file.tensors.size());
-  for (const GgufTensor &entry : file.tensors) {
-    if (!names.insert(entry.name).second) {
-      return damaged(entry, "one", "two of this name");
+  for (const Part &part : parts) {
+    for (const GgufTensor &entry : part.file.tensors) {
+      if (!names.insert(entry.name).second) {
+        return damaged(entry, "one", "two of this name");
+      }
+      auto tensor = tensor_of(entry, part);
+      if (!tensor) {
+        return tensor.error();
+      }
+      catalog.tensors.push_back(std::move(tensor.value()));
     }
-    auto tensor = tensor_of(entry, file, file_bytes);
-    if (!tensor) {
-      return tensor.error();
-    }
-    catalog.tensors.push_back(std::move(tensor.value()));
   }
   if (auto overlap = find_overlap(catalog.tensors)) {
     return *overlap;
@@ -227,18 +254,47 @@ Result<Catalog> catalog_of(const GgufFile &file, uint64_t file_bytes) {
   return catalog;
 }
 
-} // namespace
-
-Result<Parsed<Catalog>> read_model(const ByteWindow &window) {
-  using Step = Parsed<Catalog>;
-  auto parsed = container::read_gguf(window);
+/// A file by itself, its offsets counted in all of them.
+Result<Parsed<Part>> read_part(const ByteWindow &window, uint64_t begin, uint64_t end) {
+  using Step = Parsed<Part>;
+  const bool is_all = begin == 0 && end == window.file_size();
+  auto parsed = container::read_gguf(is_all ? window : window.part(begin, end - begin));
   if (!parsed) {
     return parsed.error();
   }
   if (Needs *needs = std::get_if<Needs>(&parsed.value())) {
+    for (Need &need : *needs) {
+      need.offset += begin;
+    }
     return Step(std::move(*needs));
   }
-  auto catalog = catalog_of(*std::get_if<GgufFile>(&parsed.value()), window.file_size());
+  Part part{std::move(*std::get_if<GgufFile>(&parsed.value())), begin, end};
+  for (GgufTensor &tensor : part.file.tensors) {
+    tensor.offset += begin;
+  }
+  return Step(std::move(part));
+}
+
+} // namespace
+
+Result<Parsed<Catalog>> read_model(const ByteWindow &window, std::span<const uint64_t> file_ends) {
+  using Step = Parsed<Catalog>;
+  std::vector<uint64_t> ends(file_ends.begin(), file_ends.end());
+  ends.push_back(window.file_size());
+  std::vector<Part> parts;
+  uint64_t begin = 0;
+  for (const uint64_t end : ends) {
+    auto parsed = read_part(window, begin, end);
+    if (!parsed) {
+      return parsed.error();
+    }
+    if (Needs *needs = std::get_if<Needs>(&parsed.value())) {
+      return Step(std::move(*needs));
+    }
+    parts.push_back(std::move(*std::get_if<Part>(&parsed.value())));
+    begin = end;
+  }
+  auto catalog = catalog_of(parts, window.file_size());
   return catalog ? Result<Step>(Step(std::move(catalog.value()))) : Result<Step>(catalog.error());
 }
 

@@ -325,7 +325,7 @@ TEST(GgufModel, what_is_wrong_is_told) {
        })},
       {"statistics", ErrorCode::kUnsupportedFormat,
        with([](auto &parts) { parts.keys = {test::gguf_text("general.type", "imatrix")}; })},
-      {"one of the 2 parts", ErrorCode::kUnsupportedFormat, with([](auto &parts) {
+      {"all 2 parts", ErrorCode::kUnsupportedFormat, with([](auto &parts) {
          parts.keys = {{"split.count", 2, test::gguf_number(uint16_t{2})}};
        })},
       {"version 1", ErrorCode::kUnsupportedFormat, with([](auto &parts) { parts.version = 1; })},
@@ -345,6 +345,77 @@ TEST(GgufModel, what_is_wrong_is_told) {
       EXPECT_FALSE(catalog.error().suggestion.empty());
     }
   }
+}
+
+/// What llama-gguf-split writes: only the first part has keys of the model.
+GgufFileParts part_of(uint16_t number, uint16_t count, int32_t tensors) {
+  GgufFileParts part;
+  part.keys = {{"split.no", 2, test::gguf_number(number)},
+               {"split.count", 2, test::gguf_number(count)},
+               {"split.tensors.count", 5, test::gguf_number(tensors)}};
+  return part;
+}
+
+/// Files one behind the other, and where they end.
+struct PartFiles {
+  Bytes bytes;
+  catalog::Opening opening;
+
+  explicit PartFiles(const std::vector<GgufFileParts> &parts) {
+    opening.join_quantized = true;
+    for (size_t i = 0; i < parts.size(); ++i) {
+      const Bytes file = test::make_gguf(parts[i]);
+      bytes.insert(bytes.end(), file.begin(), file.end());
+      if (i + 1 < parts.size()) {
+        opening.file_ends.push_back(bytes.size());
+      }
+    }
+  }
+};
+
+TEST(GgufModel, parts_of_a_split_file_are_one_model) {
+  const BlockFacts &q4 = facts_of(BlockType::kQ4K);
+  const BlockFacts &q8 = facts_of(BlockType::kQ80);
+  const std::vector<GgufFileTensor> tensors = {
+      some_blocks(q4, "a.weight"), some_blocks(q8, "b.weight"), some_blocks(q4, "c.weight", 5)};
+  GgufFileParts whole;
+  whole.keys = {test::gguf_text("general.architecture", "llama")};
+  whole.tensors = tensors;
+  std::vector<GgufFileParts> parts = {part_of(0, 3, 3), part_of(1, 3, 3), part_of(2, 3, 3)};
+  parts[0].keys.insert(parts[0].keys.begin(), whole.keys[0]);
+  parts[1].tensors = {tensors[0], tensors[1]}; // the first one may be empty
+  parts[2].tensors = {tensors[2]};
+  const PartFiles split(parts);
+  const auto opened = test::inspect(split.bytes, split.opening);
+  const Bytes file = test::make_gguf(whole);
+  const auto expected = test::inspect(file, joined());
+  ASSERT_TRUE(opened) << opened.error().message;
+  ASSERT_TRUE(expected);
+  EXPECT_EQ(opened.value().metadata, expected.value().metadata);
+  ASSERT_EQ(opened.value().tensors.size(), tensors.size());
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const Tensor &tensor = opened.value().tensors[i];
+    EXPECT_EQ(tensor.name, tensors[i].name);
+    ASSERT_TRUE(tensor.codes);
+    const auto from = split.bytes.begin() + static_cast<std::ptrdiff_t>(tensor.codes->data.offset);
+    EXPECT_TRUE(std::equal(tensors[i].bytes.begin(), tensors[i].bytes.end(), from)) << tensor.name;
+  }
+}
+
+TEST(GgufModel, parts_that_are_not_all_of_one_model_are_told) {
+  const GgufFileTensor tensor = some_blocks(facts_of(BlockType::kQ80), "a.weight");
+  const auto said = [&](std::vector<GgufFileParts> parts) {
+    parts.front().tensors = {tensor};
+    const PartFiles split(parts);
+    const auto opened = test::inspect(split.bytes, split.opening);
+    return opened ? std::string("nothing") : opened.error().message;
+  };
+  EXPECT_EQ(said({part_of(0, 2, 1), part_of(1, 2, 1)}), "nothing");
+  EXPECT_NE(said({part_of(0, 2, 1)}).find("all 2 parts"), std::string::npos);
+  EXPECT_NE(said({part_of(0, 3, 1), part_of(1, 3, 1)}).find("all 3 parts"), std::string::npos);
+  EXPECT_NE(said({part_of(1, 2, 1), part_of(0, 2, 1)}).find("part 0"), std::string::npos);
+  EXPECT_NE(said({part_of(0, 2, 7), part_of(1, 2, 7)}).find("7 tensors"), std::string::npos);
+  EXPECT_NE(said({GgufFileParts(), part_of(1, 2, 1)}).find("a whole one"), std::string::npos);
 }
 
 TEST(GgufModel, bytes_belong_to_one_tensor) {
