@@ -7,7 +7,9 @@ import type { Functions } from '../js/api/functions.js';
 import type { ModelOf } from '../js/api/model.js';
 import type { FileTypes } from './file-types.js';
 import { functions } from './model.js';
+import { type RunLines, RunLog } from './runs/run-log.js';
 
+export type { BenchmarkOptions } from '../js/api/benchmark-options.js';
 export {
   ERROR_CODES,
   type ErrorCode,
@@ -28,12 +30,28 @@ export type {
   ValidateOptions,
 } from '../js/api/options.js';
 export type { OpenOptions, PlanOptions } from '../js/api/plan-options.js';
+export type {
+  RecordedCommand,
+  RunFile,
+  RunQuality,
+  RunRecord,
+  RunTotals,
+} from '../js/api/run-record.js';
 export type { TensorData, TensorValues } from '../js/api/tensor-data.js';
 export * from '../js/api/types.js';
 export { version } from '../js/api/version.js';
+export { compareRuns, type RunComparison } from '../js/report/run-comparison.js';
 export { configure, type PackageSettings } from '../js/session/settings.js';
+export { benchmark } from './benchmark.js';
 export type { ModelSource, OpenedFile, QuantizeResult, SaveOptions } from './file-types.js';
 export { merge } from './merge.js';
+export { type RepeatOptions, type Repetition, repeatRun } from './runs/repeat.js';
+export type { RunLines } from './runs/run-log.js';
+
+/** The runs that a log holds, the oldest first: `log` is the folder that calls were given as the option of this name. */
+export async function readRuns(log: string | URL): Promise<RunLines> {
+  return new RunLog(String(log)).read();
+}
 
 /** An open model: `open` makes it, `close` ends it. */
 export type Model = ModelOf<FileTypes>;

@@ -23,7 +23,7 @@ export interface OutputPlace extends OpenFile {
   readonly parts?: number;
 }
 
-/** Files that follow one another as one output; one at least. */
+/** Files that follow one another as one output; none if it is to be dropped. */
 export type OutputPlaces = readonly (OutputPlace & { readonly size: number })[];
 
 export interface SizedFile extends OpenFile {

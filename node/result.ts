@@ -57,6 +57,11 @@ export class FileResult implements QuantizeResult {
     this.#facts = facts;
   }
 
+  /** Where it lies, whether it was given a name or not. */
+  get path(): string {
+    return this.#facts.path;
+  }
+
   get warnings(): readonly Warning[] {
     return this.report.warnings;
   }
@@ -67,7 +72,7 @@ export class FileResult implements QuantizeResult {
     this.#checkOpen('Save it before close().');
     const { model, terms } = this.#facts;
     if (this.#isSeveral) return this.#copyAllTo(path, force);
-    const isFolder = weightsOf(path, model.named, terms.container) !== path;
+    const isFolder = weightsOf(path, model.named, terms) !== path && terms.container !== 'gguf';
     const input = isFolder ? await ModelInput.open(model.named) : undefined;
     let target: Output | undefined;
     try {

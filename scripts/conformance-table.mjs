@@ -23,6 +23,7 @@ const MARKER = /^<!-- npm run conformance -- \w+ -->$/m;
  * @property {string | null} [cause]
  * @property {number} [quantized]
  * @property {number} [equal]
+ * @property {number} [read] tensors that a parser lists
  * @property {number} [near] relative difference of outputs
  * @property {number} [divergence]
  * @property {number} [top1]
@@ -39,10 +40,11 @@ export function wordsOf(found) {
 }
 
 /** @param {Case} found */
-function figures({ quantized, equal, near, divergence, top1, cosine, lost, text }) {
+function figures({ quantized, equal, read, near, divergence, top1, cosine, lost, text }) {
   const parts = [];
   if (quantized !== undefined) parts.push(`${quantized} weights equal`);
   if (equal !== undefined) parts.push(`${equal} tensors equal`);
+  if (read !== undefined) parts.push(`${read} tensors listed`);
   if (near !== undefined) parts.push(`outputs within ${percent(near)}`);
   if (divergence !== undefined) parts.push(`divergence ${divergence.toPrecision(2)}`);
   if (lost !== undefined) parts.push(`log-probability lost ${lost.toPrecision(2)}`);
@@ -68,10 +70,19 @@ export function tableOf(part, cases, versions) {
 const TABLES = {
   models: (/** @type {Case[]} */ cases) => modelTable('transformers', cases),
   vllm: (/** @type {Case[]} */ cases) => modelTable('vLLM on the processor', cases),
+  gguf: (/** @type {Case[]} */ cases) =>
+    modelTable('llama.cpp (node-llama-cpp), beside the same model in its own floats', cases),
   accuracy: (/** @type {Case[]} */ cases) => [
     '### What fewer bits cost, by method',
     table(
       ['model', 'method', 'verdict', 'what was seen'],
+      cases.map((found) => [found.model ?? '', found.mode, verdictOf(found), figures(found)]),
+    ),
+  ],
+  tensorboard: (/** @type {Case[]} */ cases) => [
+    '### Files of events in TensorBoard',
+    table(
+      ['run', 'file', 'verdict', 'what was seen'],
       cases.map((found) => [found.model ?? '', found.mode, verdictOf(found), figures(found)]),
     ),
   ],

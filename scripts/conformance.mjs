@@ -1,8 +1,9 @@
-// Quantizes real models and tiny ones of many families, and has transformers and vLLM load what comes out.
+// Quantizes real models and tiny ones of many families, and has transformers, vLLM and llama.cpp load what comes
+// out; TensorBoard reads files of events.
 // Why: a file is right when other people's programs load it untouched and compute what its codes say.
 // Always: nothing is changed by hand between the two; what a loader cannot do is shown in its own words.
 //
-// node scripts/conformance.mjs [models|vllm|families|modes|accuracy ...] [--filter NAME] [--cli PATH]
+// node scripts/conformance.mjs [models|vllm|gguf|families|modes|accuracy|tensorboard ...] [--filter NAME] [--cli PATH]
 
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
@@ -10,6 +11,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { tableOf, wordsOf, writeDocument } from './conformance-table.mjs';
+import { ensurePackages } from './node-environment.mjs';
 import { ensureEnvironment } from './python-environment.mjs';
 import { BuildError, run, runMain } from './run.mjs';
 
@@ -35,11 +37,14 @@ const PARTS = {
   models: { environment: 'transformers', script: 'run_models.py' },
   accuracy: { environment: 'transformers', script: 'run_accuracy.py' },
   vllm: { environment: 'vllm', script: 'run_vllm.py', needs: 'models' },
+  gguf: { packages: 'gguf.json', script: 'run_gguf.mjs', needs: 'models' },
+  tensorboard: { environment: 'tensorboard', script: 'run_tensorboard.py' },
 };
 
 const ENVIRONMENTS = {
   transformers: ['transformers.txt', 'models-alone.txt'],
   vllm: ['vllm.txt', 'vllm-alone.txt'],
+  tensorboard: ['tensorboard.txt'],
 };
 
 const { values: options, positionals } = parseArgs({
@@ -86,13 +91,16 @@ async function main() {
  * @returns {Promise<Case[]>} what each case showed
  */
 async function runPart(name, versions) {
-  const { environment, script, needs, flags = [] } = PARTS[name];
+  const { environment, packages, script, needs, flags = [] } = PARTS[name];
   if (needs !== undefined) {
     // The other environment makes what this one reads.
     await runPython(PARTS[needs].environment, PARTS[needs].script, ['--prepare'], {});
   }
   process.stdout.write(`\n== ${name}\n`);
-  return runPython(environment, script, ['--filter', options.filter, ...flags], versions);
+  const args = ['--filter', options.filter, ...flags];
+  if (packages === undefined) return runPython(environment, script, args, versions);
+  const folder = await ensurePackages(name, join(FOLDER, packages));
+  return runProgram(process.execPath, script, ['--packages', folder, ...args], versions);
 }
 
 /**
@@ -104,9 +112,19 @@ async function runPart(name, versions) {
  */
 async function runPython(environment, script, args, versions) {
   const requirements = ENVIRONMENTS[environment].map((file) => join(FOLDER, file));
-  const python = await ensureEnvironment(environment, requirements);
+  return runProgram(await ensureEnvironment(environment, requirements), script, args, versions);
+}
+
+/**
+ * @param {string} program that runs the script
+ * @param {string} script
+ * @param {string[]} args
+ * @param {Record<string, string>} versions
+ * @returns {Promise<Case[]>}
+ */
+async function runProgram(program, script, args, versions) {
   const command = [join(FOLDER, script), '--cli', options.cli, '--work', WORK, ...args];
-  const child = spawn(python, command, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program, command, { stdio: ['ignore', 'pipe', 'pipe'] });
   let errors = '';
   child.stderr.on('data', (data) => {
     errors = (errors + data).slice(-20_000);

@@ -6,6 +6,7 @@
 import type { CalibrationInput } from './calibration.js';
 import { checkObject, checkString, contradiction, unexpected } from './check.js';
 import { configurationOf, copyingConfiguration, openingOf } from './configuration.js';
+import { containerFor } from './gguf-format.js';
 import { isPackedName } from './model-files.js';
 import {
   CONVERT,
@@ -63,6 +64,8 @@ export interface CalibrateRequest {
   readonly output: string | undefined;
   readonly force: boolean;
   readonly secondMoments: boolean;
+  readonly log: string | undefined;
+  readonly tensorboard: string | undefined;
 }
 
 export interface QuantizeOptions
@@ -86,9 +89,9 @@ export const MOST_THREADS_BY_DEFAULT = 4;
 
 /** The kind of file that the name of an output asks for; undefined where it asks for none. */
 export function containerOf(output: string): Container | undefined {
-  const extension = /\.(safetensors|pt|pth|bin|ckpt)(\.zst)?$/i.exec(output)?.[1]?.toLowerCase();
-  if (extension === undefined) return undefined;
-  return extension === 'safetensors' ? 'safetensors' : 'pt';
+  const ending = /\.(safetensors|pt|pth|bin|ckpt|gguf)(\.zst)?$/i.exec(output)?.[1]?.toLowerCase();
+  if (ending === undefined) return undefined;
+  return ending === 'safetensors' || ending === 'gguf' ? ending : 'pt';
 }
 
 /** Where the time goes and what it saves balance; that of `zstd` itself. */
@@ -110,6 +113,8 @@ export interface QuantizeRequest {
   readonly force: boolean;
   readonly resumes: boolean;
   readonly part: PartChoice | undefined;
+  readonly log: string | undefined;
+  readonly tensorboard: string | undefined;
 }
 
 /** Which part of a file: what `open` was asked for. */
@@ -155,7 +160,7 @@ export function openingFor(options: object): {
 export function resolveCalibrate(options: CalibrateOptions, hasPaths: boolean): CalibrateRequest {
   const given = keysOf(options, RUN, OPENING, STRICT, hasPaths ? KEEPING : {});
   const { strict = false } = checkOptions(STRICT, given);
-  const { output, force = false, secondMoments = false } = checkOptions(KEEPING, given);
+  const { output, force = false, secondMoments = false, ...kept } = checkOptions(KEEPING, given);
   if (output !== undefined && !/\.(json|safetensors)$/i.test(output)) {
     throw contradiction(
       say`A calibration is kept as .json or .safetensors, but ${option('output')} names another file: "${output}".`,
@@ -175,6 +180,8 @@ export function resolveCalibrate(options: CalibrateOptions, hasPaths: boolean): 
     output,
     force,
     secondMoments,
+    log: kept.log,
+    tensorboard: kept.tensorboard,
   };
 }
 
@@ -226,7 +233,7 @@ export function resolveMerge(
   const { output, force = false } = checkOptions(place, given);
   const { failUnder, strict = false } = checkOptions(GATES, given);
   if (output === undefined) throw unexpected('a file or a folder', 'output', output);
-  if (containerOf(output) === 'pt' || isPackedName(output)) {
+  if (isOther(containerOf(output)) || isPackedName(output)) {
     throw contradiction(
       say`Parts are merged into .safetensors files only, but ${option('output')} asks for another one: "${output}".`,
       'Merge them into one, and convert that.',
@@ -268,7 +275,7 @@ export function resolveValidate<Source>(options: ValidateOptions<Source>): {
 }
 
 /** Options of every call that reads a model for long. */
-const EVERY = [OPENING, RUN] as const;
+export const EVERY = [OPENING, RUN] as const;
 
 function paths(hasPaths: boolean): object {
   return hasPaths ? OUTPUT : {};
@@ -277,7 +284,7 @@ function paths(hasPaths: boolean): object {
 type Given = Readonly<Record<string, unknown>>;
 
 /** `options` as an object without other keys than those of `tables`, presets spelled out. */
-function keysOf(options: object, ...tables: readonly object[]): Given {
+export function keysOf(options: object, ...tables: readonly object[]): Given {
   const keys = new Set(tables.flatMap((table) => Object.keys(table)));
   return withPreset(checkObject(options, 'options', [...keys]));
 }
@@ -289,6 +296,7 @@ function calibrationOf(given: Given): readonly CalibrationInput[] {
 function request(given: Given, configure: (given: Given) => Configuration): QuantizeRequest {
   const { output, force = false, resume: resumes = false, ...other } = checkOptions(OUTPUT, given);
   const part = other.part === undefined ? undefined : partOf(other.part);
+  const { log, tensorboard } = other;
   const { failUnder, strict = false } = checkOptions(GATES, given);
   checkContinued(given, { output, resumes, part });
   const container = output === undefined ? undefined : containerOf(output);
@@ -306,6 +314,8 @@ function request(given: Given, configure: (given: Given) => Configuration): Quan
     force,
     resumes,
     part,
+    log,
+    tensorboard,
   };
 }
 
@@ -322,7 +332,7 @@ function checkContinued(
     );
   }
   if (part === undefined || output === undefined) return;
-  if (containerOf(output) === 'pt' || given.container === 'pt' || isPackedName(output)) {
+  if (isOther(containerOf(output)) || isOther(containerFor(given)) || isPackedName(output)) {
     throw contradiction(
       say`Parts are made of .safetensors files only, but ${option('output')} asks for another one.`,
       'Make and merge the parts of a .safetensors file, and convert that.',
@@ -334,6 +344,11 @@ function checkContinued(
     say`${option(gate)} cannot be told of a part: some of its tensors go on in the next one.`,
     say`Give ${option(gate)} where the parts are merged.`,
   );
+}
+
+/** Than the kind of file that parts are made of. */
+function isOther(container: Container | undefined): boolean {
+  return container !== undefined && container !== 'safetensors';
 }
 
 /** The name of a file says whether it is compressed, too; one that has no name yet is what the option says. */

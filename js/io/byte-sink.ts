@@ -6,6 +6,8 @@ import type { ByteSource } from './byte-source.js';
 
 /** `Output` is what the host gets in the end, such as a Blob. */
 export interface ByteSink<Output> extends ByteSource {
+  /** What is written is gone: nothing can be read back. */
+  readonly drops?: true;
   /**
    * Several writes may be under way at once, and none of them overlap. `bytes` stays valid and
    * unchanged until the promise settles, so an implementation may write straight from it.

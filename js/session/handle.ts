@@ -32,6 +32,7 @@ import type {
   Comparison,
   Distribution,
   Plan,
+  Report,
   Validation,
 } from '../api/types.js';
 import { unknownTensor } from '../api/unknown-tensor.js';
@@ -52,7 +53,7 @@ import type { HandleOptions, Host, HostTypes, OpenHandle } from './host.js';
 import type { RunJournal } from './journal.js';
 import { type FileOf, type ModelIn, ModelPlace, type SessionOf } from './model-place.js';
 import { checkPlanned, explained } from './plan-check.js';
-import { type PartJob, type Quantized, runJob } from './run.js';
+import { measureJob, type PartJob, type Quantized, type RunJob, runJob } from './run.js';
 import { type ValidateChoices, validateModel } from './validate.js';
 import { takesValues, viewOf } from './view.js';
 
@@ -121,6 +122,9 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
         ? this.place.open(input, opening, 'unsound', {})
         : this.#file(this.#joined, {}));
       const { warnings } = await calibrateWith(file, parts, {});
+      if (configuration.container === 'gguf') {
+        await file.request('setFolder', await input.readFolder());
+      }
       const { plan, before } = await file
         .request('planDocument', { configuration, divides: !isOne, unfit: [] })
         .catch((error: unknown) => {
@@ -179,27 +183,41 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
 
   /** The part of `write` that hosts share. */
   protected async encode(
+    request: QuantizeRequest,
+    writing: Writing<Types>,
+  ): Promise<Quantized<Types['output']>> {
+    return runJob(this.#job(request, writing));
+  }
+
+  /** The same, for the report alone: what `writing` has a place for is dropped. */
+  protected async measured(request: QuantizeRequest, writing: Writing<Types>): Promise<Report> {
+    return measureJob(this.#job(request, writing));
+  }
+
+  #job(
     { configuration, gates, run }: QuantizeRequest,
     { others = [], ...written }: Writing<Types>,
-  ): Promise<Quantized<Types['output']>> {
+  ): RunJob<ModelIn<Types>['source'], Types['sink'], Types['output']> {
     const { input, opening } = this.place;
     const { beside } = input;
     checkBeside(beside);
     const view = takesValues(configuration) ? 'unsound' : 'raw';
-    const options = viewOf(input, opening, view);
-    const open = () => this.place.open(input, opening, view, run);
     const { source, isPacked = false } = input;
-    const session = this.place.session(run.signal);
-    const job = { session, open, others, source, isPacked, options };
-    return runJob<typeof source, Types['sink'], Types['output']>({
-      ...job,
+    return {
+      session: this.place.session(run.signal),
+      open: () => this.place.open(input, opening, view, run),
+      others,
+      source,
+      isPacked,
+      options: viewOf(input, opening, view),
       ...written,
       packed: written.packed,
       configuration,
       beside,
+      readFolder: () => input.readFolder(),
       gates,
       run,
-    });
+    };
   }
 
   async calibrate(

@@ -7,6 +7,7 @@ import { MonoquantError } from '../api/errors.js';
 import { parseJson, toJson } from '../api/json.js';
 import type { Gates, RunOptions } from '../api/options.js';
 import { option, say } from '../api/sentence.js';
+import type { SideFolder } from '../api/side-folder.js';
 import type { Configuration, EngineInfo, Progress, Report, Warning } from '../api/types.js';
 import type { UnfitTensor } from '../engine/engine-options.js';
 import type { OnStageProgress } from '../engine/pipeline.js';
@@ -48,6 +49,7 @@ export interface RunJob<Source, Sink, Output> {
   readonly divides: boolean;
   readonly configuration: Configuration;
   readonly beside: BesideWeights;
+  readonly readFolder: () => Promise<SideFolder | undefined>;
   readonly calibration: readonly CalibrationPart<Source>[];
   readonly gates: Gates;
   readonly run: RunOptions;
@@ -77,6 +79,18 @@ export async function runJob<Source, Sink, Output>(
   }
 }
 
+/** Encodes, and keeps nothing: the report is all that comes of it. */
+export async function measureJob<Source, Sink, Output>(
+  job: RunJob<Source, Sink, Output>,
+): Promise<Report> {
+  const run = new Run(job);
+  try {
+    return await run.measured();
+  } finally {
+    await run.release();
+  }
+}
+
 class Run<Source, Sink, Output> {
   readonly #job: RunJob<Source, Sink, Output>;
   /** The model in every worker; the first one leads. */
@@ -91,34 +105,19 @@ class Run<Source, Sink, Output> {
   }
 
   async complete(): Promise<Quantized<Output>> {
-    const { session, others, configuration, gates, run } = this.#job;
-    run.onProgress?.({ stage: 'plan', bytes: 0, totalBytes: 0, fraction: 0, tensor: '' });
-    const engines = await Promise.all([session, ...others].map(({ engine }) => engine));
-    const openStart = performance.now();
-    await this.#open();
-    const planned = await this.#plan(await this.#earlierUnfit());
-    const encodeStart = performance.now();
-    const { plan, shares } = await this.#encode(planned);
+    const { gates } = this.#job;
+    const { plan, shares, report: encoded } = await this.#made();
+    const sealStart = performance.now();
     if (this.#job.part === undefined) {
       const checksums = shares.map((share) => share.checksums);
       const sealed = await this.#lead('seal', checksums);
       checkWritten(shares, sealed, plan.sizes.outputBytes);
     }
     const verifyStart = performance.now();
+    const { encodeMs } = encoded.timings;
     const report: Report = {
-      version: engines[0]?.version ?? '',
-      configuration,
-      engine: together(engines),
-      sizes: plan.sizes,
-      files: plan.files.map(({ bytes }) => bytes),
-      outputConfig: plan.outputConfig,
-      ...(this.#resumedBytes > 0 && { resumedBytes: this.#resumedBytes }),
-      ...(this.#job.part === undefined ? resultsOf(plan, shares) : withoutQuality(plan)),
-      timings: {
-        planMs: encodeStart - openStart,
-        encodeMs: verifyStart - encodeStart,
-        verifyMs: 0,
-      },
+      ...encoded,
+      timings: { ...encoded.timings, encodeMs: encodeMs + verifyStart - sealStart },
     };
     if (this.#job.part === undefined) {
       gateQuality(report.tensors, gates, report);
@@ -135,6 +134,40 @@ class Run<Source, Sink, Output> {
     if (packedBytes === undefined) return { report: { ...report, timings }, output };
     const sizes = { ...report.sizes, packedBytes };
     return { report: { ...report, sizes, timings: { ...timings, compressMs } }, output };
+  }
+
+  /** What was lost, and how long it took; what was written is void. */
+  async measured(): Promise<Report> {
+    return (await this.#made()).report;
+  }
+
+  /** All that comes before what is written counts. */
+  async #made(): Promise<Made> {
+    const { session, others, configuration, run } = this.#job;
+    run.onProgress?.({ stage: 'plan', bytes: 0, totalBytes: 0, fraction: 0, tensor: '' });
+    const engines = await Promise.all([session, ...others].map(({ engine }) => engine));
+    const openStart = performance.now();
+    await this.#open();
+    const planned = await this.#plan(await this.#earlierUnfit());
+    const encodeStart = performance.now();
+    const { plan, shares } = await this.#encode(planned);
+    const encodeEnd = performance.now();
+    const report: Report = {
+      version: engines[0]?.version ?? '',
+      configuration,
+      engine: together(engines),
+      sizes: plan.sizes,
+      files: plan.files.map(({ bytes }) => bytes),
+      outputConfig: plan.outputConfig,
+      ...(this.#resumedBytes > 0 && { resumedBytes: this.#resumedBytes }),
+      ...(this.#job.part === undefined ? resultsOf(plan, shares) : withoutQuality(plan)),
+      timings: {
+        planMs: encodeStart - openStart,
+        encodeMs: encodeEnd - encodeStart,
+        verifyMs: 0,
+      },
+    };
+    return { plan, shares, report };
   }
 
   async #endPart(facts: PlanFacts): Promise<Report['part']> {
@@ -185,6 +218,7 @@ class Run<Source, Sink, Output> {
     };
     const [leader, ...followers] = await Promise.all([leading, ...others.map(follow)]);
     this.#files = [leader, ...followers];
+    await this.#tellFolder();
     const { warnings } = await calibrateWith(leader, calibration, run);
     this.#dataWarnings = warnings;
     if (followers.length === 0 || calibration.length === 0) return;
@@ -192,6 +226,15 @@ class Run<Source, Sink, Output> {
     await Promise.all(
       followers.map((file) => file.request('setCalibration', json, { signal: run.signal })),
     );
+  }
+
+  /** What is beside the weights, if the output needs it. */
+  async #tellFolder(): Promise<void> {
+    const { configuration, readFolder, run } = this.#job;
+    if (configuration.container !== 'gguf') return;
+    const folder = await readFolder();
+    const controls = { signal: run.signal };
+    await Promise.all(this.#files.map((file) => file.request('setFolder', folder, controls)));
   }
 
   async #plan(unfit: readonly UnfitTensor[]): Promise<PlannedRun> {
@@ -321,6 +364,12 @@ class Run<Source, Sink, Output> {
     if (leader === undefined) throw new MonoquantError('internal', 'A run needs a worker.');
     return leader.request(kind, parameters, { signal: this.#job.run.signal, onProgress });
   }
+}
+
+interface Made {
+  readonly plan: PlannedRun;
+  readonly shares: readonly EncodedShare[];
+  readonly report: Report;
 }
 
 interface PlannedRun extends RunPlan {

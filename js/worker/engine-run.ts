@@ -85,7 +85,7 @@ export class EngineRun<Output> {
   ): Promise<EncodedShare> {
     this.#sink = sink;
     this.#share = share;
-    const stage = this.#engine.encodeStage(this.#plan, share, this.#blocks, true);
+    const stage = this.#engine.encodeStage(this.#plan, share, this.#blocks, sink.drops !== true);
     this.#encode = stage;
     for (const { inspector } of inputs) {
       if (!stage.addInputs(inspector)) throwIfError(stage.error());

@@ -3,6 +3,7 @@
  * It exists because everything unknown must be an error that names the nearest valid choice.
  * What leaves here is checked word by word; whether the choices fit together is for js/api/options.ts.
  */
+import { statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { usageError } from './failure.js';
 import {
@@ -35,9 +36,10 @@ type OptionToken = Extract<Token, { kind: 'option' }>;
 export function parseArguments<F extends Flag>(
   command: string,
   sections: readonly FlagSection[],
-  words: readonly string[],
+  typed: readonly string[],
 ): Arguments<F> {
   const flags = allFlags(sections);
+  const words = withoutValues(flags, typed);
   const tokens = tokenize(flags, words);
   const options = tokens.filter((token) => token.kind === 'option');
   const wantsHelp = options.some((token) => token.name === 'help');
@@ -52,12 +54,47 @@ export function parseArguments<F extends Flag>(
     const [given, name] = 'option' in flag ? [chosen, flag.option] : [own, flag.name];
     given[name] = merge(flag, given[name], readValue(flag, token));
   }
+  takeVariables(flags, chosen);
   const variants = takeVariants(flags, chosen);
   refuseContradictions(flags, new Set(options.map(({ name }) => name)));
   const operands = tokens.flatMap((token) => (token.kind === 'positional' ? [token.value] : []));
   const values = own as FlagValues<F>;
   const of = { options: chosen as ChosenOptions<F>, variants: variants as ChosenOptions<F>[] };
   return { values, ...of, operands, wantsHelp };
+}
+
+/** Flags that stand alone and may do so get the value that this means. No file of ours is the value of such a flag. */
+function withoutValues(flags: readonly Flag[], words: readonly string[]): readonly string[] {
+  const end = words.indexOf('--');
+  return words.map((word, index) => {
+    const flag = flags.find(({ name, alone }) => alone !== undefined && word === `--${name}`);
+    const next = words[index + 1];
+    if (flag === undefined || (end >= 0 && index > end)) return word;
+    const isAlone = next === undefined || next.startsWith('-') || next === '' || isModel(next);
+    return isAlone ? `${word}=${ofEnvironment(flag) ?? flag.alone}` : word;
+  });
+}
+
+function isModel(word: string): boolean {
+  if (/^https?:/i.test(word)) return true;
+  try {
+    return statSync(word).isFile();
+  } catch {
+    return false;
+  }
+}
+
+function ofEnvironment({ variable }: Flag): string | undefined {
+  const value = variable === undefined ? undefined : process.env[variable];
+  return value === '' ? undefined : value;
+}
+
+/** What nobody has typed, and the environment says. */
+function takeVariables(flags: readonly Flag[], chosen: Record<string, unknown>): void {
+  for (const flag of flags) {
+    const value = ofEnvironment(flag);
+    if (value !== undefined && 'option' in flag) chosen[flag.option] ??= value;
+  }
 }
 
 /** Takes out of `chosen` what asks for several runs; at most one flag does. */

@@ -6,6 +6,7 @@
 import { OF_TENSORS } from '../../js/api/option-table/what.js';
 import { type Command, command } from './command.js';
 import {
+  BENCHMARK_FLAGS,
   CALIBRATE_FLAGS,
   COMPARE_FLAGS,
   COMPLETION_FLAGS,
@@ -15,6 +16,7 @@ import {
   INFO_FLAGS,
   MERGE_FLAGS,
   QUANTIZE_FLAGS,
+  RUNS_FLAGS,
   VALIDATE_FLAGS,
 } from './flags.js';
 
@@ -107,12 +109,46 @@ export const COMMANDS: readonly Command[] = [
     load: async () => (await import('./compare.js')).runCompare,
   }),
   command({
+    name: 'benchmark',
+    operand: 'MODEL CONFIG...',
+    summary: 'compare ways to quantize a model',
+    sections: BENCHMARK_FLAGS,
+    notes: [
+      'CONFIG is a JSON file of options, or a report, or a name such as W4A16, or',
+      `choices, ${OF_ONE_LAYER}, each with a value: bits:4,group:64.`,
+      'The others are held against the first, tensor by tensor. Nothing is written.',
+    ],
+    examples: [
+      'monoquant benchmark model.safetensors bits:4,method:rtn bits:4,method:mse',
+      'monoquant benchmark model.safetensors W4A16 W8A16 --report benchmark.html',
+    ],
+    load: async () => (await import('./benchmark.js')).runBenchmark,
+  }),
+  command({
     name: 'info',
     operand: 'MODEL',
     summary: 'show what is in a model',
     sections: INFO_FLAGS,
     examples: ['monoquant info models/llama', 'monoquant info checkpoint.pt --strict'],
     load: async () => (await import('./info.js')).runInfo,
+  }),
+  command({
+    name: 'runs',
+    operand: 'ACTION [RUN...]',
+    summary: 'list, compare and repeat logged runs',
+    sections: RUNS_FLAGS,
+    notes: [
+      'list                 the runs of a log, which --log has kept (default action)',
+      'show RUN             all that is known of a run',
+      'compare RUN [RUN...] options that differ, and how far they are from the first',
+      'pin RUN              measures all others by this one from now on; none: no more',
+      'repeat RUN           runs it again: the same bytes, or the tensor that differs',
+      'export [RUN...]      --format csv, json, tensorboard (-o DIR) or dvc (-o DIR)',
+      '',
+      'RUN is an id, its beginning or end, or last.',
+    ],
+    examples: ['monoquant runs list', 'monoquant runs compare 3kf9q last'],
+    load: async () => (await import('./runs.js')).runRuns,
   }),
   command({
     name: 'completion',

@@ -9,6 +9,7 @@ import { usageError } from './failure.js';
 import { allFlags, type Flag } from './flag.js';
 import { type CompletionFlag, GLOBAL_FLAGS } from './flags.js';
 import { matchChoice } from './match-choice.js';
+import { ACTIONS } from './runs-actions.js';
 import type { Session } from './session.js';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
@@ -59,7 +60,7 @@ function completed(
   { name, summary, operand, sections }: Command,
   names: readonly string[],
 ): CompletedCommand {
-  const operands = { '[COMMAND]': names, SHELL: SHELLS }[operand];
+  const operands = { '[COMMAND]': names, SHELL: SHELLS, 'ACTION [RUN...]': ACTIONS }[operand];
   return {
     name,
     summary,
@@ -76,7 +77,7 @@ function completedFlag(flag: Flag): CompletedFlag {
     short,
     help,
     takesValue: kind !== 'switch',
-    isFile: value === 'FILE',
+    isFile: value !== undefined && /^\[?(FILE|DIR)\]?$/.test(value),
     ...(choices && { words: choices.map((choice) => String(choice).toLowerCase()) }),
     ...(kind === 'choices' && { isList: true }),
   };

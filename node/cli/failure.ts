@@ -1,15 +1,15 @@
 /**
  * What is said, and what code the process ends with, when something went wrong.
  * It exists so that every error leaves through one door, as text for people or as JSON for programs.
- * Each error code has its exit code here; scripts rely on them.
  */
-import { type ErrorCode, MonoquantError } from '../../js/api/errors.js';
+import { MonoquantError } from '../../js/api/errors.js';
 import { printable } from '../../js/words/printable.js';
+import { EXIT_CODES, USAGE_EXIT } from '../exit-codes.js';
 import { inFlagWords } from './flag-words.js';
 import type { Screen } from './screen.js';
 import { wrap } from './text.js';
 
-export const USAGE_EXIT = 2;
+export { USAGE_EXIT };
 
 /** What the codes mean, for people. */
 export const EXIT_STATUS: readonly (readonly [code: number, meaning: string])[] = [
@@ -21,33 +21,6 @@ export const EXIT_STATUS: readonly (readonly [code: number, meaning: string])[] 
   [5, 'input or output'],
   [130, 'interrupted'],
 ];
-
-const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
-  internal: 1,
-  'engine-unavailable': 1,
-  'invalid-options': USAGE_EXIT,
-  'pattern-unmatched': USAGE_EXIT,
-  'output-exists': USAGE_EXIT,
-  'nothing-to-quantize': 3,
-  'nothing-to-dequantize': 3,
-  'already-quantized': 3,
-  'non-finite-weights': 3,
-  'quality-gate': 4,
-  'strict-warnings': 4,
-  'verification-failed': 4,
-  'unsafe-pickle': 4,
-  'unsupported-format': 5,
-  'unsupported-layout': 5,
-  'malformed-file': 5,
-  'limit-exceeded': 5,
-  'file-truncated': 5,
-  'file-not-found': 5,
-  'file-changed': 5,
-  'read-failed': 5,
-  'write-failed': 5,
-  'out-of-memory': 5,
-  aborted: 130,
-};
 
 /** A mistake in what was typed. */
 export function usageError(message: string, suggestion?: string): MonoquantError {

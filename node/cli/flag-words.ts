@@ -3,7 +3,14 @@
  * The same checks serve programs, which name options, and people, who typed flags.
  */
 import { MonoquantError } from '../../js/api/errors.js';
-import { GATES, KEEPING, OUTPUT, RUN, VALIDATE } from '../../js/api/option-table/calls.js';
+import {
+  BENCHMARK,
+  GATES,
+  KEEPING,
+  OUTPUT,
+  RUN,
+  VALIDATE,
+} from '../../js/api/option-table/calls.js';
 import type { Entry } from '../../js/api/option-table/entry.js';
 import { SWITCH_OF } from '../../js/api/option-table/mode.js';
 import { OPTIONS } from '../../js/api/option-table/table.js';
@@ -12,6 +19,7 @@ import type { Mode } from '../../js/api/types.js';
 import { flagOf } from './flag.js';
 
 const TABLE: Readonly<Record<string, Entry>> = {
+  ...BENCHMARK,
   ...VALIDATE,
   ...KEEPING,
   ...OUTPUT,

@@ -6,7 +6,7 @@
 import { type Entry, flagName, type ValueOf } from '../../js/api/option-table/entry.js';
 import type { Form } from '../../js/api/option-table/kind.js';
 
-interface FlagNames {
+export interface FlagNames {
   /** The long name without its dashes. */
   readonly name: string;
   readonly short?: string;
@@ -17,6 +17,10 @@ interface FlagNames {
   readonly brief?: string;
   /** The name of a flag that says the contrary. */
   readonly excludes?: string;
+  /** What it means without a value. */
+  readonly alone?: string;
+  /** A variable of the environment that says the same, if nobody gives the flag. */
+  readonly variable?: string;
 }
 
 type FlagForm = Exclude<Form, { readonly kind: 'object' }>;

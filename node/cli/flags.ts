@@ -4,6 +4,7 @@
  * Help texts are at most 38 columns wide, 18 in sections of two columns: help stays on one screen.
  */
 import {
+  BENCHMARK,
   CONVERT,
   DEQUANTIZE,
   FAIL_UNDER,
@@ -32,6 +33,7 @@ const CONFIG = {
   name: 'config',
   value: 'FILE',
   help: 'choices as JSON, or an earlier report',
+  brief: 'choices, a report',
 } as const;
 const REPORT = {
   kind: 'texts',
@@ -64,6 +66,8 @@ const QUIET = {
 const THREADS = { threads: RUN.threads } as const;
 const FORCE = { force: OUTPUT.force } as const;
 const OUTPUT_FILE = { output: OUTPUT.output } as const;
+const LOG = { log: OUTPUT.log } as const;
+const RECORDS = { ...LOG, tensorboard: OUTPUT.tensorboard } as const;
 const CONTINUED = { resume: OUTPUT.resume, part: OUTPUT.part } as const;
 const FILES = {
   duplicateTies: CONVERT.duplicateTies,
@@ -78,8 +82,15 @@ export const QUANTIZE_RUN = {
   ...FORCE,
   ...CONTINUED,
   ...THREADS,
+  ...RECORDS,
 } as const;
-export const CONVERT_RUN = { ...OUTPUT_FILE, ...FORCE, ...CONTINUED, ...STRICT } as const;
+export const CONVERT_RUN = {
+  ...OUTPUT_FILE,
+  ...FORCE,
+  ...CONTINUED,
+  ...RECORDS,
+  ...STRICT,
+} as const;
 export const DEQUANTIZE_RUN = { ...DEQUANTIZE, ...CONVERT_RUN } as const;
 
 function oneSection<const Flags extends readonly Flag[]>(flags: Flags) {
@@ -102,7 +113,7 @@ export const HELP_FLAGS = oneSection([
 export type HelpFlag = FlagOf<typeof HELP_FLAGS>;
 
 export const QUANTIZE_FLAGS = [
-  { title: 'How to quantize', flags: [...flagsOf(SECTIONS.how), CONFIG] },
+  { title: 'How to quantize', flags: flagsOf(SECTIONS.how) },
   {
     title: 'Activations (-c takes captured inputs of layers, or a calibration)',
     columns: 2,
@@ -115,6 +126,7 @@ export const QUANTIZE_FLAGS = [
     flags: [
       MODEL,
       ...flagsOf({ ...OUTPUT_FILE, ...SECTIONS.files, ...QUANTIZE_RUN }),
+      CONFIG,
       REPORT,
       DRY_RUN,
       JSON_DOCUMENT,
@@ -140,6 +152,7 @@ export const CONVERT_FLAGS = oneSection([
     ...ZSTD,
     ...FORCE,
     ...CONTINUED,
+    ...RECORDS,
     ...OPENING,
     ...FILES,
     ...STRICT,
@@ -188,6 +201,42 @@ export const VALIDATE_FLAGS = oneSection([
   HELP,
 ]);
 export type ValidateFlag = FlagOf<typeof VALIDATE_FLAGS>;
+
+export const BENCHMARK_FLAGS = oneSection([
+  ...flagsOf({ ...BENCHMARK, ...THREADS, ...OPENING }),
+  REPORT,
+  ...flagsOf({ ...FORCE, ...LOG }),
+  JSON_DOCUMENT,
+  { ...VERBOSE, help: 'every tensor' },
+  HELP,
+]);
+export type BenchmarkFlag = FlagOf<typeof BENCHMARK_FLAGS>;
+
+export const RUNS_FLAGS = oneSection([
+  ...flagsOf(LOG).map((flag) => ({ ...flag, help: 'where the log is; default: monoquant-runs' })),
+  {
+    kind: 'text',
+    name: 'baseline',
+    value: 'RUN',
+    help: 'the run to measure by, not the pinned one',
+  },
+  {
+    kind: 'text',
+    name: 'format',
+    value: 'NAME',
+    help: 'of an export: csv (default), json, …',
+  },
+  ...flagsOf(OUTPUT_FILE).map((flag) => ({
+    ...flag,
+    help: 'where repeat and export write',
+  })),
+  ...flagsOf(FORCE),
+  { ...JSON_DOCUMENT, help: 'print it as one JSON document' },
+  { ...VERBOSE, help: 'list all runs, not the last 20' },
+  QUIET,
+  HELP,
+]);
+export type RunsFlag = FlagOf<typeof RUNS_FLAGS>;
 
 export const INFO_FLAGS = oneSection([
   MODEL,

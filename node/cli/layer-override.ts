@@ -18,32 +18,39 @@ export function parseLayerOverride(argument: string): LayerOverride {
   if (pattern === '' || list === '') {
     throw usageError(`Expected PATTERN=CHOICES for --layer but received "${argument}".`, EXAMPLE);
   }
-  let override: LayerOverride = { pattern };
-  for (const written of list.split(',')) {
-    const choice = parseChoice(written.trim());
-    if (Object.keys(choice).some((name) => Object.hasOwn(override, name))) {
-      throw usageError(`--layer "${argument}" makes one choice twice.`, 'Leave one of them out.');
-    }
-    override = { ...override, ...choice };
-  }
-  return override;
+  return { pattern, ...parseChoices(list, '--layer', EXAMPLE) };
 }
 
+/** `bits:8,group:64`. `what` they are of, in messages. */
+export function parseChoices(list: string, what: string, example: string): Choices {
+  let choices: Choices = {};
+  for (const written of list.split(',')) {
+    const choice = parseChoice(written.trim(), what, example);
+    if (Object.keys(choice).some((name) => Object.hasOwn(choices, name))) {
+      throw usageError(`${what} "${list}" makes one choice twice.`, 'Leave one of them out.');
+    }
+    choices = { ...choices, ...choice };
+  }
+  return choices;
+}
+
+type Choices = Omit<LayerOverride, 'pattern'>;
+
 /** `group:64` as an option and its value. */
-function parseChoice(written: string): Readonly<Record<string, unknown>> {
+function parseChoice(written: string, what: string, example: string): Choices {
   const [name = '', ...rest] = written.split(':');
   const found = Object.entries(OF_TENSORS).find(([, entry]) => entry.override === name);
   if (found === undefined || rest.length === 0) {
     const names = Object.values(OF_TENSORS).map(({ override = '' }) => override);
     const near = nearest(name, names);
     const hint =
-      near === undefined || near === name ? EXAMPLE : `Did you mean ${[near, ...rest].join(':')}?`;
+      near === undefined || near === name ? example : `Did you mean ${[near, ...rest].join(':')}?`;
     throw usageError(
-      `Expected ${formatChoices(names.map((each) => `${each}:`))} in --layer but received "${written}".`,
+      `Expected ${formatChoices(names.map((each) => `${each}:`))} in ${what} but received "${written}".`,
       hint,
     );
   }
   const [key, { kind }] = found;
   const choices = kind.form.kind === 'choice' ? kind.form.choices : [];
-  return { [key]: matchChoice(`${name} in --layer`, choices, rest.join(':')) };
+  return { [key]: matchChoice(`${name} in ${what}`, choices, rest.join(':')) };
 }

@@ -97,7 +97,7 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   '--dtype': ['torchdtype', 'outtype', 'floattype'],
   '--threads': ['j', 'jobs', 'nthreads', 'numthreads', 'workers'],
   '--calibration': ['calib', 'calibdata', 'calibrationdata', 'dataset', 'data', 'imatrix'],
-  '--report': ['metafile', 'reportfile', 'log'],
+  '--report': ['metafile', 'reportfile'],
   '--dry-run': ['n', 'plan', 'analyze', 'dryrun'],
   '--quiet': ['silent', 's'],
   '--verbose': ['debug', 'loglevel'],

@@ -28,7 +28,7 @@ export interface Job {
   /** What the run must live up to, and whether it may overwrite. */
   readonly terms: Pick<
     ChosenOptions<QuantizeFlag>,
-    'force' | 'strict' | 'failUnder' | 'resume' | 'part'
+    'force' | 'strict' | 'failUnder' | 'resume' | 'part' | 'log' | 'tensorboard'
   >;
   /** How it runs. */
   readonly run: Pick<ChosenOptions<QuantizeFlag>, 'threads'>;
@@ -104,7 +104,8 @@ async function dryRun(job: Job): Promise<Outcome> {
 
 async function fullRun(job: Job, reports: Reports | undefined): Promise<Outcome> {
   const { functionsWith } = await import('../model.js');
-  const { quantize } = functionsWith(reports && ((report) => reports.filled(report)));
+  const companion = reports && ((report: Report) => reports.filled(report));
+  const { quantize } = functionsWith({ companion });
   const { model, place, output, choices, terms, values, session } = job;
   const renderer = (document: Report, written: string | undefined) => async () => {
     const { renderReport } = await import('./text-report.js');

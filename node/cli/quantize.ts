@@ -5,6 +5,7 @@
 import { resolve } from 'node:path';
 import { MonoquantError } from '../../js/api/errors.js';
 import { GateError } from '../../js/api/gate-error.js';
+import { containerFor, formatOf } from '../../js/api/gguf-format.js';
 import { isPackedName } from '../../js/api/model-files.js';
 import { containerOf } from '../../js/api/options.js';
 import { withPreset } from '../../js/api/presets.js';
@@ -44,7 +45,8 @@ function jobsOf(given: Arguments<QuantizeFlag>, session: Session): readonly Job[
     variants.map((variant): Job => {
       const chosen = withChanges(config.choices, withPreset({ ...flags, ...variant }));
       const place = isOne && named !== undefined ? named : placeOf(model, chosen, named);
-      const output = weightsOf(place, model, chosen.container);
+      const kind = { container: containerFor(chosen), format: formatOf(chosen) };
+      const output = weightsOf(place, model, kind);
       // The name that somebody gives the output says more than a configuration.
       const container = containerOf(output);
       const isPlain = flags.zstdLevel === undefined && !isPackedName(output);
@@ -64,7 +66,7 @@ function jobsOf(given: Arguments<QuantizeFlag>, session: Session): readonly Job[
 function sorted(config: ChosenOptions<QuantizeFlag>, flags: ChosenOptions<QuantizeFlag>) {
   const options = { ...config, ...flags };
   const { output, force = false, strict = false, failUnder, threads, ...others } = options;
-  const { resume = false, part, ...choices } = others;
+  const { resume = false, part, log, tensorboard, ...choices } = others;
   return {
     output,
     terms: {
@@ -73,6 +75,8 @@ function sorted(config: ChosenOptions<QuantizeFlag>, flags: ChosenOptions<Quanti
       resume,
       ...(failUnder === undefined ? {} : { failUnder }),
       ...(part === undefined ? {} : { part }),
+      ...(log === undefined ? {} : { log }),
+      ...(tensorboard === undefined ? {} : { tensorboard }),
     },
     run: threads === undefined ? {} : { threads },
     choices,

@@ -34,7 +34,16 @@ export async function rewrite(
   session: Session,
 ): Promise<void> {
   const given = { ...config.run, ...options };
-  const { output: _, force = false, strict = false, resume = false, part, ...chosen } = given;
+  const {
+    output: _,
+    force = false,
+    strict = false,
+    resume = false,
+    part,
+    log,
+    tensorboard,
+    ...chosen
+  } = given;
   const choices = { quiet: values.quiet === true, lines: !values.json };
   const { report, written } = await withProgress(session.err, choices, async (onProgress) => {
     const result = await call({
@@ -44,6 +53,8 @@ export async function rewrite(
       strict,
       resume,
       ...(part === undefined ? {} : { part }),
+      ...(log === undefined ? {} : { log }),
+      ...(tensorboard === undefined ? {} : { tensorboard }),
       signal: session.signal,
       onProgress,
     });

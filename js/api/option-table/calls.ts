@@ -65,6 +65,22 @@ export const OUTPUT = {
     kind: part,
     flag: { value: 'I/N', help: 'make the Ith of N parts only', brief: 'one of N parts' },
   },
+  /** A folder, a path or a file: URL, whose `runs.jsonl` gets a line about the run, also if it fails. */
+  log: {
+    kind: place,
+    flag: {
+      value: '[DIR]',
+      alone: 'monoquant-runs',
+      variable: 'MONOQUANT_LOG',
+      help: 'add a line about the run to a log',
+      brief: 'keep a log of it',
+    },
+  },
+  /** A folder, a path or a file: URL, that gets a file of events about the run for TensorBoard. */
+  tensorboard: {
+    kind: place,
+    flag: { value: 'DIR', help: 'a file of events for TensorBoard', brief: 'events of it' },
+  },
 } as const satisfies Entries;
 
 /** Where a calibration is kept. */
@@ -78,6 +94,8 @@ export const KEEPING = {
     flag: { short: 'o', value: 'FILE', help: 'default: MODEL_calibration.json' },
   },
   force: OUTPUT.force,
+  log: OUTPUT.log,
+  tensorboard: OUTPUT.tensorboard,
   /** Keep how the inputs of each layer move together, too, for the method gptq. Needs a .safetensors file. */
   secondMoments: {
     kind: onOrOff,
@@ -149,6 +167,33 @@ export const VALIDATE = {
     flag: { name: 'no-run', negated: true, help: 'do not execute the layers' },
   },
   ...FAIL_UNDER,
+} as const satisfies Entries;
+
+const MOST_ROUNDS = 100;
+/** Of 32 bits, as the numbers that are drawn. */
+const MOST_SEED = 2 ** 32 - 1;
+
+export const BENCHMARK = {
+  /** For every configuration that quantizes: captured inputs of layers, or a calibration made of them. */
+  calibration: {
+    kind: ACTIVATIONS.calibration.kind,
+    flag: { short: 'c', value: 'FILE', help: 'captured inputs, or a calibration' },
+  },
+  /** Captured inputs to execute layers on: one file. By default that of the calibration, if it is one of inputs. */
+  inputs: {
+    kind: ACTIVATIONS.calibration.kind,
+    flag: { value: 'FILE', help: 'others to measure outputs on', form: { kind: 'text' } },
+  },
+  /** How often each is encoded, in turns; times are medians. 1 by default. */
+  rounds: {
+    kind: wholeNumber(1, MOST_ROUNDS),
+    flag: { value: 'N', help: 'encode each N times; times are medians' },
+  },
+  /** Of the samples that intervals are made of; 0 by default. */
+  seed: {
+    kind: wholeNumber(0, MOST_SEED),
+    flag: { value: 'N', help: 'of the samples of intervals; default: 0' },
+  },
 } as const satisfies Entries;
 
 function isAbortSignal(value: unknown): boolean {

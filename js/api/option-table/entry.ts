@@ -24,6 +24,10 @@ export interface FlagWords {
   readonly form?: Form;
   /** Given with several values, the command runs once for each. */
   readonly several?: true;
+  /** What it means without a value. */
+  readonly alone?: string;
+  /** A variable of the environment that says the same, if nobody gives the flag. */
+  readonly variable?: string;
 }
 
 export interface Control {

@@ -46,7 +46,7 @@ export interface ReportView {
   /** The worst first. */
   readonly rated: readonly Rated[];
   readonly warnings: readonly Warning[];
-  readonly configuration: Configuration;
+  readonly configuration: object;
   /** That makes the same again, in a shell of Unix. */
   readonly command: string;
 }
@@ -101,7 +101,7 @@ function commandAgain(
 }
 
 /** Reports are passed on: where something lies on a machine is nobody's business, a path from here may be. */
-function pathShown(path: string): string {
+export function pathShown(path: string): string {
   return /^([/\\]|[A-Za-z]:|file:)/.test(path) ? nameOf(path) : path;
 }
 

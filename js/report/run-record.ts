@@ -1,0 +1,42 @@
+/**
+ * What a log keeps of a report: totals, how good it is, and the tensor that lost most.
+ */
+import type { RunQuality, RunRecord } from '../api/run-record.js';
+import type { Report } from '../api/types.js';
+import { countedSqnr } from './sqnr.js';
+
+export type Results = Pick<RunRecord, 'version' | 'engine' | 'totals' | 'quality' | 'warnings'>;
+
+export function resultsFor(report: Report): Results {
+  const { version, engine, sizes, tensors, copied, tied, dropped, warnings, part } = report;
+  const { sourceBytes, outputBytes, packedBytes, parameters, bitsPerWeight } = sizes;
+  const unchanged = copied.length + tied.length + dropped.length;
+  return {
+    version,
+    engine,
+    totals: {
+      sourceBytes,
+      outputBytes,
+      ...(packedBytes === undefined ? {} : { packedBytes }),
+      parameters,
+      bitsPerWeight,
+      changed: tensors.length,
+      unchanged,
+    },
+    // Quality is that of the whole.
+    ...(part === undefined ? { quality: qualityOf(report) } : {}),
+    warnings: warnings.length,
+  };
+}
+
+function qualityOf({ sqnrDb, outputSqnrDb, tensors }: Report): RunQuality {
+  const [worst] = tensors;
+  const lost = worst === undefined ? null : countedSqnr(worst);
+  return {
+    sqnrDb,
+    outputSqnrDb,
+    ...(worst === undefined || lost === null
+      ? {}
+      : { worst: { tensor: worst.name, sqnrDb: lost } }),
+  };
+}
