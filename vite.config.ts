@@ -70,7 +70,7 @@ export default defineConfig({
   resolve: {
     alias: { monoquant: join(ROOT, 'dist/browser/index.js') },
   },
-  plugins: [contentSecurityPolicy(), headersFile(), offlineFiles()],
+  plugins: [contentSecurityPolicy(), sharedPicture(), headersFile(), offlineFiles()],
   // Known to the page and to its service worker, which share no code.
   define: { __SITE_CACHE__: '"monoquant"', __ISOLATE_MARK__: '"isolate"' },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
@@ -142,6 +142,19 @@ function contentSecurityPolicy(): Plugin {
         injectTo: 'head-prepend',
       },
     ],
+  };
+}
+
+/** Those who show links want whole addresses of pictures, and only the host knows its own. */
+function sharedPicture(): Plugin {
+  const address = process.env.MONOQUANT_SITE_URL;
+  return {
+    name: 'shared-picture',
+    apply: 'build',
+    transformIndexHtml: (html) =>
+      address === undefined
+        ? html
+        : html.replace('"./picture.png"', JSON.stringify(new URL('picture.png', address).href)),
   };
 }
 

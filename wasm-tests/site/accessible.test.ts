@@ -55,7 +55,7 @@ async function isSound({ page }: Visit, state: string): Promise<void> {
   expect(content, `${state}: width`).toBeLessThanOrEqual(screen ?? 0);
 }
 
-describe.each([360, 1280])('%d pixels', (width) => {
+describe.each([320, 1280, 3840])('%d pixels', (width) => {
   it.each(['light', 'dark'] as const)('%s', async (colours) => {
     const visitor = await visit({ isolated: true, width, colours });
     const { page } = visitor;
@@ -98,21 +98,48 @@ describe.each([360, 1280])('%d pixels', (width) => {
     await visitor.tryExample();
     await visitor.choose('INT4');
     await visitor.quantize();
-    const done = visitor.card('Done');
+    const done = visitor.card('What came out');
     await done.getByRole('button', { name: /^Save compressed/ }).waitFor();
     await isSound(visitor, 'done');
     await done.getByRole('button', { name: 'Validate', exact: true }).click();
     await done.getByText(/^Valid: /).waitFor();
-    await done.getByRole('table').getByRole('button').first().click();
-    await page.locator('.histogram canvas').nth(1).waitFor();
+    await visitor.showWorst();
     await isSound(visitor, 'validated, with charts');
+
+    await page.keyboard.press('Escape');
+    await page.getByText('The same in words').click();
+    await page.getByRole('treegrid').focus();
+    await page.keyboard.press('Space');
+    await page.getByRole('toolbar').waitFor();
+    await isSound(visitor, 'selected, with the map in words');
+    await page.getByRole('treegrid').focus();
+    await page.keyboard.press('8');
+    await page.getByRole('button', { name: 'Select none' }).click();
+    await visitor.quantize();
+    await visitor.card('Runs side by side').waitFor();
+    await isSound(visitor, 'two runs');
+    await visitor.showWaysIn();
+    await isSound(visitor, 'ways in');
+    await page.getByRole('button', { name: 'Try an example' }).click();
+    await page.getByRole('dialog').waitFor();
+    await isSound(visitor, 'a question');
+    await page.getByRole('button', { name: 'Keep it' }).click();
+    await page.locator('body').click({ position: { x: 1, y: 1 } });
+    await page.keyboard.press('?');
+    await page.getByRole('dialog', { name: 'Keys' }).waitFor();
+    await isSound(visitor, 'keys');
+    await page.keyboard.press('Escape');
+    for (const activity of ['Convert', 'Compare', 'Inspect']) {
+      await page.getByRole('radio', { name: activity }).check();
+      await isSound(visitor, activity);
+    }
   });
 });
 
 /** Presses a key until what is asked for has the focus, as somebody without a mouse does. */
 async function tabTo(page: Page, name: RegExp): Promise<void> {
   const seen: string[] = [];
-  for (let presses = 0; presses < 80; presses++) {
+  for (let presses = 0; presses < 120; presses++) {
     await page.keyboard.press('Tab');
     const focused = await page.evaluate(() => {
       const element = document.activeElement as HTMLElement | null;
@@ -156,7 +183,7 @@ it('from the example to the saved file by keyboard alone', async () => {
   await tabTo(page, /^Validate$/);
   await keyboard.press('Space');
   await visitor
-    .card('Done')
+    .card('What came out')
     .getByText(/^Valid: /)
     .waitFor();
 });

@@ -66,7 +66,7 @@ it.each([true, false])('isolated: %s', async (isolated) => {
   await expect.poll(() => visitor.privateFiles(), { timeout: 10_000 }).toEqual([]);
   // The next call starts another.
   await expect.poll(() => engines(visitor), { timeout: 10_000 }).toBe(0);
-  expect(await visitor.card('Done').count()).toBe(0);
+  expect(await visitor.card('What came out').count()).toBe(0);
   expect(await method.inputValue()).toBe('mse');
 
   await visitor.quantize();

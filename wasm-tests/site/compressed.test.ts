@@ -45,7 +45,7 @@ const zstdOf = ({ server }: Visit) => server.requests.filter((path) => path.incl
 it.each(['download', 'picker'] as const)('has the bytes of the command: %s', async (saveTo) => {
   const visitor = await visit({ isolated: saveTo === 'picker', saveTo });
   await run(visitor, 'model.safetensors', 'INT8');
-  const done = visitor.card('Done');
+  const done = visitor.card('What came out');
   const offer = done.getByRole('button', { name: OFFER });
   await offer.waitFor();
   expect(zstdOf(visitor)).toEqual([]);
@@ -58,7 +58,7 @@ it.each(['download', 'picker'] as const)('has the bytes of the command: %s', asy
   const packed = readFileSync(folder.at('model-int8.safetensors.zst'));
   expect(saved).toEqual({ name: 'model-int8.safetensors.zst', sha256: sha256Of(packed) });
   const less = 1 - packed.length / statSync(folder.at('model-int8.safetensors')).size;
-  await done.getByText(new RegExp(`${Math.round(100 * less)} % less`)).waitFor();
+  await visitor.page.getByText(new RegExp(`${Math.round(100 * less)} % less`)).waitFor();
   expect(Math.abs(guess / 100 - less)).toBeLessThan(0.03);
 
   await done.getByRole('button', { name: 'Validate', exact: true }).click();
@@ -71,9 +71,9 @@ it('is not offered where hardly anything would be saved', async () => {
   const visitor = await visit({ isolated: true });
   await run(visitor, 'noise.safetensors', 'FP16');
   await visitor.page.waitForTimeout(500);
-  expect(await visitor.card('Done').getByRole('button', { name: OFFER }).count()).toBe(0);
+  expect(await visitor.card('What came out').getByRole('button', { name: OFFER }).count()).toBe(0);
   await run(visitor, 'model.safetensors', 'INT8');
-  await visitor.card('Done').getByRole('button', { name: OFFER }).waitFor();
+  await visitor.card('What came out').getByRole('button', { name: OFFER }).waitFor();
 });
 
 describe('the guess is near the truth', () => {

@@ -39,7 +39,7 @@ it('no room: told before the run, told after it, and mended', async () => {
   const alert = page.getByRole('alert').filter({ hasText: 'The run failed.' });
   await alert.waitFor();
   expect(await alert.innerText()).toMatch(/storage|space|room/);
-  expect(await visitor.card('Done').count()).toBe(0);
+  expect(await visitor.card('What came out').count()).toBe(0);
   await expect.poll(() => visitor.privateFiles()).toEqual([]);
 
   await browser.send('Storage.overrideQuotaForOrigin', { origin });

@@ -94,7 +94,7 @@ it.runIf(process.platform === 'linux').each(ISOLATED)(
       }, 50);
       const begin = performance.now();
       await visitor.quantizeButton.click();
-      await visitor.card('Done').waitFor({ timeout: 120_000 });
+      await visitor.card('What came out').waitFor({ timeout: 120_000 });
       const seconds = (performance.now() - begin) / 1000;
       clearInterval(watch);
       expect(samples).toBeGreaterThan(5);
@@ -122,11 +122,11 @@ it.runIf(process.platform === 'linux').each(ISOLATED)(
       expect(sizes).toHaveLength(1);
       expect(sizes[0]).toBeGreaterThan(MODEL_BYTES / 4);
       expect(sizes[0]).toBeLessThan(MODEL_BYTES / 4 + 2 * MEGABYTE);
-      const shown = await visitor.card('Done').locator('.after .value').innerText();
+      const shown = await visitor.card('Result').locator('.after .value').innerText();
       expect(shown).toBe(planned);
       const [download] = await Promise.all([
         page.waitForEvent('download'),
-        visitor.card('Done').getByRole('button', { name: 'Save the report' }).click(),
+        visitor.card('What came out').getByRole('button', { name: 'Save the report' }).click(),
       ]);
       const report = JSON.parse(readFileSync(await download.path(), 'utf8'));
       expect(report.sizes.outputBytes).toBe(sizes[0]);
@@ -154,7 +154,8 @@ it.each([true, false])('20 GB are listed at once, isolated: %s', async (isolated
       { capture: true },
     );
     const look = () => {
-      if (document.querySelector('.tensor-row [role=cell]') === null) requestAnimationFrame(look);
+      if (document.querySelector('.tensor-row [role=gridcell]') === null)
+        requestAnimationFrame(look);
       else times.listed = performance.now();
     };
     look();

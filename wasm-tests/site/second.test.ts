@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, expect, it } from 'vitest';
 import { Folder, monoquant } from '../support/cli.js';
+import { weights } from '../support/models.js';
 import { parseReport } from '../support/schema.js';
 import { writeLarge } from './large-model.js';
 import { visitors } from './visit.js';
@@ -20,22 +21,22 @@ beforeAll(() => {
   large = writeLarge(folder, 'large.safetensors', PARTS);
 });
 
-it('the output of a model goes when another one is opened', async () => {
+it('the outputs of a model go when another one is opened', async () => {
   const visitor = await visit({ isolated: true });
   await visitor.pick(large);
   await visitor.opened('large.safetensors');
   await visitor.quantize();
-  const [first] = await visitor.privateFiles();
-  expect(first).toBeDefined();
-  // Another run of the same model.
-  await visitor.quantize();
   await expect.poll(() => visitor.privateFiles()).toHaveLength(1);
-  expect(await visitor.privateFiles()).not.toContain(first);
+  // Another run of the same model is another output.
+  await visitor.choose('FP16');
+  await visitor.quantize();
+  await expect.poll(() => visitor.privateFiles()).toHaveLength(2);
+  await visitor.choose('INT8');
   const hash = (await visitor.save()).sha256;
 
   await visitor.tryExample();
   await expect.poll(() => visitor.privateFiles()).toEqual([]);
-  expect(await visitor.card('Done').count()).toBe(0);
+  expect(await visitor.card('What came out').count()).toBe(0);
   await visitor.quantize();
   expect((await visitor.save()).name).toBe('example-int8.safetensors');
 
@@ -45,7 +46,7 @@ it('the output of a model goes when another one is opened', async () => {
   expect((await visitor.save()).sha256).toBe(hash);
 });
 
-it('what a tab left behind that was closed in the middle is gone with the next run', async () => {
+it('what a tab left behind that was closed in the middle is gone when the page is next there', async () => {
   const visitor = await visit({ isolated: true });
   await visitor.pick(large);
   await visitor.opened('large.safetensors');
@@ -53,9 +54,27 @@ it('what a tab left behind that was closed in the middle is gone with the next r
   expect(await visitor.privateFiles()).toHaveLength(1);
   await visitor.page.reload();
   await visitor.badge('Engine ready').waitFor();
-  await visitor.tryExample();
-  await visitor.quantize();
   await expect.poll(() => visitor.privateFiles()).toEqual([]);
+});
+
+it('what was typed about one model is not about the next', async () => {
+  const visitor = await visit();
+  const { page } = visitor;
+  await visitor.tryExample();
+  await visitor.moreOptions();
+  const ignore = page.getByLabel('Leave alone', { exact: true });
+  const search = visitor.card('Tensors').getByRole('searchbox');
+  await ignore.fill('*self_attn*');
+  await search.fill('norm');
+  await expect.poll(() => page.locator('.command').innerText()).toContain('--ignore');
+  // Another of the same name: only what is in it tells them apart.
+  const other = new Folder();
+  const path = other.write('example.safetensors', [weights('a.weight', 'F32', [64, 64])]);
+  await visitor.pick(path);
+  await page.getByRole('region', { name: 'Tensors' }).getByText('a.weight').first().waitFor();
+  expect(await ignore.inputValue()).toBe('');
+  expect(await search.inputValue()).toBe('');
+  await expect.poll(() => page.locator('.command').innerText()).not.toContain('--ignore');
 });
 
 it('validated in one click; a report that repeats the run', async () => {
@@ -64,7 +83,7 @@ it('validated in one click; a report that repeats the run', async () => {
   await visitor.tryExample();
   await visitor.choose('INT4');
   await visitor.quantize();
-  const done = visitor.card('Done');
+  const done = visitor.card('What came out');
   await done.getByRole('button', { name: 'Validate', exact: true }).click();
   await done.getByText(/^Valid: 7 quantized tensors compared with the original, SQNR/).waitFor();
 
@@ -76,7 +95,7 @@ it('validated in one click; a report that repeats the run', async () => {
   const path = folder.at('report.json');
   await download.saveAs(path);
   const report = parseReport(readFileSync(path, 'utf8'));
-  const config = await visitor.copied('Done', 'Copy as config');
+  const config = await visitor.copied('Copy as config');
   expect(report.configuration).toEqual(JSON.parse(config));
   expect(report.configuration).toMatchObject({ bits: 4, calibration: [] });
   expect(report.tensors).toHaveLength(7);
@@ -93,7 +112,7 @@ it('what is validated is the file that was saved', async () => {
   await visitor.quantize();
   const { name } = await visitor.save();
   await visitor.page.evaluate(damageLastByte, name);
-  const done = visitor.card('Done');
+  const done = visitor.card('What came out');
   await done.getByRole('button', { name: 'Validate', exact: true }).click();
   await done.getByText(/^Not valid: 1 problem/).waitFor();
 });

@@ -26,16 +26,21 @@ it('5,000 tensors', async () => {
   await visitor.pick(model);
   await visitor.opened('many.safetensors');
   const card = visitor.card('Tensors');
-  const table = card.getByRole('table');
+  const table = card.getByRole('treegrid');
   const status = card.getByRole('status');
-  const names = () => table.locator('.rows .name').allTextContents();
+  const names = () => table.locator('.rows bdi.name').allTextContents();
   const shown = async (count: string) => {
     await expect.poll(() => status.innerText()).toBe(count);
     await expect.poll(() => table.getByRole('row').count()).toBeGreaterThan(1);
     expect(await table.getByRole('row').count()).toBeLessThan(100);
   };
   await shown('5,000');
-  expect(await table.getAttribute('aria-rowcount')).toBe(String(COUNT + 1));
+  // One module in all, whose layers are too many to be shown at once.
+  const layers = table.getByRole('row', { name: /model\.layers/ });
+  expect(await layers.getAttribute('aria-expanded')).toBe('false');
+  await table.focus();
+  await page.keyboard.press('ArrowRight');
+  await expect.poll(() => table.getAttribute('aria-rowcount')).toBe(String(COUNT + 2));
   expect((await names())[0]).toContain('model.layers.0.');
 
   // To the end, by keyboard.
@@ -44,7 +49,7 @@ it('5,000 tensors', async () => {
   await expect.poll(names).toContainEqual(expect.stringContaining('model.layers.4999.'));
   await shown('5,000');
   const last = table.getByRole('row').last();
-  expect(await last.getAttribute('aria-rowindex')).toBe(String(COUNT + 1));
+  expect(await last.getAttribute('aria-rowindex')).toBe(String(COUNT + 2));
 
   // A search: words in any order, over names and decisions.
   const search = card.getByRole('searchbox');
@@ -96,13 +101,34 @@ it('5,000 tensors', async () => {
   await expect.poll(first).toContain('model.layers.6.');
 
   // A row by keyboard: its details, and a choice of its own.
-  const row = table.getByRole('button', { name: 'model.layers.6.mlp.up_proj.weight' });
-  await row.press('Enter');
-  await page.getByRole('region', { name: 'model.layers.6.mlp.up_proj.weight' }).waitFor();
-  const choice = card.getByLabel('Choice for model.layers.6.mlp.up_proj.weight');
-  await choice.focus();
-  await page.keyboard.press('ArrowDown');
-  await expect
-    .poll(() => visitor.page.locator('.command').innerText())
-    .toContain('--layer model.layers.6.mlp.up_proj.weight=bits:8');
+  await search.fill('6.mlp.up_proj');
+  await table.focus();
+  await page.keyboard.press('Home');
+  await page.keyboard.press('Enter');
+  const name = /model\.layers\.\d*6\.mlp\.up_proj\.weight/.exec((await first()) ?? '')?.[0] ?? '';
+  const inspector = page.getByRole('region', { name, exact: true });
+  await inspector.waitFor();
+  await page.keyboard.press('8');
+  const command = () => page.locator('.command').innerText();
+  await expect.poll(command).toContain(`--layer ${name}=bits:8`);
+  await page.keyboard.press('Backspace');
+  await expect.poll(command).not.toContain('--layer');
+  await page.keyboard.press('Escape');
+  await inspector.waitFor({ state: 'detached' });
+  // Three of them at once.
+  await page.keyboard.press('Space');
+  await page.keyboard.press('Shift+ArrowDown');
+  await page.keyboard.press('Shift+ArrowDown');
+  await page.getByText(/^3 tensors selected/).waitFor();
+  await page.keyboard.press('4');
+  await expect.poll(async () => (await command()).split('--layer').length - 1).toBe(3);
+  await page.keyboard.press('Escape');
+  await page.getByText(/^3 tensors selected/).waitFor({ state: 'detached' });
+  await page.keyboard.press('/');
+  expect(await search.evaluate((element) => element === document.activeElement)).toBe(true);
+  await search.blur();
+  await page.keyboard.press('?');
+  await page.getByRole('dialog', { name: 'Keys' }).waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog', { name: 'Keys' }).waitFor({ state: 'detached' });
 });

@@ -11,7 +11,7 @@ const visit = visitors();
 /** What the card of a finished run says that it ran on. */
 async function engineOf(visitor: Visit): Promise<string> {
   return visitor
-    .card('Done')
+    .card('What came out')
     .locator('.facts div')
     .filter({ hasText: 'Engine' })
     .locator('dd')

@@ -129,7 +129,7 @@ describe.each([true, false])('isolated: %s', (isolated) => {
     await visitor.openUrl(url);
     await visitor.opened('tiny.safetensors');
     expect(await outputOf(visitor)).toBe(expected);
-    const command = await visitor.copied('Done', 'Copy as command');
+    const command = await visitor.copied('Copy as command');
     expect(command).toContain(` ${url} `);
     // No server had to be asked whether it may be asked, and hardly a byte was sent twice.
     expect(host.asked.map(({ method }) => method)).not.toContain('OPTIONS');
@@ -138,7 +138,7 @@ describe.each([true, false])('isolated: %s', (isolated) => {
     const { code, stderr } = await shell(`cd '${folder.path}' && ${line}`);
     expect(code, stderr).toBe(0);
     expect(sha256At('tiny-int4.safetensors')).toBe(expected);
-    const done = visitor.card('Done');
+    const done = visitor.card('What came out');
     await done.getByRole('button', { name: 'Validate', exact: true }).click();
     await done.getByText(/^Valid: /).waitFor();
   });
@@ -155,7 +155,7 @@ describe.each([true, false])('isolated: %s', (isolated) => {
     await visitor.openUrl(host.url('org/llama'));
     await visitor.opened('llama');
     expect(await outputOf(visitor)).toBe(here);
-    const done = visitor.card('Done');
+    const done = visitor.card('What came out');
     expect(await done.getByRole('button', { name: 'Save config.json' }).count()).toBe(1);
     // The same by its index.
     await visitor.openUrl(host.url('org/llama/model.safetensors.index.json'));
@@ -250,7 +250,7 @@ describe('what cannot be read is told', () => {
     await visitor.planned();
     host.trouble = but((reply) => ({ ...reply, headers: { ...reply.headers, etag: '"other"' } }));
     await visitor.quantizeButton.click();
-    const alert = visitor.card('Result, as planned').getByRole('alert');
+    const alert = visitor.card('Result').getByRole('alert');
     await alert.waitFor();
     expect(await alert.innerText()).toMatch(/The run failed\..+changed while it was being read/s);
     expect(await visitor.privateFiles()).toEqual([]);
@@ -275,6 +275,7 @@ describe.each([true, false])('the way to the network, isolated: %s', (isolated) 
       const { page, server } = visitor;
       await visitor.worksOffline();
       await visitor.tryExample();
+      await visitor.showWaysIn();
       await visitor.page.getByLabel('or paste a URL').fill(host.url('one/tiny.safetensors'));
       await noFrame(visitor);
       expect(host.asked).toEqual([]);

@@ -40,7 +40,14 @@ export interface SavedFile {
 
 export type Preset = 'INT8' | 'INT4' | 'FP16';
 /** As the cards of the page are called. */
-export type Card = 'Choose' | 'Result, as planned' | 'Done' | 'Tensors';
+export type Card =
+  | 'Choose'
+  | 'Result'
+  | 'The model'
+  | 'The plan'
+  | 'What came out'
+  | 'Runs side by side'
+  | 'Tensors';
 
 /** One browser for all tests of a file. */
 export function visitors(): (options?: VisitOptions) => Promise<Visit> {
@@ -94,6 +101,8 @@ export class Visit {
     await context.addInitScript(tellViolations);
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE_MS);
+    // Whoever leaves with something unsaved means it, unless a test says otherwise.
+    page.on('dialog', (dialog) => void dialog.accept().catch(() => {}));
     const visit = new Visit(page, server, saveTo);
     page.on('pageerror', (error) => visit.complaints.push(String(error)));
     page.on('console', (message) => {
@@ -132,7 +141,14 @@ export class Visit {
     await this.page.locator('.drop input[type=file]').first().setInputFiles(paths);
   }
 
+  /** The ways in stand in a menu once a model is open. */
+  async showWaysIn(): Promise<void> {
+    const menu = this.page.locator('.another:not([open]) > summary');
+    if ((await menu.count()) > 0) await menu.click();
+  }
+
   async openUrl(url: string): Promise<void> {
+    await this.showWaysIn();
     await this.page.getByLabel('or paste a URL').fill(url);
     await this.page.getByRole('button', { name: 'Open', exact: true }).click();
   }
@@ -155,16 +171,38 @@ export class Visit {
 
   /** What the card of the model is called: its name. */
   async opened(name: string): Promise<void> {
-    await this.page.getByRole('heading', { name, exact: true }).waitFor();
+    const heading = this.page.getByRole('heading', { name, exact: true });
+    const goOn = this.page.getByRole('button', { name: 'Go on without it' });
+    await heading.or(goOn).first().waitFor();
+    if (await goOn.isVisible()) await goOn.click();
+    await heading.waitFor();
   }
 
   async tryExample(): Promise<void> {
+    await this.showWaysIn();
     await this.page.getByRole('button', { name: 'Try an example' }).click();
     await this.opened('example.safetensors');
   }
 
   async choose(preset: Preset): Promise<void> {
     await this.page.getByRole('radio', { name: preset }).check();
+  }
+
+  /** By the search of the table, and in the inspector. */
+  async chooseFor(tensor: string, choice: '4' | '8' | '16' | 'none'): Promise<void> {
+    const card = this.card('Tensors');
+    await card.getByRole('searchbox').fill(tensor);
+    await card.locator(`[role=gridcell][title=${JSON.stringify(tensor)}]`).click();
+    const choices = this.page.getByLabel(`Choice for ${tensor}`, { exact: true });
+    await choices.selectOption(choice);
+    await this.page.getByRole('button', { name: 'Close', exact: true }).click();
+    await card.getByRole('searchbox').fill('');
+  }
+
+  /** The inspector of the tensor that lost most, with its charts. */
+  async showWorst(): Promise<void> {
+    await this.card('Result').locator('.short').click();
+    await this.page.locator('.histogram canvas').nth(1).waitFor();
   }
 
   async moreOptions(): Promise<void> {
@@ -199,7 +237,7 @@ export class Visit {
 
   /** By the button of this name. */
   async saveWith(name: RegExp): Promise<SavedFile> {
-    const button = this.card('Done').getByRole('button', { name });
+    const button = this.page.getByRole('button', { name });
     if (this.#saveTo === 'download') {
       const [download] = await Promise.all([this.page.waitForEvent('download'), button.click()]);
       const bytes = readFileSync(await download.path());
@@ -211,9 +249,9 @@ export class Visit {
   }
 
   /** What the button puts on the clipboard. */
-  async copied(card: Card, label: 'Copy as command' | 'Copy as config'): Promise<string> {
+  async copied(label: 'Copy as command' | 'Copy as config'): Promise<string> {
     await this.page.evaluate(() => navigator.clipboard.writeText(''));
-    await this.card(card).getByRole('button', { name: label }).click();
+    await this.page.getByRole('button', { name: label }).click();
     const read = () => this.page.evaluate(() => navigator.clipboard.readText());
     await expect.poll(read, { timeout: PATIENCE_MS }).not.toBe('');
     return read();

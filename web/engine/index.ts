@@ -11,6 +11,7 @@ import { throwIfAborted } from '../../js/session/abort.js';
 import type { BlobTypes } from './blob-types.js';
 import { functions } from './model.js';
 import { modelOf as modelAmong } from './model-source.js';
+import { removeAbandoned } from './private-file.js';
 import { startAnew } from './worker-host.js';
 
 export {
@@ -44,11 +45,14 @@ export type Model = ModelOf<BlobTypes>;
 
 /**
  * Loads the engine that calls with these options will run on, and says which it is. Nothing has to wait for it:
- * it is for pages that want its files in the browser's cache before the first model is there.
+ * it is for pages that want its files in the browser's cache before the first model is there. What closed tabs have left
+ * on the device goes meanwhile.
  */
 export async function preload(options: RunOptions = {}): Promise<EngineInfo> {
   const { run } = resolveOpen(options);
   throwIfAborted(run.signal);
+  // Nobody waits for tidying up, and nothing depends on it.
+  removeAbandoned().catch(() => {});
   const session = startAnew(run);
   try {
     const { info } = await session.engine;

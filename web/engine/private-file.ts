@@ -1,7 +1,8 @@
 /**
  * Files in the origin's private file system (OPFS), which hold outputs too large for memory.
  * They exist on the user's disk without his knowing, so none may stay there for longer than its use.
- * A name is claimed with a lock: what no tab holds any more is removed when the next file is claimed.
+ * A name is claimed with a lock: what no tab holds any more is removed when the next file is claimed, and when a page
+ * loads its engine.
  */
 const FOLDER = 'monoquant';
 const LOCK_PREFIX = 'monoquant:';
@@ -56,7 +57,8 @@ function hold(lock: string): Promise<() => void> {
   });
 }
 
-async function removeAbandoned(): Promise<void> {
+/** Files of tabs that are gone. */
+export async function removeAbandoned(): Promise<void> {
   if (navigator.storage?.getDirectory === undefined || navigator.locks === undefined) return;
   const folder = await privateFolder();
   for await (const name of folder.keys()) {

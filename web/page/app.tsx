@@ -3,9 +3,11 @@
  * It exists as its table of contents: every part is a view of the workbench.
  * What needs a model is there only with one.
  */
+import { version } from 'monoquant';
 import { formatPlural } from '../../js/words/format.js';
 import { DropZone } from './views/drop-zone.js';
 import { EngineBadge } from './views/engine-badge.js';
+import { Explanation } from './views/explanation.js';
 import { ModelPlace } from './views/model-place.js';
 import type { ViewProps } from './views/view-props.js';
 
@@ -18,6 +20,7 @@ export function App({ workbench }: ViewProps) {
           <img src="./icon.svg" alt="" width="28" height="28" />
           monoquant
         </p>
+        {isOpen && <DropZone workbench={workbench} />}
         <EngineBadge workbench={workbench} />
       </header>
       <p class="hidden" role="status">
@@ -31,15 +34,18 @@ export function App({ workbench }: ViewProps) {
             transformers and PyTorch. It runs on this device: nothing is uploaded.
           </p>
         )}
-        <DropZone workbench={workbench} />
+        {!isOpen && <DropZone workbench={workbench} />}
+        {!isOpen && <Explanation />}
         <ModelPlace workbench={workbench} />
       </main>
       <footer>
         <p>
           No upload, no account, no tracking: after loading, this page talks to nobody, but for
-          reading a model whose URL you open. Pickle files are read, never run.
+          reading a model whose URL you open. Turn your network off and try. Pickle files are read,
+          never run.
         </p>
         <p>
+          monoquant {version()}, also as a command: <code>npx monoquant quantize MODEL</code> ·{' '}
           <a href="./third-party.txt">Notices for code of others</a>
         </p>
       </footer>

@@ -39,7 +39,7 @@ function modelOf({ name, parts, beside }: FoundModel, network: Network) {
   const config = files.find((file) => file.name === 'config.json');
   const [only, ...others] = [...weights, ...files];
   const source = only !== undefined && others.length === 0 ? only : [...weights, ...files];
-  return { name, source, config };
+  return { name, source, config, beside: files, notOpened: [] };
 }
 
 interface Waiting {

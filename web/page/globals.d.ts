@@ -9,6 +9,16 @@ interface SaveFilePickerOptions {
 interface Window {
   /** Chromium only; needs a user gesture. */
   showSaveFilePicker?(options?: SaveFilePickerOptions): Promise<FileSystemFileHandle>;
+  /** The same. */
+  showDirectoryPicker?(options?: {
+    mode?: 'read' | 'readwrite';
+  }): Promise<FileSystemDirectoryHandle>;
+  /** Files that the page was opened with, where it is installed. */
+  readonly launchQueue?: {
+    setConsumer(
+      consume: (launched: { readonly files?: readonly FileSystemFileHandle[] }) => void,
+    ): void;
+  };
 }
 
 /** The cache in which the site is kept. */

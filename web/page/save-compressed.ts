@@ -7,7 +7,7 @@ import type { Outcome } from './outcome.js';
 import { download, type Saved, writeTo } from './save.js';
 
 export async function saveCompressed(outcome: Outcome): Promise<void> {
-  const name = `${outcome.name}.zst`;
+  const name = `${outcome.name.peek()}.zst`;
   try {
     const { saved, bytes } = await outcome.saving.run((run) =>
       saveStream(() => compress(outcome.blob, run), name, run.signal),

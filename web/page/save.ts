@@ -61,3 +61,37 @@ export function download(blob: Blob, name: string): void {
 
 /** However large, a download has begun by then. */
 const DOWNLOAD_MS = 60_000;
+
+export interface FolderFile {
+  readonly name: string;
+  readonly blob: Blob;
+}
+
+/**
+ * Writes files into a folder that the user chooses, where the browser has such; else downloads them one by one. The
+ * first is the one that counts.
+ */
+export async function saveFolder(
+  files: readonly FolderFile[],
+  { signal, onProgress }: RunControls,
+): Promise<{ readonly file: Saved; readonly name: string }> {
+  if (window.showDirectoryPicker === undefined) {
+    for (const { blob, name } of files) download(blob, name);
+    return { file: 'download', name: files.map(({ name }) => name).join(', ') };
+  }
+  const folder = await window.showDirectoryPicker({ mode: 'readwrite' });
+  const totalBytes = files.reduce((sum, { blob }) => sum + blob.size, 0);
+  let before = 0;
+  let first: FileSystemFileHandle | undefined;
+  for (const { name, blob } of files) {
+    const handle = await folder.getFileHandle(name, { create: true });
+    first ??= handle;
+    await writeTo(handle, blob.stream(), signal, (written) => {
+      const bytes = before + written;
+      onProgress({ stage: 'save', bytes, totalBytes, fraction: bytes / totalBytes, tensor: '' });
+    });
+    before += blob.size;
+  }
+  if (first === undefined) throw new Error('There is nothing to save.');
+  return { file: first, name: `${folder.name}/` };
+}

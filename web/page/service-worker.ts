@@ -22,7 +22,7 @@ interface RequestEvent extends LifeEvent {
 }
 
 const scope = globalThis as unknown as Scope;
-const FILES: readonly string[] = [...__SITE_FILES__, './', 'icon.svg'];
+const FILES: readonly string[] = [...__SITE_FILES__, './', 'icon.svg', 'manifest.webmanifest'];
 
 // A later version waits until no tab needs the files of this one any more.
 scope.addEventListener('install', (event) => {
@@ -66,17 +66,32 @@ function isPage({ mode, url }: Request): boolean {
   return mode === 'navigate' && ['./', 'index.html'].map(urlOf).includes(origin + pathname);
 }
 
-/** The page itself may have changed; the last one that was seen serves where there is no network. */
+/** How long a network may take that accepts a request and never answers. */
+const PAGE_MS = 4000;
+/** In every version of the page, and in nobody else's. */
+const PAGE_MARK = '<title>monoquant';
+
+/**
+ * The page itself may have changed; the last one that was seen serves where there is no network, one that does not
+ * answer, or one that answers with something else: an error, a page to sign in, a notice that the host is closed.
+ */
 async function latest(request: Request, cache: Cache): Promise<Response> {
-  try {
-    const response = await fetch(request);
-    if (response.ok) await cache.put(urlOf('./'), response.clone());
-    return response;
-  } catch (error) {
-    const response = await cache.match(urlOf('./'));
-    if (response === undefined) throw error;
-    return response;
-  }
+  const seen = await cache.match(urlOf('./'));
+  const fetched = ours(request, cache);
+  if (seen === undefined) return (await fetched) ?? fetch(request);
+  const waited = new Promise<undefined>((resolve) => setTimeout(resolve, PAGE_MS, undefined));
+  const response = await Promise.race([fetched.catch(() => undefined), waited]);
+  return response ?? seen;
+}
+
+/** Undefined if it is not this page that came. */
+async function ours(request: Request, cache: Cache): Promise<Response | undefined> {
+  const response = await fetch(request);
+  // Where it leads to, the browser asks here again.
+  if (response.type === 'opaqueredirect') return response;
+  if (!response.ok || !(await response.clone().text()).includes(PAGE_MARK)) return undefined;
+  await cache.put(urlOf('./'), response.clone());
+  return response;
 }
 
 /** What has its content in its name never changes. */

@@ -3,15 +3,20 @@
  * It exists apart from the table because it is plain computing.
  * Sorting is stable: what is equal stays in the order of the file.
  */
-import type { PlannedTensor, TensorInfo } from 'monoquant';
+import type { PlannedTensor, TensorInfo, TensorReport } from 'monoquant';
 import { decisionWords } from '../../js/words/wording.js';
+import { decibelsOf } from './runs.js';
 
-export interface TensorRow {
-  readonly tensor: TensorInfo;
-  readonly planned: PlannedTensor | undefined;
-}
-
-export const COLUMNS = ['name', 'kind', 'shape', 'dtype', 'bytes', 'becomes'] as const;
+export const COLUMNS = [
+  'name',
+  'kind',
+  'shape',
+  'dtype',
+  'bytes',
+  'becomes',
+  'after',
+  'quality',
+] as const;
 export type Column = (typeof COLUMNS)[number];
 
 export interface Order {
@@ -19,38 +24,44 @@ export interface Order {
   readonly isDescending: boolean;
 }
 
-/** `search`: words that all must occur in the name, the kind, the dtype or the decision. */
-export function rowsOf(
-  tensors: readonly TensorInfo[],
-  planned: readonly PlannedTensor[],
-  search: string,
-  order: Order,
-): readonly TensorRow[] {
-  const plans = new Map(planned.map((tensor) => [tensor.name, tensor]));
+/** What is known of tensors, in the order of the file. */
+export interface TensorFacts {
+  readonly tensors: readonly TensorInfo[];
+  /** By name. */
+  readonly planned: ReadonlyMap<string, PlannedTensor>;
+  /** By name, after a run. */
+  readonly reports: ReadonlyMap<string, TensorReport>;
+}
+
+/**
+ * Indices of tensors, found and sorted. `search`: words that all must occur in the name, the kind, the dtype or the
+ * decision.
+ */
+export function found(facts: TensorFacts, search: string, order: Order): readonly number[] {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
-  const rows: TensorRow[] = [];
-  for (const tensor of tensors) {
-    const row = { tensor, planned: plans.get(tensor.name) };
-    const text = [
-      tensor.name,
-      tensor.kind,
-      tensor.dtype,
-      row.planned?.decision,
-      row.planned?.reason,
-    ]
-      .join(' ')
-      .toLowerCase();
-    if (words.every((word) => text.includes(word))) rows.push(row);
+  const rows: number[] = [];
+  for (const [index, tensor] of facts.tensors.entries()) {
+    if (words.length === 0) rows.push(index);
+    else {
+      const planned = facts.planned.get(tensor.name);
+      const { name, kind, dtype } = tensor;
+      const text = `${name} ${kind} ${dtype} ${planned?.decision} ${planned?.reason}`.toLowerCase();
+      if (words.every((word) => text.includes(word))) rows.push(index);
+    }
   }
   const { column, isDescending } = order;
   if (column === undefined) return rows;
   const sign = isDescending ? -1 : 1;
-  return rows.sort((a, b) => sign * compare(keyOf(a, column), keyOf(b, column)));
+  const keys = new Map(rows.map((index) => [index, keyOf(facts, index, column)]));
+  return rows.sort((a, b) => sign * compare(keys.get(a) ?? '', keys.get(b) ?? ''));
 }
 
 type Key = string | number;
 
-function keyOf({ tensor, planned }: TensorRow, column: Column): Key {
+function keyOf({ tensors, planned, reports }: TensorFacts, index: number, column: Column): Key {
+  const tensor = tensors[index];
+  if (tensor === undefined) return '';
+  const own = planned.get(tensor.name);
   switch (column) {
     case 'name':
       return tensor.name;
@@ -63,7 +74,14 @@ function keyOf({ tensor, planned }: TensorRow, column: Column): Key {
     case 'bytes':
       return tensor.bytes;
     case 'becomes':
-      return planned === undefined ? '' : decisionWords(planned);
+      return own === undefined ? '' : decisionWords(own);
+    case 'after':
+      return outputBytes(own);
+    case 'quality': {
+      const report = reports.get(tensor.name);
+      // What lost nothing is the best.
+      return report === undefined ? 1e9 : (decibelsOf(report) ?? 1e8);
+    }
   }
 }
 

@@ -3,50 +3,75 @@
  * It exists so that what happens to a model can be read in one place, without any markup.
  * An error is kept where it happened and changes nothing else: models, choices and results stay.
  */
-import { batch, computed, effect, signal } from '@preact/signals';
+import { batch, computed, signal } from '@preact/signals';
 import {
-  type Calibration,
   type Changes,
   type EngineInfo,
   open,
-  type Plan,
+  type PlannedTensor,
   preload,
   type QuantizeResult,
+  type TensorReport,
   withChanges,
 } from 'monoquant';
-import { type Choice, FIRST_CHOICE, forAnotherModel, openingOf } from './choice.js';
-import type { Options } from './command.js';
+import {
+  type Choice,
+  FIRST_CHOICE,
+  forAnotherModel,
+  type OverrideBits,
+  openingOf,
+} from './choice.js';
+import type { Options, Task } from './command.js';
+import { Comparing } from './comparing.js';
 import { exampleModel } from './example.js';
 import { type Fault, faultOf } from './fault.js';
-import { givenModel, nameOfModel } from './model-files.js';
-import type { GivenModel, OpenModel } from './open-model.js';
+import { Forecasting } from './forecasting.js';
+import { givenModel, nameOfFiles, pairOf } from './model-files.js';
+import { type GivenModel, lookInto, type OpenModel } from './open-model.js';
 import { Outcome } from './outcome.js';
+import { overrideChanges, overridesOf } from './overrides.js';
+import { type Question, Questions } from './questions.js';
+import { type CalibrationData, isSameRequest, type Request } from './runs.js';
 import { Work } from './work.js';
 
-export interface Forecast {
-  /** Of the latest choices that were possible. */
-  readonly plan?: Plan;
-  readonly fault?: Fault;
-}
-
-export interface CalibrationData {
-  readonly names: readonly string[];
-  readonly calibration: Calibration;
-}
+/** What is done with a model: something is written, it is compared with another, or it is only looked at. */
+export type Activity = Task | 'compare' | 'inspect';
 
 export class Workbench {
   readonly engine = signal<EngineInfo | Fault | undefined>(undefined);
   readonly opening = signal<string | undefined>(undefined);
   readonly openFault = signal<Fault | undefined>(undefined);
+  /** As it stands in the field for URLs. */
+  readonly url = signal('');
   readonly model = signal<OpenModel | undefined>(undefined);
   readonly choice = signal<Choice>(FIRST_CHOICE);
   readonly data = signal<CalibrationData | undefined>(undefined);
-  readonly forecast = signal<Forecast>({});
   /** A tensor whose details are shown. */
   readonly chosenTensor = signal<string | undefined>(undefined);
   readonly quantizing = new Work();
   readonly calibrating = new Work();
-  readonly outcome = signal<Outcome | undefined>(undefined);
+  /** All runs of the model that are still there, in the order in which they ended. */
+  readonly runs = signal<readonly Outcome[]>([]);
+  /** What is being made just now, whatever is chosen meanwhile. */
+  readonly making = signal<Request | undefined>(undefined);
+  readonly activity = signal<Activity>('quantize');
+  readonly comparing = new Comparing();
+  readonly questions = new Questions();
+  /** Two models that came together. */
+  readonly pair = signal<readonly [File, File] | undefined>(undefined);
+  /** Tensors that the next choice is for. */
+  readonly selection = signal<ReadonlySet<string>>(new Set());
+  /** What is asked for now. */
+  readonly request = computed<Request | undefined>(() => {
+    const task = this.activity.value;
+    if (task === 'compare' || task === 'inspect') return undefined;
+    return { task, choice: this.choice.value, data: this.data.value };
+  });
+  /** The run that has made what is asked for: what is shown of a result is always of the choices that are shown. */
+  readonly outcome = computed<Outcome | undefined>(() => {
+    const request = this.request.value;
+    return request && this.runs.value.find((run) => isSameRequest(run.request, request));
+  });
   /** What the package is called with. */
   readonly options = computed<Choice>(() => {
     const data = this.data.value;
@@ -54,13 +79,30 @@ export class Workbench {
     if (data === undefined || choice.bits === 16) return choice;
     return { ...choice, calibration: [data.calibration] };
   });
+  readonly names = computed(() => this.model.value?.catalog.tensors.map(({ name }) => name) ?? []);
+  /** By name, of the run that is shown. */
+  readonly reports = computed<ReadonlyMap<string, TensorReport>>(
+    () => new Map(this.outcome.value?.report.tensors.map((tensor) => [tensor.name, tensor])),
+  );
+  /** The bits that were chosen for tensors by themselves. */
+  readonly ownBits = computed(() => overridesOf(this.choice.value, this.names.value));
+  readonly #forecasting = new Forecasting(this.model, this.options, this.quantizing);
+  /** What a run would make of the model. */
+  readonly forecast = this.#forecasting.forecast;
+  /** Whether the latest choices wait for a run that goes on. */
+  readonly isPlanLate = computed(
+    () => this.quantizing.isRunning.value && this.forecast.value.of !== this.options.value,
+  );
+  /** Bytes that each precision would leave, with everything else as it is chosen. */
+  readonly presetBytes = this.#forecasting.presetBytes;
+  /** Of the plan, by name. */
+  readonly planned = computed<ReadonlyMap<string, PlannedTensor>>(
+    () => new Map(this.forecast.value.plan?.tensors.map((tensor) => [tensor.name, tensor])),
+  );
   #turn = 0;
-  #isPlanning = false;
 
-  constructor() {
-    effect(() => {
-      if (this.model.value !== undefined && this.options.value !== undefined) this.#planSoon();
-    });
+  constructor(choice = FIRST_CHOICE) {
+    this.choice.value = choice;
   }
 
   /** Has the engine in the browser's cache before a model comes. */
@@ -77,8 +119,21 @@ export class Workbench {
   }
 
   /** Opens a model; the one before stays where this one cannot be opened. */
-  openFiles(files: readonly File[]): Promise<void> {
-    return this.#open(nameOfModel(files).name, async () => givenModel(files));
+  async openFiles(files: readonly File[]): Promise<void> {
+    this.pair.value = pairOf(files);
+    if (this.pair.peek() !== undefined) {
+      this.openFault.value = undefined;
+      return;
+    }
+    await this.#open(nameOfFiles(files), () => givenModel(files));
+  }
+
+  /** One of two that came together, and perhaps beside the other. */
+  async openOfPair(file: File, other?: File): Promise<void> {
+    await this.openFiles([file]);
+    if (other === undefined || this.model.peek()?.source !== file) return;
+    this.activity.value = 'compare';
+    await this.compareWith([other]);
   }
 
   /** Opens what is behind a URL. Nothing but this reaches the network. */
@@ -89,11 +144,22 @@ export class Workbench {
     });
   }
 
+  /** A link that was dropped: it is asked for only when somebody says so. */
+  takeLink(url: string): void {
+    this.url.value = url;
+    this.openFault.value = {
+      message: 'What was dropped is a link, and nothing was read.',
+      suggestion: 'Press "Open" beside the URL to read the model there, or drop the file itself.',
+    };
+  }
+
   async #open(name: string, find: () => Promise<GivenModel>): Promise<void> {
     const turn = ++this.#turn;
     this.openFault.value = undefined;
     this.opening.value = name;
-    const choice = forAnotherModel(this.choice.peek());
+    // Patterns of a link are about the first model that is opened with it.
+    const before = this.choice.peek();
+    const choice = this.model.peek() === undefined ? before : forAnotherModel(before);
     let found: GivenModel | undefined;
     try {
       found = await find();
@@ -123,46 +189,64 @@ export class Workbench {
 
   async #replaceModel(model: GivenModel, choice: Choice, turn: number): Promise<void> {
     const handle = await open(model.source, openingOf(choice));
-    if (turn !== this.#turn) return handle.close();
+    const seen = await lookInto(model, handle, openingOf(choice));
+    const mayGoOn = turn === this.#turn && (await this.#mayDropRuns(`open ${model.name}`));
+    if (!mayGoOn || turn !== this.#turn) return handle.close();
     this.quantizing.forget();
     this.calibrating.forget();
-    const [before, outcome] = [this.model.peek(), this.outcome.peek()];
+    this.comparing.forget();
+    const [before, runs] = [this.model.peek(), this.runs.peek()];
+    const isOther = before?.source !== model.source;
     batch(() => {
-      this.outcome.value = undefined;
+      this.runs.value = [];
+      this.making.value = undefined;
       this.chosenTensor.value = undefined;
+      this.selection.value = new Set();
       this.data.value = undefined;
-      this.forecast.value = {};
+      this.#forecasting.forget();
       this.choice.value = choice;
-      this.model.value = { ...model, handle, catalog: handle.catalog };
+      this.model.value = { ...model, handle, ...seen };
+      // Codes are looked at first: there is nothing in them that could be quantized.
+      if (isOther) this.activity.value = seen.hasCodes ? 'inspect' : 'quantize';
     });
-    await Promise.all([before?.handle.close(), outcome?.close()]);
+    await Promise.all([before?.handle.close(), ...runs.map((run) => run.close())]);
     if (before?.release !== model.release) before?.release?.();
   }
 
-  /** Plans the latest model with the latest choices; those that change meanwhile are next. */
-  async #planSoon(): Promise<void> {
-    if (this.#isPlanning) return;
-    this.#isPlanning = true;
-    try {
-      let planned: readonly [OpenModel | undefined, Options | undefined] = [undefined, undefined];
-      while (planned[0] !== this.model.peek() || planned[1] !== this.options.peek()) {
-        const [model, options] = [this.model.peek(), this.options.peek()];
-        await this.#plan(model, options);
-        planned = [model, options];
-      }
-    } finally {
-      this.#isPlanning = false;
-    }
+  /** Runs that nobody has saved, and one that is under way. */
+  get unsaved(): readonly string[] {
+    const labels = this.runs.value.filter((run) => !run.isSafe.value).map(({ label }) => label);
+    return this.quantizing.isRunning.value ? [...labels, 'the run that is under way'] : labels;
   }
 
-  async #plan(model: OpenModel | undefined, options: Options): Promise<void> {
-    try {
-      const plan = await model?.handle.plan(options);
-      if (model === this.model.peek() && plan !== undefined) this.forecast.value = { plan };
-    } catch (error) {
-      if (model !== this.model.peek()) return;
-      this.forecast.value = { ...this.forecast.peek(), fault: faultOf(error) };
-    }
+  async #mayDropRuns(what: string): Promise<boolean> {
+    const lost = this.unsaved;
+    return lost.length === 0 || this.questions.ask({ what, lost });
+  }
+
+  /** Takes a run away, and what it keeps on the device. */
+  async removeRun(run: Outcome): Promise<void> {
+    const question: Question = { what: `remove ${run.label}`, lost: [run.label] };
+    if (!run.isSafe.peek() && !(await this.questions.ask(question))) return;
+    this.runs.value = this.runs.peek().filter((other) => other !== run);
+    await run.close();
+  }
+
+  /** Makes the choices of a run again, which shows it. */
+  showRun({ request }: Outcome): void {
+    batch(() => {
+      this.activity.value = request.task;
+      this.choice.value = request.choice;
+      this.data.value = request.data;
+    });
+  }
+
+  /** Reads both models whole. */
+  async compareWith(files: readonly File[]): Promise<void> {
+    const model = this.model.peek();
+    const [first] = files;
+    if (model === undefined || first === undefined) return;
+    await this.comparing.run(model, files.length === 1 ? first : files, nameOfFiles(files));
   }
 
   /** Reads captured inputs, or a calibration made of them. */
@@ -192,21 +276,37 @@ export class Workbench {
     this.choice.value = choice;
   }
 
-  async quantize(): Promise<void> {
-    const model = this.model.peek();
-    if (model === undefined || this.quantizing.isRunning.peek()) return;
-    const [options, data] = [this.options.peek(), this.data.peek()];
-    const result = await this.#encode(model, options);
-    if (result === undefined) return;
-    if (model !== this.model.peek()) return result.close();
-    // Until here the result before can still be saved.
-    void this.outcome.peek()?.close();
-    this.outcome.value = new Outcome(result, model, options, data?.names ?? []);
+  /** Bits for tensors by themselves; undefined: as all others. */
+  chooseFor(names: Iterable<string>, bits: OverrideBits | undefined): void {
+    this.change(overrideChanges(this.choice.peek(), this.names.peek(), names, bits));
   }
 
-  async #encode(model: OpenModel, options: Options): Promise<QuantizeResult | undefined> {
+  /** Makes what is asked for. */
+  async quantize(): Promise<void> {
+    const [model, request] = [this.model.peek(), this.request.peek()];
+    if (model === undefined || request === undefined || this.quantizing.isRunning.peek()) return;
+    this.making.value = request;
+    const result = await this.#encode(model, request, this.options.peek());
+    if (model === this.model.peek()) this.making.value = undefined;
+    if (result === undefined) return;
+    if (model !== this.model.peek()) return result.close();
+    const taken = this.runs.peek().map((run) => run.name.peek());
+    this.runs.value = [...this.runs.peek(), new Outcome(result, model, request, taken)];
+  }
+
+  async #encode(
+    { handle }: OpenModel,
+    { task, choice }: Request,
+    options: Options,
+  ): Promise<QuantizeResult | undefined> {
     try {
-      return await this.quantizing.run((run) => model.handle.quantize({ ...options, ...run }));
+      return await this.quantizing.run((run) => {
+        if (task === 'quantize') return handle.quantize({ ...options, ...run });
+        const { container = 'safetensors' } = choice;
+        return task === 'convert'
+          ? handle.convert({ container, ...run })
+          : handle.dequantize({ container, ...run });
+      });
     } catch {
       // The work has kept what went wrong.
       return undefined;

@@ -31,7 +31,7 @@ export function DistributionView({ outcome, tensor }: { outcome: Outcome; tensor
           { label: 'before', counts: before, colour: '--before' },
           { label: 'after', counts: after, colour: '--after' },
         ]}
-        summary={`${formatCount(elements)} weights from ${formatError(weights.low)} to ${formatError(weights.high)}.${
+        summary={`${formatCount(elements)} weights from ${formatError(weights.low)} to ${formatError(weights.high)}, counted on a logarithmic scale.${
           notFinite > 0
             ? ` ${formatCount(notFinite)} that are no finite numbers are not counted.`
             : ''

@@ -3,29 +3,82 @@
  * It exists as one view because all ways lead to the same call.
  * Large while there is no model, one line afterwards.
  */
-import { useEffect, useId, useState } from 'preact/hooks';
-import { droppedFiles, filesOfFolder } from '../model-files.js';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { printable } from '../../../js/words/printable.js';
+import { ACCEPTED, droppedFiles, filesOfFolder } from '../model-files.js';
 import type { Workbench } from '../workbench.js';
 import { FileButton } from './file-button.js';
 import { FaultNotice } from './notice.js';
 import type { ViewProps } from './view-props.js';
 
-const ACCEPTED = '.safetensors,.pt,.pth,.bin,.ckpt,.pt2,.gguf,.zst,.json';
-
 export function DropZone({ workbench }: ViewProps) {
   const isOver = useDropAnywhere(workbench);
-  const name = workbench.opening.value;
   const isOpen = workbench.model.value !== undefined;
+  const name = workbench.opening.value;
   return (
-    <section class={`drop ${isOpen ? 'slim' : ''} ${isOver ? 'over' : ''}`} aria-label="Model">
-      <p class="invitation">
-        {name !== undefined ? `Opening ${name} …` : isOpen ? 'Another model?' : 'Drop a model here'}
-      </p>
-      {!isOpen && (
-        <p class="quiet">
-          .safetensors, .pt, .pth, .bin, .ckpt, .pt2, .gguf, or a Hugging Face folder, of any size
-        </p>
+    <section class={`drop ${isOpen ? 'slim' : ''}`} aria-label="Model">
+      {isOver && (
+        <div class="veil" aria-hidden="true">
+          <p>Let go to open it here. It stays on this device.</p>
+        </div>
       )}
+      {isOpen ? (
+        <Menu
+          title={name === undefined ? 'Open another' : `Opening ${name} …`}
+          workbench={workbench}
+        />
+      ) : (
+        <>
+          <p class="invitation">{name === undefined ? 'Drop a model here' : `Opening ${name} …`}</p>
+          <p class="quiet">
+            .safetensors, .pt, .pth, .bin, .ckpt, .pt2, .gguf, or a Hugging Face folder, of any size
+          </p>
+          <WaysIn workbench={workbench} />
+        </>
+      )}
+      <Pair workbench={workbench} />
+      <OpenFault workbench={workbench} />
+    </section>
+  );
+}
+
+/** Closed when something has come of it, or somebody turns to something else. */
+function Menu({ title, workbench }: ViewProps & { readonly title: string }) {
+  const menu = useRef<HTMLDetailsElement>(null);
+  const [model, fault] = [workbench.model.value, workbench.openFault.value];
+  const close = () => {
+    if (menu.current !== null) menu.current.open = false;
+  };
+  useEffect(close, [model, fault, workbench.pair.value]);
+  useEffect(() => {
+    const look = ({ target }: Event) => {
+      if (target instanceof Node && menu.current?.contains(target) === false) close();
+    };
+    document.addEventListener('pointerdown', look);
+    return () => document.removeEventListener('pointerdown', look);
+  }, []);
+  return (
+    <details
+      class="another"
+      ref={menu}
+      onKeyDown={(event) => {
+        if (event.key !== 'Escape' || menu.current?.open !== true) return;
+        event.stopPropagation();
+        close();
+        menu.current.querySelector('summary')?.focus();
+      }}
+    >
+      <summary class="button">{title}</summary>
+      <div class="popup">
+        <WaysIn workbench={workbench} />
+      </div>
+    </details>
+  );
+}
+
+function WaysIn({ workbench }: ViewProps) {
+  return (
+    <>
       <div class="buttons">
         <FileButton
           class="button primary"
@@ -47,15 +100,67 @@ export function DropZone({ workbench }: ViewProps) {
         </button>
       </div>
       <UrlField workbench={workbench} />
-      <FaultNotice fault={workbench.openFault.value} title="This could not be opened." />
-    </section>
+    </>
+  );
+}
+
+/** Beside what could not be opened, and in sight wherever the page is scrolled to. */
+function OpenFault({ workbench }: ViewProps) {
+  const fault = workbench.openFault.value;
+  if (fault === undefined) return null;
+  return (
+    <div class="open-fault">
+      <FaultNotice fault={fault} title="This could not be opened." />
+      <button
+        type="button"
+        class="plain remove"
+        aria-label="Close the message"
+        onClick={() => {
+          workbench.openFault.value = undefined;
+        }}
+      >
+        <span aria-hidden="true">×</span>
+      </button>
+    </div>
+  );
+}
+
+/** Two models that came together: what is meant is for the visitor to say. */
+function Pair({ workbench }: ViewProps) {
+  const pair = workbench.pair.value;
+  if (pair === undefined) return null;
+  const [first, second] = pair;
+  const names = [printable(first.name), printable(second.name)];
+  return (
+    <div class="notice pair" role="alert">
+      <strong>These are two models: {names.join(' and ')}.</strong>
+      <div class="buttons">
+        <button
+          type="button"
+          class="button primary"
+          onClick={() => workbench.openOfPair(first, second)}
+        >
+          Compare them
+        </button>
+        {pair.map((file, index) => (
+          <button
+            type="button"
+            class="button"
+            key={file.name}
+            onClick={() => workbench.openOfPair(file)}
+          >
+            Open {names[index]}
+          </button>
+        ))}
+      </div>
+    </div>
   );
 }
 
 /** The network is asked when it is sent off, and for nothing else. */
 function UrlField({ workbench }: ViewProps) {
   const id = useId();
-  const [url, setUrl] = useState('');
+  const url = workbench.url.value;
   const open = (event: Event) => {
     event.preventDefault();
     if (url.trim() !== '') void workbench.openUrl(url.trim());
@@ -71,7 +176,9 @@ function UrlField({ workbench }: ViewProps) {
         spellcheck={false}
         placeholder="https://huggingface.co/…"
         value={url}
-        onInput={({ currentTarget }) => setUrl(currentTarget.value)}
+        onInput={({ currentTarget }) => {
+          workbench.url.value = currentTarget.value;
+        }}
       />
       <button type="submit" class="button">
         Open
@@ -99,6 +206,12 @@ function useDropAnywhere(workbench: Workbench): boolean {
       event.preventDefault();
       setOver(false);
       if (event.dataTransfer === null) return;
+      const link =
+        event.dataTransfer.getData('text/uri-list') || event.dataTransfer.getData('text');
+      if (event.dataTransfer.files.length === 0 && /^https?:/.test(link)) {
+        workbench.takeLink(link.trim());
+        return;
+      }
       void droppedFiles(event.dataTransfer).then((files) => workbench.openFiles(files));
     });
     return () => listening.abort();

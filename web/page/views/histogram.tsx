@@ -20,6 +20,8 @@ interface HistogramProps {
 }
 
 const HEIGHT = 190;
+/** Where a count of nothing stands on a logarithmic axis: at its lower end. */
+const NONE = 0.6;
 
 export function Histogram({ title, range, series, summary }: HistogramProps) {
   const box = useRef<HTMLDivElement>(null);
@@ -33,7 +35,10 @@ export function Histogram({ title, range, series, summary }: HistogramProps) {
       plot?.destroy();
       plot = new uPlot(
         optionsOf(uPlot, element, range, series),
-        [middles(range, series[0]?.counts.length ?? 0), ...series.map(({ counts }) => [...counts])],
+        [
+          middles(range, series[0]?.counts.length ?? 0),
+          ...series.map(({ counts }) => counts.map((count) => Math.max(count, NONE))),
+        ],
         element,
       );
     };
@@ -87,10 +92,19 @@ function optionsOf(
     height: HEIGHT,
     scales: {
       x: { time: false, range: [range.low, range.high > range.low ? range.high : range.low + 1] },
+      // Logarithmic: a single outlier is seen beside a million of others.
+      y: { distr: 3, range: (_, __, most) => [NONE, Math.max(most * 1.5, 10)] },
     },
     axes: [
       { ...axis, values: (_, splits) => splits.map((split) => formatError(split)) },
-      { ...axis, size: 56, values: (_, splits) => splits.map(shortCount) },
+      {
+        ...axis,
+        size: 56,
+        splits: powersOfTen,
+        // Else every second one goes where there is little room.
+        filter: (_, splits) => splits,
+        values: (_, splits) => splits.map(shortCount),
+      },
     ],
     series: [
       { label: 'value', value: (_, value) => (value == null ? '–' : formatError(value)) },
@@ -102,10 +116,16 @@ function optionsOf(
         width: 1.5,
         points: { show: false },
         ...(bars === undefined || index > 0 ? {} : { paths: bars({ size: [1], gap: 0 }) }),
-        value: (_: uPlot, value: number | null) => (value == null ? '–' : formatCount(value)),
+        value: (_: uPlot, value: number | null) =>
+          value == null ? '–' : formatCount(value < 1 ? 0 : value),
       })),
     ],
   };
+}
+
+function powersOfTen({ scales }: uPlot): number[] {
+  const most = scales.y?.max ?? 10;
+  return Array.from({ length: Math.floor(Math.log10(most)) + 1 }, (_, power) => 10 ** power);
 }
 
 /** `12k`, `3.4M`: axes have no room for more. */

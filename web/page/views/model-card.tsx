@@ -36,7 +36,12 @@ export function ModelCard({ workbench }: ViewProps) {
       <h2 id="model-title" class="model-name">
         <bdi>{printable(name)}</bdi>
       </h2>
-      <Pickle catalog={catalog} />
+      <Pickle catalog={catalog} workbench={workbench} />
+      {model.notOpened.length > 0 && (
+        <p class="notice warning">
+          Not opened: {model.notOpened.map(printable).join(', ')}. One model is open at a time.
+        </p>
+      )}
       <Facts
         facts={[
           ['Format', FORMAT_WORDS[catalog.format]],
@@ -114,7 +119,8 @@ function Parts({ workbench }: ViewProps) {
 }
 
 /** What a pickle names. It is never run here, but elsewhere it might be: so this comes before anything else. */
-function Pickle({ catalog: { globals, opaque, code } }: { catalog: Catalog }) {
+function Pickle({ catalog, workbench }: ViewProps & { readonly catalog: Catalog }) {
+  const { globals, opaque, code } = catalog;
   if (globals.length === 0 && opaque.length === 0 && code.length === 0) return null;
   const named = (danger: Danger) =>
     globals
@@ -136,12 +142,18 @@ function Pickle({ catalog: { globals, opaque, code } }: { catalog: Catalog }) {
             Nothing of it was run here, and what monoquant writes is free of it. Do not open the
             original with <code>torch.load(weights_only=False)</code>.
           </p>
+          <ConvertButton workbench={workbench} />
         </div>
       )}
       {doubts.length > 0 && (
         <p class="notice warning">
           Loading this file in Python may run code: {doubts.join('; ')}. Nothing of it was run here,
-          and what monoquant writes is free of it.
+          and what monoquant writes is free of it. <ConvertButton workbench={workbench} />
+        </p>
+      )}
+      {dangerous.length === 0 && doubts.length === 0 && (
+        <p class="notice good">
+          Safe to load: this pickle names nothing but what tensors are made of.
         </p>
       )}
       {safe.length > 0 && (
@@ -157,6 +169,22 @@ function Pickle({ catalog: { globals, opaque, code } }: { catalog: Catalog }) {
         </details>
       )}
     </>
+  );
+}
+
+/** The same values where nothing can run. */
+function ConvertButton({ workbench }: ViewProps) {
+  return (
+    <button
+      type="button"
+      class="button"
+      onClick={() => {
+        workbench.activity.value = 'convert';
+        workbench.change({ container: undefined });
+      }}
+    >
+      Convert it to .safetensors
+    </button>
   );
 }
 

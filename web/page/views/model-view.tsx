@@ -4,27 +4,52 @@
  * Shown with a model only.
  */
 import '../style/tables.css';
-import { ForecastCard } from './forecast-card.js';
+import '../style/model.css';
+import { ActivityCard } from './activity-card.js';
+import { CompareCard } from './compare-card.js';
+import { HelpDialog } from './help-dialog.js';
+import { InspectCard } from './inspect-card.js';
+import { Inspector } from './inspector.js';
 import { ModelCard } from './model-card.js';
+import { ModelMap } from './model-map.js';
 import { OptionsForm } from './options-form.js';
-import { OutcomeCard } from './outcome-card.js';
-import { TensorDetails } from './tensor-details.js';
-import { TensorTable } from './tensor-table.js';
+import { PlanCard } from './plan-card.js';
+import { QuestionDialog } from './question-dialog.js';
+import { ResultStrip } from './result-strip.js';
+import { RunCard } from './run-card.js';
+import { RunsTable } from './runs-table.js';
+import { SelectionBar } from './selection-bar.js';
+import { TensorTree } from './tensor-tree.js';
 import type { ViewProps } from './view-props.js';
 
 export function ModelView({ workbench }: ViewProps) {
+  const activity = workbench.activity.value;
+  const isInspecting = workbench.chosenTensor.value !== undefined;
   return (
-    <div class="columns">
-      <div class="column">
-        <ModelCard workbench={workbench} />
-        <OptionsForm workbench={workbench} />
+    <>
+      <ResultStrip workbench={workbench} />
+      <div class={`columns ${isInspecting ? 'inspecting' : ''}`}>
+        <div class="column">
+          <ModelCard workbench={workbench} />
+          <ActivityCard workbench={workbench} />
+          {activity === 'quantize' && <OptionsForm workbench={workbench} />}
+        </div>
+        <div class="column main-column">
+          <InspectCard workbench={workbench} />
+          <CompareCard workbench={workbench} />
+          <ModelMap workbench={workbench} />
+          <RunCard workbench={workbench} />
+          <RunsTable workbench={workbench} />
+          {activity === 'quantize' && <PlanCard workbench={workbench} />}
+          <TensorTree workbench={workbench} />
+        </div>
+        <div class="column side-column">
+          <Inspector workbench={workbench} />
+        </div>
       </div>
-      <div class="column">
-        <ForecastCard workbench={workbench} />
-        <OutcomeCard workbench={workbench} />
-        <TensorTable workbench={workbench} />
-        <TensorDetails workbench={workbench} />
-      </div>
-    </div>
+      <SelectionBar workbench={workbench} />
+      <QuestionDialog workbench={workbench} />
+      <HelpDialog workbench={workbench} />
+    </>
   );
 }

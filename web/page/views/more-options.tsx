@@ -101,13 +101,12 @@ function isQuantizable(kind: LayerKind): boolean {
   return kind !== 'norm' && kind !== 'bias';
 }
 
-function Ignore({ workbench }: ViewProps) {
-  return <Patterns key={workbench.model.value?.name} workbench={workbench} />;
-}
-
 /** Holds what is typed: an empty line is no pattern, but the next one may be about to come. */
-function Patterns({ workbench }: ViewProps) {
-  const [text, setText] = useState(workbench.choice.value.ignore.join('\n'));
+function Ignore({ workbench }: ViewProps) {
+  const { ignore } = workbench.choice.value;
+  const [typed, setTyped] = useState('');
+  // What was typed shows only as long as it is what is chosen: for another model it is not.
+  const isChosen = JSON.stringify(linesOf(typed)) === JSON.stringify(ignore);
   return (
     <TextArea
       label={OPTIONS.ignore.control.label}
@@ -118,10 +117,10 @@ function Patterns({ workbench }: ViewProps) {
         </>
       }
       placeholder="model.layers.0"
-      value={text}
-      onType={(typed) => {
-        setText(typed);
-        workbench.change({ ignore: linesOf(typed) });
+      value={isChosen ? typed : ignore.join('\n')}
+      onType={(text) => {
+        setTyped(text);
+        workbench.change({ ignore: linesOf(text) });
       }}
     />
   );

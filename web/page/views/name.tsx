@@ -8,12 +8,13 @@ import { printableName } from '../../../js/words/printable.js';
 /** Characters at the end that are always shown. */
 const TAIL = 22;
 
-export function Name({ name }: { name: string }) {
+/** `whole`: what screen readers are told, if `name` is only its end. */
+export function Name({ name, whole = name }: { name: string; whole?: string }) {
   const text = printableName(name);
   const cut = Math.max(0, text.length - TAIL);
   return (
     <bdi class="name" dir="ltr">
-      <span class="hidden">{text}</span>
+      <span class="hidden">{printableName(whole)}</span>
       <span class="head" aria-hidden="true">
         {text.slice(0, cut)}
       </span>

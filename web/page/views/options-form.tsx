@@ -5,6 +5,7 @@
  */
 import type { Bits, Dtype, TensorInfo } from 'monoquant';
 import { countBy } from '../../../js/words/counts.js';
+import { formatBytes } from '../../../js/words/format.js';
 import { MoreOptions } from './more-options.js';
 import type { ViewProps } from './view-props.js';
 
@@ -13,13 +14,14 @@ const PRESETS: readonly {
   readonly title: string;
   readonly words: string;
 }[] = [
-  { bits: 8, title: 'INT8', words: 'Hardly any loss. The safe choice.' },
-  { bits: 4, title: 'INT4', words: 'Smallest. For large language models.' },
-  { bits: 16, title: 'FP16', words: 'Practically no loss. Still floats.' },
+  { bits: 8, title: 'INT8', words: 'W8A8, hardly any loss' },
+  { bits: 4, title: 'INT4', words: 'W4A16, for LLMs' },
+  { bits: 16, title: 'FP16', words: 'practically no loss' },
 ];
 
 export function OptionsForm({ workbench }: ViewProps) {
   const choice = workbench.choice.value;
+  const sizes = workbench.presetBytes.value;
   const stored = storedType(workbench.model.value?.catalog.tensors ?? []);
   return (
     <section class="card" aria-labelledby="options-title">
@@ -37,8 +39,10 @@ export function OptionsForm({ workbench }: ViewProps) {
                 onChange={() => workbench.change({ bits })}
               />
               <strong>{title}</strong>
-              <span>{sizeWords(bits, stored)}</span>
-              <small>{words}</small>
+              <span>
+                {sizes.has(bits) ? formatBytes(sizes.get(bits) ?? 0) : sizeWords(bits, stored)}
+              </span>
+              <small>{bits === 16 && STORED_BITS[stored] === 16 ? '16 bits already' : words}</small>
             </label>
           ))}
         </fieldset>

@@ -11,7 +11,12 @@ import { WorkProgress } from './work-progress.js';
 
 const SHOWN = 10;
 
-export function ValidationView({ outcome }: { outcome: Outcome }) {
+/** Of a run, or of the open model itself. */
+export function ValidationView({
+  outcome,
+}: {
+  outcome: Pick<Outcome, 'validation' | 'validating'>;
+}) {
   const validation = outcome.validation.value;
   return (
     <>
@@ -22,9 +27,9 @@ export function ValidationView({ outcome }: { outcome: Outcome }) {
       <FaultNotice fault={outcome.validating.fault.value} title="It could not be validated." />
       {validation?.valid === true && (
         <Good>
-          Valid: {formatPlural(validation.tensors.length, 'quantized tensor')} compared with the
-          original
-          {validation.sqnrDb !== null && `, SQNR ${formatDecibels(validation.sqnrDb)}`}
+          Valid: {formatPlural(validation.tensors.length, 'quantized tensor')}{' '}
+          {validation.hasReference ? 'compared with the original' : 'with scales that fit'}
+          {validation.sqnrDb !== null && `, SQNR of these ${formatDecibels(validation.sqnrDb)}`}
           {validation.outputSqnrDb !== null &&
             `; layers executed from their codes, output SQNR ${formatDecibels(validation.outputSqnrDb)}`}
           .

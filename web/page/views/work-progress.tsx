@@ -35,7 +35,7 @@ export function WorkProgress({ work, words }: { work: Work; words: StageWords })
             max={1}
             {...(headway === undefined ? {} : { value: shareOf(headway) })}
           />
-          {headway !== undefined && <Numbers headway={headway} />}
+          {headway !== undefined && headway.totalBytes > 0 && <Numbers headway={headway} />}
         </div>
       )}
     </>

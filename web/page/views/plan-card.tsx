@@ -1,0 +1,63 @@
+/**
+ * What a run would make of the model, in detail, and the command that does the same.
+ * It exists so that a choice shows its price before any work.
+ */
+import type { Plan } from 'monoquant';
+import { countBy } from '../../../js/words/counts.js';
+import { formatCount, formatPlural, formatShare } from '../../../js/words/format.js';
+import { layoutWords } from '../../../js/words/layout.js';
+import { convertedWords, quantizationWords, REASON_WORDS } from '../../../js/words/wording.js';
+import { commandOf, outputName } from '../command.js';
+import { Facts } from './facts.js';
+import { Warnings } from './notice.js';
+import { Repeat } from './repeat.js';
+import type { ViewProps } from './view-props.js';
+
+export function PlanCard({ workbench }: ViewProps) {
+  const { plan, fault } = workbench.forecast.value;
+  if (plan === undefined || workbench.outcome.value !== undefined) return null;
+  if (workbench.isPlanLate.value) return null;
+  return (
+    <section class="card plan" aria-labelledby="plan-title">
+      <h2 id="plan-title">The plan</h2>
+      <div class={fault === undefined ? '' : 'stale'}>
+        <Planned plan={plan} />
+      </div>
+      {fault === undefined && <PlannedCommand workbench={workbench} plan={plan} />}
+      <Warnings warnings={plan.warnings} />
+    </section>
+  );
+}
+
+/** What becomes of the tensors, and how. */
+export function Planned({ plan }: { plan: Plan }) {
+  const { sizes, tensors, configuration } = plan;
+  const of = (decision: string) => tensors.filter((tensor) => tensor.decision === decision);
+  const [quantized, converted, copied] = [of('quantize'), of('convert'), of('copy')];
+  const reasons = countBy(copied, ({ reason }) => REASON_WORDS[reason]);
+  return (
+    <Facts
+      facts={[
+        quantized.length > 0 && [
+          'Quantized',
+          `${formatPlural(quantized.length, 'tensor')}, ${formatShare(sizes.quantizedParameters, sizes.parameters)} of the weights`,
+        ],
+        quantized.length > 0 && ['How', quantizationWords(plan)],
+        quantized.length > 0 && ['Layout', layoutWords(configuration)],
+        converted.length > 0 && ['Converted', convertedWords(converted)],
+        copied.length > 0 && [
+          'Left alone',
+          `${formatPlural(copied.length, 'tensor')}: ${reasons.map(([words, count]) => `${formatCount(count)} ${words}`).join(', ')}`,
+        ],
+      ]}
+    />
+  );
+}
+
+function PlannedCommand({ workbench, plan }: ViewProps & { readonly plan: Plan }) {
+  const { name = '', path = '' } = workbench.model.value ?? {};
+  const calibration = workbench.choice.value.bits === 16 ? [] : (workbench.data.value?.names ?? []);
+  const output = outputName(name, plan.configuration);
+  const command = commandOf(workbench.choice.value, { model: path, output, calibration });
+  return <Repeat command={command} configuration={{ ...plan.configuration, calibration }} />;
+}
