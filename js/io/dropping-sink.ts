@@ -5,7 +5,7 @@
 import { MonoquantError } from '../api/errors.js';
 import type { ByteSink } from './byte-sink.js';
 
-export class DroppingSink implements ByteSink<undefined> {
+export class DroppingSink implements ByteSink<never> {
   readonly drops = true;
   readonly size: number;
   #written = 0;
@@ -27,8 +27,8 @@ export class DroppingSink implements ByteSink<undefined> {
     this.#written += bytes.length;
   }
 
-  async finish(): Promise<undefined> {
-    return undefined;
+  async finish(): Promise<never> {
+    throw new MonoquantError('internal', 'Nothing is left of what was dropped.');
   }
 
   async abort(): Promise<void> {

@@ -26,10 +26,10 @@ interface Case {
 }
 
 /** The tensors that get the reason; everywhere, another layer is quantized as requested. */
-/** Others need more than tensors: ties, a container, a folder beside them (loaders.test.ts, gguf-folder.test.ts). */
+/** Others need more than tensors: ties, a container, a folder beside them (loaders.test.ts, gguf-folder.test.ts, folding.test.ts). */
 type OfAnyTensors = Exclude<
   Reason,
-  'tied' | 'not-representable' | 'dequantized' | 'not-loadable' | 'left-out'
+  'tied' | 'not-representable' | 'dequantized' | 'not-loadable' | 'left-out' | 'folded'
 >;
 const CASES: Readonly<Record<OfAnyTensors, Case>> = {
   requested: {

@@ -81,4 +81,23 @@ std::map<std::string, std::vector<size_t>> expert_families(const Catalog &catalo
   return families;
 }
 
+std::vector<std::vector<size_t>> shared_schemes(const Catalog &catalog) {
+  std::vector<std::vector<size_t>> shared;
+  std::vector<bool> is_expert(catalog.tensors.size());
+  for (auto &[name, members] : expert_families(catalog)) {
+    for (const size_t member : members) {
+      is_expert[member] = true;
+    }
+    shared.push_back(std::move(members));
+  }
+  for (auto &[name, members] : fused_families(catalog)) {
+    if (!is_expert[members.front()]) { // else it is a part of that family
+      shared.push_back(std::move(members));
+    }
+  }
+  std::erase_if(shared, [](const auto &members) { return members.size() < 2; });
+  std::sort(shared.begin(), shared.end());
+  return shared;
+}
+
 } // namespace monoquant::catalog

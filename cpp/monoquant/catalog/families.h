@@ -18,4 +18,8 @@ std::map<std::string, std::vector<size_t>> expert_families(const Catalog &catalo
 /// Tensors of the catalog that become one layer, by its name: every family of one or more that fusing speaks of.
 std::map<std::string, std::vector<size_t>> fused_families(const Catalog &catalog);
 
+/// Weights that can only have one scheme, by their indices: the experts of each layer, and what is fused elsewhere.
+/// Ordered by the first of each; those with nobody beside them are not among them.
+std::vector<std::vector<size_t>> shared_schemes(const Catalog &catalog);
+
 } // namespace monoquant::catalog

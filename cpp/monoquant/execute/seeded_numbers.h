@@ -6,29 +6,19 @@
 #include <cstdint>
 #include <string_view>
 
+#include "monoquant/base/split_mix.h"
+
 namespace monoquant::execute {
 
 /// What the numbers are for: other purposes of the same name get other numbers.
 enum class Purpose : uint8_t { kValues, kPositions };
 
-/// SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014), its state the 64-bit
-/// FNV-1a hash of the name's bytes and of one more byte, the purpose.
+/// SplitMix64, its state the 64-bit FNV-1a hash of the name's bytes and of one more byte, the purpose.
 class SeededNumbers {
 public:
-  SeededNumbers(std::string_view name, Purpose purpose) {
-    for (const char letter : name) {
-      hash(static_cast<uint8_t>(letter));
-    }
-    hash(static_cast<uint8_t>(purpose));
-  }
+  SeededNumbers(std::string_view name, Purpose purpose) : numbers_(hash(name, purpose)) {}
 
-  uint64_t bits() {
-    state_ += 0x9E3779B97F4A7C15ULL;
-    uint64_t z = state_;
-    z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9ULL;
-    z = (z ^ (z >> 27U)) * 0x94D049BB133111EBULL;
-    return z ^ (z >> 31U);
-  }
+  uint64_t bits() { return numbers_.bits(); }
 
   /// From 0 to count - 1. Uneven by count / 2^64, which nobody sees.
   uint64_t below(uint64_t count) { return bits() % count; }
@@ -47,9 +37,16 @@ public:
   }
 
 private:
-  void hash(uint8_t byte) { state_ = (state_ ^ byte) * 0x100000001B3ULL; }
+  static uint64_t hash(std::string_view name, Purpose purpose) {
+    constexpr uint64_t kPrime = 0x100000001B3ULL;
+    uint64_t hash = 0xCBF29CE484222325ULL;
+    for (const char letter : name) {
+      hash = (hash ^ static_cast<uint8_t>(letter)) * kPrime;
+    }
+    return (hash ^ static_cast<uint8_t>(purpose)) * kPrime;
+  }
 
-  uint64_t state_ = 0xCBF29CE484222325ULL;
+  SplitMix64 numbers_;
 };
 
 } // namespace monoquant::execute

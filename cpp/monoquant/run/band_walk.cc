@@ -16,7 +16,13 @@ BandWalk::BandWalk(const plan::Plan &plan, Share share) : plan_(plan), share_(sh
   find_part(share.part);
   for (; find_band(); leave_band()) {
     const Tiling &tiling = tilings_[cursor_.tensor];
-    total_bytes_ += tiling.bytes(cursor_.unit, band_end()) * tiling.passes;
+    if (share_.sample == 0) {
+      total_bytes_ += tiling.bytes(cursor_.unit, band_end()) * tiling.passes;
+    }
+    for (uint64_t unit = cursor_.unit; share_.sample != 0 && unit < band_end();
+         unit += unit_step(cursor_.tensor)) {
+      total_bytes_ += tiling.bytes(unit, unit + 1) * tiling.passes;
+    }
     for (const size_t other : measured_with(cursor_.tensor)) {
       total_bytes_ += tilings_[other].bytes(0, tilings_[other].units);
     }
@@ -70,6 +76,9 @@ std::optional<Slice> BandWalk::next(size_t block_bytes) {
     cursor_.other = measured_with(cursor_.tensor).size();
   }
   const Tiling &tiling = tilings_[cursor_.tensor];
+  if (unit_step(cursor_.tensor) > 1) {
+    return next_of_sample();
+  }
   const uint64_t begin = cursor_.band * tiling.units_per_band;
   const uint64_t end = band_end();
   const bool is_first = cursor_.unit == begin && (cursor_.pass > 0 || cursor_.other == 0);
@@ -84,6 +93,29 @@ std::optional<Slice> BandWalk::next(size_t block_bytes) {
     ++cursor_.pass;
     cursor_.unit = begin;
   } else if (slice.last_of_band) {
+    leave_band();
+  }
+  return slice;
+}
+
+uint64_t BandWalk::unit_step(size_t tensor) const {
+  const Tiling &tiling = tilings_[tensor];
+  if (share_.sample == 0 || tiling.passes > 1 || tiling.units == 0) {
+    return 1;
+  }
+  const uint64_t in_unit = std::max<uint64_t>(1, tiling.elements / tiling.units);
+  return divide_up(tiling.units, divide_up(share_.sample, in_unit));
+}
+
+/// One unit, for its neighbours are not looked at.
+Slice BandWalk::next_of_sample() {
+  const bool is_first =
+      cursor_.unit == sampled_from(cursor_.band * tilings_[cursor_.tensor].units_per_band);
+  Slice slice{cursor_.tensor, cursor_.tensor,   cursor_.band, cursor_.pass,
+              cursor_.unit,   cursor_.unit + 1, is_first,     false};
+  cursor_.unit = sampled_from(slice.end);
+  slice.last_of_band = cursor_.unit >= band_end();
+  if (slice.last_of_band) {
     leave_band();
   }
   return slice;
@@ -123,9 +155,13 @@ bool BandWalk::find_band() {
       cursor_ = {cursor_.tensor + 1, 0, cursor_.number, 0, 0, 0};
       continue;
     }
+    const bool is_copy = plan_.tensors[cursor_.tensor].decision() == plan::Decision::kCopy;
     const bool nothing_to_find =
-        only_looking_ && (plan_.tensors[cursor_.tensor].decision() == plan::Decision::kCopy ||
-                          cursor_.pass > 0 || excepted_.contains(cursor_.tensor));
+        only_looking_ && (is_copy || cursor_.pass > 0 || excepted_.contains(cursor_.tensor));
+    if (share_.sample != 0 && (is_copy || cursor_.unit >= band_end())) {
+      leave_band();
+      continue;
+    }
     if (is_taken(cursor_.number) && !nothing_to_find && !is_left_out(cursor_.number)) {
       return true;
     }
@@ -139,7 +175,7 @@ void BandWalk::leave_band() {
   ++cursor_.band;
   cursor_.other = 0;
   cursor_.pass = 0;
-  cursor_.unit = cursor_.band * tilings_[cursor_.tensor].units_per_band;
+  cursor_.unit = sampled_from(cursor_.band * tilings_[cursor_.tensor].units_per_band);
 }
 
 uint64_t BandWalk::band_end() const {

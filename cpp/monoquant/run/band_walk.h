@@ -1,5 +1,6 @@
 // The order in which a plan's bytes are read: tensor by tensor, band by band, slice by slice.
-// It exists so that a run can be shared: every share walks the same bands and takes only its own.
+// It exists so that a run can be shared: every share walks the same bands and takes only its own. Of a sample of a model
+// only some units of each band are taken, those of the same number whoever shares it.
 // A slice never leaves its band; a band that needs two passes is walked twice.
 #pragma once
 
@@ -23,6 +24,9 @@ struct Share {
   uint64_t index = 0;
   uint64_t count = 1;
   Part part = {}; // usually all there is
+  // Values of each tensor that are looked at, as far as whole units allow, spread over it; 0: all. Of a sample only
+  // errors come: what is written has gaps, and nothing is copied. Tensors whose scales need all of it are not sampled.
+  uint64_t sample = 0;
 };
 
 /// Some units of one band: what one block holds.
@@ -78,6 +82,14 @@ private:
     return number < left_out_.size() && left_out_[static_cast<size_t>(number)];
   }
   void leave_band();
+  /// The units that are looked at are every so many of a tensor's.
+  [[nodiscard]] uint64_t unit_step(size_t tensor) const;
+  /// Of the band at the cursor: the first unit that is looked at from this one on.
+  [[nodiscard]] uint64_t sampled_from(uint64_t unit) const {
+    const uint64_t step = unit_step(cursor_.tensor);
+    return divide_up(unit, step) * step;
+  }
+  Slice next_of_sample();
   Slice next_of_other(size_t block_bytes);
   [[nodiscard]] std::span<const size_t> measured_with(size_t tensor) const;
   [[nodiscard]] uint64_t band_end() const;

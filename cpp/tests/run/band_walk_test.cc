@@ -140,5 +140,59 @@ TEST(BandWalk, only_looking_passes_over_what_cannot_hold_surprises) {
   EXPECT_LT(bytes[2], plan.catalog->tensors[2].bytes) << "left as soon as it is known to be unfit";
 }
 
+/// What shares of a sample look at: tensor → units.
+std::map<size_t, std::set<uint64_t>> sampled_units(const plan::Plan &plan, uint64_t sample,
+                                                   uint64_t shares, size_t block) {
+  std::map<size_t, std::set<uint64_t>> units;
+  for (uint64_t index = 0; index < shares; ++index) {
+    Share share{index, shares};
+    share.sample = sample;
+    BandWalk walk(plan, share);
+    uint64_t bytes = 0;
+    std::optional<Slice> before;
+    while (const auto slice = walk.next(block)) {
+      const bool is_same = before && before->tensor == slice->tensor &&
+                           before->band == slice->band && before->pass == slice->pass;
+      EXPECT_EQ(slice->first_of_band, !is_same);
+      EXPECT_TRUE(!before || is_same != before->last_of_band);
+      bytes += walk.tiling(slice->tensor).bytes(slice->begin, slice->end);
+      for (uint64_t unit = slice->begin; unit < slice->end; ++unit) {
+        EXPECT_EQ(units[slice->tensor].insert(unit).second, slice->pass == 0) << "twice in a pass";
+      }
+      before = slice;
+    }
+    EXPECT_TRUE(!before || before->last_of_band);
+    EXPECT_EQ(bytes, walk.total_bytes());
+  }
+  return units;
+}
+
+TEST(BandWalk, a_sample_is_spread_over_each_tensor_whoever_shares_it) {
+  const plan::Plan plan = sample_plan();
+  const BandWalk whole(plan, {});
+  for (const uint64_t sample : {1ULL, 100'000ULL, 1'000'000ULL, 1ULL << 40U}) {
+    const auto units = sampled_units(plan, sample, 1, kSlicerBlocks[0]);
+    EXPECT_EQ(sampled_units(plan, sample, 3, kSlicerBlocks[1]), units);
+    EXPECT_FALSE(units.contains(5)) << "a copy loses nothing";
+    for (const size_t tensor : {size_t{0}, size_t{1}, size_t{3}}) {
+      const Tiling &tiling = whole.tiling(tensor);
+      const std::set<uint64_t> &seen = units.at(tensor);
+      uint64_t values = 0;
+      for (const uint64_t unit : seen) {
+        values += tiling.unit_end(unit) - tiling.unit_begin(unit);
+      }
+      const uint64_t in_unit = tiling.elements / tiling.units;
+      EXPECT_LE(values, std::max(sample, in_unit) + 2 * in_unit) << tensor;
+      EXPECT_GE(2 * values, std::min(sample, tiling.elements)) << tensor;
+      const uint64_t step = seen.size() > 1 ? *std::next(seen.begin()) - *seen.begin() : 0;
+      for (auto at = seen.begin(); std::next(at) != seen.end(); ++at) {
+        EXPECT_EQ(*std::next(at) - *at, step) << "no stretch is left out";
+      }
+      EXPECT_GE(*seen.rbegin() + std::max<uint64_t>(step, 1), step == 0 ? 1 : tiling.units);
+    }
+    EXPECT_EQ(units.at(2).size(), whole.tiling(2).units) << "its scales need all of it";
+  }
+}
+
 } // namespace
 } // namespace monoquant::run
