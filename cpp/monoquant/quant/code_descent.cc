@@ -41,7 +41,8 @@ bool CodeDescent::sweep(size_t row) {
     const float *moments = moments_ + j * columns_;
     const Grid &grid = grid_of(row, j);
     const float best = gradient[j] * grid.factor / moments[j]; // steps
-    if (!(moments[j] > 0) || !(std::fabs(best) > 0.5F)) {
+    const bool is_kept = !zeros_.empty() && zeros_[row * width_ + first_ + j] != 0;
+    if (is_kept || !(moments[j] > 0) || !(std::fabs(best) > 0.5F)) {
       continue;
     }
     const float moved = std::clamp(codes[j] + std::nearbyint(best), grid.lowest, grid.highest);

@@ -29,6 +29,11 @@ public:
     codes_[row * columns_ + column] = code;
     errors_[row * columns_ + column] = error;
   }
+  /// Codes that are not moved: of whole rows of so many columns. Empty: all are. Must outlive this.
+  void keep_zeros(std::span<const uint8_t> zeros, size_t width) {
+    zeros_ = zeros;
+    width_ = width;
+  }
   /// Moves codes until none can lower the error; in between, scales are fitted to them as their dtype allows, but for
   /// those beside biases.
   void run(const Scheme &scheme);
@@ -59,9 +64,11 @@ private:
   size_t columns_;
   size_t rows_;
   RowGrids &grids_;
-  std::vector<float> codes_;     // without their zero points
-  std::vector<float> errors_;    // d
-  std::vector<float> gradients_; // d H
+  std::span<const uint8_t> zeros_; // not moved
+  size_t width_ = 0;               // of a row of these
+  std::vector<float> codes_;       // without their zero points
+  std::vector<float> errors_;      // d
+  std::vector<float> gradients_;   // d H
 };
 
 } // namespace monoquant::quant

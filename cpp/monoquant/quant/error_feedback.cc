@@ -21,7 +21,7 @@ constexpr size_t kAtOnce = 64;
 /// Rounds values in the order in which they make up for one another. `carry`: of that order, or empty.
 void round_in_order(std::span<const float> rows, size_t width, size_t first,
                     std::span<const uint32_t> order, std::span<const float> carry,
-                    CodeDescent &rounded) {
+                    std::span<const uint8_t> zeros, CodeDescent &rounded) {
   const size_t n = order.size();
   const size_t count = rounded.rows();
   std::vector<float> errors(count * n);  // in that order
@@ -33,8 +33,10 @@ void round_in_order(std::span<const float> rows, size_t width, size_t first,
       float *const sum = carried.data() + r * n;
       for (size_t k = begin; k < end; ++k) {
         const Grid &grid = rounded.grid_of(r, order[k]);
-        const float value = rows[r * width + first + order[k]];
-        const float code = grid.code(value + sum[k]);
+        const size_t at = r * width + first + order[k];
+        const float value = rows[at];
+        const bool is_zero = !zeros.empty() && zeros[at] != 0;
+        const float code = is_zero ? 0.0F : grid.code(value + sum[k]);
         error[k] = value - code * grid.scale;
         rounded.set(r, order[k], code, error[k]);
         if (!carry.empty()) {
@@ -140,14 +142,16 @@ double ErrorFeedback::signal_of(size_t index, std::span<const float> rows) const
 }
 
 OutputErrors ErrorFeedback::round(std::span<const float> rows, const Scheme &scheme, size_t scope,
-                                  const QparamsArrays &qparams, std::span<float> to) const {
+                                  const QparamsArrays &qparams, std::span<float> to,
+                                  std::span<const uint8_t> zeros) const {
   const size_t count = rows.size() / width();
   RowGrids grids(scheme, qparams, count, width(), scope);
   OutputErrors sums;
   for (size_t b = 0; b < blocks_.size(); ++b) {
     const Block &block = blocks_[b];
     CodeDescent rounded(moments_.of(b), block.first, block.columns, count, grids);
-    round_in_order(rows, width(), block.first, block.order, block.carry, rounded);
+    round_in_order(rows, width(), block.first, block.order, block.carry, zeros, rounded);
+    rounded.keep_zeros(zeros, width());
     rounded.run(scheme);
     const double noise = rounded.error(static_cast<double>(block.damping));
     sums.add({signal_of(b, rows), std::max(noise, 0.0)});

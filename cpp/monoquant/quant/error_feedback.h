@@ -35,9 +35,11 @@ public:
 
   /// Rounds rows of `width()` finite values to what their codes stand for: (code - zero_point) * scale. `qparams`: of
   /// their scopes of `scope` columns each, row by row; scales may change. Rows do not depend on one another. Says what
-  /// that does to their outputs: w H w^T and d H d^T.
+  /// that does to their outputs: w H w^T and d H d^T. `zeros`: of each weight whether it is to become zero, or empty;
+  /// the others make up for that as for any error (SparseGPT: Frantar and Alistarh 2023).
   OutputErrors round(std::span<const float> rows, const Scheme &scheme, size_t scope,
-                     const QparamsArrays &qparams, std::span<float> to) const;
+                     const QparamsArrays &qparams, std::span<float> to,
+                     std::span<const uint8_t> zeros = {}) const;
 
 private:
   struct Block {
