@@ -72,6 +72,10 @@ Result<void> LinearRun::add_rows(const LinearRows &rows) {
     return broken_promise(concat("Expected a bias for each of ", count, " rows to execute, found ",
                                  rows.bias.size(), "."));
   }
+  if (!rows.reference_bias.empty() && rows.reference_bias.size() != count) {
+    return broken_promise(concat("Expected a bias of the float layer for each of ", count,
+                                 " rows to execute, found ", rows.reference_bias.size(), "."));
+  }
   if (const Result<void> checked = check_coded_rows(rows.coded, count, row_shape(shape_));
       !checked) {
     return checked.error();
@@ -94,8 +98,10 @@ void LinearRun::add_row(const LinearRows &rows, size_t row) {
     floats_.multiply(row_.dequantized(), first, executed_outputs_);
   }
   const double bias = rows.bias.empty() ? 0.0 : static_cast<double>(rows.bias[row]);
+  const double reference_bias =
+      rows.reference_bias.empty() ? bias : static_cast<double>(rows.reference_bias[row]);
   for (size_t s = 0; s < reference_outputs_.size(); ++s) {
-    reference_outputs_[s] += bias;
+    reference_outputs_[s] += reference_bias;
     executed_outputs_[s] += bias;
     sums_.add(reference_outputs_[s], executed_outputs_[s]);
   }

@@ -31,6 +31,7 @@ struct LinearRows {
   std::span<const float> reference; // rows * columns: the weights before they were quantized
   CodedRows coded;                  // of the same rows
   std::span<const float> bias; // one a row, added to both outputs as a runtime does; or none: 0
+  std::span<const float> reference_bias = {}; // the float layer's own; or none: the same
 };
 
 /// y = x W^T + b. The float layer: exact products of f32, added in f64 column by column. The quantized one, with

@@ -16,4 +16,8 @@ namespace monoquant::quant {
 OutputErrors output_errors(const Values &values, size_t size, size_t count, const Scheme &scheme,
                            const QparamsArrays &qparams, std::span<const float> importance);
 
+/// How far that moves the mean of an output: the sum of each value's error times the mean of its input.
+double mean_error(const Values &values, size_t size, size_t count, const Scheme &scheme,
+                  const QparamsArrays &qparams, std::span<const float> means);
+
 } // namespace monoquant::quant

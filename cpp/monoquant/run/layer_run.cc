@@ -81,6 +81,8 @@ Result<std::optional<ElementRange>> LayerRun::next() {
         return std::optional(ElementRange{0, matrix().bias, 0, matrix().rows});
       }
       step_ = Step::kWeights;
+    } else if (step_ == Step::kReferenceBias) {
+      return std::optional(ElementRange{1, matrix().reference_bias, 0, matrix().rows});
     } else if (step_ == Step::kWeights &&
                (matrix().weight->codes || matrix().reference == nullptr)) {
       return std::optional(weights(false));
@@ -110,6 +112,10 @@ Result<void> LayerRun::take(Elements &elements) {
     return {};
   case Step::kBias:
     std::swap(band.bias, elements.values);
+    step_ = matrix().reference_bias == nullptr ? Step::kWeights : Step::kReferenceBias;
+    return {};
+  case Step::kReferenceBias:
+    std::swap(band.reference_bias, elements.values);
     step_ = Step::kWeights;
     return {};
   case Step::kWeights:
@@ -162,10 +168,13 @@ Result<void> LayerRun::execute_band() {
   }
   const Band &band = bands_[matrix_];
   execute::LinearRows rows{band.reference, coded_rows(band.coded), {}};
-  if (!band.bias.empty()) {
-    rows.bias =
-        std::span(band.bias).subspan(static_cast<size_t>(row_), static_cast<size_t>(end - row_));
-  }
+  const auto of_rows = [&](const std::vector<float> &bias) {
+    return bias.empty() ? std::span<const float>()
+                        : std::span(bias).subspan(static_cast<size_t>(row_),
+                                                  static_cast<size_t>(end - row_));
+  };
+  rows.bias = of_rows(band.bias);
+  rows.reference_bias = of_rows(band.reference_bias);
   if (auto added = run_->add_rows(rows); !added) {
     return give_up(added.error(), left_out_);
   }

@@ -35,12 +35,22 @@ public:
   void write(JsonWriter &json) const;
 
 private:
-  enum class Step : uint8_t { kScale, kZeroPoint, kInputs, kBias, kWeights, kReference, kDone };
+  enum class Step : uint8_t {
+    kScale,
+    kZeroPoint,
+    kInputs,
+    kBias,
+    kReferenceBias,
+    kWeights,
+    kReference,
+    kDone
+  };
   /// Some rows of a matrix, or all.
   struct Band {
     std::vector<float> reference;
     Elements coded;
-    std::vector<float> bias; // of all rows
+    std::vector<float> bias;           // of all rows
+    std::vector<float> reference_bias; // likewise
   };
 
   [[nodiscard]] const LayerMatrix &matrix() const { return layer_.matrices[matrix_]; }

@@ -122,6 +122,10 @@ private:
     layer.form = is_convolution(tensor.kind) ? LayerForm::kConvolution : LayerForm::kLinear;
     layer.left_out = reason_against(tensor);
     layer.matrices.push_back(matrix_of(tensor));
+    LayerMatrix &matrix = layer.matrices.back();
+    if (matrix.reference != nullptr && matrix.bias != nullptr) {
+      matrix.reference_bias = reference_of(*matrix.bias);
+    }
     layer.note = is_recurrent(tensor.kind) ? kTwoLinear : std::string_view();
     choose_mode(layer);
     layers_.push_back(std::move(layer));
@@ -137,13 +141,17 @@ private:
       matrix.rows = tensor.elements / tensor.shape.back();
     }
     matrix.columns = tensor.elements / matrix.rows;
-    const auto reference = references_.find(tensor.name);
-    if (reference != references_.end() && reference->second->shape == tensor.shape &&
-        dtype_is_quantizable(reference->second->dtype)) {
-      matrix.reference = reference->second;
-    }
+    matrix.reference = reference_of(tensor);
     matrix.bias = bias_of(tensor, matrix.rows);
     return matrix;
+  }
+
+  /// The tensor of the reference that has the values which this one had.
+  [[nodiscard]] const Tensor *reference_of(const Tensor &tensor) const {
+    const auto found = references_.find(tensor.name);
+    const bool fits = found != references_.end() && found->second->shape == tensor.shape &&
+                      dtype_is_quantizable(found->second->dtype);
+    return fits ? found->second : nullptr;
   }
 
   /// weight → bias, in_proj_weight → in_proj_bias, weight_ih_l0 → bias_ih_l0.

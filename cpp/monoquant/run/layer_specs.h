@@ -38,6 +38,8 @@ struct LayerMatrix {
   const catalog::Tensor *reference =
       nullptr;                           // its original values; nothing: its own stand for them
   const catalog::Tensor *bias = nullptr; // of the file, one value a row
+  const catalog::Tensor *reference_bias =
+      nullptr; // the original one, of a layer that is executed alone; nothing: the same
   uint64_t rows = 0;
   uint64_t columns = 0;
 
