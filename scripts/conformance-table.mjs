@@ -20,10 +20,12 @@ const MARKER = /^<!-- npm run conformance -- \w+ -->$/m;
  * @property {string} [family]
  * @property {string} [tied]
  * @property {string} [model]
+ * @property {string} [program] that loads it, or wrote it
  * @property {string | null} [cause]
  * @property {number} [quantized]
  * @property {number} [equal]
  * @property {number} [read] tensors that a parser lists
+ * @property {number} [apart] largest difference of weights, as a share of the largest one
  * @property {number} [near] relative difference of outputs
  * @property {number} [divergence]
  * @property {number} [top1]
@@ -34,15 +36,17 @@ const MARKER = /^<!-- npm run conformance -- \w+ -->$/m;
 
 /** @param {Case} found */
 export function wordsOf(found) {
-  const name = [found.family ?? found.model, found.tied, found.mode].filter(Boolean).join(' ');
+  const name = [found.family ?? found.model, found.tied, found.mode, found.program]
+    .filter(Boolean)
+    .join(' ');
   const detail = found.verdict === 'ok' ? figures(found) : (found.cause ?? '');
   return `${found.verdict.padEnd(9)} ${name.padEnd(34)} ${shorten(detail, 160)}`.trimEnd();
 }
 
 /** @param {Case} found */
-function figures({ quantized, equal, read, near, divergence, top1, cosine, lost, text }) {
+function figures({ quantized, apart, equal, read, near, divergence, top1, cosine, lost, text }) {
   const parts = [];
-  if (quantized !== undefined) parts.push(`${quantized} weights equal`);
+  if (quantized !== undefined) parts.push(`weights: ${weightsInWords(quantized, apart)}`);
   if (equal !== undefined) parts.push(`${equal} tensors equal`);
   if (read !== undefined) parts.push(`${read} tensors listed`);
   if (near !== undefined) parts.push(`outputs within ${percent(near)}`);
@@ -86,6 +90,8 @@ const TABLES = {
       cases.map((found) => [found.model ?? '', found.mode, verdictOf(found), figures(found)]),
     ),
   ],
+  layouts: (/** @type {Case[]} */ cases) => layoutTable('the programs of each', cases),
+  mlx: (/** @type {Case[]} */ cases) => layoutTable('mlx-lm on the processor', cases),
   families: (/** @type {Case[]} */ cases) =>
     familyTable((families) => `Tiny models of ${families} families in transformers`, cases),
   modes: (/** @type {Case[]} */ cases) =>
@@ -107,6 +113,53 @@ function modelTable(loader, cases) {
     `### Real models in ${loader}`,
     table(['model', 'mode', 'verdict', 'what was seen'], rows),
   ];
+}
+
+/**
+ * A row for each program and layout: of many models, what was worst.
+ * @param {string} programs
+ * @param {Case[]} cases
+ */
+function layoutTable(programs, cases) {
+  /** @type {Map<string, Case[]>} */
+  const rows = new Map();
+  for (const found of cases) {
+    const key = `${found.program}\t${found.mode}`;
+    rows.set(key, [...(rows.get(key) ?? []), found]);
+  }
+  /** @type {string[]} */
+  const notes = [];
+  const body = [...rows].map(([key, all]) => {
+    const loaded = all.filter(({ verdict }) => verdict === 'ok');
+    const most = (/** @type {'apart' | 'near'} */ name) =>
+      Math.max(...loaded.map((found) => found[name] ?? 0));
+    const others = all.filter((found) => !loaded.includes(found));
+    const words = others.map((found) => {
+      const note = noteNumber(notes, found.cause ?? '');
+      return `${found.model}: ${verdictOf(found)} (${note})`;
+    });
+    const count = loaded.reduce((sum, { quantized = 0 }) => sum + quantized, 0);
+    const hasOutputs = loaded.some(({ near }) => near !== undefined);
+    const figures = [
+      loaded.length === 0 ? '-' : weightsInWords(count, most('apart')),
+      hasOutputs ? percent(most('near')) : '-',
+    ];
+    return [...key.split('\t'), `${loaded.length}`, ...figures, words.join('; ')];
+  });
+  return [
+    `### Whole models of other layouts in ${programs}`,
+    'How many models load without a missing or unexpected name; whether the weights that the program makes of the codes are those that `dequantize` writes (all of them, or the largest difference as a share of the largest weight); how far outputs are from those of the dequantized model, at most. Of what a program **writes**, whether `dequantize` makes the values of it that the program makes.',
+    table(['program', 'layout', 'models', 'weights', 'outputs', 'others'], body),
+    notes.map((note, i) => `${i + 1}. ${shorten(note, 400)}`).join('\n'),
+  ];
+}
+
+/**
+ * @param {number} count
+ * @param {number} [apart]
+ */
+function weightsInWords(count, apart = 0) {
+  return apart === 0 ? `${count} equal` : `${count} within ${apart.toPrecision(2)}`;
 }
 
 /**

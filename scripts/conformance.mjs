@@ -1,9 +1,9 @@
-// Quantizes real models and tiny ones of many families, and has transformers, vLLM and llama.cpp load what comes
-// out; TensorBoard reads files of events.
+// Quantizes real models and tiny ones of many families, and has the programs of each layout load what comes out, and
+// reads what they write; TensorBoard reads files of events.
 // Why: a file is right when other people's programs load it untouched and compute what its codes say.
 // Always: nothing is changed by hand between the two; what a loader cannot do is shown in its own words.
 //
-// node scripts/conformance.mjs [models|vllm|gguf|families|modes|accuracy|tensorboard ...] [--filter NAME] [--cli PATH]
+// node scripts/conformance.mjs [models|vllm|gguf|families|modes|layouts|mlx|accuracy|tensorboard ...] [--filter NAME] [--cli PATH]
 
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
@@ -34,6 +34,8 @@ const VERDICTS = {
 const PARTS = {
   families: { environment: 'transformers', script: 'run_families.py' },
   modes: { environment: 'transformers', script: 'run_families.py', flags: ['--wide'] },
+  layouts: { environment: 'layouts', script: 'run_layouts.py' },
+  mlx: { environment: 'mlx', script: 'run_mlx.py', needs: 'layouts' },
   models: { environment: 'transformers', script: 'run_models.py' },
   accuracy: { environment: 'transformers', script: 'run_accuracy.py' },
   vllm: { environment: 'vllm', script: 'run_vllm.py', needs: 'models' },
@@ -43,6 +45,8 @@ const PARTS = {
 
 const ENVIRONMENTS = {
   transformers: ['transformers.txt', 'models-alone.txt'],
+  layouts: ['transformers.txt', 'layouts.txt'],
+  mlx: ['mlx.txt'],
   vllm: ['vllm.txt', 'vllm-alone.txt'],
   tensorboard: ['tensorboard.txt'],
 };

@@ -66,3 +66,59 @@ describe.each(Object.entries(FORMATS))('%s', (name, { options, tensors, config }
     expect((await failureOf(call, 'invalid-options')).message).toMatch(/weights.only/);
   });
 });
+
+it('awq leaves a head alone, which its loaders take as floats only', async () => {
+  const head = weights('lm_head.weight', 'BF16', [64, 64]);
+  const layer = weights('model.layers.0.mlp.up_proj.weight', 'BF16', [64, 64]);
+  const options = { ...ONE, bits: 4, layers: ['linear', 'head'] } as const;
+  const decisionsFor = async (format: OutputFormat) => {
+    const { report } = await host.quantize(writeSafetensors([head, layer]), { ...options, format });
+    const all = [...report.tensors, ...report.copied];
+    return Object.fromEntries(all.map(({ name, decision }) => [name, decision]));
+  };
+  expect(await decisionsFor('awq')).toEqual({ [head.name]: 'copy', [layer.name]: 'quantize' });
+  expect(await decisionsFor('gptq')).toEqual({ [head.name]: 'quantize', [layer.name]: 'quantize' });
+});
+
+describe('what gptq says of layers that stay floats', () => {
+  const LAYERS = ['mlp.up_proj', 'mlp.down_proj'].flatMap((name) =>
+    ['0', '1'].map((block) => `model.layers.${block}.${name}`),
+  );
+  const file = writeSafetensors(
+    [...LAYERS, 'lm_head'].map((name) => weights(`${name}.weight`, 'BF16', [64, 64])),
+  );
+  const said = async (ignore: readonly string[]) => {
+    const options = { ...ONE, format: 'gptq', bits: 4, groupSize: 32, ignore } as const;
+    const { report } = await host.quantize(file, options);
+    return report.outputConfig.quantization as Readonly<Record<string, unknown>>;
+  };
+
+  // transformers knows only ends of names that it takes, and takes all layers of blocks if there are none.
+  it.each([
+    [[], undefined],
+    [['*.down_proj'], ['mlp.up_proj']],
+    [['model.layers.1.mlp.down_proj'], ['mlp.up_proj', 'model.layers.0.mlp.down_proj']],
+  ])('names those in blocks that are none: %j', async (ignore, taken) => {
+    const { modules_in_block_to_quantize: modules } = await said(ignore);
+    expect(modules).toEqual(taken && [taken]); // they are sorted
+  });
+
+  it('names all of them if they are in blocks that transformers does not know', async () => {
+    const other = writeSafetensors(
+      ['encoder.layer.0.dense', 'encoder.layer.1.dense', 'pooler.dense'].map((name) =>
+        weights(`${name}.weight`, 'BF16', [64, 64]),
+      ),
+    );
+    const { report } = await host.quantize(other, {
+      ...ONE,
+      format: 'gptq',
+      bits: 4,
+      groupSize: 32,
+    });
+    expect(report.outputConfig.quantization).toMatchObject({
+      block_name_to_quantize: '',
+      modules_in_block_to_quantize: [['dense', 'pooler.dense']],
+    });
+    expect(await said([])).not.toHaveProperty('block_name_to_quantize');
+  });
+});

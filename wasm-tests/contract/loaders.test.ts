@@ -98,3 +98,46 @@ describe('a convolution in a model of classes', () => {
     expect(warning?.tensors).toContain(name);
   });
 });
+
+describe('layouts of one program', () => {
+  const LAYER = weights('model.layers.0.mlp.up_proj.weight', 'F32', [64, 64]);
+  const EXPERT = weights('model.layers.0.mlp.experts.0.w1.weight', 'F32', [64, 64], 3);
+  const warningsOf = async (
+    type: string,
+    options: PlanOptions,
+    tensors: readonly Tensor[] = [LAYER],
+  ) => {
+    const config = JSON.stringify({ architectures: ['XForCausalLM'], model_type: type });
+    const folder = folderOf([...tensors, weights('norm.weight', 'F32', [64])], config);
+    const { warnings } = await host.quantize(folder, { ...options, threads: 1 });
+    return warnings.filter(({ code }) => code === 'not-loadable');
+  };
+  const GPTQ = { format: 'gptq', bits: 4, groupSize: 32 } as const;
+  const AWQ = { format: 'awq', bits: 4, groupSize: 32 } as const;
+  const NF4 = { scheme: 'NF4' } as const;
+  const MLX = { format: 'mlx', bits: 4, groupSize: 32 } as const;
+
+  // What was seen with transformers: docs/conformance.md.
+  it.each([
+    ['llama', []],
+    ['falcon', [GPTQ, AWQ, NF4]],
+    ['gpt_bigcode', [GPTQ, AWQ]],
+    ['starcoder2', [AWQ]],
+    ['bloom', [AWQ]],
+  ])('say which models of type %s do not load', async (type, faulty) => {
+    for (const options of [GPTQ, AWQ, NF4, MLX]) {
+      const found = await warningsOf(type, options);
+      const expected = (faulty as readonly PlanOptions[]).includes(options) ? 1 : 0;
+      expect(found, JSON.stringify(options)).toHaveLength(expected);
+      for (const { message } of found) expect(message).toContain(`"${type}"`);
+    }
+  });
+
+  it('name experts that transformers would have to stack', async () => {
+    for (const options of [GPTQ, AWQ, NF4]) {
+      const found = await warningsOf('mixtral', options, [LAYER, EXPERT]);
+      expect(found.map(({ tensors }) => tensors)).toEqual([[EXPERT.name]]);
+    }
+    expect(await warningsOf('mixtral', MLX, [LAYER, EXPERT])).toEqual([]);
+  });
+});

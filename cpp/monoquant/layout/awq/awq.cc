@@ -91,6 +91,7 @@ constexpr Layout kAwq = {
     .refuse = awq::refuse,
     .scale_type = awq::scale_type,
     .has_one_scheme = true,
+    .fault_of_loading = awq::fault_of_loading,
     .safetensors_format = "pt",
 };
 

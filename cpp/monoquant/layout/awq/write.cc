@@ -1,6 +1,7 @@
 #include "monoquant/layout/awq/write.h"
 
 #include <algorithm>
+#include <array>
 
 #include "monoquant/base/json_writer.h"
 #include "monoquant/base/text.h"
@@ -14,6 +15,11 @@ namespace {
 constexpr uint64_t kPacked = 8;
 /// Of inputs: kernels take no less.
 constexpr uint64_t kSmallestGroup = 32;
+
+/// Models whose activations have scales of their own in AWQ's files ("mlp.act.scales"). Source: AWQ_SCALES_MAPPINGS of
+/// transformers 5.23.
+constexpr std::array<std::string_view, 7> kScaledTypes = {
+    "bloom", "falcon", "gpt_bigcode", "gpt_neox", "gptj", "mpt", "starcoder2"};
 
 } // namespace
 
@@ -33,6 +39,11 @@ std::string_view fit(quant::Scheme &scheme, bool weights_only) {
 
 std::string refuse(const catalog::Tensor &tensor, const Stored &stored) {
   std::string why = refuse_all_but_linear(tensor, "AWQ");
+  // The second is Whisper's.
+  if (why.empty() &&
+      (tensor.kind == catalog::LayerKind::kHead || tensor.name == "proj_out.weight")) {
+    why = "loaders of AWQ take heads as floats only";
+  }
   if (why.empty() && (stored.columns % kSmallestGroup != 0 || stored.rows % kPacked != 0)) {
     why = concat("AWQ packs ", kPacked, " outputs at a time, with groups of ", kSmallestGroup,
                  " inputs or more, and it has ", stored.rows, " and ", stored.columns);
@@ -61,6 +72,20 @@ bool stores_inputs(const Stored & /*stored*/) { return false; }
 std::vector<Stream> input_streams(const catalog::Tensor & /*tensor*/,
                                   const StoredInput & /*input*/) {
   return {};
+}
+
+std::string fault_of_loading(const catalog::Catalog &catalog) {
+  std::string fault = fault_without_weights(catalog, "AWQ's");
+  const bool is_scaled = catalog.model && !catalog.model->architectures.empty() &&
+                         std::find(kScaledTypes.begin(), kScaledTypes.end(),
+                                   catalog.model->model_type) != kScaledTypes.end();
+  if (fault.empty() && is_scaled) {
+    fault =
+        concat("transformers divides activations of models of type \"", catalog.model->model_type,
+               "\" by scales that it looks for in AWQ's files, and nothing but AWQ's own method "
+               "makes these: it computes nonsense without. Choose another format.");
+  }
+  return fault;
 }
 
 /// Source: AutoAWQ's configuration, and what transformers and vLLM read of it. Loaders take a name that is to be left

@@ -211,6 +211,7 @@ constexpr Layout kBitsAndBytes = {
     .configuration = bitsandbytes::configuration,
     .needs = bitsandbytes::needs,
     .join = bitsandbytes::join,
+    .fault_of_loading = bitsandbytes::fault_of_loading,
 };
 
 } // namespace monoquant::layout

@@ -29,6 +29,7 @@ std::string arrange(const catalog::Tensor &tensor, Stored &stored);
 std::vector<Stream> streams(const catalog::Tensor &tensor, const Stored &stored);
 std::unique_ptr<RowCodec> make_codec(const Stored &stored);
 std::string configuration(const catalog::Catalog &catalog, std::span<const Described> tensors);
+std::string fault_of_loading(const catalog::Catalog &catalog);
 
 inline constexpr std::string_view kPartSuffixes[] = {".absmax",
                                                      ".quant_map",

@@ -1,5 +1,6 @@
 // How bitsandbytes' files are written. Source: QuantState.as_dict of bitsandbytes 0.50, and what transformers 5.23 saves.
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "monoquant/base/json_writer.h"
@@ -15,6 +16,12 @@ namespace {
 
 using catalog::Tensor;
 using quant::Codebook;
+
+/// Models whose layers are of a class of their own, which does not become one with codes, or that compute with their
+/// weights themselves. Source: loading tiny random
+/// models with transformers 5.23 (docs/conformance.md).
+constexpr std::array<std::string_view, 4> kFaultyTypes = {"falcon", "falcon_mamba", "mamba",
+                                                          "mamba2"};
 
 bool is_four_bits(const quant::Scheme &scheme) {
   return scheme.codebook == Codebook::kNf4 || scheme.codebook == Codebook::kFp4;
@@ -170,6 +177,16 @@ std::string configuration(const catalog::Catalog &catalog, std::span<const Descr
   json.member("llm_int8_skip_modules", skipped);
   json.end();
   return json.take();
+}
+
+std::string fault_of_loading(const catalog::Catalog &catalog) {
+  const bool is_faulty = catalog.model && !catalog.model->architectures.empty() &&
+                         std::find(kFaultyTypes.begin(), kFaultyTypes.end(),
+                                   catalog.model->model_type) != kFaultyTypes.end();
+  return is_faulty
+             ? concat("transformers 5.23 cannot load bitsandbytes' codes of models of type \"",
+                      catalog.model->model_type, "\". 16 bits load there.")
+             : std::string();
 }
 
 } // namespace monoquant::layout::bitsandbytes

@@ -282,6 +282,7 @@ constexpr Layout kGptq = {
     .refuse = gptq::refuse,
     .scale_type = gptq::scale_type,
     .has_one_scheme = true,
+    .fault_of_loading = gptq::fault_of_loading,
     .safetensors_format = "pt",
 };
 

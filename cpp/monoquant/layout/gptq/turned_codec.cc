@@ -171,6 +171,13 @@ std::string refuse_all_but_linear(const catalog::Tensor &tensor, std::string_vie
              : concat("loaders of ", format, " take weights of Linear layers only");
 }
 
+std::string fault_without_weights(const catalog::Catalog &catalog, std::string_view format) {
+  return layout::fault_of_loading(catalog, true).empty()
+             ? std::string()
+             : concat("transformers 5.23 cannot load ", format, " codes of models of type \"",
+                      catalog.model->model_type, "\". Other programs may; 16 bits load there.");
+}
+
 std::vector<std::string> modules_left_alone(const catalog::Catalog &catalog,
                                             std::span<const Described> tensors) {
   std::set<std::string> names;

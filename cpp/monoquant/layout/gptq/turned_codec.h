@@ -30,6 +30,10 @@ template <typename T> std::string bytes_of(std::span<const T> values) {
 /// Why no loader of these formats takes the tensor; "" where they do.
 std::string refuse_all_but_linear(const catalog::Tensor &tensor, std::string_view format);
 
+/// Why transformers does not load models of this type from codes whose layers have no parameter `weight`, as a sentence;
+/// "" if it does.
+std::string fault_without_weights(const catalog::Catalog &catalog, std::string_view format);
+
 /// The modules of Linear layers that stay floats, as loaders may call them, sorted.
 std::vector<std::string> modules_left_alone(const catalog::Catalog &catalog,
                                             std::span<const Described> tensors);

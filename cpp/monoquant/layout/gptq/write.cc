@@ -1,11 +1,14 @@
 #include "monoquant/layout/gptq/write.h"
 
 #include <algorithm>
+#include <array>
+#include <set>
 
 #include "monoquant/base/json_writer.h"
 #include "monoquant/base/text.h"
 #include "monoquant/layout/gptq/gptq.h"
 #include "monoquant/layout/gptq/turned_codec.h"
+#include "monoquant/layout/loaders.h"
 #include "monoquant/layout/packed_codes.h"
 
 namespace monoquant::layout::gptq {
@@ -32,6 +35,103 @@ std::string exclusion(std::string_view module) {
 bool is_head(std::string_view module) {
   return module == "lm_head" || module.ends_with(".lm_head");
 }
+
+/// Where blocks begin that transformers finds by itself. Source: BLOCK_PATTERNS of optimum 2.3, of whole models.
+constexpr std::array<std::string_view, 5> kKnownBlocks = {"transformer.h.", "model.decoder.layers.",
+                                                          "gpt_neox.layers.", "model.layers.",
+                                                          "model.language_model.layers."};
+
+bool is_in(std::string_view module, std::string_view blocks) {
+  return module.starts_with(blocks) && module.size() > blocks.size() &&
+         module[blocks.size()] >= '0' && module[blocks.size()] <= '9';
+}
+
+/// The name of a module within its block: what follows the first component that is a number ("mlp.up_proj" of
+/// "model.layers.3.mlp.up_proj"). Empty for a module of no block.
+std::string_view name_in_block(std::string_view module) {
+  for (size_t begin = 0; begin < module.size();) {
+    const size_t end = std::min(module.find('.', begin), module.size());
+    const std::string_view part = module.substr(begin, end - begin);
+    if (!part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos) {
+      return module.substr(std::min(end + 1, module.size()));
+    }
+    begin = end + 1;
+  }
+  return {};
+}
+
+/// What transformers (optimum), which knows no `dynamic`, has to be told: by itself it takes every Linear layer of
+/// blocks that it knows, and no other one.
+class Taken {
+public:
+  Taken(const catalog::Catalog &catalog, const std::set<std::string> &quantized,
+        std::span<const std::string> left_alone) {
+    are_blocks_known_ =
+        std::any_of(kKnownBlocks.begin(), kKnownBlocks.end(), [&](std::string_view blocks) {
+          return std::all_of(quantized.begin(), quantized.end(),
+                             [&](const std::string &module) { return is_in(module, blocks); });
+        });
+    const bool are_all = are_blocks_known_ && std::none_of(left_alone.begin(), left_alone.end(),
+                                                           [](const std::string &module) {
+                                                             return !name_in_block(module).empty();
+                                                           });
+    if (are_all) {
+      return;
+    }
+    std::set<std::string> names;
+    for (const std::string &module : quantized) {
+      const std::string_view name = name_in_block(module);
+      const bool is_clear = !name.empty() && std::none_of(left_alone.begin(), left_alone.end(),
+                                                          [&](const std::string &other) {
+                                                            return other.ends_with(name);
+                                                          });
+      if (is_clear) {
+        names.emplace(name);
+      } else {
+        names.merge(whole_names(catalog, module));
+      }
+    }
+    ends_.assign(names.begin(), names.end());
+  }
+
+  /// Of names that begin with "", it takes those with these ends.
+  void write(JsonWriter &json) const {
+    if (!are_blocks_known_) {
+      json.member("block_name_to_quantize", "");
+    }
+    if (!ends_.empty()) {
+      json.key("modules_in_block_to_quantize").row(ends_);
+    }
+  }
+
+private:
+  static std::set<std::string> whole_names(const catalog::Catalog &catalog,
+                                           const std::string &module) {
+    const std::vector<std::string> names = names_on_loading(catalog, module);
+    return {names.begin(), names.end()};
+  }
+
+  bool are_blocks_known_ = false;
+  std::vector<std::string> ends_; // empty: all
+};
+
+/// Models that see or hear. Source: `main_input_name` of their classes in transformers 5.23.
+constexpr std::array<std::string_view, 16> kSenses = {"audio-spectrogram-transformer",
+                                                      "beit",
+                                                      "convnext",
+                                                      "convnextv2",
+                                                      "deit",
+                                                      "dinov2",
+                                                      "dinov3_vit",
+                                                      "hubert",
+                                                      "mobilenet_v2",
+                                                      "resnet",
+                                                      "segformer",
+                                                      "swin",
+                                                      "vit",
+                                                      "wav2vec2",
+                                                      "wavlm",
+                                                      "whisper"};
 
 } // namespace
 
@@ -98,19 +198,36 @@ std::vector<Stream> input_streams(const catalog::Tensor & /*tensor*/,
   return {};
 }
 
-/// Source: GPTQModel's QuantizeConfig and vLLM's GPTQConfig.
+std::string fault_of_loading(const catalog::Catalog &catalog) {
+  std::string fault = fault_without_weights(catalog, "GPTQ's");
+  const bool is_sense =
+      catalog.model && !catalog.model->architectures.empty() &&
+      std::find(kSenses.begin(), kSenses.end(), catalog.model->model_type) != kSenses.end();
+  if (fault.empty() && is_sense) {
+    fault =
+        concat("transformers loads GPTQ's codes of models of text only, and \"",
+               catalog.model->model_type, "\" is none. Other programs may; 16 bits load there.");
+  }
+  return fault;
+}
+
+/// Source: GPTQModel's QuantizeConfig, vLLM's GPTQConfig, and what optimum takes of transformers' GPTQConfig.
 std::string configuration(const catalog::Catalog &catalog, std::span<const Described> tensors) {
   const Stored *stored = nullptr;
   bool has_head = false;
+  std::set<std::string> quantized;
   for (size_t i = 0; i < tensors.size(); ++i) {
     if (tensors[i].stored != nullptr) {
       stored = tensors[i].stored;
-      has_head = has_head || is_head(catalog::module_name(catalog.tensors[i].name));
+      const std::string_view module = catalog::module_name(catalog.tensors[i].name);
+      quantized.emplace(module);
+      has_head = has_head || is_head(module);
     }
   }
   const quant::Scheme &scheme = stored->scheme;
+  const std::vector<std::string> left_alone = modules_left_alone(catalog, tensors);
   std::vector<std::string> excluded;
-  for (const std::string &module : modules_left_alone(catalog, tensors)) {
+  for (const std::string &module : left_alone) {
     if (has_head || !is_head(module)) {
       excluded.push_back(exclusion(module));
     }
@@ -132,6 +249,7 @@ std::string configuration(const catalog::Catalog &catalog, std::span<const Descr
     }
     json.end();
   }
+  Taken(catalog, quantized, left_alone).write(json);
   json.member("checkpoint_format", "gptq");
   json.member("pack_dtype", "int32");
   json.member("true_sequential", true);

@@ -14,6 +14,7 @@ namespace monoquant::layout::gptq {
 
 std::string_view fit(quant::Scheme &scheme, bool weights_only);
 std::string refuse(const catalog::Tensor &tensor, const Stored &stored);
+std::string fault_of_loading(const catalog::Catalog &catalog);
 Dtype scale_type(Dtype weights, std::optional<Dtype> wanted);
 std::vector<Stream> streams(const catalog::Tensor &tensor, const Stored &stored);
 std::unique_ptr<RowCodec> make_codec(const Stored &stored);
