@@ -3,11 +3,14 @@
  * It exists as the one place that says how the site is built and which headers it is served with.
  * The built page has no inline script and may talk to nobody but where it came from.
  */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig, type Plugin } from 'vite';
+import { siteLinks } from './scripts/site-links.mjs';
 
 const ROOT = import.meta.dirname;
 const PAGE = join(ROOT, 'web/page');
+const MANIFEST = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 
 /** 'wasm-unsafe-eval' lets WebAssembly compile, and nothing else. */
 const PAGE_POLICY = [
@@ -33,6 +36,20 @@ const NETWORK_POLICY = [
 ].join('; ');
 const NETWORK = 'network/';
 
+/**
+ * Of the frame that is made when somebody wants to talk to a language model: what runs it makes its workers from code of
+ * its own, which has no address. It reaches nothing but this site.
+ */
+const TALK_POLICY = [
+  "default-src 'none'",
+  "script-src 'self' blob: 'wasm-unsafe-eval'",
+  'worker-src blob:',
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+const TALK = 'talk/';
+
 /** With these, the engine may have threads on shared memory. */
 const ISOLATION = {
   'Cross-Origin-Opener-Policy': 'same-origin',
@@ -49,6 +66,8 @@ const HEADERS = {
 const PAGE_HEADERS = { 'Content-Security-Policy': `${PAGE_POLICY}; frame-ancestors 'none'` };
 const NETWORK_HEADERS = { 'Content-Security-Policy': `${NETWORK_POLICY}; frame-ancestors 'self'` };
 
+const TALK_HEADERS = { 'Content-Security-Policy': `${TALK_POLICY}; frame-ancestors 'self'` };
+
 /** Names of files in assets/ change with their content. */
 const FOR_EVER = { 'Cache-Control': 'public, max-age=31536000, immutable' };
 
@@ -60,6 +79,7 @@ const RULES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   '/service-worker.js': PAGE_HEADERS,
   '/assets/*': { ...PAGE_HEADERS, ...FOR_EVER },
   [`/${NETWORK}*`]: NETWORK_HEADERS,
+  [`/${TALK}*`]: TALK_HEADERS,
 };
 
 const SERVICE_WORKER = 'service-worker';
@@ -72,7 +92,11 @@ export default defineConfig({
   },
   plugins: [contentSecurityPolicy(), sharedPicture(), headersFile(), offlineFiles()],
   // Known to the page and to its service worker, which share no code.
-  define: { __SITE_CACHE__: '"monoquant"', __ISOLATE_MARK__: '"isolate"' },
+  define: {
+    __SITE_CACHE__: '"monoquant"',
+    __ISOLATE_MARK__: '"isolate"',
+    __LINKS__: JSON.stringify(siteLinks(MANIFEST, process.env.MONOQUANT_SOURCE_URL)),
+  },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   worker: {
     format: 'es',
@@ -95,6 +119,7 @@ export default defineConfig({
       input: {
         index: join(PAGE, 'index.html'),
         network: join(PAGE, NETWORK, 'index.html'),
+        talk: join(PAGE, TALK, 'index.html'),
         [SERVICE_WORKER]: join(PAGE, 'service-worker.ts'),
       },
       output: {
@@ -137,12 +162,17 @@ function contentSecurityPolicy(): Plugin {
         tag: 'meta',
         attrs: {
           'http-equiv': 'Content-Security-Policy',
-          content: path.startsWith(`/${NETWORK}`) ? NETWORK_POLICY : PAGE_POLICY,
+          content: policyOf(path),
         },
         injectTo: 'head-prepend',
       },
     ],
   };
+}
+
+function policyOf(path: string): string {
+  if (path.startsWith(`/${NETWORK}`)) return NETWORK_POLICY;
+  return path.startsWith(`/${TALK}`) ? TALK_POLICY : PAGE_POLICY;
 }
 
 /** Those who show links want whole addresses of pictures, and only the host knows its own. */

@@ -22,12 +22,15 @@ if (isMain(import.meta)) await runMain(main);
 async function main() {
   const { values } = parseArgs({ options: { release: { type: 'boolean' } } });
   const compiled = readComponents(join(ROOT, 'dist'), 'wasm');
-  const bundled = readComponents(join(ROOT, 'dist'), 'ts', 'site');
+  const inBundles = readComponents(join(ROOT, 'dist'), 'ts', 'site');
+  const bundled = inBundles.filter(({ purl }) => purl.startsWith('pkg:npm/'));
+  // What came compiled within one of them is pinned with it.
+  const within = inBundles.filter((each) => !bundled.includes(each));
   /** @type {Pins} */
   const pins = JSON.parse(readFileSync(join(ROOT, 'third_party/pinned.json'), 'utf8'));
   const strays = compiled.map((each) => straying(each, pins)).filter((each) => each !== undefined);
   if (values.release && strays.length > 0) throw new BuildError(strays.join('\n'));
-  const bom = await billOfMaterials(compiled, bundled);
+  const bom = await billOfMaterials([...compiled, ...within], bundled);
   writeFileSync(join(ROOT, 'dist/bom.cdx.json'), `${JSON.stringify(bom, undefined, 2)}\n`);
 }
 

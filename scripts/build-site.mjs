@@ -8,6 +8,7 @@ import {
   distinct,
   noticesText,
   readComponents,
+  withinWllama,
   writeComponents,
 } from './components.mjs';
 import { step } from './progress.mjs';
@@ -30,7 +31,9 @@ export async function buildSite(root, dist) {
       configFile: join(root, 'vite.config.ts'),
       logLevel: 'warn',
       customLogger: logger,
-      plugins: [bundledComponents(root, (own) => noticesFile(dist, own))],
+      plugins: [
+        bundledComponents(root, (own) => noticesFile(dist, [...own, ...withinWllama(root)])),
+      ],
       resolve: { alias: { monoquant: join(dist, 'browser', 'index.js') } },
       build: { outDir: join(dist, 'site') },
     });

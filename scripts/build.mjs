@@ -51,7 +51,13 @@ const PARTS = {
     build: buildTypescript,
   },
   site: {
-    inputs: ['web/page', 'vite.config.ts', ...['build-site', 'components'].map(script)],
+    inputs: [
+      'web/page',
+      'vite.config.ts',
+      ...['build-site', 'components', 'site-links'].map(script),
+    ]
+      .concat(['digits', 'digits_test'].map((name) => `examples/${name}.safetensors`))
+      .concat(['package.json', 'package-lock.json', 'third_party/notices']),
     parts: ['wasm', 'ts'],
     outputs: ['site', componentsFile('site')],
     build: buildSite,

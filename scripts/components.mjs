@@ -71,6 +71,25 @@ export function bundledPackages(root, modules) {
   return [...names].sort().map((name) => packageComponent(join(root, 'node_modules', name)));
 }
 
+/** @param {string} root @returns {Component[]} what the package that runs language models holds of others */
+export function withinWllama(root) {
+  const folder = join(root, 'node_modules/@wllama/wllama');
+  const code = readFileSync(join(folder, 'src/workers-code/generated.ts'), 'utf8');
+  const version = /LIBLLAMA_VERSION = '([^']+)'/.exec(code)?.[1];
+  if (version === undefined) throw new BuildError('wllama does not say which llama.cpp it holds.');
+  return [
+    packageComponent(join(root, 'node_modules/@huggingface/jinja')),
+    {
+      name: 'llama.cpp',
+      version,
+      license: 'MIT',
+      url: 'https://github.com/ggml-org/llama.cpp',
+      purl: `pkg:github/ggml-org/llama.cpp@${version.split('-')[0]}`,
+      notice: noticeOf(join(root, 'third_party/notices/llama.cpp.txt')),
+    },
+  ];
+}
+
 /**
  * @param {string} folder of an installed package
  * @returns {Component}

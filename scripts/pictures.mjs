@@ -1,8 +1,8 @@
-// Takes the pictures of the page: ten states of it for docs/pictures, and the one that links to it show.
+// Takes the pictures of the page: its states for docs/pictures, and the one that links to it show.
 // Why: what a page looks like is looked at before it is read about, and pictures that are taken by hand grow old.
 // Always: of the site that was built last, with a model that is made here from a fixed seed.
 //
-// node scripts/pictures.mjs [--only NAME]
+// node scripts/pictures.mjs [--only NAME] [--talk FOLDER]     talks to the model in the folder, too
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -167,6 +167,28 @@ const STATES = {
   },
 };
 
+/** A digit that two bits get wrong. @param {Page} page */
+async function draw(page) {
+  await page.getByRole('button', { name: 'Draw a digit' }).click();
+  await page.getByRole('slider').fill('2');
+  await page.getByRole('checkbox', { name: /^the first and the last/ }).check();
+  await page.getByRole('button', { name: /^Show an image that only float gets right/ }).click();
+  await page.mouse.move(0, 0);
+}
+
+/** @param {Page} page @param {string} folder */
+async function talk(page, folder) {
+  await page.locator('.drop input[type=file]').nth(1).setInputFiles(folder);
+  await page.getByRole('button', { name: 'Make both and start' }).click();
+  await page.getByRole('button', { name: 'Ask both' }).click({ timeout: 300_000 });
+  await page
+    .getByText(/ a second$/)
+    .nth(1)
+    .waitFor({ timeout: 600_000 });
+  await page.locator('.talk').evaluate((card) => card.scrollIntoView({ block: 'center' }));
+  await page.mouse.move(0, 0);
+}
+
 /** @param {import('playwright').BrowserContext} context @param {string} url */
 async function visit(context, url) {
   const page = await context.newPage();
@@ -176,7 +198,7 @@ async function visit(context, url) {
 }
 
 async function main() {
-  const { values } = parseArgs({ options: { only: { type: 'string' } } });
+  const { values } = parseArgs({ options: { only: { type: 'string' }, talk: { type: 'string' } } });
   const folder = mkdtempSync(join(tmpdir(), 'monoquant-pictures-'));
   const model = join(folder, 'llama-mini.safetensors');
   const server = await preview({
@@ -207,6 +229,20 @@ async function main() {
     await open(phone, model);
     await run(phone);
     await phone.screenshot({ path: join(PICTURES, 'phone.png') });
+    if (values.talk !== undefined) {
+      const talking = await visit(
+        await browser.newContext({ viewport: { width: 1280, height: 720 } }),
+        url,
+      );
+      await talk(talking, values.talk);
+      await talking.screenshot({ path: join(PICTURES, 'talk.png') });
+    }
+    const digits = await visit(
+      await browser.newContext({ viewport: { width: 1280, height: 720 } }),
+      url,
+    );
+    await draw(digits);
+    await digits.screenshot({ path: join(PICTURES, 'digits.png') });
     const shared = await visit(
       await browser.newContext({ viewport: { width: 1200, height: 630 } }),
       url,

@@ -96,6 +96,9 @@ describe.each([320, 1280, 3840])('%d pixels', (width) => {
     await isSound(visitor, 'cancelled');
 
     await visitor.tryExample();
+    await page.getByText('Size against quality', { exact: true }).click();
+    await page.getByLabel('Size of the output').press('ArrowRight');
+    await isSound(visitor, 'size against quality');
     await visitor.choose('INT4');
     await visitor.quantize();
     const done = visitor.card('What came out');
@@ -133,6 +136,35 @@ describe.each([320, 1280, 3840])('%d pixels', (width) => {
       await page.getByRole('radio', { name: activity }).check();
       await isSound(visitor, activity);
     }
+  });
+});
+
+describe.each([320, 3840])('a classifier in %d pixels', (width) => {
+  it.each(['light', 'dark'] as const)('%s', async (colours) => {
+    const visitor = await visit({ width, colours });
+    const { page } = visitor;
+    await page.getByRole('button', { name: 'Draw a digit' }).click();
+    await visitor.opened('digits.safetensors');
+    await page.getByRole('slider').fill('2');
+    await page.getByRole('checkbox', { name: /^the first and the last layer/ }).check();
+    const lost = page.getByRole('button', { name: /^Show an image that only float gets right/ });
+    await lost.click({ timeout: 120_000 });
+    await isSound(visitor, 'answers of a classifier');
+  });
+});
+
+describe.each([320, 1280])('a conversation in %d pixels', (width) => {
+  it.each(['light', 'dark'] as const)('%s', async (colours) => {
+    const visitor = await visit({ width, colours });
+    const { page } = visitor;
+    const files = page.locator('.drop input[type=file]').nth(1);
+    await files.setInputFiles(join(FIXTURES, 'llama_cpp/llama'));
+    await page.getByRole('button', { name: 'Make both and start' }).waitFor();
+    await isSound(visitor, 'an offer to talk');
+    await page.getByRole('button', { name: 'Make both and start' }).click();
+    await page.getByRole('button', { name: 'Ask both' }).click();
+    await expect.poll(() => page.getByText(/^\d+ tokens, /).count(), { timeout: 60_000 }).toBe(2);
+    await isSound(visitor, 'answers of a language model');
   });
 });
 

@@ -6,7 +6,8 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { open, type PlanOptions } from '#package/node';
-import { type Usage, usagesOf } from '../../web/page/use.js';
+import type { Usage } from '../../js/words/usage.js';
+import { usagesOf } from '../../web/page/use.js';
 import { Folder, monoquant } from '../support/cli.js';
 import { weights } from '../support/models.js';
 
@@ -24,6 +25,8 @@ const CASES: readonly (readonly [what: string, output: string, options: PlanOpti
   ['INT8 with zero points', 'asym8.pt', { bits: 8, scheme: 'asymmetric' }],
   ['INT4', 'int4.safetensors', { bits: 4, groupSize: 32 }],
   ['INT4 with zero points', 'asym4.pt', { bits: 4, scheme: 'asymmetric' }],
+  ['3 bits', 'int3.safetensors', { bits: 3 }],
+  ['7 bits with zero points', 'asym7.safetensors', { bits: 7, scheme: 'asymmetric' }],
   ['weights alone', 'weights.safetensors', { bits: 8, mode: 'weights-only' }],
   [
     'several widths',
@@ -47,10 +50,9 @@ async function made(output: string, options: PlanOptions): Promise<readonly Usag
     output: folder.at(output),
     force: true,
   });
-  const { catalog } = handle;
   await handle.close();
   const name = 'model.safetensors';
-  return usagesOf({ report, model: { name, catalog, config: undefined }, file: output });
+  return usagesOf({ report, model: { name, config: undefined }, file: output });
 }
 
 function python(program: string) {

@@ -41,6 +41,7 @@ export interface SavedFile {
 export type Preset = 'INT8' | 'INT4' | 'FP16';
 /** As the cards of the page are called. */
 export type Card =
+  | 'Draw a digit'
   | 'Choose'
   | 'Result'
   | 'The model'

@@ -31,7 +31,8 @@ export function App({ workbench }: ViewProps) {
         {!isOpen && (
           <p class="lead">
             INT8, INT4 or 16-bit floats from any PyTorch or safetensors checkpoint, ready for vLLM,
-            transformers and PyTorch. It runs on this device: nothing is uploaded.
+            transformers and PyTorch. It runs on this device: nothing is uploaded. Turn your network
+            off and try.
           </p>
         )}
         {!isOpen && <DropZone workbench={workbench} />}
@@ -40,12 +41,17 @@ export function App({ workbench }: ViewProps) {
       </main>
       <footer>
         <p>
-          No upload, no account, no tracking: after loading, this page talks to nobody, but for
-          reading a model whose URL you open. Turn your network off and try. Pickle files are read,
-          never run.
+          No upload, no account, no tracking. After loading, this page asks for nothing but a model
+          whose URL you open, and its own files for an example or a conversation that you start.
+          Pickle files are read, never run.
         </p>
         <p>
           monoquant {version()}, also as a command: <code>npx monoquant quantize MODEL</code> ·{' '}
+          {__LINKS__.map(({ title, url }) => (
+            <span key={title}>
+              <a href={url}>{title}</a> ·{' '}
+            </span>
+          ))}
           <a href="./third-party.txt">Notices for code of others</a>
         </p>
       </footer>

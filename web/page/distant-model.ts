@@ -4,14 +4,13 @@
  */
 import { MonoquantError, type ReadableFile } from 'monoquant';
 import { commandOf } from './command.js';
+import { openFrame } from './frame.js';
 import type { FoundModel, NetworkCalls, NetworkReply, NetworkRequest } from './network/protocol.js';
 import { isSettled } from './offline.js';
 import type { GivenModel } from './open-model.js';
 
 /** How long the service worker is waited for. */
 const SETTLED_MS = 30_000;
-/** However slow a host of static files is. */
-const START_MS = 20_000;
 
 /** Throws in words; then nothing of it is left. */
 export async function openDistantModel(url: string): Promise<GivenModel> {
@@ -62,24 +61,11 @@ class Network {
   }
 
   static async start(url: string): Promise<Network> {
-    const frame = document.createElement('iframe');
-    frame.title = 'Reads the model behind the URL';
-    frame.hidden = true;
-    frame.src = './network/index.html';
-    const { port1, port2 } = new MessageChannel();
-    try {
-      await new Promise<void>((resolve, reject) => {
-        const fail = () => reject(new Error('A part of this page did not arrive. Load it again.'));
-        setTimeout(fail, START_MS);
-        port1.onmessage = () => resolve();
-        frame.onload = () => frame.contentWindow?.postMessage(null, location.origin, [port2]);
-        document.body.append(frame);
-      });
-    } catch (error) {
-      frame.remove();
-      throw error;
-    }
-    return new Network(url, frame, port1);
+    const { frame, port } = await openFrame(
+      './network/index.html',
+      'Reads the model behind the URL',
+    );
+    return new Network(url, frame, port);
   }
 
   async ask<Kind extends keyof NetworkCalls>(

@@ -2,8 +2,8 @@
  * What a run would make of the model: planned anew with every choice, and for the other precisions when there is time.
  * It exists apart because plans take a while, and choices go on meanwhile: the latest one counts.
  */
-import { effect, type ReadonlySignal, signal } from '@preact/signals';
-import { type Bits, type Plan, withChanges } from 'monoquant';
+import { batch, effect, type ReadonlySignal, signal } from '@preact/signals';
+import { type Bits, type Plan, type PlannedTensor, withChanges } from 'monoquant';
 import type { Choice } from './choice.js';
 import { type Fault, faultOf } from './fault.js';
 import type { OpenModel } from './open-model.js';
@@ -22,6 +22,8 @@ const MOST_FOR_SIZES = 4000;
 
 export class Forecasting {
   readonly forecast = signal<Forecast>({});
+  /** Of the plan of the forecast; those of large models follow it, since all views of a plan at once take long. */
+  readonly planned = signal<readonly PlannedTensor[]>([]);
   readonly presetBytes = signal<ReadonlyMap<Bits, number>>(new Map());
   readonly #model: ReadonlySignal<OpenModel | undefined>;
   readonly #options: ReadonlySignal<Choice>;
@@ -44,6 +46,7 @@ export class Forecasting {
   /** It was about another model. */
   forget(): void {
     this.forecast.value = {};
+    this.planned.value = [];
     this.presetBytes.value = new Map();
   }
 
@@ -67,7 +70,14 @@ export class Forecasting {
     try {
       const plan = await model?.handle.plan(options);
       if (model === this.#model.peek() && plan !== undefined) {
-        this.forecast.value = { plan, of: options };
+        const isSmall = plan.tensors.length <= MOST_FOR_SIZES;
+        batch(() => {
+          this.forecast.value = { plan, of: options };
+          if (isSmall) this.planned.value = plan.tensors;
+        });
+        if (isSmall) return;
+        await nextTask();
+        if (plan === this.forecast.peek().plan) this.planned.value = plan.tensors;
       }
     } catch (error) {
       if (model !== this.#model.peek()) return;
@@ -92,4 +102,9 @@ export class Forecasting {
     }
     if (isHere()) this.presetBytes.value = sizes;
   }
+}
+
+/** In between, the page answers. Tabs that nobody sees have no frames, but timers. */
+function nextTask(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
 }

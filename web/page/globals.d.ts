@@ -21,6 +21,8 @@ interface Window {
   };
 }
 
+/** To the source, the documents and the package, where the build knows them. */
+declare const __LINKS__: readonly { readonly title: string; readonly url: string }[];
 /** The cache in which the site is kept. */
 declare const __SITE_CACHE__: string;
 /** An entry of that cache which stands for the visitor's wish for isolation; no such file is served. */

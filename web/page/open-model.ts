@@ -27,6 +27,8 @@ export interface OpenModel extends ModelName {
   readonly beside: readonly File[];
   /** Those of them that are weights themselves: nobody should think that they were read. */
   readonly notOpened: readonly string[];
+  /** Whether it is the demonstration's: then that begins at once. */
+  readonly isSample?: boolean;
   /** Lets go of what it is read with, after its handle. */
   readonly release?: () => void;
 }

@@ -16,7 +16,7 @@ import { commandOf, outputName } from './command.js';
 import { isAborted } from './fault.js';
 import type { OpenModel } from './open-model.js';
 import { asFileName, freeName, labelOf, type Request } from './runs.js';
-import { type Saved, saveBlob, saveFolder } from './save.js';
+import { download, type Saved, saveBlob, saveFolder } from './save.js';
 import { Work } from './work.js';
 
 /** What was saved last. */
@@ -157,6 +157,24 @@ export class Outcome {
     } catch (error) {
       if (isAborted(error)) return undefined;
       throw error;
+    }
+  }
+
+  /** As a page that needs nothing else: the file that `--report NAME.html` writes. */
+  async saveReport(): Promise<void> {
+    try {
+      await this.saving.run(async () => {
+        const { reportPage } = await import('./report-page.js');
+        const { report, model, request } = this;
+        const [name, command] = [this.name.peek(), this.command.peek()];
+        const { task } = request;
+        download(
+          reportPage({ report, model, task, name, command }),
+          name.replace(/\.\w+$/, '-report.html'),
+        );
+      });
+    } catch {
+      // The work has kept what went wrong.
     }
   }
 

@@ -50,7 +50,15 @@ export function labelOf(task: Task, configuration: Configuration): string {
   if (task === 'convert') return `Copy as .${configuration.container}`;
   if (task === 'dequantize') return `Floats as .${configuration.container}`;
   const { bits, floatType, overrides, groupSize, strategy, scheme, mode } = configuration;
-  const { format, codes } = configuration;
+  const { format, codes, budget } = configuration;
+  if (budget !== null) {
+    const layout = isGgufFormat(format)
+      ? 'GGUF '
+      : format === 'compressed-tensors'
+        ? ''
+        : `${format} `;
+    return `${layout}${budget} mixed`;
+  }
   if (isGgufFormat(format)) return `GGUF ${format}`;
   if (bits === 16) return FLOATS[floatType] ?? floatType;
   const words = [

@@ -39,8 +39,13 @@ scope.addEventListener('fetch', (event) => {
   if (isOurs) (event as RequestEvent).respondWith(answer(request));
 });
 
-/** What not every visitor needs is kept when it is loaded: threads in isolated pages, zstd for compressed models. */
-const LATER = /monoquant-(mt|zstd)/;
+/**
+ * What not every visitor needs is kept when it is loaded: threads in isolated pages, zstd for compressed models, the
+ * files of the example, what runs language models.
+ */
+const LATER = /monoquant-(mt|zstd)|\/digits[-_].*\.safetensors$|\/(talk|wllama)-/;
+/** It is the one file whose content can change under its name: kept for this version of the site only. */
+const TALK_PAGE = 'talk/index.html';
 
 async function keepFiles(): Promise<void> {
   const cache = await caches.open(__SITE_CACHE__);
@@ -99,7 +104,7 @@ async function kept(request: Request, cache: Cache): Promise<Response> {
   const found = await cache.match(request, { ignoreSearch: true });
   if (found !== undefined) return found;
   const response = await fetch(request);
-  const isFile = FILES.some((file) => urlOf(file) === request.url);
+  const isFile = [...FILES, TALK_PAGE].some((file) => urlOf(file) === request.url);
   if (isFile && response.ok) await cache.put(request, response.clone());
   return response;
 }

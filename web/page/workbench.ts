@@ -32,6 +32,7 @@ import { Outcome } from './outcome.js';
 import { overrideChanges, overridesOf } from './overrides.js';
 import { type Question, Questions } from './questions.js';
 import { type CalibrationData, isSameRequest, type Request } from './runs.js';
+import { Weighing } from './weighing.js';
 import { Work } from './work.js';
 
 /** What is done with a model: something is written, it is compared with another, or it is only looked at. */
@@ -56,6 +57,7 @@ export class Workbench {
   readonly making = signal<Request | undefined>(undefined);
   readonly activity = signal<Activity>('quantize');
   readonly comparing = new Comparing();
+  readonly weighing = new Weighing();
   readonly questions = new Questions();
   /** Two models that came together. */
   readonly pair = signal<readonly [File, File] | undefined>(undefined);
@@ -97,7 +99,7 @@ export class Workbench {
   readonly presetBytes = this.#forecasting.presetBytes;
   /** Of the plan, by name. */
   readonly planned = computed<ReadonlyMap<string, PlannedTensor>>(
-    () => new Map(this.forecast.value.plan?.tensors.map((tensor) => [tensor.name, tensor])),
+    () => new Map(this.#forecasting.planned.value.map((tensor) => [tensor.name, tensor])),
   );
   #turn = 0;
 
@@ -116,6 +118,14 @@ export class Workbench {
 
   openExample(): Promise<void> {
     return this.openFiles([exampleModel()]);
+  }
+
+  /** The classifier that answers what somebody draws. It is fetched from this site. */
+  openDigits(): Promise<void> {
+    return this.#open('digits.safetensors', async () => {
+      const { digitsModel } = await import('./digits/sample.js');
+      return { ...(await givenModel([await digitsModel()])), isSample: true };
+    });
   }
 
   /** Opens a model; the one before stays where this one cannot be opened. */
@@ -195,6 +205,7 @@ export class Workbench {
     this.quantizing.forget();
     this.calibrating.forget();
     this.comparing.forget();
+    this.weighing.forget();
     const [before, runs] = [this.model.peek(), this.runs.peek()];
     const isOther = before?.source !== model.source;
     batch(() => {
@@ -274,6 +285,14 @@ export class Workbench {
   change(changes: Changes): void {
     const { calibration, ...choice } = withChanges(this.options.peek(), changes);
     this.choice.value = choice;
+  }
+
+  /** Size against loss, unless it is known or under way. */
+  async weigh(): Promise<void> {
+    const model = this.model.peek();
+    const { work, curve } = this.weighing;
+    if (model === undefined || work.isRunning.peek() || curve.peek() !== undefined) return;
+    await this.weighing.run(model, this.options.peek());
   }
 
   /** Bits for tensors by themselves; undefined: as all others. */

@@ -41,7 +41,16 @@ const LEAST_SHARE = 0.08;
 /** Less of the model in layers is no model of layers. */
 const LEAST_IN_LAYERS = 0.4;
 
+/** Several views ask for those of the same model. */
+const known = new WeakMap<readonly Sized[], Stacks>();
+
 export function stacksOf(tensors: readonly Sized[]): Stacks {
+  const stacks = known.get(tensors) ?? foundIn(tensors);
+  known.set(tensors, stacks);
+  return stacks;
+}
+
+function foundIn(tensors: readonly Sized[]): Stacks {
   const total = tensors.reduce((sum, { bytes }) => sum + bytes, 0);
   const found = new Map<string, Found>();
   const others: number[] = [];

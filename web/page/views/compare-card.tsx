@@ -48,6 +48,7 @@ export function CompareCard({ workbench }: ViewProps) {
 const VERDICTS: Readonly<Record<TensorComparison['verdict'], string>> = {
   identical: 'identical',
   different: 'different',
+  corrected: 'corrected biases',
   'only-first': 'only in the first',
   'only-second': 'only in the second',
   'other-shape': 'of another shape',

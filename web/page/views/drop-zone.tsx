@@ -98,6 +98,9 @@ function WaysIn({ workbench }: ViewProps) {
         <button type="button" class="button" onClick={() => workbench.openExample()}>
           Try an example
         </button>
+        <button type="button" class="button" onClick={() => workbench.openDigits()}>
+          Draw a digit
+        </button>
       </div>
       <UrlField workbench={workbench} />
     </>

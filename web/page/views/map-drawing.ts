@@ -47,7 +47,7 @@ export function useDrawing(
   const planned = plannedFates(workbench);
   const reports = workbench.reports.value;
   const isRunning = workbench.quantizing.isRunning.value;
-  const ends = useMemo(() => endsOf(tensors), [tensors]);
+  const ends = useMemo(() => endsOf(isRunning ? tensors : []), [tensors, isRunning]);
   const inLayers = useMemo(() => inLayersOf(layout), [layout]);
   const shades = useMemo(
     () =>

@@ -5,11 +5,14 @@
  */
 import '../style/tables.css';
 import '../style/model.css';
+import '../style/print.css';
 import { ActivityCard } from './activity-card.js';
 import { CompareCard } from './compare-card.js';
+import { DigitsPlace } from './digits-place.js';
 import { HelpDialog } from './help-dialog.js';
 import { InspectCard } from './inspect-card.js';
 import { Inspector } from './inspector.js';
+import { Later, MANY_TENSORS } from './later.js';
 import { ModelCard } from './model-card.js';
 import { ModelMap } from './model-map.js';
 import { OptionsForm } from './options-form.js';
@@ -19,15 +22,19 @@ import { ResultStrip } from './result-strip.js';
 import { RunCard } from './run-card.js';
 import { RunsTable } from './runs-table.js';
 import { SelectionBar } from './selection-bar.js';
+import { TalkPlace } from './talk-place.js';
 import { TensorTree } from './tensor-tree.js';
 import type { ViewProps } from './view-props.js';
 
 export function ModelView({ workbench }: ViewProps) {
   const activity = workbench.activity.value;
+  const isLarge = (workbench.model.value?.catalog.tensors.length ?? 0) > MANY_TENSORS;
+  const turn = (number: number) => (isLarge ? number : undefined);
   const isInspecting = workbench.chosenTensor.value !== undefined;
   return (
     <>
       <ResultStrip workbench={workbench} />
+      <DigitsPlace workbench={workbench} />
       <div class={`columns ${isInspecting ? 'inspecting' : ''}`}>
         <div class="column">
           <ModelCard workbench={workbench} />
@@ -37,11 +44,16 @@ export function ModelView({ workbench }: ViewProps) {
         <div class="column main-column">
           <InspectCard workbench={workbench} />
           <CompareCard workbench={workbench} />
-          <ModelMap workbench={workbench} />
+          <Later turn={turn(0)}>
+            <ModelMap workbench={workbench} />
+          </Later>
           <RunCard workbench={workbench} />
+          <TalkPlace workbench={workbench} />
           <RunsTable workbench={workbench} />
           {activity === 'quantize' && <PlanCard workbench={workbench} />}
-          <TensorTree workbench={workbench} />
+          <Later turn={turn(1)}>
+            <TensorTree workbench={workbench} />
+          </Later>
         </div>
         <div class="column side-column">
           <Inspector workbench={workbench} />

@@ -7,6 +7,7 @@ import type { Bits, Dtype, TensorInfo } from 'monoquant';
 import { countBy } from '../../../js/words/counts.js';
 import { formatBytes } from '../../../js/words/format.js';
 import { MoreOptions } from './more-options.js';
+import { SizeCurveField } from './size-curve.js';
 import type { ViewProps } from './view-props.js';
 
 const PRESETS: readonly {
@@ -35,8 +36,8 @@ export function OptionsForm({ workbench }: ViewProps) {
                 type="radio"
                 name="bits"
                 value={bits}
-                checked={choice.bits === bits}
-                onChange={() => workbench.change({ bits })}
+                checked={choice.budget == null && choice.bits === bits}
+                onChange={() => workbench.change({ bits, budget: undefined })}
               />
               <strong>{title}</strong>
               <span>
@@ -46,6 +47,7 @@ export function OptionsForm({ workbench }: ViewProps) {
             </label>
           ))}
         </fieldset>
+        <SizeCurveField workbench={workbench} />
         <details class="more">
           <summary>More options</summary>
           <MoreOptions workbench={workbench} />

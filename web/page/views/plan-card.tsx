@@ -6,9 +6,10 @@ import type { Plan } from 'monoquant';
 import { countBy } from '../../../js/words/counts.js';
 import { formatCount, formatPlural, formatShare } from '../../../js/words/format.js';
 import { layoutWords } from '../../../js/words/layout.js';
+import { mixFacts } from '../../../js/words/report/mix.js';
 import { convertedWords, quantizationWords, REASON_WORDS } from '../../../js/words/wording.js';
 import { commandOf, outputName } from '../command.js';
-import { Facts } from './facts.js';
+import { type Fact, Facts } from './facts.js';
 import { Warnings } from './notice.js';
 import { Repeat } from './repeat.js';
 import type { ViewProps } from './view-props.js';
@@ -34,6 +35,7 @@ export function Planned({ plan }: { plan: Plan }) {
   const { sizes, tensors, configuration } = plan;
   const of = (decision: string) => tensors.filter((tensor) => tensor.decision === decision);
   const [quantized, converted, copied] = [of('quantize'), of('convert'), of('copy')];
+  const corrected = of('correct');
   const reasons = countBy(copied, ({ reason }) => REASON_WORDS[reason]);
   return (
     <Facts
@@ -42,9 +44,13 @@ export function Planned({ plan }: { plan: Plan }) {
           'Quantized',
           `${formatPlural(quantized.length, 'tensor')}, ${formatShare(sizes.quantizedParameters, sizes.parameters)} of the weights`,
         ],
+        ...mixFacts(plan.mix).flatMap((fact): readonly Fact[] =>
+          fact === undefined ? [] : [[fact[0] === '' ? '' : 'Budget', fact[1]]],
+        ),
         quantized.length > 0 && ['How', quantizationWords(plan)],
         quantized.length > 0 && ['Layout', layoutWords(configuration)],
         converted.length > 0 && ['Converted', convertedWords(converted)],
+        corrected.length > 0 && ['Corrected', formatPlural(corrected.length, 'bias', 'biases')],
         copied.length > 0 && [
           'Left alone',
           `${formatPlural(copied.length, 'tensor')}: ${reasons.map(([words, count]) => `${formatCount(count)} ${words}`).join(', ')}`,

@@ -98,6 +98,9 @@ function Actions({ outcome, workbench }: ViewProps & { readonly outcome: Outcome
       <button type="button" class="button" onClick={() => outcome.validate()}>
         Validate
       </button>
+      <button type="button" class="button" onClick={() => outcome.saveReport()}>
+        Save report
+      </button>
       <button
         type="button"
         class="button"
@@ -105,7 +108,7 @@ function Actions({ outcome, workbench }: ViewProps & { readonly outcome: Outcome
           download(jsonOf(reportText), outcome.name.value.replace(/\.\w+$/, '-report.json'))
         }
       >
-        Save the report
+        Save the report as JSON
       </button>
     </div>
   );
