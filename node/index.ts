@@ -78,6 +78,18 @@ export const compare: Functions<FileTypes>['compare'] = functions.compare;
 export const distribution: Functions<FileTypes>['distribution'] = functions.distribution;
 
 /**
+ * What each tensor would lose, and take, under each of several settings: bits from 2 to 16 by default. Encodes the model
+ * as often, and keeps nothing.
+ */
+export const sensitivity: Functions<FileTypes>['sensitivity'] = functions.sensitivity;
+
+/**
+ * The best choices of bits for every size: measures each tensor under several settings, searches choices of which none is
+ * better than another in all objectives, and encodes some of them to see what they really lose. Keeps nothing.
+ */
+export const search: Functions<FileTypes>['search'] = functions.search;
+
+/**
  * Checks a quantized file: its structure, its codes and scales and, where there is a reference, its values; executes
  * its layers.
  */

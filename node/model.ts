@@ -15,6 +15,7 @@ import {
   openingFor,
   type QuantizeOptions,
   type QuantizeRequest,
+  type RunOptions,
   resolveQuantize,
 } from '../js/api/options.js';
 import type { RecordedCommand, RunRecord } from '../js/api/run-record.js';
@@ -207,14 +208,14 @@ export class NodeModel extends Handle<NodeTypes> {
     output: Output,
     { parts }: CalibrationFiles,
   ): Promise<Report> {
-    const { parts: files, bytes } = this.#input;
+    const { parts: files } = this.#input;
     const { part, configuration } = request;
     // What has no name is gone with its process.
     const isNamed = request.output !== undefined;
     const journal = isNamed
       ? output.journal(await identityOf(files, configuration, part))
       : undefined;
-    const helpers = startHelpers({ ...this.place.run, ...request.run }, bytes);
+    const helpers = this.helpers(request.run);
     try {
       const { report } = await this.encode(request, {
         place: (planned) => output.place(planned),
@@ -231,6 +232,10 @@ export class NodeModel extends Handle<NodeTypes> {
     }
   }
 
+  protected override helpers(run: RunOptions) {
+    return startHelpers({ ...this.place.run, ...run }, this.#input.bytes);
+  }
+
   #tailOf(journal: Journal): PartJob['tailOf'] {
     const { indexMetadata } = this.#input;
     return (facts, segments, records) =>
@@ -243,19 +248,13 @@ export class NodeModel extends Handle<NodeTypes> {
     const { run, calibration: named } = request;
     return this.place.inTurn(run, async () => {
       const calibration = await openCalibration(named, run.signal);
-      const helpers = startHelpers({ ...this.place.run, ...run }, this.#input.bytes);
       try {
-        const report = await this.measured(request, {
-          place: () => [],
-          divides: false,
-          calibration: calibration.parts,
-          others: helpers.sessions,
-        });
+        const terms = { divides: false, calibration: calibration.parts };
+        const report = await this.measured(request, terms);
         await this.#input.checkUnchanged();
         await calibration.checkUnchanged();
         return report;
       } finally {
-        helpers.leave();
         calibration.close();
       }
     });

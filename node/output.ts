@@ -126,7 +126,7 @@ export class Output {
     try {
       // What stands beside the weights goes with their first part.
       if (isFolder && (part?.index ?? 0) === 0) {
-        folder = await OutputFolder.begin(whole, input, terms);
+        folder = await OutputFolder.begin(whole, input, { ...terms, ...(format && { format }) });
       }
       const choices = { force: terms.force, inputs: input.identities, resumes };
       const weights = OutputFile.create(path, choices);

@@ -6,7 +6,6 @@
 import { parentPort } from 'node:worker_threads';
 import { loadEngine } from '../js/engine/load.js';
 import { Zstd } from '../js/engine/zstd.js';
-import { DroppingSink } from '../js/io/dropping-sink.js';
 import { SplitSink } from '../js/io/split-sink.js';
 import { remoteSource } from '../js/url/url-source.js';
 import { RECORD_KEEPING } from '../js/worker/record-keeping.js';
@@ -45,8 +44,7 @@ const receive = serve<SourceFile, OutputPlaces, undefined>(
         : remoteSource(file, clientFor),
     openSink: async (files, size) => {
       const [only, ...others] = files;
-      if (only === undefined) return new DroppingSink(size);
-      if (others.length === 0) {
+      if (only !== undefined && others.length === 0) {
         // What is compressed has no size before it is done.
         return new FileSink(inThisThread(only, 'r+'), size);
       }

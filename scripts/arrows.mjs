@@ -30,7 +30,7 @@ const HOUSES = [
     floors: [
       ['cpp/fuzz', 'cpp/bench', 'cpp/bindings'],
       ['cpp/tests'],
-      ['cpp/monoquant/run'],
+      ['cpp/monoquant/run', 'cpp/monoquant/search'],
       ['cpp/monoquant/plan'],
       [
         'cpp/monoquant/layout',
@@ -67,7 +67,7 @@ const HOUSES = [
 /**
  * Rooms that use less than all that is below them. The page imports the package by its name, as its users do, and shares
  * words only, and what it says to the one part of the site that reaches the network; calls and verdicts move no bytes.
- * What llama.cpp expects of a model follows from names and texts: no weight, no checkpoint.
+ * What llama.cpp expects of a model follows from names and texts: no weight, no checkpoint. A search sees numbers only.
  * @type {Record<string, string[]>}
  */
 const ONLY = {
@@ -76,6 +76,7 @@ const ONLY = {
     'cpp/monoquant/container',
     'cpp/monoquant/base',
   ],
+  'cpp/monoquant/search': ['cpp/monoquant/base'],
   'web/page': ['js/words', 'web/page/network'],
   'web/page/network': ['js/url', 'js/io', 'js/api'],
   'js/session': ['js/report', 'js/worker', 'js/engine', 'js/api'],

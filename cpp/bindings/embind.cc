@@ -4,6 +4,7 @@
 #include <emscripten/bind.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "monoquant/base/json_writer.h"
 #include "monoquant/calibration/calibration.h"
 #include "monoquant/catalog/catalog_json.h"
+#include "monoquant/catalog/families.h"
 #include "monoquant/container/deflate.h"
 #include "monoquant/layout/foreign.h"
 #include "monoquant/layout/inspector.h"
@@ -28,6 +30,8 @@
 #include "monoquant/run/statistics_stage.h"
 #include "monoquant/run/tensor_stage.h"
 #include "monoquant/run/verify_stage.h"
+#include "monoquant/search/search_json.h"
+#include "monoquant/search/table_json.h"
 
 namespace monoquant::bindings {
 namespace {
@@ -126,6 +130,19 @@ public:
   double need_offset() const { return static_cast<double>(need_.offset); }
   val input() const { return view(input_); }
   void filled() { inspector_.add(need_.offset, std::move(input_)); }
+  /// `json`: { leftOut: indices, renamed: [[index, name]] }. False: ask for the error.
+  bool select(const std::string &json) {
+    const Json choice = parse_json(json);
+    std::vector<std::pair<size_t, std::string>> renamed;
+    for (const Json &row : choice["renamed"]) {
+      renamed.emplace_back(row[0].get<size_t>(), row[1].get<std::string>());
+    }
+    const auto selected = inspector_.select(choice["leftOut"].get<std::vector<size_t>>(), renamed);
+    if (!selected) {
+      error_ = selected.error();
+    }
+    return selected.has_value();
+  }
   std::string error() const { return error_text(error_); }
   val catalog_json() const {
     JsonText text;
@@ -134,6 +151,11 @@ public:
   }
   std::string problems_json() const {
     return catalog::problems_json(layout::check_layout(catalog()));
+  }
+  std::string families_json() const {
+    JsonWriter json;
+    json.value(catalog::shared_schemes(catalog()));
+    return json.take();
   }
 
   const catalog::Catalog &catalog() const { return inspector_.catalog(); }
@@ -210,7 +232,8 @@ run::Share read_share(const std::string &json) {
   const Json &part = share["part"];
   return {share["index"].get<uint64_t>(),
           share["count"].get<uint64_t>(),
-          {part["index"].get<uint64_t>(), part["count"].get<uint64_t>()}};
+          {part["index"].get<uint64_t>(), part["count"].get<uint64_t>()},
+          share["sample"].get<uint64_t>()};
 }
 
 /// Any pass over a file.
@@ -423,6 +446,112 @@ private:
   run::StatisticsStage &statistics() { return static_cast<run::StatisticsStage &>(stage()); }
 };
 
+/// How much the errors of weights count by their names. `table` is one of priors, or empty for the default.
+class Priors {
+public:
+  Priors(const std::string &names, const std::string &table) {
+    auto read = search::read_prior_table(table.empty() ? "{}" : table);
+    if (!read) {
+      error_ = read.error();
+      return;
+    }
+    table_ = std::move(read.value());
+    names_ = parse_json(names).get<std::vector<std::string>>();
+  }
+
+  std::string error() const { return error_text(error_); }
+  std::string json() const {
+    JsonWriter json;
+    search::write_priors(json, search::priors_of(names_, table_));
+    return json.take();
+  }
+  /// The table itself, with all that was left out.
+  std::string table() const { return search::prior_table_json(table_); }
+
+private:
+  search::PriorTable table_;
+  std::vector<std::string> names_;
+  std::optional<Error> error_;
+};
+
+/// Choices within budgets. Ask for the error at once, and after `allocate` has returned nothing.
+class Allocator {
+public:
+  explicit Allocator(const std::string &table) {
+    auto read = search::read_table(table);
+    if (!read) {
+      error_ = read.error();
+      return;
+    }
+    measured_ = std::make_unique<search::MeasuredTable>(std::move(read.value()));
+    hull_ = std::make_unique<search::Hull>(measured_->table);
+  }
+
+  std::string error() const { return error_text(error_); }
+  std::string allocate(double bytes) {
+    // Larger numbers than any file has bytes would not fit; none or less allows nothing.
+    const double most = static_cast<double>(search::kMostBytes);
+    const auto budget = bytes > 0 ? static_cast<uint64_t>(std::min(bytes, most)) : uint64_t{0};
+    const auto found = hull_->allocate(budget);
+    if (!found) {
+      error_ = found.error();
+      return {};
+    }
+    JsonWriter json;
+    search::write_allocation(json, measured_->table, found.value());
+    return json.take();
+  }
+  std::string curve() const {
+    JsonWriter json;
+    search::write_curve(json, *hull_);
+    return json.take();
+  }
+
+private:
+  std::unique_ptr<search::MeasuredTable> measured_;
+  std::unique_ptr<search::Hull> hull_;
+  std::optional<Error> error_;
+};
+
+/// A search for a front, a generation at a time. Ask for the error at once.
+class FrontSearch {
+public:
+  FrontSearch(const std::string &table, const std::string &options) {
+    auto read = search::read_table(table);
+    auto wanted = search::read_search_options(options);
+    if (!read || !wanted) {
+      error_ = read ? wanted.error() : read.error();
+      return;
+    }
+    measured_ = std::make_unique<search::MeasuredTable>(std::move(read.value()));
+    auto made =
+        search::Search::make(measured_->table, std::move(wanted.value()), measured_->presets);
+    if (!made) {
+      error_ = made.error();
+      return;
+    }
+    search_ = std::make_unique<search::Search>(std::move(made.value()));
+  }
+
+  std::string error() const { return error_text(error_); }
+  void step() { search_->step(); }
+  std::string progress() const {
+    JsonWriter json;
+    search::write_progress(json, *search_);
+    return json.take();
+  }
+  val found() const {
+    JsonText text;
+    search::write_found(text.json, measured_->table, *search_);
+    return text.take();
+  }
+
+private:
+  std::unique_ptr<search::MeasuredTable> measured_;
+  std::unique_ptr<search::Search> search_;
+  std::optional<Error> error_;
+};
+
 size_t set_threads(size_t threads) {
   workers() = std::make_unique<parallel::Workers>(threads);
   return workers()->count();
@@ -447,9 +576,11 @@ EMSCRIPTEN_BINDINGS(monoquant) {
       .function("needOffset", &Inspector::need_offset)
       .function("input", &Inspector::input)
       .function("filled", &Inspector::filled)
+      .function("select", &Inspector::select)
       .function("error", &Inspector::error)
       .function("catalog", &Inspector::catalog_json)
-      .function("problems", &Inspector::problems_json);
+      .function("problems", &Inspector::problems_json)
+      .function("families", &Inspector::families_json);
   emscripten::class_<ModelFolder>("ModelFolder")
       .constructor<const std::string &>()
       .function("add", &ModelFolder::add);
@@ -507,6 +638,22 @@ EMSCRIPTEN_BINDINGS(monoquant) {
   emscripten::class_<ExecuteStage, emscripten::base<Stage>>("TrialStage")
       .constructor<const Inspector &, const Inspector *, const Inspector *, size_t>(
           emscripten::allow_raw_pointers());
+  emscripten::class_<Priors>("Priors")
+      .constructor<const std::string &, const std::string &>()
+      .function("error", &Priors::error)
+      .function("json", &Priors::json)
+      .function("table", &Priors::table);
+  emscripten::class_<Allocator>("Allocator")
+      .constructor<const std::string &>()
+      .function("error", &Allocator::error)
+      .function("allocate", &Allocator::allocate)
+      .function("curve", &Allocator::curve);
+  emscripten::class_<FrontSearch>("FrontSearch")
+      .constructor<const std::string &, const std::string &>()
+      .function("error", &FrontSearch::error)
+      .function("step", &FrontSearch::step)
+      .function("progress", &FrontSearch::progress)
+      .function("found", &FrontSearch::found);
   emscripten::function("setThreads", &set_threads);
   emscripten::function("combineCrc32", &combine_crc32);
   emscripten::function("version", &version);

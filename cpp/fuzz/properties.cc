@@ -6,7 +6,7 @@
 namespace monoquant::fuzz {
 namespace {
 
-constexpr std::array<Property, 15> kProperties = {{
+constexpr std::array<Property, 16> kProperties = {{
     {"calibration", check_calibration, 400,
      "any text is refused as a calibration, or is one that is written and read again unchanged"},
     {"execute", check_execute, 400,
@@ -28,6 +28,8 @@ constexpr std::array<Property, 15> kProperties = {{
      "any model with any options is written as planned, valid, and read as what was written"},
     {"safetensors", check_safetensors, 400,
      "any safetensors file is refused, or planned, quantized and verified"},
+    {"search", check_search, 3000,
+     "any table of options is refused, or its budgets and fronts keep what they promise"},
     {"torch_legacy", check_torch_legacy, 1000,
      "any old PyTorch file is refused, or its tensors lie inside of it"},
     {"torch_zip", check_torch_zip, 1000,

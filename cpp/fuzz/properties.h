@@ -18,6 +18,7 @@ void check_pickle_names(Input input);
 void check_quantized(Input input);
 void check_round_trip(Input input);
 void check_safetensors(Input input);
+void check_search(Input input);
 void check_torch_legacy(Input input);
 void check_torch_zip(Input input);
 void check_zip(Input input);

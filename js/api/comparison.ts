@@ -10,6 +10,8 @@ export const COMPARISON_VERDICTS = [
   /** The same values, bit for bit (of different dtypes: equal numbers). */
   'identical',
   'different',
+  /** Biases of one file that make up for the errors of codes, as a note in it says: they are meant to differ. */
+  'corrected',
   'only-first',
   'only-second',
   /** Other shapes: nothing to compare. */

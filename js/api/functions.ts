@@ -3,9 +3,13 @@
  * It exists so that declarations of the package name nothing of how a host works.
  */
 import type { CalibrationInput } from './calibration.js';
+import type { Front } from './front.js';
 import type { ModelOf, ModelTypes, Tensors } from './model.js';
 import type { CompareOptions, RunOptions, ValidateOptions } from './options.js';
 import type { OpenOptions } from './plan-options.js';
+import type { SearchOptions } from './search-options.js';
+import type { Sensitivity } from './sensitivity.js';
+import type { SensitivityOptions } from './sensitivity-options.js';
 import type { Calibration, Comparison, Distribution, Validation } from './types.js';
 
 export interface Functions<Types extends ModelTypes> {
@@ -32,6 +36,11 @@ export interface Functions<Types extends ModelTypes> {
     file: Types['named'],
     options?: ValidateOptions<Types['named']>,
   ) => Promise<Validation>;
+  readonly sensitivity: (
+    model: Types['named'],
+    options?: SensitivityOptions,
+  ) => Promise<Sensitivity>;
+  readonly search: (model: Types['named'], options?: SearchOptions) => Promise<Front>;
   readonly compare: (
     first: Types['named'],
     second: Types['named'],

@@ -17,6 +17,7 @@ export interface FormatChoices {
   readonly floatType?: FloatType;
   readonly format?: OutputFormat;
   readonly container?: Container;
+  readonly budget?: string | null;
 }
 
 export function isGgufFormat(format: OutputFormat | undefined): format is GgufFormat | 'gguf' {
@@ -24,7 +25,8 @@ export function isGgufFormat(format: OutputFormat | undefined): format is GgufFo
 }
 
 /** How quantized tensors are laid out. */
-export function formatOf({ format, container, bits = 8, floatType = 'F16' }: FormatChoices) {
+export function formatOf({ format, container, budget, ...choices }: FormatChoices) {
+  const { bits = budget == null ? 8 : 4, floatType = 'F16' } = choices;
   if (format !== undefined && format !== 'gguf') return format;
   if (format === undefined && container !== 'gguf') return 'compressed-tensors';
   if (bits === 'none') return 'gguf';

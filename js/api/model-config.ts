@@ -58,6 +58,15 @@ export interface OutputConfig {
   readonly quantization: Readonly<Record<string, unknown>> | null;
   /** What most floats of the output are, where some of them were something else; null where all stayed. */
   readonly floatType: Dtype | null;
+  /** Only where some of the model's layers are left out: which of them stay. */
+  readonly layers?: KeptLayers;
+}
+
+export interface KeptLayers {
+  /** How many there were. */
+  readonly total: number;
+  /** The numbers that they had, in order. */
+  readonly kept: readonly number[];
 }
 
 /**
@@ -150,8 +159,9 @@ export class ModelConfig {
   }
 
   /** That of an output; all else stays as it is. */
-  describing({ quantization, floatType }: OutputConfig): ModelConfig {
-    const typed = withFloatType(this.#object, floatType);
+  describing({ quantization, floatType, layers }: OutputConfig): ModelConfig {
+    const counted = layers === undefined ? this.#object : withLayers(this.#object, layers);
+    const typed = withFloatType(counted, floatType);
     if (quantization === null) return this.#with(typed);
     if (quantization.quant_method !== 'mlx') {
       return this.#with(typed.with(QUANTIZATION, quantization));
@@ -237,6 +247,57 @@ function inAllParts(
     const changed = inAllParts(part, change, depth + 1);
     return changed.text === part.text ? whole : whole.withObject(key, changed);
   }, change(config));
+}
+
+/** How many layers there are; the part that has the language model says it in models of several. */
+const LAYER_COUNTS = ['num_hidden_layers', 'n_layer', 'n_layers', 'num_layers'];
+/** Numbers of layers that are of another kind. */
+const LAYER_NUMBERS = ['mlp_only_layers'];
+/** How many of the first ones are. */
+const FIRST_LAYERS = ['first_k_dense_replace', 'max_window_layers'];
+
+/** Of the layers that stay: their number, and what is said of each of them. */
+function withLayers(config: JsonObjectText, layers: KeptLayers): JsonObjectText {
+  const changed = LANGUAGE_PARTS.reduce(
+    (whole, key) => {
+      const part = whole.object(key);
+      return part === undefined ? whole : whole.withObject(key, countingLayers(part, layers));
+    },
+    countingLayers(config, layers),
+  );
+  if (changed.text !== config.text) return changed;
+  throw new MonoquantError(
+    'invalid-options',
+    `Expected "${MODEL_CONFIG}" to say that the model has ${layers.total} layers (num_hidden_layers), to say how many are left, found no such number.`,
+    { suggestion: 'Leave no layers out, or write a single file and change its configuration.' },
+  );
+}
+
+function countingLayers(part: JsonObjectText, { total, kept }: KeptLayers): JsonObjectText {
+  const counts = LAYER_COUNTS.filter((key) => part.get(key) === total);
+  if (counts.length === 0) return part;
+  return part.keys().reduce((changed, key) => {
+    const value = part.get(key);
+    if (counts.includes(key)) return changed.with(key, kept.length);
+    if (FIRST_LAYERS.includes(key) && typeof value === 'number') {
+      return changed.with(key, kept.filter((number) => number < value).length);
+    }
+    if (!Array.isArray(value)) return changed;
+    if (LAYER_NUMBERS.includes(key)) {
+      const left = value.filter((number) => kept.includes(number));
+      return changed.with(
+        key,
+        left.map((number) => kept.indexOf(number)),
+      );
+    }
+    const isOfLayers = /layer|block/i.test(key) && value.length === total;
+    return isOfLayers
+      ? changed.with(
+          key,
+          kept.map((number) => value[number]),
+        )
+      : changed;
+  }, part);
 }
 
 /** Only where a type is named: loaders go by the weights where none is. */

@@ -5,8 +5,13 @@
  */
 import './disposal.js';
 import type { CalibrationInput } from './calibration.js';
+import type { Front } from './front.js';
 import type { CalibrateOptions, CompareOptions, ValidateOptions } from './options.js';
 import type { PlanOptions } from './plan-options.js';
+import type { SearchOptions } from './search-options.js';
+import type { Sensitivity } from './sensitivity.js';
+import type { SensitivityOptions } from './sensitivity-options.js';
+import type { SizeCurve } from './size-curve.js';
 import type { TensorData } from './tensor-data.js';
 import type { Calibration, Catalog, Comparison, Distribution, Plan, Validation } from './types.js';
 
@@ -59,6 +64,12 @@ export interface ModelOf<Types extends ModelTypes> extends Tensors {
   validate(
     options?: ValidateOptions<Types['named']> & { readonly file?: Types['named'] },
   ): Promise<Validation>;
+  /** What each tensor would lose, and take, under each of several settings. Encodes it as often, and keeps nothing. */
+  sensitivity(options?: SensitivityOptions): Promise<Sensitivity>;
+  /** The same table as sizes of the output against what is lost, for each setting and for the best mixes of them. */
+  sizeCurve(options?: SensitivityOptions): Promise<SizeCurve>;
+  /** The best choices of bits for every size. Encodes it once a setting, and the points that are shown. */
+  search(options?: SearchOptions): Promise<Front>;
   /** Compares `other` with it. */
   compare(other: Types['named'], options?: CompareOptions): Promise<Comparison>;
   /** Counts the values of one tensor, here and in what was made from it. */

@@ -197,6 +197,14 @@ export function resolveData(data: unknown): readonly CalibrationInput[] {
   throw unexpected('at least one file', 'data', data);
 }
 
+/** The data that a call names, before all else about it is checked. */
+export function calibrationIn(options: object): readonly CalibrationInput[] {
+  const { calibration: entry } = CHOICES;
+  return (
+    checkOptions({ calibration: entry }, { ...checkObject(options, 'options') }).calibration ?? []
+  );
+}
+
 /** The name of a tensor: whether there is one, its file says. */
 export function resolveTensor(name: unknown): string {
   const checked = checkString(name, 'tensor');

@@ -61,6 +61,15 @@ function find(pattern: string, names: readonly string[], role: string): number[]
   return [...names.keys()].filter((index) => isMatch(names[index] ?? ''));
 }
 
+/** Indices of the names that it matches: at least one. `role`: what the pattern is for, as messages call it. */
+export function matchNames(
+  pattern: string,
+  names: readonly string[],
+  role: string,
+): readonly number[] {
+  return match(pattern, names, `${role} pattern`);
+}
+
 function match(pattern: string, names: readonly string[], role: string): number[] {
   const found = find(pattern, names, role);
   if (found.length > 0 || (role === IGNORE && SPARED_BY_RECIPES.test(pattern))) return found;

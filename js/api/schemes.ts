@@ -19,8 +19,15 @@ export const METHODS = ['rtn', 'mse', 'gptq'] as const;
 export type Method = (typeof METHODS)[number];
 
 /** What may be asked for: `auto` is the best that the data allow. */
+/** What decides which weights become zeros. */
+export const PRUNE_METHODS = ['auto', 'wanda', 'magnitude'] as const;
+export type PruneMethod = (typeof PRUNE_METHODS)[number];
+
 export const WANTED_METHODS = ['auto', ...METHODS] as const;
 export type WantedMethod = (typeof WANTED_METHODS)[number];
+
+/** Whether biases make up for the errors of weights: `auto` does so where it is known to help. */
+export const BIAS_CORRECTIONS = ['auto', 'on', 'off'] as const;
 
 /** Widths of codes: loaders have kernels for 4 and 8 bits, some for 2, 3, 5 and 6, none for 7. */
 export const CODE_BITS = [2, 3, 4, 5, 6, 7, 8] as const;

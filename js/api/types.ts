@@ -5,9 +5,10 @@
  */
 import type { PlannedInput } from './calibration.js';
 import type { Dtype, LayerKind } from './catalog.js';
+import type { Mix } from './mix.js';
 import type { OutputConfig } from './model-config.js';
 import type { Configuration } from './plan-options.js';
-import type { CodeBits, Method, Scheme, Strategy } from './schemes.js';
+import type { CodeBits, Method, PruneMethod, Scheme, Strategy } from './schemes.js';
 import type { Warning } from './warning.js';
 
 export * from './benchmark.js';
@@ -16,19 +17,26 @@ export * from './catalog.js';
 export * from './comparison.js';
 export { isPossible, withChanges } from './configuration.js';
 export * from './distribution.js';
-export type { OutputConfig } from './model-config.js';
+export * from './front.js';
+export * from './mix.js';
+export type { KeptLayers, OutputConfig } from './model-config.js';
 export { type Entry, flagName } from './option-table/entry.js';
 export { SWITCH_OF } from './option-table/mode.js';
 export { OPTIONS, SECTIONS } from './option-table/table.js';
 export type { Changes, Choices, Configuration, LayerOverride } from './plan-options.js';
 export * from './problem.js';
 export * from './schemes.js';
+export * from './sensitivity.js';
 export type { OptionToken, Sentence } from './sentence.js';
+export * from './size-curve.js';
 export * from './validation.js';
 export { WARNINGS, type Warning, type WarningCode } from './warning.js';
 
-/** `tie`: another name for what becomes of the tensor it is tied to. `drop`: not in the output. */
-export type Decision = 'quantize' | 'convert' | 'copy' | 'tie' | 'drop';
+/**
+ * `tie`: another name for what becomes of the tensor it is tied to. `drop`: not in the output. `correct`: a bias that
+ * takes back what codes of its weight do to the mean of its layer's outputs.
+ */
+export type Decision = 'quantize' | 'convert' | 'copy' | 'tie' | 'drop' | 'correct';
 
 export const REASONS = [
   'requested',
@@ -60,6 +68,7 @@ export const REASONS = [
   'adapter',
   'no-gain',
   'left-out',
+  'folded',
 ] as const;
 export type Reason = (typeof REASONS)[number];
 
@@ -105,7 +114,17 @@ export interface PlannedTensor {
   readonly quantization?: Quantization;
   /** Where the inputs of its layer are quantized with a stored scale. */
   readonly input?: PlannedInput;
+  /** Only where some of its weights become zeros. */
+  readonly pruned?: Pruned;
+  /** The BatchNorm that is folded into it, where one is. */
+  readonly folded?: string;
   readonly outputs: readonly OutputTensor[];
+}
+
+/** How many weights of a tensor become exact zeros, and how they are chosen. */
+export interface Pruned {
+  readonly zeros: number;
+  readonly method: Exclude<PruneMethod, 'auto'>;
 }
 
 export interface Sizes {
@@ -119,6 +138,8 @@ export interface Sizes {
   readonly packedBytes?: number;
   readonly parameters: number;
   readonly quantizedParameters: number;
+  /** Weights that become exact zeros, which take as much room as others; only where there are any. */
+  readonly zeroWeights?: number;
   /** Bits of all output tensors (scales and zero points included) per source element. */
   readonly bitsPerWeight: number;
 }
@@ -129,6 +150,8 @@ export interface Plan {
   readonly sizes: Sizes;
   /** Bytes of each file of weights that is written: several in a folder, if they were asked for or are in the source. */
   readonly files: readonly number[];
+  /** Of a budget: how it was shared out. */
+  readonly mix?: Mix;
   /** In the order of the source file. */
   readonly tensors: readonly PlannedTensor[];
   /** What loaders have to know of the output's codes; null where there are none. Also in its metadata, as text. */
@@ -178,6 +201,10 @@ export interface TensorReport {
   readonly outputBytes: number;
   /** How its layer's inputs are quantized, where a scale of them is stored. */
   readonly input?: PlannedInput;
+  /** Only where some of its weights have become zeros: SQNR is that of the weights before. */
+  readonly pruned?: Pruned;
+  /** The BatchNorm that is folded into it, where one is: SQNR is that of the folded weights. */
+  readonly folded?: string;
 }
 
 /** `st` has no shared memory and runs everywhere; `mt` has threads on shared memory. */
@@ -211,6 +238,8 @@ export interface Report {
   readonly files: readonly number[];
   /** What a config.json beside the output has to say of it. */
   readonly outputConfig: OutputConfig;
+  /** Of a budget: how it was shared out. */
+  readonly mix?: Mix;
   /** Mean SQNR in dB of all tensors that lost anything, weighted by their elements; null: nothing was lost. */
   readonly sqnrDb: number | null;
   /** The same of what layers compute, for those whose inputs are known; null: none are, or nothing was lost. */
@@ -218,6 +247,8 @@ export interface Report {
   /** Worst first. */
   readonly tensors: readonly TensorReport[];
   readonly copied: readonly UnchangedTensor[];
+  /** Biases that take back what codes of their weights do to the means of outputs. Only if there are any. */
+  readonly corrected?: readonly UnchangedTensor[];
   /** Further names of tensors that are told elsewhere. */
   readonly tied: readonly UnchangedTensor[];
   /** What is not in the output. */

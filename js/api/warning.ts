@@ -24,6 +24,8 @@ export const WARNINGS = [
   'pickle-dangerous',
   'pickle-unknown',
   'opaque-part',
+  'not-pruned',
+  'not-folded',
   'calibration-small',
   'calibration-unmatched',
   'calibration-missing',

@@ -8,12 +8,17 @@ import type { Configuration } from '../api/types.js';
 /** What opening the file has used, or the engine has another name for. */
 type Elsewhere =
   | 'key'
+  | 'budget'
+  | 'prior'
   | 'stripPrefix'
   | 'calibration'
   | 'dequantize'
   | 'requantize'
   | 'maxShardSize'
   | 'zstdLevel'
+  | 'foldBn'
+  | 'bnEps'
+  | 'drop'
   | keyof ResolvedPatterns;
 
 export interface EngineOptions extends Omit<Configuration, Elsewhere>, ResolvedPatterns {
@@ -23,8 +28,28 @@ export interface EngineOptions extends Omit<Configuration, Elsewhere>, ResolvedP
   readonly maxFileBytes?: number;
   /** Where files of the source end, if the output is to be divided as it is. */
   readonly fileEnds?: readonly number[];
+  /** BatchNorm layers that are folded. */
+  readonly folds?: readonly Fold[];
   /** What an earlier run found that no header shows: these tensors can only be copied. */
   readonly unfit: readonly UnfitTensor[];
+}
+
+/** A BatchNorm and the layer before it: indices of their tensors, and the values of all but the weight. */
+export interface Fold {
+  readonly layer: number;
+  readonly bias?: number;
+  readonly gamma: number;
+  readonly beta: number;
+  readonly mean: number;
+  readonly variance: number;
+  readonly count?: number;
+  readonly epsilon: number;
+  readonly isTransposed: boolean;
+  readonly biasValues: readonly number[];
+  readonly gammaValues: readonly number[];
+  readonly betaValues: readonly number[];
+  readonly meanValues: readonly number[];
+  readonly varianceValues: readonly number[];
 }
 
 export interface UnfitTensor {
@@ -33,28 +58,40 @@ export interface UnfitTensor {
   readonly explanation: string;
 }
 
+/** What tensors have each for itself, by their indices in the catalog. */
+export type TensorChoices = ResolvedPatterns['overrides'][number];
+
 /** `names` are asked for only if there are patterns; `fileEnds` are those of the files that the source is. */
 export function engineOptions(
   configuration: Configuration,
   names: () => readonly string[],
   fileEnds: readonly number[],
+  mix: readonly TensorChoices[] = [],
 ): Omit<EngineOptions, 'unfit'> {
   const {
     key,
+    budget: _,
+    prior: __,
     stripPrefix,
     calibration,
     dequantize,
     requantize,
     maxShardSize,
     zstdLevel,
+    foldBn,
+    bnEps,
+    drop,
     ignore,
     overrides,
     ...choices
   } = configuration;
   const hasPatterns = ignore.length > 0 || overrides.length > 0;
+  const resolved = resolvePatterns(configuration, hasPatterns ? names() : []);
   return {
     ...choices,
-    ...resolvePatterns(configuration, hasPatterns ? names() : []),
+    ...resolved,
+    // What somebody has said of a tensor counts more.
+    overrides: [...mix, ...resolved.overrides],
     ...(dequantize === null ? {} : { dequantizedType: dequantize }),
     ...(typeof maxShardSize === 'number' ? { maxFileBytes: maxShardSize } : {}),
     // The order of tensors in a GGUF file is that of the source's files.

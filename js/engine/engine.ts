@@ -7,6 +7,7 @@ import { type Json, jsonList, toJson, withMember } from '../api/json.js';
 import type { SideFolder } from '../api/side-folder.js';
 import type { Calibration, Distribution, EngineInfo } from '../api/types.js';
 import type { BlockShape, ByteSource } from '../io/byte-source.js';
+import type { Allocation, DecisionTable, Prior, SearchSettings, SearchTable } from './decisions.js';
 import type { EngineOptions } from './engine-options.js';
 import type {
   Checksums,
@@ -18,6 +19,7 @@ import type {
   TrialResult,
   WasmCalibrateStage,
   WasmEncodeStage,
+  WasmFrontSearch,
   WasmInspector,
   WasmModule,
   WasmPlan,
@@ -151,6 +153,33 @@ export class Engine {
   /** One slot. */
   tensorStage(file: WasmInspector, tensor: number, { blockBytes }: BlockShape): WasmStage<null> {
     return withoutError(new this.#module.TensorStage(file, tensor, blockBytes));
+  }
+
+  /** How much the errors of weights of these names count; `table` may be one of a person's own. */
+  priors(names: readonly string[], table = ''): Promise<Json<readonly Prior[]>> {
+    const made = withoutError(new this.#module.Priors(toJson(names), table));
+    return withHandle(made, (priors) => priors.json());
+  }
+
+  /** For each set of the table the option with which least is lost within the budget. */
+  allocate(table: Json<DecisionTable>, budgetBytes: number): Promise<Json<Allocation>> {
+    return withHandle(withoutError(new this.#module.Allocator(table)), (allocator) => {
+      const found = allocator.allocate(budgetBytes);
+      if (found !== '') return found;
+      throwIfError(allocator.error());
+      throw new MonoquantError('internal', 'Nothing was allocated.');
+    });
+  }
+
+  /** All best choices: bytes and error of each, from the smallest. */
+  curve(table: Json<DecisionTable>): Promise<Json<readonly (readonly [number, number])[]>> {
+    const made = withoutError(new this.#module.Allocator(table));
+    return withHandle(made, (allocator) => allocator.curve());
+  }
+
+  /** A search for a front of several objectives. */
+  frontSearch(table: Json<SearchTable>, settings: SearchSettings): WasmFrontSearch {
+    return withoutError(new this.#module.FrontSearch(table, toJson(settings)));
   }
 
   /** One slot; source 0 is the file, source 1 the reference, source 2 captured inputs. */

@@ -6,8 +6,16 @@
 import type { Calibration } from '../api/calibration.js';
 import type { Json } from '../api/json.js';
 import type { ModelClass } from '../api/model-config.js';
-import type { Catalog, Distribution, Plan, Problem } from '../api/types.js';
+import type { Catalog, Distribution, Plan, Problem, SearchProgress } from '../api/types.js';
 import type { ActivationMode } from '../api/validation.js';
+import type {
+  Allocation,
+  DecisionTable,
+  Found,
+  Prior,
+  SearchSettings,
+  SearchTable,
+} from './decisions.js';
 import type { EngineOptions, UnfitTensor } from './engine-options.js';
 
 /** Every handle lives in engine memory until it is deleted. */
@@ -22,11 +30,18 @@ export interface WasmInspector extends Handle {
   needOffset(): number;
   input(): Uint8Array;
   filled(): void;
+  /**
+   * When the catalog is complete: leaves tensors out, and gives others new names, by their indices before. False: see
+   * `error`.
+   */
+  select(choice: Json<SelectedTensors>): boolean;
   /** JSON of an EngineError, or '' when all is well. Ask after `step` has returned false. */
   error(): string;
   catalog(): Json<Catalog>;
   /** All that metadata alone show. */
   problems(): Json<readonly Problem[]>;
+  /** Tensors that runtimes make one layer of, by their indices in the catalog. */
+  families(): Json<readonly (readonly number[])[]>;
 }
 
 /** What stands beside the weights in a model's folder. */
@@ -46,6 +61,31 @@ export interface WasmPlan extends Handle {
   fileBytes(file: number): number;
   /** JSON of an EngineError where a file of the output, as `output` has found it, is not what was planned; or ''. */
   check(file: number, output: WasmInspector): string;
+}
+
+/** Ask for the error at once: JSON of an EngineError, or ''. */
+export interface WasmPriors extends Handle {
+  error(): string;
+  json(): Json<readonly Prior[]>;
+  /** The table that they follow from, with all that was left out of what was given. */
+  table(): Json<object>;
+}
+
+/** Ask for the error at once, and when `allocate` returns ''. */
+export interface WasmAllocator extends Handle {
+  error(): string;
+  allocate(budgetBytes: number): Json<Allocation> | '';
+  /** The whole size-error curve, from the smallest file. */
+  curve(): Json<readonly (readonly [bytes: number, error: number])[]>;
+}
+
+/** Ask for the error at once. */
+export interface WasmFrontSearch extends Handle {
+  error(): string;
+  /** One generation. */
+  step(): void;
+  progress(): Json<SearchProgress>;
+  found(): Json<Found>;
 }
 
 /** A plan as the engine knows it. */
@@ -195,6 +235,8 @@ export interface Share {
   readonly index: number;
   readonly count: number;
   readonly part: Part;
+  /** Values of each tensor that are looked at, for its errors alone; 0: all of them, which are written. */
+  readonly sample: number;
 }
 
 export interface Part {
@@ -205,6 +247,12 @@ export interface Part {
 /** Result of a SealStage. */
 export interface SealResult {
   readonly bytes: number;
+}
+
+/** Which tensors of a file are meant. */
+export interface SelectedTensors {
+  readonly leftOut: readonly number[];
+  readonly renamed: readonly (readonly [index: number, name: string])[];
 }
 
 /** What a file is to be opened as. */
@@ -385,6 +433,20 @@ export interface WasmModule {
     data: WasmInspector | null,
     blockBytes: number,
   ) => WasmStage<TrialResult>;
+  /** Of weights by their names; `priorTable` is one of a person, or '' for the engine's own. */
+  readonly Priors: new (
+    namesJson: Json<readonly string[]>,
+    priorTable: string,
+  ) => WasmPriors;
+  /** Chooses within budgets. */
+  readonly Allocator: new (
+    tableJson: Json<DecisionTable>,
+  ) => WasmAllocator;
+  /** Searches a front of several objectives. Its presets are choices to begin with. */
+  readonly FrontSearch: new (
+    tableJson: Json<SearchTable>,
+    settingsJson: Json<SearchSettings>,
+  ) => WasmFrontSearch;
   /** The CRC-32 of two runs of bytes, one behind the other. */
   combineCrc32(first: number, second: number, secondBytes: number): number;
   version(): string;

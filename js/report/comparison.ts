@@ -14,6 +14,7 @@ import type {
   TensorInfo,
 } from '../api/types.js';
 import type { CompareResult } from '../engine/wasm.js';
+import { correctedBiases } from './corrected-biases.js';
 import { type Judged, meanSqnr, sqnrOf, worstFirst } from './sqnr.js';
 
 type Measured = CompareResult['tensors'][number];
@@ -25,9 +26,14 @@ export function comparisonOf(
   { tensors: measured }: CompareResult,
 ): Comparison {
   const byName = new Map(measured.map((tensor) => [tensor.name, tensor]));
+  const [ofFirst, ofSecond] = [correctedBiases(first), correctedBiases(second)];
+  const isCorrected = (name: string) => ofFirst(name) || ofSecond(name);
   const others = new Map(second.tensors.map((tensor) => [tensor.name, tensor]));
   const tensors = first.tensors.map((tensor) =>
-    compareTensor(tensor, others.get(tensor.name), byName.get(tensor.name)),
+    withCorrections(
+      compareTensor(tensor, others.get(tensor.name), byName.get(tensor.name)),
+      isCorrected,
+    ),
   );
   const names = new Set(first.tensors.map(({ name }) => name));
   for (const tensor of second.tensors) {
@@ -71,6 +77,8 @@ function unmeasured(tensor: TensorComparison): string | undefined {
       return 'is only in the second file';
     case 'other-shape':
       return `is [${first?.shape.join(', ')}] in the first file and [${second?.shape.join(', ')}] in the second`;
+    case 'corrected':
+      return undefined;
     case 'other-dtype':
       return `is ${first?.dtype} in the first file and ${second?.dtype} in the second`;
     default:
@@ -83,7 +91,17 @@ function unmeasured(tensor: TensorComparison): string | undefined {
 }
 
 function wasCompared({ verdict }: TensorComparison): boolean {
-  return verdict === 'identical' || verdict === 'different';
+  return verdict === 'identical' || verdict === 'different' || verdict === 'corrected';
+}
+
+/** A bias that was made to differ has lost nothing, and no SQNR. */
+function withCorrections(
+  tensor: TensorComparison,
+  isCorrected: (name: string) => boolean,
+): TensorComparison {
+  const { verdict, notFinite, name } = tensor;
+  if (verdict !== 'different' || notFinite > 0 || !isCorrected(name)) return tensor;
+  return { ...tensor, verdict: 'corrected', sqnrDb: null };
 }
 
 const VERDICT_ORDER: readonly ComparisonVerdict[] = [
@@ -92,6 +110,7 @@ const VERDICT_ORDER: readonly ComparisonVerdict[] = [
   'other-shape',
   'other-dtype',
   'different',
+  'corrected',
   'identical',
 ];
 

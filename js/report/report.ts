@@ -16,11 +16,12 @@ export interface RunPlan extends Omit<PlanFacts, 'tensors'> {
 
 type Results = Pick<
   Report,
-  'sqnrDb' | 'outputSqnrDb' | 'tensors' | 'copied' | 'tied' | 'dropped' | 'warnings'
+  'sqnrDb' | 'outputSqnrDb' | 'tensors' | 'copied' | 'corrected' | 'tied' | 'dropped' | 'warnings'
 >;
 
 export function resultsOf(plan: RunPlan, shares: readonly EncodedShare[]): Results {
   const tensors = reportTensors(plan.tensors, shares);
+  const corrected = unchanged(plan, 'correct');
   return {
     sqnrDb: meanSqnr(tensors),
     outputSqnrDb: meanSqnr(
@@ -30,6 +31,7 @@ export function resultsOf(plan: RunPlan, shares: readonly EncodedShare[]): Resul
     ),
     tensors,
     copied: unchanged(plan, 'copy'),
+    ...(corrected.length === 0 ? {} : { corrected }),
     tied: unchanged(plan, 'tie'),
     dropped: unchanged(plan, 'drop'),
     warnings: [...plan.warnings, ...qualityWarnings(tensors)],
@@ -81,7 +83,7 @@ function reportTensors(
   const sums = sumErrors(shares);
   const reports = planned.flatMap(
     (
-      { name, dtype, shape, decision, quantization, outputs, bytes, input },
+      { name, dtype, shape, decision, quantization, outputs, bytes, input, pruned, folded },
       index,
     ): TensorReport[] => {
       if (decision !== 'quantize' && decision !== 'convert') return [];
@@ -107,6 +109,8 @@ function reportTensors(
           sourceBytes: bytes,
           outputBytes: outputs.reduce((sum, output) => sum + output.bytes, 0),
           ...(input === undefined ? {} : { input }),
+          ...(pruned === undefined ? {} : { pruned }),
+          ...(folded === undefined ? {} : { folded }),
         },
       ];
     },

@@ -8,7 +8,8 @@ import { countedSqnr } from './sqnr.js';
 export type Results = Pick<RunRecord, 'version' | 'engine' | 'totals' | 'quality' | 'warnings'>;
 
 export function resultsFor(report: Report): Results {
-  const { version, engine, sizes, tensors, copied, tied, dropped, warnings, part } = report;
+  const { version, engine, sizes, tensors, copied, corrected, tied, dropped, warnings, part } =
+    report;
   const { sourceBytes, outputBytes, packedBytes, parameters, bitsPerWeight } = sizes;
   const unchanged = copied.length + tied.length + dropped.length;
   return {
@@ -20,7 +21,7 @@ export function resultsFor(report: Report): Results {
       ...(packedBytes === undefined ? {} : { packedBytes }),
       parameters,
       bitsPerWeight,
-      changed: tensors.length,
+      changed: tensors.length + (corrected?.length ?? 0),
       unchanged,
     },
     // Quality is that of the whole.

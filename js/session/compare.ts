@@ -4,7 +4,6 @@
 import { parseJson } from '../api/json.js';
 import { type CompareOptions, type RunOptions, resolveOpen } from '../api/options.js';
 import type { Catalog, Comparison, Distribution } from '../api/types.js';
-import { comparisonOf } from '../report/comparison.js';
 import type { HostTypes } from './host.js';
 import type { FileOf, ModelIn, ModelPlace } from './model-place.js';
 import type { RemoteFile } from './session.js';
@@ -43,6 +42,7 @@ export async function compareFiles(
   const result = await withStage('compare', run, (controls) =>
     second.request('compare', { reference: first.number }, controls),
   );
+  const { comparisonOf } = await import('./seldom.js');
   return comparisonOf(version, one, other, parseJson(result));
 }
 

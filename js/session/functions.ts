@@ -13,6 +13,8 @@ import {
   type ValidateOptions,
 } from '../api/options.js';
 import type { OpenOptions } from '../api/plan-options.js';
+import type { SearchOptions } from '../api/search-options.js';
+import type { SensitivityOptions } from '../api/sensitivity-options.js';
 import { throwIfAborted } from './abort.js';
 import { ENGINE_TURNS } from './engine-turns.js';
 import type { HandleOptions, Host, HostTypes, OpenHandle } from './host.js';
@@ -79,6 +81,12 @@ export function functionsOf<Types extends HostTypes>(host: Host<Types>): Functio
       data: CalibrationInput | readonly CalibrationInput[],
       options: Types['calibrate'] = {},
     ) => withModel(model, openingFor(options), (opened) => opened.calibrate(data, options)),
+
+    sensitivity: async (model: Named, options: SensitivityOptions = {}) =>
+      withModel(model, openingFor(options), (opened) => opened.sensitivity(options)),
+
+    search: async (model: Named, options: SearchOptions = {}) =>
+      withModel(model, openingFor(options), (opened) => opened.search(options)),
 
     validate: async (file: Named, options: ValidateOptions<Named> = {}) => {
       // `key` and `stripPrefix` are about the reference.

@@ -9,10 +9,12 @@ import { checkOneFile } from '../api/configuration.js';
 import { ASYNC_DISPOSE } from '../api/disposal.js';
 import { MonoquantError } from '../api/errors.js';
 import { pickleWarnings } from '../api/file-warnings.js';
-import { parseJson } from '../api/json.js';
+import { joined, parseJson } from '../api/json.js';
 import {
   type CalibrateRequest,
   type CompareOptions,
+  calibrationIn,
+  openingFor,
   type QuantizeRequest,
   type RunOptions,
   resolveCalibrate,
@@ -24,6 +26,9 @@ import {
   resolveTensor,
 } from '../api/options.js';
 import type { PlanOptions } from '../api/plan-options.js';
+import type { SearchOptions } from '../api/search-options.js';
+import type { Sensitivity } from '../api/sensitivity.js';
+import type { SensitivityOptions } from '../api/sensitivity-options.js';
 import { type TensorData, tensorData } from '../api/tensor-data.js';
 import { quantizedTie } from '../api/tied-head.js';
 import type {
@@ -31,14 +36,19 @@ import type {
   Catalog,
   Comparison,
   Distribution,
+  Front,
   Plan,
   Report,
+  SizeCurve,
   Validation,
 } from '../api/types.js';
 import { unknownTensor } from '../api/unknown-tensor.js';
 import { isShards } from '../engine/shards.js';
+import type { PlanDocument } from '../engine/wasm.js';
 import { gateWarnings } from '../report/gates.js';
 import type { PlannedFile } from '../worker/plan-facts.js';
+import type { BitChoice, Encoding, Measuring } from './bit-choice.js';
+import type { SharedBudget } from './budget.js';
 import {
   asDocument,
   type CalibrationPart,
@@ -53,7 +63,7 @@ import type { HandleOptions, Host, HostTypes, OpenHandle } from './host.js';
 import type { RunJournal } from './journal.js';
 import { type FileOf, type ModelIn, ModelPlace, type SessionOf } from './model-place.js';
 import { checkPlanned, explained } from './plan-check.js';
-import { measureJob, type PartJob, type Quantized, type RunJob, runJob } from './run.js';
+import { measureJob, type PartJob, type Quantized, runJob } from './run.js';
 import { type ValidateChoices, validateModel } from './validate.js';
 import { takesValues, viewOf } from './view.js';
 
@@ -72,9 +82,16 @@ export interface Writing<Types extends HostTypes> {
   readonly others?: readonly SessionOf<Types>[];
 }
 
+export interface Helpers<Types extends HostTypes> {
+  readonly sessions: readonly SessionOf<Types>[];
+  /** They may be of use to others. */
+  leave(): void;
+}
+
 /** Takes over what the host opened: it is closed with the handle. */
 export abstract class Handle<Types extends HostTypes> implements OpenHandle<Types> {
   protected readonly place: ModelPlace<Types>;
+  #bits: BitChoice<Types> | undefined;
   readonly #hasPaths: boolean;
   readonly #joined: boolean;
   #catalog: Catalog | undefined;
@@ -90,10 +107,10 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
   /** Reads what is in the file, before callers get the handle. */
   async readCatalog(run: RunOptions): Promise<void> {
     const { signal } = run;
-    const json = await this.place.inTurn(run, async () =>
-      (await this.#file(this.#joined, run)).request('catalog', null, { signal }),
+    const catalog = await this.place.inTurn(run, async () =>
+      (await this.#file(this.#joined, run)).request('partedCatalog', null, { signal }),
     );
-    const { format, ...facts } = parseJson(json);
+    const { format, ...facts } = await joined<'tensors', Catalog>(catalog);
     const { source } = this.place.input;
     // The engine knows of one file only.
     const files = isShards(source) ? { files: source.shards.map(({ name }) => name) } : {};
@@ -125,16 +142,20 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
       if (configuration.container === 'gguf') {
         await file.request('setFolder', await input.readFolder());
       }
+      const terms = { calibration: parts, divides: !isOne };
+      const shared = await this.#sharedBudget({ configuration, run: {} }, terms);
+      const choice = { configuration, divides: !isOne, unfit: [], mix: shared?.choices };
       const { plan, before } = await file
-        .request('planDocument', { configuration, divides: !isOne, unfit: [] })
+        .request('planDocument', choice)
         .catch((error: unknown) => {
           throw explained(error, beside);
         });
-      const document = parseJson(plan);
+      const document = await joined<'tensors', PlanDocument>(plan);
       checkPlanned(beside, configuration, quantizedTie(document.tensors));
       inputsFor(configuration, document.tensors, parts);
       return {
         configuration,
+        ...(shared && { mix: shared.describe(document.sizes.outputBytes) }),
         ...document,
         warnings: [...before, ...document.warnings, ...warnings],
       };
@@ -186,18 +207,34 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
     request: QuantizeRequest,
     writing: Writing<Types>,
   ): Promise<Quantized<Types['output']>> {
-    return runJob(this.#job(request, writing));
+    const mix = await this.#sharedBudget(request, writing);
+    return runJob({ ...this.#job(request, writing), mix });
   }
 
-  /** The same, for the report alone: what `writing` has a place for is dropped. */
-  protected async measured(request: QuantizeRequest, writing: Writing<Types>): Promise<Report> {
-    return measureJob(this.#job(request, writing));
+  /** The same, for the report alone: nothing is written. */
+  protected async measured(
+    request: Encoding,
+    { sample, choices, ...measuring }: Measuring<Types>,
+  ): Promise<Report> {
+    const mix = choices ? { choices } : await this.#sharedBudget(request, measuring);
+    const helpers = this.helpers(request.run);
+    try {
+      const job = this.#job(request, { ...measuring, others: helpers.sessions });
+      return await measureJob({ ...job, sample, mix });
+    } finally {
+      helpers.leave();
+    }
   }
 
-  #job(
-    { configuration, gates, run }: QuantizeRequest,
-    { others = [], ...written }: Writing<Types>,
-  ): RunJob<ModelIn<Types>['source'], Types['sink'], Types['output']> {
+  /** More workers to share the work, where the host has them. */
+  protected helpers(_run: RunOptions): Helpers<Types> {
+    return { sessions: [], leave: () => {} };
+  }
+
+  #job<Rest extends Measuring<Types>>(
+    { configuration, gates, run }: Encoding,
+    { others = [], ...terms }: Rest,
+  ) {
     const { input, opening } = this.place;
     const { beside } = input;
     checkBeside(beside);
@@ -210,8 +247,7 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
       source,
       isPacked,
       options: viewOf(input, opening, view),
-      ...written,
-      packed: written.packed,
+      ...terms,
       configuration,
       beside,
       readFolder: () => input.readFolder(),
@@ -268,6 +304,48 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
       await kept?.publish();
       return calibration;
     });
+  }
+
+  sensitivity(options: SensitivityOptions = {}): Promise<Sensitivity> {
+    return this.#withBits(options, (bits, data) => bits.sensitivity(options, data));
+  }
+
+  sizeCurve(options: SensitivityOptions = {}): Promise<SizeCurve> {
+    return this.#withBits(options, (bits, data) => bits.sizeCurve(options, data));
+  }
+
+  search(options: SearchOptions = {}): Promise<Front> {
+    return this.#withBits(options, (bits, data) => bits.search(options, data));
+  }
+
+  /** In turn, and with the data open. */
+  async #withBits<Answer>(
+    options: SensitivityOptions | SearchOptions,
+    call: (
+      bits: BitChoice<Types>,
+      data: readonly CalibrationPart<Types['source']>[],
+    ) => Promise<Answer>,
+  ): Promise<Answer> {
+    const { run } = openingFor(options);
+    return this.place.withData(run, calibrationIn(options), async (data) => {
+      const answer = await call(await this.#bitChoice(), data);
+      await this.place.input.checkUnchanged();
+      return answer;
+    });
+  }
+
+  async #bitChoice(): Promise<BitChoice<Types>> {
+    const { BitChoice } = await import('./seldom.js');
+    this.#bits ??= new BitChoice(this.place, (request, terms) => this.measured(request, terms));
+    return this.#bits;
+  }
+
+  async #sharedBudget(
+    request: Pick<Encoding, 'configuration' | 'run'>,
+    terms: Pick<Measuring<Types>, 'calibration' | 'divides'>,
+  ): Promise<SharedBudget | undefined> {
+    if (request.configuration.budget === null) return undefined;
+    return (await this.#bitChoice()).sharedBudget(request, terms);
   }
 
   async validate(choices: ValidateChoices<Types> = {}): Promise<Validation> {

@@ -18,6 +18,7 @@ import type { PlanFacts, PlannedFile } from '../worker/plan-facts.js';
 import type { Calls, EncodedShare, LoadedEngine, Records } from '../worker/protocol.js';
 import { segmentsOf } from '../worker/segments.js';
 import { rowsOf } from '../worker/table.js';
+import type { SharedBudget } from './budget.js';
 import {
   AS_DATA,
   type CalibrationPart,
@@ -41,10 +42,10 @@ export interface RunJob<Source, Sink, Output> {
   /** Whether it may have to be unpacked before it is read. */
   readonly isPacked: boolean;
   readonly options: OpenOptions;
-  /** Takes a place for what was planned; a later one is instead of it. */
-  readonly place: (files: readonly PlannedFile[]) => Sink;
+  /** Takes a place for what was planned; a later one is instead of it. Without it nothing is kept. */
+  readonly place?: ((files: readonly PlannedFile[]) => Sink) | undefined;
   /** Where the output is to be compressed, if it is. */
-  readonly packed: Sink | undefined;
+  readonly packed?: Sink | undefined;
   /** Whether the output may be several files. */
   readonly divides: boolean;
   readonly configuration: Configuration;
@@ -53,9 +54,13 @@ export interface RunJob<Source, Sink, Output> {
   readonly calibration: readonly CalibrationPart<Source>[];
   readonly gates: Gates;
   readonly run: RunOptions;
+  /** What tensors have each for itself beside the configuration, and what is said of it, if it is of a budget. */
+  readonly mix?: (Pick<SharedBudget, 'choices'> & Partial<SharedBudget>) | undefined;
   readonly journal?: RunJournal | undefined;
   /** If only a part of the output is to be made. It is recorded. */
   readonly part?: PartJob | undefined;
+  /** Values of each tensor that are looked at, if they are only to be measured; else all. */
+  readonly sample?: number | undefined;
 }
 
 export interface PartJob extends Part {
@@ -159,6 +164,7 @@ class Run<Source, Sink, Output> {
       sizes: plan.sizes,
       files: plan.files.map(({ bytes }) => bytes),
       outputConfig: plan.outputConfig,
+      ...(this.#job.mix?.describe && { mix: this.#job.mix.describe(plan.sizes.outputBytes) }),
       ...(this.#resumedBytes > 0 && { resumedBytes: this.#resumedBytes }),
       ...(this.#job.part === undefined ? resultsOf(plan, shares) : withoutQuality(plan)),
       timings: {
@@ -240,7 +246,7 @@ class Run<Source, Sink, Output> {
   async #plan(unfit: readonly UnfitTensor[]): Promise<PlannedRun> {
     const { beside, configuration, divides, gates, run } = this.#job;
     const controls = { signal: run.signal };
-    const choice = { configuration, divides, unfit };
+    const choice = { configuration, divides, unfit, mix: this.#job.mix?.choices };
     await Promise.all(this.#files.map((file) => file.request('plan', choice, controls))).catch(
       (error: unknown) => {
         throw explained(error, beside);
@@ -286,15 +292,16 @@ class Run<Source, Sink, Output> {
     unfit,
     tensors,
   }: PlannedRun): Promise<readonly EncodedShare[]> {
-    const { place, journal, part = { index: 0, count: 1 } } = this.#job;
-    const sink = place(files);
+    const { place, journal, part = { index: 0, count: 1 }, sample = 0 } = this.#job;
+    const sink = place?.(files) ?? null;
     const count = this.#files.length;
     const size = sizes.outputBytes;
-    const done = await this.#done({ sink, size, done: journal?.earlierRecords(unfit, size) ?? [] });
+    const earlier = journal?.earlierRecords(unfit, size) ?? [];
+    const done = sink === null ? [] : await this.#done({ sink, size, done: earlier });
     journal?.begin(unfit, size, done);
     return this.#withInputs(tensors, (inputs) =>
       this.#ask('encode', (index) => ({
-        share: { index, count, part: { index: part.index, count: part.count } },
+        share: { index, count, part: { index: part.index, count: part.count }, sample },
         sink,
         size,
         done,

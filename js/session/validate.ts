@@ -7,7 +7,6 @@ import { parseJson } from '../api/json.js';
 import { type RunOptions, resolveValidate, type ValidateOptions } from '../api/options.js';
 import { option, say } from '../api/sentence.js';
 import type { Validation } from '../api/types.js';
-import { unreadable, validationOf } from '../report/validation.js';
 import { AS_DATA, type CalibrationPart } from './calibrate.js';
 import type { HostTypes } from './host.js';
 import type { FileOf, ModelPlace } from './model-place.js';
@@ -53,6 +52,7 @@ export async function validateModel<Types extends HostTypes>(
         if (!(error instanceof MonoquantError) || !FILE_FAULTS.includes(error.code)) throw error;
         // A file that cannot be opened is what validation is for.
         const { version } = await session.engine;
+        const { unreadable } = await import('./seldom.js');
         return unreadable(version, error.message, error.tensor);
       }
       const beside = measure && (await place.open(measure, opening, 'unsound', run));
@@ -95,6 +95,7 @@ async function validateFile(job: ValidateJob): Promise<Validation> {
           file.request('trial', { ...beside, data: data?.number }, controls),
         )
       : undefined;
+  const { validationOf } = await import('./seldom.js');
   return validationOf({
     version,
     file: catalog,

@@ -11,6 +11,9 @@ export function countBy<Item>(
   weight = (_: Item) => 1,
 ): [string, number][] {
   const counts = new Map<string, number>();
-  for (const item of items) counts.set(key(item), (counts.get(key(item)) ?? 0) + weight(item));
+  for (const item of items) {
+    const own = key(item);
+    counts.set(own, (counts.get(own) ?? 0) + weight(item));
+  }
   return [...counts].sort(([, a], [, b]) => b - a);
 }

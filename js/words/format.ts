@@ -44,8 +44,8 @@ export function formatLargeCount(count: number): string {
 }
 
 /** `1 tensor`, `1,204 tensors`. */
-export function formatPlural(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+export function formatPlural(count: number, noun: string, plural = `${noun}s`): string {
+  return `${formatCount(count)} ${count === 1 ? noun : plural}`;
 }
 
 /** The share of a whole: `98.8 %`. Only nothing is 0 % and only the whole is 100 %. */

@@ -15,11 +15,12 @@ export function modelStem(name: string): string {
   return name.replace(MODEL_EXTENSION, '').replace(SHARD_NUMBER, '');
 }
 
-/** `-int4`, `-f16`, `-Q4_K_M`, `-nvfp4`, `-awq-int4`; `-copy` of what only changes its container. */
+/** `-int4`, `-f16`, `-mixed` within a budget, `-Q4_K_M`, `-nvfp4`, `-awq-int4`; `-copy` of what only changes its container. */
 export function outputSuffix(choices: Choices): string {
-  const { floatType = 'F16', codes = 'integers' } = choices;
+  const { floatType = 'F16', codes = 'integers', budget } = choices;
   const format = formatOf(choices);
   const bits = bitsFor(choices);
+  if (budget != null) return '-mixed';
   if (isGgufFormat(format)) return format === 'gguf' ? '' : `-${format}`;
   if (bits === 'none') return '-copy';
   if (bits === 16) return `-${floatType.toLowerCase()}`;

@@ -45,6 +45,7 @@ export const REASON_WORDS: Readonly<Record<Reason, string>> = {
   adapter: 'LoRA adapter',
   'no-gain': 'nothing gained',
   'left-out': 'not needed',
+  folded: 'folded BatchNorm',
 };
 
 export const FORMAT_WORDS: Readonly<Record<FileFormat, string>> = {
@@ -62,6 +63,7 @@ export const FORMAT_WORDS: Readonly<Record<FileFormat, string>> = {
 /** `int8 channel`, `int4 group 64 mse`, `F16`, `copy: one-dimensional`. */
 export function decisionWords({ decision, reason, quantization, outputs }: PlannedTensor): string {
   const because = reason === 'requested' ? '' : `: ${REASON_WORDS[reason]}`;
+  if (decision === 'correct') return 'corrected';
   if (decision !== 'quantize' && decision !== 'convert') return `${decision}${because}`;
   if (quantization === undefined) return `${outputs[0]?.dtype ?? 'convert'}${because}`;
   const { bits, scheme, strategy, groupSize, method, blockType } = quantization;

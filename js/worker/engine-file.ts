@@ -3,9 +3,19 @@
  * Documents are made when they are asked for, as the engine's JSON text.
  */
 import { MonoquantError } from '../api/errors.js';
-import { type Json, parseJson, toJson } from '../api/json.js';
+import { type Json, parseJson, parted, toJson } from '../api/json.js';
+import { layerDrop } from '../api/layer-drop.js';
+import type { KeptLayers } from '../api/model-config.js';
 import type { SideFolder } from '../api/side-folder.js';
-import type { Calibration, Catalog, Distribution, Problem, Warning } from '../api/types.js';
+import type { Calibration, Catalog, Distribution, Problem, SearchProgress } from '../api/types.js';
+import type {
+  Allocation,
+  DecisionTable,
+  Found,
+  Prior,
+  SearchSettings,
+  SearchTable,
+} from '../engine/decisions.js';
 import { countDistribution } from '../engine/distribution.js';
 import { deleteQuietly, type Engine, throwIfError, withHandle } from '../engine/engine.js';
 import { engineOptions } from '../engine/engine-options.js';
@@ -18,6 +28,7 @@ import type {
   OpenOptions,
   PlanDocument,
   TrialResult,
+  WasmFrontSearch,
   WasmInspector,
   WasmPlan,
   WasmStage,
@@ -25,9 +36,10 @@ import type {
 import type { ByteSink } from '../io/byte-sink.js';
 import type { BlockShape, ByteSource } from '../io/byte-source.js';
 import { EngineRun } from './engine-run.js';
+import { type Folding, foldingOf } from './folding.js';
 import { inspectOutput } from './inspect-output.js';
 import { type PlanFacts, planFacts, warningsBefore } from './plan-facts.js';
-import type { PlanChoice } from './protocol.js';
+import type { Calls, PlanChoice } from './protocol.js';
 
 /** The model as one source. */
 export interface OpenedSource extends JoinedShards {
@@ -45,8 +57,15 @@ export class EngineFile<Output> {
   #calibration: Json<Calibration> | null = null;
   #folder: SideFolder | undefined;
   #run: EngineRun<Output> | undefined;
+  #search: WasmFrontSearch | undefined;
+  #folding: Folding | undefined;
+  /** What is planned for, if that is not all of the file. */
+  #selected: WasmInspector | undefined;
+  #layers: KeptLayers | undefined;
   /** Of the plan of the run. */
   #ignore: readonly string[] = [];
+
+  readonly #opening: OpenOptions;
 
   private constructor(
     engine: Engine,
@@ -54,8 +73,10 @@ export class EngineFile<Output> {
     source: ByteSource,
     inspector: WasmInspector,
     joined: Omit<OpenedSource, 'source'>,
+    opening: OpenOptions,
   ) {
     this.#joined = joined;
+    this.#opening = opening;
     this.#engine = engine;
     this.#blocks = blocks;
     this.source = source;
@@ -69,11 +90,10 @@ export class EngineFile<Output> {
     options: OpenOptions,
   ): Promise<EngineFile<Output>> {
     const { isRaw = false, ends } = joined;
-    const inspector = await engine.inspect(
-      source,
-      isRaw ? { ...options, fileEnds: ends } : options,
-    );
-    return new EngineFile<Output>(engine, source.blocks ?? blocks, source, inspector, joined);
+    const opening = isRaw ? { ...options, fileEnds: ends } : options;
+    const inspector = await engine.inspect(source, opening);
+    const shape = source.blocks ?? blocks;
+    return new EngineFile<Output>(engine, shape, source, inspector, joined, opening);
   }
 
   catalog(): Json<Catalog> {
@@ -90,6 +110,46 @@ export class EngineFile<Output> {
     return this.#joined.problems.length === 0
       ? problems
       : toJson([...this.#joined.problems, ...parseJson(problems)]);
+  }
+
+  priors(names: readonly string[], table: object | null): Promise<Json<readonly Prior[]>> {
+    return this.#engine.priors(names, table === null ? '' : toJson(table));
+  }
+
+  curve(table: Json<DecisionTable>): Promise<Json<readonly (readonly [number, number])[]>> {
+    return this.#engine.curve(table);
+  }
+
+  allocate(table: Json<DecisionTable>, budgetBytes: number): Promise<Json<Allocation>> {
+    return this.#engine.allocate(table, budgetBytes);
+  }
+
+  beginSearch(table: Json<SearchTable>, settings: SearchSettings): Json<SearchProgress> {
+    this.#dropSearch();
+    this.#search = this.#engine.frontSearch(table, settings);
+    return this.#search.progress();
+  }
+
+  stepSearch(): Json<SearchProgress> {
+    const search = this.#searching;
+    search.step();
+    return search.progress();
+  }
+
+  endSearch(): Json<Found> {
+    const found = this.#searching.found();
+    this.#dropSearch();
+    return found;
+  }
+
+  get #searching(): WasmFrontSearch {
+    if (this.#search === undefined) throw new MonoquantError('internal', 'Nothing is searched.');
+    return this.#search;
+  }
+
+  #dropSearch(): void {
+    deleteQuietly(this.#search);
+    this.#search = undefined;
   }
 
   setCalibration(calibration: Json<Calibration> | null): void {
@@ -156,20 +216,29 @@ export class EngineFile<Output> {
     // A run by an earlier plan may hold the same place.
     await this.drop();
     this.#ignore = choice.configuration.ignore;
-    this.#run = new EngineRun(this.#engine, this.#blocks, this.source, this.#planOf(choice));
+    const plan = await this.#planOf(choice);
+    this.#run = new EngineRun(this.#engine, this.#blocks, this.source, plan);
   }
 
   /** A plan that is only shown. */
   async planDocument(
     choice: PlanChoice,
-  ): Promise<{ readonly plan: Json<PlanDocument>; readonly before: readonly Warning[] }> {
-    const plan = await withHandle(this.#planOf(choice), (made) => made.json());
-    return { plan, before: warningsBefore(parseJson(this.catalog()), choice.configuration.ignore) };
+  ): Promise<Calls<unknown, unknown, Output>['planDocument']['answer']> {
+    const made = await withHandle(await this.#planOf(choice), (plan) => plan.json());
+    const plan = parted<'tensors', PlanDocument>(made, 'tensors');
+    const before = warningsBefore(this.#planned(), choice.configuration.ignore);
+    return { plan, before: [...before, ...(this.#folding?.warnings ?? [])] };
   }
 
   /** What a run has to know of its plan. */
   planFacts(): PlanFacts {
-    return planFacts(this.run.document(), parseJson(this.catalog()), this.#ignore);
+    const facts = planFacts(this.run.document(), this.#planned(), this.#ignore);
+    const layers = this.#layers === undefined ? {} : { layers: this.#layers };
+    return {
+      ...facts,
+      outputConfig: { ...facts.outputConfig, ...layers },
+      warnings: [...(this.#folding?.warnings ?? []), ...facts.warnings],
+    };
   }
 
   /** The run by the plan that was made. */
@@ -185,8 +254,8 @@ export class EngineFile<Output> {
   }
 
   /** The elements of the tensor of this index, one after the other: F32, if it is stored as codes. */
-  async tensor(index: number): Promise<Uint8Array> {
-    const made = this.#engine.tensorStage(this.inspector, index, this.#blocks);
+  async tensor(index: number, inspector = this.inspector): Promise<Uint8Array> {
+    const made = this.#engine.tensorStage(inspector, index, this.#blocks);
     return withHandle(made, async (stage) => {
       const sink = new TensorSink(stage.totalBytes());
       await runStage(stage, { sources: [this.source], sink, slots: 1 });
@@ -245,17 +314,50 @@ export class EngineFile<Output> {
 
   async close(): Promise<void> {
     await this.drop();
+    this.#dropSearch();
+    this.#forgetSelected();
     deleteQuietly(this.inspector);
     await this.source.close?.();
   }
 
-  #planOf({ configuration, divides, unfit }: PlanChoice): WasmPlan {
+  async #planOf({ configuration, divides, unfit, mix }: PlanChoice): Promise<WasmPlan> {
     const ends = divides || configuration.container === 'gguf' ? this.#joined.ends : [];
-    const options = { ...engineOptions(configuration, () => this.#names(), ends), unfit };
-    return this.#engine.plan(this.inspector, options, this.#calibration, this.#folder);
+    const inspector = await this.#inspectorFor(configuration.drop);
+    const names = () => parseJson(inspector.catalog()).tensors.map(({ name }) => name);
+    this.#folding = configuration.foldBn
+      ? await foldingOf(parseJson(inspector.catalog()), configuration.bnEps, (index) =>
+          this.tensor(index, inspector),
+        )
+      : undefined;
+    const options = {
+      ...engineOptions(configuration, names, ends, mix),
+      ...(this.#folding === undefined ? {} : { folds: this.#folding.folds }),
+      unfit,
+    };
+    return this.#engine.plan(inspector, options, this.#calibration, this.#folder);
   }
 
-  #names(): readonly string[] {
-    return parseJson(this.inspector.catalog()).tensors.map(({ name }) => name);
+  /** Of the file without the layers that are left out. */
+  async #inspectorFor(drop: readonly string[]): Promise<WasmInspector> {
+    this.#forgetSelected();
+    if (drop.length === 0) return this.inspector;
+    const all = parseJson(this.inspector.catalog()).tensors.map(({ name }) => name);
+    const { layers, ...choice } = layerDrop(drop, all);
+    const selected = await this.#engine.inspect(this.source, this.#opening);
+    this.#selected = selected;
+    this.#layers = layers;
+    if (!selected.select(toJson(choice))) throwIfError(selected.error());
+    return selected;
+  }
+
+  #forgetSelected(): void {
+    if (this.#selected !== undefined) deleteQuietly(this.#selected);
+    this.#selected = undefined;
+    this.#layers = undefined;
+  }
+
+  /** What plans are about. */
+  #planned(): Catalog {
+    return parseJson(this.#selected === undefined ? this.catalog() : this.#selected.catalog());
   }
 }

@@ -49,7 +49,7 @@ export class EngineRun<Output> {
   readonly #plan: WasmPlan;
   #encode: WasmEncodeStage | undefined;
   #sink: ByteSink<Output> | undefined;
-  #share: Share = { index: 0, count: 1, part: { index: 0, count: 1 } };
+  #share: Share = { index: 0, count: 1, part: { index: 0, count: 1 }, sample: 0 };
   #packing: Packing | undefined;
   /** What becomes of the output, if it is not what is written first: compressed, or a part of it. */
   #packed: ByteSink<Output> | undefined;

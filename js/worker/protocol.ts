@@ -6,7 +6,7 @@
  * A run: `plan` and `encode` on every worker, `seal` on one, `verify` on every worker, `finish` on that one; or `drop`.
  */
 import type { Calibration } from '../api/calibration.js';
-import type { Json } from '../api/json.js';
+import type { Json, Parted } from '../api/json.js';
 import type { SideFolder } from '../api/side-folder.js';
 import type {
   Catalog,
@@ -14,9 +14,18 @@ import type {
   Distribution,
   EngineInfo,
   Problem,
+  SearchProgress,
   Warning,
 } from '../api/types.js';
-import type { UnfitTensor } from '../engine/engine-options.js';
+import type {
+  Allocation,
+  DecisionTable,
+  Found,
+  Prior,
+  SearchSettings,
+  SearchTable,
+} from '../engine/decisions.js';
+import type { TensorChoices, UnfitTensor } from '../engine/engine-options.js';
 import type {
   BandRecord,
   Checksums,
@@ -61,8 +70,36 @@ export interface Calls<Source, Sink, Output> {
   /** Closes all files. Answers how many bytes of memory the engine has taken. */
   readonly rest: Call<null, number>;
   readonly catalog: Call<null, Json<Catalog>>;
+  /** The same, for those who must not wait while it is parsed. */
+  readonly partedCatalog: Call<null, Parted<Catalog, 'tensors'>>;
   /** That the file's metadata show. */
   readonly problems: Call<null, Json<readonly Problem[]>>;
+  /** Tensors that runtimes make one layer of, by their indices. */
+  readonly families: Call<null, Json<readonly (readonly number[])[]>>;
+  /** How much the errors of weights of these names count by their places; `table`: what is other than in the default. */
+  readonly priors: Call<
+    { readonly names: readonly string[]; readonly table: object | null },
+    Json<readonly Prior[]>
+  >;
+  /** For each set of the table the option with which least is lost within the budget. */
+  readonly allocate: Call<
+    { readonly table: Json<DecisionTable>; readonly budgetBytes: number },
+    Json<Allocation>
+  >;
+  /** All best choices: bytes and error of each, from the smallest. */
+  readonly curve: Call<
+    Json<DecisionTable>,
+    Json<readonly (readonly [bytes: number, error: number])[]>
+  >;
+  /** Begins a search for a front, instead of one that was begun before. */
+  readonly beginSearch: Call<
+    { readonly table: Json<SearchTable>; readonly settings: SearchSettings },
+    Json<SearchProgress>
+  >;
+  /** One generation more. */
+  readonly stepSearch: Call<null, Json<SearchProgress>>;
+  /** Ends the search. */
+  readonly endSearch: Call<null, Json<Found>>;
   /** The elements of the tensor of this index, one after the other. */
   readonly tensor: Call<number, Uint8Array>;
   /** What plans use, and `calibrate` adds to, from now on. */
@@ -80,7 +117,7 @@ export interface Calls<Source, Sink, Output> {
   /** A plan as a whole, which is not kept, and what was known before it. */
   readonly planDocument: Call<
     PlanChoice,
-    { readonly plan: Json<PlanDocument>; readonly before: readonly Warning[] }
+    { readonly plan: Parted<PlanDocument, 'tensors'>; readonly before: readonly Warning[] }
   >;
   /** Makes the plan of a run. */
   readonly plan: Call<PlanChoice, void>;
@@ -90,7 +127,7 @@ export interface Calls<Source, Sink, Output> {
   readonly recheck: Call<Written<Sink> & { readonly done: Records }, Records>;
   /** Writes a share of what was planned and not done yet, and reads most of it back. */
   readonly encode: Call<
-    Written<Sink> & {
+    Written<Sink | null> & {
       readonly share: Share;
       readonly done: Records;
       /** Numbers of open files of captured inputs, for methods that need them. */
@@ -137,7 +174,7 @@ export interface Calls<Source, Sink, Output> {
   >;
 }
 
-/** An output, and how large it is as a whole. */
+/** An output, and how large it is as a whole; null: nothing is kept of it. */
 interface Written<Sink> {
   readonly sink: Sink;
   /** In bytes. */
@@ -159,6 +196,8 @@ export interface PlanChoice {
   readonly divides: boolean;
   /** What an earlier run found in the weights. */
   readonly unfit: readonly UnfitTensor[];
+  /** What tensors have each for itself, where a budget has been shared out. */
+  readonly mix?: readonly TensorChoices[] | undefined;
 }
 
 export interface EncodedShare {

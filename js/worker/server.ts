@@ -3,7 +3,8 @@
  * Every request is answered exactly once, with a value or a failure.
  */
 import { MonoquantError } from '../api/errors.js';
-import type { EngineInfo } from '../api/types.js';
+import { parted } from '../api/json.js';
+import type { Catalog, EngineInfo } from '../api/types.js';
 import type { Engine } from '../engine/engine.js';
 import type { OnStageProgress } from '../engine/pipeline.js';
 import { refuseMisplaced } from '../engine/shard-index.js';
@@ -12,6 +13,7 @@ import type { Zstd } from '../engine/zstd.js';
 import type { Piece } from '../io/assembled.js';
 import type { ByteSink } from '../io/byte-sink.js';
 import type { BlockShape } from '../io/byte-source.js';
+import { DroppingSink } from '../io/dropping-sink.js';
 import { EngineFile } from './engine-file.js';
 import type { Recorder } from './engine-run.js';
 import { toFailure } from './failure.js';
@@ -75,7 +77,15 @@ class SessionWorker<Source, Sink, Output> {
   readonly #files = new Map<number, EngineFile<Output>>();
   readonly #answers: Answers<Source, Sink, Output> = {
     catalog: (file) => file.catalog(),
+    partedCatalog: (file) => parted<'tensors', Catalog>(file.catalog(), 'tensors'),
     problems: (file) => file.problems(),
+    families: (file) => file.inspector.families(),
+    priors: (file, { names, table }) => file.priors(names, table),
+    curve: (file, table) => file.curve(table),
+    allocate: (file, { table, budgetBytes }) => file.allocate(table, budgetBytes),
+    beginSearch: (file, { table, settings }) => file.beginSearch(table, settings),
+    stepSearch: (file) => file.stepSearch(),
+    endSearch: (file) => file.endSearch(),
     tensor: (file, index) => file.tensor(index),
     setCalibration: (file, calibration) => file.setCalibration(calibration),
     setFolder: (file, folder) => file.setFolder(folder),
@@ -96,7 +106,7 @@ class SessionWorker<Source, Sink, Output> {
     encode: async (file, { share, sink, size, done, inputs, journal }, onProgress) =>
       file.run.encode(
         share,
-        await this.#host.openSink(sink, size),
+        await this.#openSink(sink, size),
         {
           done,
           inputs: inputs.map((number) => this.#opened(number)),
@@ -153,6 +163,11 @@ class SessionWorker<Source, Sink, Output> {
         return answer(this.#opened(file), parameters, onProgress);
       }
     }
+  }
+
+  /** What only is to be measured goes nowhere. */
+  #openSink(sink: Sink | null, size: number): Promise<ByteSink<Output>> | ByteSink<Output> {
+    return sink === null ? new DroppingSink(size) : this.#host.openSink(sink, size);
   }
 
   async #load(chosen: EngineInfo): Promise<LoadedEngine> {

@@ -112,6 +112,7 @@ function viewOf(benchmark: Benchmark, command: string): ReportView {
     tables: [configurationTable(benchmark), comparisonTable(benchmark), tensorTable(benchmark)],
     rated: [],
     warnings: [],
+    usages: [],
     configuration: Object.fromEntries(configurations.map((row) => [row.name, row.configuration])),
     command,
   };

@@ -17,6 +17,8 @@ import {
   MERGE_FLAGS,
   QUANTIZE_FLAGS,
   RUNS_FLAGS,
+  SEARCH_FLAGS,
+  SENSITIVITY_FLAGS,
   VALIDATE_FLAGS,
 } from './flags.js';
 
@@ -34,7 +36,7 @@ export const COMMANDS: readonly Command[] = [
     notes: [
       'PATTERN is the name of a tensor or module, with * for anything, or re: and a',
       `regex. CHOICES are ${OF_ONE_LAYER}, each with a value: bits:none.`,
-      'Flags beside --config win; lists are replaced, other --bits reset what follows.',
+      'Flags beside --config win. Rare ones, such as --prune, are in `man monoquant`.',
     ],
     examples: [
       'monoquant quantize models/llama --bits 4 -o models/llama-int4/',
@@ -123,6 +125,37 @@ export const COMMANDS: readonly Command[] = [
       'monoquant benchmark model.safetensors W4A16 W8A16 --report benchmark.html',
     ],
     load: async () => (await import('./benchmark.js')).runBenchmark,
+  }),
+  command({
+    name: 'sensitivity',
+    operand: 'MODEL',
+    summary: 'show what fewer bits would cost',
+    sections: SENSITIVITY_FLAGS,
+    notes: [
+      'Squared errors by squared weights, of each tensor with 2 to 16 bits; with -c of',
+      'what layers compute. Nothing is written. Bits are chosen by it: `--budget`.',
+    ],
+    examples: [
+      'monoquant sensitivity model.safetensors',
+      'monoquant sensitivity model.safetensors -c inputs.pt --report bits.html',
+    ],
+    load: async () => (await import('./sensitivity.js')).runSensitivity,
+  }),
+  command({
+    name: 'search',
+    operand: 'MODEL',
+    summary: 'find the best bits for every size',
+    sections: SEARCH_FLAGS,
+    notes: [
+      'Measures each tensor under several settings, searches choices of which none is',
+      'better than another, and encodes those that it shows. `quantize` makes one of',
+      'them, with `--config front.json#7`. For one size, its `--budget` is enough.',
+    ],
+    examples: [
+      'monoquant search model.safetensors -o front.json -o front.html',
+      'monoquant search models/llama --objectives error,worst,bytes --seed 1',
+    ],
+    load: async () => (await import('./search.js')).runSearch,
   }),
   command({
     name: 'info',

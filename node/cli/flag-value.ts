@@ -94,7 +94,7 @@ function textsOf(text: string): readonly string[] {
 }
 
 function parseNumber(flag: Flag & { kind: 'number' }, text: string): number {
-  const number = /^[+-]?(\d+\.?\d*|\.\d+)$/.test(text) ? Number(text) : Number.NaN;
+  const number = /^[+-]?(\d+\.?\d*|\.\d+)(e-\d+)?$/.test(text) ? Number(text) : Number.NaN;
   const fits = flag.whole === true ? Number.isSafeInteger(number) : Number.isFinite(number);
   if (fits && (flag.least === undefined || number >= flag.least)) return number;
   const expected = flag.whole === true ? 'a whole number' : 'a number';

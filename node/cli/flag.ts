@@ -19,6 +19,8 @@ export interface FlagNames {
   readonly excludes?: string;
   /** What it means without a value. */
   readonly alone?: string;
+  /** Not on the one screen of the help. */
+  readonly rare?: true;
   /** A variable of the environment that says the same, if nobody gives the flag. */
   readonly variable?: string;
 }

@@ -12,6 +12,8 @@ import {
   KEEPING,
   OUTPUT,
   RUN,
+  SEARCH,
+  SENSITIVITY,
   STRICT,
   VALIDATE,
 } from '../../js/api/option-table/calls.js';
@@ -211,6 +213,43 @@ export const BENCHMARK_FLAGS = oneSection([
   HELP,
 ]);
 export type BenchmarkFlag = FlagOf<typeof BENCHMARK_FLAGS>;
+
+const { calibration, ...whatIsMeasured } = {
+  calibration: SECTIONS.activations.calibration,
+  format: SECTIONS.files.format,
+  groupSize: SECTIONS.how.groupSize,
+  scheme: SECTIONS.how.scheme,
+  method: SECTIONS.how.method,
+  layers: SECTIONS.what.layers,
+  ignore: SECTIONS.what.ignore,
+};
+
+export const SENSITIVITY_FLAGS = oneSection([
+  ...flagsOf({ calibration, ...SENSITIVITY, ...whatIsMeasured, ...THREADS, ...OPENING }),
+  { ...REPORT, help: '.json, .md or .html (repeatable)' },
+  ...flagsOf(FORCE),
+  JSON_DOCUMENT,
+  { ...VERBOSE, help: 'every tensor' },
+  HELP,
+]);
+export type SensitivityFlag = FlagOf<typeof SENSITIVITY_FLAGS>;
+
+const PRIOR = { prior: SECTIONS.how.prior };
+
+export const SEARCH_FLAGS = oneSection([
+  ...flagsOf({ calibration, ...SEARCH, ...PRIOR, ...whatIsMeasured, ...THREADS, ...OPENING }),
+  {
+    kind: 'texts',
+    name: 'output',
+    short: 'o',
+    value: 'FILE',
+    help: 'as .json, .md, .html (repeatable)',
+  },
+  ...flagsOf(FORCE),
+  JSON_DOCUMENT,
+  HELP,
+]);
+export type SearchFlag = FlagOf<typeof SEARCH_FLAGS>;
 
 export const RUNS_FLAGS = oneSection([
   ...flagsOf(LOG).map((flag) => ({ ...flag, help: 'where the log is; default: monoquant-runs' })),

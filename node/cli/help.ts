@@ -75,7 +75,8 @@ function section(title: string, lines: readonly string[], screen: Screen): strin
 }
 
 function flagSection(given: FlagSection, left: number, screen: Screen): string[] {
-  const { title, flags, columns } = given;
+  const { title, columns } = given;
+  const flags = given.flags.filter(({ rare }) => rare !== true);
   if (columns === 2) return section(title, inTwoColumns(flags), screen);
   const lines = flags.map((flag) => flagNames(flag).padEnd(left) + flag.help);
   return section(title, lines, screen);
@@ -97,7 +98,9 @@ function inTwoColumns(flags: readonly Flag[]): string[] {
 /** One width for all sections: their explanations stand below each other. */
 function leftWidth(sections: readonly FlagSection[]): number {
   const listed = sections.filter(({ columns }) => columns === undefined);
-  const names = listed.flatMap(({ flags }) => flags.map((flag) => flagNames(flag)));
+  const names = listed.flatMap(({ flags }) =>
+    flags.filter(({ rare }) => rare !== true).map((flag) => flagNames(flag)),
+  );
   return Math.max(...names.map((name) => name.length)) + GAP;
 }
 

@@ -19,6 +19,7 @@ import { readConfig } from './config-file.js';
 import { asMonoquantError, failureDocument, printFailure, usageError } from './failure.js';
 import type { ChosenOptions } from './flag.js';
 import { QUANTIZE_RUN, type QuantizeFlag } from './flags.js';
+import { withPriorFile } from './prior-file.js';
 import { type Job, type Outcome, outcomeOf } from './quantize-job.js';
 import { printJson, printPath, printWarnings, type Session } from './session.js';
 
@@ -36,7 +37,12 @@ export async function runQuantize(given: Arguments<QuantizeFlag>, session: Sessi
 function jobsOf(given: Arguments<QuantizeFlag>, session: Session): readonly Job[] {
   const { values, variants } = given;
   const config = readConfig(values.config, QUANTIZE_RUN);
-  const { output: named, terms, run, choices: flags } = sorted(config.run, given.options);
+  const {
+    output: named,
+    terms,
+    run,
+    choices: flags,
+  } = sorted(config.run, withPriorFile(given.options));
   const models = severalModels('quantize', given);
   const isOne = models.length * variants.length === 1;
   if (!isOne) checkSeveral(named, values.report);

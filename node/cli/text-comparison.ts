@@ -33,6 +33,7 @@ const TENSORS_SHOWN = 20;
 const VERDICT_WORDS: Readonly<Record<ComparisonVerdict, string>> = {
   identical: 'identical',
   different: 'different',
+  corrected: 'corrected biases',
   'only-first': 'only in the first',
   'only-second': 'only in the second',
   'other-shape': 'of another shape',
@@ -96,7 +97,7 @@ function tensorTable(
       typesText(first, second),
       `${sizeText(first)} → ${sizeText(second)}`,
       differs ? lossText(tensor) : VERDICT_WORDS[verdict],
-      differs && maxError !== null ? formatError(maxError) : '',
+      (differs || verdict === 'corrected') && maxError !== null ? formatError(maxError) : '',
     ];
   });
   const lines = renderTable(

@@ -37,6 +37,7 @@ function worst(report: Report) {
     ...report,
     tensors: lossy.slice(0, WORST_SHOWN),
     copied: [],
+    corrected: [],
     tied: [],
     dropped: [],
   };

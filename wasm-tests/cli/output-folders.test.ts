@@ -236,6 +236,18 @@ describe('config.json of an output', () => {
     expect(inFolder('copy')).toEqual(['config.json', 'hf_quant_config.json', 'model.safetensors']);
   });
 
+  it("has GPTQ's configuration twice, and that of other formats once", async () => {
+    const places = { gptq: 'quantize_config.json', awq: undefined, mlx: undefined };
+    for (const [format, place] of Object.entries(places)) {
+      expect((await run(`quantize model --format ${format} -o ${format}/`)).code).toBe(0);
+      const beside = ['config.json', 'model.safetensors', ...(place === undefined ? [] : [place])];
+      expect(inFolder(format)).toEqual(beside);
+    }
+    const said = JSON.parse(textOf('gptq/config.json')).quantization_config;
+    expect(said.quant_method).toBe('gptq');
+    expect(JSON.parse(textOf('gptq/quantize_config.json'))).toEqual(said);
+  });
+
   it('is never written for a model with an adapter', async () => {
     write({ 'model/adapter_config.json': '{}', 'model/adapter_model.safetensors': MODEL });
     for (const line of [

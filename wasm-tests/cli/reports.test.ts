@@ -151,6 +151,25 @@ describe('names in a model', async () => {
   });
 });
 
+it('a page says how to load what was written', async () => {
+  const { code, stderr } = await reports([model, '-b', '3'], 'use.html');
+  expect(code, stderr).toBe(0);
+  const page = text('use.html');
+  expect(page).toContain('<h2>Use it</h2>');
+  expect(page).toContain('load_file(&quot;use.html.safetensors&quot;)');
+  expect(page).toContain('bits = 3');
+});
+
+it('a page says how to load a folder', async () => {
+  const blocks = folder.write('blocks.safetensors', [
+    weights('model.layers.0.mlp.up_proj.weight', 'F32', [16, 128]),
+  ]);
+  const places = ['-o', `${folder.at('made')}/`, '--report', folder.at('made.html')];
+  const { code, stderr } = await monoquant('quantize', blocks, ...places);
+  expect(code, stderr).toBe(0);
+  expect(text('made.html')).toContain('vllm serve ./made<');
+});
+
 describe('a failed gate', () => {
   it('writes every report, which says so', async () => {
     const words = [model, '-b', '4', '--fail-under', '35'];
@@ -162,6 +181,7 @@ describe('a failed gate', () => {
       expect(page).toContain('Failed');
       expect(page).toContain(tensors[0]?.name);
       expect(page).toContain('nothing was written');
+      expect(page).not.toContain('load_file');
       expect(page).toContain('at least 35 dB in each tensor');
       expect(page).toContain('--fail-under 35');
     }

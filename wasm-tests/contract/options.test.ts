@@ -237,9 +237,34 @@ describe('effects', () => {
     ],
     [
       {},
+      { budget: '6bpw' },
+      (plan) => [plan.configuration.mode, plan.mix?.budget],
+      [
+        ['dynamic', undefined],
+        ['weights-only', '6bpw'],
+      ],
+    ],
+    [
+      { budget: '6bpw' },
+      { prior: { other: 1e6 } },
+      (plan) => plan.mix?.score !== undefined && plan.mix.score > 1,
+      [false, true],
+    ],
+    [
+      {},
       { minElements: 256 },
       (plan) => plannedOf(plan, 'tiny.weight').reason,
       ['small', 'requested'],
+    ],
+    [{}, { prune: 50 }, (plan) => wide(plan).pruned?.zeros, [undefined, 8 * 128]],
+    [
+      { prune: '25%' },
+      { pruneMethod: 'magnitude' },
+      (plan) => wide(plan).pruned,
+      [
+        { zeros: 8 * 64, method: 'magnitude' },
+        { zeros: 8 * 64, method: 'magnitude' },
+      ],
     ],
   ];
 
@@ -263,7 +288,9 @@ describe('effects', () => {
     const elsewhere = [
       ...['key', 'stripPrefix', 'container', 'zstdLevel', 'duplicateTies'],
       ...['dequantize', 'requantize'],
+      ...['foldBn', 'bnEps', 'dropBn', 'drop'],
       ...['static', 'calibration', 'observer', 'percentile', 'minInputSqnr', 'inputScheme'],
+      'biasCorrection',
     ];
     expect(all.filter((key) => !tried.has(key)).sort()).toEqual(elsewhere.sort());
   });

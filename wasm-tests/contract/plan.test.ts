@@ -38,6 +38,29 @@ it('is the same whenever it is asked for', async () => {
   }
 });
 
+it('of many tensors is whole, in order, and in the form of any other', async () => {
+  const many = Array.from({ length: 9000 }, (_, index) =>
+    weights(`layers.${index}.some.long.name.of.a.module.weight`, 'F16', [2, 4]),
+  );
+  const model = await host.open(modelOf(many));
+  const small = await host.open(modelOf(many.slice(0, 3)));
+  try {
+    const names = many.map(({ name }) => name).sort();
+    expect(model.catalog.tensors.map(({ name }) => name).sort()).toEqual(names);
+    expect(Object.keys(model.catalog)).toEqual(Object.keys(small.catalog));
+    const plan = await model.plan();
+    expect(plan.tensors.map(({ name }) => name)).toEqual(
+      model.catalog.tensors.map(({ name }) => name),
+    );
+    // In the same form as those of small models, which come in one piece.
+    expect(Object.keys(plan)).toEqual(Object.keys(await small.plan()));
+    expect(plan.tensors[0]).toEqual((await small.plan()).tensors[0]);
+  } finally {
+    await model.close();
+    await small.close();
+  }
+});
+
 it('does not change what it is given', async () => {
   const options: PlanOptions = { ignore: ['fc'], overrides: [{ pattern: 'lstm', bits: 8 }] };
   const copy = structuredClone(options);

@@ -201,6 +201,12 @@ describe('warnings', () => {
       ['fc.weight'],
     ],
     'activation-scheme': [[good, head], { scheme: 'asymmetric' }, ['fc.weight']],
+    'not-folded': [[good, head], { foldBn: true }, []],
+    'not-pruned': [
+      [weights('long.weight', 'F32', [2, 66_000]), good],
+      { prune: 20 },
+      ['long.weight'],
+    ],
   };
 
   it.each(Object.keys(cases) as (keyof typeof cases)[])('%s', async (code) => {

@@ -19,10 +19,13 @@ import {
   FILE_FORMATS,
   type ForeignCodes,
   GROUP_SIZES,
+  type KeptLayers,
   LAYER_KINDS,
   type LayerRun,
   type LeftOut,
   METHODS,
+  type Mix,
+  type MixPart,
   OBSERVERS,
   OPTIONS,
   type OpaquePart,
@@ -33,6 +36,7 @@ import {
   type PlannedTensor,
   PROBLEM_CODES,
   type Problem,
+  type Pruned,
   QUALITIES,
   type Quantization,
   REASONS,
@@ -125,6 +129,7 @@ const sizes = object<Plan['sizes']>({
   packedBytes: optional(count),
   parameters: count,
   quantizedParameters: count,
+  zeroWeights: optional(count),
   bitsPerWeight: number,
 });
 
@@ -171,6 +176,8 @@ const quantization = object<Quantization>({
   blockType: optional(text),
 });
 
+const pruned = object<Pruned>({ zeros: count, method: oneOf(['wanda', 'magnitude']) });
+
 const plannedTensor = object<PlannedTensor>({
   name: text,
   kind: oneOf(LAYER_KINDS),
@@ -182,6 +189,8 @@ const plannedTensor = object<PlannedTensor>({
   explanation: text,
   quantization: optional(quantization),
   input: optional(input),
+  pruned: optional(pruned),
+  folded: optional(text),
   outputs: list(output),
 });
 
@@ -274,10 +283,22 @@ const validationDocument = object<Validation>({
   ),
 });
 
+const mix = object<Mix>({
+  budget: text,
+  bytes: count,
+  budgetBytes: count,
+  bitsPerWeight: number,
+  parts: list(object<MixPart>({ label: text, tensors: count, weights: count, bytes: count })),
+  score: number,
+  bound: number,
+  uniform: optional(object<NonNullable<Mix['uniform']>>({ label: text, score: number })),
+});
+
 const planDocument = object<Plan>({
   configuration,
   sizes,
   files: list(count),
+  mix: optional(mix),
   tensors: list(plannedTensor),
   quantizationConfig: nullable(anyObject),
   warnings,
@@ -302,9 +323,11 @@ const reportDocument = object<Report>({
   engine: object<Report['engine']>({ kind: oneOf(['st', 'mt']), threads: count }),
   sizes,
   files: list(count),
+  mix: optional(mix),
   outputConfig: object<Report['outputConfig']>({
     quantization: nullable(anyObject),
     floatType: nullable(text),
+    layers: optional(object<KeptLayers>({ total: count, kept: list(count) })),
   }),
   sqnrDb: nullable(number),
   outputSqnrDb: nullable(number),
@@ -325,9 +348,12 @@ const reportDocument = object<Report>({
       sourceBytes: count,
       outputBytes: count,
       input: optional(input),
+      pruned: optional(pruned),
+      folded: optional(text),
     }),
   ),
   copied: list(unchanged('copy')),
+  corrected: optional(list(unchanged('correct'))),
   tied: list(unchanged('tie')),
   dropped: list(unchanged('drop')),
   warnings,

@@ -4,6 +4,7 @@
 #include "monoquant/catalog/layer_kind.h"
 #include "monoquant/execute/activations.h"
 #include "monoquant/layout/layout.h"
+#include "monoquant/plan/options.h"
 #include "monoquant/quant/words.h"
 
 namespace monoquant::fuzz {
@@ -154,6 +155,9 @@ Json make_options(Choices &choices, const catalog::Catalog &catalog) {
   }
   if (choices.chance(6)) {
     options["method"] = "auto";
+  }
+  if (choices.chance(6)) {
+    options["biasCorrection"] = choices.pick(plan::kBiasCorrectionWords);
   }
   return options;
 }

@@ -38,6 +38,7 @@ private:
   }
   [[nodiscard]] std::map<std::string, test::FileTensor> expected_of(size_t index) const;
   [[nodiscard]] bool is_taken_for_codes(std::string_view name) const;
+  void check_bias(size_t index, const test::FileTensor &written) const;
   void check_codes(size_t index, const catalog::Tensor &found) const;
   void check_inputs() const;
   void check_problems() const;

@@ -97,6 +97,8 @@ struct Opening {
 inline constexpr std::string_view kQuantizedBy = "quantized_by";
 inline constexpr std::string_view kQuantizationConfig = "quantization_config";
 inline constexpr std::string_view kQuantizedFrom = "quantized_from";
+/// That biases beside codes make up for the errors of these.
+inline constexpr std::string_view kCorrectedBiases = "corrected_biases";
 bool is_of_quantization(std::string_view key);
 /// Whether a note of a safetensors file speaks of the file, whatever its tensors are called.
 bool is_of_file(std::string_view key);

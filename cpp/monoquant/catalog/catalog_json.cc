@@ -138,7 +138,8 @@ void write_metadata(JsonWriter &json, const Catalog &catalog) {
 } // namespace
 
 bool is_of_quantization(std::string_view key) {
-  return key == kQuantizationConfig || key == kQuantizedBy || key == kQuantizedFrom;
+  return key == kQuantizationConfig || key == kQuantizedBy || key == kQuantizedFrom ||
+         key == kCorrectedBiases;
 }
 
 std::string_view Catalog::quantization_note(std::string_view key) const {

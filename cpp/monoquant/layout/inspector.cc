@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <string_view>
 
 #include "monoquant/base/text.h"
@@ -220,6 +221,53 @@ Result<void> Inspector::finish() {
   if (catalog_->format != "safetensors") { // there, one name has the bytes and the others are notes
     catalog::choose_owners(catalog_->tensors);
   }
+  return {};
+}
+
+Result<void> Inspector::select(const std::vector<size_t> &left_out,
+                               const std::vector<std::pair<size_t, std::string>> &renamed) {
+  std::vector<catalog::Tensor> &tensors = catalog_->tensors;
+  for (const auto &[index, name] : renamed) {
+    if (index < tensors.size()) {
+      tensors[index].name = name;
+    }
+  }
+  std::vector<bool> is_left(tensors.size());
+  for (const size_t index : left_out) {
+    if (index < tensors.size()) {
+      is_left[index] = true;
+    }
+  }
+  std::vector<size_t> places(tensors.size()); // of those that stay
+  std::set<std::string_view> names;
+  size_t place = 0;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    places[i] = place;
+    place += is_left[i] ? 0 : 1;
+    const std::optional<size_t> owner = tensors[i].tied_to;
+    const bool is_torn = !is_left[i] && owner && is_left[*owner];
+    if (is_torn || (!is_left[i] && !names.insert(tensors[i].name).second)) {
+      return Error{ErrorCode::kInvalidOptions,
+                   is_torn ? concat("Expected tensors that are left out to stand alone, found \"",
+                                    tensors[i].name, "\", which shares its bytes with one.")
+                           : concat("Expected new names of tensors to differ, found \"",
+                                    tensors[i].name, "\" twice."),
+                   "Leave other layers out.",
+                   tensors[i].name,
+                   {}};
+    }
+  }
+  std::vector<catalog::Tensor> kept;
+  kept.reserve(place);
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    if (!is_left[i]) {
+      if (tensors[i].tied_to) {
+        tensors[i].tied_to = places[*tensors[i].tied_to];
+      }
+      kept.push_back(std::move(tensors[i]));
+    }
+  }
+  tensors = std::move(kept);
   return {};
 }
 

@@ -6,6 +6,9 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "monoquant/base/byte_window.h"
 #include "monoquant/base/result.h"
@@ -23,6 +26,12 @@ public:
 
   /// Hands in bytes of the file, usually those that `step` asked for.
   void add(uint64_t offset, std::vector<uint8_t> bytes) { window_.add(offset, std::move(bytes)); }
+
+  /// Once the catalog is complete: leaves these tensors out, as if the file did not have them, and gives others new names,
+  /// by their indices before. Errors: kInvalidOptions (a tensor is tied to one that is left out, or names that would
+  /// become the same).
+  Result<void> select(const std::vector<size_t> &left_out,
+                      const std::vector<std::pair<size_t, std::string>> &renamed);
 
   /// Valid once `step` has returned nothing.
   [[nodiscard]] const catalog::Catalog &catalog() const { return *catalog_; }

@@ -95,6 +95,7 @@ Joining::Joining(catalog::Catalog &catalog, const ByteWindow &window)
   forget(catalog::kQuantizationConfig);
   forget(catalog::kQuantizedBy);
   forget(catalog::kQuantizedFrom);
+  forget(catalog::kCorrectedBiases);
 }
 
 void Joining::forget(std::string_view key) {
@@ -144,8 +145,9 @@ void Joining::take_inputs(std::span<const std::string_view> names) {
     const std::string stem = module.empty() ? std::string() : concat(module, ".");
     for (const std::string_view name : names) {
       const auto found = find(stem, name);
-      const bool is_single =
-          found && tensor(*found).elements == 1 && is_plain(tensor(*found)) && !consumed_[*found];
+      // One that is codes itself is a weight of that name.
+      const bool is_single = found && tensor(*found).elements == 1 && is_plain(tensor(*found)) &&
+                             !consumed_[*found] && !joined_[*found];
       if (is_single) {
         consumed_[*found] = true;
         catalog_.input_parameters.push_back(tensor(*found));

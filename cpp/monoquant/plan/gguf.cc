@@ -10,6 +10,7 @@
 #include "monoquant/llama_cpp/model.h"
 #include "monoquant/plan/inputs.h"
 #include "monoquant/plan/placement.h"
+#include "monoquant/plan/pruning.h"
 #include "monoquant/plan/rules.h"
 
 namespace monoquant::plan {
@@ -92,7 +93,7 @@ private:
   static std::optional<Mixture> mixture_of(uint32_t bits) {
     switch (bits) {
     case 2:
-      return Mixture::kQ2KS;
+      return Mixture::kQ2K; // Q2_K_S is for those who have data
     case 3:
       return Mixture::kQ3KS;
     case 4:
@@ -478,7 +479,11 @@ Result<void> plan_gguf(Plan &plan, const Options &options) {
   if (!contents) {
     return contents.error();
   }
+  if (auto pruned = plan_pruning(plan, options); !pruned) {
+    return pruned.error();
+  }
   plan_inputs(plan, options);
+  explain_pruning(plan, options);
   return lay_out_gguf(plan, contents.value());
 }
 

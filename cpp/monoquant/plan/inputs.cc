@@ -10,6 +10,7 @@
 #include "monoquant/calibration/layers.h"
 #include "monoquant/catalog/families.h"
 #include "monoquant/catalog/gguf_names.h"
+#include "monoquant/plan/bias_correction.h"
 #include "monoquant/plan/siblings.h"
 #include "monoquant/quant/method.h"
 #include "monoquant/quant/second_moments.h"
@@ -183,12 +184,14 @@ class InputPlanner {
 public:
   InputPlanner(Plan &plan, const Options &options)
       : plan_(plan), options_(options), calibration_(*options.calibration),
-        layers_(calibration::layers_of(*plan.catalog)), shared_(*plan.catalog) {}
+        layers_(calibration::layers_of(*plan.catalog)), shared_(*plan.catalog), biases_(plan) {}
 
   void run() {
     check_modules();
     for (size_t i = 0; i < plan_.tensors.size(); ++i) {
       set_importance(i);
+      set_correction(i);
+      set_squares(i);
       if (options_.static_inputs()) {
         set_input(i);
       }
@@ -262,7 +265,13 @@ private:
     TensorPlan &entry = plan_.tensors[index];
     const Tensor &tensor = plan_.catalog->tensors[index];
     Quantize *quantize = entry.quantize();
-    if (quantize == nullptr || !quant::facts_of(quantize->stored.scheme.method).takes_importance) {
+    if (quantize == nullptr) {
+      return;
+    }
+    const bool is_weighted = quant::facts_of(quantize->stored.scheme.method).takes_importance;
+    // Where a layer's inputs stay as they are, what it loses can be told however its codes were made.
+    const bool is_measured = quantize->stored.weights_only && !quantize->stored.blocks;
+    if (!is_weighted && !is_measured) {
       return;
     }
     const std::string_view module = catalog::module_name(tensor.name);
@@ -273,11 +282,54 @@ private:
                                    quantize->stored.scheme.rotation != 0)) {
         quantize->importance = nullptr; // the layout sees other columns
       }
-      entry.explanation += quantize->importance ? " by its inputs" : "";
-    } else if (tensor.kind != LayerKind::kEmbedding) { // which has no columns of inputs
+      entry.explanation += quantize->importance && is_weighted ? " by its inputs" : "";
+    } else if (is_weighted &&
+               tensor.kind != LayerKind::kEmbedding) { // which has no columns of inputs
       unweighted_.add(tensor.name);
     }
     set_feedback(entry, tensor);
+  }
+
+  /// Unless it is asked for, of few bits: those of 8 hardly move anything.
+  void set_correction(size_t index) {
+    constexpr uint32_t kFewBits = 6;
+    const bool is_asked_for = options_.bias_correction == BiasCorrectionChoice::kOn;
+    const std::optional<size_t> bias = options_.bias_correction == BiasCorrectionChoice::kOff
+                                           ? std::nullopt
+                                           : biases_.bias_of(index);
+    if (!bias ||
+        (!is_asked_for && plan_.tensors[index].quantize()->stored.scheme.bits > kFewBits)) {
+      return;
+    }
+    const ModuleStatistics *statistics =
+        statistics_of(catalog::module_name(plan_.catalog->tensors[index].name));
+    const bool is_known = statistics != nullptr && biases_.correct(index, *bias, *statistics);
+    if (!is_known && is_asked_for) {
+      meanless_.add(plan_.catalog->tensors[index].name);
+    }
+  }
+
+  /// What weights are pruned by: whatever their method, and of floats, too.
+  void set_squares(size_t index) {
+    TensorPlan &entry = plan_.tensors[index];
+    if (!entry.change || entry.change->zeros == 0 ||
+        options_.prune_method == PruneMethod::kMagnitude) {
+      return;
+    }
+    const Tensor &tensor = plan_.catalog->tensors[index];
+    const std::string_view module = catalog::module_name(tensor.name);
+    const ModuleStatistics *statistics = statistics_of(module);
+    if (statistics == nullptr) {
+      return; // explain_pruning names it
+    }
+    layout::Stored rows;
+    rows.columns = entry.change->columns;
+    auto squares = column_importance(tensor, rows, *statistics, experts_beside(module));
+    if (squares && squares->size() == rows.columns) {
+      ValueChange change = *entry.change;
+      change.squares = std::move(squares);
+      entry.change = std::make_shared<const ValueChange>(std::move(change));
+    }
   }
 
   /// Layers whose columns are what samples consist of; others are only searched.
@@ -414,6 +466,9 @@ private:
     only_squares_.warn(plan_, "calibration-missing",
                        "The calibration does not say how the inputs of these layers move together, "
                        "which the method gptq needs: they are quantized by the method mse.");
+    meanless_.warn(plan_, "calibration-missing",
+                   "The calibration does not say what the means of these weights' inputs are: the "
+                   "biases beside them stay as they are.");
     missing_.warn(plan_, "calibration-missing",
                   "The calibration has no data of these weights' layers: their inputs are "
                   "quantized as they come.");
@@ -430,6 +485,7 @@ private:
   const Calibration &calibration_;
   std::map<std::string_view, Layer> layers_;
   calibration::SharedInputs shared_;
+  BiasCorrector biases_;
   std::map<std::string_view, const ModuleStatistics *> usable_;
   std::map<std::string_view, std::shared_ptr<const InputPlan>> inputs_; // by module
   std::map<std::string, ModuleStatistics, std::less<>> experts_;        // sums, by what they do
@@ -441,6 +497,7 @@ private:
   Names rangeless_;
   Names only_range_;
   Names only_squares_;
+  Names meanless_;
   Names missing_;
   Names held_back_;
   Names unweighted_;

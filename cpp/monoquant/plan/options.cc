@@ -96,6 +96,14 @@ public:
     }
   }
 
+  void read(const char *key, std::optional<PruneMethod> &field) {
+    if (has(key)) {
+      const size_t method = word(key, kPruneWords);
+      constexpr size_t kAuto = std::size(kPruneWords) - 1;
+      field = method < kAuto ? std::optional(static_cast<PruneMethod>(method)) : std::nullopt;
+    }
+  }
+
   void read(const char *key, std::optional<WantedMethod> &field) {
     if (has(key)) {
       read(key, field.emplace());
@@ -236,6 +244,62 @@ Unfit read_unfit(const Json &json, size_t tensor_count, std::optional<Error> &er
   return result;
 }
 
+/// Null: none.
+void read_pruning(OptionReader &reader, Options &options) {
+  constexpr double kAll = 100;
+  const Json &prune = reader.value("prune");
+  if (prune.is_null()) {
+    return;
+  }
+  options.prune = prune.is_number() ? prune.get<double>() : 0;
+  if (!(options.prune > 0) || !(options.prune < kAll)) {
+    reader.fail("prune", "a number above 0 and below 100");
+  }
+}
+
+std::vector<double> read_values(OptionReader &reader, const char *key) {
+  std::vector<double> values;
+  for (const Json &item : reader.array(key)) {
+    if (!item.is_number()) {
+      return reader.fail(key, "numbers"), values;
+    }
+    values.push_back(item.get<double>());
+  }
+  return values;
+}
+
+/// BatchNorms, whose tensors and values the host has read.
+Fold read_fold(const Json &json, size_t tensor_count, std::optional<Error> &error) {
+  OptionReader reader(json, error);
+  const auto index = [&](const char *key) {
+    return static_cast<size_t>(reader.integer(key, 0, static_cast<int64_t>(tensor_count) - 1));
+  };
+  const auto index_if_any = [&](const char *key) {
+    return reader.has(key) ? std::optional(index(key)) : std::nullopt;
+  };
+  Fold result;
+  result.layer = index("layer");
+  result.bias = index_if_any("bias");
+  result.gamma = index("gamma");
+  result.beta = index("beta");
+  result.mean = index("mean");
+  result.variance = index("variance");
+  result.count = index_if_any("count");
+  const Json &epsilon = reader.value("epsilon");
+  epsilon.is_number() ? void(result.epsilon = epsilon.get<double>())
+                      : reader.fail("epsilon", "a number");
+  const Json &transposed = reader.value("isTransposed");
+  transposed.is_boolean() ? void(result.is_transposed = transposed.get<bool>())
+                          : reader.fail("isTransposed", "true or false");
+  result.bias_values = read_values(reader, "biasValues");
+  result.gamma_values = read_values(reader, "gammaValues");
+  result.beta_values = read_values(reader, "betaValues");
+  result.mean_values = read_values(reader, "meanValues");
+  result.variance_values = read_values(reader, "varianceValues");
+  reader.end("folds");
+  return result;
+}
+
 /// How weights are quantized where nothing else is said of them.
 void read_treatment(OptionReader &reader, Options &options) {
   if (reader.has("bits")) {
@@ -322,6 +386,7 @@ Result<Options> parse_options(std::string_view json, size_t tensor_count) {
   read_inputs(reader, options);
   read_tensors(reader, tensor_count, options);
   read_file_ends(reader, options);
+  read_pruning(reader, options);
   if (reader.has("floatType")) {
     options.float_type = kFloats[reader.word("floatType", kFloatWords)];
   }
@@ -333,6 +398,9 @@ Result<Options> parse_options(std::string_view json, size_t tensor_count) {
   }
   for (const Json &item : reader.array("overrides")) {
     options.overrides.push_back(read_override(item, tensor_count, error));
+  }
+  for (const Json &item : reader.array("folds")) {
+    options.folds.push_back(read_fold(item, tensor_count, error));
   }
   for (const Json &item : reader.array("unfit")) {
     options.unfit.push_back(read_unfit(item, tensor_count, error));

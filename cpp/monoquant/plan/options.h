@@ -17,8 +17,10 @@
 #include "monoquant/execute/activations.h"
 #include "monoquant/layout/layout.h"
 #include "monoquant/llama_cpp/mixture.h"
+#include "monoquant/plan/folding.h"
 #include "monoquant/plan/model_folder.h"
 #include "monoquant/plan/reason.h"
+#include "monoquant/plan/value_change.h"
 #include "monoquant/quant/named_codes.h"
 #include "monoquant/quant/scheme.h"
 #include "monoquant/quant/words.h"
@@ -37,6 +39,10 @@ struct Treatment {
   uint64_t group_size = 0; // where the strategy is kGroup
   WantedMethod method = {};
 };
+
+/// Whether biases take back what codes do to the means of outputs; kAuto: of few bits, where means are known.
+enum class BiasCorrectionChoice : uint8_t { kAuto, kOn, kOff };
+inline constexpr std::string_view kBiasCorrectionWords[] = {"auto", "on", "off"};
 
 struct Override {
   std::vector<size_t> tensors;
@@ -75,6 +81,11 @@ struct Options {
   // Change no value: of what is below, only the type of dequantized tensors matters.
   bool copy_all = false;
   Treatment treatment;
+  double prune = 0; // percent of each row's weights that become zeros
+  std::optional<PruneMethod>
+      prune_method; // nothing: the better one of those that there are data for
+  std::vector<Fold> folds;
+  bool drops_norms = false;              // that are folded
   std::optional<Dtype> scale_type;       // nothing: that of the weights, or a narrower one
   std::optional<Dtype> dequantized_type; // of what was stored as codes; nothing: that of its scales
   // kWeightsOnly: 8-bit codes are packed. kStatic: scales of activations are stored.
@@ -84,6 +95,7 @@ struct Options {
   double percentile = 99.99;
   uint64_t min_input_sqnr = 20; // dB: layers whose inputs keep less stay dynamic
   bool symmetric_inputs = true;
+  BiasCorrectionChoice bias_correction = BiasCorrectionChoice::kAuto;
   Dtype float_type = Dtype::kF16;
   std::bitset<catalog::kLayerKindCount> layers;
   bool default_ignore = true;
@@ -111,9 +123,12 @@ template <typename Reader> void read_choices(Reader &reader, Options &options) {
   reader.read("strategy", options.treatment.strategy, quant::kStrategyWords);
   reader.read("method", options.treatment.method);
   reader.read("mode", options.activations, execute::kActivationWords);
+  reader.read("dropBn", options.drops_norms);
+  reader.read("pruneMethod", options.prune_method);
   reader.read("percentile", options.percentile, 50, 100);
   reader.read("minInputSqnr", options.min_input_sqnr, 0, 100);
   reader.read("inputScheme", options.symmetric_inputs, quant::kSchemeWords);
+  reader.read("biasCorrection", options.bias_correction, kBiasCorrectionWords);
   reader.read("defaultIgnore", options.default_ignore);
   reader.read("minElements", options.min_elements, 0, 1LL << 53U);
   reader.read("maxFileBytes", options.max_file_bytes, 0, 1LL << 53U);

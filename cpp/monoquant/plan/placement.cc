@@ -38,20 +38,27 @@ void note_quantization(const Plan &plan, container::Metadata &metadata) {
   // Whoever checks the file may then expect of each code that no other one is nearer.
   bool is_nearest = true;
   bool is_wider = false; // than its scales
+  bool is_corrected = false;
   for (const TensorPlan &entry : plan.tensors) {
+    is_corrected = is_corrected || entry.decision() == Decision::kCorrect;
     if (const Quantize *quantize = entry.quantize()) {
       const quant::Scheme &scheme = quantize->stored.scheme;
-      is_nearest = is_nearest && !quant::facts_of(scheme.method).needs_moments;
+      is_nearest =
+          is_nearest && !quant::facts_of(scheme.method).needs_moments && entry.change == nullptr;
       is_wider = is_wider || (scheme.scale_dtype != Dtype::kF32 &&
                               dtype_bits(plan.catalog->tensors[entry.source].dtype) > 16);
     }
   }
   std::erase_if(metadata, [](const auto &entry) {
-    return entry.first == catalog::kQuantizedBy || entry.first == catalog::kQuantizedFrom;
+    return entry.first == catalog::kQuantizedBy || entry.first == catalog::kQuantizedFrom ||
+           entry.first == catalog::kCorrectedBiases;
   });
   set(metadata, std::string(plan.layout->config_key), plan.quantization_config, true);
   if (is_nearest) {
     set(metadata, std::string(catalog::kQuantizedBy), "monoquant", true);
+  }
+  if (is_corrected) {
+    set(metadata, std::string(catalog::kCorrectedBiases), "true", true);
   }
   if (is_wider) {
     set(metadata, std::string(catalog::kQuantizedFrom), std::string(dtype_name(Dtype::kF32)), true);

@@ -8,9 +8,11 @@
 #include "monoquant/catalog/families.h"
 #include "monoquant/layout/foreign.h"
 #include "monoquant/layout/loaders.h"
+#include "monoquant/plan/folding.h"
 #include "monoquant/plan/gguf.h"
 #include "monoquant/plan/inputs.h"
 #include "monoquant/plan/placement.h"
+#include "monoquant/plan/pruning.h"
 #include "monoquant/plan/rules.h"
 #include "monoquant/plan/siblings.h"
 #include "monoquant/quant/method.h"
@@ -347,7 +349,7 @@ std::vector<Output> outputs_of_weights(const Plan &plan, size_t index) {
     add_streams(outputs, plan.layout->streams(tensor, quantize->stored));
   } else if (const Convert *convert = entry.convert()) {
     outputs.push_back(same_name(tensor, convert->to));
-  } else if (entry.decision() == Decision::kCopy) {
+  } else if (entry.decision() == Decision::kCopy || entry.decision() == Decision::kCorrect) {
     outputs.push_back(same_name(tensor, tensor.dtype));
   } else if (entry.decision() == Decision::kTie) {
     const size_t owner = *tensor.tied_to;
@@ -459,6 +461,16 @@ void warn_about_values(Plan &plan) {
       [](const TensorPlan &entry) { return entry.reason == Reason::kOverflow; });
 }
 
+void warn_about_other_layers(Plan &plan) {
+  warn_about(plan, "not-loadable",
+             "transformers and vLLM cannot load these tensors quantized, so the whole model will "
+             "not load there. Leave them alone: by default they are.",
+             [&](const TensorPlan &entry) {
+               return entry.quantize() != nullptr &&
+                      !layout::is_loadable(*plan.catalog, plan.catalog->tensors[entry.source]);
+             });
+}
+
 /// Of what transformers and vLLM do with a layout that many programs load, each of them some of it.
 void warn_about_loaders(Plan &plan) {
   const auto quantized = [](const TensorPlan &entry) { return entry.quantize() != nullptr; };
@@ -466,13 +478,7 @@ void warn_about_loaders(Plan &plan) {
     const Quantize *quantize = entry.quantize();
     return quantize == nullptr ? nullptr : &quantize->stored;
   };
-  warn_about(plan, "not-loadable",
-             "transformers and vLLM cannot load these tensors quantized, so the whole model will "
-             "not load there. Leave them alone: by default they are.",
-             [&](const TensorPlan &entry) {
-               return quantized(entry) &&
-                      !layout::is_loadable(*plan.catalog, plan.catalog->tensors[entry.source]);
-             });
+  warn_about_other_layers(plan);
   const bool packs =
       std::any_of(plan.tensors.begin(), plan.tensors.end(), [&](const TensorPlan &entry) {
         return quantized(entry) && stored(entry)->weights_only;
@@ -533,6 +539,27 @@ void warn_about_loaders(Plan &plan) {
       });
 }
 
+/// Of what transformers does with a layout of one tool that it loads.
+void warn_about_tool(Plan &plan) {
+  const auto quantized = [](const TensorPlan &entry) { return entry.quantize() != nullptr; };
+  if (plan.layout->fault_of_loading == nullptr ||
+      std::none_of(plan.tensors.begin(), plan.tensors.end(), quantized)) {
+    return;
+  }
+  if (std::string fault = plan.layout->fault_of_loading(*plan.catalog); !fault.empty()) {
+    plan.warnings.push_back({"not-loadable", std::move(fault), {}});
+  }
+  warn_about_other_layers(plan);
+  warn_about(
+      plan, "not-loadable",
+      "transformers stacks experts while it loads them, and these codes it cannot stack; vLLM "
+      "loads them as they are. For transformers, ignore *.experts.*.",
+      [&](const TensorPlan &entry) {
+        return quantized(entry) &&
+               layout::is_stacked_on_loading(*plan.catalog, plan.catalog->tensors[entry.source]);
+      });
+}
+
 /// Most of those who have it did not choose it: that it does not fit some rows is no news, but a fact of the plan.
 constexpr uint64_t kUsualGroup = 128;
 
@@ -575,8 +602,10 @@ void add_warnings(Plan &plan) {
       "The output's container has no dtype for these tensors: they are missing in it. Another "
       "kind of file (.pt, .safetensors) may have one.",
       [](const TensorPlan &entry) { return entry.reason == Reason::kNotRepresentable; });
-  if (plan.layout->refuse == nullptr) { // else what loaders do not take is not quantized
+  if (plan.layout == layout::layouts().front()) {
     warn_about_loaders(plan);
+  } else {
+    warn_about_tool(plan);
   }
   warn_about_whole(plan);
 }
@@ -650,7 +679,14 @@ Result<Plan> make_plan(std::shared_ptr<const catalog::Catalog> catalog, const Op
   if (auto fitted = drop_what_does_not_fit(plan, options.container); !fitted) {
     return fitted.error();
   }
+  if (auto folded = plan_folding(plan, options); !folded) {
+    return folded.error();
+  }
+  if (auto pruned = plan_pruning(plan, options); !pruned) {
+    return pruned.error();
+  }
   plan_inputs(plan, options);
+  explain_pruning(plan, options);
   choose_who_stores_inputs(plan);
   plan.quantization_config = configuration(plan);
   if (auto laid_out = lay_out(plan, options); !laid_out) {

@@ -18,6 +18,7 @@
 #include "monoquant/layout/layout.h"
 #include "monoquant/plan/options.h"
 #include "monoquant/plan/reason.h"
+#include "monoquant/plan/value_change.h"
 #include "monoquant/quant/observers/range_choice.h"
 
 namespace monoquant::plan {
@@ -62,35 +63,51 @@ struct InputPlan {
   }
 };
 
+/// What moves the mean of a layer's outputs back by as much as the errors of its weight move it.
+struct BiasCorrection {
+  size_t bias = 0; // index of a TensorPlan: one element for each row of the weight
+  // The means of the inputs of all columns, for one group of rows after the other.
+  std::shared_ptr<const std::vector<float>> means;
+  uint64_t rows_per_group = 1;
+};
+
 /// As it is; of codes, the values that they stand for, as F32.
 struct Copy {};
 struct Quantize {
   layout::Stored stored;
   uint64_t asked_group = 0; // the group size that was asked for, if it is another one
   std::optional<quant::Method> asked_method = {}; // nothing: the best one
-  // How much errors count, column by column: finite and not negative. Only for methods that take it; null: all alike.
+  // How much errors count, column by column: finite and not negative. Only for methods that take it, and for errors of
+  // outputs; null: all alike.
   std::shared_ptr<const std::vector<float>> importance = {};
   // Tensors that a runtime makes one layer of with this one, whose outer number is then that of all.
   std::vector<size_t> measured_with = {};
+  std::optional<BiasCorrection> correction = {};
 };
 struct Convert {
-  Dtype to = Dtype::kF16; // or BF16
+  Dtype to = Dtype::kF16; // or BF16; or F32, of F32 with other values
 };
 /// Another name for what comes of the tensor that it is tied to.
 struct Tie {};
 /// Not in the output.
 struct Drop {};
+/// A bias that is written with the weight whose errors it makes up for.
+struct Correct {
+  size_t weight = 0; // index of a TensorPlan
+};
 
 /// The alternatives of TensorPlan::action, in their order.
-enum class Decision : uint8_t { kCopy, kQuantize, kConvert, kTie, kDrop };
+enum class Decision : uint8_t { kCopy, kQuantize, kConvert, kTie, kDrop, kCorrect };
 
 struct TensorPlan {
   size_t source = 0; // index in the catalog
-  std::variant<Copy, Quantize, Convert, Tie, Drop> action;
+  std::variant<Copy, Quantize, Convert, Tie, Drop, Correct> action;
   Reason reason = Reason::kRequested;
   std::string explanation;
   // Of the module that the tensor belongs to; null: inputs are quantized as they come, or not at all.
   std::shared_ptr<const InputPlan> input;
+  // What becomes of the values before they are stored; null: nothing. Quantized or converted tensors only.
+  std::shared_ptr<const ValueChange> change = {};
   std::string name = {};     // in the output; empty: its own, with whatever the layout adds
   bool stores_input = false; // the tensors of `input` are outputs of this one: once a module
   size_t first_place = 0;    // in Plan::places, of its first output

@@ -4,6 +4,7 @@
 #include "monoquant/base/json_writer.h"
 #include "monoquant/base/words.h"
 #include "monoquant/plan/plan.h"
+#include "monoquant/plan/pruning.h"
 #include "monoquant/quant/named_codes.h"
 #include "monoquant/quant/words.h"
 
@@ -14,7 +15,7 @@ constexpr size_t kMaxNames = 20; // a warning names at most so many tensors
 
 /// Blocks of a single float are a float type.
 std::string_view decision_name(const TensorPlan &entry) {
-  constexpr std::string_view kNames[] = {"copy", "quantize", "convert", "tie", "drop"};
+  constexpr std::string_view kNames[] = {"copy", "quantize", "convert", "tie", "drop", "correct"};
   const Decision decision =
       entry.quantize() != nullptr && !entry.is_quantized() ? Decision::kConvert : entry.decision();
   return kNames[static_cast<size_t>(decision)];
@@ -87,6 +88,15 @@ void write_tensor(JsonWriter &json, const Plan &plan, const TensorPlan &entry) {
     json.key("input");
     write_input(json, *entry.input);
   }
+  if (entry.change && entry.change->factors) {
+    json.member("folded", entry.change->folded);
+  }
+  if (entry.change && entry.change->zeros > 0) {
+    json.key("pruned").begin_object();
+    json.member("zeros", zeros_of(plan, entry.source));
+    json.member("method", word_of(kPruneWords, entry.change->method()));
+    json.end();
+  }
   json.key("outputs").begin_array();
   for (const Output &output : outputs(plan, entry.source)) {
     json.begin_object();
@@ -106,12 +116,14 @@ void write_sizes(JsonWriter &json, const Plan &plan) {
   uint64_t parameters = 0;
   uint64_t quantized = 0;
   uint64_t tensor_bytes = 0;
+  uint64_t zeros = 0;
   uint64_t output_bytes = 0; // of tensors: without the header
   for (const TensorPlan &entry : plan.tensors) {
     const catalog::Tensor &tensor = plan.catalog->tensors[entry.source];
     parameters += entry.decision() == Decision::kTie ? 0 : tensor.elements;
     tensor_bytes += entry.decision() == Decision::kTie ? 0 : tensor.bytes;
     quantized += entry.is_quantized() ? tensor.elements : 0;
+    zeros += zeros_of(plan, entry.source);
     for (const Output &output : outputs(plan, entry.source)) {
       output_bytes += output.alias ? 0 : output.bytes;
     }
@@ -128,6 +140,9 @@ void write_sizes(JsonWriter &json, const Plan &plan) {
   json.member("outputBytes", plan.file_bytes);
   json.member("parameters", parameters);
   json.member("quantizedParameters", quantized);
+  if (zeros > 0) {
+    json.member("zeroWeights", zeros);
+  }
   json.member("bitsPerWeight", bits_per_weight);
   json.end();
 }

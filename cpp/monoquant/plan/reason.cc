@@ -34,7 +34,8 @@ std::string_view reason_name(Reason reason) {
                                                                         "weight-norm",
                                                                         "adapter",
                                                                         "no-gain",
-                                                                        "left-out"};
+                                                                        "left-out",
+                                                                        "folded"};
   return kNames[static_cast<size_t>(reason)];
 }
 

@@ -38,8 +38,9 @@ enum class Reason : uint8_t {
   kAdapter,          // changes a weight that is in another file
   kNoGain,           // codes and scales would take no fewer bytes
   kLeftOut,          // the output has no place for it, and needs none
+  kFolded,           // a BatchNorm that is a part of the layer before it
 };
-inline constexpr int kReasonCount = 29;
+inline constexpr int kReasonCount = 30;
 
 std::string_view reason_name(Reason reason);
 

@@ -1,12 +1,18 @@
 #include "monoquant/run/band_encoder.h"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
 #include <tuple>
 
+#include "monoquant/base/bytes.h"
+#include "monoquant/base/float_convert.h"
 #include "monoquant/base/text.h"
 #include "monoquant/container/deflate.h"
 #include "monoquant/layout/coded/rotation.h"
 #include "monoquant/quant/method.h"
+#include "monoquant/run/changed_rows.h"
 
 namespace monoquant::run {
 namespace {
@@ -14,11 +20,18 @@ namespace {
 using plan::Decision;
 using plan::TensorPlan;
 
-/// Bytes of data that a block of source can become at most.
-size_t max_data_bytes(const Tiling &tiling, const layout::RowCodec *codec, size_t block_bytes) {
+/// Bytes of a value of what a tensor is converted to.
+uint64_t float_bytes(const TensorPlan &tensor) {
+  const plan::Convert *convert = tensor.convert();
+  return convert == nullptr ? 1 : dtype_bits(convert->to) / 8;
+}
+
+/// Bytes of data that a block of source can become at most. `value_bytes`: where there is no codec.
+size_t max_data_bytes(const Tiling &tiling, const layout::RowCodec *codec, uint64_t value_bytes,
+                      size_t block_bytes) {
   const uint64_t elements = std::min<uint64_t>(block_bytes / tiling.element_bytes, tiling.elements);
   if (codec == nullptr) {
-    return static_cast<size_t>(elements * 2); // a 16-bit float each
+    return static_cast<size_t>(elements * value_bytes);
   }
   const uint64_t rows = tiling.rows_in(block_bytes);
   if (tiling.parts_per_row == 1) {
@@ -65,6 +78,25 @@ uint64_t band_rows(const Tiling &tiling, const layout::Stored &stored, size_t bl
   return std::min(tiling.rows, tiling.units_per_band / tiling.parts_per_row * tiling.rows_per_unit);
 }
 
+/// An element of a bias, moved; one that would not be finite stays. F32, F16 or BF16.
+void store_moved(Dtype dtype, const uint8_t *from, double shift, uint8_t *to) {
+  const size_t width = dtype_bits(dtype) / 8;
+  const float most = dtype == Dtype::kF32 ? std::numeric_limits<float>::max()
+                                          : std::bit_cast<float>(overflow_magnitude(dtype));
+  float value = 0;
+  value = quant::decode_values(dtype, {from, width}, {&value, 1})[0];
+  const double moved = static_cast<double>(value) + shift;
+  const bool is_stored = std::fabs(moved) < static_cast<double>(most); // not NaN either
+  const float rounded = is_stored ? static_cast<float>(moved) : most;
+  if (std::fabs(rounded) >= most) {
+    std::copy_n(from, width, to);
+  } else if (dtype == Dtype::kF32) {
+    store_le(to, rounded);
+  } else {
+    store_le(to, dtype == Dtype::kF16 ? f32_to_f16(rounded) : f32_to_bf16(rounded));
+  }
+}
+
 /// Whether any f32 can be stored as it is.
 bool takes_any(const layout::Stored &stored) {
   return stored.blocks && stored.blocks->type == layout::gguf::BlockType::kF32;
@@ -95,15 +127,20 @@ BandEncoder::BandEncoder(const plan::Plan &plan, const BandWalk &walk, parallel:
     if (const plan::Quantize *quantize = tensor.quantize()) {
       codecs_[i] = codec_of(quantize->stored);
       make_room(quantize->stored, tiling, *codecs_[i], block_bytes);
+      if (quantize->correction) {
+        make_room_for_bias(i);
+      }
     }
-    data_buffer_bytes_ =
-        std::max(data_buffer_bytes_, max_data_bytes(tiling, codecs_[i], block_bytes));
+    data_buffer_bytes_ = std::max(
+        data_buffer_bytes_, max_data_bytes(tiling, codecs_[i], float_bytes(tensor), block_bytes));
     units = std::max(units, tiling.units_in(block_bytes));
     unit_elements = std::max(unit_elements, tiling.unit_end(0) - tiling.unit_begin(0));
   }
   scratch_.assign(workers.count(), std::vector<float>(static_cast<size_t>(unit_elements)));
   results_.resize(static_cast<size_t>(units));
+  part_shifts_.resize(shifts_.empty() ? 0 : results_.size());
   held_ = Buffer(held_bytes_);
+  tail_buffer_bytes_ += bias_room_;
 }
 
 /// For the bands of a tensor.
@@ -127,6 +164,15 @@ void BandEncoder::make_room(const layout::Stored &stored, const Tiling &tiling,
     most_writes_ = std::max(most_writes_, static_cast<size_t>(writes));
   }
   tail_buffer_bytes_ = std::max(tail_buffer_bytes_, static_cast<size_t>(tail));
+}
+
+/// What a band has of it stands behind everything else that is written when the band is complete.
+void BandEncoder::make_room_for_bias(size_t tensor) {
+  const Tiling &tiling = walk_.tiling(tensor);
+  const uint64_t rows =
+      std::min(tiling.rows, tiling.units_per_band / tiling.parts_per_row * tiling.rows_per_unit);
+  shifts_.resize(std::max(shifts_.size(), static_cast<size_t>(rows)));
+  bias_room_ = std::max(bias_room_, static_cast<size_t>(rows) * sizeof(float));
 }
 
 /// Models of very many tensors have few kinds of them.
@@ -177,6 +223,7 @@ std::optional<plan::Unfit> BandEncoder::encode(const Slice &slice, std::span<con
       errors_.add(result.sums);
       edge_scales_ += result.edge_scales;
     }
+    add_mean_errors(slice);
     if (is_turned()) {
       held_bytes_ = static_cast<size_t>(held_offset(slice.end));
       return std::nullopt;
@@ -248,6 +295,11 @@ void BandEncoder::begin(const Slice &slice) {
   const uint64_t end_unit = std::min(tiling_->units, slice.begin + tiling_->units_per_band);
   const uint64_t end_row = end_unit == tiling_->units ? tiling_->rows : tiling_->unit_row(end_unit);
   first_row_ = tiling_->unit_row(slice.begin);
+  band_row_ = first_row_;
+  band_rows_ = end_row - first_row_;
+  if (correction() != nullptr) {
+    std::fill_n(shifts_.begin(), static_cast<size_t>(band_rows_), 0.0);
+  }
   first_scope_ = 0;
   scopes_ = 0;
   outer_ = 1.0F;
@@ -276,8 +328,9 @@ void BandEncoder::for_each_unit(const Slice &slice, std::span<const uint8_t> inp
                                 const Work &work) {
   const Dtype from = plan_.catalog->tensors[plan_.tensors[slice.read].source].dtype;
   const Tiling &tiling = walk_.tiling(slice.read);
+  const plan::ValueChange *change = plan_.tensors[slice.read].change.get();
   const bool is_decoded =
-      !quant::has_kernels(from) ||
+      change != nullptr || !quant::has_kernels(from) ||
       (codec_ != nullptr &&
        (stored().blocks || quant::facts_of(stored().scheme.method).needs_floats));
   const uint32_t rotation = codec_ == nullptr ? 0 : stored().scheme.rotation;
@@ -287,24 +340,35 @@ void BandEncoder::for_each_unit(const Slice &slice, std::span<const uint8_t> inp
         (tiling.unit_begin(unit) - tiling.unit_begin(slice.begin)) * tiling.element_bytes;
     const auto bytes =
         input.subspan(static_cast<size_t>(at), static_cast<size_t>(tiling.bytes(unit, unit + 1)));
-    if (rotation != 0) {
-      return work(results_[index], rotated(from, bytes, rotation, scratch_[worker]), unit);
-    }
     const Values values = is_decoded ? Values(quant::decode_values(from, bytes, scratch_[worker]))
                                      : Values(from, bytes);
-    work(results_[index], values, unit);
+    if (change == nullptr || quant::magnitude_of(values) >= kInfinityBits) {
+      return work(results_[index],
+                  rotation == 0 ? values : rotated(from, bytes, rotation, scratch_[worker]), unit,
+                  nullptr);
+    }
+    const ChangedRows changed(values, tiling.unit_begin(unit), *change);
+    const quant::PrunedRows *pruned = changed.pruned();
+    if (rotation != 0) {
+      return work(results_[index],
+                  rotated(Dtype::kF32, changed.values().bytes, rotation, scratch_[worker]), unit,
+                  nullptr);
+    }
+    work(results_[index], changed.values(), unit, pruned);
   });
 }
 
 void BandEncoder::measure(const Slice &slice, std::span<const uint8_t> input) {
   const bool is_block =
       tensor_->quantize() != nullptr && stored().scheme.strategy == quant::Strategy::kBlock;
-  for_each_unit(slice, input, [&](UnitResult &result, const Values &values, uint64_t unit) {
-    result = run::measure(values);
-    if (is_block && result.magnitude < kInfinityBits) {
-      measure_scopes(values, unit);
-    }
-  });
+  for_each_unit(slice, input,
+                [&](UnitResult &result, const Values &values, uint64_t unit,
+                    const quant::PrunedRows * /*pruned*/) {
+                  result = run::measure(values);
+                  if (is_block && result.magnitude < kInfinityBits) {
+                    measure_scopes(values, unit);
+                  }
+                });
 }
 
 /// Of parts of rows, which are this unit's own.
@@ -369,23 +433,37 @@ void BandEncoder::merge_blocks() {
 
 void BandEncoder::convert(const Slice &slice, std::span<const uint8_t> input, uint8_t *data) {
   const Dtype target = tensor_->convert()->to;
-  for_each_unit(slice, input, [&](UnitResult &result, const Values &values, uint64_t unit) {
-    result = run::convert(values, target, data + data_offset(unit) - data_offset(slice.begin));
-  });
+  for_each_unit(slice, input,
+                [&](UnitResult &result, const Values &values, uint64_t unit,
+                    const quant::PrunedRows *pruned) {
+                  result = run::convert(values, target,
+                                        data + data_offset(unit) - data_offset(slice.begin));
+                  if (pruned != nullptr) {
+                    quant::add_pruned(*pruned, {}, result.sums);
+                  }
+                });
 }
 
 void BandEncoder::quantize(const Slice &slice, std::span<const uint8_t> input, uint8_t *data) {
-  for_each_unit(slice, input, [&](UnitResult &result, const Values &values, uint64_t unit) {
-    const size_t write =
-        tiling_->parts_per_row > 1 ? values.count() : static_cast<size_t>(tiling_->columns);
-    const bool feeds_back = quant::facts_of(stored().scheme.method).needs_moments;
-    const UnitShape shape{write, tiling_->passes == 2 && !holds_slices(), importance(unit, write),
-                          feeds_back ? feedback_ : nullptr, takes_any(stored())};
-    uint8_t *const to = data + data_offset(unit) - data_offset(slice.begin);
-    result = stored().blocks ? encode_blocks(values, *codec_, shape, to)
-                             : encode_unit(values, stored().scheme, *codec_, shape,
-                                           qparams().from(first_scope(unit)), to);
-  });
+  for_each_unit(slice, input,
+                [&](UnitResult &result, const Values &values, uint64_t unit,
+                    const quant::PrunedRows *pruned) {
+                  const size_t write = tiling_->parts_per_row > 1
+                                           ? values.count()
+                                           : static_cast<size_t>(tiling_->columns);
+                  const bool feeds_back = quant::facts_of(stored().scheme.method).needs_moments;
+                  const UnitShape shape{write,
+                                        tiling_->passes == 2 && !holds_slices(),
+                                        importance(unit, write),
+                                        feeds_back ? feedback_ : nullptr,
+                                        takes_any(stored()),
+                                        mean_errors(slice, unit, values.count() / write),
+                                        pruned};
+                  uint8_t *const to = data + data_offset(unit) - data_offset(slice.begin);
+                  result = stored().blocks ? encode_blocks(values, *codec_, shape, to)
+                                           : encode_unit(values, stored().scheme, *codec_, shape,
+                                                         qparams().from(first_scope(unit)), to);
+                });
 }
 
 std::span<const float> BandEncoder::importance(uint64_t unit, size_t write) const {
@@ -395,6 +473,59 @@ std::span<const float> BandEncoder::importance(uint64_t unit, size_t write) cons
   }
   const uint64_t column = unit % tiling_->parts_per_row * kUnitElements;
   return std::span(*importance).subspan(static_cast<size_t>(column), write);
+}
+
+const plan::BiasCorrection *BandEncoder::correction() const {
+  const plan::Quantize *quantize = tensor_->quantize();
+  return quantize != nullptr && quantize->correction ? &*quantize->correction : nullptr;
+}
+
+/// Whole rows are this unit's own; of a row that is cut, each part has a sum.
+MeanErrors BandEncoder::mean_errors(const Slice &slice, uint64_t unit, size_t pieces) {
+  const plan::BiasCorrection *correction = this->correction();
+  if (correction == nullptr) {
+    return {};
+  }
+  const uint64_t row = tiling_->unit_row(unit);
+  const bool is_part = tiling_->parts_per_row > 1;
+  double *const sums = is_part ? &part_shifts_[static_cast<size_t>(unit - slice.begin)]
+                               : &shifts_[static_cast<size_t>(row - band_row_)];
+  return {*correction->means,
+          static_cast<size_t>(tiling_->columns),
+          static_cast<size_t>(unit % tiling_->parts_per_row * kUnitElements),
+          row,
+          correction->rows_per_group,
+          {sums, pieces}};
+}
+
+/// Parts of rows in their order, for rounding depends on it.
+void BandEncoder::add_mean_errors(const Slice &slice) {
+  if (correction() == nullptr || tiling_->parts_per_row == 1) {
+    return;
+  }
+  for (uint64_t unit = slice.begin; unit < slice.end; ++unit) {
+    shifts_[static_cast<size_t>(tiling_->unit_row(unit) - band_row_)] +=
+        part_shifts_[static_cast<size_t>(unit - slice.begin)];
+  }
+}
+
+/// Where a row's element of the bias is in the output.
+uint64_t BandEncoder::bias_offset(uint64_t row) const {
+  const size_t bias = correction()->bias;
+  return plan::places(plan_, bias)[0].offset +
+         row * (dtype_bits(plan_.catalog->tensors[plan_.tensors[bias].source].dtype) / 8);
+}
+
+/// What the band has of it. Returns the end of what was written.
+uint8_t *BandEncoder::correct_bias(uint8_t *to) const {
+  const Dtype dtype = plan_.catalog->tensors[plan_.tensors[correction()->bias].source].dtype;
+  const size_t width = dtype_bits(dtype) / 8;
+  const uint8_t *from = bias_.data() + static_cast<size_t>(band_row_) * width;
+  for (size_t row = 0; row < static_cast<size_t>(band_rows_); ++row) {
+    store_moved(dtype, from + row * width, shifts_[row], to);
+    to += width;
+  }
+  return to;
 }
 
 std::optional<plan::Unfit> BandEncoder::find_unfit(const Slice &slice) const {
@@ -453,6 +584,11 @@ void BandEncoder::finish(std::span<uint8_t> tail, std::vector<Write> &writes,
       to = end;
     }
   }
+  if (correction() != nullptr) {
+    const std::span<const uint8_t> bias{to, correct_bias(to)};
+    writes.push_back({bias_offset(band_row_), bias});
+    extents.push_back(extent_of(plan_, writes.back().offset, bias, index_));
+  }
 }
 
 /// Pieces that touch are one.
@@ -479,6 +615,7 @@ bool BandEncoder::is_in_place(const BandRecord &record) {
   const uint64_t end = std::min(tiling_->units, first + tiling_->units_per_band);
   size_t range = 0;
   const uint64_t row = tiling_->unit_row(first);
+  const uint64_t end_row = end == tiling_->units ? tiling_->rows : tiling_->unit_row(end);
   const auto begins_at = [&](uint64_t offset, size_t stream) {
     if (range == record.ranges.size()) {
       return false;
@@ -499,12 +636,18 @@ bool BandEncoder::is_in_place(const BandRecord &record) {
       is_right = is_right && begins_at(place.offset + codec_->band_offset(stream, row), stream);
     }
   }
+  if (correction() != nullptr) {
+    const uint64_t offset = bias_offset(row);
+    is_right = is_right && range < record.ranges.size() && record.ranges[range].offset == offset &&
+               record.ranges[range].bytes == bias_offset(end_row) - offset;
+    ++range;
+  }
   return is_right && range == record.ranges.size();
 }
 
 uint64_t BandEncoder::data_offset(uint64_t unit) const {
   if (codec_ == nullptr) {
-    return tiling_->unit_begin(unit) * (tensor_->convert() == nullptr ? 1 : 2);
+    return tiling_->unit_begin(unit) * float_bytes(*tensor_);
   }
   const uint64_t row_bytes = codec_->row_bytes(tiling_->columns);
   if (unit >= tiling_->units) {

@@ -48,6 +48,9 @@ public:
   /// What the codes of the next slices are made with, if their method needs it; it must outlive them.
   void use(const quant::ErrorFeedback *feedback) { feedback_ = feedback; }
 
+  /// The bytes of the bias that the next slices' tensor corrects, all of it; they must outlive its bands.
+  void use_bias(std::span<const uint8_t> bias) { bias_ = bias; }
+
   /// After the last slice: writes what the other streams have of the band into `tail`, and all of it if it is turned,
   /// adds that to `writes`, and adds everything that the band has written to `extents`.
   void finish(std::span<uint8_t> tail, std::vector<Write> &writes,
@@ -77,6 +80,7 @@ private:
   void quantize(const Slice &slice, std::span<const uint8_t> input, uint8_t *data);
   void make_room(const layout::Stored &stored, const Tiling &tiling, const layout::RowCodec &codec,
                  size_t block_bytes);
+  void make_room_for_bias(size_t tensor);
   [[nodiscard]] layout::Pieces pieces_of(size_t stream, uint64_t bytes) const;
   void add_stream(size_t stream, uint64_t offset, std::span<const uint8_t> bytes,
                   std::vector<Write> &writes, std::vector<WrittenRange> &extents) const;
@@ -86,8 +90,13 @@ private:
   }
   [[nodiscard]] bool is_turned() const { return codec_ != nullptr && codec_->is_turned(); }
   [[nodiscard]] std::optional<plan::Unfit> find_unfit(const Slice &slice) const;
+  [[nodiscard]] const plan::BiasCorrection *correction() const;
+  [[nodiscard]] MeanErrors mean_errors(const Slice &slice, uint64_t unit, size_t pieces);
+  void add_mean_errors(const Slice &slice);
+  [[nodiscard]] uint64_t bias_offset(uint64_t row) const;
+  uint8_t *correct_bias(uint8_t *to) const;
 
-  /// Calls `work(result, unit's values, unit)` for each unit, on all threads.
+  /// Calls `work(result, unit's values, unit, pruned)` for each unit, on all threads. `pruned`: see UnitShape.
   template <typename Work>
   void for_each_unit(const Slice &slice, std::span<const uint8_t> input, const Work &work);
 
@@ -109,10 +118,12 @@ private:
   parallel::Workers &workers_;
   size_t data_buffer_bytes_ = 0;
   size_t tail_buffer_bytes_ = 0;
-  size_t most_writes_ = 3;
+  size_t bias_room_ = 0;   // in it
+  size_t most_writes_ = 4; // codes, scales, zero points, a bias
   Buffer held_; // rows of the band at work, as far as they were encoded, if they are turned
   std::vector<std::vector<float>> scratch_;      // one a worker
   std::vector<UnitResult> results_;              // one a unit of the slice at work
+  std::vector<double> part_shifts_;              // likewise, of parts of rows
   std::vector<const layout::RowCodec *> codecs_; // one a tensor, of quantized ones
   std::vector<std::pair<const layout::Stored *, std::unique_ptr<const layout::RowCodec>>>
       made_codecs_; // of what is stored alike
@@ -127,6 +138,10 @@ private:
   uint64_t first_scope_ = 0; // of this row: where slices are held, they may begin within rows
   float outer_ = 1.0F;
   const quant::ErrorFeedback *feedback_ = nullptr;
+  std::span<const uint8_t> bias_;
+  uint64_t band_row_ = 0; // the first one
+  uint64_t band_rows_ = 0;
+  std::vector<double> shifts_; // of the mean of each row's output, if a bias takes them back
   size_t scopes_ = 0;
   std::vector<quant::Range> ranges_; // a scope, where there are two passes
   std::vector<float> scales_;        // a scope

@@ -16,7 +16,25 @@ bool has_checksums(const catalog::Catalog &source) {
                      [](const catalog::Tensor &tensor) { return tensor.crc32.has_value(); });
 }
 
+/// Bytes of the largest bias that is corrected.
+uint64_t largest_bias(const plan::Plan &plan) {
+  uint64_t largest = 0;
+  for (const plan::TensorPlan &entry : plan.tensors) {
+    if (entry.decision() == plan::Decision::kCorrect) {
+      largest = std::max(largest, plan.catalog->tensors[entry.source].bytes);
+    }
+  }
+  return largest;
+}
+
 } // namespace
+
+Error damaged_source(const catalog::Tensor &tensor) {
+  return {ErrorCode::kMalformedFile,
+          concat("Expected the data of ", tensor.name,
+                 " to have the checksum that the file's directory says, found another one."),
+          "The file is damaged: get it again.", tensor.name, tensor.offset};
+}
 
 EncodeStage::EncodeStage(const plan::Plan &plan, parallel::Workers &workers, Share share,
                          size_t slots, size_t block_bytes,
@@ -39,7 +57,9 @@ EncodeStage::EncodeStage(const plan::Plan &plan, parallel::Workers &workers, Sha
   const auto bands = static_cast<size_t>(walk_.total_bands());
   errors_.reserve(bands);
   source_crcs_.reserve(has_checksums(*plan.catalog) ? bands : 0);
-  extents_.reserve(preamble + 3 * bands);
+  const auto bias = static_cast<size_t>(largest_bias(plan));
+  bias_.reserve(bias);
+  extents_.reserve(preamble + (bias == 0 ? 3 : 4) * bands);
 }
 
 Result<void> EncodeStage::add_inputs(const catalog::Catalog &data) {
@@ -81,6 +101,15 @@ std::optional<ByteRange> EncodeStage::next_of_source(size_t slot_index) {
   if (!pending_) {
     return std::nullopt;
   }
+  if (bias_of(pending_->tensor) != nullptr) {
+    if (bias_asked_for_ != pending_->tensor) {
+      bias_asked_for_ = pending_->tensor;
+      bias_position_ = 0;
+    }
+    if (bias_position_ < bias_of(pending_->tensor)->bytes) {
+      return next_of_bias(slot_index);
+    }
+  }
   if (needs_inputs(pending_->tensor)) {
     if (moments_of_ != pending_->tensor) {
       moments_of_ = pending_->tensor;
@@ -110,6 +139,53 @@ std::optional<ByteRange> EncodeStage::next_of_source(size_t slot_index) {
 bool EncodeStage::needs_inputs(size_t tensor) const {
   const plan::Quantize *quantize = plan_.tensors[tensor].quantize();
   return quantize != nullptr && quant::facts_of(quantize->stored.scheme.method).needs_moments;
+}
+
+const catalog::Tensor *EncodeStage::bias_of(size_t tensor) const {
+  const plan::Quantize *quantize = plan_.tensors[tensor].quantize();
+  return quantize == nullptr || !quantize->correction ? nullptr
+                                                      : &source(quantize->correction->bias);
+}
+
+/// All of it, once a tensor: each share may need some.
+std::optional<ByteRange> EncodeStage::next_of_bias(size_t slot_index) {
+  const catalog::Tensor &bias = *bias_of(pending_->tensor);
+  const uint64_t width = dtype_bits(bias.dtype) / 8;
+  const uint64_t end = std::min(bias.bytes, bias_position_ + block_bytes() / width * width);
+  const auto read = reader_.next(slot_index, bias, bias_position_, end, bias.bytes);
+  if (read) {
+    Slot &slot = slots_[slot_index];
+    slot.step = Step::kBias;
+    slot.slice = *pending_;
+    slot.slice.first_of_band = bias_position_ == 0; // of the bias
+    if (reader_.is_last(slot_index)) {
+      bias_position_ = end;
+    }
+  }
+  return read;
+}
+
+Result<void> EncodeStage::take_bias(size_t slot_index) {
+  const Slice &slice = slots_[slot_index].slice;
+  const auto range = reader_.take(slot_index, input(slot_index));
+  if (!range) {
+    return range.error();
+  }
+  if (!range.value()) {
+    return {};
+  }
+  if (slice.first_of_band) {
+    bias_.clear();
+  }
+  bias_.insert(bias_.end(), range.value()->begin(), range.value()->end());
+  const catalog::Tensor &bias = *bias_of(slice.tensor);
+  if (bias_.size() == bias.bytes) {
+    encoder_.use_bias(bias_);
+    if (bias.crc32 && container::crc32(0, bias_) != *bias.crc32) {
+      return damaged_source(bias);
+    }
+  }
+  return {};
 }
 
 std::optional<ByteRange> EncodeStage::next_of_inputs(size_t slot_index) {
@@ -184,6 +260,8 @@ Result<void> EncodeStage::process(size_t slot_index) {
     return take_source(slot_index);
   case Step::kInputs:
     return take_inputs(slot_index);
+  case Step::kBias:
+    return take_bias(slot_index);
   case Step::kReadBack:
     return take_read_back(slot, input(slot_index));
   }

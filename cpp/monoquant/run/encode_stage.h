@@ -18,6 +18,9 @@ namespace monoquant::run {
 /// who waits can read. Some way behind, so that nothing is asked for that has just been handed over.
 inline constexpr uint64_t kReadBackBehind = 32ULL << 20U;
 
+/// kMalformedFile: a tensor's bytes do not have the checksum that is noted beside them.
+Error damaged_source(const catalog::Tensor &tensor);
+
 class EncodeStage final : public Stage {
 public:
   /// `plan` and `workers` must outlive the stage. `reads_back_behind`: where the output can be read, as source 1,
@@ -65,6 +68,7 @@ private:
     kPreamble,
     kSlice,    // of the source, or a part of what it is put together from
     kInputs,   // of the layer that comes next
+    kBias,     // that the layer which comes next corrects
     kReadBack, // some of the output
   };
 
@@ -99,6 +103,9 @@ private:
   std::optional<ByteRange> next_of_source(size_t slot_index);
   std::optional<ByteRange> next_of_inputs(size_t slot_index);
   [[nodiscard]] bool needs_inputs(size_t tensor) const;
+  [[nodiscard]] const catalog::Tensor *bias_of(size_t tensor) const;
+  std::optional<ByteRange> next_of_bias(size_t slot_index);
+  Result<void> take_bias(size_t slot_index);
   Result<void> take_inputs(size_t slot_index);
   std::optional<ByteRange> next_read_back(Slot &slot);
   Result<void> take_read_back(const Slot &slot, std::span<const uint8_t> block);
@@ -121,10 +128,13 @@ private:
   MomentReader moments_;
   std::optional<size_t> moments_of_; // the tensor that they were asked for last
   std::unique_ptr<const quant::ErrorFeedback> feedback_;
-  bool owes_preamble_;           // header and shapes come first and need no bytes
-  std::optional<Slice> pending_; // the next one, where it has to be put together first
-  uint64_t handed_out_ = 0;      // steps
-  uint64_t processed_ = 0;       // steps
+  std::optional<size_t> bias_asked_for_; // the tensor whose bias that is
+  uint64_t bias_position_ = 0;           // bytes of it that were asked for
+  std::vector<uint8_t> bias_;            // of the tensor at work
+  bool owes_preamble_;                   // header and shapes come first and need no bytes
+  std::optional<Slice> pending_;         // the next one, where it has to be put together first
+  uint64_t handed_out_ = 0;              // steps
+  uint64_t processed_ = 0;               // steps
   std::vector<Slot> slots_;
   size_t tensor_ = 0; // at work
 

@@ -85,11 +85,7 @@ std::optional<Error> SealStage::check_sources() const {
       crc32 = container::crc32_combine(crc32, band.crc32, band.bytes);
     }
     if (!source_[i].empty() && crc32 != tensors[i].crc32) {
-      return Error{
-          ErrorCode::kMalformedFile,
-          concat("Expected the data of ", tensors[i].name,
-                 " to have the checksum that the file's directory says, found another one."),
-          "The file is damaged: get it again.", tensors[i].name, tensors[i].offset};
+      return damaged_source(tensors[i]);
     }
   }
   return std::nullopt;

@@ -27,6 +27,18 @@ Tiling cut_flat(uint64_t elements, uint32_t element_bytes) {
   return tiling;
 }
 
+/// The same in whole rows, of which none is long.
+Tiling cut_flat_rows(uint64_t elements, uint32_t element_bytes, uint64_t columns) {
+  Tiling tiling = cut_flat(elements, element_bytes);
+  tiling.columns = columns;
+  tiling.rows = elements / columns;
+  tiling.rows_per_unit = std::max<uint64_t>(1, kUnitElements / columns);
+  tiling.units = divide_up(tiling.rows, tiling.rows_per_unit);
+  tiling.units_per_band =
+      std::max<uint64_t>(1, kBandBytes / (tiling.rows_per_unit * columns * element_bytes));
+  return tiling;
+}
+
 Tiling cut_rows(const catalog::Tensor &tensor, const layout::Stored &stored, uint64_t quantum) {
   Tiling tiling;
   tiling.elements = stored.matrices * stored.rows * stored.columns; // of those that are kept
@@ -86,11 +98,15 @@ Tiling cut_tensor(const plan::Plan &plan, size_t index) {
     return cut_rows(tensor, stored, plan.layout->make_codec(stored)->row_quantum());
   }
   case plan::Decision::kConvert:
+    if (entry.change && entry.change->zeros > 0) {
+      return cut_flat_rows(tensor.elements, dtype_bits(tensor.dtype) / 8, entry.change->columns);
+    }
     return cut_flat(tensor.elements, dtype_bits(tensor.dtype) / 8);
   case plan::Decision::kCopy:
     return cut_flat(tensor.bytes, 1);
   case plan::Decision::kTie:
   case plan::Decision::kDrop:
+  case plan::Decision::kCorrect: // with the weight's rows
     break;
   }
   return cut_flat(0, 1); // nothing to do

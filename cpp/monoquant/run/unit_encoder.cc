@@ -50,6 +50,24 @@ bool choose_some(const Values &batch, const quant::Scheme &scheme, size_t size, 
   return true;
 }
 
+/// Errors, and what moves the means of outputs, are those of the weights as they were.
+void add_what_was_pruned(const UnitShape &shape, UnitResult &result) {
+  if (shape.pruned == nullptr) {
+    return;
+  }
+  quant::add_pruned(*shape.pruned, shape.importance, result.sums);
+  for (size_t piece = 0; piece < shape.mean_errors.sums.size(); ++piece) {
+    const std::span<const float> means = shape.mean_errors.of(piece, 0, shape.write);
+    for (size_t i = 0; i < shape.write; ++i) {
+      const size_t at = piece * shape.write + i;
+      if (shape.pruned->mask[at] != 0) {
+        shape.mean_errors.sums[piece] +=
+            static_cast<double>(shape.pruned->original[at]) * static_cast<double>(means[i]);
+      }
+    }
+  }
+}
+
 /// The scales of all scopes first, then the codes of whole rows, then the bytes of both.
 UnitResult encode_with_feedback(const Values &values, const quant::Scheme &scheme,
                                 const layout::RowCodec &codec, const UnitShape &shape, size_t size,
@@ -67,8 +85,12 @@ UnitResult encode_with_feedback(const Values &values, const quant::Scheme &schem
     begin += count;
   }
   std::vector<float> rounded(values.count());
-  const std::span rows(reinterpret_cast<const float *>(values.bytes.data()), values.count());
-  const quant::OutputErrors output = shape.feedback->round(rows, scheme, size, qparams, rounded);
+  const std::span given(reinterpret_cast<const float *>(values.bytes.data()), values.count());
+  const bool is_pruned = shape.pruned != nullptr;
+  const std::span<const float> rows = is_pruned ? shape.pruned->original : given;
+  const quant::OutputErrors output =
+      shape.feedback->round(rows, scheme, size, qparams, rounded,
+                            is_pruned ? shape.pruned->mask : std::span<const uint8_t>());
   result.edge_scales = count_edges(values, size, scopes, scheme, qparams);
   // These are what codes stand for, so their nearest codes are the ones that were chosen.
   quant::ErrorSums none;
@@ -78,8 +100,17 @@ UnitResult encode_with_feedback(const Values &values, const quant::Scheme &schem
                       qparams.from(begin), to, none);
     to = std::fill_n(to, end - to, uint8_t{0});
   }
-  result.sums = quant::exact_errors(values, rounded);
+  result.sums = quant::exact_errors(rows, rounded);
   result.sums.output = output;
+  for (size_t piece = 0; piece < shape.mean_errors.sums.size(); ++piece) {
+    const std::span<const float> means = shape.mean_errors.of(piece, 0, shape.write);
+    double &sum = shape.mean_errors.sums[piece];
+    sum = 0;
+    for (size_t i = 0; i < shape.write; ++i) {
+      const size_t at = piece * shape.write + i;
+      sum += static_cast<double>(rows[at] - rounded[at]) * static_cast<double>(means[i]);
+    }
+  }
   return result;
 }
 
@@ -104,9 +135,11 @@ UnitResult encode_unit(const Values &values, const quant::Scheme &scheme,
   }
   const size_t per_piece = shape.write / size;
   const auto piece_bytes = static_cast<size_t>(codec.row_bytes(shape.write));
+  const MeanErrors &shifts = shape.mean_errors;
   UnitResult result;
-  for (size_t at = 0; at < values.count();) {
+  for (size_t at = 0, piece = 0; at < values.count(); ++piece) {
     uint8_t *const piece_end = to + piece_bytes;
+    double shift = 0;
     for (size_t done = 0; done < per_piece;) {
       const size_t count = std::min(kBatch, per_piece - done);
       const Values batch = values.part(at, count * size);
@@ -122,12 +155,20 @@ UnitResult encode_unit(const Values &values, const quant::Scheme &scheme,
         result.sums.output.add(
             quant::output_errors(batch, size, count, scheme, qparams, importance));
       }
+      if (!shifts.sums.empty()) {
+        const auto means = shifts.of(piece, done * size, count * size);
+        shift += quant::mean_error(batch, size, count, scheme, qparams, means);
+      }
       qparams = qparams.from(whole ? 0 : count);
       at += count * size;
       done += count;
     }
+    if (!shifts.sums.empty()) {
+      shifts.sums[piece] = shift;
+    }
     to = std::fill_n(to, piece_end - to, uint8_t{0});
   }
+  add_what_was_pruned(shape, result);
   return result;
 }
 
@@ -143,10 +184,18 @@ UnitResult encode_blocks(const Values &values, const layout::RowCodec &codec,
   if (!codec.encode_blocks(all, shape.write, shape.importance, to, result.sums)) {
     result.magnitude = kLargest;
   }
+  add_what_was_pruned(shape, result);
   return result;
 }
 
 UnitResult convert(const Values &values, Dtype target, uint8_t *to) {
+  if (target == Dtype::kF32) { // of F32: values that were changed
+    std::copy(values.bytes.begin(), values.bytes.end(), to);
+    UnitResult kept;
+    kept.magnitude = quant::magnitude_of(values);
+    kept.sums = quant::exact_errors(values, values);
+    return kept;
+  }
   const SourceKernels &source = quant::kernels().of(values.dtype);
   const auto encode = target == Dtype::kF16 ? source.encode_f16 : source.encode_bf16;
   UnitResult result;
@@ -160,6 +209,9 @@ UnitResult convert(const Values &values, Dtype target, uint8_t *to) {
 }
 
 uint32_t overflow_magnitude(Dtype target) {
+  if (target == Dtype::kF32) {
+    return kInfinityBits;
+  }
   return target == Dtype::kF16 ? 0x477FF000U : 0x7F7F8000U; // 65520; 2^128 less half a step
 }
 

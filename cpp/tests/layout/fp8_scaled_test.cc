@@ -211,6 +211,20 @@ TEST(Fp8, is_dequantized_to_codes_times_scales) {
   }
 }
 
+TEST(Fp8, codes_called_like_a_scale_of_inputs_are_codes) {
+  Random random(23);
+  const Bytes file = test::make_file({
+      test::random_bytes(random, "input_scale", Dtype::kF8E5M2, {}),
+      test::make_tensor("input_scale_scale", Dtype::kF16, {}, {2}),
+  });
+  const auto catalog = test::inspect(file, {{}, {}, false, true});
+  ASSERT_TRUE(catalog);
+  ASSERT_EQ(catalog.value().tensors.size(), 1U) << "neither lost nor somebody's scale";
+  EXPECT_EQ(catalog.value().tensors[0].name, "input_scale");
+  EXPECT_TRUE(catalog.value().tensors[0].codes != nullptr);
+  EXPECT_TRUE(catalog.value().input_parameters.empty());
+}
+
 TEST(Fp8, a_configuration_of_compressed_tensors_describes_floats_or_integers) {
   Random random(625);
   const auto problems = [&](const char *type) {

@@ -268,8 +268,8 @@ std::vector<RuleCase> rule_cases() {
 
 TEST(Rules, decision_and_reason_of_each_rule) {
   // What follows from several tensors, the container, codes or the model's class has tests of its own.
-  std::set<Reason> seen{Reason::kTied, Reason::kNotRepresentable, Reason::kDequantized,
-                        Reason::kNotLoadable, Reason::kLeftOut};
+  std::set<Reason> seen{Reason::kTied,        Reason::kNotRepresentable, Reason::kDequantized,
+                        Reason::kNotLoadable, Reason::kLeftOut,          Reason::kFolded};
   for (const RuleCase &row : rule_cases()) {
     const TensorPlan entry = decide_first(row.entries, row.options);
     EXPECT_EQ(static_cast<int>(entry.decision()), static_cast<int>(row.decision)) << row.title;

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "monoquant/run/calibrate_stage.h"
 #include "monoquant/run/encode_stage.h"
@@ -189,6 +190,77 @@ TEST(Gptq, has_the_same_bytes_whatever_the_host_chooses) {
     const auto output = encode(files, plan, choice);
     ASSERT_TRUE(output) << output.error().message;
     EXPECT_TRUE(output.value() == expected) << choice.threads << " " << choice.shares;
+  }
+}
+
+/// Of each row the weights of which |w| * sqrt(mean x^2) is least, over all samples that were captured of the layer.
+std::vector<bool> wanda_mask(const Files &files, const std::string &layer, size_t zeros) {
+  std::vector<double> squares(kWidth);
+  double samples = 0;
+  for (const Bytes &bytes : files.data) {
+    for (const auto &[name, tensor] : test::parse_file(bytes).tensors) {
+      const std::vector<float> x =
+          name.substr(0, layer.size()) == layer ? test::values_of(tensor) : std::vector<float>();
+      for (size_t i = 0; i < x.size(); ++i) {
+        squares[i % kWidth] += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+      }
+      samples += static_cast<double>(x.size() / kWidth);
+    }
+  }
+  const std::vector<float> weights =
+      test::values_of(test::parse_file(files.model).tensors.at(layer + ".weight"));
+  std::vector<bool> mask(weights.size());
+  for (size_t row = 0; row < weights.size(); row += kWidth) {
+    std::vector<std::pair<double, size_t>> scores;
+    for (size_t i = 0; i < kWidth; ++i) {
+      scores.emplace_back(
+          std::fabs(static_cast<double>(weights[row + i])) * std::sqrt(squares[i] / samples), i);
+    }
+    std::sort(scores.begin(), scores.end());
+    for (size_t i = 0; i < zeros; ++i) {
+      mask[row + scores[i].second] = true;
+    }
+  }
+  return mask;
+}
+
+size_t weights_beside(const std::vector<float> &stored, const std::vector<bool> &mask) {
+  size_t wrong = 0;
+  for (size_t i = 0; i < stored.size(); ++i) {
+    wrong += mask[i] && stored[i] != 0 ? 1 : 0;
+  }
+  return wrong;
+}
+
+TEST(Gptq, makes_up_for_weights_that_become_zeros) {
+  const Files files = make_files();
+  Bytes made[2];
+  for (const std::string method : {"gptq", "mse"}) {
+    Json options = options_of(files, method);
+    options["prune"] = 40;
+    const plan::Plan plan = test::plan_for(files.model, options);
+    ASSERT_TRUE(plan.tensors[0].change);
+    EXPECT_EQ(plan.tensors[0].change->method(), plan::PruneMethod::kWanda);
+    // Nothing was captured of it.
+    EXPECT_EQ(plan.tensors[2].change->method(), plan::PruneMethod::kMagnitude);
+    EXPECT_TRUE(
+        std::any_of(plan.warnings.begin(), plan.warnings.end(), [](const plan::Warning &warning) {
+          return warning.message.find("by magnitude alone") != std::string::npos &&
+                 warning.tensors == std::vector<std::string>{"conv.weight"};
+        }));
+    const Bytes output = encode(files, plan, {}).value();
+    const HostChoice other{test::kSmallestBlock, 2, 2, 2};
+    EXPECT_TRUE(method == "mse" || encode(files, plan, other).value() == output);
+    for (const std::string layer : {"a", "b"}) {
+      const std::vector<float> stored = stored_values(output, layer + ".weight");
+      EXPECT_EQ(weights_beside(stored, wanda_mask(files, layer, kWidth * 2 / 5)), 0U)
+          << method << " " << layer;
+    }
+    made[method == "gptq" ? 0 : 1] = output;
+  }
+  for (const std::string layer : {"a", "b"}) {
+    const double error = output_error(files, layer, stored_values(made[0], layer + ".weight"));
+    EXPECT_LT(error, 0.7 * output_error(files, layer, stored_values(made[1], layer + ".weight")));
   }
 }
 

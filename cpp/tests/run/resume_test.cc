@@ -6,6 +6,7 @@
 #include "monoquant/base/json.h"
 #include "monoquant/run/recheck_stage.h"
 #include "support/drive.h"
+#include "support/given_means.h"
 #include "support/memory_host.h"
 #include "support/sample_tensors.h"
 
@@ -164,6 +165,22 @@ TEST(Resume, goes_on_from_any_step_to_the_same_bytes) {
   for (const Json &options : every_kind()) {
     expect_same(model_of_all_bands(), options, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
   }
+}
+
+TEST(Resume, goes_on_with_biases_that_are_corrected) {
+  Random random(93);
+  const Bytes file = test::make_file({
+      test::random_weights(random, "a.bias", Dtype::kF32, {24}),
+      test::random_weights(random, "a.weight", Dtype::kF32, {24, 256}),
+      test::random_weights(random, "tall.weight", Dtype::kF32, {70'000, 32}), // two bands
+      test::random_weights(random, "tall.bias", Dtype::kF32, {70'000}),
+      test::random_weights(random, "b.weight", Dtype::kBF16, {32, 128}),
+      test::random_weights(random, "b.bias", Dtype::kF16, {32}),
+  });
+  Json options = grouped_zip();
+  options["biasCorrection"] = "on";
+  options = test::with_means(test::inspect(file).value(), options);
+  expect_same(file, options, {0, 2, 3, 5, 8, 12, 16, 20, 24, 28});
 }
 
 TEST(Resume, goes_on_within_a_tensor) {

@@ -28,7 +28,8 @@ expected_tensors(const MemoryRun &run, const plan::TensorPlan &entry, const File
     return {{source.name, source}};
   case plan::Decision::kConvert:
     return {{source.name, reference_float(source, entry.convert()->to)}};
-  case plan::Decision::kTie: // safetensors files only note them
+  case plan::Decision::kCorrect: // by means, which runs that are checked here do not have
+  case plan::Decision::kTie:     // safetensors files only note them
   case plan::Decision::kDrop:
     return {};
   case plan::Decision::kQuantize:

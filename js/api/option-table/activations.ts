@@ -9,7 +9,7 @@ import {
   OBSERVERS,
 } from '../calibration.js';
 import { checkList, unexpected } from '../check.js';
-import { MODES, SCHEMES } from '../schemes.js';
+import { BIAS_CORRECTIONS, MODES, SCHEMES } from '../schemes.js';
 import * as needs from './conflict.js';
 import type { Entries } from './entry.js';
 import { SCHEME_WORDS } from './how.js';
@@ -82,7 +82,7 @@ export const ACTIVATIONS = {
     }: {
       readonly calibration?: readonly CalibrationInput[];
     }): readonly string[] => calibration.map(nameOfInput).filter((name) => name !== undefined),
-    needs: [needs.scales],
+    needs: [needs.scalesOrPruning],
     flag: { short: 'c', value: 'FILE', help: 'repeatable' },
     control: { label: 'Calibration' },
   },
@@ -121,6 +121,24 @@ export const ACTIVATIONS = {
     needs: [needs.storedScales(ENOUGH_DECIBELS)],
     flag: { value: 'DB', help: `default: ${ENOUGH_DECIBELS}` },
     control: { label: 'Least SQNR of inputs' },
+  },
+  /**
+   * Whether biases take back what codes of their weights do to the means of outputs, which needs the means of inputs.
+   * `auto` by default: of at most 6 bits, if the calibration has them. Tensors that are not there are never added.
+   */
+  biasCorrection: {
+    kind: choice(BIAS_CORRECTIONS),
+    default: 'auto',
+    needs: [needs.scales, needs.unlessGguf, needs.calibrated],
+    flag: { help: 'default: auto', alone: 'on', rare: true },
+    control: {
+      label: 'Biases',
+      words: {
+        auto: 'Corrected by the means of inputs, for few bits (auto)',
+        on: 'Corrected by the means of inputs',
+        off: 'Left alone',
+      },
+    },
   },
   /** Of activations with stored scales: `symmetric` by default. */
   inputScheme: {

@@ -1,12 +1,13 @@
 /**
  * The options of calls: how they run, what they must live up to, where they write.
  */
+import { OBJECTIVES, type SearchProgress } from '../front.js';
 import { DEQUANTIZED_TYPES } from '../schemes.js';
 import { ENGINE_KINDS, type Progress } from '../types.js';
 import { ACTIVATIONS } from './activations.js';
 import type { Entries } from './entry.js';
 import { FILES } from './files.js';
-import { choice, type Kind, number, object, onOrOff, text, wholeNumber } from './kind.js';
+import { choice, choices, type Kind, number, object, onOrOff, text, wholeNumber } from './kind.js';
 import { part } from './part.js';
 
 /** More than any machine gains from, and few enough for the engine's fixed memory. */
@@ -193,6 +194,57 @@ export const BENCHMARK = {
   seed: {
     kind: wholeNumber(0, MOST_SEED),
     flag: { value: 'N', help: 'of the samples of intervals; default: 0' },
+  },
+} as const satisfies Entries;
+
+export const SENSITIVITY = {
+  /** Look at about so many values of each tensor, spread over it; all by default. */
+  sample: {
+    kind: wholeNumber(1),
+    flag: { value: 'N', help: 'look at N weights of each tensor only' },
+  },
+} as const satisfies Entries;
+
+const MOST_POPULATION = 100_000;
+const MOST_GENERATIONS = 1_000_000;
+
+export const SEARCH = {
+  /** What points are compared by: the first two by default. `time` needs a table that has times. */
+  objectives: {
+    kind: choices(OBJECTIVES),
+    flag: { value: 'LIST', help: 'error,worst,bytes; default: two' },
+  },
+  /** Choices in each generation; 200 by default. */
+  population: {
+    kind: wholeNumber(4, MOST_POPULATION),
+    flag: { value: 'N', help: 'choices in each generation; default: 200' },
+  },
+  /** 100 by default. */
+  generations: {
+    kind: wholeNumber(0, MOST_GENERATIONS),
+    flag: { value: 'N', help: 'default: 100' },
+  },
+  /** Of the random numbers; 0 by default. One seed is one front. */
+  seed: {
+    kind: wholeNumber(0, Number.MAX_SAFE_INTEGER),
+    flag: { value: 'N', help: 'of its random numbers; default: 0' },
+  },
+  /** Look at about so many values of each tensor; 262,144 by default. */
+  sample: {
+    kind: SENSITIVITY.sample.kind,
+    flag: { value: 'N', help: 'look at N weights of each tensor only' },
+  },
+  /** Encode the points that are shown, to see what they really lose; true by default. */
+  measure: {
+    kind: onOrOff,
+    flag: { name: 'no-measure', negated: true, help: 'do not encode the points shown' },
+  },
+  /** Is told of every generation. */
+  onGeneration: {
+    kind: object<(progress: SearchProgress) => void>(
+      'a function',
+      (value) => typeof value === 'function',
+    ),
   },
 } as const satisfies Entries;
 

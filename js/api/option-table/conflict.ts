@@ -45,6 +45,9 @@ export interface Beside {
   readonly weightsOnly?: boolean;
   readonly static?: boolean;
   readonly calibration?: readonly unknown[] | undefined;
+  readonly prune?: number | null;
+  readonly foldBn?: boolean;
+  readonly drop?: readonly string[];
   readonly observer?: Observer;
   readonly codes?: CodesKind;
   readonly strategy?: Strategy;
@@ -52,6 +55,7 @@ export interface Beside {
   readonly overrides?: readonly { readonly bits?: AnyBits }[];
   readonly container?: Container;
   readonly format?: OutputFormat;
+  readonly budget?: string | null;
 }
 
 /** Undefined where the option, called `key`, may have this value. */
@@ -67,6 +71,76 @@ export const scales: Need = (key, value, { bits }) => {
     beside: ['bits'],
     message: say`${option(key)} has no meaning with ${option('bits', bits)}, which ${what}.`,
     suggestion: say`Leave out ${option(key)}, or take ${option('bits', 8)} or ${option('bits', 4)}.`,
+  };
+};
+
+/** Of what is known of inputs: it weighs errors of codes, and says which weights count least. */
+export const scalesOrPruning: Need = (key, value, beside) => {
+  const prunes = typeof beside.prune === 'number' && beside.bits !== 'none';
+  return prunes ? undefined : scales(key, value, beside);
+};
+
+/** Of how weights are chosen that become zeros. */
+export const pruning: Need = (key, value, { prune = null }) => {
+  if (value === 'auto' || prune !== null) return undefined;
+  return {
+    beside: ['prune'],
+    message: say`${option(key, value)} has no meaning without ${option('prune')}: no weights become zeros.`,
+    suggestion: say`Say how many do: ${option('prune', '20%')}.`,
+  };
+};
+
+export const folding: Need = (key, value, { foldBn = false }) => {
+  if (foldBn || isEmpty(value) || value === null || value === false) return undefined;
+  return {
+    beside: ['foldBn'],
+    message: say`${option(key)} has no meaning without ${option('foldBn')}: no BatchNorm is folded.`,
+    suggestion: say`Leave out ${option(key)}, or fold: ${option('foldBn', true)}.`,
+  };
+};
+
+/** Of layers that no GGUF file has. */
+export const unlessGgufFile: Need = (key, value, { format, container }) => {
+  const isGguf = isGgufFormat(format) || container === 'gguf';
+  if (!isGguf || value === false) return undefined;
+  return {
+    beside: ['format', 'container'],
+    message: say`${option(key)} has no meaning for a GGUF file, whose models have no BatchNorm.`,
+    suggestion: say`Leave out ${option(key)}, or write .safetensors.`,
+  };
+};
+
+/** Of layers that are left out: what was captured of the others has their old numbers. */
+export const droppable: Need = (key, value, { bits, format, container, calibration = [] }) => {
+  if (isEmpty(value)) return undefined;
+  if (bits === 'none') {
+    return {
+      beside: ['bits'],
+      message: say`${option(key)} has no meaning with ${option('bits', bits)}, which copies every tensor.`,
+      suggestion: say`Leave out ${option(key)}, or quantize.`,
+    };
+  }
+  if (isGgufFormat(format) || container === 'gguf') {
+    return {
+      beside: ['format', 'container'],
+      message: say`${option(key)} has no meaning for a GGUF file, whose keys count layers.`,
+      suggestion: say`Write a folder with ${option(key)} first, and make the GGUF file of that.`,
+    };
+  }
+  if (calibration.length === 0) return undefined;
+  return {
+    beside: ['calibration'],
+    message: say`${option('calibration')} is of a model with all its layers, but ${option(key)} numbers them anew.`,
+    suggestion: 'Leave out one of the two.',
+  };
+};
+
+export const inputSquares: Need = (key, value, { calibration = [] }) => {
+  if (value !== 'wanda' || calibration.length > 0) return undefined;
+  return {
+    beside: ['calibration'],
+    message: say`${option(key, value)} needs captured inputs of the model's layers, and there are none.`,
+    suggestion: say`Give them (${option('calibration')}), or take ${option(key, 'magnitude')}.`,
   };
 };
 
@@ -139,6 +213,16 @@ export const capturedInputs: Need = (key, value, { calibration = [] }) => {
   };
 };
 
+/** Of what only means something with what is known of layers' inputs. */
+export const calibrated: Need = (key, value, { calibration = [] }) => {
+  if (value !== 'on' || calibration.length > 0) return undefined;
+  return {
+    beside: ['calibration'],
+    message: say`${option(key, value)} needs the means of the layers' inputs, and there is no calibration.`,
+    suggestion: say`Give captured inputs (${option('calibration')}), or leave out ${option(key)}.`,
+  };
+};
+
 /** Overrides stay where they are: they are the work of a person. */
 export const quantizing: Need = (key, value, beside) => {
   const refused = beside.bits === 'none' ? scales(key, value, beside) : undefined;
@@ -147,7 +231,7 @@ export const quantizing: Need = (key, value, beside) => {
 
 /** Of choices about what is made of values. */
 export const changing: Need = (key, value, { bits }) => {
-  if (bits !== 'none' || isEmpty(value) || value === false) return undefined;
+  if (bits !== 'none' || isEmpty(value) || value === false || value === null) return undefined;
   return {
     beside: ['bits'],
     message: say`${option(key)} has no meaning with ${option('bits', bits)}, which copies every tensor.`,
@@ -257,6 +341,56 @@ export const ownGroup: Need = (key, value, { codes }) => {
         ? say`${option('codes', codes)} has no groups, so ${option(key, value)} has no meaning.`
         : say`${option('codes', codes)} has a scale for every ${facts.group} weights, so ${option(key, value)} has no meaning.`,
     suggestion: say`Leave out ${option(key)}.`,
+  };
+};
+
+/** A budget says how many bits, and needs several to choose from. */
+export const choiceOfBits: Need = (key, value, beside) => {
+  if (value === null) return undefined;
+  const { bits, mode, dynamic, static: fixed, format, codes = 'integers', drop } = beside;
+  if (!isEmpty(drop ?? [])) {
+    return {
+      beside: ['drop'],
+      message: say`${option(key, String(value))} is for all layers, and ${option('drop')} leaves some out.`,
+      suggestion: 'Write the smaller model first, and quantize that.',
+    };
+  }
+  const said = mode ?? (dynamic === true ? 'dynamic' : fixed === true ? 'static' : undefined);
+  if (said === 'dynamic' || said === 'static') {
+    return {
+      beside: ['mode', 'dynamic', 'static'],
+      message: say`${option(key, String(value))} is for weights alone, but ${option('mode', said)} quantizes activations as well.`,
+      suggestion: say`Leave out one of the two.`,
+    };
+  }
+  if (formatFactsOf(format).isUniform) {
+    return {
+      beside: ['format'],
+      message: say`All layers have the same bits in ${option('format', format)}.`,
+      suggestion: say`Choose another ${option('format')}, or leave out ${option(key)}.`,
+    };
+  }
+  if (codes !== 'integers') {
+    return {
+      beside: ['codes'],
+      message: say`${option(key, String(value))} chooses among integers of several widths, not ${option('codes', codes)}.`,
+      suggestion: say`Leave out one of the two.`,
+    };
+  }
+  if (areCodes(bits)) return undefined;
+  return {
+    beside: ['bits'],
+    message: say`${option(key, String(value))} says how many bits layers have, and so does ${option('bits', bits)}.`,
+    suggestion: say`Leave out one of the two.`,
+  };
+};
+
+export const budgeted: Need = (key, value, { budget }) => {
+  if (value === null || budget != null) return undefined;
+  return {
+    beside: ['budget'],
+    message: say`${option(key)} has no meaning without ${option('budget')}: no bits are given out by it.`,
+    suggestion: say`Say how large the output may be: ${option('budget', '4.5bpw')}.`,
   };
 };
 

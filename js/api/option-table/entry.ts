@@ -26,6 +26,8 @@ export interface FlagWords {
   readonly several?: true;
   /** What it means without a value. */
   readonly alone?: string;
+  /** Few need it: it stands in the manual page and the documents, but not on the one screen of the help. */
+  readonly rare?: true;
   /** A variable of the environment that says the same, if nobody gives the flag. */
   readonly variable?: string;
 }

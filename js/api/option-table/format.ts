@@ -9,6 +9,7 @@ import type {
   CodesKind,
   GroupSize,
   OutputFormat,
+  ScaleType,
   Scheme,
   Strategy,
 } from '../schemes.js';
@@ -16,6 +17,8 @@ import type {
 interface FormatFacts {
   /** Weights are stored, activations never. */
   readonly weightsOnly?: true;
+  /** All layers have the same bits, but for those that stay floats. */
+  readonly isUniform?: true;
   /** What is meant if nobody says it. */
   readonly bits?: CodeBits;
   readonly scheme?: Scheme;
@@ -31,6 +34,7 @@ interface Held {
   readonly scheme?: readonly Scheme[];
   readonly strategy?: readonly Strategy[];
   readonly groupSize?: readonly GroupSize[];
+  readonly scaleType?: readonly ScaleType[];
 }
 
 const FACTS: Partial<Record<OutputFormat, FormatFacts>> = {
@@ -39,6 +43,7 @@ const FACTS: Partial<Record<OutputFormat, FormatFacts>> = {
   },
   gptq: {
     weightsOnly: true,
+    isUniform: true,
     bits: 4,
     groupSize: 128,
     holds: () => ({
@@ -46,10 +51,12 @@ const FACTS: Partial<Record<OutputFormat, FormatFacts>> = {
       codes: ['integers'],
       scheme: ['symmetric'],
       strategy: ['group', 'channel'],
+      scaleType: ['auto', 'F16'],
     }),
   },
   awq: {
     weightsOnly: true,
+    isUniform: true,
     bits: 4,
     groupSize: 128,
     scheme: 'asymmetric',
@@ -58,6 +65,7 @@ const FACTS: Partial<Record<OutputFormat, FormatFacts>> = {
       codes: ['integers'],
       strategy: ['group'],
       groupSize: [128, 32, 64, 256],
+      scaleType: ['auto', 'F16'],
     }),
   },
   mlx: {
@@ -74,6 +82,7 @@ const FACTS: Partial<Record<OutputFormat, FormatFacts>> = {
     }),
   },
   bitsandbytes: {
+    isUniform: true,
     bits: 4,
     holds: (bits) => ({
       bits: [4, 8],
@@ -84,6 +93,7 @@ const FACTS: Partial<Record<OutputFormat, FormatFacts>> = {
     }),
   },
   comfyui: {
+    isUniform: true,
     bits: 8,
     holds: () => ({
       bits: [8],
@@ -102,8 +112,9 @@ export function formatFactsOf(format: OutputFormat | undefined): FormatFacts {
 }
 
 /** Bits of a weight, where nobody has chosen them. */
-export function bitsFor({ bits, format }: FormatChoices): AnyBits {
+export function bitsFor({ bits, format, budget }: FormatChoices): AnyBits {
   if (bits !== undefined) return bits;
   if (format !== undefined && format !== 'gguf' && isGgufFormat(format)) return bitsOfGguf(format);
-  return formatFactsOf(format).bits ?? 8;
+  // Of a mixture it is what most layers have.
+  return formatFactsOf(format).bits ?? (budget == null ? 8 : 4);
 }

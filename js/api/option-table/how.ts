@@ -15,6 +15,7 @@ import {
   GROUP_SIZES,
   type GroupSize,
   type OutputFormat,
+  PRUNE_METHODS,
   SCALE_TYPES,
   SCHEMES,
   type Scheme,
@@ -25,7 +26,8 @@ import {
 import * as needs from './conflict.js';
 import type { Entries } from './entry.js';
 import { bitsFor, formatFactsOf } from './format.js';
-import { choice, type Kind } from './kind.js';
+import { budget, choice, type Kind, nullable, number, object, onOrOff } from './kind.js';
+import { percentage } from './percentage.js';
 
 /** Of one option, or of two of that kind. */
 export const SCHEME_WORDS = {
@@ -45,6 +47,32 @@ export const HOW = {
       form: { kind: 'choice', choices: BITS },
       several: true,
       help: 'default: 8; several: 4,8',
+    },
+  },
+  /**
+   * How large the output may become: `4.25bpw` for each weight on average, `800MB` or `40%` for the whole. Layers get the
+   * bits with which least is lost within it; what each of them would lose is measured first.
+   */
+  budget: {
+    kind: nullable(budget),
+    default: null,
+    needs: [needs.choiceOfBits],
+    flag: { value: 'SIZE', help: 'mixed bits within 4.25bpw, 2GB, 40%' },
+    control: { label: 'Size to stay within: 4.25bpw, 800MB or 40%' },
+  },
+  /**
+   * How much the errors of layers count by their place in the model, where a budget is shared out: what is to be other
+   * than in the default table.
+   */
+  prior: {
+    kind: nullable(object<object>('a table of places, an object', isPlainObject)),
+    default: null,
+    needs: [needs.budgeted],
+    flag: {
+      value: 'FILE',
+      form: { kind: 'text' },
+      help: 'how much places count, as JSON',
+      rare: true,
     },
   },
   /** What codes stand for: `integers` by default. A name in `scheme` chooses others, such as `NVFP4A16`. */
@@ -140,8 +168,8 @@ export const HOW = {
   scaleType: {
     kind: choice(SCALE_TYPES),
     default: 'auto',
-    needs: [needs.scales, needs.unlessGguf],
-    flag: { name: 'scale-dtype', help: 'of the scales, default: auto' },
+    needs: [needs.scales, needs.unlessGguf, needs.heldByFormat],
+    flag: { name: 'scale-dtype', help: 'of the scales, default: auto', rare: true },
     control: {
       label: 'Scales stored as',
       words: { auto: 'As the weights; groups of few bits at most BF16' },
@@ -154,6 +182,50 @@ export const HOW = {
     needs: [needs.floats],
     flag: { name: 'dtype', help: 'what --bits 16 writes, default: f16' },
     control: { label: '16-bit floats', words: { BF16: 'BF16: as wide a range as F32' } },
+  },
+  /**
+   * Percent of the weights of each row that become exact zeros before scales are chosen, in every matrix that is
+   * quantized or converted; null by default: none. The file is as large as without: zeros only compress well.
+   */
+  prune: {
+    kind: nullable(percentage),
+    default: null,
+    needs: [needs.changing],
+    flag: { value: 'PERCENT', help: 'the least weights to zero, 20% of a row', rare: true },
+  },
+  /**
+   * Which weights count least: those whose magnitude times the root of their input's mean square is least (`wanda`), or
+   * whose magnitude is. `auto` by default: `wanda` for layers that the calibration has data of.
+   */
+  pruneMethod: {
+    kind: choice(PRUNE_METHODS),
+    default: 'auto',
+    needs: [needs.pruning, needs.inputSquares],
+    flag: { help: 'which those are; wanda needs -c', rare: true },
+  },
+  /**
+   * Fold BatchNorm layers into the convolution or linear layer before them, if names and shapes leave no doubt which
+   * that is. The model computes the same: each BatchNorm stays as an identity that adds what is left.
+   */
+  foldBn: {
+    kind: onOrOff,
+    default: false,
+    needs: [needs.changing, needs.unlessGgufFile],
+    flag: { name: 'fold-bn', help: 'BatchNorm into the layer before it', rare: true },
+  },
+  /** The epsilon of these layers, which no file says; null by default: 1e-5 if it hardly matters. */
+  bnEps: {
+    kind: nullable(number({ above: 0, most: 1 })),
+    default: null,
+    needs: [needs.folding],
+    flag: { name: 'bn-eps', value: 'E', help: 'its epsilon; default: 1e-5', rare: true },
+  },
+  /** Leave folded BatchNorm layers out: then the layers before them have a bias. For models built without them. */
+  dropBn: {
+    kind: onOrOff,
+    default: false,
+    needs: [needs.folding],
+    flag: { name: 'drop-bn', help: 'and leave the BatchNorm out', rare: true },
   },
 } as const satisfies Entries;
 
@@ -174,4 +246,8 @@ function strategyOf(
     areFew(bits) ||
     formatFactsOf(chosen.format).groupSize !== undefined;
   return chosen.strategy ?? (isGrouped ? 'group' : 'channel');
+}
+
+function isPlainObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

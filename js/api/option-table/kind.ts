@@ -2,6 +2,7 @@
  * What an option takes: the check of it, and its form as data.
  * From the form alone flags are read, help and completion are made, and controls of a page are chosen.
  */
+import { budgetOf } from '../budget.js';
 import {
   checkBoolean,
   checkChoice,
@@ -91,6 +92,15 @@ export function number(within?: { readonly above: number; readonly most: number 
     },
   };
 }
+
+export const budget: Kind<string> = {
+  form: { kind: 'text' },
+  check: (value, key) => {
+    if (value === undefined) return undefined;
+    if (typeof value === 'string' && budgetOf(value) !== undefined) return value;
+    throw unexpected('a size such as 4.25bpw, 800MB or 40%', key, value);
+  },
+};
 
 export function nullable<Value, Input>(kind: Kind<Value, Input>): Kind<Value | null, Input | null> {
   return {

@@ -32,6 +32,7 @@ const MEANS: Readonly<Record<Mode, string>> = {
 export function modeOf(choices: Choices): Mode {
   const { calibration = [], codes } = choices;
   const possible = modesOf(bitsFor(choices), codes);
+  if (choices.budget != null) return 'weights-only';
   if (possible.length === 1 || formatFactsOf(formatOf(choices)).weightsOnly) return 'weights-only';
   const said = choices.mode ?? SWITCHES.find(([, key]) => choices[key] === true)?.[0];
   if (said !== undefined) return said;

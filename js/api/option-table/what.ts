@@ -47,6 +47,16 @@ export const WHAT = {
     flag: { value: 'PATTERN', help: 'leave these tensors alone (repeatable)' },
     control: { label: 'Leave alone' },
   },
+  /**
+   * Patterns of whole layers to leave out of the model, such as `model.layers.7`. Those behind them are numbered anew,
+   * and config.json in an output folder says how many are left.
+   */
+  drop: {
+    kind: patterns,
+    default: [],
+    needs: [needs.droppable],
+    flag: { value: 'PATTERN', help: 'leave whole layers out (repeatable)', rare: true },
+  },
   /** Leave embeddings, heads, routers and what no loader takes alone; true by default. */
   defaultIgnore: {
     kind: onOrOff,

@@ -6,15 +6,17 @@ import type { Plan, Report, TensorReport } from '../../api/types.js';
 import { countBy } from '../counts.js';
 import { type PlainFact, reasonsText, sizesText } from '../facts.js';
 import { formatBytes, formatDuration, formatPlural, formatRate, formatShare } from '../format.js';
+import { printable } from '../printable.js';
 import { qualityWords } from '../quality.js';
 import { convertedWords, quantizationWords } from '../wording.js';
+import { mixFacts } from './mix.js';
 
 type Facts = readonly PlainFact[];
 
 /** `output` undefined: nothing was written. */
 export function reportFacts(report: Report, output: string | undefined): Facts {
   if (report.part !== undefined) return partFacts(report, output);
-  const { sizes, tensors, copied, tied, dropped, timings } = report;
+  const { sizes, tensors, copied, corrected = [], tied, dropped, timings } = report;
   const quantized = tensors.filter(({ decision }) => decision === 'quantize');
   const converted = tensors.filter(({ decision }) => decision === 'convert');
   const total = timings.planMs + timings.encodeMs + timings.verifyMs + (timings.compressMs ?? 0);
@@ -26,9 +28,14 @@ export function reportFacts(report: Report, output: string | undefined): Facts {
     ['size', sizesText(sizes)],
     packedFact(report),
     resumedFact(report),
+    ...mixFacts(report.mix),
     ...quantizedFacts(report, quantized.length),
     inputsFact(quantized),
     converted.length > 0 ? ['converted', convertedWords(converted)] : undefined,
+    correctedFact(corrected.length),
+    droppedFact(report),
+    foldedFact(report),
+    prunedFact(report),
     copied.length > 0 ? ['copied', reasonsText(copied)] : undefined,
     tied.length > 0 ? ['tied', formatPlural(tied.length, 'more name')] : undefined,
     dropped.length > 0 ? ['dropped', reasonsText(dropped)] : undefined,
@@ -46,6 +53,51 @@ function partFacts(report: Report, output: string | undefined): Facts {
     resumedFact(report),
     ['time', formatDuration(planMs + encodeMs + verifyMs)],
   ];
+}
+
+/** `19,200 weights of 4 tensors are zeros, 20.0 % of all parameters; the file is as large as with them`. */
+function prunedFact({ tensors, sizes }: Pick<Report | Plan, 'sizes'> & Changed): PlainFact {
+  const { zeroWeights, parameters, packedBytes } = sizes;
+  if (zeroWeights === undefined) return undefined;
+  const count = tensors.filter(({ pruned }) => pruned !== undefined).length;
+  const share = formatShare(zeroWeights, parameters);
+  const size =
+    packedBytes === undefined
+      ? 'the file is as large as without, but compresses better'
+      : 'only the compressed file is smaller for it';
+  return [
+    'pruned',
+    `${formatPlural(count, 'tensor')}, ${share} of all parameters are zeros: ${size}`,
+  ];
+}
+
+/** `model.layers.7; …`. */
+function droppedFact({ configuration }: Pick<Report | Plan, 'configuration'>): PlainFact {
+  const { drop } = configuration;
+  if (drop.length === 0) return undefined;
+  const note = 'the layers behind are numbered anew, and config.json has to count those that stay';
+  return ['left out', `${drop.map(printable).join(', ')}; ${note}`];
+}
+
+/** `20 BatchNorm layers, left as identities; …`. */
+function foldedFact({
+  tensors,
+  configuration,
+}: Pick<Report | Plan, 'configuration'> & Changed): PlainFact {
+  const count = tensors.filter(({ folded }) => folded !== undefined).length;
+  if (count === 0) return undefined;
+  const { dropBn, strategy } = configuration;
+  const left = dropBn ? 'left out' : 'left as identities';
+  const why =
+    strategy === 'tensor'
+      ? 'with one scale a tensor, codes are worse than without'
+      : 'with a scale for each channel, codes are as good as without';
+  return ['folded', `${formatPlural(count, 'BatchNorm layer')}, ${left}; ${why}`];
+}
+
+/** What becomes of the weights of tensors. */
+interface Changed {
+  readonly tensors: readonly Pick<TensorReport, 'pruned' | 'folded'>[];
 }
 
 /** `2 of 5, 12.3 MB of 61.5 MB`. */
@@ -80,11 +132,22 @@ export function planFacts(plan: Plan, output: string): Facts {
     ['output', output],
     filesFact(plan),
     ['size', sizesText(plan.sizes)],
+    ...mixFacts(plan.mix),
     ...quantizedFacts(plan, of('quantize').length),
     converted.length > 0 ? ['converted', formatPlural(converted.length, 'tensor')] : undefined,
+    correctedFact(of('correct').length),
+    droppedFact(plan),
+    foldedFact(plan),
+    prunedFact(plan),
     copied.length > 0 ? ['copied', reasonsText(copied)] : undefined,
     betterFact(plan),
   ];
+}
+
+function correctedFact(biases: number): PlainFact {
+  if (biases === 0) return undefined;
+  const what = formatPlural(biases, 'bias', 'biases');
+  return ['corrected', `${what}, by what codes do to the means of outputs`];
 }
 
 /**

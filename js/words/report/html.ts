@@ -11,15 +11,30 @@ import type { RowView, TableView } from './tables.js';
 import type { ReportView } from './view.js';
 
 export function htmlOf(view: ReportView): string {
-  const { title, failure, facts, tables, rated, warnings, configuration, command, version } = view;
-  const picture = histogramSvg(rated);
+  const {
+    title,
+    failure,
+    facts,
+    tables,
+    rated,
+    warnings,
+    usages,
+    configuration,
+    command,
+    version,
+  } = view;
+  const histogram = histogramSvg(rated);
   const sections = [
     `<h1>${escaped(title)}</h1>`,
     failure === undefined ? '' : `<p class="note failure"><b>Failed.</b> ${escaped(failure)}</p>`,
     ...warnings.map(({ message }) => `<p class="note warning">${escaped(message)}</p>`),
     `<dl>${factItems(facts)}</dl>`,
-    picture === '' ? '' : `<h2>Tensors by SQNR</h2>\n<div class="wide">${picture}</div>\n${LEGEND}`,
+    histogram === ''
+      ? ''
+      : `<h2>Tensors by SQNR</h2>\n<div class="wide">${histogram}</div>\n${LEGEND}`,
+    pictureSection(view.picture),
     ...tables.map(tableSection),
+    usages.length === 0 ? '' : `<h2>Use it</h2>\n${usages.map(usageSection).join('\n')}`,
     `<h2>Do it again</h2>\n<pre>${escaped(command)}</pre>`,
     `<details><summary>Configuration</summary><pre>${jsonText(configuration)}</pre></details>`,
     `<footer>Made with monoquant ${escaped(version)}</footer>`,
@@ -43,8 +58,20 @@ ${sections.filter((section) => section !== '').join('\n')}
 `;
 }
 
+function usageSection({ title, needs, code }: ReportView['usages'][number]): string {
+  const note = needs === '' ? '' : `<p class="quiet">${escaped(needs)}</p>\n`;
+  const lines = code.split('\n').map(escaped).join('\n');
+  return `<h3>${escaped(title)}</h3>\n${note}<pre>${lines}</pre>`;
+}
+
 const LEGEND =
   '<p class="quiet">SQNR is the signal to noise ratio of the stored weights: 20 dB is an error of a tenth of the weights, 40 dB of a hundredth. Tensors below 20 dB are yellow, below 10 dB red.</p>';
+
+function pictureSection(picture: ReportView['picture']): string {
+  if (picture === undefined || picture.svg === '') return '';
+  const { title, svg, legend } = picture;
+  return `<h2>${escaped(title)}</h2>\n<div class="wide">${svg}</div>\n<p class="quiet">${escaped(legend)}</p>`;
+}
 
 function factItems(facts: ReportView['facts']): string {
   return facts
@@ -67,17 +94,28 @@ function tableSection({ title, columns, rows }: TableView): string {
   return `<details><summary>${heading} (${formatCount(rows.length)})</summary>${table}</details>`;
 }
 
-function tableRow({ cells, quality, isUnchanged }: RowView, columns: TableView['columns']): string {
+function tableRow(
+  { cells, quality, isUnchanged, shades }: RowView,
+  columns: TableView['columns'],
+): string {
   const kind = quality ?? (isUnchanged === true ? 'unchanged' : 'good');
   const texts = cells.map((text, index) => {
     const shown = index === 0 ? printableName(text) : text;
-    return cell(index === 0 ? 'th' : 'td', columns[index]?.align, escaped(shown));
+    const { align } = columns[index] ?? {};
+    return cell(index === 0 ? 'th' : 'td', align, escaped(shown), shades?.[index]);
   });
   return `<tr class="${kind}">${texts.join('')}</tr>`;
 }
 
-function cell(element: 'td' | 'th', align: 'right' | undefined, content: string): string {
-  return `<${element}${align === undefined ? '' : ' class="number"'}>${content}</${element}>`;
+function cell(
+  element: 'td' | 'th',
+  align: 'right' | undefined,
+  content: string,
+  shade?: number,
+): string {
+  const kind = align === undefined ? '' : ' class="number"';
+  const style = shade === undefined ? '' : ` style="--shade:${Math.round(shade * 100)}%"`;
+  return `<${element}${kind}${style}>${content}</${element}>`;
 }
 
 const ENTITIES: Readonly<Record<string, string>> = {
@@ -88,7 +126,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-function escaped(text: string): string {
+export function escaped(text: string): string {
   return entities(printable(text));
 }
 

@@ -24,14 +24,32 @@ thead th { color: var(--quiet); font-size: 13px; }
 tbody th, pre { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; font-size: 13px; }
 tbody th { white-space: normal; overflow-wrap: anywhere; min-width: 14em; }
 .number { text-align: right; } td:last-child, th:last-child { padding-right: 0; }
+td[style] { padding-left: 8px; padding-right: 8px; background: color-mix(in srgb, var(--low) calc(var(--shade) * .55), transparent); }
 .unchanged td:last-child { white-space: normal; }
 tr.low td:nth-child(3) { color: var(--low); } tr.very-low td:nth-child(3) { color: var(--very-low); }
 pre { background: var(--soft); border-radius: 8px; padding: 12px; margin: 8px 0; white-space: pre-wrap; overflow-wrap: anywhere; }
 details { margin-top: 24px; } summary { cursor: pointer; font-weight: 600; }
-.histogram { max-width: 100%; min-width: 460px; height: auto; display: block; }
+h3 { font-size: 15px; margin: 16px 0 4px; } h3 + .quiet { margin: 0; }
+.histogram { height: auto; display: block; }
 .histogram text { fill: var(--quiet); font-size: 12px; text-anchor: middle; }
 .histogram .count { text-anchor: end; }
 .histogram .grid { stroke: var(--line); }
 .histogram .good { fill: var(--good); } .histogram .low { fill: var(--low); }
 .histogram .very-low { fill: var(--very-low); }
+.front { max-width: 100%; min-width: 560px; height: auto; display: block; }
+.front text { fill: var(--quiet); font-size: 12px; }
+.front .grid { stroke: var(--line); } .front .line { fill: none; stroke: var(--good); stroke-width: 1.5; }
+.front .point { fill: var(--good); } .front .beaten { fill: var(--quiet); opacity: .35; }
+.front .preset { fill: var(--low); }
+@media print {
+  :root { color-scheme: light;
+    --ground: #fff; --line: #d9dde3; --text: #000; --quiet: #444; --soft: #fff;
+    --good: #1f5fd0; --low: #7a5200; --very-low: #b3261e; --warning: #fff; --failure: #fff; }
+  main { max-width: none; padding: 0; }
+  .note, pre { border: 1px solid var(--line); }
+  tr, pre, .note, svg { break-inside: avoid; } h1, h2, h3, summary { break-after: avoid; }
+  thead { display: table-header-group; }
+  th, td { white-space: normal; overflow-wrap: anywhere; } tbody th { min-width: 0; }
+  .wide { overflow: visible; } .histogram { max-width: 100%; }
+  details::details-content { content-visibility: visible; block-size: auto; } }
 `;

@@ -20,6 +20,8 @@ export interface RowView {
   readonly quality?: Quality;
   /** The tensor is as it was. */
   readonly isUnchanged?: boolean;
+  /** How dark each cell is, from 0 to 1, where the numbers of a table are to be seen at once. */
+  readonly shades?: readonly (number | undefined)[];
 }
 
 export interface TableView {
@@ -45,7 +47,12 @@ function outputDecibels({ outputSqnrDb }: TensorReport): string {
 
 /** What was changed, the worst first; then what was not. Those without rows are left out. */
 export function reportTables(report: Report): readonly TableView[] {
-  const unchanged = [...report.copied, ...report.tied, ...report.dropped];
+  const unchanged = [
+    ...(report.corrected ?? []),
+    ...report.copied,
+    ...report.tied,
+    ...report.dropped,
+  ];
   const tables: readonly TableView[] = [
     {
       title: 'tensors, the worst first',

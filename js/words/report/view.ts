@@ -11,6 +11,7 @@ import type { Configuration, Plan, Quality, Report, Warning } from '../../api/ty
 import { version } from '../../api/version.js';
 import { commandOf } from '../command.js';
 import type { PlainFact } from '../facts.js';
+import { type Usage, type UsedFolder, usagesOf } from '../usage.js';
 import { planFacts, reportFacts } from './facts.js';
 import { planTables, reportTables, type TableView } from './tables.js';
 
@@ -26,6 +27,14 @@ export interface Circumstances {
   readonly gates: object;
   /** What the work was in vain for. */
   readonly failure?: { readonly message: string } | undefined;
+  /** What was done, if nothing was quantized. */
+  readonly what?: string | undefined;
+  /** That does it again; without it, it is worked out. */
+  readonly command?: string;
+  /** For loaders that take folders. Without it: as the command writes them. */
+  readonly folder?: UsedFolder;
+  /** Whether the model came with a config.json. */
+  readonly hasConfig?: boolean;
 }
 
 /** The SQNR of a tensor that lost something. */
@@ -41,11 +50,15 @@ export interface ReportView {
   readonly version: string;
   /** A sentence. */
   readonly failure: string | undefined;
+  /** An element that is safe to show; text alone leaves it out. */
+  readonly picture?: { readonly title: string; readonly svg: string; readonly legend: string };
   readonly facts: readonly PlainFact[];
   readonly tables: readonly TableView[];
   /** The worst first. */
   readonly rated: readonly Rated[];
   readonly warnings: readonly Warning[];
+  /** Nothing of what was not written, or only a part of it. */
+  readonly usages: readonly Usage[];
   readonly configuration: object;
   /** That makes the same again, in a shell of Unix. */
   readonly command: string;
@@ -59,7 +72,8 @@ export function viewOf(document: Plan | Report, circumstances: Circumstances): R
   const { model, written, failure } = circumstances;
   const { configuration, warnings } = document;
   const shown = written === undefined ? undefined : pathShown(written);
-  const what = isReport(document) ? 'Quantization' : 'Plan for the quantization';
+  const usual = isReport(document) ? 'Quantization' : 'Plan for the quantization';
+  const { what = usual, command = commandAgain(configuration, circumstances) } = circumstances;
   return {
     title: `${what} of ${nameOf(model)}`,
     version: version(),
@@ -68,10 +82,32 @@ export function viewOf(document: Plan | Report, circumstances: Circumstances): R
     tables: isReport(document) ? reportTables(document) : planTables(document),
     rated: isReport(document) ? ratedOf(document) : [],
     warnings,
+    usages: isReport(document) ? usagesFor(document, circumstances) : [],
     configuration,
-    command: commandAgain(configuration, circumstances),
+    command,
   };
 }
+
+function usagesFor(report: Report, circumstances: Circumstances): readonly Usage[] {
+  const { output, written, failure, hasConfig } = circumstances;
+  if (written === undefined || failure !== undefined || report.part !== undefined) return [];
+  const named = output?.endsWith('/') === true ? pathShown(output) : undefined;
+  const { folder = named === undefined ? ELSEWHERE : folderWritten(named) } = circumstances;
+  const file = pathShown(written);
+  return usagesOf({ report, file, folder, hasConfig: hasConfig ?? false });
+}
+
+/** It has what its model had. */
+function folderWritten(path: string): UsedFolder {
+  return { path: `./${path.replace(/^\.\//, '').slice(0, -1)}`, needs: '' };
+}
+
+/** Of one file nobody knows where it is going to lie. */
+const ELSEWHERE: UsedFolder = {
+  path: './FOLDER',
+  needs:
+    'They take folders: a model folder and an output that ends in a slash (-o FOLDER/) give one that has all they look for.',
+};
 
 function ratedOf({ tensors }: Report): readonly Rated[] {
   return tensors.flatMap(
