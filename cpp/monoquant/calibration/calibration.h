@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -39,6 +40,10 @@ struct ModuleStatistics {
   // One a channel, added up in the order of the data. Empty if not known.
   std::vector<double> sums;
   std::vector<double> squares;
+  // Smallest and largest finite value of each channel. Empty if not known.
+  std::vector<float> lows = {};
+  std::vector<float> highs = {};
+  bool lacks_channel_ranges = false; // some of the data have not told them
   Lacks lacks;
 
   /// Whether it says anything of single channels, and of how many.
@@ -49,9 +54,20 @@ struct ModuleStatistics {
   }
 };
 
+/// What a file of llama-imatrix says of itself, for the files that are weighed by it.
+struct Imatrix {
+  std::string file; // its name; empty if nobody told it
+  std::string dataset;
+  uint64_t entries = 0;
+  uint64_t chunks = 0;
+
+  bool operator==(const Imatrix &) const = default;
+};
+
 struct Calibration {
   std::map<std::string, ModuleStatistics, std::less<>> modules; // by name
   std::set<std::string, std::less<>> left_out;                  // those with NaN among their inputs
+  std::optional<Imatrix> imatrix;                               // if all of it is of one such file
 
   [[nodiscard]] const ModuleStatistics *find(std::string_view module) const {
     const auto found = modules.find(module);

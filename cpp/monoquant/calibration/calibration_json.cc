@@ -76,6 +76,10 @@ void write_module(JsonWriter &json, const ModuleStatistics &module) {
   if (!module.sums.empty()) {
     json.member("sums", module.sums);
   }
+  if (!module.lows.empty()) {
+    json.member("lows", module.lows);
+    json.member("highs", module.highs);
+  }
   if (std::any_of(kLackNames.begin(), kLackNames.end(),
                   [&](const LackName &entry) { return module.lacks.*entry.lack; })) {
     json.key("lacks").begin_array();
@@ -166,6 +170,25 @@ public:
     return sums;
   }
 
+  /// Of channels, as many as there are `channels`; none if there is no such member.
+  std::vector<float> ends(const Json &object, const char *key, size_t channels) {
+    std::vector<float> ends;
+    const auto found = object.find(key);
+    if (found == object.end()) {
+      return ends;
+    }
+    for (const Json &item : found->is_array() ? *found : Json::array()) {
+      ends.push_back(item.is_number() ? number(item, key) : std::nanf(""));
+      if (!std::isfinite(ends.back())) {
+        return fail(concat("finite ", key), "something else"), ends;
+      }
+    }
+    if (ends.size() != channels) {
+      fail(concat(channels, " ", key, ", one a channel"), concat(ends.size()));
+    }
+    return ends;
+  }
+
   Lacks lacks(const Json &object) {
     Lacks lacks;
     const auto found = object.find("lacks");
@@ -223,7 +246,8 @@ private:
 
 ModuleStatistics read_module(const Json &json, Reader &reader) {
   ModuleStatistics module;
-  const size_t members = 9 + json.count("sums") + json.count("lacks");
+  const size_t members =
+      9 + json.count("sums") + json.count("lacks") + json.count("lows") + json.count("highs");
   if (!reader.object(json, members, "its statistics")) {
     return module;
   }
@@ -258,6 +282,12 @@ ModuleStatistics read_module(const Json &json, Reader &reader) {
     reader.fail(concat(module.squares.size(), " sums, one a channel"), concat(module.sums.size()));
   }
   module.lacks.sums = module.sums.empty();
+  module.lows = reader.ends(json, "lows", module.channels());
+  module.highs = reader.ends(json, "highs", module.channels());
+  if (module.lows.size() != module.highs.size()) {
+    reader.fail("lows and highs", "one of them");
+  }
+  module.lacks_channel_ranges = module.lows.empty();
   const uint64_t channels = module.lacks.distribution ? 0 : module.squares.size();
   if (channels != 0 && (state.counts.values % channels != 0 ||
                         state.counts.values / channels != module.per_channel)) {
@@ -272,6 +302,22 @@ ModuleStatistics read_module(const Json &json, Reader &reader) {
   return module;
 }
 
+Imatrix read_imatrix_note(const Json &json, Reader &reader) {
+  Imatrix imatrix;
+  if (!reader.object(json, 4, "what llama-imatrix says")) {
+    return imatrix;
+  }
+  for (const auto &[key, text] :
+       {std::pair("file", &imatrix.file), std::pair("dataset", &imatrix.dataset)}) {
+    const Json &value = reader.member(json, key);
+    value.is_string() ? void(*text = value.get<std::string>())
+                      : reader.fail(concat("a text as ", key), "something else");
+  }
+  imatrix.entries = reader.count(json, "entries");
+  imatrix.chunks = reader.count(json, "chunks");
+  return imatrix;
+}
+
 } // namespace
 
 std::string calibration_json(const Calibration &calibration) {
@@ -280,6 +326,14 @@ std::string calibration_json(const Calibration &calibration) {
   json.member("format", kFormat);
   json.member("version", kVersion);
   json.member("leftOut", calibration.left_out);
+  if (const auto &imatrix = calibration.imatrix) {
+    json.key("imatrix").begin_object();
+    json.member("file", imatrix->file);
+    json.member("dataset", imatrix->dataset);
+    json.member("entries", imatrix->entries);
+    json.member("chunks", imatrix->chunks);
+    json.end();
+  }
   json.key("modules").begin_object();
   for (const auto &[name, module] : calibration.modules) {
     json.key(name);
@@ -302,12 +356,15 @@ Result<Calibration> read_calibration(const Json &document) {
                  {}};
   }
   // What was said when it was made may be there and is of no concern here.
-  const size_t members = document.contains("warnings") ? 5 : 4;
+  const size_t members = 4 + document.count("warnings") + document.count("imatrix");
   const Json &left_out = reader.member(document, "leftOut");
   const Json &modules = reader.member(document, "modules");
   reader.object(document, members, "it");
   if (!left_out.is_array() || !modules.is_object()) {
     reader.fail("leftOut and modules", "something else");
+  }
+  if (document.contains("imatrix")) {
+    calibration.imatrix = read_imatrix_note(document["imatrix"], reader);
   }
   for (const Json &name : left_out.is_array() ? left_out : Json::array()) {
     if (!name.is_string()) {

@@ -1,5 +1,6 @@
 #include "monoquant/calibration/given_statistics.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -74,6 +75,11 @@ void GivenStatistics::add_value(Statistic statistic, const StatisticPlace &place
     is_sound_ = is_sound_ && !std::isnan(value);
     const auto end = static_cast<float>(value);
     range_ = united(range_, {end, end});
+    std::vector<float> &ends = statistic == Statistic::kMin ? module.lows : module.highs;
+    if (element < ends.size() && std::isfinite(end)) { // none where they are not kept
+      float &kept = ends[static_cast<size_t>(element)];
+      kept = statistic == Statistic::kMin ? std::min(kept, end) : std::max(kept, end);
+    }
   }
 }
 

@@ -1,6 +1,9 @@
 #include "monoquant/run/calibrate_stage.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
 
 #include "monoquant/base/text.h"
 #include "monoquant/container/deflate.h"
@@ -24,6 +27,51 @@ Error damaged(const catalog::Tensor &tensor) {
           "The file is damaged: get it again.", tensor.name, tensor.offset};
 }
 
+/// Not only that of all values.
+bool tells_channel_ranges(const calibration::ModuleBatches &module) {
+  const auto tells = [&](calibration::Statistic statistic) {
+    return std::any_of(module.statistics.begin(), module.statistics.end(), [&](const auto &part) {
+      return part.statistic == statistic && part.count == module.channels;
+    });
+  };
+  return tells(calibration::Statistic::kMin) && tells(calibration::Statistic::kMax);
+}
+
+/// Channels without any finite value have no range.
+void forget_open_ranges(calibration::ModuleStatistics &statistics) {
+  const auto is_open = [](float end) { return std::isinf(end); };
+  if (std::any_of(statistics.lows.begin(), statistics.lows.end(), is_open) ||
+      std::any_of(statistics.highs.begin(), statistics.highs.end(), is_open)) {
+    statistics.lows.clear();
+    statistics.highs.clear();
+    statistics.lacks_channel_ranges = true;
+  }
+}
+
+/// Nothing if the data are no file of llama-imatrix, or not the first.
+std::optional<calibration::Imatrix> imatrix_of(const catalog::Catalog &data,
+                                               const calibration::Calibration &so_far) {
+  const auto note = [&](std::string_view key) -> const std::string * {
+    const auto found = std::find_if(data.metadata.begin(), data.metadata.end(),
+                                    [&](const auto &entry) { return entry.first == key; });
+    return found == data.metadata.end() ? nullptr : &found->second;
+  };
+  const bool is_of_llama = data.format == "gguf" || data.format == "imatrix";
+  if (!is_of_llama || !so_far.modules.empty() || !so_far.left_out.empty()) {
+    return std::nullopt;
+  }
+  calibration::Imatrix imatrix;
+  const std::string *dataset = note(catalog::kImatrixDataset);
+  imatrix.dataset = dataset == nullptr ? "" : *dataset;
+  if (const std::string *chunks = note(catalog::kImatrixChunks)) {
+    std::from_chars(chunks->data(), chunks->data() + chunks->size(), imatrix.chunks);
+  }
+  for (const catalog::Tensor &tensor : data.tensors) {
+    imatrix.entries += tensor.name.ends_with(".in_sum2") ? 1U : 0U;
+  }
+  return imatrix;
+}
+
 } // namespace
 
 CalibrateStage::CalibrateStage(const catalog::Catalog &model, const catalog::Catalog &data,
@@ -31,6 +79,7 @@ CalibrateStage::CalibrateStage(const catalog::Catalog &model, const catalog::Cat
     : Stage(slots, block_bytes, most_bytes(data)), calibration_(std::move(so_far)), model_(model),
       data_(data), reader_(data, this->slots(), this->block_bytes()), slots_(this->slots()),
       scratch_(kValuesAtOnce) {
+  calibration_.imatrix = imatrix_of(data, calibration_);
   auto matched = calibration::match(model, data, calibration_);
   if (!matched) {
     error_ = matched.error();
@@ -81,8 +130,12 @@ void CalibrateStage::add_jobs(const calibration::ModuleBatches &module) {
     lacks.sums |= !module.has(Statistic::kSum);
     lacks.squares |= needs_diagonal && !module.has(Statistic::kOuter);
     lacks.outer |= !module.has(Statistic::kOuter);
+    statistics.lacks_channel_ranges |= !tells_channel_ranges(module);
   }
   const auto channels = static_cast<size_t>(module.channels);
+  const size_t ranges = statistics.lacks_channel_ranges ? 0 : channels;
+  statistics.lows.resize(ranges, std::numeric_limits<float>::infinity());
+  statistics.highs.resize(ranges, -std::numeric_limits<float>::infinity());
   statistics.sums.resize(lacks.sums ? 0 : channels);
   statistics.squares.resize(lacks.squares ? 0 : channels);
   for (size_t i = first; i < jobs_.size(); ++i) {
@@ -222,7 +275,8 @@ calibration::ChannelSums CalibrateStage::channel_sums() {
   const auto kept = [&](std::vector<double> &sums) {
     return std::span(sums.empty() ? unwanted_ : sums);
   };
-  return {kept(statistics_->sums), kept(statistics_->squares)};
+  return {kept(statistics_->sums), kept(statistics_->squares), statistics_->lows,
+          statistics_->highs};
 }
 
 template <typename Visit>
@@ -267,6 +321,7 @@ void CalibrateStage::end_module(const Job &job) {
     calibration_.left_out.insert(name);
   } else {
     given_.settle(observer_.state(), *statistics_);
+    forget_open_ranges(*statistics_);
   }
   module_begun_ = false;
   if (job_ + 1 == jobs_.size()) {

@@ -24,6 +24,13 @@ public:
   CalibrateStage(const catalog::Catalog &model, const catalog::Catalog &data,
                  calibration::Calibration so_far, size_t slots, size_t block_bytes);
 
+  /// The name of the file of the data, where a file of llama-imatrix is to be known by it.
+  void set_data_name(std::string name) {
+    if (calibration_.imatrix) {
+      calibration_.imatrix->file = std::move(name);
+    }
+  }
+
   std::optional<ByteRange> next(size_t slot) override;
   /// Errors: kInvalidOptions (see calibration::match), kMalformedFile (data with another checksum).
   Result<void> process(size_t slot) override;
