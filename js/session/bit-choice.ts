@@ -8,6 +8,7 @@ import { resolveSearch, type SearchOptions } from '../api/search-options.js';
 import type { Sensitivity } from '../api/sensitivity.js';
 import {
   resolveSensitivity,
+  resolveWholeSensitivity,
   type SensitivityOptions,
   type SensitivityRequest,
   settingsOfBudget,
@@ -16,13 +17,17 @@ import {
 import type { SizeCurve } from '../api/size-curve.js';
 import type { Configuration, Front, Report } from '../api/types.js';
 import type { TensorChoices } from '../engine/engine-options.js';
+import type { OneOrShards } from '../engine/shards.js';
 import type { PlanDocument } from '../engine/wasm.js';
 import { type SharedBudget, shareBudget, sizeCurveOf } from './budget.js';
 import type { CalibrationPart } from './calibrate.js';
+import { type Examined, examine, isExecuted } from './examination.js';
 import type { HostTypes } from './host.js';
+import type { Look } from './look.js';
 import type { FileOf, ModelPlace, SessionOf } from './model-place.js';
-import { searchFront } from './search.js';
+import { type Encoded, searchFront } from './search.js';
 import { type Measured, sensitivityOf } from './sensitivity.js';
+import { isWhole, type KeptTable, type TableStore } from './table-store.js';
 import { takesValues } from './view.js';
 
 /** What an encoding has to obey. */
@@ -41,6 +46,20 @@ export interface Measuring<Types extends HostTypes> {
   readonly choices?: readonly TensorChoices[];
 }
 
+/** What the calls have a model do. */
+export interface Encoder<Types extends HostTypes> {
+  /** Encodes it and keeps nothing. */
+  measured(request: Encoding, terms: Measuring<Types>): Promise<Report>;
+  /** Encodes it to where somebody can look at the output, which is void then. */
+  examined<Found>(
+    request: Encoding,
+    terms: Measuring<Types>,
+    look: Look<OneOrShards<Types['source']>, Types['sink'], Types['output'], Found>,
+  ): Promise<{ readonly report: Report; readonly found: Found }>;
+  /** Where tables are kept, if anywhere. */
+  readonly tables: TableStore<Types['source']> | undefined;
+}
+
 /** Open captured inputs. */
 type Data<Types extends HostTypes> = readonly CalibrationPart<Types['source']>[];
 
@@ -49,21 +68,17 @@ const NO_GATES: Gates = { failUnder: undefined, strict: false };
 /** Its calls are made in the model's turn. */
 export class BitChoice<Types extends HostTypes> {
   readonly #place: ModelPlace<Types>;
-  readonly #measured: (request: Encoding, terms: Measuring<Types>) => Promise<Report>;
+  readonly #encoder: Encoder<Types>;
   /** What was measured last without data: choices change faster than models. */
   #last: { readonly key: string; readonly found: Sensitivity } | undefined;
 
-  /** `measured` encodes the model and keeps nothing. */
-  constructor(
-    place: ModelPlace<Types>,
-    measured: (request: Encoding, terms: Measuring<Types>) => Promise<Report>,
-  ) {
+  constructor(place: ModelPlace<Types>, encoder: Encoder<Types>) {
     this.#place = place;
-    this.#measured = measured;
+    this.#encoder = encoder;
   }
 
   sensitivity(options: SensitivityOptions, data: Data<Types>): Promise<Sensitivity> {
-    const request = resolveSensitivity({ ...this.#place.opening, ...options });
+    const request = resolveWholeSensitivity({ ...this.#place.opening, ...options });
     this.#check(request);
     return this.#sensitivities(request, data);
   }
@@ -101,10 +116,7 @@ export class BitChoice<Types extends HostTypes> {
       step: async () => parseJson(await (await file()).request('stepSearch', null, controls)),
       end: async () => parseJson(await (await file()).request('endSearch', null, controls)),
       encoded: (configuration, ofOne) =>
-        this.#measured(
-          { configuration, gates: NO_GATES, run: ofOne },
-          { divides: false, calibration: data },
-        ),
+        this.#encoded({ configuration, gates: NO_GATES, run: ofOne }, data),
     });
   }
 
@@ -145,12 +157,78 @@ export class BitChoice<Types extends HostTypes> {
     const isKnown = calibration.length === 0 && this.#last?.key === key;
     if (isKnown && this.#last !== undefined) return this.#last.found;
     const measured = await this.#candidates(base, run);
-    const found = await sensitivityOf(request, measured, (choices, ofOne) => {
-      const one = { configuration: base, gates: NO_GATES, run: ofOne };
-      return this.#measured(one, { divides: false, calibration, sample, choices });
+    const { finer = null, examines = false } = request;
+    const kept = await this.#encoder.tables?.find({
+      asked: toJson([this.#place.opening, sample, base, settings, finer, examines]),
+      calibration,
+      work: workOf(measured, request),
     });
+    const found =
+      kept?.known === undefined
+        ? await this.#measuredAnew(request, calibration, measured, kept)
+        : parseJson(kept.known);
     if (calibration.length === 0) this.#last = { key, found };
     return found;
+  }
+
+  async #measuredAnew(
+    request: SensitivityRequest,
+    calibration: Data<Types>,
+    measured: Measured,
+    kept: KeptTable | undefined,
+  ): Promise<Sensitivity> {
+    try {
+      const found = await this.#measure(request, calibration, measured);
+      await this.#place.input.checkUnchanged();
+      if (isWhole(found)) await kept?.keep(toJson(found));
+      return found;
+    } finally {
+      // Where it is kept already, that changes nothing.
+      await kept?.keep(undefined);
+    }
+  }
+
+  #measure(
+    request: SensitivityRequest,
+    calibration: Data<Types>,
+    measured: Measured,
+  ): Promise<Sensitivity> {
+    const { sample, base } = request;
+    const encoding = (ofOne: RunOptions) => ({ configuration: base, gates: NO_GATES, run: ofOne });
+    const inputs = request.examines ? executable(calibration) : undefined;
+    return sensitivityOf(request, measured, {
+      measure: (choices, ofOne) => {
+        const terms = { divides: false, calibration, sample, choices };
+        return this.#encoder.measured(encoding(ofOne), terms);
+      },
+      canExecute: inputs !== undefined,
+      examine: (choices, { wantsOutliers, executes }, ofOne) => {
+        const terms = { divides: false, calibration, choices };
+        const look = this.#look(wantsOutliers, executes ? inputs : undefined, ofOne);
+        return this.#encoder.examined(encoding(ofOne), terms, look);
+      },
+    });
+  }
+
+  #look(
+    wantsOutliers: boolean,
+    data: Types['source'] | undefined,
+    run: RunOptions,
+  ): Look<OneOrShards<Types['source']>, Types['sink'], Types['output'], Examined> {
+    const { input, opening } = this.#place;
+    const reference = () => this.#place.open(input, opening, 'unsound', run);
+    return examine({ reference, data, wantsOutliers, signal: run.signal });
+  }
+
+  /** All of the model; with captured inputs also what its layers compute. */
+  async #encoded(request: Encoding, calibration: Data<Types>): Promise<Encoded> {
+    const { configuration } = request;
+    const inputs = isExecuted(configuration, 4) ? executable(calibration) : undefined;
+    const terms = { divides: false, calibration };
+    if (inputs === undefined) return { report: await this.#encoder.measured(request, terms) };
+    const look = this.#look(false, inputs, request.run);
+    const { report, found } = await this.#encoder.examined(request, terms, look);
+    return { report, executed: found.executed };
   }
 
   async #candidates(configuration: Configuration, run: RunOptions): Promise<Measured> {
@@ -175,4 +253,22 @@ export class BitChoice<Types extends HostTypes> {
     const { input, opening } = this.#place;
     return this.#place.open(input, opening, takesValues(configuration) ? 'unsound' : 'raw', run);
   }
+}
+
+/** Captured inputs that layers can be executed on: those of one file; what a calibration keeps cannot be fed to them. */
+function executable<Source>(parts: readonly CalibrationPart<Source>[]): Source | undefined {
+  const [first] = parts;
+  return first?.kind === 'data' && parts.length === 1 ? first.source : undefined;
+}
+
+/** Weights that are encoded. */
+function workOf(
+  { catalog, candidates }: Measured,
+  { settings, sample }: SensitivityRequest,
+): number {
+  const weights = candidates.reduce((sum, index) => {
+    const elements = catalog.tensors[index]?.shape.reduce((all, extent) => all * extent, 1) ?? 0;
+    return sum + (sample === 0 ? elements : Math.min(elements, sample));
+  }, 0);
+  return weights * settings.length;
 }

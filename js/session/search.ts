@@ -9,6 +9,7 @@ import {
   type Front,
   type FrontPoint,
   type Losses,
+  type MeasuredLosses,
   overridesOf,
   type SearchProgress,
 } from '../api/front.js';
@@ -19,7 +20,8 @@ import type { Configuration, Report } from '../api/types.js';
 import type { Found, FoundPoint, Prior, SearchSettings, SearchTable } from '../engine/decisions.js';
 import { agreementOf, gainOf, shownOf } from '../report/front.js';
 import { decisionsOf, factorsOf, settingsOf } from './budget.js';
-import { errorOf, partOf } from './sensitivity.js';
+import { errorOf } from './losses.js';
+import { partOf } from './sensitivity.js';
 
 /** What the model and the engine are asked for. */
 export interface SearchHost {
@@ -29,7 +31,13 @@ export interface SearchHost {
   step(): Promise<SearchProgress>;
   end(): Promise<Found>;
   /** Encodes all of the model with these choices beside the configuration's own. */
-  encoded(configuration: Configuration, run: RunOptions): Promise<Report>;
+  encoded(configuration: Configuration, run: RunOptions): Promise<Encoded>;
+}
+
+export interface Encoded {
+  readonly report: Report;
+  /** Squared errors of outputs by squared outputs, of tensors whose layers were executed on captured inputs. */
+  readonly executed?: ReadonlyMap<string, number> | undefined;
 }
 
 /** Points that are encoded, and that text and pages show. */
@@ -160,6 +168,9 @@ async function measuredPoints(
 ): Promise<readonly FrontPoint[]> {
   const counted = factorsOf(table, priors);
   const factors = new Map(table.tensors.map(({ name }, index) => [name, counted[index] ?? 1]));
+  const counts = new Map(
+    table.tensors.map(({ name }, index) => [name, priors[index]?.factor ?? 1]),
+  );
   const shown = shownOf(
     found.points.length,
     MOST_SHOWN,
@@ -171,13 +182,18 @@ async function measuredPoints(
     if (point === undefined) continue;
     const overrides = [...(overridesOf({ ...found, base }, point.number) ?? []), ...base.overrides];
     const onProgress = partOf(run.onProgress, shown.length + done, 2 * shown.length);
-    const report = await host.encoded({ ...base, overrides }, { ...run, ...onProgress });
-    points[index] = { ...point, measured: measuredLosses(report, factors) };
+    const encoded = await host.encoded({ ...base, overrides }, { ...run, ...onProgress });
+    points[index] = { ...point, measured: measuredLosses(encoded, factors, counts) };
   }
   return points;
 }
 
-function measuredLosses({ sizes, tensors }: Report, factors: ReadonlyMap<string, number>): Losses {
+/** `factors`: how much errors of weights count; `counts`: errors of outputs, which need no guess at what is large. */
+function measuredLosses(
+  { report: { sizes, tensors }, executed }: Encoded,
+  factors: ReadonlyMap<string, number>,
+  counts: ReadonlyMap<string, number>,
+): MeasuredLosses {
   const losses = tensors.flatMap(({ name, sqnrDb }) => {
     const factor = factors.get(name);
     return factor === undefined ? [] : [{ loss: errorOf(sqnrDb), factor }];
@@ -186,5 +202,11 @@ function measuredLosses({ sizes, tensors }: Report, factors: ReadonlyMap<string,
     bytes: sizes.outputBytes,
     error: losses.reduce((sum, { loss, factor }) => sum + loss * factor, 0),
     worst: Math.max(0, ...losses.map(({ loss }) => loss)),
+    ...(executed !== undefined && executed.size > 0 && executedLoss(executed, counts)),
   };
+}
+
+function executedLoss(executed: ReadonlyMap<string, number>, counts: ReadonlyMap<string, number>) {
+  const errors = [...executed].map(([name, error]) => (counts.get(name) ?? 0) * error);
+  return { outputError: errors.reduce((sum, error) => sum + error, 0) };
 }

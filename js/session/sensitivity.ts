@@ -4,13 +4,37 @@
 import { MonoquantError } from '../api/errors.js';
 import type { RunOptions } from '../api/options.js';
 import { areCodes } from '../api/schemes.js';
-import type { Sensitivity, SensitivityCell, SensitivityTensor } from '../api/sensitivity.js';
-import type { SensitivityRequest } from '../api/sensitivity-options.js';
+import type {
+  LayerChoices,
+  Sensitivity,
+  SensitivityCell,
+  SensitivityTensor,
+} from '../api/sensitivity.js';
+import { examinedSetting, type SensitivityRequest } from '../api/sensitivity-options.js';
 import type { Catalog, Configuration, Report } from '../api/types.js';
 import type { TensorChoices } from '../engine/engine-options.js';
+import { type Examined, isExecuted } from './examination.js';
+import { cellOf } from './losses.js';
+import { type FinerOutcome, outliersOf } from './outliers.js';
 
-/** Encodes the model with the choices for some tensors, and keeps the report alone. */
-export type Measure = (mix: readonly TensorChoices[], run: RunOptions) => Promise<Report>;
+/** How the model is encoded with the choices for some tensors. */
+export interface Measures {
+  /** Keeps the report alone. */
+  measure(mix: readonly TensorChoices[], run: RunOptions): Promise<Report>;
+  /** Also looks at the output. */
+  examine(
+    mix: readonly TensorChoices[],
+    wanted: { readonly wantsOutliers: boolean; readonly executes: boolean },
+    run: RunOptions,
+  ): Promise<{ readonly report: Report; readonly found: Examined }>;
+  /** Whether there are captured inputs for layers. */
+  readonly canExecute: boolean;
+}
+
+/** What came of one setting. */
+interface Outcome extends Examined {
+  readonly report: Report;
+}
 
 export interface Measured {
   readonly catalog: Catalog;
@@ -22,19 +46,19 @@ export interface Measured {
 
 /** One run a setting; the progress is that of all. */
 export async function sensitivityOf(
-  { settings, base, sample, run }: SensitivityRequest,
+  request: SensitivityRequest,
   measured: Measured,
-  measure: Measure,
+  measures: Measures,
 ): Promise<Sensitivity> {
-  const reports: Report[] = [];
-  for (const [index, { choices }] of settings.entries()) {
-    const onProgress = partOf(run.onProgress, index, settings.length);
-    const mix = mixed(base, [{ ...choices, tensors: measured.candidates }]);
-    reports.push(await measure(mix, { ...run, ...onProgress }));
-  }
+  const { settings, base, sample } = request;
+  const { outcomes, finer } = await outcomesOf(request, measured, measures);
+  const reports = outcomes.map(({ report }) => report);
   const [first] = reports;
   if (first === undefined) throw new MonoquantError('internal', 'There are no settings.');
-  const tensors = tensorsOf(measured, reports);
+  const tensors = tensorsOf(measured, outcomes);
+  const outliers = request.examines
+    ? outliersOf({ settings, tensors, outcomes, finer })
+    : undefined;
   const changing = reports.map((_, setting) =>
     tensors.reduce((sum, { cells }) => sum + (cells[setting]?.bytes ?? 0), 0),
   );
@@ -48,7 +72,38 @@ export async function sensitivityOf(
     sets: setsOf(tensors),
     fixedBytes: Math.max(...fixed),
     sourceBytes: measured.catalog.bytes,
+    ...(outliers && { outliers }),
   };
+}
+
+async function outcomesOf(
+  { settings, base, run, finer, examines = false }: SensitivityRequest,
+  { candidates }: Measured,
+  measures: Measures,
+): Promise<{ readonly outcomes: readonly Outcome[]; readonly finer: FinerOutcome | undefined }> {
+  const outcomes: Outcome[] = [];
+  const count = settings.length + (finer === undefined ? 0 : 1);
+  const mixOf = (choices: LayerChoices) => mixed(base, [{ ...choices, tensors: candidates }]);
+  const runOf = (index: number) => ({ ...run, ...partOf(run.onProgress, index, count) });
+  const examined = examines ? examinedSetting(settings) : -1;
+  let executes = examines && measures.canExecute;
+  for (const [index, { choices }] of settings.entries()) {
+    const wantsOutliers = index === examined;
+    const isRun = executes && isExecuted(base, choices.bits);
+    const mix = mixOf(choices);
+    if (!wantsOutliers && !isRun) {
+      outcomes.push({ report: await measures.measure(mix, runOf(index)) });
+      continue;
+    }
+    const wanted = { wantsOutliers, executes: isRun };
+    const { report, found } = await measures.examine(mix, wanted, runOf(index));
+    // Statistics of inputs are no inputs: the first run shows which of the two the file has.
+    executes &&= !isRun || (found.executed?.size ?? 0) > 0;
+    outcomes.push({ report, ...found });
+  }
+  if (finer === undefined) return { outcomes, finer };
+  const report = await measures.measure(mixOf(finer.choices), runOf(settings.length));
+  return { outcomes, finer: { label: finer.label, report } };
 }
 
 /** A method that was asked for holds for all; else each width has the one that is best for it. */
@@ -75,21 +130,25 @@ export function partOf(
 
 function tensorsOf(
   { catalog, families }: Measured,
-  reports: readonly Report[],
+  outcomes: readonly Outcome[],
 ): readonly SensitivityTensor[] {
-  const byName = reports.map(({ tensors }) => new Map(tensors.map((each) => [each.name, each])));
+  const byName = outcomes.map(
+    ({ report }) => new Map(report.tensors.map((each) => [each.name, each])),
+  );
   const familyOf = new Map(
     families.flatMap((members, family) => members.map((member) => [member, family] as const)),
   );
   const found = catalog.tensors.flatMap(({ name, shape, bytes }, index) => {
     const rows = byName.map((reported) => reported.get(name));
     if (!rows.some((row) => row?.decision === 'quantize')) return [];
-    const cells = rows.map((row): SensitivityCell => {
+    const cells = rows.map((row, setting): SensitivityCell => {
       // A copy loses nothing.
       if (row === undefined) return { bytes, error: 0 };
-      const { outputBytes, sqnrDb, outputSqnrDb } = row;
-      const output = outputSqnrDb === undefined ? {} : { outputError: errorOf(outputSqnrDb) };
-      return { bytes: outputBytes, error: errorOf(sqnrDb), ...output };
+      const executedError = outcomes[setting]?.executed?.get(name);
+      return {
+        ...cellOf(row),
+        ...(executedError !== undefined && { executedError }),
+      };
     });
     const elements = shape.reduce((product, extent) => product * extent, 1);
     return [{ name, elements, ...placeOf(name), cells, family: familyOf.get(index) }];
@@ -112,11 +171,6 @@ function setsOf(tensors: readonly SensitivityTensor[]): readonly (readonly numbe
     else members.push(index);
   }
   return sets;
-}
-
-/** Null: nothing was lost. */
-export function errorOf(sqnrDb: number | null): number {
-  return sqnrDb === null ? 0 : 10 ** (-sqnrDb / 10);
 }
 
 /** What a tensor is in its layer, and in which. */

@@ -6,12 +6,16 @@ import { extname } from 'node:path';
 import { spokenName } from '../../js/api/spoken-url.js';
 import type { Sensitivity } from '../../js/api/types.js';
 import { quoted } from '../../js/words/command.js';
+import type { PlainFact } from '../../js/words/facts.js';
 import { formatChoices } from '../../js/words/format.js';
 import { htmlOf } from '../../js/words/report/html.js';
 import { markdownOf } from '../../js/words/report/markdown.js';
+import type { TableView } from '../../js/words/report/tables.js';
 import { pathShown, type ReportView } from '../../js/words/report/view.js';
+import { outlierTable, outlierWords } from '../../js/words/sensitivity/outliers.js';
 import {
   depthTable,
+  executedTable,
   roleTable,
   sensitivityFacts,
   tensorTable,
@@ -30,6 +34,8 @@ const EXAMPLE = 'For example: monoquant sensitivity model.safetensors';
 
 /** On a screen, of tensors that are many. */
 const MOST_TENSORS = 12;
+const MOST_EXECUTED = 6;
+const MOST_OUTLIERS = 5;
 
 export async function runSensitivity(
   { values, options, operands }: Arguments<SensitivityFlag>,
@@ -80,8 +86,8 @@ function viewOf(document: Sensitivity, model: string): ReportView {
     title: `Sensitivity of ${/[^/\\]+[/\\]?$/.exec(name)?.[0] ?? name}`,
     version: document.version,
     failure: undefined,
-    facts: sensitivityFacts(document),
-    tables: [roleTable(document), depthTable(document), tensorTable(document)],
+    facts: factsOf(document),
+    tables: tablesOf(document, true),
     rated: [],
     usages: [],
     warnings: [],
@@ -91,14 +97,28 @@ function viewOf(document: Sensitivity, model: string): ReportView {
 }
 
 function renderSensitivity(document: Sensitivity, screen: Screen, verbose: boolean): string {
-  const tables = [
-    roleTable(document),
-    depthTable(document),
-    tensorTable(document, verbose ? undefined : MOST_TENSORS),
-  ];
   const blocks = [
-    ...tables.map((table) => renderTableView(table, { screen }, () => 'plain')),
-    renderFacts(sensitivityFacts(document), screen),
+    ...tablesOf(document, verbose).map((table) =>
+      renderTableView(table, { screen }, () => 'plain'),
+    ),
+    renderFacts(factsOf(document), screen),
   ];
   return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+}
+
+function tablesOf(document: Sensitivity, isWhole: boolean): readonly TableView[] {
+  const most = (count: number) => (isWhole ? undefined : count);
+  return [
+    roleTable(document),
+    depthTable(document),
+    tensorTable(document, most(MOST_TENSORS)),
+    executedTable(document, most(MOST_EXECUTED)),
+    outlierTable(document, most(MOST_OUTLIERS)),
+  ].filter((table) => table !== null);
+}
+
+function factsOf(document: Sensitivity): readonly PlainFact[] {
+  const outliers = outlierWords(document);
+  const facts = sensitivityFacts(document);
+  return outliers === undefined ? facts : [...facts, ['outliers', outliers]];
 }
