@@ -68,6 +68,28 @@ LAYOUTS = [
         0.02,
         HALF,
     ),
+    Layout(
+        GPTQMODEL,
+        "gptq asymmetric g32",
+        ("--format", "gptq", "-s", "asymmetric", "-g", "32"),
+        0.02,
+        HALF,
+        wide=True,
+    ),
+    Layout(
+        GPTQMODEL,
+        "gptq asymmetric 8 bits channel",
+        ("--format", "gptq", "-s", "asymmetric", "-b", "8", "-g", "-1"),
+        0.02,
+        2 * HALF,
+    ),
+    Layout(
+        GPTQMODEL,
+        "gptq asymmetric 3 bits g32",
+        ("--format", "gptq", "-s", "asymmetric", "-b", "3", "-g", "32"),
+        0.02,
+        HALF,
+    ),
     Layout(GPTQMODEL, "awq g32", ("--format", "awq", "-g", "32"), 0.02, HALF, wide=True),
     Layout(GPTQMODEL, "awq g64", ("--format", "awq", "-g", "64"), 0.02, HALF),
     Layout(
@@ -88,6 +110,9 @@ LAYOUTS = [
         HALF,
     ),
     Layout(BITSANDBYTES, "NF4", ("--scheme", "NF4"), 0.02, wide=True),
+    Layout(
+        BITSANDBYTES, "NF4 double quantization", ("--scheme", "NF4", "--double-quant"), 0.02, wide=True
+    ),
     Layout(BITSANDBYTES, "FP4", ("--scheme", "FP4"), 0.02),
     Layout(
         BITSANDBYTES, "NF4, a layer left alone", ("--scheme", "NF4", "--ignore", "*.1.mlp.down_proj*"), 0.02

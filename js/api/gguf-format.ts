@@ -45,6 +45,11 @@ export function bitsOfGguf(format: GgufFormat): CodeBits | 16 {
   return Number(bits) as CodeBits;
 }
 
+/** Whether its scales can be searched for: floats have none, and those of MXFP4 are powers of two. */
+export function hasSearch(format: GgufFormat | 'gguf'): boolean {
+  return format !== 'gguf' && format !== 'MXFP4_MOE' && bitsOfGguf(format) !== 16;
+}
+
 /** What is usual; no type has 7 bits. */
 const FORMAT_OF_BITS: Readonly<Record<CodeBits, GgufFormat>> = {
   2: 'Q2_K',

@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { host } from '#host';
 import type { PlanOptions } from '#package';
-import { sha256 } from '../support/bytes.js';
+import { expectSameBytes, sha256 } from '../support/bytes.js';
 import { failureOf } from '../support/failures.js';
 import { readFixture } from '../support/fixtures.js';
 import { weights } from '../support/models.js';
@@ -108,9 +108,81 @@ async function imatrix() {
   return { name: 'imatrix.gguf', bytes: await readFixture('statistics/tiny-imatrix.gguf') };
 }
 
+describe('a GGUF file', () => {
+  const floats = async () => (await host.quantize(await llama(), { format: 'F32', ...ONE })).output;
+
+  it.each(['Q8_0', 'Q4_0', 'Q4_K_M', 'Q4_K_M+', 'IQ4_XS'] as const)(
+    'becomes %s as llama-quantize makes it',
+    async (name) => {
+      const [bytes, digest] = DATA[name];
+      const format = name.replace('+', '') as NonNullable<PlanOptions['format']>;
+      const model = await floats();
+      const run = (data: PlanOptions) => host.quantize(model, { format, ...data, ...ONE });
+      const { output } = await (name.endsWith('+')
+        ? host.withData([await imatrix()], (calibration) => run({ calibration }))
+        : run({}));
+      expect(await dataOf(output, bytes)).toBe(digest);
+    },
+  );
+
+  it('says which file of llama-imatrix has weighed it', async () => {
+    const { output } = await host.withData([await imatrix()], async (calibration) =>
+      host.quantize(await floats(), { format: 'Q4_K_M', calibration, ...ONE }),
+    );
+    const { metadata } = (await host.open(output)).catalog;
+    expect(metadata).toMatchObject({
+      'quantize.imatrix.file': expect.stringMatching(/^[^/]*imatrix\.gguf$/),
+      'quantize.imatrix.dataset': 'text.txt',
+      'quantize.imatrix.entries_count': '14',
+      'quantize.imatrix.chunks_count': '3',
+    });
+  });
+
+  it('of blocks is refused, unless they are to be quantized again', async () => {
+    const { output: model } = await host.quantize(await llama(), { format: 'Q8_0', ...ONE });
+    const call = () => host.quantize(model, { format: 'Q4_0', ...ONE });
+    const { message, suggestion } = await failureOf(call(), 'already-quantized');
+    expect(message).toContain('Q8_0');
+    expect(suggestion).toMatch(/requantize/);
+    const again = await host.quantize(model, { format: 'Q4_0', requantize: true, ...ONE });
+    const { metadata, tensors } = (await host.open(again.output)).catalog;
+    expect(metadata['general.file_type']).toBe('2');
+    const up = tensors.find(({ name }) => name === 'blk.0.ffn_up.weight');
+    expect(up?.quantization).toMatchObject({ blockType: 'Q4_0' });
+  });
+
+  it('is copied with all its keys', async () => {
+    const model = await floats();
+    expectSameBytes((await host.convert(model, { ...ONE, container: 'gguf' })).output, model, '');
+  });
+});
+
+describe('scales that are searched for', () => {
+  it.each(['Q8_0', 'Q4_0', 'Q4_K_M', 'Q5_K_S', 'IQ4_NL', 'Q2_K'] as const)(
+    'lose less than those of ggml: %s',
+    async (format) => {
+      const model = await llama();
+      const usual = await host.quantize(model, { format, ...ONE });
+      const searched = await host.quantize(model, { format, method: 'mse', ...ONE });
+      expect(searched.output.length).toBe(usual.output.length);
+      for (const tensor of searched.report.tensors) {
+        const other = usual.report.tensors.find(({ name }) => name === tensor.name);
+        expect(tensor.quantization?.blockType).toBe(other?.quantization?.blockType);
+        expect(tensor.sqnrDb ?? 999).toBeGreaterThanOrEqual(other?.sqnrDb ?? 999);
+      }
+      expect(searched.report.sqnrDb).toBeGreaterThan((usual.report.sqnrDb ?? 0) + 0.05);
+      const plan = await (await host.open(model, ONE)).plan({ format, method: 'mse' });
+      const up = plan.tensors.find(({ name }) => name.endsWith('0.mlp.up_proj.weight'));
+      expect(up?.explanation).toMatch(/searched/);
+    },
+  );
+});
+
 it.each([
   [{ format: 'Q4_K_M', groupSize: 32 }, 'groupSize'],
-  [{ format: 'Q4_K_M', method: 'mse' }, 'method'],
+  [{ format: 'Q4_K_M', method: 'rtn' }, 'method'],
+  [{ format: 'F16', method: 'mse' }, 'method'],
+  [{ format: 'MXFP4_MOE', method: 'mse' }, 'MXFP4_MOE'],
   [{ format: 'Q4_K_M', scheme: 'asymmetric' }, 'scheme'],
   [{ format: 'Q4_K_M', bits: 8 }, 'bits'],
   [{ format: 'Q4_K_M', container: 'safetensors' }, 'container'],

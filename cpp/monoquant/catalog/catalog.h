@@ -16,6 +16,10 @@
 #include "monoquant/catalog/model_class.h"
 #include "monoquant/torch/checkpoint.h"
 
+namespace monoquant::container {
+class GgufKeys;
+}
+
 namespace monoquant::catalog {
 
 /// How a tensor's bytes are put together where they are no plain run of the file: its storage begins at the
@@ -99,7 +103,13 @@ inline constexpr std::string_view kQuantizationConfig = "quantization_config";
 inline constexpr std::string_view kQuantizedFrom = "quantized_from";
 /// That biases beside codes make up for the errors of these.
 inline constexpr std::string_view kCorrectedBiases = "corrected_biases";
+/// That inputs and weights of layers have traded magnitudes: each tensor for itself is not that of the original.
+inline constexpr std::string_view kRescaled = "rescaled_layers";
 bool is_of_quantization(std::string_view key);
+/// Keys of the metadata of statistics that llama-imatrix has made, by its own names: the first text that was read, and
+/// how many chunks of it.
+inline constexpr std::string_view kImatrixDataset = "imatrix.datasets";
+inline constexpr std::string_view kImatrixChunks = "imatrix.chunk_count";
 /// Whether a note of a safetensors file speaks of the file, whatever its tensors are called.
 bool is_of_file(std::string_view key);
 
@@ -125,6 +135,9 @@ struct Catalog {
       {}; // X.input_scale and X.input_zero_point of their modules X
   // What the metadata said of them, taken out of these.
   std::vector<std::pair<std::string, std::string>> quantization_metadata = {};
+  // Of a GGUF file: its keys with their whole values, for a file that is made of it. Nothing if they are not those of a
+  // little-endian file, or too much to be kept.
+  std::shared_ptr<const container::GgufKeys> gguf_keys = {};
 
   /// The configuration among it, or else that of the folder; empty where there is none.
   [[nodiscard]] std::string_view quantization_config() const;

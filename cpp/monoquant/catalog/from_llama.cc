@@ -2,8 +2,10 @@
 #include <array>
 #include <set>
 
+#include "monoquant/base/bytes.h"
 #include "monoquant/base/checked.h"
 #include "monoquant/base/text.h"
+#include "monoquant/base/utf8.h"
 #include "monoquant/catalog/sources.h"
 #include "monoquant/container/gguf.h"
 #include "monoquant/container/imatrix.h"
@@ -13,6 +15,8 @@ namespace {
 
 using container::GgufFile;
 using container::GgufTensor;
+
+constexpr uint64_t kMostDataset = 4096; // bytes of its name
 
 struct PlainType {
   uint32_t type; // ggml_type
@@ -44,6 +48,34 @@ Result<Tensor> tensor_of(const GgufTensor &entry, bool big_endian, uint64_t file
   return plain_gguf_tensor(entry, *dtype, big_endian, file_bytes);
 }
 
+/// The first text of a list of texts: its number, 8 bytes, stands before the lengths and bytes of each.
+std::string first_text(const container::GgufKey &key, const GgufFile &file,
+                       const ByteWindow &window) {
+  constexpr uint64_t kBefore = 4 + 4 + 8 + 8; // type, type of elements, count, length
+  if (key.type != container::GgufType::kArray || key.element != container::GgufType::kString ||
+      key.count == 0 || file.big_endian || key.end - key.begin < kBefore) {
+    return {};
+  }
+  const auto bytes = window.find(key.begin, key.end - key.begin);
+  const uint64_t length = bytes ? load_le<uint64_t>(bytes->data() + kBefore - 8) : UINT64_MAX;
+  if (length > kMostDataset || length > bytes->size() - kBefore) {
+    return {};
+  }
+  const std::string_view text = text_view(bytes->subspan(kBefore, static_cast<size_t>(length)));
+  return is_utf8(text) ? std::string(text) : std::string();
+}
+
+void note_data(const GgufFile &file, const ByteWindow &window, Catalog &catalog) {
+  for (const container::GgufKey &key : file.keys) {
+    if (key.name == kImatrixDataset) {
+      catalog.metadata.emplace_back(kImatrixDataset, first_text(key, file, window));
+    } else if (key.name == kImatrixChunks && key.type == container::GgufType::kU32) {
+      const auto *number = reinterpret_cast<const uint8_t *>(key.text.data());
+      catalog.metadata.emplace_back(kImatrixChunks, concat(load_le<uint32_t>(number)));
+    }
+  }
+}
+
 Result<Parsed<Catalog>> from_gguf(const ByteWindow &window) {
   using Step = Parsed<Catalog>;
   auto parsed = container::read_gguf(window);
@@ -62,6 +94,7 @@ Result<Parsed<Catalog>> from_gguf(const ByteWindow &window) {
   Catalog catalog;
   catalog.file_bytes = window.file_size();
   catalog.format = "gguf";
+  note_data(file, window, catalog);
   std::set<std::string_view> names;
   for (const GgufTensor &entry : file.tensors) {
     if (!names.insert(entry.name).second) {
@@ -85,15 +118,17 @@ Result<Parsed<Catalog>> from_imatrix(const ByteWindow &window) {
   if (!parsed) {
     return parsed.error();
   }
-  using Entries = std::vector<container::ImatrixEntry>;
   if (Needs *needs = std::get_if<Needs>(&parsed.value())) {
     return Step(std::move(*needs));
   }
   Catalog catalog;
   catalog.file_bytes = window.file_size();
   catalog.format = "imatrix";
+  const auto &file = *std::get_if<container::ImatrixFile>(&parsed.value());
+  catalog.metadata.emplace_back(kImatrixDataset, file.dataset);
+  catalog.metadata.emplace_back(kImatrixChunks, concat(file.chunks));
   std::set<std::string_view> names;
-  for (const auto &entry : *std::get_if<Entries>(&parsed.value())) {
+  for (const auto &entry : file.entries) {
     if (!names.insert(entry.name).second) {
       return Error{ErrorCode::kMalformedFile,
                    concat("Expected each entry once, found \"", entry.name, "\" twice."),

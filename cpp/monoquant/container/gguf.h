@@ -44,6 +44,8 @@ struct GgufKey {
   std::string text; // of a string; else the bytes of the number, little-endian; none for an array
   GgufType element = GgufType::kU8; // of an array
   uint64_t count = 0;               // the same: how many of them
+  uint64_t begin = 0;               // of the bytes of type and value, in the file
+  uint64_t end = 0;
 };
 
 struct GgufTensor {

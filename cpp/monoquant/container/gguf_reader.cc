@@ -134,6 +134,7 @@ private:
   GgufKey key() {
     GgufKey key;
     key.name = text(kMaxName);
+    key.begin = position_;
     const auto found = type();
     if (!found) {
       return key;
@@ -149,6 +150,7 @@ private:
         std::reverse(key.text.begin(), key.text.end());
       }
     }
+    key.end = position_;
     return key;
   }
 

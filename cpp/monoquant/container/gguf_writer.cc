@@ -47,6 +47,7 @@ public:
   void value(uint64_t value) { type(GgufType::kU64), number(value); }
   void value(float value) { type(GgufType::kF32), number(value); }
   void value(const std::string &value) { type(GgufType::kString), text(value); }
+  void value(const GgufRaw &value) { raw(value.bytes); }
   void value(const std::vector<int32_t> &values) { numbers(GgufType::kI32, values); }
   void value(const std::vector<float> &values) { numbers(GgufType::kF32, values); }
   void value(const std::vector<std::string> &values) {
@@ -165,8 +166,12 @@ void GgufKeys::set(std::string_view name, GgufValue value) {
   }
 }
 
-void GgufKeys::set_last(std::string_view name, GgufValue value) {
+void GgufKeys::remove(std::string_view name) {
   std::erase_if(keys_, [&](const Key &key) { return key.name == name; });
+}
+
+void GgufKeys::set_last(std::string_view name, GgufValue value) {
+  remove(name);
   set(name, std::move(value));
 }
 

@@ -21,9 +21,15 @@ inline constexpr size_t kMaxGgufDimensions = 4;
 inline constexpr size_t kMaxDiffusionName = 127;
 inline constexpr uint64_t kGgufAlignment = 32;
 
+/// A value as another file has it: the bytes of its type and of itself, little-endian.
+struct GgufRaw {
+  std::string bytes;
+};
+
 /// The value of a key. Its alternative says which type the file has.
-using GgufValue = std::variant<bool, uint16_t, int32_t, uint32_t, uint64_t, float, std::string,
-                               std::vector<int32_t>, std::vector<float>, std::vector<std::string>>;
+using GgufValue =
+    std::variant<bool, uint16_t, int32_t, uint32_t, uint64_t, float, std::string,
+                 std::vector<int32_t>, std::vector<float>, std::vector<std::string>, GgufRaw>;
 
 /// Keys in the order in which they are written, each once.
 class GgufKeys {
@@ -38,6 +44,7 @@ public:
   void set(std::string_view name, GgufValue value);
   /// One that is there already moves behind all others, as ggml's own functions have it.
   void set_last(std::string_view name, GgufValue value);
+  void remove(std::string_view name);
   /// All of the others', one after the other.
   void append(GgufKeys others);
   /// Nothing where there is no such key.

@@ -24,9 +24,15 @@ struct ImatrixEntry {
   uint64_t values_offset = 0;
 };
 
+struct ImatrixFile {
+  std::vector<ImatrixEntry> entries;
+  uint64_t chunks = 0; // of text that was read; 0 and empty if the file ends behind its entries
+  std::string dataset;
+};
+
 bool looks_like_imatrix(std::span<const uint8_t> head);
 
 /// Errors: kMalformedFile, kLimitExceeded.
-Result<Parsed<std::vector<ImatrixEntry>>> read_imatrix(const ByteWindow &window);
+Result<Parsed<ImatrixFile>> read_imatrix(const ByteWindow &window);
 
 } // namespace monoquant::container

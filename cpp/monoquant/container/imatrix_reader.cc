@@ -3,6 +3,7 @@
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/limits.h"
 #include "monoquant/base/text.h"
+#include "monoquant/base/utf8.h"
 #include "monoquant/container/imatrix.h"
 
 namespace monoquant::container {
@@ -45,8 +46,8 @@ bool looks_like_imatrix(std::span<const uint8_t> head) {
          text_view(head.subspan(2 * kNumber, static_cast<size_t>(length))).ends_with(".weight");
 }
 
-Result<Parsed<std::vector<ImatrixEntry>>> read_imatrix(const ByteWindow &window) {
-  using Step = Parsed<std::vector<ImatrixEntry>>;
+Result<Parsed<ImatrixFile>> read_imatrix(const ByteWindow &window) {
+  using Step = Parsed<ImatrixFile>;
   const uint64_t size = window.file_size();
   const auto lacking = [&](uint64_t offset) {
     return Step(Needs{{offset, std::min(kReadAtOnce, size - offset)}});
@@ -59,7 +60,7 @@ Result<Parsed<std::vector<ImatrixEntry>>> read_imatrix(const ByteWindow &window)
   if (entries > kMaxTensors) {
     return malformed_imatrix("too many entries", 0);
   }
-  std::vector<ImatrixEntry> found;
+  ImatrixFile found;
   uint64_t position = kNumber;
   for (uint64_t i = 0; i < entries; ++i) {
     if (!window.contains(position, kNumber)) {
@@ -84,8 +85,25 @@ Result<Parsed<std::vector<ImatrixEntry>>> read_imatrix(const ByteWindow &window)
     if (!is_name(name) || values > size || !window.contains(begin, values * kNumber)) {
       return malformed_imatrix("an entry that reaches beyond its end", position);
     }
-    found.push_back({std::string(name), begin - 2 * kNumber, values, begin});
+    found.entries.push_back({std::string(name), begin - 2 * kNumber, values, begin});
     position = begin + values * kNumber;
+  }
+  // Older files end here.
+  if (window.contains(position, 2 * kNumber)) {
+    const auto last = window.find(position, 2 * kNumber);
+    if (!last) {
+      return lacking(position);
+    }
+    const uint64_t length = number_at(*last, kNumber);
+    if (length <= kMaxEntryName && window.contains(position + 2 * kNumber, length)) {
+      const auto name = window.find(position + 2 * kNumber, length);
+      if (!name) {
+        return lacking(position);
+      }
+      const uint64_t chunks = number_at(*last, 0);
+      found.chunks = chunks == UINT64_MAX ? 0 : chunks;
+      found.dataset = is_utf8(text_view(*name)) ? std::string(text_view(*name)) : std::string();
+    }
   }
   return Step(std::move(found));
 }

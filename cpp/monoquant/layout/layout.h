@@ -107,6 +107,8 @@ struct Layout {
   Dtype (*scale_type)(Dtype weights, std::optional<Dtype> wanted) = nullptr;
   /// Whether one number of bits, one scheme and one group size serve all tensors of a file.
   bool has_one_scheme = false;
+  /// The size of groups that a row of the format has if nobody asks for another one.
+  uint64_t usual_group = 128;
   /// Why transformers does not load such codes of this kind of model, as a sentence; "" if it does. Null: it always does,
   /// or is none of its loaders.
   std::string (*fault_of_loading)(const catalog::Catalog &catalog) = nullptr;

@@ -41,6 +41,10 @@ public:
   /// Bytes of all other streams together, of so many rows at most.
   [[nodiscard]] virtual uint64_t most_band_bytes(uint64_t rows) const = 0;
 
+  /// Called when all scales of a tensor are known before its first code: what is kept of them may go into the zero points
+  /// of codes that have none.
+  virtual void settle(const quant::QparamsArrays & /*qparams*/) const {}
+
   /// Stores `count` scopes of `size` values each, one after the other in one row, as the codes nearest to them. `qparams`
   /// are theirs. Errors are those of what is stored. Returns the end of what was written; what is left of `row_bytes` is
   /// to be zero.

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include <optional>
+#include <string>
 
 #include "monoquant/layout/gguf/block_types.h"
 #include "monoquant/quant/scheme.h"
@@ -21,7 +22,8 @@ enum class RowChange : uint8_t {
 struct BlockRows {
   gguf::BlockType type = gguf::BlockType::kF32;
   RowChange change = RowChange::kNone;
-  uint64_t head_rows = 0; // of kInterleave: rows of one head, an even number
+  uint64_t head_rows = 0;   // of kInterleave: rows of one head, an even number
+  bool is_searched = false; // scales are the best that are found, not those that ggml chooses
 
   friend bool operator==(const BlockRows &, const BlockRows &) = default;
 };
@@ -34,6 +36,8 @@ struct Stored {
   uint64_t rows = 0; // of one matrix
   uint64_t columns = 0;
   std::optional<BlockRows> blocks = {}; // of a GGUF file
+  std::string note =
+      {}; // what a layout says of the tensor, up to what is known when its scales are
 
   /// Scales in one row.
   [[nodiscard]] uint64_t groups() const {

@@ -1,12 +1,15 @@
 #include "monoquant/plan/gguf.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <functional>
 #include <map>
+#include <numeric>
 
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/text.h"
+#include "monoquant/layout/gguf/search.h"
 #include "monoquant/llama_cpp/model.h"
 #include "monoquant/plan/inputs.h"
 #include "monoquant/plan/placement.h"
@@ -51,7 +54,8 @@ GgmlType kept_type(Dtype dtype) {
 /// What is said of single tensors: their types, and those that cannot have them.
 class Wishes {
 public:
-  Wishes(const catalog::Catalog &catalog, const Options &options) {
+  Wishes(const catalog::Catalog &catalog, const Options &options)
+      : is_searched_(options.treatment.method == quant::Method::kMse) {
     const auto all_names = [&](size_t index) {
       return catalog.tensors[index].tied_to.value_or(index);
     };
@@ -66,6 +70,9 @@ public:
         } else if (override.bits) {
           ignored_[all_names(index)] = Reason::kOverrideNone;
         }
+        if (override.method) {
+          searched_[all_names(index)] = *override.method == quant::Method::kMse;
+        }
       }
     }
     for (const Unfit &unfit : options.unfit) {
@@ -77,6 +84,10 @@ public:
   [[nodiscard]] std::optional<Reason> kept(size_t index) const { return find(ignored_, index); }
   [[nodiscard]] std::optional<Mixture> mixture(size_t index) const {
     return find(mixtures_, index);
+  }
+  /// Whether its scales are searched for.
+  [[nodiscard]] bool is_searched(size_t index) const {
+    return find(searched_, index).value_or(is_searched_);
   }
   [[nodiscard]] const Unfit *unfit(size_t index) const {
     return find(unfit_, index).value_or(nullptr);
@@ -112,6 +123,8 @@ private:
   std::map<size_t, Reason> ignored_;
   std::map<size_t, Mixture> mixtures_;
   std::map<size_t, const Unfit *> unfit_;
+  std::map<size_t, bool> searched_;
+  bool is_searched_;
 };
 
 /// A tensor of the file.
@@ -122,6 +135,7 @@ struct Target {
   RowChange change = RowChange::kNone;
   uint64_t head_rows = 0;
   std::optional<uint64_t> kept_rows = {}; // of its first dimension, if not all
+  bool is_searched = false;
 };
 
 /// How its values are seen: a row is what is encoded on its own. Plain numbers are one long row.
@@ -130,7 +144,8 @@ layout::Stored stored_as(const Tensor &tensor, const Target &target) {
   const uint64_t kept = tensor.elements / first * target.kept_rows.value_or(first);
   layout::Stored stored;
   stored.weights_only = true;
-  stored.blocks = BlockRows{block_type(target.type), target.change, target.head_rows};
+  stored.blocks =
+      BlockRows{block_type(target.type), target.change, target.head_rows, target.is_searched};
   const bool is_plain = facts_of(stored.blocks->type).values == 1;
   if (target.change == RowChange::kInterleave) {
     stored.columns = tensor.elements / first;
@@ -164,11 +179,16 @@ std::string explanation_of(const Target &target) {
   if (target.kept_rows) {
     text += concat(", the first ", *target.kept_rows, " rows");
   }
+  if (target.is_searched) {
+    text += ", scales searched for the smallest error";
+  }
   return text;
 }
 
-TensorPlan plan_of(const catalog::Catalog &catalog, const Target &target, const Wishes &wishes) {
+TensorPlan plan_of(const catalog::Catalog &catalog, Target target, const Wishes &wishes) {
   const Tensor &tensor = catalog.tensors[target.source];
+  target.is_searched = wishes.is_searched(tensor.tied_to.value_or(target.source)) &&
+                       layout::gguf::is_searched(block_type(target.type));
   TensorPlan plan;
   plan.source = target.source;
   plan.name = target.name;
@@ -449,23 +469,185 @@ Result<GgufContents> keep_names(Plan &plan, const Options &options) {
   return contents;
 }
 
-/// Blocks would have to be kept as they are, with all keys.
-std::optional<Error> refuse_gguf(const catalog::Catalog &catalog) {
-  if (catalog.format != "gguf") {
-    return std::nullopt;
+/// What llama-quantize says of the file that has weighed errors: the last keys of its own.
+void note_importance(const Options &options, container::GgufKeys &keys) {
+  if (!options.calibration || !options.calibration->imatrix || !options.mixture ||
+      is_of_floats(*options.mixture)) {
+    return;
   }
-  return Error{ErrorCode::kUnsupportedFormat,
-               "Expected a model of safetensors or PyTorch files for a GGUF output, found a GGUF "
-               "file.",
-               "Begin with the original model; llama-quantize changes the types of a GGUF file.",
-               {},
-               {}};
+  const auto number = [](uint64_t count) {
+    return static_cast<uint32_t>(std::min<uint64_t>(count, UINT32_MAX));
+  };
+  const calibration::Imatrix &imatrix = *options.calibration->imatrix;
+  keys.set_last("quantize.imatrix.file", imatrix.file);
+  keys.set_last("quantize.imatrix.dataset", imatrix.dataset);
+  keys.set_last("quantize.imatrix.entries_count", number(imatrix.entries));
+  if (imatrix.chunks > 0) {
+    keys.set_last("quantize.imatrix.chunks_count", number(imatrix.chunks));
+  }
+}
+
+/// ggml chooses the scales of blocks; the only other choice is to search for them.
+std::optional<Error> refuse_method(const Options &options) {
+  const auto refused = [](std::string expected) {
+    return Error{ErrorCode::kInvalidOptions,
+                 std::move(expected),
+                 "Leave the method out: then scales are those of llama-quantize.",
+                 {},
+                 {}};
+  };
+  const bool searches = options.treatment.method == quant::Method::kMse;
+  const auto is_other = [](const WantedMethod &method) {
+    return method && *method != quant::Method::kMse;
+  };
+  if (is_other(options.treatment.method) ||
+      std::any_of(options.overrides.begin(), options.overrides.end(),
+                  [&](const Override &override) {
+                    return override.method && is_other(*override.method);
+                  })) {
+    return refused("Expected the method mse or none for a GGUF file, found another one.");
+  }
+  if (searches && (!options.mixture || is_of_floats(*options.mixture))) {
+    return refused("Expected a type of blocks for the method mse, found floats, which have no "
+                   "scales.");
+  }
+  if (searches && options.mixture == Mixture::kMxfp4Moe) {
+    return refused("Expected a type whose scales are searched for, found MXFP4, whose scales are "
+                   "powers of two.");
+  }
+  return std::nullopt;
+}
+
+/// A number among the keys of a GGUF source; 0 if there is none, or a list of them.
+uint32_t key_number(const catalog::Catalog &catalog, std::string_view name) {
+  const auto found = std::find_if(catalog.metadata.begin(), catalog.metadata.end(),
+                                  [&](const auto &entry) { return entry.first == name; });
+  uint32_t number = 0;
+  if (found != catalog.metadata.end()) {
+    const std::string &text = found->second;
+    std::from_chars(text.data(), text.data() + text.size(), number);
+  }
+  return number;
+}
+
+std::string_view architecture_of(const catalog::Catalog &catalog) {
+  const auto found =
+      std::find_if(catalog.metadata.begin(), catalog.metadata.end(),
+                   [](const auto &entry) { return entry.first == "general.architecture"; });
+  return found == catalog.metadata.end() ? std::string_view() : std::string_view(found->second);
+}
+
+/// The keys of the source, as they go into another file.
+Result<container::GgufKeys> keys_of_source(const catalog::Catalog &catalog) {
+  if (catalog.gguf_keys == nullptr) {
+    return Error{ErrorCode::kUnsupportedFormat,
+                 "Expected the keys of a little-endian GGUF file, at most 64 MiB of them, found "
+                 "others.",
+                 "Convert the file to little-endian with the program that made it.",
+                 {},
+                 {}};
+  }
+  container::GgufKeys keys = *catalog.gguf_keys;
+  // The output is one file, whose tensors begin at multiples of 32.
+  for (const std::string_view name :
+       {"split.no", "split.count", "split.tensors.count", "general.alignment"}) {
+    keys.remove(name);
+  }
+  return keys;
+}
+
+/// A GGUF file of a model that llama.cpp runs, as llama-quantize changes it: names and keys stay.
+Result<GgufContents> change_types(Plan &plan, const Options &options) {
+  const catalog::Catalog &catalog = *plan.catalog;
+  auto keys = keys_of_source(catalog);
+  if (!keys) {
+    return keys.error();
+  }
+  const Wishes wishes(catalog, options);
+  std::vector<MixtureTensor> tensors;
+  for (const Tensor &tensor : catalog.tensors) {
+    tensors.push_back({tensor.name, tensor.shape, kept_type(tensor.dtype)});
+  }
+  const std::string_view architecture = architecture_of(catalog);
+  const auto number = [&](std::string_view name) {
+    return key_number(catalog, concat(architecture, name));
+  };
+  const llama_cpp::MixtureFacts facts{architecture, number(".block_count"),
+                                      number(".attention.head_count"),
+                                      number(".attention.head_count_kv"), number(".expert_count")};
+  std::vector<GgmlType> types;
+  for (const MixtureTensor &tensor : tensors) {
+    types.push_back(tensor.kept);
+  }
+  if (options.mixture) {
+    auto chosen =
+        llama_cpp::mixture_types(*options.mixture, facts, tensors, options.calibration != nullptr);
+    if (!chosen) {
+      return chosen.error();
+    }
+    types = std::move(chosen.value());
+  }
+  GgufContents contents{std::move(keys.value()), {}};
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    TensorPlan &entry = plan.tensors[i];
+    if (!dtype_is_quantizable(catalog.tensors[i].dtype)) {
+      leave_alone(entry, Reason::kNotFloat, "copied bit for bit");
+      continue;
+    }
+    const auto kept = wishes.kept(i);
+    const auto own = wishes.mixture(i);
+    if (wishes.unfit(i) != nullptr) {
+      types[i] = GgmlType::kF32;
+    } else if (kept) {
+      types[i] = tensors[i].kept;
+    } else if (own) {
+      types[i] = type_alone(*own, tensors[i].shape, tensors[i].kept, options);
+    }
+    entry = plan_of(catalog, {i, {}, types[i]}, wishes);
+    if (kept && entry.reason == Reason::kRequested) {
+      entry.reason = *kept;
+    }
+  }
+  if (!options.mixture) { // nothing changes
+    contents.order.resize(tensors.size());
+    std::iota(contents.order.begin(), contents.order.end(), size_t{0});
+    return contents;
+  }
+  contents.keys.set_last("general.quantization_version", kQuantizationVersion);
+  contents.keys.set_last("general.file_type", static_cast<uint32_t>(*options.mixture));
+  contents.order = llama_cpp::mixture_order(tensors);
+  return contents;
+}
+
+/// What is written: of a folder of transformers, of a GGUF file, or of weights that keep their names.
+Result<GgufContents> contents_of(Plan &plan, const Options &options) {
+  const bool is_gguf = plan.catalog->format == "gguf";
+  if (is_gguf &&
+      key_number(*plan.catalog, concat(architecture_of(*plan.catalog), ".block_count")) != 0) {
+    return change_types(plan, options);
+  }
+  if (!is_gguf && options.folder && options.folder->names_architectures()) {
+    return LlamaPlanner(plan, options).make();
+  }
+  auto contents = keep_names(plan, options);
+  if (!contents || !is_gguf) {
+    return contents;
+  }
+  auto keys = keys_of_source(*plan.catalog);
+  if (!keys) {
+    return keys.error();
+  }
+  for (const container::GgufKeys::Key &key : contents.value().keys.all()) {
+    keys.value().set_last(key.name, key.value);
+  }
+  contents.value().keys = std::move(keys.value());
+  return contents;
 }
 
 } // namespace
 
 Result<void> plan_gguf(Plan &plan, const Options &options) {
-  if (auto refused = refuse_gguf(*plan.catalog)) {
+  if (auto refused = refuse_method(options)) {
     return *refused;
   }
   plan.layout = layout::find_layout("gguf");
@@ -473,12 +655,11 @@ Result<void> plan_gguf(Plan &plan, const Options &options) {
   for (size_t i = 0; i < plan.tensors.size(); ++i) {
     plan.tensors[i].source = i;
   }
-  const bool is_of_transformers = options.folder && options.folder->names_architectures();
-  auto contents =
-      is_of_transformers ? LlamaPlanner(plan, options).make() : keep_names(plan, options);
+  auto contents = contents_of(plan, options);
   if (!contents) {
     return contents.error();
   }
+  note_importance(options, contents.value().keys);
   if (auto pruned = plan_pruning(plan, options); !pruned) {
     return pruned.error();
   }

@@ -5,8 +5,12 @@
 #include <filesystem>
 
 #include "monoquant/base/text.h"
+#include "monoquant/calibration/calibration.h"
 #include "monoquant/plan/plan.h"
+#include "monoquant/run/calibrate_stage.h"
+#include "monoquant/run/verify_stage.h"
 #include "support/catalog_builder.h"
+#include "support/drive.h"
 #include "support/fixture.h"
 #include "support/llama_folder.h"
 #include "support/memory_host.h"
@@ -31,6 +35,7 @@ std::shared_ptr<plan::ModelFolder> folder_of(const test::LlamaFolder &read) {
 Json gguf_options(std::string_view format) {
   Json options = test::default_options();
   options["container"] = "gguf";
+  options["method"] = "auto";
   options["format"] = format;
   options["mode"] = "weights-only";
   return options;
@@ -95,6 +100,124 @@ TEST(GgufOutput, whole_files_are_those_of_llama_cpp) {
     const Bytes file = written(weights_of(golden.folder), gguf_options(golden.format), folder, {});
     EXPECT_EQ(test::sha256(file), golden.digest) << golden.folder << " " << golden.format;
   }
+}
+
+/// llama-quantize was given the F32 file.
+TEST(GgufOutput, files_made_of_a_gguf_file_are_those_of_llama_quantize) {
+  const auto folder = folder_of(test::read_llama_folder("llama"));
+  const Bytes floats = written(weights_of("llama"), gguf_options("F32"), folder, {});
+  size_t compared = 0;
+  for (const GoldenOutput &golden : kGoldenOutputs) {
+    if (std::string_view(golden.folder) != "llama" ||
+        std::string_view(golden.format).find("F") != std::string_view::npos) {
+      continue;
+    }
+    EXPECT_EQ(test::sha256(written(floats, gguf_options(golden.format), nullptr, {})),
+              golden.digest)
+        << golden.format;
+    ++compared;
+  }
+  EXPECT_EQ(compared, 4U);
+}
+
+/// What llama-imatrix has written, as the calibration of a model.
+Json importance_of(const catalog::Catalog &model, const char *name, const std::string &said) {
+  const Bytes file = test::read_fixture(name);
+  const auto data = test::inspect_data(file);
+  EXPECT_TRUE(data);
+  CalibrateStage stage(model, data.value(), {}, 2, test::kSmallestBlock);
+  stage.set_data_name(said);
+  EXPECT_TRUE(test::drive(
+      stage,
+      [&](uint64_t offset, std::span<uint8_t> to) {
+        std::copy_n(file.begin() + static_cast<ptrdiff_t>(offset), to.size(), to.begin());
+      },
+      [](uint64_t, std::span<const uint8_t>) {}));
+  return Json::parse(calibration::calibration_json(stage.calibration()));
+}
+
+// Whose file was called by its way there.
+TEST(GgufOutput, weighed_files_are_those_of_llama_quantize_with_what_they_say_of_the_weights) {
+  constexpr const char *kWeighed =
+      "e75076ef79f5d8079546ca9883d1036d7979d9f201a0a08350a76c41c2b62489";
+  const auto folder = folder_of(test::read_llama_folder("llama"));
+  const Bytes floats = written(weights_of("llama"), gguf_options("F32"), folder, {});
+  for (const char *name : {"statistics/tiny-imatrix.gguf", "statistics/tiny-imatrix.dat"}) {
+    Json options = gguf_options("Q4_K_M");
+    for (const bool is_gguf : {false, true}) {
+      const Bytes &source = is_gguf ? floats : weights_of("llama");
+      const auto model = test::inspect(source);
+      ASSERT_TRUE(model);
+      options["calibration"] =
+          importance_of(model.value(), name, "golden/imatrix/tiny-imatrix.gguf");
+      EXPECT_EQ(test::sha256(written(source, options, is_gguf ? nullptr : folder, {})), kWeighed)
+          << name << ", of a GGUF file: " << is_gguf;
+    }
+  }
+}
+
+TEST(GgufOutput, changing_types_keeps_keys_and_names) {
+  const auto folder = folder_of(test::read_llama_folder("llama"));
+  const Bytes source = written(weights_of("llama"), gguf_options("BF16"), folder, {});
+  const Bytes half = written(source, gguf_options("F16"), nullptr, {});
+  const auto read = test::inspect(half);
+  const auto before = test::inspect(source);
+  ASSERT_TRUE(read && before);
+  for (const auto &each : before.value().metadata) {
+    const std::string &key = each.first;
+    const auto &metadata = read.value().metadata;
+    const auto found = std::find_if(metadata.begin(), metadata.end(),
+                                    [&](const auto &entry) { return entry.first == key; });
+    ASSERT_NE(found, metadata.end()) << key;
+    EXPECT_EQ(found->second, key == "general.file_type" ? "1" : each.second) << key;
+  }
+  for (const catalog::Tensor &tensor : before.value().tensors) {
+    const auto &same = read.value().tensors[test::index_of(read.value(), tensor.name)];
+    EXPECT_EQ(same.shape, tensor.shape) << tensor.name;
+    EXPECT_EQ(same.dtype, tensor.dtype == Dtype::kBF16 ? Dtype::kF16 : tensor.dtype);
+  }
+  Json copy = gguf_options("gguf");
+  copy["bits"] = "none";
+  EXPECT_EQ(written(source, copy, nullptr, {}), source);
+}
+
+TEST(GgufOutput, blocks_of_a_gguf_file_are_refused_unless_they_stand_for_values) {
+  const auto folder = folder_of(test::read_llama_folder("llama"));
+  const Bytes blocks = written(weights_of("llama"), gguf_options("Q8_0"), folder, {});
+  const auto refused = plan_of(blocks, gguf_options("Q4_0"), nullptr);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kAlreadyQuantized);
+}
+
+TEST(GgufOutput, searched_scales_lose_less_in_the_same_types) {
+  const auto folder = folder_of(test::read_llama_folder("llama"));
+  for (const char *format : {"Q4_0", "Q4_K_M", "IQ4_XS"}) {
+    Json options = gguf_options(format);
+    const Bytes usual = written(weights_of("llama"), options, folder, {});
+    options["method"] = "mse";
+    const Bytes searched = written(weights_of("llama"), options, folder, {});
+    EXPECT_NE(searched, usual) << format;
+    EXPECT_EQ(searched.size(), usual.size()) << format;
+    const auto planned = plan_of(weights_of("llama"), options, folder);
+    ASSERT_TRUE(planned);
+    const size_t up = test::index_of(*planned.value().catalog, "model.layers.0.mlp.up_proj.weight");
+    EXPECT_NE(planned.value().tensors[up].explanation.find("searched"), std::string::npos);
+  }
+}
+
+TEST(GgufOutput, methods_that_mean_nothing_are_refused) {
+  const auto folder = folder_of(test::read_llama_folder("llama"));
+  const auto said = [&](std::string_view format, const char *method) {
+    Json options = gguf_options(format);
+    options["method"] = method;
+    const auto planned = plan_of(weights_of("llama"), options, folder);
+    return planned ? std::string() : planned.error().message;
+  };
+  EXPECT_EQ(said("Q4_0", "auto"), "");
+  EXPECT_EQ(said("Q4_0", "mse"), "");
+  EXPECT_NE(said("Q4_0", "rtn").find("method mse or none"), std::string::npos);
+  EXPECT_NE(said("F16", "mse").find("found floats"), std::string::npos);
+  EXPECT_NE(said("MXFP4_MOE", "mse").find("found MXFP4"), std::string::npos);
 }
 
 TEST(GgufOutput, does_not_depend_on_blocks_threads_and_shares) {

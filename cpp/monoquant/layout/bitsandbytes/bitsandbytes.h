@@ -6,9 +6,10 @@
 //           P.quant_map           F32 [16]: what the codes stand for
 //           P.absmax              F32: one a block of elements
 //           P.quant_state.bitsandbytes__nf4 (or __fp4)  U8: JSON with blocksize and shape
-//   nested (only read)
+//   nested (double quantization)
 //           P.absmax              U8: codes of P.nested_quant_map, F32 [256], times P.nested_absmax, F32: one of
-//                                 nested_blocksize blocks, and nested_offset on top
+//                                 nested_blocksize blocks, and nested_offset on top. Written: blocks of 256; the offset
+//                                 stands last in quant_state, with spaces behind it
 //   INT8    X.weight              I8 [out, in]: value = code * SCB * (1 / 127)
 //           X.SCB                 F32 [out]
 //           X.weight_format       U8: 0, row by row

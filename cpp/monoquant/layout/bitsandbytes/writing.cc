@@ -3,9 +3,11 @@
 #include <array>
 #include <set>
 
+#include "monoquant/base/checked.h"
 #include "monoquant/base/json_writer.h"
 #include "monoquant/base/text.h"
 #include "monoquant/layout/bitsandbytes/bitsandbytes.h"
+#include "monoquant/layout/bitsandbytes/nested.h"
 #include "monoquant/layout/coded/codebook_codec.h"
 #include "monoquant/layout/loaders.h"
 #include "monoquant/quant/codebook.h"
@@ -36,18 +38,20 @@ std::string_view torch_name(Dtype dtype) {
   return dtype == Dtype::kF16 ? "float16" : dtype == Dtype::kBF16 ? "bfloat16" : "float32";
 }
 
-/// As Python's json.dumps writes it.
+/// As Python's json.dumps writes it. If scales are nested, all but the offset and what follows it.
 std::string state_text(const Tensor &tensor, const quant::Scheme &scheme) {
   std::string shape;
   for (const uint64_t extent : tensor.shape) {
     shape += concat(shape.empty() ? "" : ", ", extent);
   }
   return concat("{\"quant_type\": \"", type_name(scheme), "\", \"blocksize\": ", scheme.group_size,
-                ", \"dtype\": \"", torch_name(tensor.dtype), "\", \"shape\": [", shape, "]}");
+                ", \"dtype\": \"", torch_name(tensor.dtype), "\", \"shape\": [", shape, "]",
+                scheme.nested ? concat(", \"nested_blocksize\": ", kInNestedBlock,
+                                       ", \"nested_dtype\": \"float32\", \"nested_offset\": ")
+                              : std::string("}"));
 }
 
-std::string map_bytes(const quant::Scheme &scheme) {
-  const auto map = quant::codebook_table(scheme.codebook);
+std::string map_bytes(std::span<const float> map) {
   // Little-endian, as all targets are.
   return {reinterpret_cast<const char *>(map.data()), map.size_bytes()};
 }
@@ -67,7 +71,13 @@ std::string_view fit(quant::Scheme &scheme, bool /*weights_only*/) {
     quant::use_codes(scheme, quant::CodesKind::kNf4);
   }
   if (is_four_bits(scheme)) {
+    if (scheme.nested) { // all scales have to be known before the first code
+      scheme.method = quant::Method::kRtn;
+    }
     return {};
+  }
+  if (scheme.nested) {
+    return "NF4 or FP4 for scales that are quantized themselves";
   }
   if (!scheme.has_kernels() && scheme.codebook != Codebook::kFractions) {
     return "INT8, NF4 or FP4";
@@ -108,8 +118,41 @@ std::string arrange(const Tensor &tensor, Stored &stored) {
     stored.rows = tensor.elements / block;
     stored.columns = block;
   }
+  if (stored.scheme.nested) {
+    stored.note = state_text(tensor, stored.scheme);
+  }
   return {};
 }
+
+namespace {
+
+/// Of scales that are codes themselves.
+std::vector<Stream> nested_streams(const Tensor &tensor, const Stored &stored) {
+  const std::string &name = tensor.name;
+  const uint64_t scales = tensor.elements / stored.scheme.group_size;
+  return {{Written::kByRow, name, Dtype::kU8, {tensor.elements / 2, 1}},
+          {Written::kByBand, concat(name, ".absmax"), Dtype::kU8, {scales}},
+          {Written::kByBand,
+           concat(name, ".nested_absmax"),
+           Dtype::kF32,
+           {divide_up(scales, kInNestedBlock)}},
+          {Written::kByBand,
+           concat(name, ".quant_state.bitsandbytes__", type_name(stored.scheme)),
+           Dtype::kU8,
+           {stored.note.size() + kOffsetText}},
+          {Written::kFixed,
+           concat(name, ".quant_map"),
+           Dtype::kF32,
+           {16},
+           map_bytes(quant::codebook_table(stored.scheme.codebook))},
+          {Written::kFixed,
+           concat(name, ".nested_quant_map"),
+           Dtype::kF32,
+           {256},
+           map_bytes(nested_table())}};
+}
+
+} // namespace
 
 std::vector<Stream> streams(const Tensor &tensor, const Stored &stored) {
   const std::string &name = tensor.name;
@@ -120,6 +163,9 @@ std::vector<Stream> streams(const Tensor &tensor, const Stored &stored) {
             {Written::kByBand, concat(module, ".SCB"), Dtype::kF32, {stored.rows}},
             {Written::kFixed, concat(module, ".weight_format"), Dtype::kU8, {}, std::string(1, 0)}};
   }
+  if (scheme.nested) {
+    return nested_streams(tensor, stored);
+  }
   std::string state = state_text(tensor, scheme);
   const uint64_t length = state.size();
   return {{Written::kByRow, name, Dtype::kU8, {tensor.elements / 2, 1}},
@@ -127,7 +173,11 @@ std::vector<Stream> streams(const Tensor &tensor, const Stored &stored) {
            concat(name, ".absmax"),
            Dtype::kF32,
            {tensor.elements / scheme.group_size}},
-          {Written::kFixed, concat(name, ".quant_map"), Dtype::kF32, {16}, map_bytes(scheme)},
+          {Written::kFixed,
+           concat(name, ".quant_map"),
+           Dtype::kF32,
+           {16},
+           map_bytes(quant::codebook_table(scheme.codebook))},
           {Written::kFixed,
            concat(name, ".quant_state.bitsandbytes__", type_name(scheme)),
            Dtype::kU8,
@@ -136,7 +186,9 @@ std::vector<Stream> streams(const Tensor &tensor, const Stored &stored) {
 }
 
 std::unique_ptr<RowCodec> make_codec(const Stored &stored) {
-  return std::make_unique<coded::CodebookCodec>(stored, coded::Pair::kHighFirst);
+  return stored.scheme.nested
+             ? make_nested_codec(stored)
+             : std::make_unique<coded::CodebookCodec>(stored, coded::Pair::kHighFirst);
 }
 
 /// Every Linear that is not skipped is looked for among the codes. llm_int8_threshold is left out: 6.0 is the default,
@@ -171,7 +223,7 @@ std::string configuration(const catalog::Catalog &catalog, std::span<const Descr
   json.member("bnb_4bit_compute_dtype", torch_name(is_4 ? type : Dtype::kF32));
   json.member("bnb_4bit_quant_storage", "uint8");
   json.member("bnb_4bit_quant_type", is_4 ? type_name(*scheme) : std::string_view("fp4"));
-  json.member("bnb_4bit_use_double_quant", false);
+  json.member("bnb_4bit_use_double_quant", is_4 && scheme->nested);
   json.member("llm_int8_enable_fp32_cpu_offload", false);
   json.member("llm_int8_has_fp16_weight", false);
   json.member("llm_int8_skip_modules", skipped);

@@ -66,28 +66,29 @@ uint64_t CodebookCodec::most_band_bytes(uint64_t rows) const {
 uint8_t *CodebookCodec::encode(const Values &values, size_t size, size_t count,
                                const QparamsArrays &qparams, uint8_t *to, ErrorSums &sums) const {
   for (size_t scope = 0; scope < count; ++scope) {
-    to = encode_scope(values.part(scope * size, size), qparams.scales[scope], to, sums);
+    to = encode_scope(values.part(scope * size, size),
+                      {qparams.scales[scope], read_scale(qparams, scope)}, to, sums);
   }
   return to;
 }
 
-uint8_t *CodebookCodec::encode_scope(const Values &values, float scale, uint8_t *to,
+uint8_t *CodebookCodec::encode_scope(const Values &values, Scales scales, uint8_t *to,
                                      ErrorSums &sums) const {
   float scratch[kPartValues];
   for (size_t begin = 0; begin < values.count(); begin += kPartValues) {
     const Values part = values.part(begin, std::min(kPartValues, values.count() - begin));
-    to = encode_part(quant::decode_values(part.dtype, part.bytes, scratch), scale, to, sums);
+    to = encode_part(quant::decode_values(part.dtype, part.bytes, scratch), scales, to, sums);
   }
   return to;
 }
 
-uint8_t *CodebookCodec::encode_part(std::span<const float> values, float scale, uint8_t *to,
+uint8_t *CodebookCodec::encode_part(std::span<const float> values, Scales scales, uint8_t *to,
                                     ErrorSums &sums) const {
   uint8_t room[kPartValues];
   float kept[kPartValues];
   const std::span codes(room, values.size());
-  quant::nearest_codes(values, stored_.scheme.codebook, scale, codes);
-  quant::stored_values(codes, stored_.scheme.codebook, scale, std::span(kept, values.size()));
+  quant::nearest_codes(values, stored_.scheme.codebook, scales.own, codes);
+  quant::stored_values(codes, stored_.scheme.codebook, scales.read, std::span(kept, values.size()));
   add_errors(values, std::span(kept, values.size()), stored_.scheme.rotation, sums);
   if (stored_.scheme.bits == 8) {
     return std::copy(codes.begin(), codes.end(), to);

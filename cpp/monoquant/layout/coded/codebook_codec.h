@@ -31,11 +31,20 @@ public:
 
 protected:
   [[nodiscard]] const Stored &stored() const { return stored_; }
+  /// What readers multiply the codes of a scope with.
+  [[nodiscard]] virtual float read_scale(const quant::QparamsArrays &qparams, size_t scope) const {
+    return qparams.scales[scope];
+  }
 
 private:
-  uint8_t *encode_scope(const quant::Values &values, float scale, uint8_t *to,
+  /// The scale that codes are chosen with, and that which they are read with.
+  struct Scales {
+    float own;
+    float read;
+  };
+  uint8_t *encode_scope(const quant::Values &values, Scales scales, uint8_t *to,
                         quant::ErrorSums &sums) const;
-  uint8_t *encode_part(std::span<const float> values, float scale, uint8_t *to,
+  uint8_t *encode_part(std::span<const float> values, Scales scales, uint8_t *to,
                        quant::ErrorSums &sums) const;
   uint8_t *store(uint8_t *to, float scale, float outer) const;
   /// Rows of scales before a row of all matrices.

@@ -5,6 +5,7 @@
 
 #include "monoquant/layout/gguf/decode.h"
 #include "monoquant/layout/gguf/encode.h"
+#include "monoquant/layout/gguf/search.h"
 #include "monoquant/quant/values.h"
 
 namespace monoquant::layout::gguf {
@@ -67,7 +68,8 @@ public:
     const auto bytes = static_cast<size_t>(row_bytes(columns));
     for (size_t at = 0; at < values.size(); at += columns, to += bytes) {
       const std::span row = values.subspan(at, columns);
-      const bool is_encoded = encode_row(rows_.type, row, importance, {to, bytes}).has_value();
+      const auto encode = rows_.is_searched ? search_row : encode_row;
+      const bool is_encoded = encode(rows_.type, row, importance, {to, bytes}).has_value();
       is_finite = is_finite && is_encoded && add_errors(row, importance, {to, bytes}, stored, sums);
     }
     return is_finite;

@@ -136,17 +136,6 @@ constexpr PartFormat kQ4Format{
 constexpr PartFormat kQ5Format{
     32, 63, {31, -0.5F, 0.1F, 15, false}, {31, -0.9F, 0.05F, 36, false}, false, 2};
 
-/// As load_six_bits() takes them.
-void put_six_bit_scales(const Parts &parts, uint8_t scales[12]) {
-  for (size_t i = 0; i < 4; ++i) {
-    const uint32_t scale = parts.scale_codes[i + 4];
-    const uint32_t minimum = parts.minimum_codes[i + 4];
-    scales[i] = static_cast<uint8_t>(parts.scale_codes[i] | scale >> 4U << 6U);
-    scales[i + 4] = static_cast<uint8_t>(parts.minimum_codes[i] | minimum >> 4U << 6U);
-    scales[i + 8] = static_cast<uint8_t>((scale & 15U) | minimum << 4U);
-  }
-}
-
 void encode_q2_k(std::span<const float> values, const float *importance, Q2KBlock &block) {
   Parts parts{};
   fit_parts(values, importance, kQ2Format, parts);
@@ -164,7 +153,7 @@ void encode_q4_k(std::span<const float> values, const float *importance, Q4KBloc
   fit_parts(values, importance, kQ4Format, parts);
   store_le(block.d, parts.d);
   store_le(block.dmin, parts.dmin);
-  put_six_bit_scales(parts, block.scales);
+  put_six_bit_scales(parts.scale_codes, parts.minimum_codes, block.scales);
   put_four_bits_of_64(parts.codes, block.qs);
 }
 
@@ -173,7 +162,7 @@ void encode_q5_k(std::span<const float> values, const float *importance, Q5KBloc
   fit_parts(values, importance, kQ5Format, parts);
   store_le(block.d, parts.d);
   store_le(block.dmin, parts.dmin);
-  put_six_bit_scales(parts, block.scales);
+  put_six_bit_scales(parts.scale_codes, parts.minimum_codes, block.scales);
   put_one_bit(parts.codes, 4, block.qh);
   put_four_bits_of_64(parts.codes, block.qs);
 }

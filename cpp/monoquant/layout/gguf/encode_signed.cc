@@ -10,21 +10,6 @@
 namespace monoquant::layout::gguf {
 namespace {
 
-void put_six_bits(const uint8_t *__restrict codes, Q6KBlock &block) {
-  for (size_t half = 0; half < 2; ++half) {
-    const uint8_t *from = codes + 128 * half;
-    uint8_t *low = block.ql + 64 * half;
-    for (size_t i = 0; i < 64; ++i) {
-      low[i] = static_cast<uint8_t>((from[i] & 15) | (from[i + 64] & 15) << 4);
-    }
-    uint8_t *high = block.qh + 32 * half;
-    for (size_t i = 0; i < 32; ++i) {
-      high[i] = static_cast<uint8_t>(from[i] >> 4 | from[i + 32] >> 4 << 2 |
-                                     from[i + 64] >> 4 << 4 | from[i + 96] >> 4 << 6);
-    }
-  }
-}
-
 constexpr size_t kInSignedPart = 16;
 constexpr size_t kSignedParts = kLargeBlock / kInSignedPart;
 
@@ -53,16 +38,6 @@ void code_signed_again(std::span<const float> values, int32_t limit, SignedParts
 void take_signed(const int8_t *codes, int32_t limit, uint8_t *to) {
   for (size_t i = 0; i < kInSignedPart; ++i) {
     to[i] = static_cast<uint8_t>(codes[i] + limit);
-  }
-}
-
-/// As load_q3_scale() takes them.
-void put_q3_scales(const int8_t codes[kSignedParts], uint8_t scales[12]) {
-  std::fill_n(scales, 12, uint8_t{0});
-  for (size_t part = 0; part < kSignedParts; ++part) {
-    const auto code = static_cast<uint32_t>(codes[part] + 32);
-    scales[part % 8] |= static_cast<uint8_t>((code & 15U) << (part / 8 * 4));
-    scales[8 + part % 4] |= static_cast<uint8_t>(code >> 4U << (part / 4 * 2));
   }
 }
 

@@ -10,6 +10,7 @@
 #include "monoquant/base/text.h"
 #include "monoquant/catalog/sources.h"
 #include "monoquant/container/gguf.h"
+#include "monoquant/container/gguf_writer.h"
 #include "monoquant/layout/gguf/block_order.h"
 #include "monoquant/layout/gguf/block_types.h"
 #include "monoquant/layout/gguf/gguf.h"
@@ -26,6 +27,9 @@ using container::GgufTensor;
 
 /// Numbers up to here are whole in JSON.
 constexpr uint64_t kMostExtent = uint64_t{1} << 53U;
+/// Keys with more bytes than these are not kept: vocabularies of a million words take 30 MB.
+constexpr uint64_t kMostKept = uint64_t{64} << 20U;
+constexpr size_t kMostKeptKeys = 4096; // models have some dozens
 
 Error damaged(const GgufTensor &entry, std::string_view wanted, std::string_view found) {
   return {
@@ -100,7 +104,27 @@ struct Part {
   GgufFile file;
   uint64_t begin = 0;
   uint64_t end = 0;
+  std::shared_ptr<const container::GgufKeys> keys = {}; // of the first one
 };
+
+/// Whole values. Null where they are not kept: see Catalog::gguf_keys.
+std::shared_ptr<const container::GgufKeys> keys_of(const GgufFile &file, const ByteWindow &window) {
+  if (file.big_endian || file.keys.empty() || file.keys.size() > kMostKeptKeys ||
+      file.keys.back().end > kMostKept) {
+    return nullptr;
+  }
+  const auto head = window.find(0, file.keys.back().end);
+  if (!head) {
+    return nullptr;
+  }
+  auto keys = std::make_shared<container::GgufKeys>();
+  for (const container::GgufKey &key : file.keys) {
+    const auto bytes =
+        head->subspan(static_cast<size_t>(key.begin), static_cast<size_t>(key.end - key.begin));
+    keys->set(key.name, container::GgufRaw{std::string(bytes.begin(), bytes.end())});
+  }
+  return keys;
+}
 
 Result<Tensor> tensor_of(const GgufTensor &entry, const Part &part) {
   const GgufFile &file = part.file;
@@ -226,6 +250,7 @@ Result<Catalog> catalog_of(std::span<const Part> parts, uint64_t file_bytes) {
     return metadata.error();
   }
   catalog.metadata = std::move(metadata.value());
+  catalog.gguf_keys = parts[0].keys;
   if (auto refused = refuse_kind(catalog)) {
     return *refused;
   }
@@ -258,7 +283,8 @@ Result<Catalog> catalog_of(std::span<const Part> parts, uint64_t file_bytes) {
 Result<Parsed<Part>> read_part(const ByteWindow &window, uint64_t begin, uint64_t end) {
   using Step = Parsed<Part>;
   const bool is_all = begin == 0 && end == window.file_size();
-  auto parsed = container::read_gguf(is_all ? window : window.part(begin, end - begin));
+  const ByteWindow &own = is_all ? window : window.part(begin, end - begin);
+  auto parsed = container::read_gguf(own);
   if (!parsed) {
     return parsed.error();
   }
@@ -269,6 +295,9 @@ Result<Parsed<Part>> read_part(const ByteWindow &window, uint64_t begin, uint64_
     return Step(std::move(*needs));
   }
   Part part{std::move(*std::get_if<GgufFile>(&parsed.value())), begin, end};
+  if (begin == 0) {
+    part.keys = keys_of(part.file, own);
+  }
   for (GgufTensor &tensor : part.file.tensors) {
     tensor.offset += begin;
   }

@@ -8,6 +8,7 @@
 //
 //   value = (code - zero point) * scale. Version 1 stores zero points less one (modulo 2^b), version 2 as they are
 //   (checkpoint_format "gptq" and "gptq_v2"); AutoRound's packing_format "auto_round:auto_gptq" is version 1.
+//   Written: symmetric codes as version 1, which every loader knows; asymmetric ones as version 2.
 #pragma once
 
 #include <string>

@@ -130,9 +130,10 @@ private:
                               uint8_t *to) const {
     const uint32_t bits = stored_.scheme.bits;
     const uint32_t mask = (1U << bits) - 1;
+    const int32_t less = order_ == WordOrder::kInputs && stored_.scheme.symmetric ? 1 : 0;
     const auto stored_as = [&](size_t row) {
       const int32_t code = zero_points[row * groups_ + group] - stored_.scheme.lowest();
-      return static_cast<uint32_t>(order_ == WordOrder::kInputs ? code - 1 : code) & mask;
+      return static_cast<uint32_t>(code - less) & mask;
     };
     uint64_t waiting = 0;
     uint32_t held = 0;

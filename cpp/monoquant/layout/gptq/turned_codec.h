@@ -14,7 +14,7 @@ namespace monoquant::layout {
 
 /// What shares a word.
 enum class WordOrder : uint8_t {
-  kInputs, // codes of one output, lowest bits first; zero points of outputs, less one (GPTQ, version 1)
+  kInputs, // codes of one output, lowest bits first; zero points of outputs: GPTQ, version 1 (less one) of symmetric codes, else 2
   kOutputs, // of eight outputs, in the order 0 2 4 6 1 3 5 7 (AWQ)
 };
 

@@ -135,14 +135,9 @@ constexpr std::array<std::string_view, 16> kSenses = {"audio-spectrogram-transfo
 
 } // namespace
 
-/// Zero points are stored less one, so that of asymmetric codes the lowest cannot be told from the highest, and loaders
-/// differ in what they do with it.
 std::string_view fit(quant::Scheme &scheme, bool weights_only) {
   if (scheme.bits != 2 && scheme.bits != 3 && scheme.bits != 4 && scheme.bits != 8) {
     return "2, 3, 4 or 8 bits";
-  }
-  if (!scheme.symmetric) {
-    return "the symmetric scheme";
   }
   if (scheme.strategy == Strategy::kTensor) {
     return "one scale for each group or channel";
@@ -240,7 +235,7 @@ std::string configuration(const catalog::Catalog &catalog, std::span<const Descr
                                 ? static_cast<int64_t>(scheme.group_size)
                                 : int64_t{-1});
   json.member("desc_act", false);
-  json.member("sym", true);
+  json.member("sym", scheme.symmetric);
   json.member("lm_head", has_head);
   if (!excluded.empty()) {
     json.key("dynamic").begin_object();
@@ -250,7 +245,9 @@ std::string configuration(const catalog::Catalog &catalog, std::span<const Descr
     json.end();
   }
   Taken(catalog, quantized, left_alone).write(json);
-  json.member("checkpoint_format", "gptq");
+  // Version 1 stores zero points less one: 0 would become the highest code, and loaders that add the one to whole words
+  // carry it into the next zero point. Version 2 stores them as they are.
+  json.member("checkpoint_format", scheme.symmetric ? "gptq" : "gptq_v2");
   json.member("pack_dtype", "int32");
   json.member("true_sequential", true);
   json.member("static_groups", false);

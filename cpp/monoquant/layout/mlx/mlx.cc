@@ -148,6 +148,7 @@ constexpr Layout kMlx = {
     .join = mlx::join,
     .refuse = mlx::refuse,
     .scale_type = mlx::scale_type,
+    .usual_group = 64, // mlx-lm's own
     .safetensors_format = "mlx",
 };
 
