@@ -1,9 +1,10 @@
-"""What quantizing costs two real models, by method: the same weights, the same bits, the same texts.
+"""What quantizing costs two real models, by tool and method: the same weights, the same texts.
 
-    python run_accuracy.py --cli dist/node/cli.js --work FOLDER [--filter NAME]
+    python run_accuracy.py --cli dist/node/cli.js --work FOLDER [--tools PYTHON] [--filter NAME]
 
 Texts are descriptions of pinned packages: some to calibrate with, others to measure on. What is measured is what
-`monoquant dequantize` writes; that loaders have the same numbers, the other parts show. Prints one JSON line a case.
+`monoquant dequantize` writes; that loaders have the same numbers, the other parts show. PYTHON has the other tools:
+they get the same tokens, and the weights that their codes stand for are measured alike. Prints one JSON line a case.
 """
 
 import argparse
@@ -12,7 +13,9 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -20,6 +23,7 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 
 import torch
 import transformers
+from safetensors.torch import save_file
 
 from command import Command, CommandFailed, absolute
 from comparison import quiet, versions
@@ -38,6 +42,7 @@ def text_of(packages):
 class LanguageModel:
     name = "SmolLM2-135M"
     window = 256
+    read_tokens = 5120
     # The most that the distribution of the next token may diverge from the float model's, in nats.
     bounds = {"rtn": 0.6, "mse": 0.5, "mse -c": 0.3, "gptq -c": 0.17, "gptq -c sums": 0.17,
               "int8": 0.06, "int8 -c": 0.15}
@@ -52,12 +57,17 @@ class LanguageModel:
             transformers.AutoTokenizer.from_pretrained(original).save_pretrained(folder)
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         self.model = self.load(folder)
-        self.read = self.tokens(READ_TO_MEASURE, 5120)
+        self.read = self.tokens(READ_TO_MEASURE, self.read_tokens)
         self.expected = [self.log_probabilities(self.model, ids) for ids in self.read]
 
     @staticmethod
-    def load(folder):
-        loaded = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    def load(path):
+        of = {}
+        if path.suffix == ".gguf":
+            config = transformers.GgufConfig(dequantize=True)
+            of = {"gguf_file": path.name, "quantization_config": config}
+            path = path.parent
+        loaded = transformers.AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, **of)
         return loaded.eval()
 
     def tokens(self, packages, count):
@@ -91,13 +101,14 @@ class LanguageModel:
 
 class SentenceModel:
     name = "MiniLM-L6"
+    read_sentences = 400
     bounds = {"rtn": 0.93, "mse": 0.94, "mse -c": 0.95, "gptq -c": 0.97, "gptq -c sums": 0.97,
               "int8": 0.996, "int8 -c": 0.994}
 
     def __init__(self, folder):
         make_minilm(folder)
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-        self.sentences = self.split(READ_TO_MEASURE)[:400]
+        self.sentences = self.split(READ_TO_MEASURE)[: self.read_sentences]
         self.model = self.load(folder)
         self.expected = self.embeddings(self.model)
 
@@ -146,6 +157,22 @@ FLAGS = {
 }
 
 
+# Bits a weight with what belongs to its group: a scale of 16 bits, zero points of 4 bits.
+BITS = {"symmetric": 4.25, "asymmetric": 4.31}
+# Types of llama.cpp, whose bytes are those of llama-quantize. Rows of 576 are no blocks of its types of 256.
+GGUF = {"Q4_0": 4.5, "IQ4_NL": 4.5, "Q4_1": 5.0}
+# What other_tools.py knows, and bits a weight: scales, and HQQ's zeros, have 16 bits.
+OTHERS = {
+    "llm-compressor GPTQ symmetric": 4.25,
+    "llm-compressor GPTQ asymmetric": 4.31,
+    "GPTQModel symmetric": 4.25,
+    "GPTQModel asymmetric": 4.31,
+    "AutoRound opt-RTN symmetric": 4.25,
+    "HQQ axis 1": 4.5,
+    "HQQ axis 0": 4.5,
+}
+
+
 def data_of(method, source):
     """What is known of the inputs: captured ones, or the sums that the documentation's lines make."""
     if method.endswith("sums"):
@@ -179,38 +206,95 @@ def check(command, model, method, scheme, source, work):
     return {**found, "verdict": "ok" if cause is None else "fails", "cause": cause}
 
 
+def check_gguf(command, model, mode, source, work):
+    """A file of llama.cpp's, read by transformers."""
+    kind, _, data = mode.partition(" ")
+    file = work / "model.gguf"
+    work.mkdir(parents=True, exist_ok=True)
+    flags = ["--format", kind, "--ignore", "model.embed_tokens", *data_of(data, source)]
+    try:
+        command.run("quantize", source, "-o", file, "--force", *flags)
+    except CommandFailed as error:
+        return {"verdict": "fails", "cause": str(error)}
+    return {**model.measure(file), "verdict": "ok", "cause": None}
+
+
+def check_other(python, model, case, source, read):
+    """Another tool's, made once: some take an hour."""
+    output = source.with_name(f"{source.name}-by-{case.replace(' ', '-')}")
+    note = output.with_suffix(".json")
+    if not note.exists():
+        script = Path(__file__).with_name("other_tools.py")
+        names = ["--source", source, "--read", read, "--output", output, "--case", case]
+        done = subprocess.run([python, script, *names], capture_output=True, text=True)
+        if done.returncode != 0:
+            return {"verdict": "tool fault", "cause": done.stderr.strip().splitlines()[-1]}
+        note.write_text(done.stdout.strip().splitlines()[-1])
+    print(json.dumps({"versions": json.loads(note.read_text())["versions"]}), flush=True)
+    return {**model.measure(output), "verdict": "ok", "cause": None}
+
+
+def save_tokens(batches, path):
+    save_file({f"{i:05}": each["input_ids"][0] for i, each in enumerate(batches)}, path)
+
+
+def tokens_of(source):
+    return source.with_name(f"{source.name}-tokens.safetensors")
+
+
+def cases_of(kind, command, source, work, tools):
+    """Tool, mode, bits a weight, and what measures them."""
+    for scheme in ("symmetric", "asymmetric"):
+        for method in FLAGS:
+            if (method, scheme) == ("int8", "asymmetric"):
+                continue  # the same again
+            bits = 8 if method.startswith("int8") else BITS[scheme]
+            yield "monoquant", f"{scheme} {method}", bits, partial(
+                lambda model, method, scheme: check(command, model, method, scheme, source, work),
+                method=method, scheme=scheme,
+            )
+    if kind is LanguageModel:
+        for name in (f"{type_}{data}" for type_ in GGUF for data in ("", " -c")):
+            yield "monoquant", f"GGUF {name}", GGUF[name.split()[0]], partial(
+                lambda model, name: check_gguf(command, model, name, source, work), name=name
+            )
+    if tools is not None:
+        for case, bits in OTHERS.items():
+            tool, mode = case.split(" ", 1)
+            yield tool, mode, bits, partial(
+                lambda model, case: check_other(tools, model, case, source, tokens_of(source)), case=case
+            )
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--cli", type=absolute, required=True)
     parser.add_argument("--work", type=absolute, required=True)
+    parser.add_argument("--tools", type=Path)
     parser.add_argument("--filter", default="")
     options = parser.parse_args()
     quiet()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
     command = Command(options.cli)
     print(json.dumps({"versions": versions("torch", "transformers")}), flush=True)
-    modes = [(method, scheme) for scheme in ("symmetric", "asymmetric") for method in FLAGS]
-    modes.remove(("int8", "asymmetric"))  # the same again
     for kind, folder in MODELS:
-        wanted = [
-            (method, scheme, mode)
-            for method, scheme in modes
-            if options.filter in f"{kind.name} {(mode := f'{scheme} {method}')}"
-        ]
+        source = options.work / folder
+        captured = source.with_name(f"{source.name}-captured.pt")
+        work = options.work / "case"
+        cases = cases_of(kind, command, source, work, options.tools)
+        wanted = [case for case in cases if options.filter in f"{kind.name} {case[0]} {case[1]}"]
         if not wanted:
             continue
-        source = options.work / folder
         source.parent.mkdir(parents=True, exist_ok=True)
         model = kind(source)
-        captured = source.with_name(f"{source.name}-captured.pt")
+        save_tokens(model.batches(), tokens_of(source))
         if not captured.exists():
             capture(model.model, model.batches(), captured)
             sums = source.with_name(f"{source.name}-sums.safetensors")
             documented("capture_statistics")(model.model, model.batches(), sums)
-        work = options.work / "case"
-        for method, scheme, mode in wanted:
-            found = check(command, model, method, scheme, source, work)
-            print(json.dumps({"model": kind.name, "mode": mode, **found}), flush=True)
+        for tool, mode, bits, find in wanted:
+            found = find(model)
+            print(json.dumps({"model": kind.name, "program": tool, "mode": mode, "bits": bits, **found}), flush=True)
             shutil.rmtree(work, ignore_errors=True)
 
 

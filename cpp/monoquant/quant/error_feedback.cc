@@ -59,12 +59,12 @@ void round_in_order(std::span<const float> rows, size_t width, size_t first,
 
 ErrorFeedback::ErrorFeedback(SecondMoments moments) : moments_(std::move(moments)) {
   const DiagonalBlocks &layout = moments_.blocks;
-  mean_squares_.reserve(layout.width);
+  importance_.reserve(layout.width);
   for (size_t b = 0; b < layout.count(); ++b) {
     const size_t n = layout.columns(b);
     const std::span<const float> h = moments_.of(b);
     for (size_t i = 0; i < n; ++i) {
-      mean_squares_.push_back(h[i * n + i] > 0 ? h[i * n + i] : 0.0F);
+      importance_.push_back(h[i * n + i] > 0 ? h[i * n + i] : 0.0F);
     }
     blocks_.push_back({layout.first_column(b), n, {}, {}});
     factorise(blocks_.back());
@@ -74,7 +74,7 @@ ErrorFeedback::ErrorFeedback(SecondMoments moments) : moments_(std::move(moments
 void ErrorFeedback::factorise(Block &block) {
   const size_t n = block.columns;
   float *h = moments_.values.data() + moments_.blocks.begin(blocks_.size() - 1);
-  const float *squares = mean_squares_.data() + block.first;
+  float *squares = importance_.data() + block.first; // of inputs, so far
   double sum = 0;
   size_t used = 0;
   for (size_t i = 0; i < n; ++i) {
@@ -114,6 +114,8 @@ void ErrorFeedback::factorise(Block &block) {
   }
   block.carry.resize(n * n);
   for (size_t j = 0; j < n; ++j) {
+    const float left = lower[(n - 1 - j) * n + (n - 1 - j)];
+    squares[block.order[j]] = std::sqrt(squares[block.order[j]]) * left;
     for (size_t k = j + 1; k < n; ++k) {
       const size_t row = n - 1 - j;
       const size_t column = n - 1 - k;

@@ -20,7 +20,8 @@ namespace monoquant::quant {
 //     w_k + sum over j < k of d_j R_jk / R_kk,
 // which makes the k-th term as small as the grid allows, and needs one factorisation and no inverse. Columns that
 // inputs use most come first, since errors of early ones can be made up for; scales stay with their columns, so files
-// need no index of groups. Then codes are moved by whole steps as long as that lowers d H d^T (coordinate descent).
+// need no index of groups. The error of weight k, as it is rounded, counts R_kk^2, which the search of scales
+// should know. Then codes are moved by whole steps as long as that lowers d H d^T (coordinate descent).
 
 class ErrorFeedback {
 public:
@@ -30,8 +31,10 @@ public:
   [[nodiscard]] size_t width() const { return moments_.blocks.width; }
   /// Blocks whose moments could not be factorised: their weights become the nearest codes, before they are moved.
   [[nodiscard]] size_t failed_blocks() const { return failed_blocks_; }
-  /// The mean square of each column's input.
-  [[nodiscard]] std::span<const float> mean_squares() const { return mean_squares_; }
+  /// How much errors of each column count when scales are chosen: between the mean square of its input and R_kk^2, the
+  /// mean square of that part of it that those rounded after it cannot make up for (their geometric mean). Of these
+  /// samples the latter loses about as little, of others it lost more. Where nothing is made up for, the former.
+  [[nodiscard]] std::span<const float> importance() const { return importance_; }
 
   /// Rounds rows of `width()` finite values to what their codes stand for: (code - zero_point) * scale. `qparams`: of
   /// their scopes of `scope` columns each, row by row; scales may change. Rows do not depend on one another. Says what
@@ -55,7 +58,7 @@ private:
 
   SecondMoments moments_; // and what was added to the diagonal of each block
   std::vector<Block> blocks_;
-  std::vector<float> mean_squares_;
+  std::vector<float> importance_;
   size_t failed_blocks_ = 0;
 };
 

@@ -73,12 +73,14 @@ UnitResult encode_with_feedback(const Values &values, const quant::Scheme &schem
                                 const layout::RowCodec &codec, const UnitShape &shape, size_t size,
                                 const QparamsArrays &qparams, uint8_t *to) {
   UnitResult result;
+  UnitShape searched = shape;
+  searched.importance = shape.feedback->importance();
   const size_t scopes = values.count() / size;
   const size_t per_piece = shape.write / size;
   for (size_t begin = 0; begin < scopes;) {
     const size_t first = begin % per_piece;
     const size_t count = std::min(kBatch, per_piece - first);
-    if (!choose_some(values.part(begin * size, count * size), scheme, size, first, shape,
+    if (!choose_some(values.part(begin * size, count * size), scheme, size, first, searched,
                      qparams.from(begin), result)) {
       return result;
     }
