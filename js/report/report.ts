@@ -2,7 +2,7 @@
  * From a plan and what its shares measured to what a report says of the tensors.
  * Numbers do not depend on how a run was shared out.
  */
-import { MonoquantError } from '../api/errors.js';
+import { pause } from '../api/pause.js';
 import type { Decision, Report, TensorReport } from '../api/types.js';
 import type { DecidedTensor, PlanFacts } from '../worker/plan-facts.js';
 import type { BandErrors, EncodedShare } from '../worker/protocol.js';
@@ -19,8 +19,12 @@ type Results = Pick<
   'sqnrDb' | 'outputSqnrDb' | 'tensors' | 'copied' | 'corrected' | 'tied' | 'dropped' | 'warnings'
 >;
 
-export function resultsOf(plan: RunPlan, shares: readonly EncodedShare[]): Results {
-  const tensors = reportTensors(plan.tensors, shares);
+/** Of tens of thousands of tensors in parts, so that a page answers meanwhile. */
+export async function resultsOf(plan: RunPlan, shares: readonly EncodedShare[]): Promise<Results> {
+  return resultsWith(plan, await reportTensors(plan.tensors, shares));
+}
+
+function resultsWith(plan: RunPlan, tensors: readonly TensorReport[]): Results {
   const corrected = unchanged(plan, 'correct');
   return {
     sqnrDb: meanSqnr(tensors),
@@ -41,32 +45,14 @@ export function resultsOf(plan: RunPlan, shares: readonly EncodedShare[]): Resul
 /** Of a part: its tensors go on in others, and whoever has all of them measures. */
 export function withoutQuality(plan: RunPlan): Results {
   return {
-    ...resultsOf(plan, []),
-    sqnrDb: null,
-    outputSqnrDb: null,
-    tensors: [],
+    ...resultsWith(plan, []),
     warnings: plan.warnings,
   };
 }
 
-/** Every byte of the output belongs to some share; one that nobody wrote would never be verified. */
-export function checkWritten(
-  shares: readonly EncodedShare[],
-  sealedBytes: number,
-  outputBytes: number,
-): void {
-  const written = shares.reduce((sum, { bytes }) => sum + bytes, sealedBytes);
-  if (written === outputBytes) return;
-  throw new MonoquantError(
-    'verification-failed',
-    `The output should have ${outputBytes} bytes, but ${written} were written.`,
-    { suggestion: 'This is a fault of monoquant: please report it with the model.' },
-  );
-}
+type ErrorSums = { -readonly [Sum in Exclude<keyof BandErrors, 'tensor' | 'band'>]: number };
 
-type ErrorSums = Omit<BandErrors, 'tensor' | 'band'>;
-
-const NO_ERRORS: ErrorSums = {
+const NO_ERRORS: Readonly<ErrorSums> = {
   signal: 0,
   noise: 0,
   peak: 0,
@@ -75,47 +61,66 @@ const NO_ERRORS: ErrorSums = {
   outputNoise: 0,
 };
 
+/** Tensors; that many are told of in a few milliseconds. */
+const AT_ONCE = 8000;
+
 /** What was lost in each tensor that was changed, worst first. */
-function reportTensors(
+async function reportTensors(
   planned: readonly DecidedTensor[],
   shares: readonly EncodedShare[],
-): TensorReport[] {
+): Promise<TensorReport[]> {
   const sums = sumErrors(shares);
-  const reports = planned.flatMap(
-    (
-      { name, dtype, shape, decision, quantization, outputs, bytes, input, pruned, folded },
-      index,
-    ): TensorReport[] => {
-      if (decision !== 'quantize' && decision !== 'convert') return [];
-      const errors = sums.get(index) ?? NO_ERRORS;
-      const sqnrDb = sqnrOf(errors);
-      const { outputSignal: signal, outputNoise: noise } = errors;
-      const output = signal === 0 ? {} : { outputSqnrDb: sqnrOf({ signal, noise }) };
-      const codes = quantization === undefined ? {} : { quantization };
-      return [
-        {
-          name,
-          dtype,
-          shape,
-          elements: shape.reduce((product, extent) => product * extent, 1),
-          decision,
-          ...codes,
-          outputs,
-          sqnrDb,
-          ...output,
-          quality: qualityOf({ sqnrDb, ...output, ...codes }),
-          maxError: errors.peak,
-          ...(errors.edges === 0 ? {} : { edgeScales: errors.edges }),
-          sourceBytes: bytes,
-          outputBytes: outputs.reduce((sum, output) => sum + output.bytes, 0),
-          ...(input === undefined ? {} : { input }),
-          ...(pruned === undefined ? {} : { pruned }),
-          ...(folded === undefined ? {} : { folded }),
-        },
-      ];
-    },
-  );
+  const reports: TensorReport[] = [];
+  for (const [index, tensor] of planned.entries()) {
+    if (index % AT_ONCE === AT_ONCE - 1) await pause();
+    const { decision } = tensor;
+    if (decision !== 'quantize' && decision !== 'convert') continue;
+    reports.push(tensorReport(tensor, decision, sums.get(index) ?? NO_ERRORS));
+  }
+  if (reports.length > AT_ONCE) await pause();
   return reports.sort(worstFirst);
+}
+
+function tensorReport(
+  {
+    name,
+    dtype,
+    shape,
+    quantization,
+    outputs,
+    bytes,
+    input,
+    pruned,
+    folded,
+    rescaled,
+  }: DecidedTensor,
+  decision: TensorReport['decision'],
+  errors: Readonly<ErrorSums>,
+): TensorReport {
+  const sqnrDb = sqnrOf(errors);
+  const { outputSignal: signal, outputNoise: noise } = errors;
+  const output = signal === 0 ? {} : { outputSqnrDb: sqnrOf({ signal, noise }) };
+  const codes = quantization === undefined ? {} : { quantization };
+  return {
+    name,
+    dtype,
+    shape,
+    elements: shape.reduce((product, extent) => product * extent, 1),
+    decision,
+    ...codes,
+    outputs,
+    sqnrDb,
+    ...output,
+    quality: qualityOf({ sqnrDb, ...output, ...codes }),
+    maxError: errors.peak,
+    ...(errors.edges === 0 ? {} : { edgeScales: errors.edges }),
+    sourceBytes: bytes,
+    outputBytes: outputs.reduce((sum, output) => sum + output.bytes, 0),
+    ...(input === undefined ? {} : { input }),
+    ...(pruned === undefined ? {} : { pruned }),
+    ...(folded === undefined ? {} : { folded }),
+    ...(rescaled === undefined ? {} : { rescaled }),
+  };
 }
 
 /** Sums in the order of the bands: rounding depends on it. */
@@ -123,16 +128,18 @@ function sumErrors(shares: readonly EncodedShare[]): ReadonlyMap<number, ErrorSu
   const bands = shares.flatMap(({ errors }) => rowsOf(errors));
   bands.sort((a, b) => a.tensor - b.tensor || a.band - b.band);
   const sums = new Map<number, ErrorSums>();
-  for (const { tensor, band: _, ...errors } of bands) {
-    const sum = sums.get(tensor) ?? NO_ERRORS;
-    sums.set(tensor, {
-      signal: sum.signal + errors.signal,
-      noise: sum.noise + errors.noise,
-      peak: Math.max(sum.peak, errors.peak),
-      edges: sum.edges + errors.edges,
-      outputSignal: sum.outputSignal + errors.outputSignal,
-      outputNoise: sum.outputNoise + errors.outputNoise,
-    });
+  for (const errors of bands) {
+    let sum = sums.get(errors.tensor);
+    if (sum === undefined) {
+      sum = { ...NO_ERRORS };
+      sums.set(errors.tensor, sum);
+    }
+    sum.signal += errors.signal;
+    sum.noise += errors.noise;
+    sum.peak = Math.max(sum.peak, errors.peak);
+    sum.edges += errors.edges;
+    sum.outputSignal += errors.outputSignal;
+    sum.outputNoise += errors.outputNoise;
   }
   return sums;
 }

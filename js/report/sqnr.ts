@@ -48,7 +48,7 @@ interface Rated {
 }
 
 /** The number that a tensor is judged by. */
-export function countedSqnr({ sqnrDb, outputSqnrDb = sqnrDb }: Rated): number | null {
+function countedSqnr({ sqnrDb, outputSqnrDb = sqnrDb }: Rated): number | null {
   return outputSqnrDb;
 }
 

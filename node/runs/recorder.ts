@@ -13,10 +13,10 @@ import {
   type RunFile,
   type RunRecord,
 } from '../../js/api/run-record.js';
+import { type Results, resultsFor } from '../../js/api/run-results.js';
 import { spokenName } from '../../js/api/spoken-url.js';
 import type { Report } from '../../js/api/types.js';
 import { version } from '../../js/api/version.js';
-import { type Results, resultsFor } from '../../js/report/run-record.js';
 import { EXIT_CODES } from '../exit-codes.js';
 import type { ModelInput } from '../model-input.js';
 import { calibrationFiles, type Digesting, knownDigests, modelFiles } from './run-files.js';

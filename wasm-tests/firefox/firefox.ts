@@ -65,11 +65,12 @@ export class Firefox {
     });
   }
 
-  static async launch(): Promise<Firefox> {
+  static async launch(more: Readonly<Record<string, unknown>> = {}): Promise<Firefox> {
     const profile = mkdtempSync(join(tmpdir(), 'monoquant-firefox-'));
     const downloads = join(profile, 'downloads');
     mkdirSync(downloads);
-    const lines = Object.entries({ ...PREFERENCES, 'browser.download.dir': downloads }).map(
+    const preferences = { ...PREFERENCES, ...more, 'browser.download.dir': downloads };
+    const lines = Object.entries(preferences).map(
       ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});`,
     );
     writeFileSync(join(profile, 'user.js'), lines.join('\n'));
@@ -140,6 +141,11 @@ export class FirefoxPage {
   async go(url: string): Promise<void> {
     const params = { context: this.#context, url, wait: 'complete' };
     await this.#firefox.send('browsingContext.navigate', params);
+  }
+
+  async resize(width: number, height: number): Promise<void> {
+    const params = { context: this.#context, viewport: { width, height } };
+    await this.#firefox.send('browsingContext.setViewport', params);
   }
 
   /** The value of an expression or of its promise: text. */

@@ -9,6 +9,7 @@ import type { AxeResults, RunOptions } from 'axe-core';
 import type { Page } from 'playwright';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Folder } from '../support/cli.js';
+import { mixedModel } from '../support/models.js';
 import { writeLarge } from './large-model.js';
 import { type Visit, visitors } from './visit.js';
 
@@ -191,13 +192,37 @@ async function tabTo(page: Page, name: RegExp): Promise<void> {
   throw new Error(`There is no way to ${name} by Tab, only to ${seen.join(' | ')}.`);
 }
 
-it('from the example to the saved file by keyboard alone', async () => {
+/** Opens a model; answers what it is called. */
+type WayIn = (visitor: Visit) => Promise<string>;
+
+const WAYS_IN: readonly (readonly [what: string, open: WayIn])[] = [
+  [
+    'the example',
+    async ({ page }) => {
+      await tabTo(page, /^Try an example$/);
+      await page.keyboard.press('Enter');
+      return 'example';
+    },
+  ],
+  [
+    'a file that is chosen',
+    async ({ page }) => {
+      await tabTo(page, /^Choose files$/);
+      const chooser = page.waitForEvent('filechooser');
+      await page.evaluate(() => 0); // the browser knows by then that somebody waits
+      await page.keyboard.press('Enter');
+      await (await chooser).setFiles(folder.write('mine.safetensors', mixedModel('F32')));
+      return 'mine';
+    },
+  ],
+];
+
+it.each(WAYS_IN)('from %s to the saved file by keyboard alone', async (_, openByKeys) => {
   const visitor = await visit({ isolated: true });
   const { page } = visitor;
   const { keyboard } = page;
-  await tabTo(page, /^Try an example$/);
-  await keyboard.press('Enter');
-  await visitor.opened('example.safetensors');
+  const name = await openByKeys(visitor);
+  await visitor.opened(`${name}.safetensors`);
   await tabTo(page, /^INT8/);
   await keyboard.press('ArrowDown');
   await expect.poll(() => page.getByRole('radio', { name: 'INT4' }).isChecked()).toBe(true);
@@ -209,9 +234,9 @@ it('from the example to the saved file by keyboard alone', async () => {
   await keyboard.press('Enter');
   await visitor.done();
   // The end of a run is said, and the way goes on from there.
-  await tabTo(page, /^Save example-int4\.safetensors$/);
+  await tabTo(page, new RegExp(`^Save ${name}-int4\\.safetensors$`));
   const [download] = await Promise.all([page.waitForEvent('download'), keyboard.press('Enter')]);
-  expect(download.suggestedFilename()).toBe('example-int4.safetensors');
+  expect(download.suggestedFilename()).toBe(`${name}-int4.safetensors`);
   await tabTo(page, /^Validate$/);
   await keyboard.press('Space');
   await visitor

@@ -27,7 +27,7 @@ describe('links', () => {
     'https://code.example/me/monoquant/',
   ])('lead to the repository: %s', (url) => {
     const links = siteLinks({ ...MANIFEST, repository: { url } });
-    expect(links.map(({ title }) => title)).toEqual(['Source', 'Documentation', 'Changes']);
+    expect(links.map(({ title }) => title)).toEqual(['Source']);
     expect(links[0]?.url).toBe('https://code.example/me/monoquant');
     expect(siteLinks(MANIFEST, url)).toEqual(links);
   });

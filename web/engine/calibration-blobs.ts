@@ -29,7 +29,7 @@ async function openPart(input: CalibrationInput): Promise<CalibrationPart<Blob>>
   }
   const name = input instanceof File ? input.name : '';
   const isJson = /\.json$/i.test(name) || input.type === 'application/json';
-  if (!isJson) return { kind: 'data', source: input };
+  if (!isJson) return { kind: 'data', source: input, name };
   const bytes = new Uint8Array(await input.arrayBuffer());
   try {
     const json = plainJson(decodeText(bytes).text);

@@ -10,7 +10,7 @@ import { option, say } from '../../js/api/sentence.js';
 import type { Report } from '../../js/api/types.js';
 import { isShards, type OneOrShards } from '../../js/engine/shards.js';
 import { functionsOf } from '../../js/session/functions.js';
-import { Handle } from '../../js/session/handle.js';
+import { Handle, type Scratch } from '../../js/session/handle.js';
 import type { HandleOptions, Host } from '../../js/session/host.js';
 import type { OpenedModel } from '../../js/session/workplace.js';
 import type { BlobTypes, ModelSource, QuantizeResult } from './blob-types.js';
@@ -87,6 +87,11 @@ class WebModel extends Handle<WebTypes> {
         throw error;
       }
     });
+  }
+
+  protected async scratch(): Promise<Scratch<string>> {
+    const file = await PrivateFileName.claim();
+    return { place: () => file.name, release: () => file.release() };
   }
 
   #resultOf(report: Report, output: Blob, file: PrivateFileName): QuantizeResult {

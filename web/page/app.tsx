@@ -18,10 +18,13 @@ export function App({ workbench }: ViewProps) {
       <header class="top">
         <p class="brand">
           <img src="./icon.svg" alt="" width="28" height="28" />
-          monoquant
+          <span>monoquant</span>
         </p>
         {isOpen && <DropZone workbench={workbench} />}
         <EngineBadge workbench={workbench} />
+        <a class="docs" href="./docs/index.html" target="_blank" rel="noopener">
+          Docs
+        </a>
       </header>
       <p class="hidden" role="status">
         {spoken(workbench)}
@@ -47,6 +50,14 @@ export function App({ workbench }: ViewProps) {
         </p>
         <p>
           monoquant {version()}, also as a command: <code>npx monoquant quantize MODEL</code> ·{' '}
+          <a href="./docs/index.html" target="_blank" rel="noopener">
+            Documents
+          </a>{' '}
+          ·{' '}
+          <a href="./docs/changelog.html" target="_blank" rel="noopener">
+            Changes
+          </a>{' '}
+          ·{' '}
           {__LINKS__.map(({ title, url }) => (
             <span key={title}>
               <a href={url}>{title}</a> ·{' '}
@@ -60,7 +71,7 @@ export function App({ workbench }: ViewProps) {
 }
 
 /** For those who do not see that a model is there. */
-function spoken({ opening, model }: ViewProps['workbench']): string {
+function spoken({ waysIn: { opening }, model }: ViewProps['workbench']): string {
   if (opening.value !== undefined) return `Opening ${opening.value}.`;
   if (model.value === undefined) return '';
   return `${model.value.name} is open: ${formatPlural(model.value.catalog.tensors.length, 'tensor')}.`;

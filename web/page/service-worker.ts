@@ -61,7 +61,11 @@ async function dropOldFiles(): Promise<void> {
 
 async function answer(request: Request): Promise<Response> {
   const cache = await caches.open(__SITE_CACHE__);
-  const response = isPage(request) ? await latest(request, cache) : await kept(request, cache);
+  const response = isPage(request)
+    ? await latest(request, cache)
+    : request.url.startsWith(urlOf(DOCUMENTS))
+      ? await read(request, cache)
+      : await kept(request, cache);
   return (await cache.match(urlOf(__ISOLATE_MARK__))) === undefined ? response : isolated(response);
 }
 
@@ -97,6 +101,22 @@ async function ours(request: Request, cache: Cache): Promise<Response | undefine
   if (!response.ok || !(await response.clone().text()).includes(PAGE_MARK)) return undefined;
   await cache.put(urlOf('./'), response.clone());
   return response;
+}
+
+/** Their content changes under their names. */
+const DOCUMENTS = 'docs/';
+
+/** As it is now, and where there is no network as it was when it was read. */
+async function read(request: Request, cache: Cache): Promise<Response> {
+  try {
+    const response = await fetch(request);
+    if (response.ok) await cache.put(request, response.clone());
+    return response;
+  } catch (error) {
+    const seen = await cache.match(request);
+    if (seen === undefined) throw error;
+    return seen;
+  }
 }
 
 /** What has its content in its name never changes. */

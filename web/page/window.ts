@@ -29,7 +29,7 @@ export function followInWindow(workbench: Workbench): void {
   window.launchQueue?.setConsumer(({ files = [] }) => {
     if (files.length === 0) return;
     void Promise.all(files.map((file) => file.getFile())).then((found) =>
-      workbench.openFiles(found),
+      workbench.waysIn.openFiles(found),
     );
   });
 }
@@ -38,7 +38,7 @@ function askToStay(event: BeforeUnloadEvent): void {
   event.preventDefault();
 }
 
-function titleOf({ model, opening, quantizing, outcome }: Workbench): string {
+function titleOf({ model, waysIn: { opening }, quantizing, outcome }: Workbench): string {
   if (opening.value !== undefined) return `Opening ${opening.value} · ${TITLE}`;
   const name = model.value?.name;
   if (name === undefined) return `${TITLE}: make model weights small, in the browser`;

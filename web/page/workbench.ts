@@ -14,24 +14,19 @@ import {
   type TensorReport,
   withChanges,
 } from 'monoquant';
-import {
-  type Choice,
-  FIRST_CHOICE,
-  forAnotherModel,
-  type OverrideBits,
-  openingOf,
-} from './choice.js';
+import { type Choice, FIRST_CHOICE, type OverrideBits, openingOf } from './choice.js';
 import type { Options, Task } from './command.js';
 import { Comparing } from './comparing.js';
-import { exampleModel } from './example.js';
 import { type Fault, faultOf } from './fault.js';
 import { Forecasting } from './forecasting.js';
-import { givenModel, nameOfFiles, pairOf } from './model-files.js';
-import { type GivenModel, lookInto, type OpenModel } from './open-model.js';
+import { nameOfFiles } from './model-files.js';
+import { lookInto, type OpenModel } from './open-model.js';
 import { Outcome } from './outcome.js';
 import { overrideChanges, overridesOf } from './overrides.js';
 import { type Question, Questions } from './questions.js';
+import { RunRecords } from './run-records.js';
 import { type CalibrationData, isSameRequest, type Request } from './runs.js';
+import { type TakeModel, WaysIn } from './ways-in.js';
 import { Weighing } from './weighing.js';
 import { Work } from './work.js';
 
@@ -40,11 +35,8 @@ export type Activity = Task | 'compare' | 'inspect';
 
 export class Workbench {
   readonly engine = signal<EngineInfo | Fault | undefined>(undefined);
-  readonly opening = signal<string | undefined>(undefined);
-  readonly openFault = signal<Fault | undefined>(undefined);
-  /** As it stands in the field for URLs. */
-  readonly url = signal('');
   readonly model = signal<OpenModel | undefined>(undefined);
+  readonly waysIn = new WaysIn(this.model, (...found) => this.#replaceModel(...found));
   readonly choice = signal<Choice>(FIRST_CHOICE);
   readonly data = signal<CalibrationData | undefined>(undefined);
   /** A tensor whose details are shown. */
@@ -53,14 +45,14 @@ export class Workbench {
   readonly calibrating = new Work();
   /** All runs of the model that are still there, in the order in which they ended. */
   readonly runs = signal<readonly Outcome[]>([]);
+  /** Of this visit. */
+  readonly records = new RunRecords();
   /** What is being made just now, whatever is chosen meanwhile. */
   readonly making = signal<Request | undefined>(undefined);
   readonly activity = signal<Activity>('quantize');
   readonly comparing = new Comparing();
   readonly weighing = new Weighing();
   readonly questions = new Questions();
-  /** Two models that came together. */
-  readonly pair = signal<readonly [File, File] | undefined>(undefined);
   /** Tensors that the next choice is for. */
   readonly selection = signal<ReadonlySet<string>>(new Set());
   /** What is asked for now. */
@@ -101,7 +93,6 @@ export class Workbench {
   readonly planned = computed<ReadonlyMap<string, PlannedTensor>>(
     () => new Map(this.#forecasting.planned.value.map((tensor) => [tensor.name, tensor])),
   );
-  #turn = 0;
 
   constructor(choice = FIRST_CHOICE) {
     this.choice.value = choice;
@@ -116,92 +107,20 @@ export class Workbench {
     }
   }
 
-  openExample(): Promise<void> {
-    return this.openFiles([exampleModel()]);
-  }
-
-  /** The classifier that answers what somebody draws. It is fetched from this site. */
-  openDigits(): Promise<void> {
-    return this.#open('digits.safetensors', async () => {
-      const { digitsModel } = await import('./digits/sample.js');
-      return { ...(await givenModel([await digitsModel()])), isSample: true };
-    });
-  }
-
-  /** Opens a model; the one before stays where this one cannot be opened. */
-  async openFiles(files: readonly File[]): Promise<void> {
-    this.pair.value = pairOf(files);
-    if (this.pair.peek() !== undefined) {
-      this.openFault.value = undefined;
-      return;
-    }
-    await this.#open(nameOfFiles(files), () => givenModel(files));
-  }
-
   /** One of two that came together, and perhaps beside the other. */
   async openOfPair(file: File, other?: File): Promise<void> {
-    await this.openFiles([file]);
+    await this.waysIn.openFiles([file]);
     if (other === undefined || this.model.peek()?.source !== file) return;
     this.activity.value = 'compare';
     await this.compareWith([other]);
   }
 
-  /** Opens what is behind a URL. Nothing but this reaches the network. */
-  openUrl(url: string): Promise<void> {
-    return this.#open(url.replace(/[?#].*/, ''), async () => {
-      const { openDistantModel } = await import('./distant-model.js');
-      return openDistantModel(url);
-    });
-  }
-
-  /** A link that was dropped: it is asked for only when somebody says so. */
-  takeLink(url: string): void {
-    this.url.value = url;
-    this.openFault.value = {
-      message: 'What was dropped is a link, and nothing was read.',
-      suggestion: 'Press "Open" beside the URL to read the model there, or drop the file itself.',
-    };
-  }
-
-  async #open(name: string, find: () => Promise<GivenModel>): Promise<void> {
-    const turn = ++this.#turn;
-    this.openFault.value = undefined;
-    this.opening.value = name;
-    // Patterns of a link are about the first model that is opened with it.
-    const before = this.choice.peek();
-    const choice = this.model.peek() === undefined ? before : forAnotherModel(before);
-    let found: GivenModel | undefined;
-    try {
-      found = await find();
-      if (turn === this.#turn) await this.#replaceModel(found, choice, turn);
-    } catch (error) {
-      if (turn === this.#turn) this.openFault.value = faultOf(error);
-    } finally {
-      if (this.model.peek()?.release !== found?.release) found?.release?.();
-      if (turn === this.#turn) this.opening.value = undefined;
-    }
-  }
-
-  /** Takes another part of the same file, or its names without a prefix. */
-  async reopen(part: { readonly key?: string; readonly stripPrefix?: string }): Promise<void> {
-    const model = this.model.peek();
-    if (model === undefined) return;
-    const turn = ++this.#turn;
-    const before = this.choice.peek();
-    const choice = { ...forAnotherModel(before), ...openingOf(before), ...part };
-    this.openFault.value = undefined;
-    try {
-      await this.#replaceModel(model, choice, turn);
-    } catch (error) {
-      if (turn === this.#turn) this.openFault.value = faultOf(error);
-    }
-  }
-
-  async #replaceModel(model: GivenModel, choice: Choice, turn: number): Promise<void> {
+  async #replaceModel(...[model, choiceAfter, isLatest]: Parameters<TakeModel>): Promise<void> {
+    const choice = choiceAfter(this.choice.peek());
     const handle = await open(model.source, openingOf(choice));
     const seen = await lookInto(model, handle, openingOf(choice));
-    const mayGoOn = turn === this.#turn && (await this.#mayDropRuns(`open ${model.name}`));
-    if (!mayGoOn || turn !== this.#turn) return handle.close();
+    const mayGoOn = isLatest() && (await this.#mayDropRuns(`open ${model.name}`));
+    if (!mayGoOn || !isLatest()) return handle.close();
     this.quantizing.forget();
     this.calibrating.forget();
     this.comparing.forget();
@@ -220,7 +139,7 @@ export class Workbench {
       // Codes are looked at first: there is nothing in them that could be quantized.
       if (isOther) this.activity.value = seen.hasCodes ? 'inspect' : 'quantize';
     });
-    await Promise.all([before?.handle.close(), ...runs.map((run) => run.close())]);
+    await Promise.all([before?.handle.close(), ...runs.map((run) => this.#end(run))]);
     if (before?.release !== model.release) before?.release?.();
   }
 
@@ -240,7 +159,12 @@ export class Workbench {
     const question: Question = { what: `remove ${run.label}`, lost: [run.label] };
     if (!run.isSafe.peek() && !(await this.questions.ask(question))) return;
     this.runs.value = this.runs.peek().filter((other) => other !== run);
-    await run.close();
+    await this.#end(run);
+  }
+
+  #end(run: Outcome): Promise<void> {
+    this.records.letGo(run);
+    return run.close();
   }
 
   /** Makes the choices of a run again, which shows it. */
@@ -310,7 +234,9 @@ export class Workbench {
     if (result === undefined) return;
     if (model !== this.model.peek()) return result.close();
     const taken = this.runs.peek().map((run) => run.name.peek());
-    this.runs.value = [...this.runs.peek(), new Outcome(result, model, request, taken)];
+    const run = new Outcome(result, model, request, taken);
+    this.records.add(run);
+    this.runs.value = [...this.runs.peek(), run];
   }
 
   async #encode(

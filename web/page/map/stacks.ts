@@ -35,6 +35,7 @@ export interface Stacks {
   readonly others: readonly number[];
 }
 
+/** A number between dots, with something behind it. */
 const LAYER = /^((?:[^.]+\.)*?)(\d+)\.(.+)$/;
 /** Less of the model than this is no stack of its own. */
 const LEAST_SHARE = 0.08;
@@ -54,10 +55,23 @@ function foundIn(tensors: readonly Sized[]): Stacks {
   const total = tensors.reduce((sum, { bytes }) => sum + bytes, 0);
   const found = new Map<string, Found>();
   const others: number[] = [];
+  const nameOf = roleNames();
+  let before = 'no name begins like that';
   for (const [index, { name, bytes }] of tensors.entries()) {
+    // Nearly all names begin as the one before.
+    const begin = name.startsWith(before) ? before.length : 0;
+    const end = begin === 0 ? -1 : name.indexOf('.', begin);
+    if (end > 0 && end + 1 < name.length && isNumber(name, begin, end)) {
+      const layer = Number(name.slice(begin, end));
+      addTo(found, before, layer, nameOf(name.slice(end + 1)), index, bytes);
+      continue;
+    }
     const [, prefix, number, rest] = LAYER.exec(name) ?? [];
     if (prefix === undefined || number === undefined || rest === undefined) others.push(index);
-    else addTo(found, prefix, Number(number), rest, index, bytes);
+    else {
+      addTo(found, prefix, Number(number), nameOf(rest), index, bytes);
+      if (prefix !== '') before = prefix;
+    }
   }
   const kept = [...found].filter(
     ([, { layers, bytes, roles }]) =>
@@ -82,6 +96,14 @@ function foundIn(tensors: readonly Sized[]): Stacks {
   return { stacks, others: others.sort((a, b) => a - b) };
 }
 
+function isNumber(text: string, begin: number, end: number): boolean {
+  for (let at = begin; at < end; at++) {
+    const code = text.charCodeAt(at);
+    if (code < 0x30 || code > 0x39) return false;
+  }
+  return begin < end;
+}
+
 interface Found {
   readonly layers: Set<number>;
   readonly roles: Map<string, { name: string; layers: Map<number, number[]>; bytes: number }>;
@@ -92,7 +114,7 @@ function addTo(
   found: Map<string, Found>,
   prefix: string,
   layer: number,
-  rest: string,
+  name: string,
   index: number,
   bytes: number,
 ): void {
@@ -101,7 +123,6 @@ function addTo(
     stack = { layers: new Set(), roles: new Map(), bytes: 0 };
     found.set(prefix, stack);
   }
-  const name = rest.replace(/(^|\.)\d+(?=\.|$)/g, '$1*');
   let role = stack.roles.get(name);
   if (role === undefined) {
     role = { name, layers: new Map(), bytes: 0 };
@@ -113,6 +134,19 @@ function addTo(
   stack.layers.add(layer);
   stack.bytes += bytes;
   role.bytes += bytes;
+}
+
+/** With numbers left open. All layers have the same names, so each is looked at once. */
+function roleNames(): (rest: string) => string {
+  const seen = new Map<string, string>();
+  return (rest) => {
+    let name = seen.get(rest);
+    if (name === undefined) {
+      name = rest.replace(/(^|\.)\d+(?=\.|$)/g, '$1*');
+      seen.set(rest, name);
+    }
+    return name;
+  };
 }
 
 /** `18 · mlp.down_proj` of `model.layers.18.mlp.down_proj.weight`: enough for somebody who knows the model. */

@@ -14,7 +14,7 @@ import type { ViewProps } from './view-props.js';
 export function DropZone({ workbench }: ViewProps) {
   const isOver = useDropAnywhere(workbench);
   const isOpen = workbench.model.value !== undefined;
-  const name = workbench.opening.value;
+  const name = workbench.waysIn.opening.value;
   return (
     <section class={`drop ${isOpen ? 'slim' : ''}`} aria-label="Model">
       {isOver && (
@@ -45,11 +45,11 @@ export function DropZone({ workbench }: ViewProps) {
 /** Closed when something has come of it, or somebody turns to something else. */
 function Menu({ title, workbench }: ViewProps & { readonly title: string }) {
   const menu = useRef<HTMLDetailsElement>(null);
-  const [model, fault] = [workbench.model.value, workbench.openFault.value];
+  const [model, fault] = [workbench.model.value, workbench.waysIn.fault.value];
   const close = () => {
     if (menu.current !== null) menu.current.open = false;
   };
-  useEffect(close, [model, fault, workbench.pair.value]);
+  useEffect(close, [model, fault, workbench.waysIn.pair.value]);
   useEffect(() => {
     const look = ({ target }: Event) => {
       if (target instanceof Node && menu.current?.contains(target) === false) close();
@@ -84,21 +84,21 @@ function WaysIn({ workbench }: ViewProps) {
           class="button primary"
           accept={ACCEPTED}
           multiple
-          onFiles={(files) => workbench.openFiles(files)}
+          onFiles={(files) => workbench.waysIn.openFiles(files)}
         >
           Choose files
         </FileButton>
         <FileButton
           class="button"
           folder
-          onFiles={(files) => workbench.openFiles(filesOfFolder(files))}
+          onFiles={(files) => workbench.waysIn.openFiles(filesOfFolder(files))}
         >
           Choose a folder
         </FileButton>
-        <button type="button" class="button" onClick={() => workbench.openExample()}>
+        <button type="button" class="button" onClick={() => workbench.waysIn.openExample()}>
           Try an example
         </button>
-        <button type="button" class="button" onClick={() => workbench.openDigits()}>
+        <button type="button" class="button" onClick={() => workbench.waysIn.openDigits()}>
           Draw a digit
         </button>
       </div>
@@ -109,7 +109,7 @@ function WaysIn({ workbench }: ViewProps) {
 
 /** Beside what could not be opened, and in sight wherever the page is scrolled to. */
 function OpenFault({ workbench }: ViewProps) {
-  const fault = workbench.openFault.value;
+  const fault = workbench.waysIn.fault.value;
   if (fault === undefined) return null;
   return (
     <div class="open-fault">
@@ -119,7 +119,7 @@ function OpenFault({ workbench }: ViewProps) {
         class="plain remove"
         aria-label="Close the message"
         onClick={() => {
-          workbench.openFault.value = undefined;
+          workbench.waysIn.fault.value = undefined;
         }}
       >
         <span aria-hidden="true">×</span>
@@ -130,7 +130,7 @@ function OpenFault({ workbench }: ViewProps) {
 
 /** Two models that came together: what is meant is for the visitor to say. */
 function Pair({ workbench }: ViewProps) {
-  const pair = workbench.pair.value;
+  const pair = workbench.waysIn.pair.value;
   if (pair === undefined) return null;
   const [first, second] = pair;
   const names = [printable(first.name), printable(second.name)];
@@ -163,10 +163,10 @@ function Pair({ workbench }: ViewProps) {
 /** The network is asked when it is sent off, and for nothing else. */
 function UrlField({ workbench }: ViewProps) {
   const id = useId();
-  const url = workbench.url.value;
+  const url = workbench.waysIn.url.value;
   const open = (event: Event) => {
     event.preventDefault();
-    if (url.trim() !== '') void workbench.openUrl(url.trim());
+    if (url.trim() !== '') void workbench.waysIn.openUrl(url.trim());
   };
   return (
     <form class="url" onSubmit={open}>
@@ -180,7 +180,7 @@ function UrlField({ workbench }: ViewProps) {
         placeholder="https://huggingface.co/…"
         value={url}
         onInput={({ currentTarget }) => {
-          workbench.url.value = currentTarget.value;
+          workbench.waysIn.url.value = currentTarget.value;
         }}
       />
       <button type="submit" class="button">
@@ -212,10 +212,10 @@ function useDropAnywhere(workbench: Workbench): boolean {
       const link =
         event.dataTransfer.getData('text/uri-list') || event.dataTransfer.getData('text');
       if (event.dataTransfer.files.length === 0 && /^https?:/.test(link)) {
-        workbench.takeLink(link.trim());
+        workbench.waysIn.takeLink(link.trim());
         return;
       }
-      void droppedFiles(event.dataTransfer).then((files) => workbench.openFiles(files));
+      void droppedFiles(event.dataTransfer).then((files) => workbench.waysIn.openFiles(files));
     });
     return () => listening.abort();
   }, [workbench]);

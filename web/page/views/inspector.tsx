@@ -23,8 +23,9 @@ import type { ViewProps } from './view-props.js';
 
 export function Inspector({ workbench }: ViewProps) {
   const name = workbench.chosenTensor.value;
+  if (name === undefined) return null;
   const tensor = workbench.model.value?.catalog.tensors.find((each) => each.name === name);
-  if (name === undefined || tensor === undefined) return null;
+  if (tensor === undefined) return null;
   const planned = workbench.planned.value.get(name);
   const outcome = workbench.outcome.value;
   const report = workbench.reports.value.get(name);

@@ -5,12 +5,19 @@
  */
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
+import type { Workbench } from '../workbench.js';
 
 /** More tensors than that are many. */
-export const MANY_TENSORS = 4000;
+const MANY_TENSORS = 4000;
 
 /** In between, what is there already is painted. */
 const FRAME_MS = 20;
+
+/** Turns of the views of a large model. */
+export function turnsFor({ model }: Workbench): (turn: number) => number | undefined {
+  const isLarge = (model.value?.catalog.tensors.length ?? 0) > MANY_TENSORS;
+  return (turn) => (isLarge ? turn : undefined);
+}
 
 interface LaterProps {
   /** How many others come before it; undefined: it is small. */

@@ -48,7 +48,8 @@ export function useDrawing(
   const reports = workbench.reports.value;
   const isRunning = workbench.quantizing.isRunning.value;
   const ends = useMemo(() => endsOf(isRunning ? tensors : []), [tensors, isRunning]);
-  const inLayers = useMemo(() => inLayersOf(layout), [layout]);
+  // Colours of what is stored would be those of the plan a moment later.
+  const isAwaited = isPlanAwaited(workbench);
   const shades = useMemo(
     () =>
       tensors.map((tensor) => {
@@ -64,8 +65,9 @@ export function useDrawing(
   );
   useEffect(() => {
     const element = canvas.current;
-    if (element === null || layout === undefined) return;
+    if (element === null || layout === undefined || isAwaited) return;
     let doneBytes = doneOf(workbench);
+    const isInLayer = inLayersOf(layout);
     const picture: MapPicture = {
       layout,
       shadeOf: (index) => shades[index] ?? FATE_SHADES['left alone'],
@@ -75,7 +77,7 @@ export function useDrawing(
       },
       titleOf: (index) => {
         const name = tensors[index]?.name ?? '';
-        return inLayers.has(index) ? '' : printableName(name.replace(/\.weight$/, ''));
+        return isInLayer(index) ? '' : printableName(name.replace(/\.weight$/, ''));
       },
       ...(isRunning ? { isDone: (index) => (ends.of[index] ?? 0) <= doneBytes } : {}),
     };
@@ -102,14 +104,19 @@ export function useDrawing(
       dark.removeEventListener('change', draw);
       clearInterval(timer);
     };
-  }, [layout, tensors, shades, reports, ends, isRunning]);
+  }, [layout, tensors, shades, reports, ends, isRunning, isAwaited]);
 }
 
-/** Those of rows that have names: all of a layout with layers but what is in none. */
-function inLayersOf(layout: MapLayout | undefined): ReadonlySet<number> {
-  if (layout === undefined || layout.columns.length === 0) return new Set();
-  const rows = layout.rows.filter(({ label }) => label !== 'other');
-  return new Set(rows.flatMap(({ tensors }) => [...tensors]));
+/** Whether a tensor is in a row that has a name: all of a layout with layers but what is in none. */
+function inLayersOf({ columns, rows }: MapLayout): (tensor: number) => boolean {
+  if (columns.length === 0) return () => false;
+  const others = new Set(rows.find(({ label }) => label === 'other')?.tensors);
+  return (tensor) => !others.has(tensor);
+}
+
+function isPlanAwaited({ activity, planned, forecast }: Workbench): boolean {
+  if (activity.value !== 'quantize' || planned.value.size > 0) return false;
+  return forecast.value.fault === undefined;
 }
 
 /** Takes a step as long as a frame has time for it, then waits for the next. Returns what ends it. */

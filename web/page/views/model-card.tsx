@@ -4,6 +4,7 @@
  * All numbers are the catalog's.
  */
 import type { Catalog, Danger } from 'monoquant';
+import { useMemo } from 'preact/hooks';
 import { countBy } from '../../../js/words/counts.js';
 import {
   formatBytes,
@@ -20,17 +21,11 @@ import type { ViewProps } from './view-props.js';
 
 export function ModelCard({ workbench }: ViewProps) {
   const model = workbench.model.value;
+  const tensors = model?.catalog.tensors;
+  const counts = useMemo(() => countsOf(tensors ?? []), [tensors]);
   if (model === undefined) return null;
   const { catalog, name } = model;
-  const { tensors } = catalog;
-  const dtypes = countBy(
-    tensors,
-    ({ dtype, quantization }) => (quantization === undefined ? dtype : codesWords(quantization)),
-    ({ bytes }) => bytes,
-  );
-  const stored = tensors.reduce((sum, { bytes }) => sum + bytes, 0);
-  const kinds = countBy(tensors, ({ kind }) => kind);
-  const tied = tensors.filter(({ tiedTo }) => tiedTo !== undefined);
+  const { dtypes, stored, kinds, tied } = counts;
   return (
     <section class="card" aria-labelledby="model-title">
       <h2 id="model-title" class="model-name">
@@ -48,7 +43,7 @@ export function ModelCard({ workbench }: ViewProps) {
           catalog.files !== undefined && ['Files', formatCount(catalog.files.length)],
           ['Size', formatExactBytes(catalog.bytes)],
           ['Parameters', formatLargeCount(catalog.parameters)],
-          ['Tensors', formatCount(tensors.length)],
+          ['Tensors', formatCount(catalog.tensors.length)],
           dtypes.length > 0 && [
             'Types',
             dtypes.map(([dtype, bytes]) => `${dtype} ${formatShare(bytes, stored)}`).join(', '),
@@ -76,6 +71,19 @@ export function ModelCard({ workbench }: ViewProps) {
   );
 }
 
+function countsOf(tensors: Catalog['tensors']) {
+  return {
+    dtypes: countBy(
+      tensors,
+      ({ dtype, quantization }) => (quantization === undefined ? dtype : codesWords(quantization)),
+      ({ bytes }) => bytes,
+    ),
+    stored: tensors.reduce((sum, { bytes }) => sum + bytes, 0),
+    kinds: countBy(tensors, ({ kind }) => kind),
+    tied: tensors.filter(({ tiedTo }) => tiedTo !== undefined),
+  };
+}
+
 /** Which part of a checkpoint this is, and the others that could be taken. */
 function Parts({ workbench }: ViewProps) {
   const catalog = workbench.model.value?.catalog;
@@ -89,7 +97,7 @@ function Parts({ workbench }: ViewProps) {
           <select
             value={key}
             onChange={({ currentTarget }) =>
-              workbench.reopen({ key: currentTarget.value, stripPrefix: '' })
+              workbench.waysIn.reopen({ key: currentTarget.value, stripPrefix: '' })
             }
           >
             {candidates.map((candidate) => (
@@ -108,7 +116,7 @@ function Parts({ workbench }: ViewProps) {
           <button
             type="button"
             class="link"
-            onClick={() => workbench.reopen({ stripPrefix: wrapperPrefix })}
+            onClick={() => workbench.waysIn.reopen({ stripPrefix: wrapperPrefix })}
           >
             Take it off
           </button>

@@ -12,7 +12,7 @@ import { DigitsPlace } from './digits-place.js';
 import { HelpDialog } from './help-dialog.js';
 import { InspectCard } from './inspect-card.js';
 import { Inspector } from './inspector.js';
-import { Later, MANY_TENSORS } from './later.js';
+import { Later, turnsFor } from './later.js';
 import { ModelCard } from './model-card.js';
 import { ModelMap } from './model-map.js';
 import { OptionsForm } from './options-form.js';
@@ -28,8 +28,7 @@ import type { ViewProps } from './view-props.js';
 
 export function ModelView({ workbench }: ViewProps) {
   const activity = workbench.activity.value;
-  const isLarge = (workbench.model.value?.catalog.tensors.length ?? 0) > MANY_TENSORS;
-  const turn = (number: number) => (isLarge ? number : undefined);
+  const turn = turnsFor(workbench);
   const isInspecting = workbench.chosenTensor.value !== undefined;
   return (
     <>

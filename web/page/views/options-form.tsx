@@ -4,6 +4,7 @@
  * What was not chosen shows what it follows from the rest.
  */
 import type { Bits, Dtype, TensorInfo } from 'monoquant';
+import { useMemo } from 'preact/hooks';
 import { countBy } from '../../../js/words/counts.js';
 import { formatBytes } from '../../../js/words/format.js';
 import { MoreOptions } from './more-options.js';
@@ -23,7 +24,8 @@ const PRESETS: readonly {
 export function OptionsForm({ workbench }: ViewProps) {
   const choice = workbench.choice.value;
   const sizes = workbench.presetBytes.value;
-  const stored = storedType(workbench.model.value?.catalog.tensors ?? []);
+  const tensors = workbench.model.value?.catalog.tensors;
+  const stored = useMemo(() => storedType(tensors ?? []), [tensors]);
   return (
     <section class="card" aria-labelledby="options-title">
       <h2 id="options-title">Choose</h2>

@@ -32,32 +32,42 @@ export function PlanCard({ workbench }: ViewProps) {
 
 /** What becomes of the tensors, and how. */
 export function Planned({ plan }: { plan: Plan }) {
+  return <Facts facts={factsOf(plan)} />;
+}
+
+/** The plan, and the run that was made by it, show the same. */
+const known = new WeakMap<Plan, readonly Fact[]>();
+
+function factsOf(plan: Plan): readonly Fact[] {
+  const facts = known.get(plan) ?? toldOf(plan);
+  known.set(plan, facts);
+  return facts;
+}
+
+function toldOf(plan: Plan): readonly Fact[] {
   const { sizes, tensors, configuration } = plan;
   const of = (decision: string) => tensors.filter((tensor) => tensor.decision === decision);
   const [quantized, converted, copied] = [of('quantize'), of('convert'), of('copy')];
   const corrected = of('correct');
   const reasons = countBy(copied, ({ reason }) => REASON_WORDS[reason]);
-  return (
-    <Facts
-      facts={[
-        quantized.length > 0 && [
-          'Quantized',
-          `${formatPlural(quantized.length, 'tensor')}, ${formatShare(sizes.quantizedParameters, sizes.parameters)} of the weights`,
-        ],
-        ...mixFacts(plan.mix).flatMap((fact): readonly Fact[] =>
-          fact === undefined ? [] : [[fact[0] === '' ? '' : 'Budget', fact[1]]],
-        ),
-        quantized.length > 0 && ['How', quantizationWords(plan)],
-        quantized.length > 0 && ['Layout', layoutWords(configuration)],
-        converted.length > 0 && ['Converted', convertedWords(converted)],
-        corrected.length > 0 && ['Corrected', formatPlural(corrected.length, 'bias', 'biases')],
-        copied.length > 0 && [
-          'Left alone',
-          `${formatPlural(copied.length, 'tensor')}: ${reasons.map(([words, count]) => `${formatCount(count)} ${words}`).join(', ')}`,
-        ],
-      ]}
-    />
-  );
+  const facts: readonly (Fact | false)[] = [
+    quantized.length > 0 && [
+      'Quantized',
+      `${formatPlural(quantized.length, 'tensor')}, ${formatShare(sizes.quantizedParameters, sizes.parameters)} of the weights`,
+    ],
+    ...mixFacts(plan.mix).flatMap((fact): readonly Fact[] =>
+      fact === undefined ? [] : [[fact[0] === '' ? '' : 'Budget', fact[1]]],
+    ),
+    quantized.length > 0 && ['How', quantizationWords(plan)],
+    quantized.length > 0 && ['Layout', layoutWords(configuration)],
+    converted.length > 0 && ['Converted', convertedWords(converted)],
+    corrected.length > 0 && ['Corrected', formatPlural(corrected.length, 'bias', 'biases')],
+    copied.length > 0 && [
+      'Left alone',
+      `${formatPlural(copied.length, 'tensor')}: ${reasons.map(([words, count]) => `${formatCount(count)} ${words}`).join(', ')}`,
+    ],
+  ];
+  return facts.filter((fact) => fact !== false);
 }
 
 function PlannedCommand({ workbench, plan }: ViewProps & { readonly plan: Plan }) {

@@ -8,7 +8,9 @@ import { printableJson } from '../../../js/words/printable.js';
 import { qualityWords } from '../../../js/words/quality.js';
 import type { Outcome } from '../outcome.js';
 import { download } from '../save.js';
+import { ExportRuns } from './export-runs.js';
 import { Facts } from './facts.js';
+import { Later, turnsFor } from './later.js';
 import { Warnings } from './notice.js';
 import { Planned } from './plan-card.js';
 import { Repeat } from './repeat.js';
@@ -24,6 +26,7 @@ export function RunCard({ workbench }: ViewProps) {
   // That of the run: it is shown only with its own choices.
   const { plan } = workbench.forecast.value;
   const { timings, engine, sizes } = report;
+  const turn = turnsFor(workbench);
   const total = timings.planMs + timings.encodeMs + timings.verifyMs;
   const rate = total > 0 ? (1000 * sizes.tensorBytes) / total : 0;
   return (
@@ -43,7 +46,9 @@ export function RunCard({ workbench }: ViewProps) {
       <Actions outcome={outcome} workbench={workbench} />
       <ValidationView outcome={outcome} />
       <Warnings warnings={report.warnings} />
-      <UseIt outcome={outcome} />
+      <Later turn={turn(0)} key={outcome.name.value}>
+        <UseIt outcome={outcome} />
+      </Later>
       <h3>Do it again</h3>
       <Repeat
         command={outcome.command.value}
@@ -78,10 +83,8 @@ function FileName({ outcome, workbench }: ViewProps & { readonly outcome: Outcom
 }
 
 function Actions({ outcome, workbench }: ViewProps & { readonly outcome: Outcome }) {
-  const { report } = outcome;
   const model = workbench.model.value;
   const config = model?.config;
-  const reportText = `${printableJson(report)}\n`;
   return (
     <div class="buttons">
       {model?.folder === true && !outcome.isGguf && (
@@ -105,15 +108,16 @@ function Actions({ outcome, workbench }: ViewProps & { readonly outcome: Outcome
         type="button"
         class="button"
         onClick={() =>
-          download(jsonOf(reportText), outcome.name.value.replace(/\.\w+$/, '-report.json'))
+          download(jsonOf(outcome), outcome.name.value.replace(/\.\w+$/, '-report.json'))
         }
       >
         Save the report as JSON
       </button>
+      {workbench.runs.value.length === 1 && <ExportRuns workbench={workbench} />}
     </div>
   );
 }
 
-function jsonOf(text: string): Blob {
-  return new Blob([text], { type: 'application/json' });
+function jsonOf({ report }: Outcome): Blob {
+  return new Blob([`${printableJson(report)}\n`], { type: 'application/json' });
 }

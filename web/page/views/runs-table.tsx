@@ -10,6 +10,7 @@ import {
 } from '../../../js/words/format.js';
 import { takenBytes } from '../../../js/words/sizes.js';
 import { decibelsOf, worstOf } from '../runs.js';
+import { ExportRuns } from './export-runs.js';
 import type { ViewProps } from './view-props.js';
 
 export function RunsTable({ workbench }: ViewProps) {
@@ -18,7 +19,10 @@ export function RunsTable({ workbench }: ViewProps) {
   if (runs.length < 2) return null;
   return (
     <section class="card" aria-labelledby="runs-title">
-      <h2 id="runs-title">Runs side by side</h2>
+      <div class="row">
+        <h2 id="runs-title">Runs side by side</h2>
+        <ExportRuns workbench={workbench} />
+      </div>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard */}
       <div class="scrolled" tabIndex={0} role="group" aria-labelledby="runs-title">
         <table class="plain-table">

@@ -141,8 +141,8 @@ function Picture({ curve, index, isChosen }: PictureProps) {
   return (
     <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} aria-hidden="true">
       <path class="axis" d={`M${EDGE.left} ${HEIGHT - EDGE.bottom}H${WIDTH - EDGE.right}`} />
-      <text x={EDGE.left} y={10}>
-        loss
+      <text class="end" x={WIDTH - EDGE.right} y={10}>
+        ↑ loss, logarithmic
       </text>
       <text x={EDGE.left} y={HEIGHT - 7}>
         {formatBytes(Math.min(...sizes))}

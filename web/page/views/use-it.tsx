@@ -1,7 +1,7 @@
 /**
  * What to do with the file: code that loads it, to be copied.
  */
-import { useId, useState } from 'preact/hooks';
+import { useId, useMemo, useState } from 'preact/hooks';
 import type { Outcome } from '../outcome.js';
 import { usagesOf } from '../use.js';
 import { CopyButton } from './copy-button.js';
@@ -10,7 +10,9 @@ export function UseIt({ outcome }: { outcome: Outcome }) {
   const id = useId();
   const [chosen, choose] = useState(0);
   const { report, model, name } = outcome;
-  const usages = usagesOf({ report, model, file: name.value });
+  const file = name.value;
+  // Of tens of thousands of tensors the code takes a while.
+  const usages = useMemo(() => usagesOf({ report, model, file }), [report, model, file]);
   const usage = usages[chosen] ?? usages[0];
   if (usage === undefined) return null;
   return (
@@ -33,7 +35,10 @@ export function UseIt({ outcome }: { outcome: Outcome }) {
       <pre class="code" tabIndex={0} role="group" aria-label={`Code for ${usage.title}`}>
         {usage.code}
       </pre>
-      <CopyButton label={`Copy for ${usage.title}`} text={usage.code} />
+      <CopyButton label={`Copy for ${usage.title}`} text={usage.code} />{' '}
+      <a class="more" href="./docs/loading.html" target="_blank" rel="noopener">
+        All ways to load what monoquant writes
+      </a>
     </div>
   );
 }

@@ -1,9 +1,8 @@
 /**
  * What a log keeps of a report: totals, how good it is, and the tensor that lost most.
  */
-import type { RunQuality, RunRecord } from '../api/run-record.js';
-import type { Report } from '../api/types.js';
-import { countedSqnr } from './sqnr.js';
+import type { RunQuality, RunRecord } from './run-record.js';
+import type { Report } from './types.js';
 
 export type Results = Pick<RunRecord, 'version' | 'engine' | 'totals' | 'quality' | 'warnings'>;
 
@@ -32,7 +31,13 @@ export function resultsFor(report: Report): Results {
 
 function qualityOf({ sqnrDb, outputSqnrDb, tensors }: Report): RunQuality {
   const [worst] = tensors;
-  const lost = worst === undefined ? null : countedSqnr(worst);
+  // Of what its layer computes, if that is known.
+  const lost =
+    worst === undefined
+      ? null
+      : worst.outputSqnrDb === undefined
+        ? worst.sqnrDb
+        : worst.outputSqnrDb;
   return {
     sqnrDb,
     outputSqnrDb,
