@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { convert, dequantize, open, quantize } from '#package/node';
 import { Folder, shell } from '../support/cli.js';
+import { samples } from '../support/deep.js';
 import { failureOf } from '../support/failures.js';
 import { filled, weights } from '../support/models.js';
 import { writeSafetensors } from '../support/safetensors.js';
@@ -58,35 +59,42 @@ describe('a name that is none of a file of weights', () => {
     await quantize(root.at('one.safetensors'), { output: root.at('q.safetensors') });
   });
 
-  it.each(['x.onnx', 'x.gguf.txt', 'x.json', 'x', 'x.tar.gz', '-', 'a.b/x', 'x.safetensors.bak'])(
-    '%s is refused by every command and call',
-    async (name) => {
-      for (const line of [
-        `quantize one.safetensors -o ${name}`,
-        `quantize one.safetensors --output=${name} --dry-run`,
-        `convert one.safetensors ${name}`,
-        `convert one.safetensors -o ${name}`,
-        `dequantize q.safetensors ${name}`,
-      ]) {
-        const { code, stdout, stderr } = await run(line);
-        expect({ code, stdout, files: all() }, line).toEqual({
-          code: 2,
-          stdout: '',
-          files: before,
-        });
-        expect(stderr, line).toMatch(/\.safetensors|Name a file/);
-      }
-      const output = name === '-' ? name : root.at(name);
-      const model = root.at('one.safetensors');
-      await failureOf(quantize(model, { output }), 'invalid-options');
-      await failureOf(convert(model, { output }), 'invalid-options');
-      await failureOf(dequantize(root.at('q.safetensors'), { output }), 'invalid-options');
-      const result = await quantize(model);
-      await failureOf(result.save(output), 'invalid-options');
-      await result.close();
-      expect(all()).toEqual(before);
-    },
-  );
+  const names = [
+    'x.onnx',
+    'x',
+    'x.gguf.txt',
+    '-',
+    'x.json',
+    'a.b/x',
+    'x.tar.gz',
+    'x.safetensors.bak',
+  ];
+  it.each(samples(names, 3))('%s is refused by every command and call', async (name) => {
+    for (const line of [
+      `quantize one.safetensors -o ${name}`,
+      `quantize one.safetensors --output=${name} --dry-run`,
+      `convert one.safetensors ${name}`,
+      `convert one.safetensors -o ${name}`,
+      `dequantize q.safetensors ${name}`,
+    ]) {
+      const { code, stdout, stderr } = await run(line);
+      expect({ code, stdout, files: all() }, line).toEqual({
+        code: 2,
+        stdout: '',
+        files: before,
+      });
+      expect(stderr, line).toMatch(/\.safetensors|Name a file/);
+    }
+    const output = name === '-' ? name : root.at(name);
+    const model = root.at('one.safetensors');
+    await failureOf(quantize(model, { output }), 'invalid-options');
+    await failureOf(convert(model, { output }), 'invalid-options');
+    await failureOf(dequantize(root.at('q.safetensors'), { output }), 'invalid-options');
+    const result = await quantize(model);
+    await failureOf(result.save(output), 'invalid-options');
+    await result.close();
+    expect(all()).toEqual(before);
+  });
 });
 
 it.each([

@@ -207,7 +207,7 @@ double least_error(const Floats &values, const Scheme &scheme) {
 TEST(Search, of_few_scales_loses_little_against_all) {
   Scheme scheme = searched_scheme(4, true);
   scheme.signed_scales = true;
-  const size_t values_of_all = test::is_deep() ? 40000 : 12000;
+  const size_t values_of_all = test::is_deep() ? 40000 : 9000;
   Random random(67);
   for (const size_t size : {32U, 128U, 1000U, 9000U}) {
     for (const uint64_t kind : {0U, 1U, 3U, 4U}) {

@@ -7,6 +7,7 @@
 #include <ostream>
 
 #include "monoquant/base/text.h"
+#include "support/deep.h"
 #include "support/given_means.h"
 #include "support/memory_host.h"
 #include "support/sample_tensors.h"
@@ -169,7 +170,8 @@ TEST_P(BiasCorrection, does_not_depend_on_the_host) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, BiasCorrection, testing::ValuesIn(correction_cases()),
+INSTANTIATE_TEST_SUITE_P(Kinds, BiasCorrection,
+                         testing::ValuesIn(test::samples(correction_cases(), 2)),
                          [](const auto &info) { return info.param.title; });
 
 TEST(CorrectedBias, stays_where_it_would_not_be_finite) {

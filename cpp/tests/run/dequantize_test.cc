@@ -4,6 +4,7 @@
 #include <ostream>
 
 #include "monoquant/base/text.h"
+#include "support/deep.h"
 #include "support/reference_quantizer.h"
 #include "support/run_checks.h"
 #include "support/sample_tensors.h"
@@ -134,7 +135,8 @@ TEST_P(Dequantized, DoesNotDependOnTheHost) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Schemes, Dequantized, testing::ValuesIn(dequantize_cases()),
+INSTANTIATE_TEST_SUITE_P(Schemes, Dequantized,
+                         testing::ValuesIn(test::samples(dequantize_cases(), 5)),
                          [](const auto &info) { return info.param.title; });
 
 TEST(DequantizedType, IsThatOfTheScalesUnlessAsked) {

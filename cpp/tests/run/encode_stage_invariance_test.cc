@@ -4,6 +4,7 @@
 #include <ostream>
 
 #include "monoquant/base/text.h"
+#include "support/deep.h"
 #include "support/run_checks.h"
 #include "support/sample_tensors.h"
 
@@ -117,7 +118,7 @@ private:
   std::vector<BandErrors> errors_;
 };
 
-INSTANTIATE_TEST_SUITE_P(EncodeStage, AnyHost, testing::ValuesIn(host_cases()),
+INSTANTIATE_TEST_SUITE_P(EncodeStage, AnyHost, testing::ValuesIn(test::samples(host_cases(), 2)),
                          [](const auto &info) { return info.param.title; });
 
 TEST_P(AnyHost, block_size_and_threads_do_not_show) {

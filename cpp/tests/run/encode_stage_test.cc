@@ -9,6 +9,7 @@
 #include "monoquant/base/bytes.h"
 #include "monoquant/base/float_convert.h"
 #include "monoquant/base/text.h"
+#include "support/deep.h"
 #include "support/drive.h"
 #include "support/not_finite.h"
 #include "support/reference_quantizer.h"
@@ -63,7 +64,8 @@ std::vector<CodesCase> codes_cases() {
 
 class EveryVariant : public testing::TestWithParam<CodesCase> {};
 
-INSTANTIATE_TEST_SUITE_P(EncodeStage, EveryVariant, testing::ValuesIn(codes_cases()),
+INSTANTIATE_TEST_SUITE_P(EncodeStage, EveryVariant,
+                         testing::ValuesIn(test::samples(codes_cases(), 3)),
                          [](const auto &info) { return info.param.title; });
 
 /// All ranks and kinds, with the row lengths where packing and vectors have their edges.
