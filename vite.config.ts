@@ -6,7 +6,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig, type Plugin } from 'vite';
-import { siteLinks } from './scripts/site-links.mjs';
+import { DOCUMENT_POLICY, siteDocuments } from './scripts/site-documents.mjs';
+import { repositoryOf, siteLinks } from './scripts/site-links.mjs';
 
 const ROOT = import.meta.dirname;
 const PAGE = join(ROOT, 'web/page');
@@ -66,6 +67,11 @@ const HEADERS = {
 const PAGE_HEADERS = { 'Content-Security-Policy': `${PAGE_POLICY}; frame-ancestors 'none'` };
 const NETWORK_HEADERS = { 'Content-Security-Policy': `${NETWORK_POLICY}; frame-ancestors 'self'` };
 
+const DOCUMENTS = 'docs/';
+const DOCUMENT_HEADERS = {
+  'Content-Security-Policy': `${DOCUMENT_POLICY}; frame-ancestors 'none'`,
+};
+
 const TALK_HEADERS = { 'Content-Security-Policy': `${TALK_POLICY}; frame-ancestors 'self'` };
 
 /** Names of files in assets/ change with their content. */
@@ -80,6 +86,7 @@ const RULES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   '/assets/*': { ...PAGE_HEADERS, ...FOR_EVER },
   [`/${NETWORK}*`]: NETWORK_HEADERS,
   [`/${TALK}*`]: TALK_HEADERS,
+  [`/${DOCUMENTS}*`]: DOCUMENT_HEADERS,
 };
 
 const SERVICE_WORKER = 'service-worker';
@@ -90,7 +97,13 @@ export default defineConfig({
   resolve: {
     alias: { monoquant: join(ROOT, 'dist/browser/index.js') },
   },
-  plugins: [contentSecurityPolicy(), sharedPicture(), headersFile(), offlineFiles()],
+  plugins: [
+    contentSecurityPolicy(),
+    sharedPicture(),
+    documentFiles(),
+    headersFile(),
+    offlineFiles(),
+  ],
   // Known to the page and to its service worker, which share no code.
   define: {
     __SITE_CACHE__: '"monoquant"',
@@ -123,6 +136,8 @@ export default defineConfig({
         [SERVICE_WORKER]: join(PAGE, 'service-worker.ts'),
       },
       output: {
+        // What a first view has of the package is one file, which is compressed better than several.
+        codeSplitting: { groups: [{ name: 'browser', test: isOfFirstView }] },
         // A service worker rules the folder that it lies in, and is known by its name.
         entryFileNames: ({ name }) =>
           name === SERVICE_WORKER ? '[name].js' : 'assets/[name]-[hash].js',
@@ -132,6 +147,11 @@ export default defineConfig({
   server: { host: '127.0.0.1', headers: ISOLATION, fs: { allow: [ROOT] } },
   preview: { host: '127.0.0.1', headers: HEADERS },
 });
+
+/** Of the package: all but what is loaded when it is asked for. */
+function isOfFirstView(file: string): boolean {
+  return /\/browser\/[\w-]+\.js$/.test(file) && !/\/chunk-(report|seldom|patterns)\.js$/.test(file);
+}
 
 /** The package's worker knows how to start both engines; the page's fetches what starts the one that it takes. */
 function engineAlone(): Plugin {
@@ -185,6 +205,20 @@ function sharedPicture(): Plugin {
       address === undefined
         ? html
         : html.replace('"./picture.png"', JSON.stringify(new URL('picture.png', address).href)),
+  };
+}
+
+/** What is written about the page and the command, for the site itself. */
+function documentFiles(): Plugin {
+  return {
+    name: 'document-files',
+    apply: 'build',
+    generateBundle() {
+      const repository = repositoryOf(MANIFEST, process.env.MONOQUANT_SOURCE_URL);
+      for (const file of siteDocuments(ROOT, repository)) {
+        this.emitFile({ type: 'asset', ...file });
+      }
+    },
   };
 }
 

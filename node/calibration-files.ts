@@ -67,7 +67,9 @@ async function openPart(
   const file =
     address === undefined ? InputFile.open(input) : await openFileBehindUrl(address, signal);
   files.push(file);
-  if (!/\.json$/i.test(file.name)) return { kind: 'data', source: file.file };
+  if (!/\.json$/i.test(file.name)) {
+    return { kind: 'data', source: file.file, name: file.name };
+  }
   return { kind: 'calibration', document: await readJson(file, signal) };
 }
 

@@ -57,7 +57,7 @@ async function mergeOpened(
   const [{ input, facts, run: made, indexMetadata }] = parts;
   const start = performance.now();
   const plan: RunPlan = { ...facts, tensors: rowsOf(facts.tensors) };
-  const results = resultsOf(plan, parts.map(shareOf));
+  const results = await resultsOf(plan, parts.map(shareOf));
   const identities = parts.map((part) => part.input.identity);
   const terms = { container: 'safetensors', force, keepsCodes: true } as const;
   const source = { named: input.file.path, identities, indexMetadata };

@@ -22,7 +22,7 @@ import type { RecordedCommand, RunRecord } from '../js/api/run-record.js';
 import type { Calibration, Configuration, Plan, Report } from '../js/api/types.js';
 import { gateWarnings, gateWork } from '../js/report/gates.js';
 import { functionsOf } from '../js/session/functions.js';
-import { Handle } from '../js/session/handle.js';
+import { Handle, type Scratch } from '../js/session/handle.js';
 import type { HandleOptions, Host } from '../js/session/host.js';
 import type { PartJob } from '../js/session/run.js';
 import { takesValues } from '../js/session/view.js';
@@ -43,6 +43,7 @@ import { FileResult } from './result.js';
 import { identityOf } from './run-identity.js';
 import { type Records, recorded, recordedFailure } from './runs/recorder.js';
 import { outputFiles, writtenFile } from './runs/run-files.js';
+import { TableCache } from './table-cache.js';
 import { TemporaryFolder } from './temporary-folder.js';
 import { startHelpers, startSession } from './worker-host.js';
 
@@ -229,6 +230,29 @@ export class NodeModel extends Handle<NodeTypes> {
       return report;
     } finally {
       helpers.leave();
+    }
+  }
+
+  protected override tables() {
+    return TableCache.of(this.#input);
+  }
+
+  protected override async scratch({ container }: Configuration): Promise<Scratch<OutputPlaces>> {
+    const aside = new TemporaryFolder();
+    try {
+      const named = join(aside.path, `examined.${container}`);
+      const terms = { container, force: false, keepsCodes: false };
+      const output = await Output.claim(named, this.#input, terms);
+      return {
+        place: (planned) => output.place(planned),
+        release: () => {
+          output.discard();
+          aside.remove();
+        },
+      };
+    } catch (error) {
+      aside.remove();
+      throw error;
     }
   }
 

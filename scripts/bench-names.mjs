@@ -38,7 +38,7 @@ export async function* benchNames(job) {
   yield* header(['tensors', 'command', 'seconds', 'MB']);
   const input = join(job.folder, 'names.safetensors');
   for (const count of COUNTS) {
-    writeModel(input, 0, count);
+    writeManyTensors(input, 0, count);
     for (const [name, words] of Object.entries(COMMANDS)) {
       yield row([count.toLocaleString('en'), name, ...(await costOf(job, words, input))]);
     }
@@ -94,7 +94,7 @@ function nameOf(index) {
  * @param {number} first
  * @param {number} count
  */
-function writeModel(path, first, count) {
+export function writeManyTensors(path, first, count) {
   const entries = Array.from({ length: count }, (_, i) => {
     const place = { dtype: 'BF16', shape: SHAPE, data_offsets: [i * BYTES, (i + 1) * BYTES] };
     return `${JSON.stringify(nameOf(first + i))}:${JSON.stringify(place)}`;
@@ -129,7 +129,7 @@ function writeShards(folder, count, each) {
   const digits = (/** @type {number} */ number) => String(number).padStart(5, '0');
   for (let i = 0; i < count; i++) {
     const name = `model-${digits(i + 1)}-of-${digits(count)}.safetensors`;
-    writeModel(join(folder, name), i * each, each);
+    writeManyTensors(join(folder, name), i * each, each);
   }
 }
 

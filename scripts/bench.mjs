@@ -2,12 +2,13 @@
 // Why: a time says little, a ratio to copying the same file in the same round says how good we are.
 // Always: rounds alternate everything that is compared; medians and quartiles are printed, nothing is judged.
 //
-// node scripts/bench.mjs [--only files|searched|sparse|url|zstd|page|kernels|names] [--rounds N] [--gigabytes X]
+// node scripts/bench.mjs [--only PART] [--rounds N] [--gigabytes X]
 //      [--folder DIR] [--model FILE]... [--beside DIST] [--save]
 //
+// PART is files, searched, sparse, url, zstd, page, page-load, kernels, gptq or names.
 // --model is one more model whose quantized weights are compressed.
-// --beside measures another dist/ in the same rounds of the page. --save writes the tables into docs/speed.md, those of
-// names (which only --only measures) into docs/limits.md.
+// --beside measures another dist/ in the same rounds of the page. --save writes the tables into docs/speed.md. names and
+// gptq are measured only if --only says so; the tables of names go into docs/limits.md.
 
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
@@ -15,9 +16,11 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { benchConversions, benchSearches, benchSparse } from './bench-files.mjs';
 import { benchFolder } from './bench-folder.mjs';
+import { benchGptq } from './bench-gptq.mjs';
 import { benchKernels } from './bench-kernels.mjs';
 import { benchNames } from './bench-names.mjs';
 import { benchPage } from './bench-page.mjs';
+import { benchPageLoad } from './bench-page-load.mjs';
 import { benchUrl } from './bench-url.mjs';
 import { benchZstd } from './bench-zstd.mjs';
 import { BuildError, runMain } from './run.mjs';
@@ -44,15 +47,20 @@ const PARTS = {
   url: benchUrl,
   zstd: benchZstd,
   page: benchPage,
+  'page-load': benchPageLoad,
   kernels: benchKernels,
 };
 
-/** What is measured alone, and has a document of its own. */
-const ALONE = { names: benchNames };
+/** What is measured alone, with the document and the place in it that --save writes. */
+const ALONE = {
+  names: { bench: benchNames, document: 'limits.md', marker: '--save' },
+  gptq: { bench: benchGptq, document: 'speed.md', marker: '--only gptq --save' },
+};
 
 await runMain(async () => {
   const { only } = options;
-  const parts = only === 'names' ? ALONE : PARTS;
+  const alone = only === undefined || !Object.hasOwn(ALONE, only) ? undefined : ALONE[only];
+  const parts = alone === undefined ? PARTS : { [only ?? '']: alone.bench };
   if (only !== undefined && !Object.hasOwn(parts, only)) {
     throw new BuildError(`--only takes ${Object.keys({ ...PARTS, ...ALONE }).join(', ')}.`);
   }
@@ -75,7 +83,8 @@ await runMain(async () => {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  if (options.save) save(join(DOCUMENTS, parts === ALONE ? 'limits.md' : 'speed.md'), lines);
+  const { document, marker } = alone ?? { document: 'speed.md', marker: '--save' };
+  if (options.save) save(join(DOCUMENTS, document), `<!-- npm run bench -- ${marker} -->`, lines);
 });
 
 /** @param {string} line */
@@ -84,11 +93,14 @@ function print(line) {
 }
 
 /**
+ * Behind the marker, up to the next one.
  * @param {string} document
+ * @param {string} marker
  * @param {readonly string[]} lines
  */
-function save(document, lines) {
-  const marker = '<!-- npm run bench -- --save -->';
-  const [before] = readFileSync(document, 'utf8').split(marker);
-  writeFileSync(document, `${before}${marker}\n\n${lines.join('\n')}\n`);
+function save(document, marker, lines) {
+  const [before, after = ''] = readFileSync(document, 'utf8').split(marker);
+  const next = after.indexOf('<!-- npm run bench');
+  const rest = next < 0 ? '' : `\n${after.slice(next)}`;
+  writeFileSync(document, `${before}${marker}\n\n${lines.join('\n')}\n${rest}`);
 }

@@ -54,9 +54,11 @@ const PARTS = {
     inputs: [
       'web/page',
       'vite.config.ts',
-      ...['build-site', 'components', 'site-links'].map(script),
+      ...['build-site', 'components', 'site-links', 'site-documents'].map(script),
     ]
       .concat(['digits', 'digits_test'].map((name) => `examples/${name}.safetensors`))
+      .concat(['docs', 'examples/README.md', 'README.md', 'CHANGELOG.md'])
+      .concat(['CONTRIBUTING.md', 'SECURITY.md'])
       .concat(['package.json', 'package-lock.json', 'third_party/notices']),
     parts: ['wasm', 'ts'],
     outputs: ['site', componentsFile('site')],

@@ -30,8 +30,15 @@ const MARKER = /^<!-- npm run conformance -- \w+ -->$/m;
  * @property {number} [divergence]
  * @property {number} [top1]
  * @property {number} [cosine]
+ * @property {number} [bits] a weight
  * @property {number} [lost] mean log-probability of a text
  * @property {string} [text]
+ * @property {number} [budget] bits a weight
+ * @property {string} [way] how bits were chosen
+ * @property {string} [chosen] what that has come to
+ * @property {number} [predicted] weighted error, as the table has it
+ * @property {number} [seconds]
+ * @property {number} [bytes] of the output
  */
 
 /** @param {Case} found */
@@ -59,6 +66,15 @@ function figures({ quantized, apart, equal, read, near, divergence, top1, cosine
 }
 
 /**
+ * What the whole model lost.
+ * @param {Case} found
+ */
+function figuresOfModel({ divergence, cosine }) {
+  if (divergence !== undefined) return `divergence ${divergence.toPrecision(3)}`;
+  return cosine === undefined ? '' : `cosine ${cosine.toFixed(4)}`;
+}
+
+/**
  * @param {string} part
  * @param {Case[]} cases
  * @param {Record<string, string>} versions of what was run, by name
@@ -79,8 +95,32 @@ const TABLES = {
   accuracy: (/** @type {Case[]} */ cases) => [
     '### What fewer bits cost, by method',
     table(
-      ['model', 'method', 'verdict', 'what was seen'],
-      cases.map((found) => [found.model ?? '', found.mode, verdictOf(found), figures(found)]),
+      ['model', 'tool', 'method', 'bits', 'verdict', 'what was seen'],
+      cases.map((found) => [
+        found.model ?? '',
+        found.program ?? '',
+        found.mode,
+        `${found.bits}`,
+        verdictOf(found),
+        found.verdict === 'ok' ? figures(found) : shorten(found.cause ?? '', 120),
+      ]),
+    ),
+  ],
+  search: (/** @type {Case[]} */ cases) => [
+    '### Ways to choose bits, at equal bytes',
+    '![What models lose, by bits a weight: one setting, a budget, a search](pictures/search.svg)',
+    table(
+      ['model', 'bits a weight', 'way', 'chosen', 'bytes', 'predicted error', 'seen', 'seconds'],
+      cases.map((found) => [
+        found.model ?? '',
+        String(found.budget ?? ''),
+        found.way ?? '',
+        found.verdict === 'ok' ? (found.chosen ?? '') : shorten(found.cause ?? '', 200),
+        found.bytes === undefined ? '' : `${(found.bytes / 1e6).toFixed(2)} MB`,
+        found.predicted?.toPrecision(3) ?? '',
+        figuresOfModel(found),
+        found.seconds?.toFixed(0) ?? '',
+      ]),
     ),
   ],
   tensorboard: (/** @type {Case[]} */ cases) => [
@@ -227,7 +267,7 @@ function table(head, rows) {
  * @param {string} text
  */
 export function writeDocument(root, part, text) {
-  const file = join(root, 'docs', 'conformance.md');
+  const file = join(root, 'docs', part === 'search' ? 'search.md' : 'conformance.md');
   const [before = '', after = ''] = readFileSync(file, 'utf8').split(`${marker(part)}\n`);
   const next = after.search(MARKER);
   const rest = next < 0 ? '' : `\n${after.slice(next)}`;

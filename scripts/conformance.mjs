@@ -3,10 +3,10 @@
 // Why: a file is right when other people's programs load it untouched and compute what its codes say.
 // Always: nothing is changed by hand between the two; what a loader cannot do is shown in its own words.
 //
-// node scripts/conformance.mjs [models|vllm|gguf|families|modes|layouts|mlx|accuracy|tensorboard ...] [--filter NAME] [--cli PATH]
+// node scripts/conformance.mjs [models|vllm|gguf|families|modes|layouts|mlx|accuracy|search|tensorboard ...] [--filter NAME] [--cli PATH]
 
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
@@ -14,6 +14,7 @@ import { tableOf, wordsOf, writeDocument } from './conformance-table.mjs';
 import { ensurePackages } from './node-environment.mjs';
 import { ensureEnvironment } from './python-environment.mjs';
 import { BuildError, run, runMain } from './run.mjs';
+import { searchPicture } from './search-picture.mjs';
 
 /** @typedef {import('./conformance-table.mjs').Case} Case */
 
@@ -29,6 +30,7 @@ const VERDICTS = {
   unmade: 'failed',
   'no kernel': 'skipped',
   'loader fault': 'skipped',
+  'tool fault': 'skipped',
 };
 
 const PARTS = {
@@ -37,7 +39,8 @@ const PARTS = {
   layouts: { environment: 'layouts', script: 'run_layouts.py' },
   mlx: { environment: 'mlx', script: 'run_mlx.py', needs: 'layouts' },
   models: { environment: 'transformers', script: 'run_models.py' },
-  accuracy: { environment: 'transformers', script: 'run_accuracy.py' },
+  accuracy: { environment: 'transformers', script: 'run_accuracy.py', tools: 'tools' },
+  search: { environment: 'transformers', script: 'run_search.py' },
   vllm: { environment: 'vllm', script: 'run_vllm.py', needs: 'models' },
   gguf: { packages: 'gguf.json', script: 'run_gguf.mjs', needs: 'models' },
   tensorboard: { environment: 'tensorboard', script: 'run_tensorboard.py' },
@@ -46,6 +49,7 @@ const PARTS = {
 const ENVIRONMENTS = {
   transformers: ['transformers.txt', 'models-alone.txt'],
   layouts: ['transformers.txt', 'layouts.txt'],
+  tools: ['transformers.txt', 'tools.txt', 'tools-alone.txt'],
   mlx: ['mlx.txt'],
   vllm: ['vllm.txt', 'vllm-alone.txt'],
   tensorboard: ['tensorboard.txt'],
@@ -82,6 +86,9 @@ async function main() {
     process.stdout.write(`\n${table}\n`);
     // Only a whole part may take the place of the table that is there.
     if (options.filter === '') writeDocument(ROOT, name, table);
+    if (options.filter === '' && name === 'search') {
+      writeFileSync(join(ROOT, 'docs', 'pictures', 'search.svg'), searchPicture(cases));
+    }
     for (const { verdict } of cases) counts[VERDICTS[verdict] ?? 'failed']++;
   }
   const skipped = counts.skipped === 0 ? '' : `, ${counts.skipped} skipped`;
@@ -95,13 +102,15 @@ async function main() {
  * @returns {Promise<Case[]>} what each case showed
  */
 async function runPart(name, versions) {
-  const { environment, packages, script, needs, flags = [] } = PARTS[name];
+  const { environment, packages, script, needs, tools, flags = [] } = PARTS[name];
   if (needs !== undefined) {
     // The other environment makes what this one reads.
     await runPython(PARTS[needs].environment, PARTS[needs].script, ['--prepare'], {});
   }
   process.stdout.write(`\n== ${name}\n`);
   const args = ['--filter', options.filter, ...flags];
+  // What other programs make of the same model is made in an environment of their own.
+  if (tools !== undefined) args.push('--tools', await pythonOf(tools));
   if (packages === undefined) return runPython(environment, script, args, versions);
   const folder = await ensurePackages(name, join(FOLDER, packages));
   return runProgram(process.execPath, script, ['--packages', folder, ...args], versions);
@@ -115,8 +124,13 @@ async function runPart(name, versions) {
  * @returns {Promise<Case[]>}
  */
 async function runPython(environment, script, args, versions) {
+  return runProgram(await pythonOf(environment), script, args, versions);
+}
+
+/** @param {string} environment */
+function pythonOf(environment) {
   const requirements = ENVIRONMENTS[environment].map((file) => join(FOLDER, file));
-  return runProgram(await ensureEnvironment(environment, requirements), script, args, versions);
+  return ensureEnvironment(environment, requirements);
 }
 
 /**

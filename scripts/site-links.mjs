@@ -1,4 +1,4 @@
-// Where the page's links lead: to the source and the documents, as far as the project knows their addresses.
+// Where the page's links lead outside: to the source and the project's own page, as far as their addresses are known.
 // Why: a checkout does not know where it is published; whoever publishes it writes that into package.json, or says it.
 // Always: https: addresses only; what is not known is no link.
 
@@ -9,15 +9,22 @@
  * @param {string} [source] the address of the repository, instead of the manifest's
  * @returns {Link[]}
  */
-export function siteLinks({ repository, homepage }, source) {
-  const stated = typeof repository === 'string' ? repository : repository?.url;
-  const repositoryUrl = webAddress(source ?? stated);
+export function siteLinks(manifest, source) {
   const links = [
-    { title: 'Source', url: repositoryUrl },
-    { title: 'Documentation', url: webAddress(homepage) ?? within(repositoryUrl, 'README.md') },
-    { title: 'Changes', url: within(repositoryUrl, 'CHANGELOG.md') },
+    { title: 'Source', url: repositoryOf(manifest, source) },
+    { title: 'Project', url: webAddress(manifest.homepage) },
   ];
   return links.flatMap(({ title, url }) => (url === undefined ? [] : [{ title, url }]));
+}
+
+/**
+ * @param {{ repository?: string | { url?: string } }} manifest
+ * @param {string} [source]
+ * @returns {string | undefined}
+ */
+export function repositoryOf({ repository }, source) {
+  const stated = typeof repository === 'string' ? repository : repository?.url;
+  return webAddress(source ?? stated);
 }
 
 /**
@@ -35,13 +42,4 @@ function webAddress(stated) {
       : `https://${hosts[/** @type {keyof typeof hosts} */ (host)]}/${path}`;
   const isAddress = URL.canParse(url) && new URL(url).protocol === 'https:';
   return isAddress ? url.replace(/\.git$|\/+$/, '') : undefined;
-}
-
-/**
- * A file of the repository, as its usual hosts show it.
- * @param {string | undefined} repository
- * @param {string} file
- */
-function within(repository, file) {
-  return repository && `${repository}/blob/HEAD/${file}`;
 }

@@ -25,7 +25,9 @@
 #include "monoquant/run/distribution_stage.h"
 #include "monoquant/run/encode_stage.h"
 #include "monoquant/run/execute_stage.h"
+#include "monoquant/run/outlier_stage.h"
 #include "monoquant/run/recheck_stage.h"
+#include "monoquant/run/rescale_stage.h"
 #include "monoquant/run/seal_stage.h"
 #include "monoquant/run/statistics_stage.h"
 #include "monoquant/run/tensor_stage.h"
@@ -360,6 +362,30 @@ private:
   }
 };
 
+/// `calibration` is what is known of the reference's inputs, or empty. Ask for the error at once; both inspectors must
+/// outlive the stage.
+class OutlierStage : public Stage {
+public:
+  OutlierStage(const Inspector &file, const Inspector &reference, const std::string &calibration,
+               size_t block_bytes)
+      : OutlierStage(file, reference,
+                     calibration.empty()
+                         ? Result<calibration::Calibration>(calibration::Calibration())
+                         : calibration::read_calibration(parse_json(calibration)),
+                     block_bytes) {}
+
+private:
+  OutlierStage(const Inspector &file, const Inspector &reference,
+               Result<calibration::Calibration> known, size_t block_bytes)
+      : Stage(std::make_unique<run::OutlierStage>(
+            file.catalog(), reference.catalog(),
+            known ? std::move(known.value()) : calibration::Calibration(), block_bytes)) {
+    if (!known) {
+      fail(known.error());
+    }
+  }
+};
+
 /// Ask for the error at once: of codes that are to be values, all must be known.
 class TensorStage : public Stage {
 public:
@@ -387,6 +413,9 @@ public:
                  size_t slots, size_t block_bytes)
       : CalibrateStage(model, data, read(so_far), slots, block_bytes) {}
 
+  void set_data_name(const std::string &name) {
+    static_cast<run::CalibrateStage &>(stage()).set_data_name(name);
+  }
   /// Both when everything was processed: the calibration with the data, and what is wrong with them.
   std::string calibration() const {
     return calibration::calibration_json(
@@ -414,6 +443,46 @@ private:
       return calibration::Calibration();
     }
     return calibration::read_calibration(parse_json(text));
+  }
+};
+
+/// Which pairs of layers, and how factors are chosen: RescaleRequest of js/engine/engine-options.ts.
+struct RescaleRequest {
+  run::RescaleChoice choice;
+  Result<std::vector<plan::Rescale>> pairs = std::vector<plan::Rescale>();
+
+  static RescaleRequest read(const std::string &text, size_t tensors) {
+    const Json json = parse_json(text);
+    RescaleRequest request;
+    request.pairs = plan::read_rescales(json["pairs"], tensors);
+    if (json["smooth"].is_number()) {
+      request.choice = {run::RescaleChoice::Kind::kFixed, json["smooth"].get<double>()};
+    } else if (json["smooth"] == "awq") {
+      request.choice.kind = run::RescaleChoice::Kind::kAwq;
+    }
+    return request;
+  }
+};
+
+/// The plan must outlive the stage. Ask for the error at once.
+class RescaleStage : public Stage {
+public:
+  RescaleStage(const Plan &plan, const std::string &calibration, const std::string &request,
+               size_t block_bytes)
+      : RescaleStage(plan, calibration::read_calibration(parse_json(calibration)),
+                     RescaleRequest::read(request, plan.plan().tensors.size()), block_bytes) {}
+
+private:
+  RescaleStage(const Plan &plan, Result<calibration::Calibration> calibration,
+               RescaleRequest request, size_t block_bytes)
+      : Stage(std::make_unique<run::RescaleStage>(
+            plan.plan(), *workers(),
+            calibration ? std::move(calibration.value()) : calibration::Calibration(),
+            request.pairs ? std::move(request.pairs.value()) : std::vector<plan::Rescale>(),
+            request.choice, block_bytes)) {
+    if (!calibration || !request.pairs) {
+      fail(calibration ? request.pairs.error() : calibration.error());
+    }
   }
 };
 
@@ -625,12 +694,17 @@ EMSCRIPTEN_BINDINGS(monoquant) {
       .constructor<const Inspector &, const Inspector *, size_t>(emscripten::allow_raw_pointers());
   emscripten::class_<DistributionStage, emscripten::base<Stage>>("DistributionStage")
       .constructor<const Inspector &, const Inspector &, const std::string &, size_t>();
+  emscripten::class_<OutlierStage, emscripten::base<Stage>>("OutlierStage")
+      .constructor<const Inspector &, const Inspector &, const std::string &, size_t>();
   emscripten::class_<TensorStage, emscripten::base<Stage>>("TensorStage")
       .constructor<const Inspector &, size_t, size_t>();
   emscripten::class_<CalibrateStage, emscripten::base<Stage>>("CalibrateStage")
       .constructor<const Inspector &, const Inspector &, const std::string &, size_t, size_t>()
+      .function("setDataName", &CalibrateStage::set_data_name)
       .function("calibration", &CalibrateStage::calibration)
       .function("problems", &CalibrateStage::problems);
+  emscripten::class_<RescaleStage, emscripten::base<Stage>>("RescaleStage")
+      .constructor<const Plan &, const std::string &, const std::string &, size_t>();
   emscripten::class_<StatisticsStage, emscripten::base<Stage>>("StatisticsStage")
       .constructor<const Inspector &, const std::string &, bool, size_t>()
       .function("addInputs", &StatisticsStage::add_inputs)

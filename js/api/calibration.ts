@@ -35,6 +35,9 @@ export interface ModuleStatistics {
   readonly squares: readonly number[];
   /** Sums of each input channel's values, if they are known. */
   readonly sums?: readonly number[];
+  /** Smallest and largest finite value of each input channel, if they are known. */
+  readonly lows?: readonly number[];
+  readonly highs?: readonly number[];
   /** What is not known, because some of the data were statistics that do not say it. */
   readonly lacks?: readonly Lack[];
 }
@@ -52,6 +55,13 @@ export interface Calibration {
   readonly version: 1;
   /** Layers with NaN among their inputs. */
   readonly leftOut: readonly string[];
+  /** What a file of llama-imatrix says of itself, if all that is known is of one. */
+  readonly imatrix?: {
+    readonly file: string;
+    readonly dataset: string;
+    readonly entries: number;
+    readonly chunks: number;
+  };
   /** What was found when it was made. */
   readonly warnings?: readonly Warning[];
   /** By name. */

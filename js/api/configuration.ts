@@ -10,6 +10,7 @@ import { bitsFor } from './option-table/format.js';
 import { modeOf } from './option-table/mode.js';
 import { OPTIONS } from './option-table/table.js';
 import { type LayerOverride, OF_TENSORS } from './option-table/what.js';
+import { USUAL_THRESHOLD } from './outlier-threshold.js';
 import type { Changes, Choices, Configuration } from './plan-options.js';
 import { areCodes } from './schemes.js';
 import { mapTokens, type OptionToken, option, say } from './sentence.js';
@@ -35,7 +36,13 @@ export function copyingConfiguration(given: Given): Configuration {
 }
 
 /** An output that is one file: throws if the caller has asked for several. */
-export function checkOneFile({ maxShardSize }: Configuration, what: string): void {
+export function checkOneFile({ maxShardSize, outliers }: Configuration, what: string): void {
+  if (outliers !== null && outliers !== USUAL_THRESHOLD) {
+    throw contradiction(
+      say`${option('outliers', outliers)} is said in the config.json beside the weights, but the output is ${what}.`,
+      say`Name a folder, or leave out ${option('outliers')}.`,
+    );
+  }
   if (typeof maxShardSize !== 'number') return;
   throw contradiction(
     say`${option('maxShardSize')} divides the weights into several files, but the output is ${what}.`,

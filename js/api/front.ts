@@ -35,6 +35,15 @@ export interface Losses {
   readonly worst: number;
 }
 
+/** What encoding a point has shown. */
+export interface MeasuredLosses extends Losses {
+  /**
+   * The relative squared errors of what layers compute, executed from their codes on captured inputs, each times how
+   * much its place counts. Absent without captured inputs.
+   */
+  readonly outputError?: number;
+}
+
 export interface FrontPoint extends Losses {
   /** From 1; what `front.json#7` names. */
   readonly number: number;
@@ -48,7 +57,7 @@ export interface FrontPoint extends Losses {
   /** The label of the setting that every tensor has. */
   readonly preset?: string;
   /** What encoding all of it has shown. */
-  readonly measured?: Losses;
+  readonly measured?: MeasuredLosses;
 }
 
 /** A setting for all tensors. */
@@ -70,6 +79,8 @@ export interface FrontAgreement {
   readonly points: number;
   /** Rank correlation of predicted and measured errors, from -1 to 1; null of fewer than three. */
   readonly spearman: number | null;
+  /** The same of predicted errors and those of the outputs of executed layers; absent if none were executed. */
+  readonly outputSpearman?: number | null;
   /** By how much the bytes of an output differ at most. */
   readonly bytesDiffer: number;
 }

@@ -2,6 +2,8 @@
  * JSON text whose content has a type: large documents cross borders as the text that they are, and are parsed by
  * whoever looks into them.
  */
+import { pause } from './pause.js';
+
 declare const content: unique symbol;
 
 /** JSON of a `Document`. */
@@ -19,17 +21,16 @@ export function jsonList<Element>(texts: readonly Json<Element>[]): Json<readonl
   return `[${texts.join()}]` as Json<readonly Element[]>;
 }
 
-/** A document with one more member, which is text already. */
-export function withMember<Document extends object, Key extends string, Member>(
+/** The document with some members more, each as the text that it is: long ones are not parsed for it. */
+export function withMembers<Document extends object, Members extends object>(
   document: Document,
-  key: Key,
-  member: Json<Member>,
-): Json<Document & Record<Key, Member>> {
+  texts: { readonly [Key in keyof Members]: Json<Members[Key]> },
+): Json<Document & Members> {
   const members = Object.entries(document).map(([name, value]) => [name, toJson(value)] as const);
-  const texts = [...members, [key, member] as const].map(
-    ([name, text]) => `${toJson(name)}:${text}`,
-  );
-  return `{${texts.join()}}` as Json<Document & Record<Key, Member>>;
+  const all = [...members, ...Object.entries<string>(texts)];
+  return `{${all.map(([name, text]) => `${toJson(name)}:${text}`).join()}}` as Json<
+    Document & Members
+  >;
 }
 
 /** A large document, whose one long list crosses in pieces: parsed at once it would keep a page from answering. */
@@ -76,7 +77,7 @@ export async function joined<Key extends string, Document extends WithList<Key>>
   const { rest, key, pieces } = document;
   const list: unknown[] = [];
   for (const [index, piece] of pieces.entries()) {
-    if (index > 0) await new Promise<void>((resolve) => setTimeout(resolve, 0));
+    if (index > 0) await pause();
     for (const element of parseJson(piece)) list.push(element);
   }
   return { ...parseJson(rest), [key]: list } as unknown as Document;

@@ -43,6 +43,10 @@ export interface ModelClass {
   readonly modelType: string;
   /** Whether the output projection is the embedding again; null where the configuration does not say. */
   readonly tiesEmbeddings: boolean | null;
+  /** Of an attention: rows of each of its heads. */
+  readonly headSize?: number;
+  /** Between the two layers of a perceptron. */
+  readonly activation?: string;
 }
 
 /** What the engine is told of the configuration beside a model; nothing where there is none. */
@@ -128,6 +132,24 @@ export class ModelConfig {
       architectures: names,
       modelType: typeof modelType === 'string' ? modelType : '',
       tiesEmbeddings: this.tiesEmbeddings,
+      ...this.#shape,
+    };
+  }
+
+  get #shape(): Pick<ModelClass, 'headSize' | 'activation'> {
+    const number = (key: string) => {
+      const value = this.#object.get(key);
+      return typeof value === 'number' && Number.isInteger(value) && value > 0 ? value : undefined;
+    };
+    const [hidden, heads] = [number('hidden_size'), number('num_attention_heads')];
+    const derived = hidden && heads && hidden % heads === 0 ? hidden / heads : undefined;
+    const headSize = number('head_dim') ?? derived;
+    const activation = ['hidden_act', 'activation_function']
+      .map((key) => this.#object.get(key))
+      .find((value) => typeof value === 'string');
+    return {
+      ...(headSize === undefined ? {} : { headSize }),
+      ...(typeof activation === 'string' ? { activation } : {}),
     };
   }
 

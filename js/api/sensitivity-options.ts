@@ -31,6 +31,10 @@ export interface SensitivityRequest {
   readonly settings: readonly SensitivitySetting[];
   /** 0: all values. */
   readonly sample: number;
+  /** With what smaller groups would bring, beside the settings; undefined: not asked about, or there are none. */
+  readonly finer?: SensitivitySetting | undefined;
+  /** Whether outputs are looked at as well: for outliers, and to execute layers. */
+  readonly examines?: boolean;
   /** What is other than in the engine's table of places. */
   readonly prior: object | null;
 }
@@ -52,6 +56,33 @@ export function resolveSensitivity(
     sample,
     prior,
   };
+}
+
+/** With all that `sensitivity` tells: outliers and executed layers, unless only samples are looked at. */
+export function resolveWholeSensitivity(options: SensitivityOptions): SensitivityRequest {
+  const request = resolveSensitivity(options);
+  if (request.sample !== 0 || request.base.container === 'gguf') return request;
+  const { settings, base } = request;
+  const setting = settings[examinedSetting(settings)];
+  const finer = setting && finerThan(setting.choices, ownChoices(base));
+  return { ...request, examines: true, finer };
+}
+
+/** Whose outliers are told: that of 4 bits, or of the fewest. */
+export function examinedSetting(settings: readonly SensitivitySetting[]): number {
+  const four = settings.findIndex(({ choices }) => choices.bits === 4);
+  return four >= 0 ? four : settings.findIndex(({ choices }) => areCodes(choices.bits));
+}
+
+const FINE_GROUP = 32;
+
+/** Undefined if groups are as small already, or the format has none of that size. */
+function finerThan(setting: LayerChoices, choices: Choices): SensitivitySetting | undefined {
+  const { groupSize } = setting;
+  const { groupSize: sizes } = formatFactsOf(formatOf(choices)).holds?.(4) ?? {};
+  const isHeld = sizes === undefined || sizes.includes(FINE_GROUP);
+  if (groupSize === undefined || (groupSize !== -1 && groupSize <= FINE_GROUP) || !isHeld) return;
+  return { label: `groups of ${FINE_GROUP}`, choices: { ...setting, groupSize: FINE_GROUP } };
 }
 
 /** Activations stay as they are, as within a budget: else an error would be of both. */

@@ -23,6 +23,8 @@ export interface SensitivityCell {
   readonly error: number;
   /** The same of what its layer computes, as far as mean squares or second moments of its inputs say. */
   readonly outputError?: number;
+  /** The same, from executing the layer with its codes on captured inputs, beside the layer with its floats. */
+  readonly executedError?: number;
 }
 
 export interface SensitivityTensor {
@@ -36,6 +38,55 @@ export interface SensitivityTensor {
   readonly set: number;
   /** One a setting. */
   readonly cells: readonly SensitivityCell[];
+}
+
+/** How much of a sum its largest members have: in 1 % of them there is 1 % of it if they are even. */
+export interface Concentration {
+  readonly members: number;
+  /** How many of them `share` is of: one for a hundred channels, or for a thousand weights, and at least one. */
+  readonly largest: number;
+  readonly share: number;
+  /** The largest of all, at most four: which, and its share. */
+  readonly named: readonly (readonly [index: number, share: number])[];
+}
+
+/** What would be left of a tensor's error, and what that takes. */
+export interface Remedy {
+  /** "8 bits" */
+  readonly label: string;
+  /** As that of the tensor: of outputs where their inputs are known, else of weights. */
+  readonly error: number;
+  /** Of all that would stand for the tensor in an output. */
+  readonly bytes: number;
+  /** False: no layout that loaders know has room for it. */
+  readonly isStorable: boolean;
+}
+
+/** Where in its weights a tensor loses. */
+export interface TensorOutliers {
+  readonly name: string;
+  readonly error: number;
+  readonly bytes: number;
+  /** Whether errors count by the mean squares of their inputs. */
+  readonly weighted: boolean;
+  /** Of the error, by input channel (a column of a Linear weight). */
+  readonly inputs: Concentration;
+  /** Of the error, by output channel (a row). */
+  readonly outputs: Concentration;
+  /** Of the error, by single weight, which is named by its index in the tensor. */
+  readonly weights: Concentration;
+  /** Of the sum of squares of the inputs, by channel, if they are known. */
+  readonly squares?: Concentration;
+  /** The largest of the inputs by magnitude, if their range is known: above 6, LLM.int8() keeps its channel in floats. */
+  readonly largestInput?: number;
+  readonly remedies: readonly Remedy[];
+}
+
+export interface Outliers {
+  /** Of `settings`. */
+  readonly setting: number;
+  /** As many as there are codes for, in the order of `tensors`. */
+  readonly tensors: readonly TensorOutliers[];
 }
 
 export interface Sensitivity {
@@ -52,4 +103,6 @@ export interface Sensitivity {
   /** Of the output: all that the settings do not change. */
   readonly fixedBytes: number;
   readonly sourceBytes: number;
+  /** Absent with a sample, and for GGUF files, which have other names. */
+  readonly outliers?: Outliers;
 }

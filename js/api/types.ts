@@ -41,6 +41,7 @@ export type Decision = 'quantize' | 'convert' | 'copy' | 'tie' | 'drop' | 'corre
 export const REASONS = [
   'requested',
   'override',
+  'budget',
   'ignored',
   'override-none',
   'not-float',
@@ -118,6 +119,8 @@ export interface PlannedTensor {
   readonly pruned?: Pruned;
   /** The BatchNorm that is folded into it, where one is. */
   readonly folded?: string;
+  /** How it is rescaled beside others, where it is: `SmoothQuant 0.5`. */
+  readonly rescaled?: string;
   readonly outputs: readonly OutputTensor[];
 }
 
@@ -205,6 +208,8 @@ export interface TensorReport {
   readonly pruned?: Pruned;
   /** The BatchNorm that is folded into it, where one is: SQNR is that of the folded weights. */
   readonly folded?: string;
+  /** How it is rescaled beside others, where it is: SQNR is that of the rescaled weights. */
+  readonly rescaled?: string;
 }
 
 /** `st` has no shared memory and runs everywhere; `mt` has threads on shared memory. */

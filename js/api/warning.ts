@@ -26,6 +26,8 @@ export const WARNINGS = [
   'opaque-part',
   'not-pruned',
   'not-folded',
+  'not-rescaled',
+  'rescaled',
   'calibration-small',
   'calibration-unmatched',
   'calibration-missing',

@@ -18,6 +18,8 @@ type Elsewhere =
   | 'zstdLevel'
   | 'foldBn'
   | 'bnEps'
+  | 'outliers'
+  | 'smooth'
   | 'drop'
   | keyof ResolvedPatterns;
 
@@ -52,6 +54,33 @@ export interface Fold {
   readonly varianceValues: readonly number[];
 }
 
+/** Tensors that are rescaled together, by their indices: plan/rescaling.h. */
+export interface Rescale {
+  readonly producer: number;
+  readonly bias?: number;
+  readonly firstRow: number;
+  readonly balances: readonly number[];
+  readonly head: number;
+  readonly repeats: number;
+}
+
+/** What a RescaleStage is to choose, and how. */
+export interface RescaleRequest {
+  /** An alpha for all, or how it is chosen. */
+  readonly smooth: number | 'auto' | 'awq';
+  readonly pairs: readonly Rescale[];
+}
+
+/** What it has chosen. */
+export interface RescaleResult {
+  readonly rescales: readonly (Rescale & {
+    readonly how: string;
+    readonly factors: readonly number[];
+  })[];
+  /** Pairs that stay as they are. */
+  readonly left: readonly { readonly pair: number; readonly reason: string }[];
+}
+
 export interface UnfitTensor {
   readonly tensor: number;
   readonly reason: 'non-finite' | 'overflow';
@@ -80,6 +109,8 @@ export function engineOptions(
     zstdLevel,
     foldBn,
     bnEps,
+    outliers: ___,
+    smooth,
     drop,
     ignore,
     overrides,

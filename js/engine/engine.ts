@@ -3,17 +3,18 @@
  * What it returns was made without an error, and is deleted by who asked for it.
  */
 import { ERROR_CODES, MonoquantError } from '../api/errors.js';
-import { type Json, jsonList, toJson, withMember } from '../api/json.js';
+import { type Json, jsonList, toJson, withMembers } from '../api/json.js';
 import type { SideFolder } from '../api/side-folder.js';
 import type { Calibration, Distribution, EngineInfo } from '../api/types.js';
 import type { BlockShape, ByteSource } from '../io/byte-source.js';
 import type { Allocation, DecisionTable, Prior, SearchSettings, SearchTable } from './decisions.js';
-import type { EngineOptions } from './engine-options.js';
+import type { EngineOptions, RescaleRequest, RescaleResult } from './engine-options.js';
 import type {
   Checksums,
   CompareResult,
   EngineError,
   OpenOptions,
+  OutlierResult,
   SealResult,
   Share,
   TrialResult,
@@ -62,14 +63,18 @@ export class Engine {
     }
   }
 
-  /** `calibration` may be long and is passed on as the text that it is. */
+  /** `calibration` and `rescales` may be long and are passed on as the texts that they are. */
   plan(
     inspector: WasmInspector,
     options: EngineOptions,
     calibration: Json<Calibration> | null,
     folder: SideFolder | undefined,
+    rescales?: Json<RescaleResult['rescales']>,
   ): WasmPlan {
-    const text = withMember(options, 'calibration', calibration ?? toJson(null));
+    const text = withMembers(options, {
+      calibration: calibration ?? toJson(null),
+      ...(rescales === undefined ? {} : { rescales }),
+    });
     if (folder === undefined) return withoutError(new this.#module.Plan(inspector, text, null));
     const beside = new this.#module.ModelFolder(folder.name);
     try {
@@ -110,6 +115,16 @@ export class Engine {
     return withoutError(new CalibrateStage(model, data, soFar ?? '', slots, blockBytes));
   }
 
+  /** Chooses by how much layers are rescaled. One slot. */
+  rescaleStage(
+    plan: WasmPlan,
+    calibration: Json<Calibration>,
+    request: Json<RescaleRequest>,
+    { blockBytes }: BlockShape,
+  ): WasmStage<RescaleResult> {
+    return withoutError(new this.#module.RescaleStage(plan, calibration, request, blockBytes));
+  }
+
   /** Writes what the calibration says as a file of statistics, and second moments if they are wanted. One slot. */
   statisticsStage(
     model: WasmInspector,
@@ -148,6 +163,17 @@ export class Engine {
     { blockBytes }: BlockShape,
   ): WasmStage<Distribution> {
     return withoutError(new this.#module.DistributionStage(file, reference, tensor, blockBytes));
+  }
+
+  /** One slot; source 0 is the file, source 1 the reference, of whose inputs `known` says something. */
+  outlierStage(
+    file: WasmInspector,
+    reference: WasmInspector,
+    known: Json<Calibration> | null,
+    { blockBytes }: BlockShape,
+  ): WasmStage<OutlierResult> {
+    const { OutlierStage } = this.#module;
+    return withoutError(new OutlierStage(file, reference, known ?? '', blockBytes));
   }
 
   /** One slot. */

@@ -16,7 +16,12 @@ import type {
   SearchSettings,
   SearchTable,
 } from './decisions.js';
-import type { EngineOptions, UnfitTensor } from './engine-options.js';
+import type {
+  EngineOptions,
+  RescaleRequest,
+  RescaleResult,
+  UnfitTensor,
+} from './engine-options.js';
 
 /** Every handle lives in engine memory until it is deleted. */
 interface Handle {
@@ -124,6 +129,8 @@ export interface WasmStage<Result = unknown> extends Handle {
 }
 
 export interface WasmCalibrateStage extends WasmStage {
+  /** What the file of the data is called. */
+  setDataName(name: string): void;
   /** Both once everything was processed. */
   calibration(): Json<Calibration>;
   problems(): Json<DataProblems>;
@@ -296,6 +303,31 @@ export interface CompareResult {
   }[];
 }
 
+/** How much of a sum its largest members make. */
+export interface Concentration {
+  readonly members: number;
+  /** How many of them the share is of. */
+  readonly largest: number;
+  readonly share: number;
+  /** The largest of all, at most four: which, and its share. */
+  readonly named: readonly (readonly [index: number, share: number])[];
+}
+
+/** Result of an OutlierStage: of every tensor that is stored as codes. */
+export interface OutlierResult {
+  readonly tensors: readonly {
+    readonly name: string;
+    /** Whether errors count by the mean squares of their inputs. */
+    readonly weighted: boolean;
+    /** Of the errors: by input channel, by output channel, by weight (its index in the tensor). */
+    readonly inputs: Concentration;
+    readonly outputs: Concentration;
+    readonly weights: Concentration;
+    /** Of the mean squares of inputs, by channel, if they are known. */
+    readonly squares?: Concentration;
+  }[];
+}
+
 /** Result of a TrialStage; `problems` are of the captured inputs: names and shapes that fit no layer. */
 export interface TrialResult {
   readonly layers: readonly TrialLayer[];
@@ -399,6 +431,16 @@ export interface WasmModule {
     tensor: string,
     blockBytes: number,
   ) => WasmStage<Distribution>;
+  /**
+   * Finds which channels and weights make the errors of codes; `calibration`: of the reference's inputs, or ''. Has one
+   * slot. Ask for its error at once. Both inspectors must outlive it.
+   */
+  readonly OutlierStage: new (
+    file: WasmInspector,
+    reference: WasmInspector,
+    calibration: Json<Calibration> | '',
+    blockBytes: number,
+  ) => WasmStage<OutlierResult>;
   /** Writes the bytes of one tensor (by its index): values, if it is stored as codes. Has one slot. */
   readonly TensorStage: new (
     file: WasmInspector,
@@ -416,6 +458,16 @@ export interface WasmModule {
     slots: number,
     blockBytes: number,
   ) => WasmCalibrateStage;
+  /**
+   * Chooses by how much layers are rescaled, for a plan that does not do so yet and must outlive it. Has one slot. Ask
+   * for its error at once.
+   */
+  readonly RescaleStage: new (
+    plan: WasmPlan,
+    calibrationJson: Json<Calibration>,
+    request: Json<RescaleRequest>,
+    blockBytes: number,
+  ) => WasmStage<RescaleResult>;
   /** Ask for its error at once. The model must outlive it. */
   readonly StatisticsStage: new (
     model: WasmInspector,

@@ -15,6 +15,7 @@ import type {
 } from '../api/types.js';
 import type { CompareResult } from '../engine/wasm.js';
 import { correctedBiases } from './corrected-biases.js';
+import { rescaledWarnings } from './rescaled.js';
 import { type Judged, meanSqnr, sqnrOf, worstFirst } from './sqnr.js';
 
 type Measured = CompareResult['tensors'][number];
@@ -51,6 +52,7 @@ export function comparisonOf(
     warnings: [
       ...fileWarnings(first, 'of the first file'),
       ...fileWarnings(second, 'of the second file'),
+      ...rescaledWarnings(first, second),
     ],
   };
 }

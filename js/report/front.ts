@@ -49,12 +49,21 @@ export function agreementOf(points: readonly FrontPoint[]): FrontAgreement | und
     measured === undefined ? [] : [{ bytes, error, measured }],
   );
   if (known.length === 0) return undefined;
+  const executed = known.flatMap(({ error, measured: { outputError } }) =>
+    outputError === undefined ? [] : [{ error, outputError }],
+  );
   return {
     points: known.length,
     spearman: rankCorrelation(
       known.map(({ error }) => error),
       known.map(({ measured }) => measured.error),
     ),
+    ...(executed.length > 0 && {
+      outputSpearman: rankCorrelation(
+        executed.map(({ error }) => error),
+        executed.map(({ outputError }) => outputError),
+      ),
+    }),
     bytesDiffer: Math.max(...known.map(({ bytes, measured }) => Math.abs(measured.bytes - bytes))),
   };
 }

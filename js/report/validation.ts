@@ -18,6 +18,7 @@ import { haveSameShape } from './comparison.js';
 import { correctedBiases } from './corrected-biases.js';
 import { dataWarnings } from './data-warnings.js';
 import { layerRuns, runProblems } from './layer-runs.js';
+import { isRescaled, rescaledWarnings } from './rescaled.js';
 import { type Judged, meanSqnr, shortfalls, sqnrOf, worstFirst } from './sqnr.js';
 
 type Measured = CompareResult['tensors'][number];
@@ -66,6 +67,7 @@ export function validationOf(evidence: Evidence): Validation {
     warnings: [
       ...pickleWarnings(file),
       ...(reference === undefined ? [] : pickleWarnings(reference, 'of the reference')),
+      ...rescaledWarnings(reference, file),
       ...leftOutWarnings(evidence.file.leftOut.filter(({ lost }) => !lost)), // others are problems
       ...(evidence.trial === undefined ? [] : dataWarnings([evidence.trial.problems])),
     ],
@@ -167,6 +169,7 @@ function referenceProblems(
   const expected = new Set(reference.tensors.map(({ name }) => name));
   const isNearest = file.metadata[MADE_BY] === NEAREST;
   const isCorrected = correctedBiases(file);
+  const isOther = isRescaled(file) !== isRescaled(reference); // each of its tensors may be
   const missing = reference.tensors.flatMap((tensor): Problem[] => {
     const other = found.get(tensor.name);
     if (other === undefined) {
@@ -177,7 +180,7 @@ function referenceProblems(
       const message = `Expected ${tensor.name} to have the shape [${tensor.shape.join(', ')}] of the reference, found [${other.shape.join(', ')}].`;
       return [{ code: 'reference-mismatch', message, tensor: tensor.name }];
     }
-    const isExpected = { isNearest, isCorrected: isCorrected(tensor.name) };
+    const isExpected = { isNearest, isCorrected: isOther || isCorrected(tensor.name) };
     return valueProblems(tensor, other, measured.get(tensor.name), isExpected);
   });
   const extra = file.tensors

@@ -7,9 +7,10 @@ import type { Mix, MixPart } from '../api/mix.js';
 import type { Sensitivity } from '../api/sensitivity.js';
 import { option, say } from '../api/sentence.js';
 import type { SizeCurve } from '../api/size-curve.js';
-import type { Configuration } from '../api/types.js';
+import type { Configuration, PlannedTensor } from '../api/types.js';
 import type { Allocation, DecisionTable, Prior } from '../engine/decisions.js';
 import type { TensorChoices } from '../engine/engine-options.js';
+import { withBudgetReasons } from './budget-reasons.js';
 import { mixed } from './sensitivity.js';
 
 /** What the engine and the model are asked for. */
@@ -50,9 +51,10 @@ const MOST_TRIES = 8;
 
 /** Which setting each tensor gets, so that the output stays within the budget and the sum of the errors is smallest. */
 export async function shareBudget(
-  { budget: text, method }: Pick<Configuration, 'budget' | 'method'>,
+  configuration: Configuration,
   host: BudgetHost,
 ): Promise<SharedBudget | undefined> {
+  const { budget: text, method } = configuration;
   if (text === null) return undefined;
   const budget = spokenBudget(text);
   const table = await host.measured();
@@ -86,7 +88,9 @@ export async function shareBudget(
       bound: found.bound,
       ...(uniform && { uniform: { label: uniform.label, score: uniform.score } }),
     });
-    return { choices, describe };
+    const named: SharedBudget['named'] = (tensors) =>
+      withBudgetReasons(tensors, configuration, choices);
+    return { choices, describe, named };
   }
 }
 
@@ -214,6 +218,10 @@ function uniformPoints({ settings }: Sensitivity, { sets, fixedBytes }: Decision
 export interface SharedBudget {
   readonly choices: readonly TensorChoices[];
   readonly describe: (outputBytes: number) => Mix;
+  /** Tensors of a plan, in the catalog's order, with who chose for them. */
+  named<Tensor extends Pick<PlannedTensor, 'name' | 'reason'>>(
+    tensors: readonly Tensor[],
+  ): readonly Tensor[];
 }
 
 /** 4.25 bits are what rounds to that: tensors of shapes, a few bytes each, are not what anybody means. */

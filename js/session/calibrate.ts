@@ -17,7 +17,12 @@ import { withStage } from './stage-progress.js';
 /** What a host made of a CalibrationInput. */
 export type CalibrationPart<Source> =
   | { readonly kind: 'calibration'; readonly document: Calibration | Json<Calibration> }
-  | { readonly kind: 'data'; readonly source: Source };
+  | {
+      readonly kind: 'data';
+      readonly source: Source;
+      /** Of the file, without the way to it. */
+      readonly name?: string;
+    };
 
 /** Parts whose files are open until `close`. */
 export interface OpenedCalibration<Source> {
@@ -64,7 +69,7 @@ export async function calibrateWith<Source>(
       );
     }
     model.calibration = undefined;
-    const { problems, warnings } = await addData(model, part.source, run);
+    const { problems, warnings } = await addData(model, part, run);
     found.push(problems);
     pickles.push(...warnings);
   }
@@ -73,13 +78,13 @@ export async function calibrateWith<Source>(
 
 function addData<Source>(
   model: RemoteFile<Source, unknown, unknown>,
-  source: Source,
+  { source, name }: { readonly source: Source; readonly name?: string },
   run: RunOptions,
 ): Promise<{ problems: DataProblems; warnings: readonly Warning[] }> {
   return withFile(model.session, source, AS_DATA, run.signal, async (file) => {
     const catalog = parseJson(await file.request('catalog', null, { signal: run.signal }));
     const problems = await withStage('calibrate', run, (controls) =>
-      model.request('calibrate', { data: file.number }, controls),
+      model.request('calibrate', { data: file.number, ...(name && { name }) }, controls),
     );
     return {
       problems: parseJson(problems),

@@ -25,6 +25,7 @@ import {
   resolveQuantize,
   resolveTensor,
 } from '../api/options.js';
+import { withThreshold } from '../api/outlier-threshold.js';
 import type { PlanOptions } from '../api/plan-options.js';
 import type { SearchOptions } from '../api/search-options.js';
 import type { Sensitivity } from '../api/sensitivity.js';
@@ -35,6 +36,7 @@ import type {
   Calibration,
   Catalog,
   Comparison,
+  Configuration,
   Distribution,
   Front,
   Plan,
@@ -43,7 +45,7 @@ import type {
   Validation,
 } from '../api/types.js';
 import { unknownTensor } from '../api/unknown-tensor.js';
-import { isShards } from '../engine/shards.js';
+import { isShards, type OneOrShards } from '../engine/shards.js';
 import type { PlanDocument } from '../engine/wasm.js';
 import { gateWarnings } from '../report/gates.js';
 import type { PlannedFile } from '../worker/plan-facts.js';
@@ -61,9 +63,11 @@ import {
 import { compareFiles, countValues, lookAtBoth } from './compare.js';
 import type { HandleOptions, Host, HostTypes, OpenHandle } from './host.js';
 import type { RunJournal } from './journal.js';
+import type { Look } from './look.js';
 import { type FileOf, type ModelIn, ModelPlace, type SessionOf } from './model-place.js';
 import { checkPlanned, explained } from './plan-check.js';
-import { measureJob, type PartJob, type Quantized, runJob } from './run.js';
+import { examineJob, measureJob, type PartJob, type Quantized, runJob } from './run.js';
+import type { TableStore } from './table-store.js';
 import { type ValidateChoices, validateModel } from './validate.js';
 import { takesValues, viewOf } from './view.js';
 
@@ -80,6 +84,13 @@ export interface Writing<Types extends HostTypes> {
   readonly part?: PartJob | undefined;
   /** More workers to share the work. */
   readonly others?: readonly SessionOf<Types>[];
+}
+
+/** A place for an output that is looked at and never kept. */
+export interface Scratch<Sink> {
+  readonly place: (files: readonly PlannedFile[]) => Sink;
+  /** No worker touches it any more. */
+  release(): void | Promise<void>;
 }
 
 export interface Helpers<Types extends HostTypes> {
@@ -157,6 +168,8 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
         configuration,
         ...(shared && { mix: shared.describe(document.sizes.outputBytes) }),
         ...document,
+        quantizationConfig: withThreshold(document.quantizationConfig, configuration.outliers),
+        tensors: shared?.named(document.tensors) ?? document.tensors,
         warnings: [...before, ...document.warnings, ...warnings],
       };
     });
@@ -225,6 +238,31 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
       helpers.leave();
     }
   }
+
+  /** The same, with an output for as long as somebody looks at it. */
+  protected async examined<Found>(
+    request: Encoding,
+    { choices = [], ...measuring }: Measuring<Types>,
+    look: Look<OneOrShards<Types['source']>, Types['sink'], Types['output'], Found>,
+  ): Promise<{ readonly report: Report; readonly found: Found }> {
+    const scratch = await this.scratch(request.configuration);
+    const helpers = this.helpers(request.run);
+    try {
+      const { place } = scratch;
+      const job = this.#job(request, { ...measuring, place, others: helpers.sessions });
+      return await examineJob({ ...job, mix: { choices } }, look);
+    } finally {
+      helpers.leave();
+      await scratch.release();
+    }
+  }
+
+  /** Where tables of sensitivities are kept for other processes. */
+  protected tables(): TableStore<Types['source']> | undefined {
+    return undefined;
+  }
+
+  protected abstract scratch(configuration: Configuration): Promise<Scratch<Types['sink']>>;
 
   /** More workers to share the work, where the host has them. */
   protected helpers(_run: RunOptions): Helpers<Types> {
@@ -336,7 +374,11 @@ export abstract class Handle<Types extends HostTypes> implements OpenHandle<Type
 
   async #bitChoice(): Promise<BitChoice<Types>> {
     const { BitChoice } = await import('./seldom.js');
-    this.#bits ??= new BitChoice(this.place, (request, terms) => this.measured(request, terms));
+    this.#bits ??= new BitChoice(this.place, {
+      measured: (request, terms) => this.measured(request, terms),
+      examined: (request, terms, look) => this.examined(request, terms, look),
+      tables: this.tables(),
+    });
     return this.#bits;
   }
 

@@ -13,9 +13,11 @@ import type { UnfitTensor } from '../engine/engine-options.js';
 import type { OnStageProgress } from '../engine/pipeline.js';
 import type { BandRecord, OpenOptions, Part } from '../engine/wasm.js';
 import { gateCodes, gateQuality, gateWarnings, gateWork } from '../report/gates.js';
-import { checkWritten, type RunPlan, resultsOf, withoutQuality } from '../report/report.js';
+import type { RunPlan } from '../report/report.js';
+import { checkWritten } from '../report/written.js';
 import type { PlanFacts, PlannedFile } from '../worker/plan-facts.js';
 import type { Calls, EncodedShare, LoadedEngine, Records } from '../worker/protocol.js';
+import type { Rescaling } from '../worker/rescaling.js';
 import { segmentsOf } from '../worker/segments.js';
 import { rowsOf } from '../worker/table.js';
 import type { SharedBudget } from './budget.js';
@@ -27,6 +29,7 @@ import {
   inputsFor,
 } from './calibrate.js';
 import type { RunJournal, TailOf } from './journal.js';
+import type { Look } from './look.js';
 import { packFrames } from './packing.js';
 import { checkPlanned, explained } from './plan-check.js';
 import { type RemoteFile, type Session, withFile } from './session.js';
@@ -96,12 +99,27 @@ export async function measureJob<Source, Sink, Output>(
   }
 }
 
+/** Encodes to a place that nobody keeps, and has somebody look at what is there. */
+export async function examineJob<Source, Sink, Output, Found>(
+  job: RunJob<Source, Sink, Output>,
+  look: Look<Source, Sink, Output, Found>,
+): Promise<{ readonly report: Report; readonly found: Found }> {
+  const run = new Run(job);
+  try {
+    return await run.examined(look);
+  } finally {
+    await run.release();
+  }
+}
+
 class Run<Source, Sink, Output> {
   readonly #job: RunJob<Source, Sink, Output>;
   /** The model in every worker; the first one leads. */
   #files: readonly RemoteFile<Source, Sink, Output>[] = [];
   /** About the data of the calibration. */
   #dataWarnings: readonly Warning[] = [];
+  /** By how much layers are rescaled: a plan that is made again has the same. */
+  #rescaling: Rescaling | undefined;
   /** Of the output, that an earlier run has left. */
   #resumedBytes = 0;
 
@@ -146,6 +164,24 @@ class Run<Source, Sink, Output> {
     return (await this.#made()).report;
   }
 
+  /** The same, and what is seen in the output. */
+  async examined<Found>(
+    look: Look<Source, Sink, Output, Found>,
+  ): Promise<{ readonly report: Report; readonly found: Found }> {
+    const { plan, shares, report } = await this.#made();
+    const checksums = shares.map((share) => share.checksums);
+    checkWritten(shares, await this.#lead('seal', checksums), plan.sizes.outputBytes);
+    const { session, run } = this.#job;
+    const [leader] = this.#files;
+    if (leader === undefined) throw new MonoquantError('internal', 'A run needs a worker.');
+    const output = await session.openOutput(leader, { signal: run.signal });
+    try {
+      return { report, found: await look(leader, output) };
+    } finally {
+      await output.close();
+    }
+  }
+
   /** All that comes before what is written counts. */
   async #made(): Promise<Made> {
     const { session, others, configuration, run } = this.#job;
@@ -157,6 +193,10 @@ class Run<Source, Sink, Output> {
     const encodeStart = performance.now();
     const { plan, shares } = await this.#encode(planned);
     const encodeEnd = performance.now();
+    const isPart = this.#job.part !== undefined;
+    // Not before there is something to report: a page waits for all that is imported above.
+    const { resultsOf, withoutQuality } = await import('../report/report.js');
+    const results = isPart ? withoutQuality(plan) : await resultsOf(plan, shares);
     const report: Report = {
       version: engines[0]?.version ?? '',
       configuration,
@@ -166,7 +206,7 @@ class Run<Source, Sink, Output> {
       outputConfig: plan.outputConfig,
       ...(this.#job.mix?.describe && { mix: this.#job.mix.describe(plan.sizes.outputBytes) }),
       ...(this.#resumedBytes > 0 && { resumedBytes: this.#resumedBytes }),
-      ...(this.#job.part === undefined ? resultsOf(plan, shares) : withoutQuality(plan)),
+      ...results,
       timings: {
         planMs: encodeStart - openStart,
         encodeMs: encodeEnd - encodeStart,
@@ -246,7 +286,10 @@ class Run<Source, Sink, Output> {
   async #plan(unfit: readonly UnfitTensor[]): Promise<PlannedRun> {
     const { beside, configuration, divides, gates, run } = this.#job;
     const controls = { signal: run.signal };
-    const choice = { configuration, divides, unfit, mix: this.#job.mix?.choices };
+    const plain = { configuration, divides, unfit, mix: this.#job.mix?.choices };
+    this.#rescaling ??=
+      configuration.smooth === 'off' ? undefined : await this.#lead('rescale', plain);
+    const choice = { ...plain, rescaling: this.#rescaling };
     await Promise.all(this.#files.map((file) => file.request('plan', choice, controls))).catch(
       (error: unknown) => {
         throw explained(error, beside);
@@ -254,7 +297,8 @@ class Run<Source, Sink, Output> {
     );
     const facts = await this.#lead('planFacts', null);
     checkPlanned(beside, configuration, facts.quantizedTie);
-    const tensors = rowsOf(facts.tensors);
+    const rows = rowsOf(facts.tensors);
+    const tensors = this.#job.mix?.named?.(rows) ?? rows;
     const warnings = [...facts.warnings, ...this.#dataWarnings];
     inputsFor(configuration, tensors, this.#job.calibration);
     if (configuration.bits !== 'none') gateWork(tensors, warnings);
@@ -362,7 +406,9 @@ class Run<Source, Sink, Output> {
   }
 
   /** Asks the worker that leads. */
-  #lead<Kind extends 'planFacts' | 'recheck' | 'seal' | 'endPart' | 'endPacked' | 'finish'>(
+  #lead<
+    Kind extends 'rescale' | 'planFacts' | 'recheck' | 'seal' | 'endPart' | 'endPacked' | 'finish',
+  >(
     kind: Kind,
     parameters: Calls<Source, Sink, Output>[Kind]['parameters'],
     onProgress?: OnStageProgress,

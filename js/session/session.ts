@@ -102,6 +102,16 @@ export class Session<Source, Sink, Output> {
     return new RemoteFile(this, file, shared);
   }
 
+  /** What a run over the file has written and sealed, as a file of its own. */
+  async openOutput(
+    file: RemoteFile<Source, Sink, Output>,
+    controls: RequestControls,
+  ): Promise<RemoteFile<Source, Sink, Output>> {
+    const number = ++this.#lastFile;
+    await this.request('openOutput', file.number, { number }, controls);
+    return new RemoteFile(this, number, undefined);
+  }
+
   async request<Kind extends Kinds>(
     kind: Kind,
     file: number,

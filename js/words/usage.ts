@@ -188,9 +188,9 @@ function unpacking({ tensors }: Report): readonly string[] {
   );
   const [first, ...others] = new Set(packed.map(([, bits]) => bits));
   const isOne = others.length === 0;
-  const entries = packed.map(([name, bits]) => `    ${python(String(name))}: ${bits},`);
+  const entries = () => packed.map(([name, bits]) => `    ${python(String(name))}: ${bits},`);
   return [
-    ...(isOne ? [] : ['BITS = {', ...entries, '}', '']),
+    ...(isOne ? [] : ['BITS = {', ...entries(), '}', '']),
     'def codes_of(words, bits, count):  # int32 words to codes, along the last dimension',
     '    units = words.contiguous().view(torch.uint8).unsqueeze(-1)',
     '    stream = ((units >> torch.arange(8)) & 1).flatten(-2)[..., : count * bits]',

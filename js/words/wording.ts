@@ -18,6 +18,7 @@ import { formatCount, formatPlural } from './format.js';
 export const REASON_WORDS: Readonly<Record<Reason, string>> = {
   requested: 'as requested',
   override: 'by override',
+  budget: 'by the budget',
   ignored: 'ignore pattern',
   'override-none': 'by override',
   'not-float': 'not floating point',

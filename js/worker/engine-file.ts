@@ -6,8 +6,16 @@ import { MonoquantError } from '../api/errors.js';
 import { type Json, parseJson, parted, toJson } from '../api/json.js';
 import { layerDrop } from '../api/layer-drop.js';
 import type { KeptLayers } from '../api/model-config.js';
+import { withThreshold } from '../api/outlier-threshold.js';
 import type { SideFolder } from '../api/side-folder.js';
-import type { Calibration, Catalog, Distribution, Problem, SearchProgress } from '../api/types.js';
+import type {
+  Calibration,
+  Catalog,
+  Distribution,
+  Problem,
+  SearchProgress,
+  Warning,
+} from '../api/types.js';
 import type {
   Allocation,
   DecisionTable,
@@ -26,6 +34,7 @@ import type {
   CompareResult,
   DataProblems,
   OpenOptions,
+  OutlierResult,
   PlanDocument,
   TrialResult,
   WasmFrontSearch,
@@ -40,6 +49,7 @@ import { type Folding, foldingOf } from './folding.js';
 import { inspectOutput } from './inspect-output.js';
 import { type PlanFacts, planFacts, warningsBefore } from './plan-facts.js';
 import type { Calls, PlanChoice } from './protocol.js';
+import { type Rescaling, rescalingOf } from './rescaling.js';
 
 /** The model as one source. */
 export interface OpenedSource extends JoinedShards {
@@ -59,11 +69,13 @@ export class EngineFile<Output> {
   #run: EngineRun<Output> | undefined;
   #search: WasmFrontSearch | undefined;
   #folding: Folding | undefined;
+  #rescaling: Rescaling | undefined;
   /** What is planned for, if that is not all of the file. */
   #selected: WasmInspector | undefined;
   #layers: KeptLayers | undefined;
   /** Of the plan of the run. */
   #ignore: readonly string[] = [];
+  #outliers: number | null = null;
 
   readonly #opening: OpenOptions;
 
@@ -167,12 +179,14 @@ export class EngineFile<Output> {
   /** Adds captured inputs to the calibration. */
   async calibrate(
     data: EngineFile<Output>,
+    name = '',
     onProgress?: OnStageProgress,
   ): Promise<Json<DataProblems>> {
     const before = this.#calibration;
     const blocks = data.#blocks;
     const made = this.#engine.calibrateStage(this.inspector, data.inspector, before, blocks);
     return withHandle(made, async (stage) => {
+      stage.setDataName(name);
       await runStage(stage, { sources: [data.source], slots: blocks.slots, onProgress });
       this.#calibration = stage.calibration();
       return stage.problems();
@@ -216,6 +230,7 @@ export class EngineFile<Output> {
     // A run by an earlier plan may hold the same place.
     await this.drop();
     this.#ignore = choice.configuration.ignore;
+    this.#outliers = choice.configuration.outliers;
     const plan = await this.#planOf(choice);
     this.#run = new EngineRun(this.#engine, this.#blocks, this.source, plan);
   }
@@ -227,7 +242,7 @@ export class EngineFile<Output> {
     const made = await withHandle(await this.#planOf(choice), (plan) => plan.json());
     const plan = parted<'tensors', PlanDocument>(made, 'tensors');
     const before = warningsBefore(this.#planned(), choice.configuration.ignore);
-    return { plan, before: [...before, ...(this.#folding?.warnings ?? [])] };
+    return { plan, before: [...before, ...this.#warningsOfChanges()] };
   }
 
   /** What a run has to know of its plan. */
@@ -236,9 +251,17 @@ export class EngineFile<Output> {
     const layers = this.#layers === undefined ? {} : { layers: this.#layers };
     return {
       ...facts,
-      outputConfig: { ...facts.outputConfig, ...layers },
-      warnings: [...(this.#folding?.warnings ?? []), ...facts.warnings],
+      outputConfig: {
+        ...facts.outputConfig,
+        quantization: withThreshold(facts.outputConfig.quantization, this.#outliers),
+        ...layers,
+      },
+      warnings: [...this.#warningsOfChanges(), ...facts.warnings],
     };
+  }
+
+  #warningsOfChanges(): readonly Warning[] {
+    return [...(this.#folding?.warnings ?? []), ...(this.#rescaling?.warnings ?? [])];
   }
 
   /** The run by the plan that was made. */
@@ -283,6 +306,24 @@ export class EngineFile<Output> {
     return countDistribution(this.#engine, blocks, this, reference, tensor, onProgress);
   }
 
+  /** Which channels and weights make the errors of codes; `known`: of the reference's inputs. */
+  async outliers(
+    reference: EngineFile<Output>,
+    known: Json<Calibration> | null,
+    onProgress?: OnStageProgress,
+  ): Promise<Json<OutlierResult>> {
+    const blocks = this.#blocksWith(reference);
+    const made = this.#engine.outlierStage(this.inspector, reference.inspector, known, blocks);
+    return withHandle(made, (stage) => this.#pass(stage, [reference], onProgress));
+  }
+
+  /** The output of the run, its codes as values. */
+  openOutput(): Promise<EngineFile<Output>> {
+    const joined = { source: this.run.written, ends: [], problems: [], packedBytes: undefined };
+    const opening = { key: '', joinQuantized: true };
+    return EngineFile.open<Output>(this.#engine, this.#blocks, joined, opening);
+  }
+
   /** Executes the quantized layers, on captured inputs if `data` has any. */
   async trial(
     reference: EngineFile<Output> | undefined,
@@ -320,9 +361,36 @@ export class EngineFile<Output> {
     await this.source.close?.();
   }
 
-  async #planOf({ configuration, divides, unfit, mix }: PlanChoice): Promise<WasmPlan> {
+  /** By how much layers are rescaled in plans of this choice; nothing if none are to be. */
+  async rescale(choice: PlanChoice, onProgress?: OnStageProgress): Promise<Rescaling | undefined> {
+    const { smooth, drop } = choice.configuration;
+    const calibration = this.#calibration;
+    if (smooth === 'off' || calibration === null) return undefined;
+    const inspector = await this.#inspectorFor(drop);
+    const catalog = parseJson(inspector.catalog());
+    const made = await this.#madePlan(inspector, choice, undefined);
+    return withHandle(made, (plan) =>
+      rescalingOf(catalog, this.#opening.modelClass, smooth, (request) => {
+        const stage = this.#engine.rescaleStage(plan, calibration, request, this.#blocks);
+        const io = { sources: [this.source], slots: 1, onProgress };
+        return withHandle(stage, (run) => runStage(run, io));
+      }),
+    );
+  }
+
+  async #planOf(choice: PlanChoice): Promise<WasmPlan> {
+    const rescaling = choice.rescaling ?? (await this.rescale(choice));
+    const inspector = await this.#inspectorFor(choice.configuration.drop);
+    this.#rescaling = rescaling;
+    return this.#madePlan(inspector, choice, rescaling);
+  }
+
+  async #madePlan(
+    inspector: WasmInspector,
+    { configuration, divides, unfit, mix }: PlanChoice,
+    rescaling: Rescaling | undefined,
+  ): Promise<WasmPlan> {
     const ends = divides || configuration.container === 'gguf' ? this.#joined.ends : [];
-    const inspector = await this.#inspectorFor(configuration.drop);
     const names = () => parseJson(inspector.catalog()).tensors.map(({ name }) => name);
     this.#folding = configuration.foldBn
       ? await foldingOf(parseJson(inspector.catalog()), configuration.bnEps, (index) =>
@@ -334,7 +402,8 @@ export class EngineFile<Output> {
       ...(this.#folding === undefined ? {} : { folds: this.#folding.folds }),
       unfit,
     };
-    return this.#engine.plan(inspector, options, this.#calibration, this.#folder);
+    const { rescales } = rescaling ?? {};
+    return this.#engine.plan(inspector, options, this.#calibration, this.#folder, rescales);
   }
 
   /** Of the file without the layers that are left out. */

@@ -111,6 +111,12 @@ export class EngineRun<Output> {
     });
   }
 
+  /** What was written, to be read once every share was encoded and sealed. */
+  get written(): ByteSource {
+    const { sink } = this.#encoded('openOutput');
+    return new JoinedSource([{ source: sink, begin: 0, end: sink.size }]);
+  }
+
   /** Reads back the rest of what `encode` wrote, once every share has been written. */
   async verify(onProgress?: OnStageProgress): Promise<void> {
     const { encode, sink } = this.#encoded('verify');

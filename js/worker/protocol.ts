@@ -32,6 +32,7 @@ import type {
   CompareResult,
   DataProblems,
   OpenOptions,
+  OutlierResult,
   PlanDocument,
   Share,
   TrialResult,
@@ -40,6 +41,7 @@ import type { Segment } from '../io/assembled.js';
 import type { Failure } from './failure.js';
 import type { PartContent } from './part-file.js';
 import type { PlanFacts } from './plan-facts.js';
+import type { Rescaling } from './rescaling.js';
 import type { Table } from './table.js';
 
 /** A request's parameters and its answer. */
@@ -107,7 +109,7 @@ export interface Calls<Source, Sink, Output> {
   /** What stands beside the weights: for plans of GGUF files, from now on. */
   readonly setFolder: Call<SideFolder | undefined, void>;
   /** Adds an open file of captured inputs to the calibration. */
-  readonly calibrate: Call<{ readonly data: number }, Json<DataProblems>>;
+  readonly calibrate: Call<{ readonly data: number; readonly name?: string }, Json<DataProblems>>;
   readonly calibration: Call<null, Json<Calibration> | null>;
   /** Writes the calibration as a file of statistics, from open files of all its data if second moments are wanted. */
   readonly writeStatistics: Call<
@@ -119,6 +121,8 @@ export interface Calls<Source, Sink, Output> {
     PlanChoice,
     { readonly plan: Parted<PlanDocument, 'tensors'>; readonly before: readonly Warning[] }
   >;
+  /** Chooses by how much layers are rescaled, if they are to be. */
+  readonly rescale: Call<PlanChoice, Rescaling | undefined>;
   /** Makes the plan of a run. */
   readonly plan: Call<PlanChoice, void>;
   /** What the run has to know of it. */
@@ -139,6 +143,11 @@ export interface Calls<Source, Sink, Output> {
   >;
   /** Ends the output when every share was encoded: takes the checksums of all. Answers how many bytes it wrote. */
   readonly seal: Call<readonly Json<Checksums>[], number>;
+  /**
+   * Opens the output that was sealed under a number of its own, its codes as values. It is open until it is closed, and
+   * is of no use once the run is dropped.
+   */
+  readonly openOutput: Call<{ readonly number: number }, void>;
   /** Reads back this worker's share, once all are written. */
   readonly verify: Call<null, void>;
   /** Compresses one frame of what was verified, and keeps it. Answers how many bytes it has. */
@@ -166,6 +175,11 @@ export interface Calls<Source, Sink, Output> {
   readonly distribution: Call<
     { readonly reference: number; readonly tensor: string },
     Json<Distribution>
+  >;
+  /** Which channels and weights make the errors of what is stored as codes; `known`: of the reference's inputs. */
+  readonly outliers: Call<
+    { readonly reference: number; readonly known: Json<Calibration> | null },
+    Json<OutlierResult>
   >;
   /** Executes the quantized layers. */
   readonly trial: Call<
@@ -198,6 +212,8 @@ export interface PlanChoice {
   readonly unfit: readonly UnfitTensor[];
   /** What tensors have each for itself, where a budget has been shared out. */
   readonly mix?: readonly TensorChoices[] | undefined;
+  /** By how much layers are rescaled, if that was chosen before. */
+  readonly rescaling?: Rescaling | undefined;
 }
 
 export interface EncodedShare {

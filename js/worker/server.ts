@@ -89,7 +89,8 @@ class SessionWorker<Source, Sink, Output> {
     tensor: (file, index) => file.tensor(index),
     setCalibration: (file, calibration) => file.setCalibration(calibration),
     setFolder: (file, folder) => file.setFolder(folder),
-    calibrate: (file, { data }, onProgress) => file.calibrate(this.#opened(data), onProgress),
+    calibrate: (file, { data, name }, onProgress) =>
+      file.calibrate(this.#opened(data), name, onProgress),
     calibration: (file) => file.calibration(),
     writeStatistics: (file, { data, secondMoments, sink }, onProgress) =>
       file.writeStatistics(
@@ -98,6 +99,7 @@ class SessionWorker<Source, Sink, Output> {
         (size) => this.#host.openSink(sink, size),
         onProgress,
       ),
+    rescale: (file, choice, onProgress) => file.rescale(choice, onProgress),
     plan: (file, choice) => file.plan(choice),
     planDocument: (file, choice) => file.planDocument(choice),
     planFacts: (file) => file.planFacts(),
@@ -115,6 +117,9 @@ class SessionWorker<Source, Sink, Output> {
         onProgress,
       ),
     seal: (file, checksums) => file.run.seal(checksums),
+    openOutput: async (file, { number }) => {
+      this.#files.set(number, await file.openOutput());
+    },
     verify: (file, _, onProgress) => file.run.verify(onProgress),
     pack: async (file, { frame, level }) => file.run.pack(await this.#loadedZstd(), frame, level),
     placePacked: (file, { sink, offset }) =>
@@ -129,6 +134,8 @@ class SessionWorker<Source, Sink, Output> {
       file.compare(this.#openedIfAny(reference), onProgress),
     distribution: (file, { reference, tensor }, onProgress) =>
       file.distribution(this.#opened(reference), tensor, onProgress),
+    outliers: (file, { reference, known }, onProgress) =>
+      file.outliers(this.#opened(reference), known, onProgress),
     trial: (file, { reference, data }, onProgress) =>
       file.trial(this.#openedIfAny(reference), this.#openedIfAny(data), onProgress),
   };

@@ -116,6 +116,12 @@ describe('a budget', () => {
     });
     const settings = settingsIn(plan);
     expect(settings['model.layers.0.mlp.down_proj.weight']).toMatch(/^8:/);
+    const reasons = new Map(plan.tensors.map(({ name, reason }) => [name, reason]));
+    expect(reasons.get('model.layers.0.mlp.down_proj.weight')).toBe('override');
+    expect(reasons.get('model.layers.2.mlp.down_proj.weight')).toBe('budget');
+    const { stdout } = await monoquant('quantize', model, '--budget', '5bpw', '--dry-run');
+    expect(stdout).toMatch(/by the budget/);
+    expect(stdout).not.toMatch(/by override/);
     expect(settings['model.layers.1.mlp.down_proj.weight']).toBeUndefined();
     expect(plan.mix?.parts.reduce((sum, { tensors }) => sum + tensors, 0)).toBe(4 * LAYERS - 1);
   });

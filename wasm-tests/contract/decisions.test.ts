@@ -29,7 +29,7 @@ interface Case {
 /** Others need more than tensors: ties, a container, a folder beside them (loaders.test.ts, gguf-folder.test.ts, folding.test.ts). */
 type OfAnyTensors = Exclude<
   Reason,
-  'tied' | 'not-representable' | 'dequantized' | 'not-loadable' | 'left-out' | 'folded'
+  'budget' | 'tied' | 'not-representable' | 'dequantized' | 'not-loadable' | 'left-out' | 'folded'
 >;
 const CASES: Readonly<Record<OfAnyTensors, Case>> = {
   requested: {

@@ -80,6 +80,82 @@ it('awq leaves a head alone, which its loaders take as floats only', async () =>
   expect(await decisionsFor('gptq')).toEqual({ [head.name]: 'quantize', [layer.name]: 'quantize' });
 });
 
+describe('scales of bitsandbytes that are codes themselves', () => {
+  const options = { ...ONE, doubleQuant: true } as const;
+
+  it.each(['NF4', 'FP4'] as const)('are read as %s was reported', async (scheme) => {
+    const { output, report } = await host.quantize(MODEL, { ...options, scheme });
+    const plain = await host.quantize(MODEL, { ...ONE, scheme, method: 'rtn' });
+    const file = readSafetensors(output);
+    const codes = (from: typeof file) => from.tensors.get(NAMES[0] ?? '')?.bytes;
+    expect(codes(file)).toEqual(codes(readSafetensors(plain.output)));
+    const own = [...file.tensors.keys()].filter((key) => key.startsWith(`${NAMES[0]}.`)).sort();
+    const parts = ['absmax', 'nested_absmax', 'nested_quant_map', 'quant_map'];
+    const state = `quant_state.bitsandbytes__${scheme.toLowerCase()}`;
+    expect(own).toEqual([...parts, state].map((part) => `${NAMES[0]}.${part}`));
+    expect(file.tensors.get(`${NAMES[0]}.absmax`)).toMatchObject({ dtype: 'U8', shape: [192] });
+    const note = new TextDecoder().decode(file.tensors.get(`${NAMES[0]}.${state}`)?.bytes);
+    expect(JSON.parse(note)).toMatchObject({ nested_blocksize: 256, nested_dtype: 'float32' });
+    expect(JSON.parse(file.metadata.quantization_config ?? '')).toMatchObject({
+      bnb_4bit_use_double_quant: true,
+    });
+    const { tensors } = await host.compare(MODEL, output, ONE);
+    for (const tensor of report.tensors) {
+      const found = tensors.find(({ name }) => name === tensor.name);
+      expect(found?.sqnrDb, tensor.name).toBeCloseTo(tensor.sqnrDb ?? Number.NaN, 6);
+    }
+    expect(plain.report.sqnrDb ?? 0).toBeGreaterThan(report.sqnrDb ?? 99);
+    expect((plain.report.sqnrDb ?? 0) - (report.sqnrDb ?? 99)).toBeLessThan(0.2);
+  });
+
+  it.each([
+    [{ bits: 8, format: 'bitsandbytes' }, 'bitsandbytes'],
+    [{ bits: 4 }, 'compressed-tensors'],
+    [{ scheme: 'NF4', method: 'mse' }, 'method'],
+  ] satisfies [AnyOptions, string][])('have no meaning with %j', async (others, word) => {
+    const call = host.quantize(MODEL, { ...options, ...others });
+    expect((await failureOf(call, 'invalid-options')).message).toContain(word);
+  });
+});
+
+describe('asymmetric codes for gptq', () => {
+  const options = { ...ONE, format: 'gptq', groupSize: 32, scheme: 'asymmetric' } as const;
+
+  it.each([2, 3, 4, 8] as const)('of %i bits are those of the same scheme', async (bits) => {
+    const { output, report } = await host.quantize(MODEL, { ...options, bits });
+    const { metadata } = readSafetensors(output);
+    expect(JSON.parse(metadata.quantization_config ?? '')).toMatchObject({
+      sym: false,
+      checkpoint_format: 'gptq_v2',
+    });
+    const same = { ...ONE, bits, groupSize: 32, scheme: 'asymmetric', scaleType: 'F16' } as const;
+    const other = await host.quantize(MODEL, { ...same, weightsOnly: true });
+    expect(report.sqnrDb).toBe(other.report.sqnrDb);
+    const { tensors } = await host.compare(MODEL, output, ONE);
+    const planned = report.tensors.find(({ name }) => name === NAMES[0])?.sqnrDb;
+    const read = tensors.find(({ name }) => name === NAMES[0])?.sqnrDb;
+    expect(read).toBeCloseTo(planned ?? Number.NaN, 3);
+  });
+
+  // A zero point of 0, less one, would be the highest code, and one more of its word the next one's.
+  it('of weights that are all positive are read as they were written', async () => {
+    const name = 'model.layers.0.mlp.up_proj.weight';
+    const positive = {
+      name,
+      dtype: 'F32' as const,
+      shape: [32, 64],
+      bytes: new Uint8Array(Float32Array.from({ length: 2048 }, (_, i) => 1 + (i % 37) / 8).buffer),
+    };
+    const model = writeSafetensors([positive]);
+    const { output, report } = await host.quantize(model, { ...options, bits: 4 });
+    const { bytes } = readSafetensors(output).tensors.get(name.replace('weight', 'qzeros')) ?? {};
+    expect(bytes?.every((byte) => byte === 0)).toBe(true);
+    const { tensors } = await host.compare(model, output, ONE);
+    expect(tensors[0]?.sqnrDb).toBeGreaterThan(20);
+    expect(tensors[0]?.sqnrDb).toBeCloseTo(report.tensors[0]?.sqnrDb ?? Number.NaN, 3);
+  });
+});
+
 describe('what gptq says of layers that stay floats', () => {
   const LAYERS = ['mlp.up_proj', 'mlp.down_proj'].flatMap((name) =>
     ['0', '1'].map((block) => `model.layers.${block}.${name}`),

@@ -89,6 +89,12 @@ describe('effects', () => {
       ],
     ],
     [
+      { scheme: 'NF4' },
+      { doubleQuant: true },
+      (plan) => wide(plan).outputs[1]?.dtype,
+      ['F32', 'U8'],
+    ],
+    [
       {},
       { format: 'comfyui' },
       (plan) => names(wide(plan)),
@@ -256,6 +262,12 @@ describe('effects', () => {
       (plan) => plannedOf(plan, 'tiny.weight').reason,
       ['small', 'requested'],
     ],
+    [
+      { format: 'bitsandbytes', bits: 8 },
+      { outliers: 4 },
+      (plan) => Math.fround(Number(plan.quantizationConfig?.llm_int8_threshold)),
+      [Number.NaN, 4],
+    ],
     [{}, { prune: 50 }, (plan) => wide(plan).pruned?.zeros, [undefined, 8 * 128]],
     [
       { prune: '25%' },
@@ -288,7 +300,7 @@ describe('effects', () => {
     const elsewhere = [
       ...['key', 'stripPrefix', 'container', 'zstdLevel', 'duplicateTies'],
       ...['dequantize', 'requantize'],
-      ...['foldBn', 'bnEps', 'dropBn', 'drop'],
+      ...['foldBn', 'bnEps', 'dropBn', 'drop', 'smooth'],
       ...['static', 'calibration', 'observer', 'percentile', 'minInputSqnr', 'inputScheme'],
       'biasCorrection',
     ];

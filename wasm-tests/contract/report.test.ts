@@ -152,6 +152,8 @@ describe('warnings', () => {
         | 'left-out'
         | 'not-loadable'
         | 'opaque-part'
+        | 'rescaled'
+        | 'not-rescaled' // wasm-tests/cli/rescaling.test.ts
         | `calibration-${string}`
         | `pickle-${string}`
       >,

@@ -191,6 +191,7 @@ const plannedTensor = object<PlannedTensor>({
   input: optional(input),
   pruned: optional(pruned),
   folded: optional(text),
+  rescaled: optional(text),
   outputs: list(output),
 });
 
@@ -350,6 +351,7 @@ const reportDocument = object<Report>({
       input: optional(input),
       pruned: optional(pruned),
       folded: optional(text),
+      rescaled: optional(text),
     }),
   ),
   copied: list(unchanged('copy')),

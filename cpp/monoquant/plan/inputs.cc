@@ -6,6 +6,7 @@
 #include <set>
 
 #include "monoquant/base/text.h"
+#include "monoquant/calibration/divided.h"
 #include "monoquant/calibration/input_loss.h"
 #include "monoquant/calibration/layers.h"
 #include "monoquant/catalog/families.h"
@@ -188,6 +189,7 @@ public:
 
   void run() {
     check_modules();
+    find_divisors();
     for (size_t i = 0; i < plan_.tensors.size(); ++i) {
       set_importance(i);
       set_correction(i);
@@ -204,6 +206,16 @@ public:
   }
 
 private:
+  /// Layers whose inputs are not those that were captured.
+  void find_divisors() {
+    for (const TensorPlan &entry : plan_.tensors) {
+      if (entry.change && entry.change->column_factors) {
+        divisors_.emplace(catalog::module_name(plan_.catalog->tensors[entry.source].name),
+                          entry.change->column_factors.get());
+      }
+    }
+  }
+
   /// Modules of the calibration that this model cannot use.
   void check_modules() {
     const std::vector<std::string> heads = catalog::modules_without_tensors(*plan_.catalog);
@@ -230,13 +242,33 @@ private:
   }
 
   /// Of the module itself, or of one that reads the same input.
-  [[nodiscard]] const ModuleStatistics *statistics_of(std::string_view module) const {
+  [[nodiscard]] const ModuleStatistics *statistics_of(std::string_view module) {
     if (calibration_.left_out.contains(module)) {
       return nullptr;
     }
     const auto found = usable_.find(
         shared_.whose(module, [&](std::string_view name) { return usable_.contains(name); }));
-    return found == usable_.end() ? nullptr : found->second;
+    if (found == usable_.end()) {
+      return nullptr;
+    }
+    const auto factors = divisors_.find(module);
+    return factors == divisors_.end()
+               ? found->second
+               : divided_statistics(module, *found->second, *factors->second);
+  }
+
+  /// Of inputs as they will be, where what is before the layer is divided; null if there is no telling.
+  const ModuleStatistics *divided_statistics(std::string_view module,
+                                             const ModuleStatistics &statistics,
+                                             const std::vector<double> &factors) {
+    if (statistics.channels() != factors.size()) {
+      return nullptr;
+    }
+    const auto [made, is_new] = divided_.try_emplace(module);
+    if (is_new) {
+      made->second = calibration::divided(statistics, factors);
+    }
+    return &made->second;
   }
 
   /// The statistics of all experts of a layer that do the same, added up; null where the module is none.
@@ -489,6 +521,8 @@ private:
   std::map<std::string_view, const ModuleStatistics *> usable_;
   std::map<std::string_view, std::shared_ptr<const InputPlan>> inputs_; // by module
   std::map<std::string, ModuleStatistics, std::less<>> experts_;        // sums, by what they do
+  std::map<std::string_view, const std::vector<double> *> divisors_;    // of inputs, by module
+  std::map<std::string_view, ModuleStatistics> divided_;
   Names unmatched_;
   Names misfits_;
   Names few_;

@@ -300,6 +300,15 @@ Fold read_fold(const Json &json, size_t tensor_count, std::optional<Error> &erro
   return result;
 }
 
+/// Layers whose inputs and weights trade magnitudes, with factors that were chosen before.
+void read_rescales_into(OptionReader &reader, size_t tensor_count, Options &options) {
+  auto rescales = read_rescales(reader.array("rescales"), tensor_count);
+  if (!rescales) {
+    return reader.fail(rescales.error());
+  }
+  options.rescales = std::move(rescales.value());
+}
+
 /// How weights are quantized where nothing else is said of them.
 void read_treatment(OptionReader &reader, Options &options) {
   if (reader.has("bits")) {
@@ -402,6 +411,7 @@ Result<Options> parse_options(std::string_view json, size_t tensor_count) {
   for (const Json &item : reader.array("folds")) {
     options.folds.push_back(read_fold(item, tensor_count, error));
   }
+  read_rescales_into(reader, tensor_count, options);
   for (const Json &item : reader.array("unfit")) {
     options.unfit.push_back(read_unfit(item, tensor_count, error));
   }

@@ -20,6 +20,7 @@
 #include "monoquant/plan/folding.h"
 #include "monoquant/plan/model_folder.h"
 #include "monoquant/plan/reason.h"
+#include "monoquant/plan/rescaling.h"
 #include "monoquant/plan/value_change.h"
 #include "monoquant/quant/named_codes.h"
 #include "monoquant/quant/scheme.h"
@@ -85,7 +86,9 @@ struct Options {
   std::optional<PruneMethod>
       prune_method; // nothing: the better one of those that there are data for
   std::vector<Fold> folds;
-  bool drops_norms = false;              // that are folded
+  bool drops_norms = false;  // that are folded
+  bool double_quant = false; // of bitsandbytes: scales are codes themselves
+  std::vector<Rescale> rescales;
   std::optional<Dtype> scale_type;       // nothing: that of the weights, or a narrower one
   std::optional<Dtype> dequantized_type; // of what was stored as codes; nothing: that of its scales
   // kWeightsOnly: 8-bit codes are packed. kStatic: scales of activations are stored.
@@ -123,6 +126,7 @@ template <typename Reader> void read_choices(Reader &reader, Options &options) {
   reader.read("strategy", options.treatment.strategy, quant::kStrategyWords);
   reader.read("method", options.treatment.method);
   reader.read("mode", options.activations, execute::kActivationWords);
+  reader.read("doubleQuant", options.double_quant);
   reader.read("dropBn", options.drops_norms);
   reader.read("pruneMethod", options.prune_method);
   reader.read("percentile", options.percentile, 50, 100);

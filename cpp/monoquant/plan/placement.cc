@@ -39,8 +39,10 @@ void note_quantization(const Plan &plan, container::Metadata &metadata) {
   bool is_nearest = true;
   bool is_wider = false; // than its scales
   bool is_corrected = false;
+  bool is_rescaled = false;
   for (const TensorPlan &entry : plan.tensors) {
     is_corrected = is_corrected || entry.decision() == Decision::kCorrect;
+    is_rescaled = is_rescaled || (entry.change && !entry.change->rescaled.empty());
     if (const Quantize *quantize = entry.quantize()) {
       const quant::Scheme &scheme = quantize->stored.scheme;
       is_nearest =
@@ -59,6 +61,9 @@ void note_quantization(const Plan &plan, container::Metadata &metadata) {
   }
   if (is_corrected) {
     set(metadata, std::string(catalog::kCorrectedBiases), "true", true);
+  }
+  if (is_rescaled) {
+    set(metadata, std::string(catalog::kRescaled), "true", true);
   }
   if (is_wider) {
     set(metadata, std::string(catalog::kQuantizedFrom), std::string(dtype_name(Dtype::kF32)), true);

@@ -13,6 +13,7 @@
 #include "monoquant/plan/inputs.h"
 #include "monoquant/plan/placement.h"
 #include "monoquant/plan/pruning.h"
+#include "monoquant/plan/rescaling.h"
 #include "monoquant/plan/rules.h"
 #include "monoquant/plan/siblings.h"
 #include "monoquant/quant/method.h"
@@ -560,9 +561,6 @@ void warn_about_tool(Plan &plan) {
       });
 }
 
-/// Most of those who have it did not choose it: that it does not fit some rows is no news, but a fact of the plan.
-constexpr uint64_t kUsualGroup = 128;
-
 void add_warnings(Plan &plan) {
   const auto quantized = [](const TensorPlan &entry) { return entry.quantize() != nullptr; };
   /// What is stored, if it is quantized.
@@ -570,14 +568,16 @@ void add_warnings(Plan &plan) {
     const Quantize *quantize = entry.quantize();
     return quantize == nullptr ? nullptr : &quantize->stored;
   };
+  // Most of those who have the format's own size did not choose it: that it does not fit some rows is no news, but a fact
+  // of the plan.
   warn_about(
       plan, "group-fallback",
       "The group size asked for does not divide these tensors' rows: they get smaller groups, "
       "or one scale a row. A size that divides them, or -1, says what is wanted.",
-      [](const TensorPlan &entry) {
+      [&](const TensorPlan &entry) {
         const Quantize *quantize = entry.quantize();
         return quantize != nullptr && quantize->asked_group != 0 &&
-               quantize->asked_group != kUsualGroup;
+               quantize->asked_group != plan.layout->usual_group;
       });
   warn_about(
       plan, "activation-scheme",
@@ -681,6 +681,9 @@ Result<Plan> make_plan(std::shared_ptr<const catalog::Catalog> catalog, const Op
   }
   if (auto folded = plan_folding(plan, options); !folded) {
     return folded.error();
+  }
+  if (auto rescaled = plan_rescaling(plan, options); !rescaled) {
+    return rescaled.error();
   }
   if (auto pruned = plan_pruning(plan, options); !pruned) {
     return pruned.error();

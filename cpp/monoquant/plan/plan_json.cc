@@ -88,8 +88,11 @@ void write_tensor(JsonWriter &json, const Plan &plan, const TensorPlan &entry) {
     json.key("input");
     write_input(json, *entry.input);
   }
-  if (entry.change && entry.change->factors) {
+  if (entry.change && !entry.change->folded.empty()) {
     json.member("folded", entry.change->folded);
+  }
+  if (entry.change && !entry.change->rescaled.empty()) {
+    json.member("rescaled", entry.change->rescaled);
   }
   if (entry.change && entry.change->zeros > 0) {
     json.key("pruned").begin_object();

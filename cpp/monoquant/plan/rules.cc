@@ -232,7 +232,8 @@ quant::Method best_method(const quant::Scheme &scheme, const Options &options) {
 /// A search needs all that shares a scale at once.
 void set_method(layout::Stored &stored, quant::Method method, std::string &explanation) {
   quant::Scheme &scheme = stored.scheme;
-  if (method == quant::Method::kRtn) {
+  if (method == quant::Method::kRtn ||
+      scheme.nested) { // all scales are needed before the first code
     return;
   }
   if (quant::facts_of(method).needs_moments && !scheme.has_kernels()) {
@@ -293,6 +294,7 @@ void quantize(TensorPlan &plan, const catalog::Catalog &catalog, const Treatment
   scheme.symmetric = treatment.symmetric;
   scheme.strategy = treatment.strategy;
   quant::use_codes(scheme, treatment.codes);
+  scheme.nested = options.double_quant;
   // Loaders know groups of integers only in packed files.
   stored.weights_only = options.weights_only() ||
                         (scheme.has_kernels() &&
@@ -336,7 +338,8 @@ void quantize(TensorPlan &plan, const catalog::Catalog &catalog, const Treatment
     explanation += " per channel";
     break;
   case quant::Strategy::kGroup:
-    explanation += concat(", groups of ", scheme.group_size);
+    explanation +=
+        concat(", groups of ", scheme.group_size, scheme.nested ? ", scales in 8 bits" : "");
     break;
   case quant::Strategy::kBlock:
     explanation += concat(", blocks of ", scheme.block_rows, "x", scheme.group_size);

@@ -24,7 +24,10 @@ struct ValueChange {
   // first factor, and so on. Null: nothing.
   std::shared_ptr<const std::vector<double>> factors = {};
   uint64_t plane = 1;
-  std::string folded = {}; // the BatchNorm that these are of
+  // The same of columns: as many as a row has. Both at once are rounded once.
+  std::shared_ptr<const std::vector<double>> column_factors = {};
+  std::string folded = {};   // the BatchNorm that the former are of
+  std::string rescaled = {}; // how both were chosen, if inputs and weights trade magnitudes
   uint64_t columns =
       0; // of a row, if some of its weights become zeros: then whole rows are changed at once
   uint64_t zeros = 0; // weights of each row that do

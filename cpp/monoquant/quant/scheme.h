@@ -55,6 +55,8 @@ struct Scheme {
       false; // a symmetric search may make scales negative: -8 then serves the upper tail
 
   Outer outer = Outer::kNone;
+  bool nested =
+      false; // scales are codes themselves, of the whole tensor's (bitsandbytes' double quantization)
   uint32_t rotation =
       0; // neighbours of a row that are rotated together before they become codes; 0: none
 

@@ -47,10 +47,11 @@ bool is_stored_alike(const layout::Stored &a, const layout::Stored &b) {
     const quant::Scheme &scheme = stored.scheme;
     return std::tuple(scheme.codebook, scheme.bits, scheme.symmetric, scheme.strategy,
                       scheme.group_size, scheme.block_rows, scheme.scale_dtype, scheme.method,
-                      scheme.has_bias, scheme.signed_scales, scheme.outer, scheme.rotation,
-                      stored.weights_only, stored.matrices, stored.rows, stored.columns);
+                      scheme.has_bias, scheme.signed_scales, scheme.outer, scheme.nested,
+                      scheme.rotation, stored.weights_only, stored.matrices, stored.rows,
+                      stored.columns);
   };
-  return facts(a) == facts(b) && a.blocks == b.blocks;
+  return facts(a) == facts(b) && a.blocks == b.blocks && a.note == b.note;
 }
 
 /// Streams that are written while a tensor is encoded.
@@ -95,6 +96,11 @@ void store_moved(Dtype dtype, const uint8_t *from, double shift, uint8_t *to) {
   } else {
     store_le(to, dtype == Dtype::kF16 ? f32_to_f16(rounded) : f32_to_bf16(rounded));
   }
+}
+
+/// Whether the first pass looks for the range of every scope, not of a tensor or of long rows.
+bool measures_scopes(const quant::Scheme &scheme) {
+  return scheme.strategy == quant::Strategy::kBlock || scheme.nested;
 }
 
 /// Whether any f32 can be stored as it is.
@@ -359,13 +365,12 @@ void BandEncoder::for_each_unit(const Slice &slice, std::span<const uint8_t> inp
 }
 
 void BandEncoder::measure(const Slice &slice, std::span<const uint8_t> input) {
-  const bool is_block =
-      tensor_->quantize() != nullptr && stored().scheme.strategy == quant::Strategy::kBlock;
+  const bool has_scopes = tensor_->quantize() != nullptr && measures_scopes(stored().scheme);
   for_each_unit(slice, input,
                 [&](UnitResult &result, const Values &values, uint64_t unit,
                     const quant::PrunedRows * /*pruned*/) {
                   result = run::measure(values);
-                  if (is_block && result.magnitude < kInfinityBits) {
+                  if (has_scopes && result.magnitude < kInfinityBits) {
                     measure_scopes(values, unit);
                   }
                 });
@@ -381,8 +386,8 @@ void BandEncoder::measure_scopes(const Values &values, uint64_t unit) {
 
 /// Adds the units' ranges to their scopes'; after the last slice these are complete.
 void BandEncoder::merge_ranges(const Slice &slice) {
-  const bool is_block = stored().scheme.strategy == quant::Strategy::kBlock;
-  for (uint64_t unit = slice.begin; unit < slice.end && !is_block; ++unit) {
+  const bool has_scopes = measures_scopes(stored().scheme);
+  for (uint64_t unit = slice.begin; unit < slice.end && !has_scopes; ++unit) {
     const quant::Range &seen = results_[static_cast<size_t>(unit - slice.begin)].range;
     quant::Range &range = ranges_[holds_slices() ? 0 : first_scope(unit)];
     range.min = std::min(range.min, seen.min);
@@ -395,7 +400,7 @@ void BandEncoder::merge_ranges(const Slice &slice) {
     outer_ = quant::outer_number(std::max(-ranges_[0].min, ranges_[0].max), stored().scheme);
     return;
   }
-  if (is_block) {
+  if (stored().scheme.strategy == quant::Strategy::kBlock) {
     merge_blocks();
   }
   for (size_t i = 0; i < scopes_; ++i) {
@@ -406,6 +411,7 @@ void BandEncoder::merge_ranges(const Slice &slice) {
     edge_scales_ += edge && !zeros ? 1 : 0;
     qparams().set(i, chosen);
   }
+  codec_->settle(qparams());
 }
 
 /// The rows of a block have all one range. Blocks begin anew with each matrix, and bands with a block.

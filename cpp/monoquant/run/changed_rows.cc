@@ -10,8 +10,8 @@ ChangedRows::ChangedRows(const quant::Values &values, uint64_t first,
   if (change.values) {
     replace(first, *change.values);
   }
-  if (change.factors) {
-    multiply(first, *change.factors, change.plane);
+  if (change.factors || change.column_factors) {
+    multiply(first, change);
   }
   if (change.zeros > 0) {
     prune(change);
@@ -24,11 +24,24 @@ void ChangedRows::replace(uint64_t first, const std::vector<float> &by) {
   original_ = made_;
 }
 
-void ChangedRows::multiply(uint64_t first, const std::vector<double> &factors, uint64_t plane) {
+void ChangedRows::multiply(uint64_t first, const plan::ValueChange &change) {
   made_.resize(original_.size());
+  const std::vector<double> one{1.0};
+  const std::vector<double> &columns = change.column_factors ? *change.column_factors : one;
+  auto column = static_cast<size_t>(first % columns.size());
+  auto plane = static_cast<size_t>(first / change.plane);
+  uint64_t left = change.plane - first % change.plane; // values of this plane
   for (size_t i = 0; i < made_.size(); ++i) {
-    const double factor = factors[static_cast<size_t>((first + i) / plane)];
-    made_[i] = static_cast<float>(static_cast<double>(original_[i]) * factor);
+    double value = static_cast<double>(original_[i]);
+    if (change.factors) {
+      value *= (*change.factors)[plane];
+    }
+    made_[i] = static_cast<float>(value * columns[column]);
+    column = column + 1 == columns.size() ? 0 : column + 1;
+    if (--left == 0) {
+      left = change.plane;
+      ++plane;
+    }
   }
   original_ = made_;
 }

@@ -25,7 +25,7 @@ public:
 
 private:
   void replace(uint64_t first, const std::vector<float> &by);
-  void multiply(uint64_t first, const std::vector<double> &factors, uint64_t plane);
+  void multiply(uint64_t first, const plan::ValueChange &change);
   void prune(const plan::ValueChange &change);
 
   std::span<const float> original_; // before weights became zeros

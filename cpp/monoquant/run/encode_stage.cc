@@ -7,6 +7,7 @@
 #include "monoquant/base/text.h"
 #include "monoquant/container/deflate.h"
 #include "monoquant/quant/method.h"
+#include "monoquant/quant/rescaling.h"
 
 namespace monoquant::run {
 namespace {
@@ -206,6 +207,10 @@ Result<void> EncodeStage::take_inputs(size_t slot_index) {
     return taken.error();
   }
   if (taken.value()) {
+    const plan::TensorPlan &entry = plan_.tensors[*moments_of_];
+    if (entry.change && entry.change->column_factors) {
+      quant::divide_moments(*taken.value(), *entry.change->column_factors);
+    }
     feedback_ = std::make_unique<const quant::ErrorFeedback>(std::move(*taken.value()));
     encoder_.use(feedback_.get());
   }

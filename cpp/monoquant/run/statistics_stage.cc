@@ -21,6 +21,10 @@ std::string name_of(std::string_view module, Statistic statistic) {
   return concat(module, entry->suffix);
 }
 
+std::vector<double> doubles_of(const std::vector<float> &values) {
+  return {values.begin(), values.end()};
+}
+
 std::vector<uint64_t> moments_shape(uint64_t width) {
   const quant::DiagonalBlocks blocks = quant::blocks_of(static_cast<size_t>(width));
   return blocks.count() == 1 ? std::vector<uint64_t>{width, width}
@@ -55,8 +59,9 @@ Result<uint64_t> StatisticsStage::begin() {
       add(Statistic::kCounts, Dtype::kF64, {1});
     }
     if (!lacks.range && statistics.observer.min_max.is_observed()) {
-      add(Statistic::kMin, Dtype::kF32, {1});
-      add(Statistic::kMax, Dtype::kF32, {1});
+      const uint64_t ends = std::max<uint64_t>(1, statistics.lows.size());
+      add(Statistic::kMin, Dtype::kF32, {ends});
+      add(Statistic::kMax, Dtype::kF32, {ends});
     }
     jobs_.push_back({&module, &statistics, 0});
     const auto layer = layers.find(module);
@@ -165,6 +170,11 @@ void StatisticsStage::put_module(const Job &job) {
   put(name_of(*job.module, Statistic::kSum), Dtype::kF64, statistics.sums);
   put(name_of(*job.module, Statistic::kSquares), Dtype::kF64, statistics.squares);
   put_one(Statistic::kCounts, Dtype::kF64, static_cast<double>(statistics.per_channel));
+  if (!statistics.lows.empty()) {
+    put(name_of(*job.module, Statistic::kMin), Dtype::kF32, doubles_of(statistics.lows));
+    put(name_of(*job.module, Statistic::kMax), Dtype::kF32, doubles_of(statistics.highs));
+    return;
+  }
   const quant::ObservedRange &range = statistics.observer.min_max;
   put_one(Statistic::kMin, Dtype::kF32, static_cast<double>(range.min));
   put_one(Statistic::kMax, Dtype::kF32, static_cast<double>(range.max));

@@ -61,7 +61,7 @@ Tiling cut_rows(const catalog::Tensor &tensor, const layout::Stored &stored, uin
   }
   tiling.units = tiling.parts_per_row > 1 ? tiling.rows * tiling.parts_per_row
                                           : divide_up(tiling.rows, tiling.rows_per_unit);
-  if (stored.shares_scale() || stored.has_outer()) {
+  if (stored.shares_scale() || stored.has_outer() || stored.scheme.nested) {
     tiling.passes = 2;
     tiling.units_per_band = tiling.units;
     return tiling;

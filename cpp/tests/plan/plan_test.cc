@@ -254,6 +254,15 @@ TEST(Plan, warns_when_and_only_when) {
   EXPECT_EQ(warnings_of({{"a.weight", {64, 48}}, head}, test::int4_options(32)),
             Codes{"group-fallback"});
   EXPECT_EQ(warnings_of({{"a.weight", {64, 48}}, head}, test::int4_options(128)), Codes{});
+  // MLX has groups of 64 if nobody says another size.
+  for (const int64_t group : {64, 128}) {
+    Json mlx = test::int4_options(group);
+    mlx["format"] = "mlx";
+    mlx["scheme"] = "asymmetric";
+    mlx["mode"] = "weights-only";
+    EXPECT_EQ(warnings_of({{"a.weight", {64, 96}}, head}, mlx).contains("group-fallback"),
+              group != 64);
+  }
   EXPECT_EQ(warnings_of({weight, head, {"b.weight", {64, 128}}, {"b.weight_scale", {64, 1}}},
                         test::default_options()),
             (Codes{"already-quantized", "mostly-unquantized"}));

@@ -80,10 +80,17 @@ protected:
 /// Each width by itself, searches and channels only in deep runs: two million weights take their time.
 std::vector<TurnedCase> turned_cases() {
   if (!test::is_deep()) {
-    return {{"gptq"}, {"gptq", 3}, {"awq", 4, 64, "asymmetric"}};
+    return {{"gptq"}, {"gptq", 3, 64, "asymmetric"}, {"awq", 4, 64, "asymmetric"}};
   }
-  return {{"gptq"},        {"gptq", 2, 32}, {"gptq", 3, 64, "symmetric", "mse"},
-          {"gptq", 8, -1}, {"awq", 4, 32},  {"awq", 4, 64, "asymmetric", "mse"}};
+  return {{"gptq"},
+          {"gptq", 2, 32},
+          {"gptq", 3, 64, "symmetric", "mse"},
+          {"gptq", 8, -1},
+          {"gptq", 4, 128, "asymmetric"},
+          {"gptq", 8, -1, "asymmetric"},
+          {"gptq", 2, 32, "asymmetric", "mse"},
+          {"awq", 4, 32},
+          {"awq", 4, 64, "asymmetric", "mse"}};
 }
 
 INSTANTIATE_TEST_SUITE_P(Layouts, Turned, testing::ValuesIn(turned_cases()));
@@ -222,8 +229,7 @@ TEST(TurnedLayouts, refuse_what_they_have_no_words_for) {
   EXPECT_EQ(said("gptq", Json::object()), "");
   EXPECT_EQ(said("gptq", {{"bits", 5}}),
             "Expected 2, 3, 4 or 8 bits for the format gptq, found another choice.");
-  EXPECT_EQ(said("gptq", {{"scheme", "asymmetric"}}),
-            "Expected the symmetric scheme for the format gptq, found another choice.");
+  EXPECT_EQ(said("gptq", {{"scheme", "asymmetric"}}), "");
   EXPECT_EQ(
       said("gptq", {{"bits", 8}, {"mode", "dynamic"}, {"strategy", "channel"}, {"groupSize", -1}}),
       "Expected weights only for the format gptq, found another choice.");

@@ -4,7 +4,7 @@
  */
 
 import type { Observer } from '../calibration.js';
-import { bitsOfGguf, formatOf, isGgufFormat } from '../gguf-format.js';
+import { bitsOfGguf, formatOf, hasSearch, isGgufFormat } from '../gguf-format.js';
 import {
   type AnyBits,
   areCodes,
@@ -51,6 +51,7 @@ export interface Beside {
   readonly observer?: Observer;
   readonly codes?: CodesKind;
   readonly strategy?: Strategy;
+  readonly method?: string;
   readonly groupSize?: number;
   readonly overrides?: readonly { readonly bits?: AnyBits }[];
   readonly container?: Container;
@@ -144,6 +145,16 @@ export const inputSquares: Need = (key, value, { calibration = [] }) => {
   };
 };
 
+/** Layers are rescaled by what is known of their inputs. */
+export const smoothingData: Need = (key, value, { calibration = [] }) => {
+  if (value === 'off' || isEmpty(value) || calibration.length > 0) return undefined;
+  return {
+    beside: ['calibration'],
+    message: say`${option(key, String(value))} needs to know the inputs of the model's layers, and there are none.`,
+    suggestion: say`Give captured inputs or statistics of them (${option('calibration')}).`,
+  };
+};
+
 /** Of choices that the types of a GGUF file make themselves. */
 export const unlessGguf: Need = (key, _, { format, container }) => {
   if (!isGgufFormat(format) && container !== 'gguf') return undefined;
@@ -152,6 +163,45 @@ export const unlessGguf: Need = (key, _, { format, container }) => {
     beside: ['format', 'container'],
     message: say`${option(key)} has no meaning with ${said}: the types of a GGUF file say how weights are stored.`,
     suggestion: say`Leave out ${option(key)}, or choose another ${option('format')}.`,
+  };
+};
+
+/** Of the method: ggml's own is the usual one for GGUF types, and theirs can be searched for smaller errors. */
+export const methodOfGguf: Need = (key, value, beside) => {
+  const { format, container } = beside;
+  if ((!isGgufFormat(format) && container !== 'gguf') || value === 'auto') return undefined;
+  const written = formatOf(beside);
+  const isSearched = isGgufFormat(written) && hasSearch(written);
+  if (value === 'mse' && isSearched) return undefined;
+  return {
+    beside: ['format', 'container'],
+    message:
+      value === 'mse'
+        ? say`${option(key, value)} has no meaning with ${option('format', written)}, whose scales are not searched for.`
+        : say`${option(key, value)} has no meaning for a GGUF file: the types say how scales are chosen.`,
+    suggestion: isSearched
+      ? say`Leave out ${option(key)} for what llama-quantize writes, or take ${option(key, 'mse')} for smaller errors.`
+      : say`Leave out ${option(key)}, or choose another ${option('format')}.`,
+  };
+};
+
+/** Of scales that are codes themselves, which bitsandbytes has beside 4 bits, and which no search chooses. */
+export const nestedScales: Need = (key, value, beside) => {
+  if (value !== true) return undefined;
+  const { bits, method = 'auto' } = beside;
+  const format = formatOf(beside);
+  if (format !== 'bitsandbytes' || bits !== 4) {
+    return {
+      beside: ['format', 'codes', 'bits'],
+      message: say`${option(key)} is for 4 bits in the format bitsandbytes, found ${String(bits)} bits and ${format}.`,
+      suggestion: say`Take ${option('scheme', 'NF4')}, or leave out ${option(key)}.`,
+    };
+  }
+  if (method === 'auto' || method === 'rtn') return undefined;
+  return {
+    beside: ['method'],
+    message: say`${option(key)} needs all scales before the first code, so ${option('method', method)} has no meaning.`,
+    suggestion: say`Leave out one of the two.`,
   };
 };
 
@@ -191,8 +241,13 @@ export const heldByFormat: Need = (key, value, beside) => {
 };
 
 /** A format belongs to one kind of file. */
+/** Their loaders look for notes that no other container has. */
+const SAFETENSORS_ONLY: readonly OutputFormat[] = ['gptq', 'awq', 'mlx'];
+
 export const itsFormat: Need = (key, value, { format }) => {
-  if (format === undefined || isGgufFormat(format) === (value === 'gguf')) return undefined;
+  if (format === undefined) return undefined;
+  const fits = isGgufFormat(format) === (value === 'gguf');
+  if (fits && (value === 'safetensors' || !SAFETENSORS_ONLY.includes(format))) return undefined;
   return {
     beside: ['format'],
     isMutual: true,
@@ -200,6 +255,17 @@ export const itsFormat: Need = (key, value, { format }) => {
     suggestion: isGgufFormat(format)
       ? 'Name an output that ends in .gguf.'
       : say`Leave out ${option('format')}, or name an output that ends in .safetensors.`,
+  };
+};
+
+/** One layout has a word for outliers, and that is about inputs: no loader takes floats beside the codes of a weight. */
+export const outliersOfInputs: Need = (key, value, beside) => {
+  const { bits, format } = beside;
+  if (value === null || (format === 'bitsandbytes' && bits === 8)) return undefined;
+  return {
+    beside: ['format', 'bits'],
+    message: say`${option('format', formatOf(beside))} with ${option('bits', bits)} cannot keep outliers as floats beside its codes, and no other format can but bitsandbytes with 8 bits, whose loader looks for them among the inputs.`,
+    suggestion: say`Leave out ${option(key)}; what outliers cost is won back by ${option('groupSize', 32)}, by 8 bits for single tensors (${option('overrides')}), or by ${option('budget')}.`,
   };
 };
 

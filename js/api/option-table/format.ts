@@ -49,7 +49,6 @@ const FACTS: Partial<Record<OutputFormat, FormatFacts>> = {
     holds: () => ({
       bits: [4, 2, 3, 8],
       codes: ['integers'],
-      scheme: ['symmetric'],
       strategy: ['group', 'channel'],
       scaleType: ['auto', 'F16'],
     }),

@@ -3,6 +3,7 @@
  * What has a name for `override` may be chosen for some tensors alone.
  */
 
+import { USUAL_THRESHOLD } from '../outlier-threshold.js';
 import { PRESET_NAMES, type Preset } from '../presets.js';
 import {
   areCodes,
@@ -28,6 +29,7 @@ import type { Entries } from './entry.js';
 import { bitsFor, formatFactsOf } from './format.js';
 import { budget, choice, type Kind, nullable, number, object, onOrOff } from './kind.js';
 import { percentage } from './percentage.js';
+import { smoothing } from './smoothing.js';
 
 /** Of one option, or of two of that kind. */
 export const SCHEME_WORDS = {
@@ -145,12 +147,13 @@ export const HOW = {
   },
   /**
    * `auto` by default: `rtn` for 8 bits; for fewer `mse`, or `gptq` for linear layers of which the calibration has
-   * captured inputs, or second moments of them. There each weight makes up for the errors of others.
+   * captured inputs, or second moments of them. There each weight makes up for the errors of others. In GGUF files
+   * `auto` is what llama-quantize writes, and `mse` what loses less in the same types.
    */
   method: {
     kind: choice(WANTED_METHODS),
     default: 'auto',
-    needs: [needs.scales, needs.capturedInputs, needs.unlessGguf],
+    needs: [needs.scales, needs.capturedInputs, needs.methodOfGguf],
     followsBits: true,
     override: 'method',
     flag: { help: 'default: auto; gptq needs -c' },
@@ -164,6 +167,21 @@ export const HOW = {
       },
     },
   },
+  /**
+   * For LLM.int8() (bitsandbytes with 8 bits): input channels in which a value is larger than that by magnitude are
+   * multiplied as floats. The program that loads the model does so; null by default: it takes 6.
+   */
+  outliers: {
+    kind: nullable(number({ above: 0, most: 65_504 })),
+    default: null,
+    needs: [needs.outliersOfInputs],
+    flag: {
+      value: 'THRESHOLD',
+      alone: String(USUAL_THRESHOLD),
+      help: 'larger inputs as floats (LLM.int8())',
+      rare: true,
+    },
+  },
   /** How scales are stored: by default as the weights are; groups of fewer than 8 bits have BF16 beside F32 weights. */
   scaleType: {
     kind: choice(SCALE_TYPES),
@@ -174,6 +192,17 @@ export const HOW = {
       label: 'Scales stored as',
       words: { auto: 'As the weights; groups of few bits at most BF16' },
     },
+  },
+  /**
+   * Of bitsandbytes' NF4 and FP4: scales are stored as codes of 8 bits, with scales of their own, as
+   * `bnb_4bit_use_double_quant` has it. 4.13 instead of 4.5 bits a weight.
+   */
+  doubleQuant: {
+    kind: onOrOff,
+    default: false,
+    needs: [needs.nestedScales],
+    followsBits: true,
+    flag: { name: 'double-quant', help: 'bitsandbytes: scales in 8 bits, too', rare: true },
   },
   /** What `bits: 16` writes: F16 by default. */
   floatType: {
@@ -226,6 +255,17 @@ export const HOW = {
     default: false,
     needs: [needs.folding],
     flag: { name: 'drop-bn', help: 'and leave the BatchNorm out', rare: true },
+  },
+  /**
+   * Have layers and what is before them trade magnitudes, so that both lose less; the model computes the same. `auto`:
+   * SmoothQuant with the alpha with which each layer loses least, or not at all; a number: with this alpha; `awq`: for
+   * weights alone. `off` by default. It needs captured inputs, and config.json beside the model.
+   */
+  smooth: {
+    kind: smoothing,
+    default: 'off',
+    needs: [needs.changing, needs.unlessGguf, needs.smoothingData],
+    flag: { value: 'HOW', help: 'rescale layers: auto, awq or an alpha', rare: true },
   },
 } as const satisfies Entries;
 

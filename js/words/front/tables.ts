@@ -64,17 +64,22 @@ export function gainWords({ gain, objectives }: Pick<Front, 'gain' | 'objectives
 /** Of predicted and measured errors, in one line. */
 export function agreementWords({ agreement }: Pick<Front, 'agreement'>): string {
   if (agreement === undefined) return 'was not compared with what encoding shows';
-  const { points, spearman, bytesDiffer } = agreement;
+  const { points, spearman, outputSpearman, bytesDiffer } = agreement;
   const ranks = spearman === null ? '' : ` rank correlation ${spearman.toFixed(3)},`;
-  return `${formatPlural(points, 'point')} encoded:${ranks} bytes differ by ${formatBytes(bytesDiffer)} at most`;
+  const executed =
+    outputSpearman === undefined || outputSpearman === null
+      ? ''
+      : ` ${outputSpearman.toFixed(3)} with the outputs of executed layers,`;
+  return `${formatPlural(points, 'point')} encoded:${ranks}${executed} bytes differ by ${formatBytes(bytesDiffer)} at most`;
 }
 
-const COLUMNS: readonly ColumnView[] = [
+const columnsOf = (executes: boolean): readonly ColumnView[] => [
   { title: '#' },
   { title: 'bytes', align: 'right' },
   { title: 'bits a weight', align: 'right' },
   { title: 'error', align: 'right' },
   { title: 'measured', align: 'right' },
+  ...(executes ? [{ title: 'executed', align: 'right' } as const] : []),
   { title: 'worst', align: 'right' },
   { title: 'bits of the weights' },
   { title: 'preset' },
@@ -83,7 +88,12 @@ const COLUMNS: readonly ColumnView[] = [
 /** Points that were encoded, or those that are given. */
 export function pointTable(front: Front, shown: readonly number[]): TableView {
   const rows = shown.flatMap((index) => front.points[index] ?? []);
-  return { title: 'front', columns: COLUMNS, rows: rows.map((point) => rowOf(front, point)) };
+  const executes = rows.some(({ measured }) => measured?.outputError !== undefined);
+  return {
+    title: 'front',
+    columns: columnsOf(executes),
+    rows: rows.map((point) => rowOf(front, point, executes)),
+  };
 }
 
 /** Settings for all tensors, and how many times the error of the front's point of at most as many bytes they have. */
@@ -122,7 +132,7 @@ function besideWords(preset: Losses, points: Front['points']): string {
     : `${(preset.error / best.error).toFixed(2)}× the error of #${best.number}`;
 }
 
-function rowOf(front: Front, point: FrontPoint): RowView {
+function rowOf(front: Front, point: FrontPoint, executes: boolean): RowView {
   const { number, bytes, bitsPerWeight, error, worst, preset = '', measured } = point;
   return {
     cells: [
@@ -131,6 +141,9 @@ function rowOf(front: Front, point: FrontPoint): RowView {
       bitsPerWeight.toFixed(2),
       formatLoss(error),
       measured === undefined ? '' : formatLoss(measured.error),
+      ...(executes
+        ? [measured?.outputError === undefined ? '' : formatLoss(measured.outputError)]
+        : []),
       formatLoss(worst),
       mixWords(front, point),
       preset,

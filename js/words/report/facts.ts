@@ -35,6 +35,7 @@ export function reportFacts(report: Report, output: string | undefined): Facts {
     correctedFact(corrected.length),
     droppedFact(report),
     foldedFact(report),
+    rescaledFact(report),
     prunedFact(report),
     copied.length > 0 ? ['copied', reasonsText(copied)] : undefined,
     tied.length > 0 ? ['tied', formatPlural(tied.length, 'more name')] : undefined,
@@ -95,9 +96,18 @@ function foldedFact({
   return ['folded', `${formatPlural(count, 'BatchNorm layer')}, ${left}; ${why}`];
 }
 
+/** `210 tensors (SmoothQuant), …`. */
+function rescaledFact({ tensors }: Changed): PlainFact {
+  const hows = tensors.flatMap(({ rescaled }) => (rescaled === undefined ? [] : [rescaled]));
+  if (hows.length === 0) return undefined;
+  const methods = [...new Set(hows.map((how) => how.replace(/ .*$/, '')))].join(', ');
+  const note = 'together they compute what they did, each for itself is another';
+  return ['rescaled', `${formatPlural(hows.length, 'tensor')} (${methods}): ${note}`];
+}
+
 /** What becomes of the weights of tensors. */
 interface Changed {
-  readonly tensors: readonly Pick<TensorReport, 'pruned' | 'folded'>[];
+  readonly tensors: readonly Pick<TensorReport, 'pruned' | 'folded' | 'rescaled'>[];
 }
 
 /** `2 of 5, 12.3 MB of 61.5 MB`. */
@@ -138,6 +148,7 @@ export function planFacts(plan: Plan, output: string): Facts {
     correctedFact(of('correct').length),
     droppedFact(plan),
     foldedFact(plan),
+    rescaledFact(plan),
     prunedFact(plan),
     copied.length > 0 ? ['copied', reasonsText(copied)] : undefined,
     betterFact(plan),

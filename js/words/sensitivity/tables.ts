@@ -1,6 +1,8 @@
 /**
  * What tensors would lose as people see it: by what they are, by layer, and one by one.
  */
+
+import { areCodes } from '../../api/schemes.js';
 import type { Sensitivity, SensitivityCell, SensitivityTensor } from '../../api/sensitivity.js';
 import type { PlainFact } from '../facts.js';
 import { formatBytes, formatCount, formatPlural } from '../format.js';
@@ -17,6 +19,14 @@ export function sensitivityFacts(document: Sensitivity): readonly PlainFact[] {
         : 'what weights would lose; what that costs the outputs of layers, captured inputs (-c) would tell',
     ],
     ['left open', 'what the model as a whole would lose: that takes running it'],
+    ...(knowsExecuted(document)
+      ? [
+          [
+            'executed',
+            'what layers lose when they compute with their codes on the captured inputs, beside the same with floats',
+          ] as const,
+        ]
+      : []),
     [
       'looked at',
       sample === null
@@ -27,10 +37,22 @@ export function sensitivityFacts(document: Sensitivity): readonly PlainFact[] {
   ];
 }
 
+/** Whether any layer was executed. */
+export function knowsExecuted({ tensors }: Pick<Sensitivity, 'tensors'>): boolean {
+  return tensors.some(({ cells }) =>
+    cells.some(({ executedError }) => executedError !== undefined),
+  );
+}
+
 /** Whether all cells say what layers lose. */
-export function knowsOutputs({ tensors }: Sensitivity): boolean {
+export function knowsOutputs({ tensors, settings }: Sensitivity): boolean {
+  // What stays floats is not measured by its inputs.
+  const isFloat = (setting: number) => !areCodes(settings[setting]?.choices.bits ?? 'none');
   return tensors.every(({ cells }) =>
-    cells.every(({ error, outputError }) => error === 0 || outputError !== undefined),
+    cells.every(
+      ({ error, outputError }, setting) =>
+        error === 0 || isFloat(setting) || outputError !== undefined,
+    ),
   );
 }
 
@@ -74,6 +96,26 @@ export function tensorTable(document: Sensitivity, most?: number): TableView {
   return lossTable(document, title, 'tensor', rows);
 }
 
+/** What executed layers lose; null if none was executed. */
+export function executedTable(document: Sensitivity, most?: number): TableView | null {
+  if (!knowsExecuted(document)) return null;
+  const { settings } = document;
+  const middle = Math.floor((settings.length - 1) / 2);
+  const tensors = document.tensors.filter(({ cells }) =>
+    cells.some(({ executedError }) => executedError !== undefined),
+  );
+  const lossOf = ({ cells }: SensitivityTensor) => cells[middle]?.executedError ?? 0;
+  const isCut = most !== undefined && tensors.length > most;
+  const shown = isCut ? [...tensors].sort((a, b) => lossOf(b) - lossOf(a)).slice(0, most) : tensors;
+  const rows = shown.map(({ name, elements, cells }) => ({
+    label: name,
+    weights: elements,
+    losses: cells.map(({ executedError }) => executedError),
+  }));
+  const title = `${isCut ? `the worst ${most} ` : ''}executed layers`;
+  return lossTable(document, title, 'tensor', rows);
+}
+
 /** Of what its layer computes where that is known, else of its weights. */
 function lossIn(cell: SensitivityCell | undefined): number {
   return cell?.outputError ?? cell?.error ?? 0;
@@ -111,7 +153,8 @@ function meansTable(
 interface LossRow {
   readonly label: string;
   readonly weights: number;
-  readonly losses: readonly number[];
+  /** Undefined: not known. */
+  readonly losses: readonly (number | undefined)[];
 }
 
 function lossTable(
@@ -151,14 +194,16 @@ function shortLabels(settings: Sensitivity['settings']): readonly string[] {
 }
 
 /** A relative squared error: "1.4 %", "0.012 %". */
-function formatLoss(loss: number): string {
+export function formatLoss(loss: number | undefined): string {
+  if (loss === undefined) return '';
   return loss === 0 ? '0' : `${Number((loss * 100).toPrecision(2))} %`;
 }
 
 const LEAST = 1e-6;
 
 /** From 0, next to nothing is lost, to 1, everything: by orders of magnitude. */
-function shadeOf(loss: number): number {
+function shadeOf(loss: number | undefined): number | undefined {
+  if (loss === undefined) return undefined;
   if (loss <= LEAST) return 0;
   return Math.min(1, 1 - Math.log10(loss) / Math.log10(LEAST));
 }
