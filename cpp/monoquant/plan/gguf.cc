@@ -576,6 +576,7 @@ Result<GgufContents> change_types(Plan &plan, const Options &options) {
                                       number(".attention.head_count"),
                                       number(".attention.head_count_kv"), number(".expert_count")};
   std::vector<GgmlType> types;
+  types.reserve(tensors.size());
   for (const MixtureTensor &tensor : tensors) {
     types.push_back(tensor.kept);
   }

@@ -44,10 +44,10 @@ std::string state_text(const Tensor &tensor, const quant::Scheme &scheme) {
   for (const uint64_t extent : tensor.shape) {
     shape += concat(shape.empty() ? "" : ", ", extent);
   }
-  return concat("{\"quant_type\": \"", type_name(scheme), "\", \"blocksize\": ", scheme.group_size,
-                ", \"dtype\": \"", torch_name(tensor.dtype), "\", \"shape\": [", shape, "]",
-                scheme.nested ? concat(", \"nested_blocksize\": ", kInNestedBlock,
-                                       ", \"nested_dtype\": \"float32\", \"nested_offset\": ")
+  return concat(R"({"quant_type": ")", type_name(scheme), R"(", "blocksize": )", scheme.group_size,
+                R"(, "dtype": ")", torch_name(tensor.dtype), R"(", "shape": [)", shape, "]",
+                scheme.nested ? concat(R"(, "nested_blocksize": )", kInNestedBlock,
+                                       R"(, "nested_dtype": "float32", "nested_offset": )")
                               : std::string("}"));
 }
 

@@ -49,7 +49,7 @@ struct TableLevels {
 /// The code of a number of the table.
 inline uint8_t code_of_level(float level) {
   uint8_t code = 0;
-  while (code < 15 && kIq4Values[code] < level) {
+  while (code < 15 && static_cast<float>(kIq4Values[code]) < level) {
     ++code;
   }
   return code;

@@ -64,7 +64,8 @@ float best_outer_step(const ScaledParts &parts, const SharedScale &block, size_t
   double products = 0;
   double squares = 0;
   for (size_t i = 0; i < kLargeBlock; ++i) {
-    const double level = double{parts.levels[i]} * parts.scales[i / in_part];
+    const size_t part = i / in_part;
+    const double level = double{parts.levels[i]} * parts.scales[part];
     const double weight = block.weights[i];
     products += weight * level * block.values[i];
     squares += weight * level * level;
@@ -249,8 +250,9 @@ OuterSteps best_outer_steps(const LinedParts &parts, const SharedScale &block, s
   double value_up = 0;
   double value_down = 0;
   for (size_t i = 0; i < kLargeBlock; ++i) {
-    const double code = static_cast<double>(parts.codes[i]) * parts.scales[i / in_part];
-    const double minimum = parts.minimums[i / in_part];
+    const size_t part = i / in_part;
+    const double code = static_cast<double>(parts.codes[i]) * parts.scales[part];
+    const double minimum = parts.minimums[part];
     const double weight = block.weights[i];
     up += weight * code * code;
     across += weight * code * minimum;
